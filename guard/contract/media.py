@@ -1,0 +1,47 @@
+"""Media types of request bodies (RFC 9110 §8.3): what is judged as JSON, and what is opaque."""
+
+from collections.abc import Sequence
+
+from guard.proxy.values import Allow, Deny, Head, Verdict
+
+
+def is_json(head: Head) -> bool:
+    """application/json or +json, in UTF-8, not compressed. An absent type is none."""
+    kind = None
+    for name, value in head.headers:
+        if name == b"content-type":
+            if kind is not None:
+                return False  # two types: no one knows which is meant
+            kind = value
+        elif name == b"content-encoding" and value.strip().lower() != b"identity":
+            return False
+    return kind == b"application/json" or (kind is not None and _is_json(kind))
+
+
+def _is_json(kind: bytes) -> bool:
+    essence, *parameters = (part.strip(b" \t").lower() for part in kind.split(b";"))
+    if essence != b"application/json" and not (essence.startswith(b"application/") and essence.endswith(b"+json")):
+        return False
+    charsets = [one.partition(b"=")[2].strip(b' \t"') for one in parameters if one.startswith(b"charset")]
+    return all(charset == b"utf-8" for charset in charsets)
+
+
+class OpaqueContract:
+    """A Judge of bodies that are not looked into: their media type is checked; the route's `max_body` bounds their size."""
+
+    def __init__(self, types: Sequence[str]) -> None:
+        self._types = frozenset(one.lower().encode() for one in types)
+
+    def judge(self, head: Head, body: bytes, wall: float) -> Verdict:  # noqa: ARG002 — a Judge
+        """Allow the declared media types, uncompressed."""
+        kinds = [value for name, value in head.headers if name == b"content-type"]
+        codings = [value for name, value in head.headers if name == b"content-encoding"]
+        if len(kinds) != 1 or any(coding.strip().lower() != b"identity" for coding in codings):
+            return Deny("unsupported_media_type")
+        essence = kinds[0].partition(b";")[0].strip(b" \t").lower()
+        return Allow() if essence in self._types else Deny("unsupported_media_type")
+
+
+def compile_opaque(types: Sequence[str]) -> OpaqueContract:
+    """Compile a list of media types."""
+    return OpaqueContract(types)

@@ -1,0 +1,158 @@
+"""The contract of answers, and the documents of our own answers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_core import SchemaValidator, ValidationError
+from pydantic_core import core_schema as core
+
+from guard.contract.fields import ContractInvalid, OutputField, Part, Shape, join, split
+from guard.contract.strict import Unreadable, audit, loads
+from guard.contract.validators import MOST_VIOLATIONS, Schema, members_schema, validator, value_schema, violations
+from guard.proxy.values import Allow, Deny, Verdict, Violation
+
+EVERY = "*"
+
+
+class _Output:
+    """One declared output: where it is, and its validator."""
+
+    def __init__(self, name: str, field: OutputField) -> None:
+        self.name = name
+        self.field = field
+        at = field.at if field.at is not None else f"/{name}"
+        self.path = tuple(split(at))
+        if self.path.count(EVERY) > 1:
+            raise ContractInvalid("more than one *", (name, "at"))
+        self.before = self.path[: self.path.index(EVERY)] if EVERY in self.path else self.path
+        self.after = self.path[self.path.index(EVERY) + 1 :] if EVERY in self.path else ()
+        self.many = EVERY in self.path
+
+    def schema(self) -> Schema:
+        """The schema of one value of it."""
+        schema = value_schema(self.field, "pass", (self.name,))
+        optional = self.field.nullable or not self.field.required
+        return core.nullable_schema(schema) if optional else schema
+
+
+class OutputContract:
+    """An AnswerJudge: undeclared members pass, they are the client's; what is declared must be there and hold."""
+
+    def __init__(self, fields: Mapping[str, OutputField]) -> None:
+        self._outputs = [_Output(name, field) for name, field in fields.items()]
+        self._names = frozenset(part for output in self._outputs for part in output.path).union(
+            *map(_names, fields.values())
+        )
+        self._document: SchemaValidator = validator(_document([(output.path, output) for output in self._outputs]))
+        self._lists = sorted({output.before for output in self._outputs if output.many})
+        own = [(output.path, output if output.field.from_ is None else _Null(output)) for output in self._outputs]
+        self._own = validator(_document(own))
+        self._flat = all(len(o.path) == 1 and not o.many and o.field.type not in ("array", "object") for o in self._outputs)
+        self._keys = frozenset(output.path[0] for output in self._outputs if output.path)
+
+    def judge(self, body: bytes, rows: int | None = None) -> Verdict:
+        """Read an answer of a model server and hold it against the contract; `rows` answers are due, if that is known."""
+        try:
+            document = loads(body)
+            if not self._flat or type(document) is not dict or not document.keys() <= self._keys:
+                audit(document)
+        except Unreadable as error:
+            return Deny(error.code)
+        return self._held(self._document, document, rows)
+
+    def judge_own(self, document: object, rows: int | None = None) -> Verdict:
+        """Hold an answer of our own against the contract; outputs that only the model gives may be null."""
+        return self._held(self._own, document, rows)
+
+    def build(self, answers: Sequence[Mapping[str, object]]) -> object:
+        """The document that says these outputs by name, one mapping an instance; what is not said is null."""
+        document: Any = None
+        for output in self._outputs:
+            values = [answer.get(output.name) for answer in answers]
+            document = _put(document, output.path, values if output.many else values[0])
+        return document
+
+    def _held(self, schema: SchemaValidator, document: object, rows: int | None) -> Verdict:
+        try:
+            schema.validate_python(document)
+        except ValidationError as error:
+            return Deny("contract", violations(error, self._names))
+        if rows is not None:
+            short = [Violation(join(path), "items") for path in self._lists if len(_reach(document, path)) != rows]
+            if short:
+                return Deny("contract", short[:MOST_VIOLATIONS])
+        return Allow(document)
+
+
+class _Null:
+    """An output that only the model gives, in an answer of our own."""
+
+    def __init__(self, output: _Output) -> None:
+        self._output = output
+        self.field = output.field
+
+    def schema(self) -> Schema:
+        return core.nullable_schema(self._output.schema())
+
+
+def compile_output(fields: Mapping[str, OutputField]) -> OutputContract:
+    """Compile. Raises ContractInvalid, its path counted from `fields`."""
+    return OutputContract(fields)
+
+
+def _document(outputs: Sequence[tuple[tuple[str, ...], "_Output | _Null"]]) -> Schema:
+    """The schema of what stands below one place, for the outputs that stand there."""
+    here = [output for path, output in outputs if not path]
+    if here:
+        if len(outputs) > 1:
+            raise ContractInvalid("two outputs at one place", ())
+        return here[0].schema()
+    steps: dict[str, list[tuple[tuple[str, ...], _Output | _Null]]] = {}
+    for path, output in outputs:
+        steps.setdefault(path[0], []).append((path[1:], output))
+    if EVERY in steps:
+        if len(steps) > 1:
+            raise ContractInvalid("* and a name at one place", ())
+        return core.list_schema(_document(steps[EVERY]), strict=True)
+    members: dict[str, tuple[Shape | None, Schema]] = {}
+    for name, below in steps.items():
+        only = below[0][1].field if len(below) == 1 and not below[0][0] else None
+        optional = all(not output.field.required for _, output in below)
+        schema = _document(below)
+        members[name] = (_Optional() if optional else None, schema) if only is None or optional else (None, schema)
+    return members_schema(members, "pass")
+
+
+class _Optional:
+    """Where only optional outputs stand, nothing need be."""
+
+    required = False
+    nullable = True
+    has_default = False
+
+    def __getattr__(self, name: str) -> Any:
+        return None
+
+
+def _put(value: Any, path: tuple[str, ...], what: Any) -> Any:
+    if not path:
+        return what
+    if path[0] == EVERY:
+        old = value if isinstance(value, list) else [None] * len(what)
+        return [_put(one, path[1:], each) for one, each in zip(old, what, strict=True)]
+    made = value if isinstance(value, dict) else {}
+    made[path[0]] = _put(made.get(path[0]), path[1:], what)
+    return made
+
+
+def _reach(value: Any, path: tuple[Part, ...]) -> Any:
+    for part in path:
+        value = value[part]
+    return value
+
+
+def _names(shape: Shape) -> frozenset[str]:
+    found: frozenset[str] = frozenset(shape.fields or ())
+    for below in (shape.fields or {}).values():
+        found |= _names(below)
+    return found | _names(shape.items) if shape.items is not None else found

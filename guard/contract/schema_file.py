@@ -1,0 +1,150 @@
+"""A JSON Schema file in place of declared fields: a compiled validator (jsonschema-rs), our words.
+
+2020-12 unless the file says otherwise. No reference leaves the file. Patterns run on the linear-time engine; one that it
+does not take (look-around, back-references) is refused when the policy is read.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import jsonschema_rs
+
+from guard.contract.fields import ContractInvalid, join
+from guard.contract.media import is_json
+from guard.contract.strict import Unreadable, audit, dumps, loads
+from guard.contract.validators import MOST_VIOLATIONS, declared
+from guard.proxy.values import Allow, Amend, Deny, Head, Verdict, Violation, ViolationCode
+
+CODES: Final[dict[str, ViolationCode]] = {
+    "required": "missing",
+    "dependentRequired": "missing",
+    "type": "type",
+    "enum": "enum",
+    "const": "enum",
+    "minimum": "min",
+    "exclusiveMinimum": "min",
+    "maximum": "max",
+    "exclusiveMaximum": "max",
+    "minLength": "length",
+    "maxLength": "length",
+    "pattern": "pattern",
+    "format": "format",
+    "minItems": "items",
+    "maxItems": "items",
+    "uniqueItems": "items",
+    "contains": "items",
+    "additionalProperties": "unknown",
+    "unevaluatedProperties": "unknown",
+    "propertyNames": "unknown",
+}
+"""JSON Schema's keyword → our code; anything else that fails is `shape`."""
+
+
+class _Schema:
+    """A compiled schema, and the names it declares."""
+
+    def __init__(self, schema: Any) -> None:
+        _refuse_references(schema)
+        try:
+            self._validator = jsonschema_rs.validator_for(
+                schema, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
+            )
+        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+            raise ContractInvalid(f"not a JSON Schema: {str(error).splitlines()[0]}", ("schema",)) from None
+        self._names = frozenset(_declared(schema))
+
+    def violations(self, document: object) -> list[Violation]:
+        """Up to 64, as pointers of declared names."""
+        found: list[Violation] = []
+        if self._validator.is_valid(document):
+            return found
+        for error in self._validator.iter_errors(document):
+            keyword = next((part for part in reversed(error.schema_path) if isinstance(part, str)), "")
+            code = CODES.get(keyword, "shape")
+            path = declared(error.instance_path, self._names)
+            if code == "type" and error.instance is None:
+                code = "null"
+            found.append(Violation(join((*path, "<undeclared>") if code == "unknown" else path), code))
+            if len(found) == MOST_VIOLATIONS:
+                break
+        return found
+
+
+class SchemaInput:
+    """A Judge. Nothing is stripped or defaulted: the schema says what else is allowed."""
+
+    def __init__(self, schema: Any, *, enforce: bool) -> None:
+        self._schema = _Schema(schema)
+        self._enforce = enforce
+
+    def judge(self, head: Head, body: bytes, wall: float) -> Verdict:  # noqa: ARG002 — a Judge
+        """Read and hold against the schema; under enforce, what is forwarded is the tree that was judged."""
+        if not is_json(head):
+            return Deny("unsupported_media_type")
+        try:
+            document = loads(body)
+            audit(document)
+        except Unreadable as error:
+            return Deny(error.code)
+        found = self._schema.violations(document)
+        if not self._enforce:
+            return Allow(document, found)
+        return Deny("contract", found) if found else Amend(document, dumps(document))
+
+
+class SchemaOutput:
+    """An AnswerJudge."""
+
+    def __init__(self, schema: Any) -> None:
+        self._schema = _Schema(schema)
+
+    def judge(self, body: bytes, rows: int | None = None) -> Verdict:  # noqa: ARG002 — an AnswerJudge
+        """Read an answer and hold it against the schema."""
+        try:
+            document = loads(body)
+            audit(document)
+        except Unreadable as error:
+            return Deny(error.code)
+        found = self._schema.violations(document)
+        return Deny("contract", found) if found else Allow(document)
+
+    def judge_own(self, document: object, rows: int | None = None) -> Verdict:  # noqa: ARG002 — an AnswerJudge
+        """Hold an answer of our own against the schema."""
+        found = self._schema.violations(document)
+        return Deny("contract", found) if found else Allow(document)
+
+
+def compile_schema_input(schema: Any, *, enforce: bool) -> SchemaInput:
+    """Compile. Raises ContractInvalid."""
+    return SchemaInput(schema, enforce=enforce)
+
+
+def compile_schema_output(schema: Any) -> SchemaOutput:
+    """Compile. Raises ContractInvalid."""
+    return SchemaOutput(schema)
+
+
+def _refuse_references(schema: Any) -> None:
+    for value in _mappings(schema):
+        for key in ("$ref", "$dynamicRef", "$recursiveRef"):
+            target = value.get(key)
+            if isinstance(target, str) and not target.startswith("#"):
+                raise ContractInvalid(f"{key} leaves the file", ("schema",))
+
+
+def _declared(schema: Any) -> Iterator[str]:
+    for value in _mappings(schema):
+        properties = value.get("properties")
+        if isinstance(properties, Mapping):
+            yield from properties
+
+
+def _mappings(schema: Any) -> Iterator[Mapping[str, Any]]:
+    todo = [schema]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Mapping):
+            yield value
+            todo.extend(value.values())
+        elif isinstance(value, list):
+            todo.extend(value)

@@ -1,0 +1,107 @@
+"""JSON that reads the same everywhere (RFC 8259, narrowed): no duplicate keys, no NaN, no 1e400, no depth, no BOM.
+
+jiter does most of it in one pass. Its messages quote keys, so none is passed on. What it does not do: depth beyond ours and
+finiteness (1e400 reads as inf). A walk of every document would cost more than its parse, so depth is proven by a count of
+brackets where that suffices, and finiteness by the schema for what is declared, by `audit` for the rest.
+"""
+
+import json
+from math import isinf
+
+import jiter
+import orjson
+
+from guard.proxy.values import UnreadableCode
+
+MAX_DEPTH = 64
+_BOMS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
+_TOKENS = (b"NaN", b"Infinity", b"nan", b"inf")
+
+
+class Unreadable(ValueError):  # noqa: N818 — a word of the domain
+    """Not JSON that every reader reads alike."""
+
+    def __init__(self, code: UnreadableCode) -> None:
+        super().__init__(code)
+        self.code: UnreadableCode = code
+
+
+def loads(body: bytes) -> object:
+    """The document. Raises Unreadable. Mind: a number too large for a double is still inf in it, see `audit`."""
+    try:
+        tree = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
+    except ValueError as error:
+        raise Unreadable(_code(body, str(error))) from None
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        _bound_depth(tree)
+    return tree
+
+
+def dumps(tree: object) -> bytes:
+    """The document as bytes. Integers keep their digits: what orjson refuses (over 64 bit) goes the slower exact way."""
+    try:
+        return orjson.dumps(tree)
+    except TypeError:
+        return json.dumps(tree, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def audit(tree: object) -> None:
+    """Prove the parts that no schema describes finite. Raises Unreadable("json_number")."""
+    todo = [tree]
+    while todo:
+        value = todo.pop()
+        kind = type(value)
+        if kind is float:
+            if isinf(value):  # type: ignore[arg-type]
+                raise Unreadable("json_number")
+        elif kind is dict:
+            todo.extend(value.values())  # type: ignore[attr-defined]
+        elif kind is list:
+            todo.extend(value)  # type: ignore[arg-type]
+
+
+def _bound_depth(tree: object) -> None:
+    level = [tree]
+    for _ in range(MAX_DEPTH + 1):
+        below: list[object] = []
+        for value in level:
+            if type(value) is dict:
+                below.extend(one for one in value.values() if type(one) is dict or type(one) is list)
+            elif type(value) is list:
+                below.extend(one for one in value if type(one) is dict or type(one) is list)
+        if not below:
+            return
+        level = below
+    raise Unreadable("json_depth")
+
+
+def _code(body: bytes, message: str) -> UnreadableCode:
+    """Our word for jiter's refusal. A key in the message cannot forge another: only fixed beginnings are looked at."""
+    if message.startswith("Detected duplicate key"):
+        return "json_duplicate"
+    if message.startswith("recursion limit"):
+        return "json_depth"
+    if message.startswith("number out of range"):
+        return "json_number"
+    if body.startswith(_BOMS) or b"\x00" in body[:4] or "surrogate" in message or "unicode" in message:
+        return "json_encoding"
+    if "hex escape" in message:
+        return "json_encoding"
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return "json_encoding"
+    return "json_number" if _at_token(body, message) else "json_syntax"
+
+
+def _at_token(body: bytes, message: str) -> bool:
+    """Whether the parser stopped at one of the words that JSON does not have for numbers."""
+    _, _, place = message.rpartition(" at line ")
+    line, _, column = place.partition(" column ")
+    if not (line.isdigit() and column.isdigit()):
+        return False
+    start = 0
+    for _ in range(int(line) - 1):
+        start = body.find(b"\n", start) + 1
+    offset = start + int(column) - 1
+    return any(body.startswith(token, at) for token in _TOKENS for at in (offset, offset - 1, offset - 2) if at >= 0)

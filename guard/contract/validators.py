@@ -1,0 +1,230 @@
+"""Declared shapes → pydantic-core schemas, and pydantic's errors → violations of ours.
+
+Strict about kinds: true and "12" are not numbers. Kind about JSON: 34.0 is an integer (JSON Schema 2020-12 §6.1.1), null of
+an optional field is a missing one. Pydantic's messages and locations may hold what a client sent; only an error's type,
+its indexes and declared names get past `violations`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from math import isinf
+from typing import Any, Final, Literal, TypeAlias
+
+from pydantic_core import PydanticCustomError, SchemaError, SchemaValidator, ValidationError
+from pydantic_core import core_schema as core
+
+from guard.contract.fields import ContractInvalid, Part, Shape, join
+from guard.proxy.values import Violation, ViolationCode
+
+Undeclared: TypeAlias = Literal["reject", "strip", "pass"]
+Schema: TypeAlias = core.CoreSchema
+
+MOST_VIOLATIONS: Final = 64
+UNDECLARED: Final = "<undeclared>"
+
+_EXTRA: Final[dict[Undeclared, Literal["forbid", "ignore", "allow"]]] = {
+    "reject": "forbid",
+    "strip": "ignore",
+    "pass": "allow",
+}
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+CODES: Final[dict[str, ViolationCode]] = {
+    "missing": "missing",
+    "extra_forbidden": "unknown",
+    "integer_type": "type",
+    "int_type": "type",
+    "float_type": "type",
+    "string_type": "type",
+    "string_unicode": "type",
+    "bool_type": "type",
+    "list_type": "type",
+    "dict_type": "type",
+    "mapping_type": "type",
+    "tuple_type": "type",
+    "literal_error": "enum",
+    "not_in_enum": "enum",
+    "greater_than_equal": "min",
+    "less_than_equal": "max",
+    "string_too_short": "length",
+    "string_too_long": "length",
+    "string_pattern_mismatch": "pattern",
+    "timestamp": "format",
+    "too_short": "items",
+    "too_long": "items",
+    "finite_number": "not_finite",
+    "shape": "shape",
+}
+
+
+def validator(schema: Schema, path: tuple[Part, ...] = ()) -> SchemaValidator:
+    """Compile. Raises ContractInvalid."""
+    try:
+        return SchemaValidator(schema)
+    except SchemaError as error:
+        raise ContractInvalid(str(error).splitlines()[-1].strip(), path) from None
+
+
+def instant(value: object, unit: str | None) -> float:
+    """Seconds since the epoch of a timestamp that keeps its contract."""
+    if unit is not None:
+        return float(value) / (1000.0 if unit == "ms" else 1.0)  # type: ignore[arg-type]
+    return datetime.fromisoformat(_microseconds(str(value))).timestamp()
+
+
+def _microseconds(text: str) -> str:
+    """At most six digits of a second's fraction: more is RFC 3339, but not `fromisoformat`."""
+    return re.sub(r"(\.\d{6})\d+", r"\1", text.replace("z", "Z").replace("t", "T"))
+
+
+def _rfc3339(text: str) -> str:
+    try:
+        if _RFC3339.fullmatch(text) is None:
+            raise ValueError
+        datetime.fromisoformat(_microseconds(text)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise PydanticCustomError("timestamp", "not a date-time of RFC 3339 with an offset") from None
+    return text
+
+
+def value_schema(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = ()) -> Schema:
+    """The schema of one value, null aside."""
+    match shape.type:
+        case "string":
+            schema: Schema = _string(shape, path)
+        case "integer":
+            schema = _integer(shape)
+        case "number":
+            schema = core.float_schema(strict=True, ge=shape.min, le=shape.max, allow_inf_nan=False)
+            if shape.enum is not None:
+                schema = core.chain_schema([schema, _member([float(one) for one in shape.enum])])  # type: ignore[arg-type]
+        case "boolean":
+            schema = core.bool_schema(strict=True)
+        case "timestamp":
+            schema = _timestamp(shape)
+        case "array":
+            items = nullable(shape.items, undeclared, (*path, "items")) if shape.items is not None else core.any_schema()
+            schema = core.list_schema(items, strict=True, min_length=shape.min_items, max_length=shape.max_items)
+        case "object":
+            if shape.fields is None:
+                schema = core.dict_schema(strict=True)
+            else:
+                schema = members_schema(
+                    {
+                        name: (one, value_schema(one, undeclared, (*path, "fields", name)))
+                        for name, one in shape.fields.items()
+                    },
+                    undeclared,
+                )
+    return schema
+
+
+def nullable(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = ()) -> Schema:
+    """The schema of a value that has no way to be absent: an item, a position."""
+    schema = value_schema(shape, undeclared, path)
+    return core.nullable_schema(schema) if shape.nullable or not shape.required else schema
+
+
+def members_schema(members: Mapping[str, tuple[Shape | None, Schema]], undeclared: Undeclared) -> Schema:
+    """An object with these members. A member without a shape is a step of a pointer, and required."""
+    fields: dict[str, core.TypedDictField] = {}
+    absent: dict[str, tuple[bool, object]] = {}
+    for name, (shape, schema) in members.items():
+        if shape is None or (shape.required and not shape.nullable):
+            fields[name] = core.typed_dict_field(schema, required=True)
+            continue
+        inner: Schema = core.nullable_schema(schema)
+        if not shape.required and not shape.nullable:
+            absent[name] = (shape.has_default, shape.default)
+        elif shape.has_default:
+            inner = core.with_default_schema(inner, default=shape.default)
+        fields[name] = core.typed_dict_field(inner, required=shape.required)
+    schema = core.typed_dict_schema(fields, strict=True, extra_behavior=_EXTRA[undeclared])
+    return core.no_info_after_validator_function(_absence(absent), schema) if absent else schema
+
+
+def _absence(absent: Mapping[str, tuple[bool, object]]) -> Any:
+    """Null of an optional field is a missing one; a missing one has its default."""
+
+    def settle(document: dict[str, object]) -> dict[str, object]:
+        for name, (has_default, default) in absent.items():
+            if document.get(name) is None:
+                if has_default:
+                    document[name] = default
+                else:
+                    document.pop(name, None)
+        return document
+
+    return settle
+
+
+def _string(shape: Shape, path: tuple[Part, ...]) -> Schema:
+    if shape.enum is not None:
+        return core.chain_schema([core.str_schema(strict=True), core.literal_schema(list(shape.enum))])
+    schema = core.str_schema(strict=True, pattern=shape.pattern, min_length=shape.min_length, max_length=shape.max_length)
+    if shape.pattern is not None:
+        validator(schema, (*path, "pattern"))
+    return schema
+
+
+def _integer(shape: Shape) -> Schema:
+    whole = core.no_info_after_validator_function(int, core.float_schema(strict=True, multiple_of=1.0, allow_inf_nan=False))
+    schema: Schema = core.union_schema(
+        [core.int_schema(strict=True), whole],
+        mode="left_to_right",
+        custom_error_type="integer_type",
+        custom_error_message="not an integer",
+    )
+    steps = [schema]
+    if shape.min is not None or shape.max is not None:
+        low = None if shape.min is None else int(shape.min)
+        high = None if shape.max is None else int(shape.max)
+        steps.append(core.int_schema(ge=low, le=high))
+    if shape.enum is not None:
+        steps.append(core.literal_schema(list(shape.enum)))
+    return core.chain_schema(steps) if len(steps) > 1 else schema
+
+
+def _member(values: list[float]) -> Schema:
+    known = frozenset(values)
+
+    def check(value: float) -> float:
+        if value not in known:
+            raise PydanticCustomError("not_in_enum", "not in the enum")
+        return value
+
+    return core.no_info_plain_validator_function(check)
+
+
+def _timestamp(shape: Shape) -> Schema:
+    if shape.unit is None:
+        return core.no_info_after_validator_function(_rfc3339, core.str_schema(strict=True, max_length=64))
+    return core.union_schema(
+        [core.int_schema(strict=True), core.float_schema(strict=True, allow_inf_nan=False)],
+        mode="left_to_right",
+        custom_error_type="float_type",
+        custom_error_message="not a number",
+    )
+
+
+def violations(
+    error: ValidationError, names: frozenset[str], base: tuple[Part, ...] = (), structure: frozenset[int] = frozenset()
+) -> list[Violation]:
+    """At most 64 violations, in the contract's order. A mistaken kind at a depth in `structure` is a mistaken shape."""
+    found: list[Violation] = []
+    for detail in error.errors(include_url=False, include_context=False)[:MOST_VIOLATIONS]:
+        path, code = detail["loc"], CODES.get(detail["type"], "type")
+        if code == "type" and len(path) in structure:
+            code = "shape"
+        elif type(detail["input"]) is float and isinf(detail["input"]):
+            code = "not_finite"
+        elif code == "type" and detail["input"] is None:
+            code = "null"
+        found.append(Violation(join((*base, *declared(path, names))), code))
+    return found
+
+
+def declared(path: Iterable[Part], names: frozenset[str]) -> tuple[Part, ...]:
+    """The path without any name that a client chose."""
+    return tuple(part if isinstance(part, int) or part in names else UNDECLARED for part in path)

@@ -1,0 +1,66 @@
+"""Errors as RFC 9457 problem details."""
+
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+
+from guard.proxy.values import Problem
+
+TITLES: Final[dict[str, str]] = {
+    "json_syntax": "The body is not JSON",
+    "json_duplicate": "The body has a key twice",
+    "json_depth": "The body is nested too deep",
+    "json_number": "The body has a number that JSON or a double cannot hold",
+    "json_encoding": "The body is not UTF-8",
+    "contract": "The request breaks the contract",
+    "bad_request": "The request is not valid HTTP",
+    "not_found": "No such route",
+    "method_not_allowed": "The route does not know this method",
+    "request_timeout": "The request did not arrive in time",
+    "body_too_large": "The body is too large",
+    "target_too_long": "The request target is too long",
+    "unsupported_media_type": "The route does not take this content type",
+    "headers_too_large": "The headers are too large",
+    "upstream_refused": "The model server refused the request",
+    "internal": "A bug in guard",
+    "draining": "Shutting down",
+    "mode": "Switched off by an operator",
+    "kill_file": "Switched off by the kill file",
+    "forced": "Held open by an operator",
+    "breaker_open": "The model server is left alone for a while",
+    "backoff": "The model server asked for time",
+    "overloaded": "Too many requests at once",
+    "stale": "An input is too old",
+    "missing": "An input is missing",
+    "body_spent": "The body was already sent elsewhere",
+    "no_time": "No time left",
+    "connect": "The model server cannot be reached",
+    "tls": "The model server cannot be trusted",
+    "reset": "The model server broke the connection",
+    "timeout": "The model server did not answer in time",
+    "malformed": "The model server does not speak HTTP",
+    "too_large": "The model's answer is too large",
+    "status": "The model server failed",
+    "invalid": "The model's answer breaks its contract",
+    "version": "The model server serves another version",
+    "miss": "No cached answer",
+    "no_rule": "No rule applies",
+    "rule_error": "A rule failed",
+}
+"""One for every code and every reason; a test keeps it whole."""
+
+CONTENT_TYPE: Final = b"application/problem+json"
+
+
+def problem_body(problem: Problem) -> bytes:
+    """The body; it holds words of ours and declared names, never a value that a client sent."""
+    body: dict[str, object] = {
+        "type": f"urn:guard:error:{problem.code}",
+        "title": TITLES.get(problem.code) or HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "code": problem.code,
+        "request_id": problem.request_id,
+        "violations": [{"pointer": pointer, "code": code} for pointer, code in problem.violations],
+    }
+    return orjson.dumps(body)

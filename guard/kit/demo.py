@@ -1,0 +1,229 @@
+"""`guard demo`: a real model is trained, guarded, broken and brought back; every answer is held against its promise."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+READY_WITHIN = 60.0
+HERE = Path(__file__).resolve().parent
+POLICIES = (HERE.parent.parent / "policies", HERE / "policies")
+"""In a checkout, and in an installed package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What one request must get."""
+
+    status: int
+    source: str | None = None
+    reason: str | None = None
+    violations: tuple[str, ...] = ()
+    label: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Show:
+    """The table as it grows, and what went wrong."""
+
+    url: str
+    client: Any
+    wrong: list[str] = field(default_factory=list)
+
+    def row(self, name: str, body: Mapping[str, Any] | bytes, expected: Expected) -> None:
+        """Send one request, print its row, compare."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        begun = time.perf_counter()
+        answer = self.client.post(f"{self.url}/predict", content=content, headers={"content-type": "application/json"})
+        elapsed = (time.perf_counter() - begun) * 1e3
+        try:
+            said = answer.json()
+        except ValueError:
+            said = {}
+        source, reason = answer.headers.get("x-guard-source"), answer.headers.get("x-guard-reason")
+        violations = tuple(f"{one['pointer']} {one['code']}" for one in said.get("violations", ()))
+        label = said.get("label")
+        got = Expected(answer.status_code, source, reason, violations, expected.label if label in expected.label else ())
+        if got != expected:
+            self.wrong.append(
+                f"{name}: expected {expected}, got {answer.status_code} {source} {reason} {answer.text[:300]}"
+            )
+        verdict = f"{label} ({said['score']:.3f})" if said.get("score") is not None else label or said.get("code", "")
+        if violations:
+            verdict += ": " + ", ".join(violations)
+        mark = " " if got == expected else "!"
+        click.echo(
+            f"{mark} {name:38} {answer.status_code}  {verdict:36} {source or '-':6} {reason or '-':8} {elapsed:7.1f}"
+        )
+
+
+def run(*, stay: bool) -> int:
+    """0: everything was as promised."""
+    try:
+        import httpx2  # noqa: PLC0415
+        from sklearn.datasets import load_breast_cancer  # noqa: PLC0415
+    except ImportError:
+        click.echo("the demo needs its extra: pip install 'guard-sidecar[demo]', or make demo", err=True)
+        return 2
+    data = load_breast_cancer()
+    rows = [dict(zip(map(str, data.feature_names), map(float, row), strict=True)) for row in data.data[:60]]
+    malignant, benign = rows[0], rows[19]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guard-demo-")))
+        model_port, port = _free_port(), _free_port()
+        click.echo("[1/3] training a classifier and starting its server")
+        model = _Model(model_port, folder)
+        stack.callback(model.kill)
+        model.start()
+        click.echo(f"[2/3] starting guard in front of it, with {_policy().name}")
+        command = [
+            sys.executable, "-m", "guard", "serve", str(_policy()),
+            "--listen", f"127.0.0.1:{port}", "--upstream", f"http://127.0.0.1:{model_port}",
+        ]  # fmt: skip
+        stack.enter_context(_running(command, port, folder / "guard.log"))
+        click.echo("[3/3] sending requests\n")
+        client = stack.enter_context(httpx2.Client(timeout=10))
+        show = Show(f"http://127.0.0.1:{port}", client)
+        click.echo(f"  {'request':38} code {'verdict':36} {'source':6} {'reason':8} {'ms':>7}")
+        _walk(show, model, malignant, benign)
+        click.echo("")
+        if show.wrong:
+            for one in show.wrong:
+                click.echo(f"NOT AS PROMISED  {one}", err=True)
+            click.echo((folder / "guard.log").read_text(errors="replace")[-4000:], err=True)
+            return 1
+        click.echo("Everything as promised.")
+        if stay:
+            _stay(show.url, model, benign)
+    return 0
+
+
+def _walk(show: Show, model: "_Model", malignant: dict[str, float], benign: dict[str, float]) -> None:
+    patient = {"patient_id": "AB-123456"}
+    good = Expected(200, "model", label=("malignant",))
+    fine = Expected(200, "model", label=("benign",))
+    show.row("a malignant tumour", {**patient, **malignant}, good)
+    show.row("a benign one", {**patient, **benign}, fine)
+    received = model.received(show.client)
+    if "patient_id" in received or len(received) != 30:
+        show.wrong.append(f"the model received {received}")
+    click.echo(f"    the model received {len(received)} features, and no patient_id")
+    show.row("an undeclared field: stripped", {**patient, **benign, "postcode": "1050"}, fine)
+    received = model.received(show.client)
+    if "postcode" in received:
+        show.wrong.append("the model received postcode")
+    click.echo(f"    the model received {len(received)} features, and no postcode")
+    missing = {name: value for name, value in benign.items() if name != "mean radius"}
+    denied = ("/mean radius missing",)
+    show.row("a missing field", {**patient, **missing}, Expected(422, violations=denied))
+    show.row('a number as text: "17.99"', {**patient, **benign, "mean radius": "17.99"}, _denied("/mean radius type"))
+    show.row("out of range: radius in nm", {**patient, **benign, "mean radius": 13540.0}, _denied("/mean radius max"))
+    two = _denied("/patient_id pattern", "/mean area null")
+    show.row("two mistakes at once", {**benign, "patient_id": "Jo Doe", "mean area": None}, two)
+    show.row("JSON cut off", b'{"patient_id": "AB-123456", "mean ra', Expected(400))
+    show.row("a key twice", b'{"mean radius": 1, "mean radius": 20}', Expected(400))
+    model.kill()
+    click.echo("    the model server is killed")
+    show.row("a large nucleus, without the model", {**patient, **malignant}, _rules("malignant"))
+    show.row("a small one, without the model", {**patient, **benign}, _rules("review"))
+    click.echo("    the model server is started again")
+    model.start()
+    show.row("a malignant tumour, again", {**patient, **malignant}, good)
+
+
+def _denied(*violations: str) -> Expected:
+    return Expected(422, violations=violations)
+
+
+def _rules(label: str) -> Expected:
+    return Expected(200, "rules", "connect", label=(label,))
+
+
+def _stay(url: str, model: "_Model", row: dict[str, float]) -> None:
+    body = json.dumps({"patient_id": "AB-123456", **row})
+    click.echo(f"\nguard is on {url}, the model server is process {model.pid}. Try:\n")
+    click.echo(f"  curl -i {url}/predict -H 'content-type: application/json' -d '{body}'\n")
+    click.echo(f"  kill -9 {model.pid}   # and ask again\n\nCtrl-C ends both.")
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        click.echo("")
+
+
+class _Model:
+    """The model server's process, to be killed and started again."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self._port, self._folder = port, folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process is not None else 0
+
+    def start(self) -> None:
+        with (self._folder / "model.log").open("ab") as log:
+            command = [sys.executable, "-m", "guard.kit.demo_model", "--port", str(self._port)]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 — our own module
+        _wait(self._port, self._process, self._folder / "model.log")
+
+    def received(self, client: Any) -> list[str]:
+        found: list[str] = client.get(f"http://127.0.0.1:{self._port}/received").json()
+        return found
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def _running(command: list[str], port: int, log: Path) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603 — our own module
+    try:
+        _wait(port, process, log)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Until somebody accepts on the port."""
+    deadline = time.monotonic() + READY_WITHIN
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise click.ClickException(f"a server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.02)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _policy() -> Path:
+    found = [folder / "tumour-triage.yaml" for folder in POLICIES if (folder / "tumour-triage.yaml").exists()]
+    if not found:
+        raise click.ClickException("the demo's policy is missing from this installation")
+    return found[0]

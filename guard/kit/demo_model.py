@@ -1,0 +1,53 @@
+"""The demo's model server: an ordinary small FastAPI service around a classifier. It knows nothing of guard."""
+
+import argparse
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, HTTPException
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+
+def build() -> FastAPI:
+    """Train, and wrap in two routes."""
+    data = load_breast_cancer()
+    names = [str(name) for name in data.feature_names]
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    model.fit(data.data, data.target == 0)  # the data set's 0 is malignant
+    received: list[list[str]] = [[]]
+    app = FastAPI()
+
+    @app.post("/predict")
+    def predict(features: dict[str, Any]) -> dict[str, Any]:
+        received[0] = sorted(features)
+        try:
+            row = [[float(features[name]) for name in names]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise HTTPException(400, f"bad features: {error}") from None
+        score = float(model.predict_proba(row)[0][1])
+        return {"label": "malignant" if score >= 0.5 else "benign", "score": score}
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/received")
+    def last() -> list[str]:
+        """The names that the last request brought, so that the demo can show what did not arrive."""
+        return received[0]
+
+    return app
+
+
+def main() -> None:
+    """Serve on loopback."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    uvicorn.run(build(), host="127.0.0.1", port=parser.parse_args().port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The ordered sources of an answer, and what closes them."""

@@ -1,0 +1,109 @@
+"""The rung that answers from rules a person wrote: first match wins, row by row."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from guard.ladder.expressions import EvaluationFailed, Expression, ExpressionInvalid, Expressions, Field
+from guard.proxy.values import Answer, Closed, Permit, Source
+
+
+class Rule(Protocol):
+    """As the policy declares it. A value with a `text` is an expression."""
+
+    @property
+    def when(self) -> str | None: ...
+    @property
+    def answer(self) -> Mapping[str, object]: ...
+
+
+class RuleInvalid(ValueError):  # noqa: N818 — a word of the domain
+    """A rule that cannot be compiled. `path` leads to it, from the list of rules."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...]) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """`when` None: always. `answer`: values, or expressions."""
+
+    when: Expression | None
+    answer: Mapping[str, object]
+    constant: bool
+
+
+def compile_rules(rules: Sequence[Rule], fields: Mapping[str, Field]) -> tuple[CompiledRule, ...]:
+    """Compile. Raises RuleInvalid for the first that is wrong."""
+    expressions = Expressions(fields)
+    return tuple(_compiled(index, rule, expressions) for index, rule in enumerate(rules))
+
+
+def _compiled(index: int, rule: Rule, expressions: Expressions) -> CompiledRule:
+    path: tuple[str | int, ...] = (index, "when")
+    try:
+        when = None if rule.when is None else expressions.compile(rule.when, boolean=True)
+        answer: dict[str, object] = {}
+        for name, value in rule.answer.items():
+            path = (index, "answer", name)
+            text = getattr(value, "text", None)
+            answer[name] = value if text is None else expressions.compile(text)
+    except ExpressionInvalid as error:
+        raise RuleInvalid(str(error), path) from None
+    return CompiledRule(when, answer, not any(isinstance(value, Expression) for value in answer.values()))
+
+
+class Rules:
+    """A Rung. `instances` finds the rows of a document, `build` makes the answer's document of outputs by name."""
+
+    source: Source = "rules"
+    remote = False
+    reads_input = False
+    version = ""
+
+    def __init__(
+        self,
+        rules: Sequence[CompiledRule],
+        instances: Callable[[object], Sequence[Mapping[str, object]]] | None,
+        build: Callable[[Sequence[Mapping[str, object]]], object],
+        encode: Callable[[object], bytes],
+        content_type: bytes,
+    ) -> None:
+        self._rules = tuple(rules)
+        self._instances = instances
+        self._build = build
+        self._encode = encode
+        self._headers = [(b"content-type", content_type)]
+
+    def ask(self, permit: Permit, now: float) -> Answer | Closed:  # noqa: ARG002 — a Rung
+        """One answer for each row, or why there is none."""
+        rows: Sequence[Mapping[str, object]] = ({},)
+        if self._instances is not None and permit.document is not None:
+            rows = self._instances(permit.document)
+        answers: list[Mapping[str, object]] = []
+        for row in rows:
+            try:
+                answer = self._first(row)
+            except EvaluationFailed:
+                return Closed("rule_error")
+            if answer is None:
+                return Closed("no_rule")
+            answers.append(answer)
+        if not answers:
+            return Closed("no_rule")
+        document = self._build(answers)
+        return Answer(200, list(self._headers), self._encode(document), document=document)
+
+    def _first(self, row: Mapping[str, object]) -> Mapping[str, object] | None:
+        for rule in self._rules:
+            if rule.when is not None:
+                met = rule.when(row)
+                if not isinstance(met, bool):
+                    raise EvaluationFailed
+                if not met:
+                    continue
+            if rule.constant:
+                return rule.answer
+            return {name: one(row) if isinstance(one, Expression) else one for name, one in rule.answer.items()}
+        return None

@@ -1,0 +1,1 @@
+"""The policy: YAML as typed, frozen models, and what is made of them."""

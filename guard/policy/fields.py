@@ -1,0 +1,252 @@
+"""What a route accepts and returns, field by field (DESIGN §9). The contract reads these attributes."""
+
+from typing import Any, Final, Literal, Self, TypeAlias, get_args
+
+from pydantic import Field
+
+from guard.policy import typed
+from guard.policy.errors import listed, shown
+from guard.policy.part import Part, Report
+from guard.policy.scalars import Boolean, Count, Duration, File, Number, Pointer, String, Value
+
+FieldType: TypeAlias = Literal["string", "integer", "number", "boolean", "timestamp", "array", "object"]
+Sensitivity: TypeAlias = Literal["public", "internal", "confidential", "personal", "financial", "health", "secret"]
+Detector: TypeAlias = Literal["email", "phone", "card", "iban", "ip", "token"]
+Treatment: TypeAlias = Literal["drop", "mask", "hash"]
+
+MEASURED: Final = frozenset({"public", "internal"})
+"""At or below internal: may be logged when `log: true`, and measured as an output (DESIGN §7, law 5)."""
+
+_NUMERIC: Final = frozenset({"integer", "number"})
+_ONLY: Final[dict[str, tuple[str, ...]]] = {
+    "min": ("integer", "number"),
+    "max": ("integer", "number"),
+    "enum": ("string", "integer", "number"),
+    "pattern": ("string",),
+    "min_length": ("string",),
+    "max_length": ("string",),
+    "detect": ("string",),
+    "min_items": ("array",),
+    "max_items": ("array",),
+    "items": ("array",),
+    "fields": ("object",),
+    "nan": ("number",),
+}
+"""Keys that mean something for some types only."""
+
+
+class Freshness(Part):
+    """How old a timestamp may be, in seconds. Past `warn` it is counted, past `stale` the model is not asked."""
+
+    warn: Duration = 3600.0
+    stale: Duration = 86400.0
+    skew: Duration = Field(default=300.0, description="How far in the future a time may lie before the request is denied.")
+
+    def finish(self, report: Report) -> Self:
+        """A default `warn` never outlives `stale`."""
+        if self.warn <= self.stale:
+            return self
+        if self.given("warn"):
+            report(("warn",), "warn is later than stale", "warn at or before stale")
+        return self.but(warn=self.stale)
+
+
+class Shape(Part):
+    """What a value looks like, wherever it stands."""
+
+    type: FieldType = Field(
+        default="string", description="Needed unless `enum` is given, which without a type is of strings."
+    )
+    unit: String | None = Field(
+        default=None, description="For people; on a timestamp `s` or `ms` makes it an epoch number."
+    )
+    description: String | None = None
+    min: Number | None = None
+    max: Number | None = None
+    enum: tuple[Value, ...] | None = Field(default=None, min_length=1, json_schema_extra={"uniqueItems": True})
+    required: Boolean = Field(default=True, description="A default implies false.")
+    nullable: Boolean = False
+    default: Value = Field(default=None, description="Used where the field is missing.")
+    pattern: String | None = Field(default=None, description="Rust regex syntax: linear time, no look-around.")
+    min_length: Count | None = Field(default=None, description="In characters.")
+    max_length: Count | None = Field(default=None, description="In characters.")
+    min_items: Count | None = None
+    max_items: Count | None = None
+    items: "NestedField | None" = None
+    fields: "dict[str, NestedField] | None" = None
+    nan: Literal["reject"] = "reject"
+    sensitivity: Sensitivity = "internal"
+    treatment: Treatment | None = Field(default=None, description="What telemetry gets in place of the value.")
+    detect: tuple[Detector, ...] = Field(default=(), description="Matches become [email] and the like, for the model too.")
+
+    @property
+    def has_default(self) -> bool:
+        """Whether a default was declared; null may be one."""
+        return self.given("default")
+
+    def finish(self, report: Report) -> Self:
+        """The keys fit the type and each other; defaults and enum members read as the type says."""
+        if not self.given("type") and self.enum is None:
+            report((), "the type is missing", f"type: {listed(get_args(FieldType))}, or enum")
+            return self
+        for key, types in _ONLY.items():
+            if self.given(key) and self.type not in types:
+                report((key,), f"{key} has no meaning for type {self.type}", f"type {listed(types)}")
+        self._bounds(report)
+        field = self._with_enum(report)
+        return field.with_default(report)
+
+    def _bounds(self, report: Report) -> None:
+        for low, high in (("min", "max"), ("min_length", "max_length"), ("min_items", "max_items")):
+            least, most = getattr(self, low), getattr(self, high)
+            if least is not None and most is not None and least > most:
+                report((low,), f"{low} {least} is above {high} {most}")
+        for key in ("min", "max"):
+            bound = getattr(self, key)
+            if self.type == "integer" and bound is not None and bound != int(bound):
+                report((key,), f"{bound} is not an integer, as the type is", "an integer")
+        if self.pattern is not None and (why := typed.pattern_fault(self.pattern)):
+            report(("pattern",), f"not a pattern of the linear-time engine: {why}", "Rust regex syntax")
+        if self.type == "timestamp" and self.unit not in {None, "s", "ms"}:
+            report(("unit",), f"{shown(self.unit or '')} is not a unit of time", "s or ms (epoch), or none for RFC 3339")
+
+    def _with_enum(self, report: Report) -> Self:
+        if self.enum is None or self.type not in _ONLY["enum"]:
+            return self
+        members: list[Any] = []
+        bare = self.but(enum=None)
+        for index, value in enumerate(self.enum):
+            try:
+                member = typed.read(value, bare)
+            except typed.Unreadable as error:
+                _, message, expected = error.fault
+                report(("enum", index), message, expected)
+                continue
+            if member in members:
+                report(("enum", index), f"{shown(str(member))} stands twice in the enum")
+            for _, message, expected in typed.breaches(member, bare):
+                report(("enum", index), message, expected)
+            members.append(member)
+        return self.but(enum=tuple(members))
+
+    def with_default(self, report: Report) -> Self:
+        """The default read by the type."""
+        if not self.has_default:
+            return self
+        if self.given("required") and self.required:
+            report(("required",), "a field with a default cannot be required", "required: false, or no default")
+        try:
+            default = typed.read(self.default, self)
+        except typed.Unreadable as error:
+            path, message, expected = error.fault
+            report(("default", *path), message, expected)
+            return self.but(required=False)
+        for path, message, expected in typed.breaches(default, self):
+            report(("default", *path), message, expected)
+        return self.but(default=default, required=False)
+
+
+class NestedField(Shape):
+    """A field inside an array or object. What concerns a request as a whole is declared at the top, with `at`."""
+
+    @property
+    def at(self) -> None:
+        """Nested fields are found by their name."""
+
+    @property
+    def send(self) -> bool:
+        """Nested fields go where their parent goes."""
+        return True
+
+    @property
+    def missing(self) -> Literal["deny"]:
+        """A missing nested field is a violation."""
+        return "deny"
+
+    @property
+    def freshness(self) -> None:
+        """Only top-level timestamps age."""
+
+    @property
+    def from_(self) -> None:
+        """Only outputs come from somewhere."""
+
+
+class InputField(Shape):
+    """A field that a client sends."""
+
+    at: Pointer | None = Field(default=None, description="Where it stands in the instance; without it, under its name.")
+    send: Boolean = Field(default=True, description="false: checked, never sent to the model.")
+    missing: Literal["deny", "fall"] = Field(
+        default="deny", description="fall: a missing value closes the rungs that read it."
+    )
+    freshness: Freshness | None = None
+    log: Boolean = Field(default=False, description="Sampled exchange log only; refused above internal.")
+    derived: Boolean = Field(default=False, description="Computed from other data, not raw.")
+
+    @property
+    def from_(self) -> None:
+        """Only outputs come from somewhere."""
+
+    def finish(self, report: Report) -> Self:
+        """Besides a shape's own laws: nothing sensitive is logged, only times age."""
+        if self.at is not None and "*" in self.at.split("/"):
+            report(("at",), "an input stands in one place of each instance; * has no meaning", "a pointer without *")
+        if self.log and self.sensitivity not in MEASURED:
+            report(("log",), f"a field that is {self.sensitivity} is never logged", "log: false, or a lower sensitivity")
+        if self.freshness is not None and self.type != "timestamp":
+            report(("freshness",), f"freshness has no meaning for type {self.type}", "type timestamp")
+        if self.missing == "fall" and (self.has_default or (self.given("required") and not self.required)):
+            report(("missing",), "an optional field is never missing", "missing: fall on a required field")
+        return super().finish(report)
+
+
+class Calibration(Part):
+    """How well a score's values agree with what happens."""
+
+    ece: Number | None = Field(default=None, description="Expected calibration error.")
+    report: String | None = None
+
+
+class OutputField(Shape):
+    """A value that the model answers with."""
+
+    at: Pointer | None = Field(
+        default=None,
+        description="In the whole answer; * is every element, at most once. Default /predictions/*/NAME or /NAME.",
+    )
+    meaning: String | None = None
+    calibration: Calibration | None = None
+    from_: Literal["model"] | None = Field(default=None, alias="from", description="model: null where rules answer.")
+
+    @property
+    def send(self) -> bool:
+        """Outputs are not sent to a model."""
+        return True
+
+    @property
+    def missing(self) -> Literal["deny"]:
+        """A missing output closes the rung."""
+        return "deny"
+
+    @property
+    def freshness(self) -> None:
+        """Only inputs age."""
+
+    def finish(self, report: Report) -> Self:
+        """Besides a shape's own laws: an answer is not invented, and one `*` is one list of rows."""
+        for key in ("default", "detect"):
+            if self.given(key):
+                report((key,), f"an output has no {key}")
+        if self.at is not None and self.at.split("/").count("*") > 1:
+            report(("at",), "more than one *", "at most one *")
+        return super().finish(report)
+
+
+class SchemaFile(Part):
+    """A JSON Schema file in place of fields."""
+
+    schema_: File = Field(alias="schema")
+
+
+NestedField.model_rebuild()

@@ -1,0 +1,115 @@
+"""What a policy may declare that has no effect yet in this version. `guard check` says so plainly.
+
+One table. Each line is a pattern (`*` is one key or index, a pattern covers everything below it) and half a sentence.
+A key leaves the table in the change that makes it act. Keys that only document (`description`, `meaning`, `derived`,
+`calibration`, `unit` of what is not a time) never act and are not listed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from guard.policy.document import Items, Text, Tree
+from guard.policy.errors import Path, Place
+from guard.policy.load import Loaded
+
+_TELEMETRY: Final = "no telemetry leaves the process yet"
+
+TABLE: Final[dict[str, str]] = {
+    "listen.admin": "there is no admin API yet",
+    "listen.ops": "there is no ops listener yet",
+    "listen.tls": "the data listener speaks plain HTTP",
+    "listen.limits.connections": "connections are not counted yet",
+    "listen.limits.buffered": "buffered bytes are not summed yet",
+    "state_dir": "nothing is kept on disk yet",
+    "kill_file": "there is no kill switch yet",
+    "trusted_proxies": "forwarding headers are not read yet",
+    "drain": "the server does not wait for it yet",
+    "ready": "there is no readiness probe yet",
+    "upstream.probe": "there is no readiness probe yet",
+    "upstream.tls": "certificates of one's own are not used yet",
+    "release.*": "answers carry the version, the rest is not shown yet",
+    "routes.*.dialect": "only json is spoken yet",
+    "routes.*.deadline_header": "clients cannot shorten the deadline yet",
+    "routes.*.breaker": "there is no circuit breaker yet",
+    "routes.*.fallback.previous": "this rung is skipped",
+    "routes.*.fallback.cached": "this rung is skipped",
+    "routes.*.input.*.log": _TELEMETRY,
+    "routes.*.**.detect": "nothing is searched or replaced yet",
+    "routes.*.input.*.freshness.warn": _TELEMETRY,
+    "routes.*.**.sensitivity": f"it is held against `log`, else {_TELEMETRY}",
+    "routes.*.**.treatment": _TELEMETRY,
+    "privacy": _TELEMETRY,
+    "telemetry": _TELEMETRY,
+    "targets": "nothing is held against them yet",
+    "owners": "nobody is told yet",
+    "webhooks": "nobody is told yet",
+    "admin": "there is no admin API yet",
+}
+
+_ACTIVE: Final = ("release", "version")
+
+_ACTIVE_VALUES: Final = {"routes.*.dialect": "json"}
+"""What acts already of what a line covers: one key, and one value of another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inactive:
+    """A declared key without effect: its pattern in the table, why, and every place where it was written."""
+
+    pattern: str
+    why: str
+    places: tuple[Place, ...]
+
+    def __str__(self) -> str:
+        first, more = self.places[0], len(self.places) - 1
+        return f"{first}: declared but not active yet: {self.pattern} ({self.why})" + (f" and {more} more" if more else "")
+
+
+def inactive(loaded: Loaded) -> list[Inactive]:
+    """What was written in the files, defaults not counted, and has no effect; in the table's order."""
+    found: dict[str, list[Place]] = {}
+    for path, node, place in _written(loaded.tree):
+        pattern = next((pattern for pattern in TABLE if matches(pattern, path)), None)
+        if pattern is not None and "**" in pattern and isinstance(node, Tree):
+            continue  # a field that is called like the key
+        if pattern is not None and path != _ACTIVE and _ACTIVE_VALUES.get(pattern) != node:
+            found.setdefault(pattern, []).append(place)
+    return [Inactive(pattern, why, tuple(found[pattern])) for pattern, why in TABLE.items() if pattern in found]
+
+
+def matches(pattern: str, path: Path) -> bool:
+    """Whether a path is exactly the pattern's. `**` is any number of keys."""
+    return _matches(tuple(pattern.split(".")), path)
+
+
+def _matches(pattern: tuple[str, ...], path: Path) -> bool:
+    if not pattern:
+        return not path
+    if pattern[0] == "**":
+        return any(_matches(pattern[1:], path[skip:]) for skip in range(len(path) + 1))
+    return bool(path) and pattern[0] in {"*", path[0]} and _matches(pattern[1:], path[1:])
+
+
+def _written(node: Tree | Items, path: Path = ()) -> Iterator[tuple[Path, object, Place]]:
+    """Every key that was written. The items of a ladder count as keys of it."""
+    if isinstance(node, Items):
+        for item in node:
+            if isinstance(item, Tree):
+                yield from _written(item, path)
+        return
+    for key, value in node.items():
+        below = (*path, key)
+        yield below, str(value) if isinstance(value, Text) else value, node.places[key]
+        if _opaque(below, value):
+            continue
+        if isinstance(value, Tree | Items):
+            yield from _written(value, below)
+
+
+def _opaque(path: Path, value: object) -> bool:
+    """Whether the keys below are data and not the policy's."""
+    if path[-1] == "fallback" and isinstance(value, Tree):
+        return True
+    named = len(path) > 1 and path[-2] in {"input", "output", "fields"}
+    return not named and path[-1] in {"default", "enum", "rules", "disabled", "configuration"}

@@ -1,0 +1,285 @@
+"""A policy from disk: read, extended, validated; every mistake at once.
+
+`extends` is one relative path. It may go up (`../org.yaml`): policies of many teams live below one of the whole
+organisation; it may not be absolute, for a policy reads the same on a laptop and in a pod. A base may extend another.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sized
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from guard.policy.document import MAX_BYTES, Text, Tree, parse, rooted
+from guard.policy.errors import Path as Pointer
+from guard.policy.errors import Place, PolicyError, PolicyInvalid, listed, nearest, shown
+from guard.policy.fields import SchemaFile
+from guard.policy.ladder import Secret
+from guard.policy.models import Policy, Route
+from guard.policy.part import Part, find
+
+MAX_EXTENDS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A policy that may be used."""
+
+    policy: Policy
+    digest: str
+    """`sha256:` and the hex digest of what the policy means: its resolved values and the schema files it names."""
+    files: tuple[Path, ...]
+    """Every file that was read, the policy first; a reload watches these."""
+    warnings: tuple[PolicyError, ...]
+    environment: str
+    """GUARD_ENVIRONMENT, empty where not set."""
+    schemas: Mapping[Path, bytes]
+    """The JSON Schema files, by `SchemaFile.schema_.path`."""
+    tree: Tree = field(repr=False)
+
+    def origin(self, path: Pointer) -> Place | None:
+        """Where the value at a path was written; None where it is a default."""
+        place, found = find(self.tree, path, key=True)
+        return place if found else None
+
+    def error(self, path: Pointer, message: str, expected: str = "") -> PolicyError:
+        """A mistake that is found later, such as a rule that does not compile, at its place in the file."""
+        place, _ = find(self.tree, path)
+        return PolicyError(place or self.tree.place, path, message, expected)
+
+
+def load(path: str | Path, *, environ: Mapping[str, str]) -> Loaded:
+    """Read a policy. Raises PolicyInvalid with everything that is wrong; never another exception.
+
+    `environ` names the stage (GUARD_ENVIRONMENT) and shows which secrets are there; their values are not read.
+    """
+    files: list[Path] = []
+    tree = _extended(Path(path), files)
+    _inline_release(tree, files)
+    rooted(tree)
+    policy = _validated(tree)
+    schemas = _schemas(policy, tree)
+    files += [file for file in schemas if file not in files]
+    return Loaded(
+        policy=policy,
+        digest=_digest(policy, schemas),
+        files=tuple(files),
+        warnings=tuple(_warnings(policy, tree, environ)),
+        environment=environ.get("GUARD_ENVIRONMENT", ""),
+        schemas=schemas,
+        tree=tree,
+    )
+
+
+def _read(path: Path, place: Place, pointer: Pointer = ()) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not a path"
+        raise PolicyInvalid([PolicyError(place, pointer, f"cannot read {path}: {why}", "a file")]) from None
+
+
+def _extended(path: Path, files: list[Path]) -> Tree:
+    raw = _read(path, Place(str(path)))
+    files.append(path)
+    tree = parse(raw, str(path))
+    seen = {path.resolve()}
+    chain = [tree]
+    while (named := chain[-1].get("extends")) is not None:
+        base_path = _base_path(named, chain[-1])
+        raw = _read(base_path, named.place, ("extends",))
+        if (where := base_path.resolve()) in seen:
+            raise _extends_error(named, chain[-1], f"{base_path} extends itself in a circle")
+        if len(chain) > MAX_EXTENDS:
+            raise _extends_error(named, chain[-1], f"more than {MAX_EXTENDS} files extend each other")
+        seen.add(where)
+        base = parse(raw, str(base_path))
+        files.append(base_path)
+        if "routes" in base:
+            message = "a policy that others extend has no routes"
+            raise PolicyInvalid([PolicyError(base.places["routes"], ("routes",), message)])
+        if "version" in base and base["version"] != tree.get("version", base["version"]):
+            message = f"this file is {shown(str(base['version']))}, the one that extends it is not"
+            raise PolicyInvalid([PolicyError(base.places["version"], ("version",), message)])
+        chain.append(base)
+    merged = chain.pop()
+    while chain:
+        merged = _merged(merged, chain.pop())
+    return merged
+
+
+def _base_path(named: object, tree: Tree) -> Path:
+    if not isinstance(named, Text) or not named or named.null:
+        raise _extends_error(named, tree, "not one path")
+    if named.startswith(("/", "~")) or "\\" in named or "://" in named or "\x00" in named:
+        raise _extends_error(named, tree, f"{shown(named)} is not a relative path")
+    return Path(named.place.file).parent / named
+
+
+def _extends_error(named: object, tree: Tree, message: str) -> PolicyInvalid:
+    place = getattr(named, "place", tree.place)
+    return PolicyInvalid([PolicyError(place, ("extends",), message, "one relative path such as org.yaml or ../org.yaml")])
+
+
+def _merged(base: Tree, over: Tree) -> Tree:
+    """Mappings merge, all else replaces."""
+    made = Tree(over.place)
+    made.places = {**base.places, **over.places}
+    for key in made.places:
+        below, above = base.get(key), over.get(key, base.get(key))
+        if isinstance(below, Tree) and isinstance(above, Tree) and below is not above:
+            above = _merged(below, above)
+        made[key] = above
+    return made
+
+
+def _inline_release(tree: Tree, files: list[Path]) -> None:
+    """A release in a file of its own reads as if it stood in the policy."""
+    named = tree.get("release")
+    if not isinstance(named, Text) or named.null:
+        return
+    path = Path(named.place.file).parent / named
+    tree["release"] = parse(_read(path, named.place, ("release",)), str(path))
+    files.append(path)
+
+
+def _validated(tree: Tree) -> Policy:
+    errors: list[PolicyError] = []
+    try:
+        policy = Policy.model_validate(tree, context=errors)
+    except ValidationError as invalid:
+        details = invalid.errors(include_url=False)
+        raise PolicyInvalid([*errors, *(_translated(detail, tree) for detail in details if not _echo(detail))]) from None
+    if errors:
+        raise PolicyInvalid(errors)
+    return policy
+
+
+def _echo(detail: ErrorDetails) -> bool:
+    """Pydantic also calls a list too short whose items could not be read."""
+    got = detail["input"]
+    return detail["type"] == "too_short" and isinstance(got, Sized) and len(got) > 0
+
+
+def _translated(detail: ErrorDetails, tree: Tree) -> PolicyError:
+    """Pydantic's error in our words, at its place in the file."""
+    path = tuple(part for part in detail["loc"] if not (isinstance(part, str) and part[:1] in "‹[" and part[-1:] in "›]"))
+    context, got = detail.get("ctx", {}), detail["input"]
+    place = find(tree, path)[0] or tree.place
+    match detail["type"]:
+        case "missing":
+            path, found = path[:-1], (f"the key {shown(str(path[-1]))} is missing", "", "")
+        case "misread":
+            found = context["message"], context["expected"], ""
+        case "literal_error":
+            found = _word(got, re.findall(r"'([^']*)'", context["expected"]))
+        case "too_short":
+            found = "empty", "at least one", ""
+        case "too_long":
+            found = f"{context['actual_length']} of them", f"at most {context['max_length']}", ""
+        case kind:
+            expected = {"tuple_type": "a list", "dict_type": "a mapping", "model_type": "a mapping"}.get(kind)
+            found = (_kind(got), expected, "") if expected else (f"not readable ({kind})", "", "")
+    return PolicyError(place, path, *found)
+
+
+def _word(got: object, words: list[str]) -> tuple[str, str, str]:
+    if isinstance(got, str) and not (isinstance(got, Text) and got.null):
+        return f"unknown word {shown(got)}", f"one of {listed(words)}", nearest(got, words)
+    return _kind(got), f"one of {listed(words)}", ""
+
+
+def _kind(got: object) -> str:
+    match got:
+        case Text() if got.null:
+            return "no value"
+        case str():
+            return f"{shown(got)} is one value"
+        case Mapping():
+            return "a mapping"
+        case _:
+            return "a list"
+
+
+def _schemas(policy: Policy, tree: Tree) -> dict[Path, bytes]:
+    """Read the JSON Schema files. What they say is the contract's to judge."""
+    found: dict[Path, bytes] = {}
+    errors: list[PolicyError] = []
+    for key, route in policy.routes.items():
+        for side in ("input", "output"):
+            declared = getattr(route, side, None)
+            if not isinstance(declared, SchemaFile):
+                continue
+            pointer = ("routes", key, side, "schema")
+            place = find(tree, pointer)[0] or tree.place
+            try:
+                raw = _read(declared.schema_.path, place, pointer)
+                if len(raw) > MAX_BYTES:
+                    errors.append(PolicyError(place, pointer, "a schema file has at most 1 MiB"))
+                elif not isinstance(json.loads(raw), dict | bool):
+                    errors.append(PolicyError(place, pointer, f"{declared.schema_.path} is not a JSON Schema"))
+                found[declared.schema_.path] = raw
+            except PolicyInvalid as unreadable:
+                errors += unreadable.errors
+            except (ValueError, RecursionError):
+                errors.append(PolicyError(place, pointer, f"{declared.schema_.path} is not JSON"))
+    if errors:
+        raise PolicyInvalid(errors)
+    return found
+
+
+def _digest(policy: Policy, schemas: Mapping[Path, bytes]) -> str:
+    meaning = policy.model_dump(by_alias=True, exclude={"extends"})
+    contents = sorted(hashlib.sha256(raw).hexdigest() for raw in schemas.values())
+    canonical = json.dumps([meaning, contents], sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _warnings(policy: Policy, tree: Tree, environ: Mapping[str, str]) -> Iterator[PolicyError]:
+    """What is allowed, and probably not meant."""
+    for path, secret in _secrets(policy):
+        place = find(tree, path)[0] or tree.place
+        if secret.env is not None and secret.env not in environ:
+            yield PolicyError(place, path, f"the environment variable {secret.env} is not set here")
+        if secret.file is not None and not os.path.exists(secret.file.path):  # noqa: PTH110 — Path.exists raises
+            yield PolicyError(place, path, f"the file {secret.file.path} is not there")
+    for key, route in policy.routes.items():
+        if isinstance(route, Route):
+            for below, message in _doubts(route):
+                path = ("routes", key, *below)
+                yield PolicyError(find(tree, path)[0] or tree.place, path, message)
+
+
+def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
+    if route.stream and route.output is not None:
+        yield ("stream",), "a streamed answer is relayed as it comes; its outputs are not checked"
+    if route.fallback.cached is not None and route.fallback.cached.key is not None:
+        yield ("fallback", "cached", "key"), "requests that differ in other fields get the same cached answer"
+    if route.fallback.rules is None:
+        for name, one in route.inputs.items():
+            if one.missing == "fall":
+                yield ("input", name, "missing"), "there are no rules to fall to; clients get an error"
+            if one.freshness is not None:
+                yield (
+                    ("input", name, "freshness"),
+                    "there are no rules to fall to; a stale value is answered with an error",
+                )
+
+
+def _secrets(part: Part, path: Pointer = ()) -> Iterator[tuple[Pointer, Secret]]:
+    values: list[tuple[Pointer, Any]] = [((*path, name), value) for name, value in part]
+    while values:
+        at, value = values.pop()
+        if isinstance(value, Secret):
+            yield at, value
+        elif isinstance(value, tuple) and value and isinstance(value[0], Part):
+            values += [((*at, index), item) for index, item in enumerate(value)]
+        elif isinstance(value, Part) and not isinstance(value, Route):
+            values += [((*at, name), item) for name, item in value]

@@ -1,0 +1,271 @@
+"""The policy as typed, frozen models (DESIGN §9). Every default stands here or in the models it is made of.
+
+Where DESIGN shows a value that can only be an example (`upstream.probe`, `privacy.hash_key`, `targets`, `owners`,
+`release`), the default is none: a probe of a path that the model server does not have would keep guard unready.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Discriminator, Field, Tag
+
+from guard.policy import typed
+from guard.policy.document import Text, Tree
+from guard.policy.ladder import Secret, TargetLimits, TargetTls
+from guard.policy.part import Part, Report
+from guard.policy.route import MAPPING, WORD, AnyRoute, Passthrough, Route, is_word
+from guard.policy.routes import RouteInvalid, Template, template, ties
+from guard.policy.scalars import (
+    Address,
+    Boolean,
+    Duration,
+    File,
+    Listener,
+    LocalPath,
+    Name,
+    Network,
+    Number,
+    PolicyFile,
+    Positive,
+    Price,
+    Rate,
+    Server,
+    Share,
+    Size,
+    Span,
+    String,
+    Value,
+)
+
+__all__ = ["Passthrough", "Policy", "Route"]
+
+VERSION: Final = "guard/v1"
+
+
+class ListenTls(Part):
+    """The certificate that clients see. Both files, or no TLS."""
+
+    cert: File
+    key: File
+
+
+class ListenLimits(Part):
+    """What one client may ask of the data listener."""
+
+    connections: Positive = 4096
+    buffered: Size = Field(default=64 * 1024 * 1024, description="Bytes of bodies held at once, all clients together.")
+    head: Span = 10.0
+    body: Span = 60.0
+    write_stall: Span = 30.0
+    keep_alive: Span = 75.0
+    headers: Positive = 100
+    header_bytes: Size = 32 * 1024
+    target: Size = 8 * 1024
+
+
+class Listen(Part):
+    """The three listeners."""
+
+    data: Listener = Address("0.0.0.0", 8900)  # noqa: S104 — DESIGN §8
+    admin: Listener = Address("127.0.0.1", 8901)
+    ops: Listener = Address("0.0.0.0", 8902)  # noqa: S104
+    tls: ListenTls | None = None
+    limits: ListenLimits = ListenLimits()
+
+    def finish(self, report: Report) -> Self:
+        """Three ports."""
+        for name, others in (("admin", ("data",)), ("ops", ("data", "admin"))):
+            for other in others:
+                port = getattr(self, name).port
+                if port and port == getattr(self, other).port:
+                    key = name if self.given(name) else other
+                    report((key,), f"{name} and {other} listen on the same port {port}", "three ports")
+        return self
+
+
+class Upstream(Part):
+    """The model server."""
+
+    url: Server
+    probe: LocalPath | None = Field(default=None, description="GET this until it answers; without it, connect.")
+    tls: TargetTls | None = None
+    limits: TargetLimits = TargetLimits()
+
+    @classmethod
+    def prepare(cls, data: Any, report: Report) -> Any:
+        """A bare URL is enough."""
+        del report
+        return Tree(data.place, [("url", data)]) if isinstance(data, Text) else data
+
+
+class ReleasePart(Part):
+    """A file of the release."""
+
+    path: String | None = None
+    digest: String | None = None
+
+
+class Evaluation(Part):
+    """How the release was measured."""
+
+    report: String | None = None
+    digest: String | None = None
+    data_set: String | None = None
+    date: String | None = None
+    metrics: dict[str, Number] = Field(default_factory=dict)
+
+
+AnyPart = Annotated[
+    Annotated[ReleasePart, Tag(MAPPING)] | Annotated[Literal["in_code", "none"], Tag(WORD)], Discriminator(is_word)
+]
+PartKind = Literal["weights", "preprocessing", "features", "tokenizer", "postprocessing", "thresholds", "rules"]
+
+
+class Release(Part):
+    """What is deployed; `guard release` writes it."""
+
+    model: String | None = None
+    version: String
+    commit: String | None = None
+    lockfile: String | None = None
+    parts: dict[PartKind, AnyPart] = Field(default_factory=dict)
+    contract: String | None = None
+    configuration: dict[str, Value] = Field(default_factory=dict)
+    evaluation: Evaluation | None = None
+    approved_by: String | None = None
+    approved_at: String | None = None
+    pipeline: String | None = None
+    previous: String | None = None
+    strict: Boolean = Field(default=False, description="A model server of another version closes the rung.")
+
+    def finish(self, report: Report) -> Self:
+        """Configuration has no declared types."""
+        del report
+        return self.but(configuration={key: typed.plain(value) for key, value in self.configuration.items()})
+
+
+class Privacy(Part):
+    """What leaves the process."""
+
+    traces: Literal["off", "metadata"] = "metadata"
+    hash_key: Secret | None = Field(default=None, description="Without it, [redacted] stands in place of a hash.")
+    baggage: tuple[String, ...] = ()
+
+
+class Telemetry(Part):
+    """What is told."""
+
+    trace_sample: Share = 0.01
+    prometheus: Boolean = True
+
+
+class Cost(Part):
+    """What answers may cost."""
+
+    per_request: Price | None = None
+    daily: Price | None = None
+    alert_at: Share = 0.75
+
+    def finish(self, report: Report) -> Self:
+        """One currency."""
+        if self.per_request and self.daily and self.per_request.currency != self.daily.currency:
+            report(("daily",), "daily and per_request are in different currencies", self.per_request.currency)
+        return self
+
+
+class Targets(Part):
+    """What the service promises."""
+
+    latency_p95: Span | None = None
+    error_rate: Share | None = None
+    availability: Share | None = None
+    model_share: Share | None = Field(default=None, description="Share of answers that the model itself gave.")
+    expected_rate: Rate | None = None
+    quality: dict[str, Number] = Field(default_factory=dict)
+    cost: Cost | None = None
+
+
+class Incidents(Part):
+    """Who is called, and what they look at."""
+
+    team: String
+    page: String | None = None
+    runbook: String | None = None
+    dashboard: String | None = None
+
+
+class Owners(Part):
+    """Who answers for what."""
+
+    model_quality: String | None = None
+    serving: String | None = None
+    data_freshness: String | None = None
+    approvals: String | None = None
+    retraining: String | None = None
+    incidents: Incidents | None = None
+
+
+class Webhook(Part):
+    """Where alerts go."""
+
+    url: Annotated[Annotated[Secret, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
+    format: Literal["json", "alertmanager"] = "json"
+
+
+class Admin(Part):
+    """Who may operate."""
+
+    tokens: Secret | None = Field(
+        default=None, description="Lines `name role sha256:HEX`; without it one is made at start."
+    )
+    tls: ListenTls | None = None
+
+
+class Policy(Part):
+    """The whole policy."""
+
+    version: Literal["guard/v1"]
+    extends: File | None = Field(
+        default=None, description="One relative path. Mappings merge, lists replace, no routes there."
+    )
+    service: Name
+    listen: Listen = Listen()
+    state_dir: File = PolicyFile("/var/lib/guard", Path("/var/lib/guard"))
+    kill_file: File | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+    drain: Duration = 5.0
+    ready: Literal["model", "any"] = "model"
+    expose_reason: Boolean = True
+    upstream: Upstream
+    release: Release | None = Field(default=None, description="A path to release.yaml, or the same mapping.")
+    routes: dict[str, AnyRoute] = Field(
+        min_length=1, max_length=2000, description="METHOD /path: a mapping, or the word passthrough."
+    )
+    privacy: Privacy = Privacy()
+    telemetry: Telemetry = Telemetry()
+    targets: Targets = Targets()
+    owners: Owners = Owners()
+    webhooks: tuple[Webhook, ...] = ()
+    admin: Admin = Admin()
+
+    @classmethod
+    def prepare(cls, data: Any, report: Report) -> Any:
+        """Keys of routes can be judged before anything else, and are."""
+        routes = data.get("routes") if isinstance(data, Tree) else None
+        if isinstance(routes, Tree):
+            _check_keys(routes, report)
+        return data
+
+
+def _check_keys(routes: Tree, report: Report) -> None:
+    read: dict[str, Template] = {}
+    for key, value in routes.items():
+        try:
+            read[key] = template(key)
+        except RouteInvalid as error:
+            report(("routes", key), str(error), error.expected, key=True)
+            continue
+        if key.startswith("GET ") and isinstance(value, Tree) and ("input" in value or "content" in value):
+            report(("routes", key), "a GET request has no body", "no input and no content, or another method")
+    for later, earlier in ties(read):
+        report(("routes", later), f'"{later}" could match the same requests as "{earlier}"', key=True)

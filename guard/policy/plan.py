@@ -1,0 +1,224 @@
+"""Policy → Plan: everything that can be decided before the first request is decided here.
+
+What only a compiler finds out (a pattern, an expression, a schema file) is reported like every other mistake of a policy:
+all of them, each at its place.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from guard.contract.fields import ContractInvalid
+from guard.contract.input import InputContract, compile_input
+from guard.contract.media import compile_opaque
+from guard.contract.output import OutputContract, compile_output
+from guard.contract.schema_file import compile_schema_input, compile_schema_output
+from guard.contract.strict import dumps
+from guard.dialects import DIALECTS, RAW
+from guard.ladder.disabled import Disabled
+from guard.ladder.limits import Slots
+from guard.ladder.model import Model
+from guard.ladder.rules import RuleInvalid, Rules, compile_rules
+from guard.policy.errors import Path, PolicyError, PolicyInvalid
+from guard.policy.fields import SchemaFile
+from guard.policy.load import Loaded
+from guard.policy.models import Passthrough, Policy
+from guard.policy.route import Route as RoutePolicy
+from guard.policy.routes import RouteTable
+from guard.policy.scalars import Origin
+from guard.proxy.values import AnswerJudge, Dialect, Head, Judge, Route, Rung, Sink, Target
+
+PASSTHROUGH_COLLECT = 65536
+"""Bytes of an unjudged answer that are buffered before it is relayed: small ones go out in one write."""
+
+
+@dataclass(slots=True, eq=False)
+class CompiledPlan:
+    """A Plan. `wall_offset` is what to add to the monotonic clock; the root keeps it current."""
+
+    expose_reason: bool
+    routes: tuple[Route, ...]
+    table: RouteTable[Route]
+    upstream: Origin
+    wall_offset: float = 0.0
+    sinks: Sequence[Sink] = ()
+    crashes: dict[str, int] = field(default_factory=dict)
+
+    def match(self, head: Head) -> Route:
+        """The route of a raw target. Raises Refused (bad_request, not_found, method_not_allowed)."""
+        return self.table.match(head.method, head.target)
+
+    def wall(self, now: float) -> float:
+        """Seconds since the epoch at monotonic `now`."""
+        return now + self.wall_offset
+
+    def sink_crashed(self, sink: Sink) -> None:
+        """Count a sink that raised, by its kind."""
+        name = type(sink).__name__
+        self.crashes[name] = self.crashes.get(name, 0) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the Plan needs of the process it will run in; `check` and `explain` bring their own."""
+
+    pool: Callable[[Origin, Policy], object]
+    defer: Callable[[Callable[[], None]], object]
+    upstream: Origin | None = None  # in place of the policy's
+
+
+def compile_plan(loaded: Loaded, means: Means) -> CompiledPlan:
+    """Compile every route. Raises PolicyInvalid with all that only compiling finds."""
+    compiler = _Compiler(loaded, means)
+    routes = []
+    for key, route in loaded.policy.routes.items():
+        made = compiler.route(key, route)
+        if made is not None:
+            routes.append((key, made))
+    if compiler.errors:
+        raise PolicyInvalid(compiler.errors)
+    return CompiledPlan(
+        expose_reason=loaded.policy.expose_reason,
+        routes=tuple(route for _, route in routes),
+        table=RouteTable(routes),
+        upstream=compiler.upstream,
+    )
+
+
+class _Compiler:
+    """Compiles the routes of one policy and collects what is wrong."""
+
+    def __init__(self, loaded: Loaded, means: Means) -> None:
+        self.loaded = loaded
+        self.policy = loaded.policy
+        self.means = means
+        self.upstream = means.upstream or loaded.policy.upstream.url
+        self.errors: list[PolicyError] = []
+        self._pool = means.pool(self.upstream, loaded.policy)
+
+    @contextmanager
+    def _reporting(self, *path: str | int) -> Iterator[None]:
+        """Turn what a family's compiler refuses into an error of the policy, at its place."""
+        try:
+            yield
+        except (ContractInvalid, RuleInvalid) as error:
+            full: Path = (*path, *error.path)
+            self.errors.append(self.loaded.error(full, str(error)))
+
+    def route(self, key: str, route: RoutePolicy | Passthrough) -> Route | None:
+        """One route; None where it is wrong."""
+        method, _, template = key.partition(" ")
+        before = len(self.errors)
+        if isinstance(route, Passthrough):
+            return self._passthrough(method, template)
+        dialect: Dialect = DIALECTS["json"]
+        contract, judges = self._input(key, route)
+        output = self._output(key, route)
+        if len(self.errors) > before:
+            return None
+        collect = 0 if route.stream else route.max_answer
+        ladder: list[Rung] = [self._model(route, collect, replay=route.input is not None)]
+        if route.fallback.rules is not None:
+            with self._reporting("routes", key, "fallback", "rules"):
+                ladder.append(self._rules(route, contract, output))
+        ladder.append(self._disabled(route, dialect))
+        return Route(
+            template=template,
+            method=method,
+            buffered=True,
+            max_body=route.max_body,
+            collect=collect,
+            request=route.timeout.request,
+            enforce=route.enforcement == "enforce",
+            dialect=dialect,
+            judges=judges,
+            output=output,
+            ladder=tuple(ladder),
+        )
+
+    def _passthrough(self, method: str, template: str) -> Route:
+        defaults = RoutePolicy()
+        model = self._model(defaults, PASSTHROUGH_COLLECT, replay=False)
+        return Route(
+            template=template,
+            method=method,
+            buffered=False,
+            max_body=defaults.max_body,
+            collect=PASSTHROUGH_COLLECT,
+            request=defaults.timeout.request,
+            enforce=False,
+            dialect=RAW,
+            judges=(),
+            output=None,
+            ladder=(model, Disabled(RAW, None)),
+        )
+
+    def _input(self, key: str, route: RoutePolicy) -> tuple[InputContract | None, tuple[Judge, ...]]:
+        enforce = route.enforcement == "enforce"
+        with self._reporting("routes", key, "input"):
+            if isinstance(route.input, SchemaFile):
+                return None, (compile_schema_input(self._schema(route.input), enforce=enforce),)
+            if route.input is not None:
+                contract = compile_input(
+                    route.inputs,
+                    rows=route.rows,
+                    columns=route.columns,
+                    undeclared=route.undeclared,
+                    enforce=enforce,
+                )
+                return contract, (contract,)
+        if route.content is not None:
+            return None, (compile_opaque(route.content),)
+        return None, ()
+
+    def _output(self, key: str, route: RoutePolicy) -> AnswerJudge | None:
+        with self._reporting("routes", key, "output"):
+            if isinstance(route.output, SchemaFile):
+                return compile_schema_output(self._schema(route.output))
+            if route.output:
+                return compile_output(route.outputs)
+        return None
+
+    def _schema(self, file: SchemaFile) -> Any:
+        return json.loads(self.loaded.schemas[file.schema_.path])
+
+    def _model(self, route: RoutePolicy, collect: int, *, replay: bool) -> Model:
+        common, own, timeout = self.policy.upstream.limits, route.limits, route.timeout
+        release = self.policy.release
+
+        def pick(name: str) -> Any:
+            value = getattr(own, name) if own is not None else None
+            return getattr(common, name) if value is None else value
+
+        target = Target(
+            source="model",
+            url=str(self.upstream),
+            host=authority(self.upstream),
+            pool=self._pool,
+            slots=Slots(pick("concurrency"), pick("queue"), self.means.defer),
+            connect=timeout.connect,
+            attempt=timeout.attempt,
+            idle=timeout.idle,
+            queue_timeout=pick("queue_timeout"),
+        )
+        return Model(target, collect=collect, replay=replay, version=release.version if release else "")
+
+    def _rules(self, route: RoutePolicy, contract: InputContract | None, output: AnswerJudge | None) -> Rules:
+        assert isinstance(output, OutputContract)  # a rule without declared outputs is an error of the policy
+        compiled = compile_rules(route.fallback.rules or (), route.inputs)
+        instances = contract.instances if contract is not None else None
+        return Rules(compiled, instances, output.build, dumps, b"application/json")
+
+    def _disabled(self, route: RoutePolicy, dialect: Dialect) -> Disabled:
+        return Disabled(dialect, route.fallback.disabled)
+
+
+def authority(origin: Origin) -> bytes:
+    """The Host header for an origin (RFC 9112 §3.2); for a unix socket there is no better word than localhost."""
+    if origin.socket:
+        return b"localhost"
+    default = 443 if origin.scheme == "https" else 80
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    return (host if origin.port == default else f"{host}:{origin.port}").encode()

@@ -1,0 +1,230 @@
+"""One route of the policy, and what its parts must agree on."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_serializer
+
+from guard.policy import typed
+from guard.policy.document import Text, Tree
+from guard.policy.errors import listed, nearest, shown
+from guard.policy.fields import InputField, OutputField, SchemaFile
+from guard.policy.ladder import Breaker, Cel, Dialect, Fallback, RouteLimits, Rule, Timeout
+from guard.policy.part import Part, Report
+from guard.policy.scalars import Boolean, Header, MediaType, Misread, Pointer, Size, String, write_duration
+
+PASSTHROUGH: Final = "passthrough"
+
+FIELDS: Final = "‹fields›"
+FILE: Final = "‹file›"
+MAPPING: Final = "‹mapping›"
+
+WORD: Final = "‹word›"
+"""Tags of the unions below. Pydantic puts them into its paths; no key of a policy looks like this."""
+
+
+def _is_file(data: object) -> str:
+    alone = isinstance(data, Mapping) and set(data) == {"schema"} and isinstance(data["schema"], str)
+    return FILE if alone or isinstance(data, SchemaFile) else FIELDS
+
+
+Input = Annotated[Annotated[dict[str, InputField], Tag(FIELDS)] | Annotated[SchemaFile, Tag(FILE)], Discriminator(_is_file)]
+Output = Annotated[
+    Annotated[dict[str, OutputField], Tag(FIELDS)] | Annotated[SchemaFile, Tag(FILE)], Discriminator(_is_file)
+]
+
+
+class Route(Part):
+    """What a route accepts, who answers it, and what it returns."""
+
+    alone: ClassVar[frozenset[str]] = frozenset(
+        {
+            "dialect",
+            "enforcement",
+            "undeclared",
+            "max_body",
+            "max_answer",
+            "stream",
+            "deadline_header",
+            "limits",
+            "breaker",
+        }
+    )
+
+    dialect: Dialect = "json"
+    rows: Pointer | None = Field(default=None, description="Where the instances stand; '' = the body is the list.")
+    columns: tuple[String, ...] | None = Field(
+        default=None, min_length=1, description="Rows are positional, in this order."
+    )
+    enforcement: Literal["enforce", "observe"] = "enforce"
+    undeclared: Literal["reject", "strip", "pass"] = "strip"
+    max_body: Size = 1024 * 1024
+    max_answer: Size = 8 * 1024 * 1024
+    stream: Boolean = Field(default=False, description="The answer is relayed as it comes.")
+    timeout: Timeout = Timeout()
+    deadline_header: Header = "x-request-timeout"
+    limits: RouteLimits | None = None
+    content: tuple[MediaType, ...] | None = Field(
+        default=None, min_length=1, description="The body is opaque, of these types."
+    )
+    input: Input | None = None
+    output: Output | None = None
+    fallback: Fallback = Fallback()
+    breaker: Breaker = Breaker()
+
+    @property
+    def inputs(self) -> Mapping[str, InputField]:
+        """Declared input fields; empty where a schema file, a content type or nothing is declared."""
+        return self.input if isinstance(self.input, dict) else {}
+
+    @property
+    def outputs(self) -> Mapping[str, OutputField]:
+        """Declared outputs; empty where a schema file or nothing is declared."""
+        return self.output if isinstance(self.output, dict) else {}
+
+    def finish(self, report: Report) -> Self:
+        """The body is one thing, positions name fields, and rules answer what is declared."""
+        self._body(report)
+        self._columns(report)
+        self._previous(report)
+        self._cached(report)
+        if not isinstance(self.output, dict):
+            return self.answered({}, report)
+        outputs = {name: self._placed(name, field) for name, field in self.output.items()}
+        return self.but(output=outputs).answered(outputs, report)
+
+    def _body(self, report: Report) -> None:
+        if self.content is not None:
+            for key in ("input", "rows", "columns"):
+                if self.given(key):
+                    report((key,), f"a body of another content type is opaque; {key} has no meaning", "content or input")
+        elif self.rows is not None and self.input is None:
+            report(("rows",), "rows without input", "input, or no rows")
+
+    def _columns(self, report: Report) -> None:
+        if self.columns is None or self.content is not None:
+            return
+        if not self.inputs:
+            report(("columns",), "columns name fields, and none are declared", "input with fields")
+            return
+        for index, name in enumerate(self.columns):
+            if name not in self.inputs:
+                known = list(self.inputs)
+                report(
+                    ("columns", index),
+                    f"{shown(name)} is not a declared field",
+                    f"one of {listed(known)}",
+                    nearest(name, known),
+                )
+            elif name in self.columns[:index]:
+                report(("columns", index), f"{shown(name)} stands twice in columns")
+            elif self.inputs[name].at is not None:
+                report(("input", name, "at"), "a column is found by its position", "no `at` in a positional row")
+        for name, field in self.inputs.items():
+            if field.required and name not in self.columns:
+                report(("input", name), "a required field that is not among the columns would always be missing")
+
+    def _previous(self, report: Report) -> None:
+        if (previous := self.fallback.previous) is None:
+            return
+        times = previous.timeout
+        spent = (times.connect or self.timeout.connect) + (times.attempt or self.timeout.attempt)
+        if times.model_fields_set and spent > self.timeout.request:
+            path = ("fallback", "previous", "timeout")
+            report(path, f"connect + attempt is more than the route's request {write_duration(self.timeout.request)}")
+
+    def _cached(self, report: Report) -> None:
+        cached = self.fallback.cached
+        for index, name in enumerate(cached.key or () if cached else ()):
+            if name not in self.inputs or not self.inputs[name].send:
+                sent = [key for key, field in self.inputs.items() if field.send]
+                expected = f"one of {listed(sent)}" if sent else ""
+                report(("fallback", "cached", "key", index), f"{shown(name)} is not a field that is sent", expected)
+
+    def _placed(self, name: str, field: OutputField) -> OutputField:
+        if field.at is not None:
+            return field
+        safe = name.replace("~", "~0").replace("/", "~1")
+        return field.but(at=f"/{safe}" if self.rows is None else f"/predictions/*/{safe}")
+
+    def answered(self, outputs: Mapping[str, OutputField], report: Report) -> Self:
+        """The answers of rules read by the types of their outputs."""
+        if self.fallback.rules is None:
+            return self
+        rules = tuple(self._rule(index, rule, outputs, report) for index, rule in enumerate(self.fallback.rules))
+        for index, rule in enumerate(rules[:-1]):
+            if rule.when is None:
+                report(("fallback", "rules", index + 1), "never reached: the rule before it has no `when`")
+        return self.but(fallback=self.fallback.but(rules=rules))
+
+    def _rule(self, index: int, rule: Rule, outputs: Mapping[str, OutputField], report: Report) -> Rule:
+        path = ("fallback", "rules", index)
+        if rule.when is not None and self.input is None:
+            report((*path, "when"), "a condition reads the input, and this route declares none", "a rule without when")
+        if not outputs:
+            if not isinstance(self.output, dict) or not self.output:
+                report(
+                    (*path, "answer"),
+                    "rules answer declared outputs, and this route declares none",
+                    "output with fields",
+                )
+            return rule
+        answer = {}
+        for name, value in rule.answer.items():
+            at = (*path, "answer", name)
+            if name not in outputs:
+                report(at, *_undeclared(name, outputs))
+                continue
+            answer[name], faults = _value(value, outputs[name])
+            for below, message, expected in faults:
+                report((*at, *below), message, expected)
+            if isinstance(answer[name], Cel) and self.input is None:
+                report(at, "an expression reads the input, and this route declares none", "a value")
+        for name, field in outputs.items():
+            if field.required and field.from_ is None and name not in rule.answer and rule.answer.keys() <= outputs.keys():
+                report((*path, "answer"), f"the required output {shown(name)} is missing", "it, or `from: model` on it")
+        return rule.but(answer=answer)
+
+
+def _undeclared(name: str, outputs: Mapping[str, OutputField]) -> tuple[str, str, str]:
+    message = f"{shown(name)} is not a declared output"
+    if name in {"previous", "cached", "rules", "disabled"}:
+        message += "; rungs are written as a list, each with a dash"
+    return message, f"one of {listed(outputs)}", nearest(name, list(outputs))
+
+
+def _value(value: Any, field: OutputField) -> tuple[Any, Iterator[typed.Fault]]:
+    """The value a rule gives an output, and how it breaks the output's contract."""
+    if isinstance(value, Tree) and set(value) == {"cel"} and isinstance(value["cel"], Text):
+        return Cel(str(value["cel"])), iter(())
+    if isinstance(value, Text) and value.null and field.from_ is not None:
+        return None, iter(())
+    try:
+        found = typed.read(value, field)
+    except typed.Unreadable as error:
+        return None, iter([error.fault])
+    return found, typed.breaches(found, field)
+
+
+class Passthrough(Part):
+    """A route that is forwarded as it is: no input, no output; the ladder is model, disabled."""
+
+    @classmethod
+    def prepare(cls, data: Any, report: Report) -> Any:
+        """The word is the whole of it."""
+        del report
+        if data != PASSTHROUGH:
+            raise Misread(f"{shown(str(data))} is not a route", f"a mapping, or the word {PASSTHROUGH}")
+        return {}
+
+    @model_serializer
+    def _word(self) -> str:
+        return PASSTHROUGH
+
+
+def is_word(data: object) -> str:
+    """Which tag of a union of a mapping and a bare word."""
+    return WORD if isinstance(data, str | Passthrough) else MAPPING
+
+
+AnyRoute = Annotated[Annotated[Route, Tag(MAPPING)] | Annotated[Passthrough, Tag(WORD)], Discriminator(is_word)]

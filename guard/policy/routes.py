@@ -1,0 +1,255 @@
+"""Which route a raw request target belongs to, in time that does not depend on how many routes there are.
+
+A key is `METHOD /path`. `{x}` is one non-empty raw part of a segment, at most one in each; `/*`, only last, is
+everything below. Exact beats template beats wildcard; of two templates (or wildcards) that could match the same target
+the one that is narrower in every segment wins, and where neither is, the policy is refused.
+
+Nothing is decoded: what is matched is what is forwarded. A target whose percent-decoded form would match another route
+is refused, for a model server that decodes would serve it past the contract of that route.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from guard.policy.errors import shown
+from guard.proxy.values import Refused
+
+T = TypeVar("T")
+
+MAX_SEGMENTS: Final = 64
+
+_KEY = re.compile(r"([A-Z][A-Z-]{0,31}) (/[!-~]*)\Z", re.ASCII)
+_PART = re.compile(r"([^{}]*)\{[A-Za-z_][A-Za-z0-9_]*\}([^{}]*)\Z", re.ASCII)
+_DIRTY = re.compile(
+    rb"//|/\.\.?(?:/|\Z)|%(?:2[eEfF]|5[cC]|00)|%(?![0-9A-Fa-f]{2})|[\\;#\x00-\x20\x7f-\xff]"
+)  # fmt: skip
+_DIRTY_QUERY = re.compile(rb"[#\x00-\x20\x7f-\xff]")
+_NO_ROUTE: Final = frozenset({"CONNECT", "TRACE"})
+
+
+class Part(NamedTuple):
+    """A segment with a `{x}`: what stands before and after it."""
+
+    prefix: bytes
+    suffix: bytes
+
+
+Segment: TypeAlias = bytes | Part
+
+
+class Template(NamedTuple):
+    """A route's key, read. `rest` says that `/*` follows."""
+
+    method: bytes
+    segments: tuple[Segment, ...]
+    rest: bool
+
+    @property
+    def exact(self) -> bytes | None:
+        """The one path it matches, if it is one."""
+        plain = [segment for segment in self.segments if isinstance(segment, bytes)]
+        return None if self.rest or len(plain) != len(self.segments) else b"/" + b"/".join(plain)
+
+
+class RouteInvalid(ValueError):  # noqa: N818 — a word of the domain
+    """A route's key cannot be used; `expected` says what could."""
+
+    def __init__(self, message: str, expected: str = "") -> None:
+        super().__init__(message)
+        self.expected = expected
+
+
+def template(key: str) -> Template:
+    """Read `METHOD /path`. Raises RouteInvalid."""
+    found = _KEY.match(key)
+    if not found:
+        raise RouteInvalid(f"{shown(key)} is not a route", "METHOD /path such as POST /predict")
+    method, path = found[1], found[2]
+    if method in _NO_ROUTE:
+        raise RouteInvalid(f"{method} cannot be routed")
+    if method == "HEAD":
+        raise RouteInvalid("HEAD uses the GET route", f"GET {path}")
+    rest = path.endswith("/*")
+    base = path[:-2] if rest else path
+    if "?" in path or _DIRTY.search(path.encode()):
+        raise RouteInvalid(
+            f"the path {shown(path)} would never match",
+            "no query, //, dot segments, %2e %2f %5c %00, backslash, ; or # in a path",
+        )
+    segments = tuple(_segment(text) for text in base.split("/")[1:])
+    if len(segments) > MAX_SEGMENTS:
+        raise RouteInvalid(f"more than {MAX_SEGMENTS} segments")
+    return Template(method.encode(), segments, rest)
+
+
+def _segment(text: str) -> Segment:
+    if "*" in text:
+        raise RouteInvalid("* stands only last, after a slash", "/* at the end, or {x} for one part of a segment")
+    if "{" not in text and "}" not in text:
+        return text.encode()
+    if found := _PART.match(text):
+        return Part(found[1].encode(), found[2].encode())
+    raise RouteInvalid(f"cannot read the segment {shown(text)}", "at most one {name} in a segment")
+
+
+def _within(one: Segment, other: Segment) -> bool:
+    """Whether everything that `one` matches, `other` matches."""
+    if isinstance(other, bytes):
+        return one == other
+    if isinstance(one, bytes):
+        return _holds(other, one)
+    return one.prefix.startswith(other.prefix) and one.suffix.endswith(other.suffix)
+
+
+def _holds(part: Part, segment: bytes) -> bool:
+    return (
+        len(segment) > len(part.prefix) + len(part.suffix)
+        and segment.startswith(part.prefix)
+        and segment.endswith(part.suffix)
+    )
+
+
+def _meet(one: Segment, other: Segment) -> bool:
+    """Whether some segment matches both."""
+    if isinstance(one, bytes) or isinstance(other, bytes):
+        return _within(one, other) or _within(other, one)
+    return (one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix)) and (
+        one.suffix.endswith(other.suffix) or other.suffix.endswith(one.suffix)
+    )
+
+
+def _tie(one: Template, other: Template) -> bool:
+    if one.exact is not None or other.exact is not None:
+        return one[1:] == other[1:]
+    if one.rest != other.rest or (not one.rest and len(one.segments) != len(other.segments)):
+        return False
+    pairs = list(zip(one.segments, other.segments, strict=False))
+    if not all(_meet(a, b) for a, b in pairs):
+        return False
+    if one.segments == other.segments:
+        return True
+    narrower = len(one.segments) >= len(other.segments) and all(_within(a, b) for a, b in pairs)
+    wider = len(one.segments) <= len(other.segments) and all(_within(b, a) for a, b in pairs)
+    return not (narrower or wider)
+
+
+def ties(templates: Mapping[str, Template]) -> Iterator[tuple[str, str]]:
+    """Pairs of keys (later, earlier) of which neither is narrower though some target matches both."""
+    exact: dict[tuple[bytes, bytes], str] = {}
+    open_ones: list[tuple[str, Template]] = []
+    for key, one in templates.items():
+        if (path := one.exact) is not None:
+            if (first := exact.setdefault((one.method, path), key)) != key:
+                yield key, first
+            continue
+        for earlier, other in open_ones:
+            if one.method == other.method and _tie(one, other):
+                yield key, earlier
+        open_ones.append((key, one))
+
+
+@dataclass(slots=True)
+class _Node(Generic[T]):
+    literals: dict[bytes, "_Node[T]"] = field(default_factory=dict)
+    parts: dict[Part, "_Node[T]"] = field(default_factory=dict)
+    end: T | None = None
+    rest: T | None = None
+
+    def child(self, segment: Segment) -> "_Node[T]":
+        if isinstance(segment, bytes):
+            return self.literals.setdefault(segment, _Node())
+        child = self.parts.setdefault(segment, _Node())
+        # Narrow before wide, so that the first match is the right one.
+        self.parts = dict(sorted(self.parts.items(), key=lambda item: -len(item[0].prefix) - len(item[0].suffix)))
+        return child
+
+    def below(self, segment: bytes) -> Iterator["_Node[T]"]:
+        if (literal := self.literals.get(segment)) is not None:
+            yield literal
+        for part, node in self.parts.items():
+            if _holds(part, segment):
+                yield node
+
+
+def _ended(node: _Node[T], segments: list[bytes], index: int) -> T | None:
+    if index == len(segments):
+        return node.end
+    for below in node.below(segments[index]):
+        if (found := _ended(below, segments, index + 1)) is not None:
+            return found
+    return None
+
+
+def _under(node: _Node[T], segments: list[bytes], index: int) -> T | None:
+    """The deepest wildcard. The slash before `*` must be there, so a segment is always left for it."""
+    if index == len(segments):
+        return None
+    for below in node.below(segments[index]):
+        if (found := _under(below, segments, index + 1)) is not None:
+            return found
+    return node.rest
+
+
+@dataclass(slots=True)
+class _Table(Generic[T]):
+    exact: dict[bytes, T] = field(default_factory=dict)
+    tree: _Node[T] = field(default_factory=_Node)
+    open: bool = False  # has templates or wildcards
+
+    def find(self, path: bytes) -> T | None:
+        if (found := self.exact.get(path)) is not None or not self.open:
+            return found
+        segments = path.split(b"/")
+        ended = _ended(self.tree, segments, 1)
+        return _under(self.tree, segments, 1) if ended is None else ended
+
+
+class RouteTable(Generic[T]):
+    """Compiled routes. Entries may be anything but None."""
+
+    def __init__(self, entries: Iterable[tuple[str, T]]) -> None:
+        """Compile `(METHOD /path, entry)`. Raises RouteInvalid for a bad key or a tie."""
+        self._tables: dict[bytes, _Table[T]] = {}
+        read: dict[str, Template] = {}
+        for key, entry in entries:
+            read[key] = one = template(key)
+            table = self._tables.setdefault(one.method, _Table())
+            if (path := one.exact) is not None:
+                table.exact[path] = entry
+                continue
+            node, table.open = table.tree, True
+            for segment in one.segments:
+                node = node.child(segment)
+            if one.rest:
+                node.rest = entry
+            else:
+                node.end = entry
+        for later, earlier in ties(read):
+            raise RouteInvalid(f"{shown(later)} and {shown(earlier)} could match the same request")
+        if b"GET" in self._tables:
+            self._tables[b"HEAD"] = self._tables[b"GET"]
+        self._exact = {(method, path): e for method, table in self._tables.items() for path, e in table.exact.items()}
+
+    def match(self, method: bytes, target: bytes) -> T:
+        """The entry for a raw target. Raises Refused: bad_request, not_found, method_not_allowed (with `allow`)."""
+        # A registered exact path is clean by construction, so the usual request pays one look-up.
+        found = self._exact.get((method, target))
+        return self._search(method, target) if found is None else found
+
+    def _search(self, method: bytes, target: bytes) -> T:
+        path, _, query = target.partition(b"?")
+        if path[:1] != b"/" or _DIRTY.search(path) or (query and _DIRTY_QUERY.search(query)):
+            raise Refused("bad_request")
+        table = self._tables.get(method)
+        found = None if table is None else table.find(path)
+        if b"%" in path and any(one.find(unquote_to_bytes(path)) is not one.find(path) for one in self._tables.values()):
+            raise Refused("bad_request")
+        if found is not None:
+            return found
+        allowed = sorted(name for name, other in self._tables.items() if other.find(path) is not None)
+        if allowed:
+            raise Refused("method_not_allowed", allow=b", ".join(allowed))
+        raise Refused("not_found")

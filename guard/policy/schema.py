@@ -1,0 +1,75 @@
+"""JSON Schema (2020-12) of the policy, for editors. Made from the models; docs/policy.schema.json is the copy."""
+
+import json
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from guard.policy.ladder import RUNGS
+from guard.policy.models import Policy
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_WORD = "passthrough"
+
+
+class _Generate(GenerateJsonSchema):
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """A key that may be absent is not one that may be null."""
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Defaults of scalars only, as people write them; those of mappings stand at their own keys."""
+        inner = schema["schema"]
+        made = self.generate_inner(inner)
+        write = inner.get("serialization", {}).get("function")
+        default = schema.get("default")
+        default = default if write is None or default is None else write(default)
+        return {**made, "default": default} if isinstance(default, str | int | float) else made
+
+    def get_title_from_name(self, name: str) -> str:
+        """No titles; `strip` takes the empty ones out."""
+        del name
+        return ""
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a policy file."""
+    made = Policy.model_json_schema(by_alias=True, schema_generator=_Generate)
+    parts = made["$defs"]
+    for name in ("Upstream", "Previous"):
+        whole = parts[name]
+        parts[name] = {"description": whole["description"], "anyOf": [whole["properties"]["url"], whole]}
+    parts["Fallback"] = _ladder(parts["Fallback"])
+    parts["Passthrough"] = {"const": _WORD, "description": parts["Passthrough"]["description"]}
+    made["properties"]["release"] = {"anyOf": [{"type": "string"}, made["properties"]["release"]]}
+    # A policy that extends another may leave to it what it needs.
+    made["required"] = ["version"]
+    made_whole: dict[str, Any] = _stripped({"$schema": DIALECT, **made, "title": "guard policy"})
+    return made_whole
+
+
+def text() -> str:
+    """As it is printed and committed."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _ladder(rungs: dict[str, Any]) -> dict[str, Any]:
+    items = [
+        {
+            "type": "object",
+            "properties": {name: rungs["properties"][name]},
+            "required": [name],
+            "additionalProperties": False,
+        }
+        for name in RUNGS
+    ]
+    answer = {"type": "object", "minProperties": 1, "description": "Declared outputs: one unconditional rule."}
+    return {"description": rungs["description"], "anyOf": [{"type": "array", "items": {"oneOf": items}}, answer]}
+
+
+def _stripped(node: Any) -> Any:
+    """Without empty titles."""
+    if isinstance(node, dict):
+        return {key: _stripped(value) for key, value in node.items() if not (key == "title" and value == "")}
+    return [_stripped(item) for item in node] if isinstance(node, list) else node

@@ -1,0 +1,390 @@
+"""The back edge: a small pooled HTTP/1.1 client. Raw targets, no cookies, no redirects, no environment proxies.
+
+httptools (llhttp) as a client has traps, each handled where it is named below and each a test:
+a HEAD reply never completes · a body that ends by EOF has no finish call · 999 and `TE: gzip` are accepted ·
+103 fires message_complete · bytes after a response parse as a second one.
+"""
+
+import asyncio
+import ssl
+from time import monotonic
+from typing import cast
+
+import httptools
+
+from guard.proxy.alarm import Alarm
+from guard.proxy.driver import UNKNOWN, Exchange
+from guard.proxy.headers import encode, tokens
+from guard.proxy.values import STREAM, Answer, Call, Headers, Reason
+
+MOST_HEADERS = 128
+MOST_HEADER_BYTES = 65536
+MOST_INTERIM = 8
+"""Interim (1xx) responses before a final one; none is passed on."""
+IDLE = 2.0
+"""Seconds an unused connection is kept: below every common server's keep-alive, so that ours is the side that closes."""
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+class Malformed(Exception):  # noqa: N818
+    """The upstream does not speak HTTP/1.1; stops the parser."""
+
+
+class Link(asyncio.Protocol):
+    """One connection to an upstream; it has an owner while a call is on it and belongs to its pool otherwise."""
+
+    __slots__ = (
+        "_body_open", "_chunked_body", "_chunks", "_collect", "_dirty", "_done", "_flowing", "_head_done", "_head_only",
+        "_header_bytes", "_headers", "_interim", "_keep", "_parser", "_size", "_transport", "_until_close", "born",
+        "called_at", "head_at", "heard", "idle_since", "length", "owner", "paused", "pool", "reused", "status",
+    )  # fmt: skip
+
+    def __init__(self, pool: "Pool") -> None:
+        self.pool = pool
+        self.owner: Exchange | None = None
+        self.born = self.idle_since = monotonic()
+        self.reused = False
+        self.paused = False
+        self._parser: httptools.HttpResponseParser | None = None
+        self._transport: asyncio.Transport
+
+    # ── calls ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def send(self, owner: Exchange, call: Call, length: int) -> None:
+        """Write a request. A STREAM body of declared `length` (UNKNOWN: chunked) follows through `send_body`."""
+        self.owner = owner
+        self._parser = httptools.HttpResponseParser(self)
+        self._collect = call.collect
+        self._head_only = call.head.method == b"HEAD"
+        self._flowing = self._done = self._dirty = self._head_done = self._until_close = self._keep = False
+        self._chunked_body = self._body_open = self.heard = False
+        self._headers: Headers = []
+        self._chunks: list[bytes] = []
+        self._size = self._header_bytes = self._interim = self.status = 0
+        self.length = UNKNOWN
+        self.head_at = 0.0
+        body, head = call.body, call.head
+        start = b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (head.method, head.target, call.target.host)
+        if body is STREAM:
+            self._body_open = length != 0
+            self._chunked_body = length == UNKNOWN
+            framing = (
+                b"transfer-encoding: chunked\r\n\r\n" if self._chunked_body else b"content-length: %d\r\n\r\n" % length
+            )
+            message = encode(start, head.headers) + (framing if length else b"\r\n")
+        elif body or head.method not in (b"GET", b"HEAD"):
+            message = encode(start, head.headers) + b"content-length: %d\r\n\r\n" % len(body) + body
+        else:
+            message = encode(start, head.headers) + b"\r\n"
+        self.called_at = monotonic()
+        self._transport.write(message)
+
+    def send_body(self, chunk: bytes) -> None:
+        """Pass on bytes of a streamed request body."""
+        self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked_body else chunk)
+
+    def end_body(self) -> None:
+        """The streamed request body is whole."""
+        if self._body_open and self._chunked_body:
+            self._transport.write(_LAST_CHUNK)
+        self._body_open = False
+
+    def flow(self) -> None:
+        """Pass everything from here on to the owner as it comes."""
+        self._flowing = True
+        self._deliver()
+
+    def cancel(self) -> None:
+        """The owner lost interest: what is still to come would belong to nobody, so the connection goes."""
+        self.owner = self._parser = None
+        self._transport.abort()
+
+    def pause_reading(self) -> None:
+        """Take no more bytes from the upstream for now."""
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take bytes from the upstream again; no error where reading was not paused."""
+        self._transport.resume_reading()
+
+    # ── asyncio.Protocol ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; bytes on a connection without a call end it."""
+        if self._parser is None:
+            self._transport.abort()
+            return
+        self.heard = True
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            if not self._done:
+                self._fail("malformed")
+                return
+            self._dirty = True
+        if not self._head_done:
+            self._header_bytes += len(data)
+            if self._header_bytes > MOST_HEADER_BYTES * 2:
+                self._fail("malformed")
+            return
+        self._deliver()
+
+    def eof_received(self) -> bool:
+        """Close: no call survives the upstream's half-close."""
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """A body delimited by the close is whole now; any other call is broken."""
+        self.pool.lost(self)
+        if self.owner is None:
+            return
+        if self._head_done and self._until_close and error is None:
+            self._done = True
+            self._deliver()
+        else:
+            self._fail("reset")
+
+    def pause_writing(self) -> None:
+        """The upstream does not take the request body."""
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        """The upstream takes the request body again."""
+        self.paused = False
+        if self.owner is not None and self._body_open:
+            self.owner.resumed(self)
+
+    # ── httptools; these only take note, `_deliver` acts once the parser has returned ─────────────────────────────
+
+    def on_message_begin(self) -> None:
+        """Start of a response; after the end of one it is excess."""
+        if self._done:
+            self._dirty = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field line; trailers and excess are dropped."""
+        if self._head_done:
+            return
+        name = name.lower()
+        self._headers.append((name, value))
+        if name == b"content-length":
+            self.length = int(value)
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > MOST_HEADER_BYTES or len(self._headers) > MOST_HEADERS:
+            raise Malformed
+
+    def on_headers_complete(self) -> None:
+        """Frame the response (RFC 9112 §6.3)."""
+        if self._done:
+            return
+        parser = cast("httptools.HttpResponseParser", self._parser)
+        status = parser.get_status_code()
+        if 100 <= status < 200:
+            self._interim += 1
+            if status == 101 or self._interim > MOST_INTERIM:
+                raise Malformed
+            self._headers = []
+            self.length = UNKNOWN
+            return
+        if not 200 <= status <= 599:
+            raise Malformed
+        self.status = status
+        self.head_at = monotonic()
+        self._head_done = True
+        if self._head_only or status in (204, 304):
+            self._done, self._keep = True, parser.should_keep_alive()
+        elif self.length == UNKNOWN:
+            codings = tokens(self._headers, b"transfer-encoding")
+            if not codings:
+                self._until_close = True
+            elif codings != [b"chunked"]:
+                raise Malformed
+
+    def on_body(self, chunk: bytes) -> None:
+        """Bytes of the body."""
+        if not self._done:
+            self._chunks.append(chunk)
+            self._size += len(chunk)
+
+    def on_message_complete(self) -> None:
+        """End of a final response, or of an interim one."""
+        if self._head_done and not self._done:
+            self._done = True
+            self._keep = cast("httptools.HttpResponseParser", self._parser).should_keep_alive()
+
+    # ── delivery ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _deliver(self) -> None:
+        owner = self.owner
+        if owner is None:
+            return
+        if self._flowing:
+            if self._chunks:
+                owner.data(self, self._take())
+            if self._done and self.owner is owner:
+                self._release()
+                owner.done(self)
+        elif self._done:
+            end = monotonic()
+            self._release()
+            owner.answered(self, Answer(self.status, self._headers, self._take(), True, self.called_at, self.head_at, end))
+        elif self._collect == 0 or self._size > self._collect:
+            owner.answered(
+                self,
+                Answer(self.status, self._headers, self._take(), False, self.called_at, self.head_at, self.head_at),
+            )
+
+    def _take(self) -> bytes:
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _release(self) -> None:
+        """The call is over; the connection serves another, or goes."""
+        self.owner = self._parser = None
+        if self._keep and not self._dirty and not self._body_open and not self._until_close:
+            self.pool.give(self)
+        else:
+            self._transport.abort()
+
+    def _fail(self, reason: Reason) -> None:
+        owner, self.owner, self._parser = self.owner, None, None
+        self._transport.abort()
+        if owner is not None:
+            owner.failed(self, reason)
+
+    def usable(self, now: float, oldest: float) -> bool:
+        """Whether a new call may go out on this idle connection."""
+        return not self._transport.is_closing() and now - self.idle_since < IDLE and self.born > oldest
+
+    def close(self) -> None:
+        """End an idle connection."""
+        self._transport.abort()
+
+
+class Dial:
+    """One attempt to connect, for an owner who may lose interest: the connection then goes to the pool, or away."""
+
+    __slots__ = ("owner", "task")
+
+    def __init__(self, owner: Exchange) -> None:
+        self.owner = owner
+        self.task: asyncio.Task[None] | None = None
+
+
+class Pool:
+    """Connections to one origin, last used first. Bounded by the slots of the routes that use it."""
+
+    def __init__(
+        self,
+        *,
+        host: str = "",
+        port: int = 0,
+        path: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+        max_age: float = 300.0,
+    ) -> None:
+        self._host, self._port, self._path = host, port, path
+        self._tls, self._server_name = tls, server_name
+        self._max_age = max_age
+        self._idle: list[Link] = []
+        self._dials: set[Dial] = set()
+        self._alarm: Alarm | None = None
+        self.links = 0
+        """Open connections, in use or idle."""
+
+    def __repr__(self) -> str:
+        where = self._path or f"{self._host}:{self._port}"
+        return f"<Pool {where} open={self.links} idle={len(self._idle)} dialling={len(self._dials)}>"
+
+    @property
+    def idle(self) -> int:
+        """Connections without a call."""
+        return len(self._idle)
+
+    @property
+    def dialling(self) -> int:
+        """Attempts to connect under way."""
+        return len(self._dials)
+
+    def take(self, now: float) -> Link | None:
+        """An idle connection, the most recently used."""
+        while self._idle:
+            link = self._idle.pop()
+            if link.usable(now, now - self._max_age):
+                link.reused = True
+                return link
+            link.close()
+        return None
+
+    def give(self, link: Link) -> None:
+        """A connection whose call is over."""
+        now = monotonic()
+        if now - link.born > self._max_age:
+            link.close()
+            return
+        link.idle_since = now
+        self._idle.append(link)
+        if self._alarm is None:
+            self._alarm = Alarm(asyncio.get_running_loop(), self._sweep)
+        if self._alarm.due > now + IDLE:
+            self._alarm.set(now + IDLE)
+
+    def lost(self, link: Link) -> None:
+        """A connection is gone."""
+        self.links -= 1
+        if link in self._idle:
+            self._idle.remove(link)
+
+    def dial(self, owner: Exchange, timeout: float) -> Dial:
+        """Connect; `owner.dialled` hears how it went."""
+        dial = Dial(owner)
+        dial.task = asyncio.get_running_loop().create_task(self._connect(dial, timeout))
+        self._dials.add(dial)
+        return dial
+
+    async def _connect(self, dial: Dial, timeout: float) -> None:  # noqa: ASYNC109 — bounds the dial even when its owner left
+        link: Link | None = None
+        reason: Reason | None = None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(max(timeout, 0.001)):
+                if self._path is not None:
+                    _, link = await loop.create_unix_connection(lambda: Link(self), self._path, ssl=self._tls)
+                else:
+                    _, link = await loop.create_connection(
+                        lambda: Link(self), self._host, self._port, ssl=self._tls, server_hostname=self._server_name
+                    )
+        except ssl.SSLError:
+            reason = "tls"
+        except (OSError, TimeoutError):
+            reason = "connect"
+        finally:
+            self._dials.discard(dial)
+        if link is not None:
+            self.links += 1
+        if not dial.owner.dialled(dial, link, reason) and link is not None:
+            self.give(link)
+
+    def _sweep(self) -> None:
+        """Close what was idle too long; oldest first in the list."""
+        now = monotonic()
+        while self._idle and now - self._idle[0].idle_since >= IDLE:
+            self._idle.pop(0).close()
+        if self._idle and self._alarm is not None:
+            self._alarm.set(self._idle[0].idle_since + IDLE)
+
+    def close(self) -> None:
+        """Close every idle connection and stop dialling; calls in flight go on."""
+        for link in self._idle:
+            link.close()
+        self._idle.clear()
+        for dial in self._dials:
+            if dial.task is not None:
+                dial.task.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()

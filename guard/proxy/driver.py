@@ -1,0 +1,422 @@
+"""Performs the commands of a life, straight from the socket callbacks: no task, future or queue per request.
+
+Laws:
+- one command is outstanding at a time (`waiting`); an event that answers no outstanding command is stale and dropped;
+- a trampoline with an inbox: events may arrive while a command is being performed (`pause_writing` fires inside
+  `write`), and a generator cannot be re-entered;
+- the next Call, a return or a throw cancels a call whose answer is incomplete and frees its slot;
+- the slot belongs to the call and is freed at the upstream's last byte;
+- backpressure stays here, the life never sees it;
+- the loss of the client is thrown as Gone, never `close()`d.
+"""
+
+from math import inf
+from time import monotonic
+from typing import Protocol, cast
+
+from guard.proxy.alarm import Alarm
+from guard.proxy.life import Life, life
+from guard.proxy.values import (
+    DONE,
+    STREAM,
+    Answer,
+    Body,
+    Call,
+    Command,
+    Ending,
+    Failed,
+    Gone,
+    Head,
+    Headers,
+    Plan,
+    Reason,
+    RefusalCode,
+    Refused,
+    Relay,
+    Relayed,
+    Reply,
+    Slots,
+)
+
+AHEAD = 65536
+"""Bytes of a request held before its reader is paused, where nothing else bounds them."""
+
+UNKNOWN = -1
+"""Length of a chunked body."""
+
+
+class Client(Protocol):
+    """The front's connection, as the driver uses it."""
+
+    alarm: Alarm
+    paused: bool  # the client does not take what we write
+    body_deadline: float
+
+    def send_continue(self) -> None: ...
+    def reply(self, exchange: "Exchange", reply: Reply) -> None: ...
+    def open_stream(self, exchange: "Exchange", status: int, headers: Headers, length: int) -> None: ...
+    def send_chunk(self, chunk: bytes) -> None: ...
+    def close_stream(self, exchange: "Exchange") -> None: ...
+    def abort(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+class Link(Protocol):
+    """The back's connection, as the driver uses it. It tells its owner: answered, data, done, failed, resumed."""
+
+    reused: bool
+    heard: bool  # any byte of an answer came
+    length: int  # of the answer's body; UNKNOWN where not declared
+    paused: bool  # the upstream does not take what we write
+
+    def send(self, owner: "Exchange", call: Call, length: int) -> None: ...
+    def send_body(self, chunk: bytes) -> None: ...
+    def end_body(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def flow(self) -> None: ...
+    def cancel(self) -> None: ...
+
+
+class Pool(Protocol):
+    """Connections to one origin."""
+
+    def take(self, now: float) -> Link | None: ...
+    def dial(self, owner: "Exchange", timeout: float) -> object: ...
+
+
+class Exchange:
+    """One request of a connection, its body as it arrives, and the life that answers it."""
+
+    __slots__ = (
+        "_body_sent", "_call", "_dial", "_inbox", "_life", "_link", "_opened", "_prefix", "_queue",
+        "_replayed", "_running", "_sent", "_slot", "_waiting",
+        "body_done", "chunks", "client", "ended", "expects", "fault", "head", "keep_alive", "length", "request_id", "size",
+    )  # fmt: skip
+
+    def __init__(self, client: Client, head: Head, request_id: str, length: int, fault: RefusalCode | None) -> None:
+        self.client = client
+        self.head = head
+        self.request_id = request_id
+        self.length = length  # of the request body as declared; UNKNOWN where chunked
+        self.fault = fault
+        self.chunks: list[bytes] = []
+        self.size = 0  # bytes in chunks
+        self.body_done = length == 0
+        self.keep_alive = True
+        self.expects = False
+        self.ended = False
+        self._life: Life
+        self._inbox: list[tuple[bytes | Answer | Relayed | None, Exception | None]] | None = None
+        self._running = False
+        self._waiting: Command | None = None
+        self._call: Call | None = None
+        self._slot: Slots | None = None
+        self._queue: Slots | None = None
+        self._dial: object = None
+        self._link: Link | None = None
+        self._replayed = False
+        self._body_sent = False  # the streamed body's end was passed on
+        self._opened = False  # a relay's head was written
+        self._prefix = b""
+        self._sent = 0
+
+    def start(self, plan: Plan) -> None:
+        """Begin the life; called once, when this exchange is the first of its connection."""
+        self._life = life(self, plan, monotonic)
+        self._advance(None, None)
+
+    # ── the trampoline ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _advance(self, value: bytes | Answer | Relayed | None, error: Exception | None) -> None:
+        if self._running:
+            self._inbox = [*(self._inbox or ()), (value, error)]
+            return
+        self._running = True
+        send = self._life.send
+        try:
+            while True:
+                command = send(value) if error is None else self._life.throw(error)  # type: ignore[arg-type]
+                value = error = None
+                kind = type(command)
+                if kind is Body:
+                    value, error = self._read_body(cast("Body", command))
+                elif kind is Call:
+                    error = self._begin_call(cast("Call", command))
+                else:
+                    self._begin_relay(cast("Relay", command))
+                if value is None and error is None:
+                    if not self._inbox:
+                        self._running = False
+                        return
+                    value, error = self._inbox.pop(0)
+        except StopIteration as stop:
+            self._finish(stop.value)
+
+    def _answer(self, value: bytes | Answer | Relayed | None, error: Exception | None = None) -> None:
+        """The outstanding command is answered."""
+        self._waiting = None
+        self._advance(value, error)
+
+    def _finish(self, result: Reply | Ending) -> None:
+        self.ended = True
+        self._drop_call()
+        client = self.client
+        client.alarm.due = inf
+        if type(result) is Reply and not self._opened:
+            client.reply(self, result)
+        elif result is DONE and self._opened:
+            client.close_stream(self)
+        else:
+            client.abort()
+
+    # ── Body ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _read_body(self, command: Body) -> tuple[bytes | None, Refused | None]:
+        if self.length > command.limit or self.size > command.limit:
+            return None, Refused("body_too_large")
+        if self.body_done:
+            return self._take_body(), None
+        self._waiting = command
+        if self.expects:
+            self.expects = False
+            self.client.send_continue()
+        self.client.alarm.set(self.client.body_deadline)
+        return None, None
+
+    def _take_body(self) -> bytes:
+        chunks, self.chunks, self.size = self.chunks, [], 0
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def body_progress(self) -> None:
+        """The front added to `chunks` or set `body_done`."""
+        waiting = self._waiting
+        if type(waiting) is Body:
+            if self.size > waiting.limit:
+                self._answer(None, Refused("body_too_large"))
+            elif self.body_done:
+                self._answer(self._take_body())
+        elif self._link is not None and self._call is not None and self._call.body is STREAM:
+            self._pump_body(self._link)
+        elif self.size > AHEAD:
+            self.client.pause_reading()
+
+    def refuse(self, code: RefusalCode) -> None:
+        """The body cannot be read to its end: malformed, too slow."""
+        if self.ended:
+            return
+        self._drop_call()
+        if self._waiting is not None:
+            self._answer(None, Refused(code))
+
+    def _pump_body(self, link: Link) -> None:
+        if self._body_sent:
+            return
+        if self.chunks:
+            link.send_body(self._take_body())
+        if self.body_done:
+            self._body_sent = True
+            link.end_body()
+        elif link.paused:
+            self.client.pause_reading()
+        else:
+            self.client.resume_reading()
+
+    # ── Call ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _begin_call(self, call: Call) -> Failed | None:
+        if self._link is not None:
+            self._drop_call()
+        self._waiting = self._call = call
+        slots = call.target.slots
+        held = slots.acquire(self._granted)
+        if held:
+            self._slot = slots
+            return self._place(call)
+        if held is None:
+            self._queue = slots
+            self.client.alarm.set(min(call.until, monotonic() + call.target.queue_timeout))
+            return None
+        self._waiting = None
+        return Failed("overloaded", sent=False, retry_after=1.0)
+
+    def _granted(self) -> None:
+        """A slot became free for this queued call."""
+        call, self._slot, self._queue = self._call, self._queue, None
+        if call is None or self._waiting is not call:
+            self._free_slot()
+            return
+        reason = call.ticket.recheck(monotonic())
+        failure = Failed(reason, sent=False) if reason is not None else self._place(call)
+        if failure is not None:
+            self._fail(failure)
+
+    def _place(self, call: Call) -> Failed | None:
+        now = monotonic()
+        pool = cast("Pool", call.target.pool)
+        link = None if self._replayed else pool.take(now)
+        if link is not None:
+            self._send(link, call)
+        else:
+            self.client.alarm.set(min(call.until, now + call.target.connect))
+            self._dial = pool.dial(self, min(call.until - now, call.target.connect))
+        return None
+
+    def dialled(self, dial: object, link: Link | None, reason: Reason | None) -> bool:
+        """A connection is there, or cannot be had. False: it is not wanted any more."""
+        call = self._call
+        if dial is not self._dial or call is None:
+            return False
+        self._dial = None
+        if link is None:
+            self._fail(Failed(reason or "connect", sent=False))
+        else:
+            self._send(link, call)
+        return True
+
+    def _send(self, link: Link, call: Call) -> None:
+        self._link = link
+        self.client.alarm.set(call.until)
+        link.send(self, call, self.length)
+        if call.body is STREAM and self._link is link:
+            if self.expects:
+                self.expects = False
+                self.client.send_continue()
+            self._pump_body(link)
+
+    def answered(self, link: Link, answer: Answer) -> None:
+        """The head, or the whole, of an answer is there."""
+        if link is not self._link or type(self._waiting) is not Call:
+            return
+        self.client.alarm.due = inf
+        if answer.complete:
+            self._link = self._call = None
+            self._free_slot()
+        else:
+            self._prefix = answer.body
+        self._answer(answer)
+
+    def failed(self, link: Link, reason: Reason) -> None:
+        """The call broke."""
+        if link is not self._link:
+            return
+        call = self._call
+        if type(self._waiting) is Relay:
+            self._end_relay(reason)
+        elif call is not None:
+            if reason == "reset" and call.replay and link.reused and not link.heard and not self._replayed:
+                self._replayed, self._link = True, None
+                self._place(call)
+                return
+            self._fail(Failed(reason))
+
+    def resumed(self, link: Link) -> None:
+        """The upstream takes request bytes again."""
+        if link is self._link:
+            self._pump_body(link)
+
+    def _fail(self, failure: Failed) -> None:
+        self._drop_call()
+        if self._waiting is not None:
+            self._answer(None, failure)
+
+    def _free_slot(self) -> None:
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            slot.release()
+
+    def _drop_call(self) -> None:
+        """Cancel the current call, whatever stage it is in, and free its slot."""
+        link, self._link, self._dial, self._call = self._link, None, None, None
+        if link is not None:
+            link.cancel()
+        if self._queue is not None:
+            self._queue.forget(self._granted)
+            self._queue = None
+        if self._slot is not None:
+            self._free_slot()
+
+    # ── Relay ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _begin_relay(self, relay: Relay) -> None:
+        link = self._link
+        self._waiting = relay
+        if link is None:  # lost between its head and this command
+            self._end_relay("reset")
+            return
+        length = link.length if relay.inspector is None else UNKNOWN
+        self._opened = True
+        self.client.open_stream(self, relay.status, relay.headers, length)
+        prefix, self._prefix = self._prefix, b""
+        if prefix:
+            self.data(link, prefix)
+        if self._link is link:
+            self.client.alarm.set(self._idle_deadline())
+            if not self.client.paused:
+                link.flow()
+
+    def _idle_deadline(self) -> float:
+        return monotonic() + self._call.target.idle if self._call is not None else inf
+
+    def data(self, link: Link, chunk: bytes) -> None:
+        """The next bytes of a relayed answer."""
+        if link is not self._link or type(self._waiting) is not Relay:
+            return
+        if self._waiting.inspector is not None:
+            chunk = self._waiting.inspector.feed(chunk)
+        if chunk:
+            self._sent += len(chunk)
+            self.client.send_chunk(chunk)
+        if self.client.paused:
+            link.pause_reading()
+        else:
+            self.client.alarm.set(self._idle_deadline())
+
+    def done(self, link: Link) -> None:
+        """The relayed answer is whole."""
+        if link is self._link and type(self._waiting) is Relay:
+            self._link = None
+            self._end_relay(None)
+
+    def _end_relay(self, failed: Reason | None) -> None:
+        relay = self._waiting
+        if type(relay) is Relay and relay.inspector is not None:
+            tail = relay.inspector.end() if failed is None else relay.inspector.stop(failed)
+            if tail:
+                self._sent += len(tail)
+                self.client.send_chunk(tail)
+        self._drop_call()
+        self._answer(Relayed(self._sent, monotonic(), failed))
+
+    # ── the client and the clock ──────────────────────────────────────────────────────────────────────────────────
+
+    def client_resumed(self) -> None:
+        """The client takes bytes again."""
+        if type(self._waiting) is Relay and self._link is not None:
+            self.client.alarm.set(self._idle_deadline())
+            self._link.resume_reading()
+            self._link.flow()
+
+    def gone(self, cause: str) -> None:
+        """The client left: cancel upstream at once."""
+        if self.ended:
+            return
+        self._drop_call()
+        if self._waiting is not None:
+            self._answer(None, Gone(cause))
+
+    def expire(self) -> None:
+        """The alarm of the outstanding command rang."""
+        waiting = self._waiting
+        if type(waiting) is Body:
+            self._answer(None, Refused("request_timeout"))
+        elif type(waiting) is Relay:
+            self._end_relay("timeout")
+        elif type(waiting) is Call:
+            if self._queue is not None:
+                self._fail(Failed("overloaded", sent=False, retry_after=1.0))
+            elif self._link is None:
+                self._fail(Failed("connect", sent=False))
+            else:
+                self._fail(Failed("timeout"))

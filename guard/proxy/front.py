@@ -1,0 +1,390 @@
+"""The front edge: HTTP/1.1 from clients (RFC 9112), on httptools (llhttp). Not ASGI: see DESIGN §5.
+
+A connection parses whole segments first and acts afterwards, so no callback of the parser runs the life. Requests
+queue in order of arrival (pipelining); the first of the queue lives, the others wait with what was read of them.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from itertools import count
+from secrets import token_hex
+from time import monotonic
+from typing import cast
+
+import httptools
+
+from guard.proxy.alarm import Alarm
+from guard.proxy.driver import AHEAD, UNKNOWN, Exchange
+from guard.proxy.headers import encode, tokens
+from guard.proxy.values import Head, Headers, Plan, RefusalCode, Reply
+
+LINGER = 1.0
+"""Seconds to read and drop what a client still sends after its refusal: a reset would destroy the answer on its way."""
+
+_START_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may ask of a connection: counts, bytes, and seconds; the policy's `listen.limits`."""
+
+    connections: int = 4096
+    head: float = 10.0
+    body: float = 60.0
+    write_stall: float = 30.0
+    keep_alive: float = 75.0
+    headers: int = 100
+    header_bytes: int = 32768
+    target: int = 8192
+
+
+@dataclass(slots=True, eq=False)
+class Door:
+    """What all connections of a listener share. `plan` is replaced whole on reload."""
+
+    plan: Plan
+    limits: Limits = field(default_factory=Limits)
+    draining: bool = False
+    connections: "set[Connection]" = field(default_factory=set)
+    next_id: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
+    prefix: str = field(default_factory=lambda: token_hex(6))
+
+
+class Unacceptable(Exception):  # noqa: N818
+    """What was read so far cannot become a request; stops the parser."""
+
+    def __init__(self, code: RefusalCode) -> None:
+        super().__init__(code)
+        self.code: RefusalCode = code
+
+
+class Connection(asyncio.Protocol):
+    """One client. Implements `driver.Client` for the exchange that lives."""
+
+    __slots__ = (
+        "_ahead", "_chunked", "_closing", "_door", "_fault", "_head_bytes", "_headers", "_last", "_loop", "_parser",
+        "_pumping", "_queue", "_reading", "_reading_paused", "_target", "_transport", "alarm", "body_deadline", "current",
+        "paused", "peer",
+    )  # fmt: skip
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._loop = asyncio.get_running_loop()
+        self.alarm = Alarm(self._loop, self._ring)
+        self.current: Exchange | None = None
+        self.paused = False
+        self.body_deadline = 0.0
+        self.peer = ""
+        self._queue: deque[Exchange] = deque()
+        self._reading: Exchange | None = None  # whose body the parser is in
+        self._headers: Headers = []
+        self._target = b""
+        self._head_bytes = 0
+        self._ahead = 0  # bytes read beyond the exchange that lives
+        self._chunked = False  # the open stream's framing
+        self._closing = False
+        self._last = False  # no request after this one is answered
+        self._fault: RefusalCode | None = None
+        self._pumping = False
+        self._reading_paused = False
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport
+
+    # ── asyncio.Protocol ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is here; its first head is due."""
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0] if isinstance(peer, tuple) else ""
+        if len(self._door.connections) >= self._door.limits.connections:
+            self._transport.abort()
+            return
+        self._door.connections.add(self)
+        self.alarm.set(monotonic() + self._door.limits.head)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse a segment, then act on what it completed."""
+        if self._closing or self._last:
+            return  # lingering: read and drop
+        current = self.current
+        body_open = current is not None and not current.body_done
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._broken(self._fault or "bad_request")
+        else:
+            if self._reading is None and not self._queue and self.current is None:
+                self._head_progress(len(data))
+        if current is None:
+            self._pump()
+        elif body_open:
+            current.body_progress()
+        else:
+            self._read_ahead(len(data))
+
+    def eof_received(self) -> bool:
+        """A FIN during an exchange means the client is gone (DESIGN §5)."""
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 — every loss is one
+        """The client left."""
+        self._closing = True
+        self.alarm.cancel()
+        self._door.connections.discard(self)
+        self._queue.clear()
+        current, self.current = self.current, None
+        if current is not None:
+            current.gone("client")
+        self._reading = None
+        del self._parser  # it holds our methods: a cycle
+
+    def pause_writing(self) -> None:
+        """The client does not take what we write: it has `write_stall` seconds."""
+        self.paused = True
+        self.alarm.set(monotonic() + self._door.limits.write_stall)
+
+    def resume_writing(self) -> None:
+        """The client takes bytes again."""
+        self.paused = False
+        if self.current is not None:
+            self.current.client_resumed()
+        elif self._queue:
+            self._pump()
+        elif not self._closing and not self._last:
+            self.alarm.set(monotonic() + self._door.limits.keep_alive)
+
+    # ── httptools; these only take note ───────────────────────────────────────────────────────────────────────────
+
+    def on_message_begin(self) -> None:
+        """Start of a request."""
+        self._headers = []
+        self._target = b""
+
+    def on_url(self, part: bytes) -> None:
+        """A part of the target."""
+        self._target += part
+        if len(self._target) > self._door.limits.target:
+            self._refuse("target_too_long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field line; trailers never become headers."""
+        if self._reading is not None:
+            return
+        self._headers.append((name.lower(), value))
+        if len(self._headers) > self._door.limits.headers:
+            self._refuse("headers_too_large")
+
+    def on_headers_complete(self) -> None:
+        """A head is whole: an exchange begins."""
+        parser, headers = self._parser, self._headers
+        length, hosts, expect, size = 0, 0, b"", 0
+        for name, value in headers:
+            size += len(name) + len(value)
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"transfer-encoding":
+                length = UNKNOWN
+            elif name == b"host":
+                hosts += 1
+            elif name == b"expect":
+                expect = value.lower()
+        if size > self._door.limits.header_bytes:
+            self._refuse("headers_too_large")
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0") or (hosts != 1 and version == "1.1") or expect not in (b"", b"100-continue"):
+            self._refuse("bad_request")
+        if parser.should_upgrade():  # llhttp would take the body for the other protocol's
+            self._refuse("bad_request")
+        if length == UNKNOWN and (version == "1.0" or tokens(headers, b"transfer-encoding") != [b"chunked"]):
+            self._refuse("bad_request")
+        head = Head(parser.get_method(), self._target, headers, version.encode(), self.peer)
+        exchange = self._admit(head, length, None)
+        exchange.keep_alive = parser.should_keep_alive()
+        exchange.expects = bool(expect) and version == "1.1"
+        self._reading = exchange
+
+    def on_body(self, chunk: bytes) -> None:
+        """Bytes of a body."""
+        exchange = cast("Exchange", self._reading)
+        exchange.chunks.append(chunk)
+        exchange.size += len(chunk)
+
+    def on_message_complete(self) -> None:
+        """End of a request."""
+        if self._reading is not None:
+            self._reading.body_done = True
+            self._reading = None
+        self._head_bytes = 0
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _refuse(self, code: RefusalCode) -> None:
+        self._fault = code
+        raise Unacceptable(code)
+
+    def _admit(self, head: Head, length: int, fault: RefusalCode | None) -> Exchange:
+        door = self._door
+        exchange = Exchange(self, head, "%s-%x" % (door.prefix, door.next_id()), length, fault)
+        self._queue.append(exchange)
+        return exchange
+
+    def _head_progress(self, received: int) -> None:
+        """Nothing but a part of a head was read: it is bounded in bytes and, from its first byte, in time."""
+        limits = self._door.limits
+        if self._head_bytes == 0:
+            self.alarm.set(min(monotonic() + limits.head, self.alarm.due))
+        self._head_bytes += received
+        if self._head_bytes > limits.header_bytes + limits.target:
+            self._broken("headers_too_large")
+
+    def _broken(self, code: RefusalCode) -> None:
+        """The bytes are no HTTP any more: refuse what was being read, answer what came before, then close."""
+        exchange, self._reading = self._reading, None
+        self._last = True
+        if exchange is None:
+            self._admit(Head(b"", b"", [], peer=self.peer), 0, code)
+        elif exchange is self.current:
+            exchange.refuse(code)
+        else:
+            exchange.fault = code
+
+    def _read_ahead(self, received: int) -> None:
+        """Bytes beyond the exchange that lives are bounded."""
+        self._ahead += received
+        if self._ahead > AHEAD:
+            self.pause_reading()
+
+    def pause_reading(self) -> None:
+        """Take no more bytes from the client; mind: neither FIN nor RST is seen meanwhile."""
+        if not self._reading_paused and not self._closing:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take bytes from the client again."""
+        if self._reading_paused and not self._closing:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    def _pump(self) -> None:
+        """Let the queue live, one after the other; a loop, so that many instant answers do not recurse."""
+        self._pumping = True
+        while self._queue and self.current is None and not self._closing and not self.paused:
+            exchange = self.current = self._queue.popleft()
+            self.body_deadline = monotonic() + self._door.limits.body
+            if not self._queue:
+                self._ahead = 0
+                self.resume_reading()
+            exchange.start(self._door.plan)
+        self._pumping = False
+
+    # ── driver.Client ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def send_continue(self) -> None:
+        """Ask for the body of a request that waits to be asked (RFC 9110 §10.1.1)."""
+        self._transport.write(_CONTINUE)
+
+    def reply(self, exchange: Exchange, reply: Reply) -> None:
+        """Write a whole answer."""
+        keep = self._keeps(exchange) and not reply.close
+        head = encode(_start_line(reply.status), reply.headers)
+        framing = self._connection(exchange, keep)
+        method = exchange.head.method
+        if reply.status in (204, 304) or method == b"HEAD":
+            self._transport.write(head + framing + b"\r\n")
+        else:
+            self._transport.write(head + framing + b"content-length: %d\r\n\r\n" % len(reply.body) + reply.body)
+        self._finished(exchange, keep)
+
+    def open_stream(self, exchange: Exchange, status: int, headers: Headers, length: int) -> None:
+        """Write the head of a relayed answer; `length` UNKNOWN is framed as chunks, or by the close for HTTP/1.0."""
+        self._chunked = length == UNKNOWN and exchange.head.version == b"1.1"
+        if length == UNKNOWN and not self._chunked:
+            exchange.keep_alive = False
+        framing = b"content-length: %d\r\n" % length if length != UNKNOWN else b""
+        if self._chunked:
+            framing = b"transfer-encoding: chunked\r\n"
+        framing += self._connection(exchange, self._keeps(exchange))
+        self._transport.write(encode(_start_line(status), headers) + framing + b"\r\n")
+
+    def send_chunk(self, chunk: bytes) -> None:
+        """Write bytes of a relayed answer."""
+        self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked else chunk)
+
+    def close_stream(self, exchange: Exchange) -> None:
+        """A relayed answer came to its good end."""
+        if self._chunked:
+            self._transport.write(_LAST_CHUNK)
+        self._finished(exchange, self._keeps(exchange))
+
+    def abort(self) -> None:
+        """End the connection so that nobody takes what was sent for the whole."""
+        self._closing = True
+        self.current = None
+        self._transport.abort()
+
+    def _keeps(self, exchange: Exchange) -> bool:
+        """Whether the connection can carry another request after this one."""
+        return exchange.keep_alive and exchange.body_done and not self._last and not self._door.draining
+
+    def _connection(self, exchange: Exchange, keep: bool) -> bytes:  # noqa: FBT001
+        if not keep:
+            return b"connection: close\r\n"
+        return b"connection: keep-alive\r\n" if exchange.head.version == b"1.0" else b""
+
+    def _finished(self, exchange: Exchange, keep: bool) -> None:  # noqa: FBT001
+        self.current = None
+        if not keep and not (self._last and self._queue):
+            self._close(drained=exchange.body_done and not self._last)
+            return
+        if not self.paused:
+            self.alarm.set(monotonic() + self._door.limits.keep_alive)
+        if self._queue and not self._pumping:
+            self._pump()
+
+    def _close(self, *, drained: bool) -> None:
+        """Close; where the client may still be sending, hear it out for a moment first."""
+        self._last = True
+        self._queue.clear()
+        if drained or not self._transport.can_write_eof():
+            self._closing = True
+            self._transport.close()
+        else:
+            self.resume_reading()
+            self._transport.write_eof()
+            self.alarm.set(monotonic() + LINGER)
+
+    # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _ring(self) -> None:
+        if self._closing or (self.paused and self.current is None) or (self._last and self.current is None):
+            self.abort()
+        elif self.current is None:
+            if self._head_bytes:
+                self._broken("request_timeout")
+                self._pump()
+            else:
+                self._closing = True
+                self._transport.close()
+        elif self.paused:
+            current = self.current
+            self.current = None
+            current.gone("stall")
+            self.abort()
+        else:
+            self.current.expire()
+
+    def drain(self) -> None:
+        """Close now if idle, else after the current answer."""
+        if self.current is None and not self._queue:
+            self._close(drained=True)
+
+
+def _start_line(status: int) -> bytes:
+    return _START_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status

@@ -1,0 +1,53 @@
+"""Header hygiene of an intermediary (RFC 9110 §7.6), both ways."""
+
+from guard.proxy.values import Headers
+
+HOP_BY_HOP = frozenset(
+    (
+        b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
+        b"trailer", b"transfer-encoding", b"upgrade",
+    )
+)  # fmt: skip
+
+# Framing is made anew on each side, the Host is the target's, an expectation was met by the front.
+REQUEST_DROPS = HOP_BY_HOP | {b"content-length", b"host", b"expect", b"http2-settings"}
+REPLY_DROPS = HOP_BY_HOP | {b"content-length"}
+CODED_DROPS = REQUEST_DROPS | {b"accept-encoding"}
+"""Where the answer is judged it must come uncoded."""
+
+GUARD_PREFIX = b"x-guard-"
+_PLAIN_CONNECTION = (b"keep-alive", b"close", b"Keep-Alive", b"Close")
+
+
+def strip(headers: Headers, drops: frozenset[bytes]) -> Headers:
+    """The end-to-end headers: without `drops`, what `Connection` nominates, and any x-guard-* that is not ours."""
+    kept: Headers = []
+    nominated: list[bytes] = []
+    for pair in headers:
+        name = pair[0]
+        if name in drops:
+            if name == b"connection" and pair[1] not in _PLAIN_CONNECTION:
+                nominated += [token.strip(b" \t").lower() for token in pair[1].split(b",")]
+        elif name[:8] != GUARD_PREFIX:
+            kept.append(pair)
+    if nominated:
+        return [pair for pair in kept if pair[0] not in nominated]
+    return kept
+
+
+def encode(start_line: bytes, headers: Headers) -> bytes:
+    """Start line and header lines, without the empty line that ends a head."""
+    return start_line + b"".join([b"%b: %b\r\n" % pair for pair in headers])
+
+
+def tokens(headers: Headers, name: bytes) -> list[bytes]:
+    """The comma-separated members of every field line of `name`, lower case."""
+    return [token.strip(b" \t").lower() for key, value in headers if key == name for token in value.split(b",")]
+
+
+def retry_after(headers: Headers) -> float | None:
+    """Seconds of a Retry-After in its delay form (RFC 9110 §10.2.3); the date form is ignored."""
+    for name, value in headers:
+        if name == b"retry-after" and value.isdigit() and len(value) < 6:
+            return float(value)
+    return None

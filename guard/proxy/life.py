@@ -1,0 +1,213 @@
+"""The life of an exchange: the whole story, top to bottom, in `life`. Nothing here does I/O or reads a clock.
+
+`life` yields commands (`Body`, `Call`, `Relay`) and is resumed with values or exceptions; a driver performs them. What
+it returns is the answer to the client: a `Reply`, or how a relayed answer ended.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Protocol, TypeAlias
+
+from guard.proxy.headers import REPLY_DROPS, retry_after, strip
+from guard.proxy.judge import judge
+from guard.proxy.rescue import rescue
+from guard.proxy.values import (
+    CUT,
+    DONE,
+    STREAM,
+    Answer,
+    Body,
+    Call,
+    Closed,
+    Command,
+    Deny,
+    Ending,
+    Failed,
+    Head,
+    Headers,
+    Permit,
+    Plan,
+    Reason,
+    Record,
+    RefusalCode,
+    Refused,
+    Relay,
+    Relayed,
+    Reply,
+    Route,
+    Rung,
+    Settlement,
+    Ticket,
+)
+
+LEAST_TIME = 0.05
+"""Seconds of the request's time that a rung with I/O must have left (DESIGN §3)."""
+
+Life: TypeAlias = Generator[Command, "bytes | Answer | Relayed", "Reply | Ending"]
+
+
+class LadderEnded(Exception):  # noqa: N818
+    """A bug: `disabled` is the last rung of every ladder and always answers."""
+
+
+class Request(Protocol):
+    """What the life reads of the exchange it is the life of."""
+
+    head: Head
+    request_id: str
+    fault: RefusalCode | None  # what made the head unusable
+
+
+def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
+    """Answer one request."""
+    record, ticket = Record(exchange.request_id, now()), None
+    route: Route | None = None
+    try:
+        if exchange.fault is not None:
+            raise Refused(exchange.fault)
+        head = exchange.head
+        route = plan.match(head)  # raw target: what is matched is what is forwarded
+        record.method, record.route = route.method, route.template
+        body = (yield Body(route.max_body)) if route.buffered else STREAM
+        record.read_at = at = now()
+        permit = judge(route, head, body, record, at, plan.wall(at))  # type: ignore[arg-type]
+        for rung in route.ladder:  # disabled is always last and always answers
+            ticket, step = None, closed(rung, permit, now()) or rung.ask(permit, now())
+            if type(step) is Call:
+                ticket = step.ticket
+                try:
+                    step = yield step  # type: ignore[assignment]
+                except Failed as failure:
+                    step = failure  # type: ignore[assignment]
+            step = accept(rung, permit, record, step, ticket, now())
+            if isinstance(step, Closed):
+                settle(ticket, Settlement.IGNORED, now())
+                permit.closed = step
+                record.descents.append((rung.source, step.reason))
+                continue
+            headers = seal(plan, record, rung, step, now())
+            if step.complete:
+                return Reply(step.status, headers, step.body)
+            return relayed(record, ticket, (yield Relay(step.status, headers, route.inspector())))
+        raise LadderEnded
+    except Exception as error:  # noqa: BLE001 — law 3: a bug here is a 500 with a Record; one table for all
+        return rescue(error, record, route, ticket, now())
+    finally:
+        settle(ticket, Settlement.IGNORED, now())
+        record.ended_at = now()
+        publish(plan, record)
+
+
+def closed(rung: Rung, permit: Permit, now: float) -> Closed | None:
+    """Why this rung may not even be asked for this request."""
+    if not rung.reads_input:
+        return None
+    if permit.lowered is not None:
+        return Closed(permit.lowered)
+    if rung.remote:
+        if permit.spent:
+            return Closed("body_spent")
+        if permit.deadline - now < LEAST_TIME:
+            return Closed("no_time")
+    return None
+
+
+def accept(rung: Rung, permit: Permit, record: Record, step: object, ticket: Ticket | None, now: float) -> Answer | Closed:
+    """What a rung came up with, held against mode, dialect and output contract. Settles unless bytes are to come."""
+    if type(step) is Answer:
+        if rung.remote:
+            record.called_at, record.head_at, record.answered_at = step.called_at, step.head_at, step.end_at
+            permit.spent = permit.body is STREAM
+            reason = judge_status(permit.route, step)
+            if reason is not None:
+                settle(ticket, Settlement.FAILURE if reason == "status" else Settlement.BACKOFF, now)
+                return Closed(reason, retry_after(step.headers))
+        if rung.source != "disabled":
+            reason = judge_answer(rung, permit, record, step)
+            if reason is not None:
+                settle(ticket, Settlement.INVALID, now)
+                return Closed(reason)
+        if step.complete:
+            settle(ticket, Settlement.SUCCESS, now)
+        return step
+    if type(step) is Failed:
+        permit.spent = step.sent and permit.body is STREAM
+        settle(ticket, Settlement.IGNORED if step.code == "overloaded" else Settlement.FAILURE, now)
+        return Closed(step.code, step.retry_after)
+    if isinstance(step, Closed):
+        return step
+    raise TypeError(type(step).__name__)
+
+
+def judge_status(route: Route, answer: Answer) -> Reason | None:
+    """The dialect's outcome of a model server's answer. A fault of the client is the client's to hear."""
+    match route.dialect.outcome(answer):
+        case "ok":
+            return None
+        case "client_fault":
+            raise Refused("upstream_refused", status=answer.status)
+        case "overload":
+            return "backoff"
+        case _:
+            return "status"
+
+
+def judge_answer(rung: Rung, permit: Permit, record: Record, answer: Answer) -> Reason | None:
+    """The output contract; it holds for every rung that answers in the model's place."""
+    route = permit.route
+    if route.output is None or permit.head.method == b"HEAD":
+        return None
+    if not answer.complete:
+        return None if route.collect == 0 else "too_large"
+    if rung.remote:
+        verdict = route.output.judge(answer.body, permit.rows)
+    else:
+        verdict = route.output.judge_own(answer.document, permit.rows)
+    if verdict.violations:
+        record.answer_violations = verdict.violations
+    return "invalid" if type(verdict) is Deny and route.enforce else None
+
+
+def seal(plan: Plan, record: Record, rung: Rung, answer: Answer, now: float) -> Headers:
+    """The head of an answer: what the rung said, and by whom and why (DESIGN §8)."""
+    record.source, record.status, record.version = rung.source, answer.status, rung.version
+    record.response_bytes = len(answer.body)
+    headers = strip(answer.headers, REPLY_DROPS)
+    headers.append((b"x-guard-source", rung.source.encode()))
+    if record.descents:
+        record.reason = record.descents[0][1]
+        if plan.expose_reason:
+            headers.append((b"x-guard-reason", record.reason.encode()))
+    if rung.version:
+        headers.append((b"x-guard-model-version", rung.version.encode()))
+    headers.append((b"x-guard-request-id", record.request_id.encode()))
+    upstream = answer.end_at - answer.called_at
+    own = now - record.begun_at - upstream
+    headers.append((b"server-timing", b"guard;dur=%.3f, upstream;dur=%.3f" % (own * 1e3, upstream * 1e3)))
+    return headers
+
+
+def relayed(record: Record, ticket: Ticket | None, end: object) -> Ending:
+    """A pumped answer came to its end; a truncated one is never given a clean end."""
+    if type(end) is not Relayed:
+        raise TypeError(type(end).__name__)
+    record.response_bytes, record.answered_at = end.sent, end.end_at
+    settle(ticket, Settlement.SUCCESS if end.failed is None else Settlement.FAILURE, end.end_at)
+    if end.failed is None:
+        return DONE
+    record.error = end.failed
+    return CUT
+
+
+def settle(ticket: Ticket | None, outcome: Settlement, now: float) -> None:
+    """Say how a call went; the first settlement of a ticket counts."""
+    if ticket is not None:
+        ticket.settle(outcome, now)
+
+
+def publish(plan: Plan, record: Record) -> None:
+    """Hand the record to every sink. One that crashes is counted, never felt (law 3)."""
+    for sink in plan.sinks:
+        try:
+            sink.record(record)
+        except Exception:  # noqa: BLE001
+            plan.sink_crashed(sink)

@@ -1,0 +1,196 @@
+"""The three commands of the life, the values that answer them, and what is thrown instead."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, Protocol, TypeAlias
+
+from guard.proxy.values.request import Head, Stream, Violation
+from guard.proxy.values.words import Headers, Reason, RefusalCode, Source
+
+
+class Ticket(Protocol):
+    """Leave to make one call, and the duty to say how it went. One-shot: the first settlement counts."""
+
+    def recheck(self, now: float) -> Reason | None:
+        """Why the call may no longer be made; asked when a queued call is released."""
+
+    def settle(self, outcome: "Settlement", now: float) -> None:
+        """Say how the call went. IGNORED leaves no trace in any window."""
+
+
+class Settlement(Enum):
+    """How a call counts for the breaker."""
+
+    SUCCESS = auto()
+    FAILURE = auto()
+    INVALID = auto()  # answered, but not as the contract says: counts in the rate, never as consecutive
+    BACKOFF = auto()
+    GONE = auto()  # the client left before the answer: counts only as slow
+    IGNORED = auto()
+
+
+class Slots(Protocol):
+    """The concurrency limit of one (route, target)."""
+
+    def acquire(self, waiter: Callable[[], None]) -> bool | None:
+        """True: a slot is held. None: queued, `waiter` is called once a slot is held for it. False: the queue is full."""
+
+    def forget(self, waiter: Callable[[], None]) -> None:
+        """Leave the queue; a waiter that is not in it is no error."""
+
+    def release(self) -> None:
+        """Give a held slot back; the longest waiting is called."""
+
+
+@dataclass(slots=True, eq=False)
+class Target:
+    """A model server as one route sees it. `pool` belongs to the back and is opaque here."""
+
+    source: Source
+    url: str
+    host: bytes  # Host header to send
+    pool: object
+    slots: Slots
+    connect: float
+    attempt: float
+    idle: float
+    queue_timeout: float
+    version: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Closed:
+    """This rung does not answer; the next one down is asked."""
+
+    reason: Reason
+    retry_after: float | None = None
+
+
+class Inspector(Protocol):
+    """Reads a streamed answer on its way to the client."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What the client gets in place of this chunk."""
+
+    def end(self) -> bytes:
+        """What the client still gets after the last chunk."""
+
+    def stop(self, code: str) -> bytes:
+        """A closing event that tells the client why the stream ends early; may be empty."""
+
+
+# ── commands of the life, the values they are answered with, and what is thrown instead ───────────────────────────
+
+
+@dataclass(slots=True, eq=False)
+class Body:
+    """Read the whole request body, at most `limit` bytes. Answered with `bytes`."""
+
+    limit: int
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """Wait for a slot, connect, send. Answered with `Answer` once it is complete or more than `collect` bytes came.
+
+    `collect` 0 resumes at the head. `until` is the time by which the answer (or its head) must be there.
+    """
+
+    target: Target
+    head: Head
+    body: bytes | Stream
+    collect: int
+    until: float
+    ticket: Ticket
+    replay: bool = False  # a reused connection that ends before any answer byte may be replaced once
+
+
+@dataclass(slots=True, eq=False)
+class Relay:
+    """Write this head to the client, then pump the current call's answer through `inspector`. Answered with `Relayed`."""
+
+    status: int
+    headers: Headers
+    inspector: Inspector | None = None
+
+
+Command: TypeAlias = Body | Call | Relay
+
+
+@dataclass(slots=True, eq=False)
+class Answer:
+    """What a rung answered. `complete` is False where more bytes are still to come from the current call."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    complete: bool = True
+    called_at: float = 0.0  # the request was written
+    head_at: float = 0.0
+    end_at: float = 0.0
+    document: object = None
+
+
+@dataclass(slots=True, eq=False)
+class Relayed:
+    """A pumped answer came to its end. `failed` names what broke it; `sent` counts the bytes the client got."""
+
+    sent: int
+    end_at: float
+    failed: Reason | None = None
+
+
+class Refused(Exception):  # noqa: N818 — a word of the domain, see the tree above
+    """The client's request is at fault."""
+
+    def __init__(
+        self, code: RefusalCode, violations: Sequence[Violation] = (), *, status: int = 0, allow: bytes = b""
+    ) -> None:
+        super().__init__(code)
+        self.code: RefusalCode = code
+        self.violations = violations
+        self.status = status  # 0: the code's own
+        self.allow = allow  # of a 405
+
+
+class Failed(Exception):  # noqa: N818
+    """The target, or our own capacity for it, is at fault. `sent` says whether any byte of the request left."""
+
+    def __init__(self, code: Reason, *, sent: bool = True, retry_after: float | None = None) -> None:
+        super().__init__(code)
+        self.code: Reason = code
+        self.sent = sent
+        self.retry_after = retry_after
+
+
+class Gone(Exception):  # noqa: N818
+    """The client left."""
+
+    def __init__(self, cause: str = "client") -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+Step: TypeAlias = Answer | Call | Closed
+
+
+@dataclass(slots=True, eq=False)
+class Reply:
+    """The whole answer to the client. The front adds framing (content-length, connection)."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    close: bool = False
+
+
+class Ending(Enum):
+    """How a life ends when not with a Reply."""
+
+    DONE = auto()  # a relay that ended well
+    CUT = auto()  # abort the client's connection: never a clean end for a truncated answer
+
+
+DONE: Final = Ending.DONE
+CUT: Final = Ending.CUT

@@ -1,0 +1,112 @@
+"""What a client sent, and what a judge says of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
+
+from guard.proxy.values.words import Headers, Reason, RefusalCode, ViolationCode
+
+if TYPE_CHECKING:
+    from guard.proxy.values.calls import Closed
+    from guard.proxy.values.plan import Route
+
+
+@dataclass(slots=True, eq=False)
+class Head:
+    """A request's head, immutable once read: trailers never reach it."""
+
+    method: bytes
+    target: bytes  # raw, origin form; what is matched is what is forwarded
+    headers: Headers
+    version: bytes = b"1.1"
+    peer: str = ""
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first value of a lower-case header name."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+class _Stream(Enum):
+    STREAM = auto()
+
+
+STREAM: Final = _Stream.STREAM
+"""In place of a body: it is not buffered, the driver pumps it."""
+Stream: TypeAlias = Literal[_Stream.STREAM]
+
+
+class Violation(NamedTuple):
+    """One breach of a contract: a JSON pointer made of declared names only, and a code; never a value."""
+
+    pointer: str
+    code: ViolationCode
+
+
+@dataclass(slots=True, eq=False)
+class Allow:
+    """The body may be used exactly as it was sent. `violations` are those that observe mode let through."""
+
+    document: object = None
+    violations: Sequence[Violation] = ()
+    rows: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Amend:
+    """The body may be used in this form: `document` for rungs of our own, `body` for the model server."""
+
+    document: object
+    body: bytes
+    violations: Sequence[Violation] = ()
+    rows: int | None = None  # instances in the document, where it has rows
+
+
+@dataclass(slots=True, eq=False)
+class Deny:
+    """The request is refused."""
+
+    code: RefusalCode
+    violations: Sequence[Violation] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Lower:
+    """Valid, but no rung that would read this input (model, previous, cached) may answer from it."""
+
+    reason: Reason
+    document: object
+    body: bytes
+    violations: Sequence[Violation] = ()
+    rows: int | None = None  # instances in the document, where it has rows
+
+
+Verdict: TypeAlias = Allow | Amend | Deny | Lower
+
+
+class Judge(Protocol):
+    """Pure: decides about one request. A judge that raises denies."""
+
+    def judge(self, head: Head, body: bytes, wall: float) -> Verdict:
+        """Say what may be done with this body."""
+
+
+@dataclass(slots=True, eq=False)
+class Permit:
+    """Proof that every judge of the route allowed this request. Made in `proxy/judge.py` and nowhere else."""
+
+    route: "Route"
+    head: Head  # the client's
+    forward: Head  # what the model server receives, but for framing and Host
+    body: "bytes | Stream"  # what the model server receives
+    document: object  # what rungs of our own read; None where nothing was parsed
+    rows: int | None  # instances in it; None where the body is not a list of rows
+    lowered: Reason | None
+    deadline: float  # by when the client has an answer
+    request_id: str
+    wall: float
+    spent: bool = False  # a streamed body was sent somewhere and cannot be sent again
+    closed: "Closed | None" = None  # what closed the rung above; how `disabled` chooses its status

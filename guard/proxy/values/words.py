@@ -1,0 +1,37 @@
+"""The closed lists: every word that a client, a metric, a runbook or an alert may meet."""
+
+from typing import Final, Literal, TypeAlias, get_args
+
+Source: TypeAlias = Literal["model", "previous", "cached", "rules", "disabled"]
+
+Reason: TypeAlias = Literal[
+    "mode", "kill_file", "forced", "breaker_open", "backoff", "overloaded", "stale", "missing", "body_spent", "no_time",
+    "connect", "tls", "reset", "timeout", "malformed", "too_large", "status", "invalid", "version", "miss", "no_rule",
+    "rule_error",
+]  # fmt: skip
+"""Why a rung did not answer. Closed: metrics, runbook and alerts are built on it."""
+
+ViolationCode: TypeAlias = Literal[
+    "missing", "null", "type", "enum", "min", "max", "length", "pattern", "format", "items", "shape", "unknown",
+    "not_finite", "stale", "future",
+]  # fmt: skip
+
+UnreadableCode: TypeAlias = Literal["json_syntax", "json_duplicate", "json_depth", "json_number", "json_encoding"]
+
+RefusalCode: TypeAlias = Literal[
+    UnreadableCode,
+    "contract", "bad_request", "not_found", "method_not_allowed", "request_timeout", "body_too_large",
+    "target_too_long", "unsupported_media_type", "headers_too_large", "upstream_refused", "internal", "draining",
+]  # fmt: skip
+
+Outcome: TypeAlias = Literal["ok", "client_fault", "model_fault", "overload", "unavailable"]
+"""What a dialect makes of a model server's answer."""
+
+SOURCES: Final[tuple[Source, ...]] = get_args(Source)
+REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
+VIOLATIONS: Final[tuple[ViolationCode, ...]] = get_args(ViolationCode)
+UNREADABLE: Final[tuple[UnreadableCode, ...]] = get_args(UnreadableCode)
+REFUSALS: Final[tuple[RefusalCode, ...]] = get_args(RefusalCode)
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+"""Names lower case, in order of arrival, duplicates kept, obs-text kept byte for byte."""

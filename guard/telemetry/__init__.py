@@ -1,0 +1,1 @@
+"""What the records tell: logs now, metrics and traces to come."""

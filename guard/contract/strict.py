@@ -62,7 +62,7 @@ def audit(tree: object) -> None:
 
 def _bound_depth(tree: object) -> None:
     level = [tree]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         below: list[object] = []
         for value in level:
             if type(value) is dict:

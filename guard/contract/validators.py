@@ -35,6 +35,7 @@ CODES: Final[dict[str, ViolationCode]] = {
     "extra_forbidden": "unknown",
     "integer_type": "type",
     "int_type": "type",
+    "epoch_type": "type",
     "float_type": "type",
     "string_type": "type",
     "string_unicode": "type",
@@ -203,7 +204,7 @@ def _timestamp(shape: Shape) -> Schema:
     return core.union_schema(
         [core.int_schema(strict=True), core.float_schema(strict=True, allow_inf_nan=False)],
         mode="left_to_right",
-        custom_error_type="float_type",
+        custom_error_type="epoch_type",
         custom_error_message="not a number",
     )
 

@@ -134,7 +134,7 @@ class Expressions:
                 made.append(("name", self._variable(tokens[index + 2][1].strip("rRbB").strip("\"'"))))
                 index += 4
                 continue
-            if kind == "name" and token in self._fields and not after_dot:
+            if kind == "name" and token in self._fields and token not in _RESERVED and not after_dot:
                 token = self._variable(token)
             made.append((kind, token))
             index += 1

@@ -247,6 +247,3 @@ class SchemaFile(Part):
     """A JSON Schema file in place of fields."""
 
     schema_: File = Field(alias="schema")
-
-
-NestedField.model_rebuild()

@@ -104,7 +104,7 @@ class Previous(Part):
 
     url: Server
     limits: RouteLimits | None = None
-    timeout: CallTimeout = CallTimeout()
+    timeout: CallTimeout = CallTimeout.model_construct()
     tls: TargetTls | None = None
     dialect: Dialect | None = None
     version: String | None = None

@@ -70,7 +70,7 @@ class Listen(Part):
     admin: Listener = Address("127.0.0.1", 8901)
     ops: Listener = Address("0.0.0.0", 8902)  # noqa: S104
     tls: ListenTls | None = None
-    limits: ListenLimits = ListenLimits()
+    limits: ListenLimits = ListenLimits.model_construct()
 
     def finish(self, report: Report) -> Self:
         """Three ports."""
@@ -89,7 +89,7 @@ class Upstream(Part):
     url: Server
     probe: LocalPath | None = Field(default=None, description="GET this until it answers; without it, connect.")
     tls: TargetTls | None = None
-    limits: TargetLimits = TargetLimits()
+    limits: TargetLimits = TargetLimits.model_construct()
 
     @classmethod
     def prepare(cls, data: Any, report: Report) -> Any:
@@ -229,7 +229,7 @@ class Policy(Part):
         default=None, description="One relative path. Mappings merge, lists replace, no routes there."
     )
     service: Name
-    listen: Listen = Listen()
+    listen: Listen = Listen.model_construct()
     state_dir: File = PolicyFile("/var/lib/guard", Path("/var/lib/guard"))
     kill_file: File | None = None
     trusted_proxies: tuple[Network, ...] = ()
@@ -241,12 +241,12 @@ class Policy(Part):
     routes: dict[str, AnyRoute] = Field(
         min_length=1, max_length=2000, description="METHOD /path: a mapping, or the word passthrough."
     )
-    privacy: Privacy = Privacy()
-    telemetry: Telemetry = Telemetry()
-    targets: Targets = Targets()
-    owners: Owners = Owners()
+    privacy: Privacy = Privacy.model_construct()
+    telemetry: Telemetry = Telemetry.model_construct()
+    targets: Targets = Targets.model_construct()
+    owners: Owners = Owners.model_construct()
     webhooks: tuple[Webhook, ...] = ()
-    admin: Admin = Admin()
+    admin: Admin = Admin.model_construct()
 
     @classmethod
     def prepare(cls, data: Any, report: Report) -> Any:

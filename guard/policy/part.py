@@ -27,7 +27,8 @@ Report: TypeAlias = Callable[..., None]
 class Part(BaseModel):
     """A mapping of the policy."""
 
-    # Built on first use: the 30 models are one schema of Policy, not 30 schemas (import 60 ms less).
+    # Built on first use, and defaults are made with `model_construct`, which builds nothing: the 30 models become one
+    # schema of Policy and not 30 schemas (70 ms of `guard serve`).
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     alone: ClassVar[frozenset[str]] = frozenset()

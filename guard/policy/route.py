@@ -61,7 +61,7 @@ class Route(Part):
     max_body: Size = 1024 * 1024
     max_answer: Size = 8 * 1024 * 1024
     stream: Boolean = Field(default=False, description="The answer is relayed as it comes.")
-    timeout: Timeout = Timeout()
+    timeout: Timeout = Timeout.model_construct()
     deadline_header: Header = "x-request-timeout"
     limits: RouteLimits | None = None
     content: tuple[MediaType, ...] | None = Field(
@@ -69,8 +69,8 @@ class Route(Part):
     )
     input: Input | None = None
     output: Output | None = None
-    fallback: Fallback = Fallback()
-    breaker: Breaker = Breaker()
+    fallback: Fallback = Fallback.model_construct()
+    breaker: Breaker = Breaker.model_construct()
 
     @property
     def inputs(self) -> Mapping[str, InputField]:

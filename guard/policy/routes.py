@@ -136,21 +136,6 @@ def _tie(one: Template, other: Template) -> bool:
     return not (narrower or wider)
 
 
-def ties(templates: Mapping[str, Template]) -> Iterator[tuple[str, str]]:
-    """Pairs of keys (later, earlier) of which neither is narrower though some target matches both."""
-    exact: dict[tuple[bytes, bytes], str] = {}
-    open_ones: list[tuple[str, Template]] = []
-    for key, one in templates.items():
-        if (path := one.exact) is not None:
-            if (first := exact.setdefault((one.method, path), key)) != key:
-                yield key, first
-            continue
-        for earlier, other in open_ones:
-            if one.method == other.method and _tie(one, other):
-                yield key, earlier
-        open_ones.append((key, one))
-
-
 @dataclass(slots=True)
 class _Node(Generic[T]):
     literals: dict[bytes, "_Node[T]"] = field(default_factory=dict)
@@ -158,15 +143,30 @@ class _Node(Generic[T]):
     end: T | None = None
     rest: T | None = None
 
-    def child(self, segment: Segment) -> "_Node[T]":
-        if isinstance(segment, bytes):
-            return self.literals.setdefault(segment, _Node())
-        child = self.parts.setdefault(segment, _Node())
-        # Narrow before wide, so that the first match is the right one.
+    def reach(self, segments: Iterable[Segment]) -> "_Node[T]":
+        """The node of a template, made where it is not there yet."""
+        node = self
+        for segment in segments:
+            children: dict[Segment, _Node[T]] = node.literals if isinstance(segment, bytes) else node.parts  # type: ignore[assignment]
+            node = children.setdefault(segment, _Node())
+        return node
+
+    def seal(self) -> None:
+        """Narrow before wide, so that the first match is the right one."""
         self.parts = dict(sorted(self.parts.items(), key=lambda item: -len(item[0].prefix) - len(item[0].suffix)))
-        return child
+        for child in (*self.literals.values(), *self.parts.values()):
+            child.seal()
+
+    def meeting(self, segment: Segment) -> Iterator["_Node[T]"]:
+        """Children that could match a segment which `segment` matches."""
+        if isinstance(segment, bytes):
+            yield from self.below(segment)
+            return
+        yield from (node for literal, node in self.literals.items() if _holds(segment, literal))
+        yield from (node for part, node in self.parts.items() if _meet(segment, part))
 
     def below(self, segment: bytes) -> Iterator["_Node[T]"]:
+        """Children that match a segment, the narrowest first."""
         if (literal := self.literals.get(segment)) is not None:
             yield literal
         for part, node in self.parts.items():
@@ -207,6 +207,40 @@ class _Table(Generic[T]):
         return _under(self.tree, segments, 1) if ended is None else ended
 
 
+def ties(templates: Mapping[str, Template]) -> Iterator[tuple[str, str]]:
+    """Pairs of keys (later, earlier) of which neither is narrower though some target matches both."""
+    exact: dict[tuple[bytes, bytes], str] = {}
+    trees: dict[bytes, _Node[str]] = {}
+    for key, one in templates.items():
+        if (path := one.exact) is not None:
+            if (first := exact.setdefault((one.method, path), key)) != key:
+                yield key, first
+            continue
+        tree = trees.setdefault(one.method, _Node())
+        for earlier in _meeting(tree, one, 0):
+            if _tie(one, templates[earlier]):
+                yield key, earlier
+        node = tree.reach(one.segments)
+        if one.rest:
+            node.rest = node.rest or key
+        else:
+            node.end = node.end or key
+
+
+def _meeting(node: "_Node[str]", one: Template, index: int) -> Iterator[str]:
+    """Templates of the tree below `node` that could match what `one` does from segment `index` on."""
+    if one.rest and node.rest is not None:
+        yield node.rest
+    if index < len(one.segments):
+        for child in node.meeting(one.segments[index]):
+            yield from _meeting(child, one, index + 1)
+    elif one.rest:
+        for child in (*node.literals.values(), *node.parts.values()):
+            yield from _meeting(child, one, index)
+    elif node.end is not None:
+        yield node.end
+
+
 class RouteTable(Generic[T]):
     """Compiled routes. Entries may be anything but None."""
 
@@ -220,15 +254,15 @@ class RouteTable(Generic[T]):
             if (path := one.exact) is not None:
                 table.exact[path] = entry
                 continue
-            node, table.open = table.tree, True
-            for segment in one.segments:
-                node = node.child(segment)
+            node, table.open = table.tree.reach(one.segments), True
             if one.rest:
                 node.rest = entry
             else:
                 node.end = entry
         for later, earlier in ties(read):
             raise RouteInvalid(f"{shown(later)} and {shown(earlier)} could match the same request")
+        for table in self._tables.values():
+            table.tree.seal()
         if b"GET" in self._tables:
             self._tables[b"HEAD"] = self._tables[b"GET"]
         self._exact = {(method, path): e for method, table in self._tables.items() for path, e in table.exact.items()}

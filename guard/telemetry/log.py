@@ -7,6 +7,7 @@ counted, and a closed standard error is no error.
 import json
 import logging
 import sys
+from contextlib import suppress
 from logging.handlers import QueueHandler, QueueListener
 from queue import Full, Queue
 from time import gmtime
@@ -16,6 +17,9 @@ from guard.proxy.values import Record
 
 LINES: Final = 4096
 """Lines in the queue at most."""
+
+CLOSE_WITHIN: Final = 1.0
+"""Seconds that the end of the log may take."""
 
 
 class Lines(logging.Formatter):
@@ -52,6 +56,22 @@ class Dropping(QueueHandler):
         return record
 
 
+class Writer(QueueListener):
+    """The thread that writes. Its end is waited for, but not forever: a full pipe must not keep the process."""
+
+    def enqueue_sentinel(self) -> None:
+        """Ask the thread to end once the queue is written."""
+        with suppress(Full):
+            self.queue.put(None, timeout=CLOSE_WITHIN)  # type: ignore[attr-defined]
+
+    def stop(self) -> None:
+        """Ask, and wait a moment."""
+        if self._thread is not None:
+            self.enqueue_sentinel()
+            self._thread.join(CLOSE_WITHIN)
+            self._thread = None
+
+
 class Log:
     """The log of one process. `event` from anywhere; `close` flushes."""
 
@@ -63,7 +83,7 @@ class Log:
         writer.setFormatter(formatter)
         queue: Queue[logging.LogRecord] = Queue(LINES)
         self._handler = Dropping(queue)
-        self._listener = QueueListener(queue, writer)
+        self._listener = Writer(queue, writer)
         self._logger = logging.Logger("guard", logging.INFO)  # noqa: LOG001 — not of the global tree
         self._logger.addHandler(self._handler)
         self._listener.start()

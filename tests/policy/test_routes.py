@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.policy.routes import RouteInvalid, RouteTable
+from guard.policy.routes import RouteInvalid, RouteTable, _tie, template, ties
 from guard.proxy.values import Refused
 
 
@@ -180,6 +180,13 @@ def test_agrees_with_regular_expressions(keys, method, target):
     exact = {key for key in mine if "{" not in key and not key.endswith("/*")}
     templates = {key for key in mine if not key.endswith("/*")}
     assert found in (exact or templates or mine)
+
+
+@given(st.lists(KEY, unique=True, max_size=8))
+def test_ties_are_found_as_by_looking_at_every_pair(keys):
+    read = {key: template(key) for key in keys}
+    pairs = {(two, one) for i, one in enumerate(keys) for two in keys[i + 1 :] if read[one].method == read[two].method}
+    assert bool(list(ties(read))) == any(_tie(read[two], read[one]) for two, one in pairs)
 
 
 @given(st.binary(max_size=30))

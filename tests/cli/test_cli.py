@@ -1,0 +1,148 @@
+"""The command line as a user meets it: its own process, exit codes, words."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MINIMAL = ROOT / "policies" / "minimal.yaml"
+
+
+def guard(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "guard", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+
+
+def valid(name: str, document: Any) -> Any:
+    schema = json.loads((ROOT / "docs" / name).read_text())
+    jsonschema_rs.validate(schema, document)
+    return document
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    path = tmp_path / "broken.yaml"
+    path.write_text(
+        "version: guard/v1\nservice: x\nupstream: http://127.0.0.1:1\nroutes:\n  POST /p:\n    input:\n"
+        "      age: {type: integer, mni: 1}\n      s: {type: string, pattern: '(?=a)'}\n"
+    )
+    return path
+
+
+def request(tmp_path: Path, body: object) -> Path:
+    path = tmp_path / "request.json"
+    path.write_bytes(body if isinstance(body, bytes) else json.dumps(body).encode())
+    return path
+
+
+def test_version_help_and_usage() -> None:
+    assert guard("--version").stdout.startswith("guard, version")
+    assert "explain" in guard("--help").stdout
+    for wrong in (
+        (),
+        ("nonsense",),
+        ("check",),
+        ("serve", MINIMAL, "--listen", "nonsense"),
+        ("serve", MINIMAL, "--upstream", "x"),
+    ):
+        assert guard(*wrong).returncode == 2
+
+
+def test_check_says_what_is_fine_and_what_is_not_active() -> None:
+    done = guard("check", ROOT / "policies" / "reference.yaml")
+    assert done.returncode == 0
+    assert "POST  /predict" in done.stdout
+    assert "not active yet" in done.stdout
+    assert "breaker" in done.stdout
+    found = valid("check.schema.json", json.loads(guard("check", MINIMAL, "--json").stdout))
+    assert found["valid"]
+    assert found["routes"][0]["ladder"] == ["model", "rules", "disabled"]
+
+
+def test_check_says_every_mistake_at_its_place(broken: Path) -> None:
+    done = guard("check", broken)
+    assert done.returncode == 1
+    assert f"{broken}:7:28: " in done.stderr
+    assert 'did you mean "min"' in done.stderr
+    assert f"{broken}:8:" in done.stderr
+    assert "2 mistakes" in done.stderr
+    found = valid("check.schema.json", json.loads(guard("check", broken, "--json").stdout))
+    assert [error["line"] for error in found["errors"]] == [7, 8]
+
+
+def test_check_finds_what_only_compiling_finds(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        MINIMAL.read_text().replace(
+            "fallback: {label: review}", "fallback: [{rules: [{when: age < ,  answer: {label: review}}]}]"
+        )
+    )
+    done = guard("check", path)
+    assert done.returncode == 1
+    assert "yntax error" in done.stderr
+    assert f"{path}:" in done.stderr
+
+
+def test_check_resolved_prints_origins() -> None:
+    done = guard("check", MINIMAL, "--resolved")
+    assert done.returncode == 0
+    assert "# default" in done.stdout
+    assert "minimal.yaml:" in done.stdout
+
+
+def test_explain_shows_the_amended_document_and_every_rung(tmp_path: Path) -> None:
+    path = request(tmp_path, {"age": 30, "income": 5, "x": 1})
+    done = guard("explain", MINIMAL, path)
+    assert done.returncode == 0
+    assert '{"age": 30, "income": 5' in done.stdout
+    assert "http://127.0.0.1:8080/predict" in done.stdout
+    found = valid("explain.schema.json", json.loads(guard("explain", MINIMAL, path, "--json").stdout))
+    assert found["verdict"] == "amend"
+    assert [rung["source"] for rung in found["rungs"]] == ["model", "rules", "disabled"]
+    assert found["rungs"][1]["body"] == {"label": "review"}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"), [({"age": "x"}, "contract"), (b"{", "json_syntax"), (b"x" * 2_000_000, "body_too_large")]
+)
+def test_explain_says_why_a_request_is_denied(tmp_path: Path, body: object, code: str) -> None:
+    done = guard("explain", MINIMAL, request(tmp_path, body), "--json")
+    assert done.returncode == 1
+    assert valid("explain.schema.json", json.loads(done.stdout))["code"] == code
+
+
+def test_explain_needs_a_file_and_a_route_that_are_there(tmp_path: Path, broken: Path) -> None:
+    assert guard("explain", MINIMAL, tmp_path / "absent.json").returncode == 2
+    assert guard("explain", MINIMAL, request(tmp_path, {}), "--route", "POST /other").returncode == 2
+    assert guard("explain", broken, request(tmp_path, {})).returncode == 1
+
+
+def test_the_schema_for_editors_is_printed_whole() -> None:
+    done = guard("schema")
+    assert done.returncode == 0
+    assert done.stdout == (ROOT / "docs" / "policy.schema.json").read_text()
+
+
+def test_serve_says_what_keeps_it_from_starting(broken: Path, tmp_path: Path) -> None:
+    import socket
+
+    done = guard("serve", broken)
+    assert done.returncode == 1
+    assert 'did you mean "min"' in done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = guard("serve", MINIMAL, "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert done.returncode == 1
+    assert "cannot listen on 127.0.0.1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_demo_keeps_every_promise() -> None:
+    done = guard("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Everything as promised." in done.stdout
+    assert "rules  connect" in done.stdout

@@ -1,0 +1,42 @@
+"""Whose doing an answer is, and the one shape of errors."""
+
+import json
+
+import pytest
+
+from guard.dialects import DIALECTS, RAW
+from guard.dialects.problem import TITLES
+from guard.proxy.rescue import STATUS
+from guard.proxy.values import REASONS, REFUSALS, Answer, Problem, Violation
+
+
+@pytest.mark.parametrize("status", range(200, 600))
+def test_outcomes(status: int) -> None:
+    outcome = DIALECTS["json"].outcome(Answer(status, [], b""))
+    if status < 300:
+        assert outcome == "ok"
+    elif status in (400, 409, 413, 415, 422):
+        assert outcome == "client_fault"
+    elif status in (429, 503):
+        assert outcome == "overload"
+    else:
+        assert outcome in ("model_fault", "unavailable")
+    assert RAW.outcome(Answer(status, [], b"")) == "ok"
+
+
+def test_a_problem() -> None:
+    content_type, body = DIALECTS["json"].error(Problem(422, "contract", "id", [Violation("/a", "min")]))
+    assert content_type == b"application/problem+json"
+    assert json.loads(body) == {
+        "type": "urn:guard:error:contract",
+        "title": "The request breaks the contract",
+        "status": 422,
+        "code": "contract",
+        "request_id": "id",
+        "violations": [{"pointer": "/a", "code": "min"}],
+    }
+
+
+def test_every_code_has_a_title_and_every_refusal_a_status() -> None:
+    assert set(TITLES) == {*REASONS, *REFUSALS}
+    assert set(STATUS) == set(REFUSALS)

@@ -1,0 +1,39 @@
+"""Slots against a naive model."""
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.ladder.limits import Slots
+
+
+@given(st.integers(1, 4), st.integers(0, 4), st.lists(st.sampled_from(["acquire", "release", "forget"]), max_size=60))
+def test_never_more_than_allowed_and_first_come_first_served(concurrency: int, queue: int, steps: list[str]) -> None:
+    slots = Slots(concurrency, queue, lambda waiter: waiter())
+    held: list[int] = []
+    waiting: list[tuple[int, Callable[[], None]]] = []
+    for number, step in enumerate(steps):
+        if step == "acquire":
+
+            def waiter(number: int = number) -> None:
+                first, _ = waiting.pop(0)
+                assert first == number
+                held.append(number)
+
+            got = slots.acquire(waiter)
+            assert got is (True if len(held) < concurrency else None if len(waiting) < queue else False)
+            if got:
+                held.append(number)
+            elif got is None:
+                waiting.append((number, waiter))
+        elif step == "release" and held:
+            held.pop()
+            slots.release()
+        elif step == "forget" and waiting:
+            _, gone = waiting.pop()
+            slots.forget(gone)
+            slots.forget(gone)
+        assert (slots.held, slots.waiting) == (len(held), len(waiting))
+        assert slots.held <= concurrency
+    assert f"{slots.held}/{concurrency}" in repr(slots)

@@ -1,0 +1,198 @@
+"""The rules rung: CEL over declared fields, first match wins, row by row."""
+
+import operator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.ladder.expressions import EvaluationFailed, ExpressionInvalid, Expressions
+from guard.ladder.rules import RuleInvalid, Rules, compile_rules
+from guard.proxy.values import Answer, Closed, Head, Permit
+
+
+def field(kind: str = "number", **changes: Any) -> Any:
+    base = {
+        "type": kind,
+        "unit": None,
+        "required": True,
+        "nullable": False,
+        "has_default": False,
+        "missing": "deny",
+        "items": None,
+    }
+    return SimpleNamespace(**{**base, **changes})
+
+
+FIELDS = {
+    "age": field("integer"),
+    "mean radius": field(),
+    "name": field("string"),
+    "flag": field("boolean"),
+    "optional": field(required=False),
+    "filled": field(required=False, has_default=True),
+    "falls": field(missing="fall"),
+    "maybe": field(nullable=True),
+    "xs": field("array", items=field()),
+    "o": field("object"),
+    "at": field("timestamp"),
+    "epoch": field("timestamp", unit="s"),
+    "in": field(),
+}
+ROW = {
+    "age": 20, "mean radius": 17.5, "name": "ann", "flag": True, "filled": 1, "maybe": None, "xs": [1, 2.5],
+    "o": {"k": "v"}, "at": "2026-01-01T00:00:00.123456789+02:00", "epoch": 1000, "in": 3.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("age < 21", True),
+        ("21 > age", True),
+        ("age == 20", True),
+        ("age != 20", False),
+        ("age + 1 > 20 && age * 2 < 100", True),
+        ("-age < -19", True),
+        ("age >= (19 + 1)", True),
+        ("age in [18, 20]", True),
+        ("age in [18.0, 19.0]", False),
+        ("age / 2 * 3 == 30", True),
+        ('input["mean radius"] > 17', True),
+        ("input['mean radius'] > 18", False),
+        ('input["in"] == 3', True),
+        ('name == "ann" && name.startsWith("a")', True),
+        ('name == "age < 21"', False),
+        ("size(name) == 3", True),
+        ("flag", True),
+        ("!flag || false", False),
+        ("filled == 1", True),
+        ("maybe == null", True),
+        ("xs[0] == 1 && xs[1] > 2", True),
+        ("size(xs) > 1", True),
+        ("xs.exists(x, x > 2)", True),
+        ('o.k == "v"', True),
+        ('o["k"] == "v"', True),
+        ('at < timestamp("2026-01-02T00:00:00Z")', True),
+        ("epoch < 1001", True),
+        ("age < 21 // young", True),
+        ("age > 1 ? flag : false", True),
+    ],
+)
+def test_conditions(text: str, expected: bool) -> None:
+    assert Expressions(FIELDS).compile(text, boolean=True)(ROW) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("optional > 3", "is optional"),
+        ('input["optional"] > 3', "is optional"),
+        ("falls > 3", "may be missing"),
+        ("nobody > 3", "undeclared reference to 'nobody'"),
+        ('input["nobody"] > 3', "no field 'nobody'"),
+        ("input.age > 3", 'write input["name"]'),
+        ("age", "a condition is true or false"),
+        ("name < 3", "no matching overload"),
+        ("age <", "Syntax error"),
+        ("", "Syntax error"),
+        ("age < 'x", "yntax error"),
+    ],
+)
+def test_what_does_not_compile_says_why(text: str, says: str) -> None:
+    with pytest.raises(ExpressionInvalid, match=says.replace("[", r"\[")) as refused:
+        Expressions(FIELDS).compile(text, boolean=True)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_absent_variable_is_a_failure_never_true() -> None:
+    for row in ({}, {"name": "x"}, {"age": None}, {"age": "x"}):
+        with pytest.raises(EvaluationFailed):
+            Expressions(FIELDS).compile("age < 21", boolean=True)(row)
+
+
+def test_an_error_while_evaluating_is_a_failure() -> None:
+    with pytest.raises(EvaluationFailed):
+        Expressions(FIELDS).compile("xs[5] > 1", boolean=True)(ROW)
+    with pytest.raises(EvaluationFailed):
+        Expressions(FIELDS).compile("maybe > 3", boolean=True)(ROW)
+
+
+def rule(when: str | None, **answer: object) -> Any:
+    return SimpleNamespace(when=when, answer=answer)
+
+
+def rung(*rules: Any, rows: list[dict[str, object]] | None = None) -> Rules:
+    instances = None if rows is None else lambda _document: rows
+    return Rules(compile_rules(rules, FIELDS), instances, list, lambda document: repr(document).encode(), b"x/y")
+
+
+def permit(document: object = True) -> Permit:
+    head = Head(b"POST", b"/", [])
+    return Permit(None, head, head, b"", document, None, None, 10.0, "id", 0.0)  # type: ignore[arg-type]
+
+
+def test_the_first_rule_that_applies_answers_each_row() -> None:
+    made = rung(
+        rule("age < 18", label="no"),
+        rule("age < 21", label="ask"),
+        rule(None, label="yes"),
+        rows=[{"age": 20}, {"age": 3}, {"age": 40}],
+    )
+    answer = made.ask(permit(), 0.0)
+    assert isinstance(answer, Answer)
+    assert answer.document == [{"label": "ask"}, {"label": "no"}, {"label": "yes"}]
+    assert (answer.status, answer.headers) == (200, [(b"content-type", b"x/y")])
+
+
+def test_an_answer_may_be_an_expression() -> None:
+    made = rung(rule(None, label="x", score=SimpleNamespace(text="age / 100")), rows=[{"age": 20}])
+    answer = made.ask(permit(), 0.0)
+    assert isinstance(answer, Answer)
+    assert answer.document == [{"label": "x", "score": 0.2}]
+
+
+def test_no_rule_and_a_failing_rule_close_the_rung() -> None:
+    for rows, reason in (([{"age": 20}, {"age": 40}], "no_rule"), ([{"age": 20}, {}], "rule_error"), ([], "no_rule")):
+        step = rung(rule("age < 21", label="x"), rows=rows).ask(permit(), 0.0)  # type: ignore[arg-type]
+        assert isinstance(step, Closed)
+        assert step.reason == reason
+
+
+def test_without_a_document_one_unconditional_answer() -> None:
+    answer = rung(rule(None, label="x")).ask(permit(None), 0.0)
+    assert isinstance(answer, Answer)
+    assert answer.document == [{"label": "x"}]
+
+
+def test_a_rule_that_does_not_compile_names_its_place() -> None:
+    with pytest.raises(RuleInvalid) as refused:
+        compile_rules([rule(None, label="x"), rule("age <", label="x")], FIELDS)
+    assert refused.value.path == (1, "when")
+    with pytest.raises(RuleInvalid) as refused:
+        compile_rules([rule(None, label=SimpleNamespace(text="nobody"))], FIELDS)
+    assert refused.value.path == (0, "answer", "label")
+
+
+OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne}
+conditions = st.tuples(st.sampled_from(sorted(OPERATORS)), st.integers(-50, 50))
+
+
+@given(st.lists(conditions, min_size=1, max_size=4), st.lists(st.integers(-60, 60), min_size=1, max_size=5))
+def test_first_match_wins_as_in_a_naive_reading(rules: list[tuple[str, int]], ages: list[int]) -> None:
+    made = rung(
+        *(rule(f"age {sign} {bound}", label=number) for number, (sign, bound) in enumerate(rules)),
+        rows=[{"age": age} for age in ages],
+    )
+    expected = [
+        next(({"label": n} for n, (sign, bound) in enumerate(rules) if OPERATORS[sign](age, bound)), None) for age in ages
+    ]
+    step = made.ask(permit(), 0.0)
+    if None in expected:
+        assert isinstance(step, Closed)
+        assert step.reason == "no_rule"
+    else:
+        assert isinstance(step, Answer)
+        assert step.document == expected

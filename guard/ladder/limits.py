@@ -28,18 +28,22 @@ class Slots:
         """Calls in the queue."""
         return len(self._queue)
 
-    def acquire(self, waiter: Callable[[], None]) -> bool | None:
-        """True: a slot is held. None: queued, `waiter` is called once a slot is held for it. False: the queue is full."""
+    def acquire(self) -> bool:
+        """Hold a slot now, if one is free."""
         if self.held < self.concurrency and not self._queue:
             self.held += 1
             return True
+        return False
+
+    def enqueue(self, waiter: Callable[[], None]) -> bool:
+        """Wait: `waiter` is called once a slot is held for it. False: the queue is full."""
         if len(self._queue) >= self.queue_limit:
             return False
         self._queue.append(waiter)
-        return None
+        return True
 
     def forget(self, waiter: Callable[[], None]) -> None:
-        """Leave the queue; a waiter that is not in it is no error."""
+        """Leave the queue. A waiter that is not in it any more will be called, and has a slot to give back."""
         if waiter in self._queue:
             self._queue.remove(waiter)
 

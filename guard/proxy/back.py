@@ -13,8 +13,9 @@ from typing import cast
 import httptools
 
 from guard.proxy.alarm import Alarm
-from guard.proxy.driver import UNKNOWN, Exchange
+from guard.proxy.driver import Exchange
 from guard.proxy.headers import encode, tokens
+from guard.proxy.parties import UNKNOWN
 from guard.proxy.values import STREAM, Answer, Call, Headers, Reason
 
 MOST_HEADERS = 128
@@ -228,15 +229,15 @@ class Link(asyncio.Protocol):
             if self._done and self.owner is owner:
                 self._release()
                 owner.done(self)
-        elif self._done:
+        elif self._done and (self._size <= self._collect or self._collect == 0):
             end = monotonic()
             self._release()
-            owner.answered(self, Answer(self.status, self._headers, self._take(), True, self.called_at, self.head_at, end))
+            owner.answered(self, self._answer(True, end))
         elif self._collect == 0 or self._size > self._collect:
-            owner.answered(
-                self,
-                Answer(self.status, self._headers, self._take(), False, self.called_at, self.head_at, self.head_at),
-            )
+            owner.answered(self, self._answer(False, self.head_at))
+
+    def _answer(self, complete: bool, end: float) -> Answer:  # noqa: FBT001
+        return Answer(self.status, self._headers, self._take(), complete, self.called_at, self.head_at, end)
 
     def _take(self) -> bytes:
         chunks, self._chunks = self._chunks, []

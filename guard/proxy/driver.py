@@ -12,10 +12,10 @@ Laws:
 
 from math import inf
 from time import monotonic
-from typing import Protocol, cast
+from typing import cast
 
-from guard.proxy.alarm import Alarm
 from guard.proxy.life import Life, life
+from guard.proxy.parties import AHEAD, UNKNOWN, Client, Link, Pool
 from guard.proxy.values import (
     DONE,
     STREAM,
@@ -27,7 +27,6 @@ from guard.proxy.values import (
     Failed,
     Gone,
     Head,
-    Headers,
     Plan,
     Reason,
     RefusalCode,
@@ -38,61 +37,33 @@ from guard.proxy.values import (
     Slots,
 )
 
-AHEAD = 65536
-"""Bytes of a request held before its reader is paused, where nothing else bounds them."""
 
-UNKNOWN = -1
-"""Length of a chunked body."""
+class Turn:
+    """A queued call's place. A slot may be on its way to it when the call is dropped: then it gives the slot back."""
 
+    __slots__ = ("exchange", "over", "slots")
 
-class Client(Protocol):
-    """The front's connection, as the driver uses it."""
+    def __init__(self, exchange: "Exchange", slots: Slots) -> None:
+        self.exchange = exchange
+        self.slots = slots
+        self.over = False
 
-    alarm: Alarm
-    paused: bool  # the client does not take what we write
-    body_deadline: float
-
-    def send_continue(self) -> None: ...
-    def reply(self, exchange: "Exchange", reply: Reply) -> None: ...
-    def open_stream(self, exchange: "Exchange", status: int, headers: Headers, length: int) -> None: ...
-    def send_chunk(self, chunk: bytes) -> None: ...
-    def close_stream(self, exchange: "Exchange") -> None: ...
-    def abort(self) -> None: ...
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
-
-
-class Link(Protocol):
-    """The back's connection, as the driver uses it. It tells its owner: answered, data, done, failed, resumed."""
-
-    reused: bool
-    heard: bool  # any byte of an answer came
-    length: int  # of the answer's body; UNKNOWN where not declared
-    paused: bool  # the upstream does not take what we write
-
-    def send(self, owner: "Exchange", call: Call, length: int) -> None: ...
-    def send_body(self, chunk: bytes) -> None: ...
-    def end_body(self) -> None: ...
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
-    def flow(self) -> None: ...
-    def cancel(self) -> None: ...
-
-
-class Pool(Protocol):
-    """Connections to one origin."""
-
-    def take(self, now: float) -> Link | None: ...
-    def dial(self, owner: "Exchange", timeout: float) -> object: ...
+    def __call__(self) -> None:
+        """A slot is held for this call."""
+        if self.over:
+            self.slots.release()
+        else:
+            self.exchange.granted(self)
 
 
 class Exchange:
     """One request of a connection, its body as it arrives, and the life that answers it."""
 
     __slots__ = (
-        "_body_sent", "_call", "_dial", "_inbox", "_life", "_link", "_opened", "_prefix", "_queue",
-        "_replayed", "_running", "_sent", "_slot", "_waiting",
-        "body_done", "chunks", "client", "ended", "expects", "fault", "head", "keep_alive", "length", "request_id", "size",
+        "_body_sent", "_call", "_dial", "_inbox", "_life", "_link", "_opened", "_prefix", "_replayed", "_running",
+        "_sent", "_slot", "_turn", "_waiting",
+        "body_done", "broken", "chunks", "client", "ended", "expects", "fault", "head", "keep_alive", "length",
+        "request_id", "size", "taken",
     )  # fmt: skip
 
     def __init__(self, client: Client, head: Head, request_id: str, length: int, fault: RefusalCode | None) -> None:
@@ -103,7 +74,8 @@ class Exchange:
         self.fault = fault
         self.chunks: list[bytes] = []
         self.size = 0  # bytes in chunks
-        self.body_done = length == 0
+        self.body_done = self.taken = length == 0  # all of it arrived; all of it was used
+        self.broken: RefusalCode | None = None  # why it will never be whole
         self.keep_alive = True
         self.expects = False
         self.ended = False
@@ -113,7 +85,7 @@ class Exchange:
         self._waiting: Command | None = None
         self._call: Call | None = None
         self._slot: Slots | None = None
-        self._queue: Slots | None = None
+        self._turn: Turn | None = None
         self._dial: object = None
         self._link: Link | None = None
         self._replayed = False
@@ -176,6 +148,8 @@ class Exchange:
     def _read_body(self, command: Body) -> tuple[bytes | None, Refused | None]:
         if self.length > command.limit or self.size > command.limit:
             return None, Refused("body_too_large")
+        if self.broken is not None:
+            return None, Refused(self.broken)
         if self.body_done:
             return self._take_body(), None
         self._waiting = command
@@ -187,6 +161,7 @@ class Exchange:
 
     def _take_body(self) -> bytes:
         chunks, self.chunks, self.size = self.chunks, [], 0
+        self.taken = self.body_done
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def body_progress(self) -> None:
@@ -203,7 +178,8 @@ class Exchange:
             self.client.pause_reading()
 
     def refuse(self, code: RefusalCode) -> None:
-        """The body cannot be read to its end: malformed, too slow."""
+        """The body cannot be read to its end."""
+        self.broken = code
         if self.ended:
             return
         self._drop_call()
@@ -216,7 +192,7 @@ class Exchange:
         if self.chunks:
             link.send_body(self._take_body())
         if self.body_done:
-            self._body_sent = True
+            self._body_sent = self.taken = True
             link.end_body()
         elif link.paused:
             self.client.pause_reading()
@@ -225,28 +201,29 @@ class Exchange:
 
     # ── Call ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _begin_call(self, call: Call) -> Failed | None:
+    def _begin_call(self, call: Call) -> Failed | Refused | None:
         if self._link is not None:
             self._drop_call()
+        if self.broken is not None and call.body is STREAM:
+            return Refused(self.broken)
         self._waiting = self._call = call
         slots = call.target.slots
-        held = slots.acquire(self._granted)
-        if held:
+        if slots.acquire():
             self._slot = slots
             return self._place(call)
-        if held is None:
-            self._queue = slots
+        turn = Turn(self, slots)
+        if slots.enqueue(turn):
+            self._turn = turn
             self.client.alarm.set(min(call.until, monotonic() + call.target.queue_timeout))
             return None
         self._waiting = None
         return Failed("overloaded", sent=False, retry_after=1.0)
 
-    def _granted(self) -> None:
-        """A slot became free for this queued call."""
-        call, self._slot, self._queue = self._call, self._queue, None
-        if call is None or self._waiting is not call:
-            self._free_slot()
-            return
+    def granted(self, turn: "Turn") -> None:
+        """A slot became free for the queued call."""
+        self._turn = None
+        self._slot = turn.slots
+        call = cast("Call", self._call)
         reason = call.ticket.recheck(monotonic())
         failure = Failed(reason, sent=False) if reason is not None else self._place(call)
         if failure is not None:
@@ -331,9 +308,10 @@ class Exchange:
         link, self._link, self._dial, self._call = self._link, None, None, None
         if link is not None:
             link.cancel()
-        if self._queue is not None:
-            self._queue.forget(self._granted)
-            self._queue = None
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.over = True
+            turn.slots.forget(turn)
         if self._slot is not None:
             self._free_slot()
 
@@ -414,7 +392,7 @@ class Exchange:
         elif type(waiting) is Relay:
             self._end_relay("timeout")
         elif type(waiting) is Call:
-            if self._queue is not None:
+            if self._turn is not None:
                 self._fail(Failed("overloaded", sent=False, retry_after=1.0))
             elif self._link is None:
                 self._fail(Failed("connect", sent=False))

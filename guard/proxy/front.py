@@ -17,12 +17,13 @@ from typing import cast
 import httptools
 
 from guard.proxy.alarm import Alarm
-from guard.proxy.driver import AHEAD, UNKNOWN, Exchange
+from guard.proxy.driver import Exchange
 from guard.proxy.headers import encode, tokens
+from guard.proxy.parties import AHEAD, UNKNOWN
 from guard.proxy.values import Head, Headers, Plan, RefusalCode, Reply
 
 LINGER = 1.0
-"""Seconds to read and drop what a client still sends after its refusal: a reset would destroy the answer on its way."""
+"""Seconds to read and drop what a client still sends after its last answer."""
 
 _START_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -67,15 +68,14 @@ class Connection(asyncio.Protocol):
     """One client. Implements `driver.Client` for the exchange that lives."""
 
     __slots__ = (
-        "_ahead", "_chunked", "_closing", "_door", "_fault", "_head_bytes", "_headers", "_last", "_loop", "_parser",
+        "_ahead", "_chunked", "_closing", "_door", "_fault", "_final", "_head_bytes", "_headers", "_last", "_parser",
         "_pumping", "_queue", "_reading", "_reading_paused", "_target", "_transport", "alarm", "body_deadline", "current",
         "paused", "peer",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._loop = asyncio.get_running_loop()
-        self.alarm = Alarm(self._loop, self._ring)
+        self.alarm = Alarm(asyncio.get_running_loop(), self._ring)
         self.current: Exchange | None = None
         self.paused = False
         self.body_deadline = 0.0
@@ -89,6 +89,7 @@ class Connection(asyncio.Protocol):
         self._chunked = False  # the open stream's framing
         self._closing = False
         self._last = False  # no request after this one is answered
+        self._final = False  # the request being read, or read last, ends the connection
         self._fault: RefusalCode | None = None
         self._pumping = False
         self._reading_paused = False
@@ -116,8 +117,13 @@ class Connection(asyncio.Protocol):
         body_open = current is not None and not current.body_done
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._broken(self._fault or "bad_request")
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if self._final and self._reading is None:
+                self._last = True  # what follows a last request is nobody's
+            elif isinstance(error, httptools.HttpParserCallbackError):
+                self._broken(self._fault or "internal")
+            else:
+                self._broken("bad_request")
         else:
             if self._reading is None and not self._queue and self.current is None:
                 self._head_progress(len(data))
@@ -206,6 +212,7 @@ class Connection(asyncio.Protocol):
         head = Head(parser.get_method(), self._target, headers, version.encode(), self.peer)
         exchange = self._admit(head, length, None)
         exchange.keep_alive = parser.should_keep_alive()
+        self._final = not exchange.keep_alive
         exchange.expects = bool(expect) and version == "1.1"
         self._reading = exchange
 
@@ -252,7 +259,7 @@ class Connection(asyncio.Protocol):
         elif exchange is self.current:
             exchange.refuse(code)
         else:
-            exchange.fault = code
+            exchange.broken = code
 
     def _read_ahead(self, received: int) -> None:
         """Bytes beyond the exchange that lives are bounded."""
@@ -300,7 +307,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + framing + b"\r\n")
         else:
             self._transport.write(head + framing + b"content-length: %d\r\n\r\n" % len(reply.body) + reply.body)
-        self._finished(exchange, keep)
+        self._finished(keep)
 
     def open_stream(self, exchange: Exchange, status: int, headers: Headers, length: int) -> None:
         """Write the head of a relayed answer; `length` UNKNOWN is framed as chunks, or by the close for HTTP/1.0."""
@@ -321,7 +328,7 @@ class Connection(asyncio.Protocol):
         """A relayed answer came to its good end."""
         if self._chunked:
             self._transport.write(_LAST_CHUNK)
-        self._finished(exchange, self._keeps(exchange))
+        self._finished(self._keeps(exchange))
 
     def abort(self) -> None:
         """End the connection so that nobody takes what was sent for the whole."""
@@ -331,34 +338,35 @@ class Connection(asyncio.Protocol):
 
     def _keeps(self, exchange: Exchange) -> bool:
         """Whether the connection can carry another request after this one."""
-        return exchange.keep_alive and exchange.body_done and not self._last and not self._door.draining
+        more = bool(self._queue) or not self._last
+        return exchange.keep_alive and exchange.taken and more and not self._door.draining
 
     def _connection(self, exchange: Exchange, keep: bool) -> bytes:  # noqa: FBT001
         if not keep:
             return b"connection: close\r\n"
         return b"connection: keep-alive\r\n" if exchange.head.version == b"1.0" else b""
 
-    def _finished(self, exchange: Exchange, keep: bool) -> None:  # noqa: FBT001
+    def _finished(self, keep: bool) -> None:  # noqa: FBT001
         self.current = None
-        if not keep and not (self._last and self._queue):
-            self._close(drained=exchange.body_done and not self._last)
+        if not keep:
+            self._close()
             return
         if not self.paused:
             self.alarm.set(monotonic() + self._door.limits.keep_alive)
         if self._queue and not self._pumping:
             self._pump()
 
-    def _close(self, *, drained: bool) -> None:
-        """Close; where the client may still be sending, hear it out for a moment first."""
+    def _close(self) -> None:
+        """Close our side, and hear the client out for a moment: a reset would destroy the answer on its way."""
         self._last = True
         self._queue.clear()
-        if drained or not self._transport.can_write_eof():
-            self._closing = True
-            self._transport.close()
-        else:
-            self.resume_reading()
+        self.resume_reading()
+        if self._transport.can_write_eof():
             self._transport.write_eof()
             self.alarm.set(monotonic() + LINGER)
+        else:  # TLS
+            self._closing = True
+            self._transport.close()
 
     # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -383,7 +391,8 @@ class Connection(asyncio.Protocol):
     def drain(self) -> None:
         """Close now if idle, else after the current answer."""
         if self.current is None and not self._queue:
-            self._close(drained=True)
+            self._closing = True
+            self._transport.close()
 
 
 def _start_line(status: int) -> bytes:

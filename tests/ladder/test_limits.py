@@ -21,12 +21,13 @@ def test_never_more_than_allowed_and_first_come_first_served(concurrency: int, q
                 assert first == number
                 held.append(number)
 
-            got = slots.acquire(waiter)
-            assert got is (True if len(held) < concurrency else None if len(waiting) < queue else False)
-            if got:
+            assert slots.acquire() is (len(held) < concurrency and not waiting)
+            if len(held) < concurrency and not waiting:
                 held.append(number)
-            elif got is None:
-                waiting.append((number, waiter))
+            else:
+                assert slots.enqueue(waiter) is (len(waiting) < queue)
+                if len(waiting) < queue:
+                    waiting.append((number, waiter))
         elif step == "release" and held:
             held.pop()
             slots.release()

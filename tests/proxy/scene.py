@@ -44,8 +44,11 @@ class Clock:
 class FreeSlots:
     """A limit that is never reached."""
 
-    def acquire(self, waiter: object) -> bool:
+    def acquire(self) -> bool:
         return True
+
+    def enqueue(self, waiter: object) -> bool:
+        raise AssertionError
 
     def forget(self, waiter: object) -> None: ...
 

@@ -33,11 +33,14 @@ class Settlement(Enum):
 class Slots(Protocol):
     """The concurrency limit of one (route, target)."""
 
-    def acquire(self, waiter: Callable[[], None]) -> bool | None:
-        """True: a slot is held. None: queued, `waiter` is called once a slot is held for it. False: the queue is full."""
+    def acquire(self) -> bool:
+        """Hold a slot now, if one is free."""
+
+    def enqueue(self, waiter: Callable[[], None]) -> bool:
+        """Wait: `waiter` is called once a slot is held for it. False: the queue is full."""
 
     def forget(self, waiter: Callable[[], None]) -> None:
-        """Leave the queue; a waiter that is not in it is no error."""
+        """Leave the queue. A waiter that is not in it any more will be called, and has a slot to give back."""
 
     def release(self) -> None:
         """Give a held slot back; the longest waiting is called."""

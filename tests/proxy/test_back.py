@@ -1,0 +1,325 @@
+"""The back edge over real sockets, before upstreams that say anything. Each trap of httptools as a client has its name."""
+
+import asyncio
+import re
+import socket
+from typing import Any
+
+import pytest
+
+from guard.proxy.back import MOST_HEADERS, MOST_INTERIM
+from guard.proxy.values import Allow
+from tests.proxy.scene import Fixed
+from tests.proxy.stand import OK, answering, post, read_request, run, standing
+
+LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+STREAMED = {"/p": {"collect": 0}}
+
+
+def head(answer: bytes) -> tuple[int, bytes, bytes]:
+    """(status, reason or source, body) of an answer."""
+    first, _, body = answer.partition(b"\r\n\r\n")
+    status = int(first.split(b" ")[1])
+    found = re.search(rb"x-guard-reason: ([^\r]*)", first) or re.search(rb"x-guard-source: ([^\r]*)", first)
+    return status, found[1] if found else b"", body
+
+
+def ask(loop: str, script: Any, raw: bytes | None = None, paths: Any = None, times: int = 1) -> list[bytes]:
+    """Send the same request some times, each on its own connection."""
+    answers: list[bytes] = []
+
+    async def main() -> None:
+        async with standing(script, paths=paths) as stand:
+            for _ in range(times):
+                answers.append(await stand.exchange(raw or post()))
+            await stand.settled()
+            assert all(model.tickets.out == 0 for model in stand.models)
+
+    run(main, loop)
+    return answers
+
+
+def then_close(answer: bytes) -> Any:
+    async def script(reader: Any, writer: Any) -> None:
+        await read_request(reader)
+        writer.write(answer)
+        await writer.drain()
+
+    return script
+
+
+@LOOPS
+def test_what_the_upstream_sees(loop: str) -> None:
+    seen: list[tuple[bytes, bytes]] = []
+    raw = post("/p?a=%20b", b"abc", b"X-A: 1", b"x-a: \xff", b"Empty:", b"Cookie: c", b"TE: trailers", b"Keep-Alive: 1", b"X-Guard-Mode: x",
+               b"Proxy-Authorization: s", b"Expect: 100-continue", b"Upgrade-Insecure-Requests: 1")  # fmt: skip
+    (answer,) = ask(loop, answering(seen=seen), raw)
+    assert head(answer.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b""))[0] == 200
+    ((request, body),) = seen
+    lines = request.split(b"\r\n")
+    assert lines[0] == b"POST /p?a=%20b HTTP/1.1"
+    assert lines[1] == b"host: m"
+    assert lines[2:-2] == [
+        b"x-a: 1",
+        b"x-a: \xff",
+        b"empty: ",
+        b"cookie: c",
+        b"upgrade-insecure-requests: 1",
+        b"content-length: 3",
+    ]
+    assert body == b"abc"
+
+
+@LOOPS
+def test_connections_are_reused_and_headers_come_back_in_order(loop: str) -> None:
+    connections = 0
+
+    async def script(reader: Any, writer: Any) -> None:
+        nonlocal connections
+        connections += 1
+        await answering(*[b"HTTP/1.1 201 Made\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nX-Guard-Source: forged\r\nConnection: x-hop\r\n"
+                          b"X-Hop: 1\r\nX-O: \xff\r\nContent-Length: 0\r\n\r\n"] * 3)(reader, writer)  # fmt: skip
+
+    for answer in ask(loop, script, times=3):
+        assert answer.startswith(
+            b"HTTP/1.1 201 Created\r\nset-cookie: a\r\nset-cookie: b\r\nx-o: \xff\r\nx-guard-source: model\r\n"
+        )
+        assert b"x-hop" not in answer
+    assert connections == 1
+
+
+@LOOPS
+def test_a_head_reply_completes_at_its_head(loop: str) -> None:
+    script = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", OK)
+    raw = b"HEAD /p HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n"
+    first, second = ask(loop, script, raw, times=2)
+    assert head(first) == (200, b"model", b"")
+    assert head(second)[0] == 200
+
+
+@LOOPS
+@pytest.mark.parametrize("paths", [None, STREAMED])
+def test_a_body_that_ends_with_the_connection(loop: str, paths: Any) -> None:
+    (answer,) = ask(loop, then_close(b"HTTP/1.1 200 OK\r\n\r\nabc"), paths=paths)
+    assert head(answer)[:2] == (200, b"model")
+    assert answer.endswith(b"\r\n\r\nabc" if paths is None else b"3\r\nabc\r\n0\r\n\r\n")
+
+
+@LOOPS
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_answers_without_a_body(loop: str, status: bytes) -> None:
+    (answer,) = ask(loop, answering(b"HTTP/1.1 " + status + b"\r\nETag: x\r\n\r\n"))
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert b"content-length" not in answer
+    assert answer.endswith(b"\r\n\r\n")
+
+
+@LOOPS
+def test_interim_answers_are_passed_over(loop: str) -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    (answer,) = ask(loop, answering(interim * MOST_INTERIM + OK))
+    assert head(answer) == (200, b"model", b"{}")
+    assert b"link" not in answer
+
+
+MALFORMED = {
+    "too many interim": b"HTTP/1.1 102 Wait\r\n\r\n" * (MOST_INTERIM + 1) + OK,
+    "999": b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n",
+    "600": b"HTTP/1.1 600 Odd\r\nContent-Length: 0\r\n\r\n",
+    "099": b"HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n",
+    "101": b"HTTP/1.1 101 Switch\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    "control byte": b"HTTP/1.1 200 OK\r\nX: \x01\r\nContent-Length: 0\r\n\r\n",
+    "gzip, chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "length and chunked": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
+    "bare line feeds": b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+    "no HTTP": b"SSH-2.0-x\r\n\r\n",
+    "too many headers": b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * (MOST_HEADERS + 1) + b"\r\n",
+    "headers too large": b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000 + b"\r\n\r\n",
+    "a head without end": b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 300_000,
+    "bad chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+}
+
+
+@LOOPS
+@pytest.mark.parametrize("name", MALFORMED)
+def test_what_is_no_http_closes_the_rung_and_the_connection(loop: str, name: str) -> None:
+    first, second = ask(loop, then_close(MALFORMED[name]), times=2)
+    assert head(first) == head(second) == (503, b"malformed", b"malformed")
+
+
+@LOOPS
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
+    ],
+)
+def test_a_truncated_answer_is_no_answer(loop: str, raw: bytes) -> None:
+    assert head(ask(loop, then_close(raw))[0]) == (503, b"reset", b"reset")
+
+
+@LOOPS
+@pytest.mark.parametrize("framing", [b"Content-Length: 9", b"Transfer-Encoding: chunked"])
+def test_a_truncated_stream_never_gets_a_clean_end(loop: str, framing: bytes) -> None:
+    piece = b"3\r\nabc\r\n" if b"chunked" in framing else b"abc"
+
+    async def main() -> None:
+        async with standing(then_close(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n" + piece), paths=STREAMED) as stand:
+            reader, writer = await stand.connect()
+            writer.write(post())
+            try:
+                answer = await reader.read()
+            except ConnectionError:
+                answer = b""
+            assert not answer.endswith(b"0\r\n\r\n")
+            assert b"content-length: 3\r\n" not in answer
+            writer.close()
+            await stand.settled()
+            assert [record.error for record in stand.records] == ["reset"]
+
+    run(main, loop)
+
+
+@LOOPS
+def test_bytes_after_an_answer_end_the_connection_and_nothing_else(loop: str) -> None:
+    connections = 0
+
+    async def script(reader: Any, writer: Any) -> None:
+        nonlocal connections
+        connections += 1
+        await answering(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged", OK)(reader, writer)
+
+    for answer in ask(loop, script, times=3):
+        assert head(answer) == (200, b"model", b"{}")
+    assert connections == 3
+
+
+@LOOPS
+def test_bytes_on_an_idle_connection_end_it(loop: str) -> None:
+    async def main() -> None:
+        go = asyncio.Event()
+
+        async def script(reader: Any, writer: Any) -> None:
+            await read_request(reader)
+            writer.write(OK)
+            await go.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+            await writer.drain()
+            await reader.read()
+
+        async with standing(script) as stand:
+            assert head(await stand.exchange(post()))[0] == 200
+            assert stand.pool.idle == 1
+            go.set()
+            async with asyncio.timeout(5):
+                while stand.pool.links:
+                    await asyncio.sleep(0.002)
+            assert head(await stand.exchange(post())) == (200, b"model", b"{}")
+
+    run(main, loop)
+
+
+@LOOPS
+@pytest.mark.parametrize("replay", [True, False])
+def test_a_stale_connection_is_replaced_once_where_the_request_may_be_sent_twice(loop: str, replay: bool) -> None:
+    served = 0
+
+    async def script(reader: Any, writer: Any) -> None:
+        nonlocal served
+        for number in range(2):
+            await read_request(reader)
+            served += 1
+            if number == 1:
+                return  # as if it had been closed while idle
+            writer.write(OK)
+
+    first, second = ask(loop, script, paths={"/p": {"replay": replay}}, times=2)
+    assert head(first) == (200, b"model", b"{}")
+    assert head(second) == ((200, b"model", b"{}") if replay else (503, b"reset", b"reset"))
+    assert served == (3 if replay else 2)
+
+
+@LOOPS
+def test_a_fresh_connection_that_breaks_is_not_tried_again(loop: str) -> None:
+    served = 0
+
+    async def script(reader: Any, _: Any) -> None:
+        nonlocal served
+        await read_request(reader)
+        served += 1
+
+    assert head(ask(loop, script)[0]) == (503, b"reset", b"reset")
+    assert served == 1
+
+
+@LOOPS
+def test_nobody_listens(loop: str) -> None:
+    async def main() -> None:
+        async with standing(answering()) as stand:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                stand.pool._port = probe.getsockname()[1]
+            assert head(await stand.exchange(post())) == (503, b"connect", b"connect")
+            assert not stand.pool.dialling
+
+    run(main, loop)
+
+
+@LOOPS
+def test_deadlines_of_the_attempt_and_of_an_idle_stream(loop: str) -> None:
+    async def silent(reader: Any, writer: Any) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+        await reader.read()
+
+    async def trickle(reader: Any, writer: Any) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(1000):
+            writer.write(b"x")
+            await asyncio.sleep(0.01)
+
+    for script in (silent, trickle):
+        assert head(ask(loop, script, paths={"/p": {"attempt": 0.1}})[0]) == (503, b"timeout", b"timeout")
+    answer = ask(loop, silent, paths={"/p": {"collect": 0, "idle": 0.1}})
+    assert b"content-length: 9" in answer[0] if answer[0] else True
+
+
+@LOOPS
+def test_slots_queue_and_overflow(loop: str) -> None:
+    async def main() -> None:
+        go = asyncio.Event()
+
+        async def script(reader: Any, writer: Any) -> None:
+            while True:
+                await read_request(reader)
+                await go.wait()
+                writer.write(OK)
+
+        async with standing(script, paths={"/p": {"concurrency": 1, "queue": 1, "queue_timeout": 5.0}}) as stand:
+            tasks = [asyncio.create_task(stand.exchange(post()))]
+            (slots,) = stand.slots
+            async with asyncio.timeout(5):
+                while slots.held < 1:
+                    await asyncio.sleep(0.001)
+                tasks.append(asyncio.create_task(stand.exchange(post())))
+                while slots.waiting < 1:
+                    await asyncio.sleep(0.001)
+            assert head(await stand.exchange(post())) == (503, b"overloaded", b"overloaded")
+            go.set()
+            assert [head(answer)[:2] for answer in await asyncio.gather(*tasks)] == [(200, b"model")] * 2
+
+    run(main, loop)
+
+
+@LOOPS
+def test_an_answer_larger_than_may_be_judged(loop: str) -> None:
+    big = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
+    paths = {"/p": {"collect": 1000, "output": Fixed(Allow())}}
+    assert head(ask(loop, answering(big), paths=paths)[0]) == (503, b"too_large", b"too_large")
+    (answer,) = ask(loop, answering(big), paths={"/p": {"collect": 1000}})
+    assert head(answer) == (200, b"model", b"x" * 100_000)

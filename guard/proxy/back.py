@@ -182,7 +182,7 @@ class Link(asyncio.Protocol):
         """Frame the response (RFC 9112 §6.3)."""
         if self._done:
             return
-        parser = cast("httptools.HttpResponseParser", self._parser)
+        parser: httptools.HttpResponseParser = self._parser  # type: ignore[assignment]
         status = parser.get_status_code()
         if 100 <= status < 200:
             self._interim += 1
@@ -215,7 +215,7 @@ class Link(asyncio.Protocol):
         """End of a final response, or of an interim one."""
         if self._head_done and not self._done:
             self._done = True
-            self._keep = cast("httptools.HttpResponseParser", self._parser).should_keep_alive()
+            self._keep = self._parser.should_keep_alive()  # type: ignore[union-attr]
 
     # ── delivery ──────────────────────────────────────────────────────────────────────────────────────────────────
 

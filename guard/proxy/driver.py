@@ -111,13 +111,12 @@ class Exchange:
             while True:
                 command = send(value) if error is None else self._life.throw(error)  # type: ignore[arg-type]
                 value = error = None
-                kind = type(command)
-                if kind is Body:
-                    value, error = self._read_body(cast("Body", command))
-                elif kind is Call:
-                    error = self._begin_call(cast("Call", command))
+                if type(command) is Body:
+                    value, error = self._read_body(command)
+                elif type(command) is Call:
+                    error = self._begin_call(command)
                 else:
-                    self._begin_relay(cast("Relay", command))
+                    self._begin_relay(command)  # type: ignore[arg-type]
                 if value is None and error is None:
                     if not self._inbox:
                         self._running = False
@@ -231,7 +230,7 @@ class Exchange:
 
     def _place(self, call: Call) -> Failed | None:
         now = monotonic()
-        pool = cast("Pool", call.target.pool)
+        pool: Pool = call.target.pool  # type: ignore[assignment]
         link = None if self._replayed else pool.take(now)
         if link is not None:
             self._send(link, call)

@@ -218,7 +218,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, chunk: bytes) -> None:
         """Bytes of a body."""
-        exchange = cast("Exchange", self._reading)
+        exchange: Exchange = self._reading  # type: ignore[assignment]
         exchange.chunks.append(chunk)
         exchange.size += len(chunk)
 

@@ -37,7 +37,9 @@ def strip(headers: Headers, drops: frozenset[bytes]) -> Headers:
 
 def encode(start_line: bytes, headers: Headers) -> bytes:
     """Start line and header lines, without the empty line that ends a head."""
-    return start_line + b"".join([b"%b: %b\r\n" % pair for pair in headers])
+    if not headers:
+        return start_line
+    return start_line + b"\r\n".join(map(b": ".join, headers)) + b"\r\n"
 
 
 def tokens(headers: Headers, name: bytes) -> list[bytes]:

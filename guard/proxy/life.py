@@ -69,6 +69,7 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
         record.method, record.route = route.method, route.template
         body = (yield Body(route.max_body)) if route.buffered else STREAM
         record.read_at = at = now()
+        record.request_bytes = 0 if body is STREAM else len(body)  # type: ignore[arg-type]
         permit = judge(route, head, body, record, at, plan.wall(at))  # type: ignore[arg-type]
         for rung in route.ladder:  # disabled is always last and always answers
             ticket, step = None, closed(rung, permit, now()) or rung.ask(permit, now())

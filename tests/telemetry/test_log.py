@@ -26,8 +26,9 @@ def lines(stream: Stream) -> list[dict[str, object]]:
 
 
 def record(**changes: object) -> Record:
-    made = Record("id-1", 100.0, method="POST", route="/p", status=200, source="model", ended_at=100.5)
-    for name, value in changes.items():
+    made = Record("id-1", 100.0)
+    whole = {"method": "POST", "route": "/p", "status": 200, "source": "model", "ended_at": 100.5, **changes}
+    for name, value in whole.items():
         setattr(made, name, value)
     return made
 

@@ -1,7 +1,7 @@
 """What the planes exchange: the Plan, from control to data, and the Record, from data to control."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from guard.proxy.values.calls import Answer, Inspector, Step
@@ -87,31 +87,35 @@ class Plan(Protocol):
         """Count a sink that raised."""
 
 
-@dataclass(slots=True, eq=False)
 class Record:
-    """The one account of an exchange. Holds no client value."""
+    """The one account of an exchange. Holds no client value.
 
-    request_id: str
-    begun_at: float
-    method: str = ""
-    route: str = ""  # template; empty where none matched
-    status: int = 0
+    Defaults stand on the class, not in twenty assignments for each request.
+    """
+
+    method = ""
+    route = ""  # template; empty where none matched
+    status = 0
     source: Source | None = None  # None: denied, or nobody was answered
     reason: Reason | None = None  # why the first rung was left
-    code: str = ""  # of a refusal
-    version: str = ""
+    code = ""  # of a refusal
+    version = ""
     violations: Sequence[Violation] = ()
     answer_violations: Sequence[Violation] = ()
-    descents: list[tuple[Source, Reason]] = field(default_factory=list)
-    read_at: float = 0.0  # the body was whole
-    called_at: float = 0.0
-    head_at: float = 0.0
-    answered_at: float = 0.0  # the upstream's last byte
-    ended_at: float = 0.0
-    request_bytes: int = 0
-    response_bytes: int = 0
-    gone: str = ""
-    error: str = ""  # type name of a bug
+    read_at = 0.0  # the body was whole
+    called_at = 0.0
+    head_at = 0.0
+    answered_at = 0.0  # the upstream's last byte
+    ended_at = 0.0
+    request_bytes = 0
+    response_bytes = 0
+    gone = ""
+    error = ""  # type name of a bug, or what broke a relayed answer
+
+    def __init__(self, request_id: str, begun_at: float) -> None:
+        self.request_id = request_id
+        self.begun_at = begun_at
+        self.descents: list[tuple[Source, Reason]] = []
 
 
 class Sink(Protocol):

@@ -16,7 +16,9 @@ from typing import cast
 
 from guard.proxy.life import Life, life
 from guard.proxy.parties import AHEAD, UNKNOWN, Client, Link, Pool
+from guard.proxy.turn import Turn
 from guard.proxy.values import (
+    CUT,
     DONE,
     STREAM,
     Answer,
@@ -36,24 +38,6 @@ from guard.proxy.values import (
     Reply,
     Slots,
 )
-
-
-class Turn:
-    """A queued call's place. A slot may be on its way to it when the call is dropped: then it gives the slot back."""
-
-    __slots__ = ("exchange", "over", "slots")
-
-    def __init__(self, exchange: "Exchange", slots: Slots) -> None:
-        self.exchange = exchange
-        self.slots = slots
-        self.over = False
-
-    def __call__(self) -> None:
-        """A slot is held for this call."""
-        if self.over:
-            self.slots.release()
-        else:
-            self.exchange.granted(self)
 
 
 class Exchange:
@@ -111,12 +95,15 @@ class Exchange:
             while True:
                 command = send(value) if error is None else self._life.throw(error)  # type: ignore[arg-type]
                 value = error = None
-                if type(command) is Body:
-                    value, error = self._read_body(command)
-                elif type(command) is Call:
-                    error = self._begin_call(command)
-                else:
-                    self._begin_relay(command)  # type: ignore[arg-type]
+                try:
+                    if type(command) is Body:
+                        value, error = self._read_body(command)
+                    elif type(command) is Call:
+                        error = self._begin_call(command)
+                    else:
+                        self._begin_relay(command)  # type: ignore[arg-type]
+                except Exception as bug:  # noqa: BLE001 — law 3: the life makes it a 500 with a Record
+                    self._waiting, error = None, bug
                 if value is None and error is None:
                     if not self._inbox:
                         self._running = False
@@ -124,6 +111,9 @@ class Exchange:
                     value, error = self._inbox.pop(0)
         except StopIteration as stop:
             self._finish(stop.value)
+        except BaseException:
+            self._finish(CUT)  # a bug in the rescue itself: nobody is left waiting, nothing is kept
+            raise
 
     def _answer(self, value: bytes | Answer | Relayed | None, error: Exception | None = None) -> None:
         """The outstanding command is answered."""

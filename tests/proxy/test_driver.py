@@ -13,7 +13,7 @@ from guard.ladder.model import Model
 from guard.proxy import driver
 from guard.proxy.driver import Exchange
 from guard.proxy.parties import UNKNOWN
-from guard.proxy.values import DONE, STREAM, Answer, Call, Head, Headers, Record, Reply, Route
+from guard.proxy.values import STREAM, Answer, Call, Head, Headers, Record, Reply, Route
 from tests.proxy.scene import Local, Off, Tongue, rules, target
 
 
@@ -284,28 +284,8 @@ def test_many_schedules(block: int) -> None:
     assert endings == {"reply", "end", "abort"}  # the schedules reach every way to end
 
 
-class Scripted:
-    """A life that does what a test says, to show what the driver does with it."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *commands: Any, result: Any = None) -> None:
-        self.world = World(1)
-        self.thrown: list[Exception] = []
-
-        def life(*_: object) -> Any:
-            for command in commands:
-                try:
-                    yield command
-                except Exception as error:
-                    self.thrown.append(error)
-            return result
-
-        monkeypatch.setattr(driver, "life", life)
-
-
 def test_a_return_cancels_a_call_whose_answer_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
-    scripted = Scripted(monkeypatch, None, result=DONE)
-    world = scripted.world
-    world.random = random.Random(0)
+    world = World(1)
     call = Call(target(pool=world.pool, slots=Slots(1, 0, print)), Head(b"POST", b"/p", []), b"", 0, 1e9, None)  # type: ignore[arg-type]
 
     def life(*_: object) -> Any:
@@ -342,3 +322,35 @@ def test_a_reply_after_a_relay_began_is_no_clean_end(monkeypatch: pytest.MonkeyP
     world.exchange.answered(link, Answer(200, [], b"x", complete=False))  # type: ignore[arg-type]
     world.exchange.done(link)  # type: ignore[arg-type]
     assert world.client.ends == ["abort"]
+
+
+def test_a_bug_while_performing_is_a_500_with_a_record() -> None:
+    world = World(1)
+    world.route.buffered = True
+    world.exchange.body_done, world.exchange.length = True, 0
+
+    def broken(now: float) -> Any:
+        raise RuntimeError("bug")
+
+    world.pool.take = broken  # type: ignore[method-assign]
+    world.busy = False
+    world.slots = world.models[0].target.slots = Slots(1, 0, print)
+    world.exchange.start(world)  # type: ignore[arg-type]
+    assert world.client.ends == ["reply 500"]
+    assert world.slots.held == 0
+    (record,) = world.records
+    assert record.error == "RuntimeError"
+
+
+def test_a_bug_in_the_rescue_itself_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(1)
+
+    def life(*_: object) -> Any:
+        raise RuntimeError("bug")
+        yield
+
+    monkeypatch.setattr(driver, "life", life)
+    with pytest.raises(RuntimeError):
+        world.exchange.start(world)  # type: ignore[arg-type]
+    assert world.client.ends == ["abort"]
+    assert world.exchange.ended

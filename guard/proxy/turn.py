@@ -1,0 +1,26 @@
+"""A place in the queue for a slot."""
+
+from typing import TYPE_CHECKING
+
+from guard.proxy.values import Slots
+
+if TYPE_CHECKING:
+    from guard.proxy.driver import Exchange
+
+
+class Turn:
+    """A queued call's place. A slot may be on its way to it when the call is dropped: then it gives the slot back."""
+
+    __slots__ = ("exchange", "over", "slots")
+
+    def __init__(self, exchange: "Exchange", slots: Slots) -> None:
+        self.exchange = exchange
+        self.slots = slots
+        self.over = False
+
+    def __call__(self) -> None:
+        """A slot is held for this call."""
+        if self.over:
+            self.slots.release()
+        else:
+            self.exchange.granted(self)

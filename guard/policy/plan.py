@@ -14,7 +14,6 @@ from guard.contract.fields import ContractInvalid
 from guard.contract.input import InputContract, compile_input
 from guard.contract.media import compile_opaque
 from guard.contract.output import OutputContract, compile_output
-from guard.contract.schema_file import compile_schema_input, compile_schema_output
 from guard.contract.strict import dumps
 from guard.dialects import DIALECTS, RAW
 from guard.ladder.disabled import Disabled
@@ -159,6 +158,8 @@ class _Compiler:
         enforce = route.enforcement == "enforce"
         with self._reporting("routes", key, "input"):
             if isinstance(route.input, SchemaFile):
+                from guard.contract.schema_file import compile_schema_input  # noqa: PLC0415 — 8 MiB that few policies need
+
                 return None, (compile_schema_input(self._schema(route.input), enforce=enforce),)
             if route.input is not None:
                 contract = compile_input(
@@ -176,6 +177,8 @@ class _Compiler:
     def _output(self, key: str, route: RoutePolicy) -> AnswerJudge | None:
         with self._reporting("routes", key, "output"):
             if isinstance(route.output, SchemaFile):
+                from guard.contract.schema_file import compile_schema_output  # noqa: PLC0415
+
                 return compile_schema_output(self._schema(route.output))
             if route.output:
                 return compile_output(route.outputs)

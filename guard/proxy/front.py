@@ -6,21 +6,18 @@ queue in order of arrival (pipelining); the first of the queue lives, the others
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from itertools import count
-from secrets import token_hex
 from time import monotonic
 from typing import cast
 
 import httptools
 
 from guard.proxy.alarm import Alarm
+from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
-from guard.proxy.headers import encode, tokens
+from guard.proxy.headers import encode, tokens, without_upgrade
 from guard.proxy.parties import AHEAD, UNKNOWN
-from guard.proxy.values import Head, Headers, Plan, RefusalCode, Reply
+from guard.proxy.values import Head, Headers, RefusalCode, Reply
 
 LINGER = 1.0
 """Seconds to read and drop what a client still sends after its last answer."""
@@ -28,32 +25,6 @@ LINGER = 1.0
 _START_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a client may ask of a connection: counts, bytes, and seconds; the policy's `listen.limits`."""
-
-    connections: int = 4096
-    head: float = 10.0
-    body: float = 60.0
-    write_stall: float = 30.0
-    keep_alive: float = 75.0
-    headers: int = 100
-    header_bytes: int = 32768
-    target: int = 8192
-
-
-@dataclass(slots=True, eq=False)
-class Door:
-    """What all connections of a listener share. `plan` is replaced whole on reload."""
-
-    plan: Plan
-    limits: Limits = field(default_factory=Limits)
-    draining: bool = False
-    connections: "set[Connection]" = field(default_factory=set)
-    next_id: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
-    prefix: str = field(default_factory=lambda: token_hex(6))
 
 
 class Unacceptable(Exception):  # noqa: N818
@@ -69,8 +40,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_ahead", "_chunked", "_closing", "_door", "_fault", "_final", "_head_bytes", "_headers", "_last", "_parser",
-        "_pumping", "_queue", "_reading", "_reading_paused", "_target", "_transport", "alarm", "body_deadline", "current",
-        "paused", "peer",
+        "_plain", "_pumping", "_queue", "_reading", "_reading_paused", "_target", "_transport", "alarm", "body_deadline",
+        "current", "paused", "peer",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
@@ -91,6 +62,7 @@ class Connection(asyncio.Protocol):
         self._last = False  # no request after this one is answered
         self._final = False  # the request being read, or read last, ends the connection
         self._fault: RefusalCode | None = None
+        self._plain = b""  # the head being read, without its offer to upgrade
         self._pumping = False
         self._reading_paused = False
         self._parser = httptools.HttpRequestParser(self)
@@ -116,8 +88,8 @@ class Connection(asyncio.Protocol):
         current = self.current
         body_open = current is not None and not current.body_done
         try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._feed(data)
+        except httptools.HttpParserError as error:
             if self._final and self._reading is None:
                 self._last = True  # what follows a last request is nobody's
             elif isinstance(error, httptools.HttpParserCallbackError):
@@ -205,8 +177,9 @@ class Connection(asyncio.Protocol):
         version = parser.get_http_version()
         if version not in ("1.1", "1.0") or (hosts != 1 and version == "1.1") or expect not in (b"", b"100-continue"):
             self._refuse("bad_request")
-        if parser.should_upgrade():  # llhttp would take the body for the other protocol's
-            self._refuse("bad_request")
+        if parser.should_upgrade():
+            self._decline()
+            return  # llhttp stops after this head, see `_feed`
         if length == UNKNOWN and (version == "1.0" or tokens(headers, b"transfer-encoding") != [b"chunked"]):
             self._refuse("bad_request")
         head = Head(parser.get_method(), self._target, headers, version.encode(), self.peer)
@@ -240,6 +213,26 @@ class Connection(asyncio.Protocol):
         exchange = Exchange(self, head, "%s-%x" % (door.prefix, door.next_id()), length, fault)
         self._queue.append(exchange)
         return exchange
+
+    def _decline(self) -> None:
+        """An offer to upgrade is declined by reading the head again without it."""
+        parser = self._parser
+        if parser.get_method() == b"CONNECT":
+            self._refuse("bad_request")
+        version = parser.get_http_version().encode()
+        self._plain = without_upgrade(parser.get_method(), self._target, version, self._headers)
+
+    def _feed(self, data: bytes) -> None:
+        """Parse. Left to itself, llhttp takes an upgrade's body for the other protocol's, a way to smuggle requests."""
+        while True:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                data = data[offer.args[0] :]
+                self._parser = httptools.HttpRequestParser(self)
+                self._parser.feed_data(self._plain)
+            else:
+                return
 
     def _head_progress(self, received: int) -> None:
         """Nothing but a part of a head was read: it is bounded in bytes and, from its first byte, in time."""

@@ -53,3 +53,12 @@ def retry_after(headers: Headers) -> float | None:
         if name == b"retry-after" and value.isdigit() and len(value) < 6:
             return float(value)
     return None
+
+
+def without_upgrade(method: bytes, target: bytes, version: bytes, headers: Headers) -> bytes:
+    """A head as if its client had not offered another protocol; an offer may be ignored (RFC 9110 §7.8)."""
+    kept = [pair for pair in headers if pair[0] not in (b"upgrade", b"connection", b"http2-settings")]
+    options = [option for option in tokens(headers, b"connection") if option not in (b"upgrade", b"http2-settings")]
+    if options:
+        kept.append((b"connection", b", ".join(options)))
+    return encode(b"%b %b HTTP/%b\r\n" % (method, target, version), kept) + b"\r\n"

@@ -10,7 +10,8 @@ import uvloop
 from guard.ladder.limits import Slots
 from guard.ladder.model import Model
 from guard.proxy.back import Pool
-from guard.proxy.front import Connection, Door, Limits
+from guard.proxy.door import Door, Limits
+from guard.proxy.front import Connection
 from guard.proxy.values import Answer, Head, Inspector, Record, Refused, Route
 from tests.proxy.scene import Fixed, Off, Tongue, target
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from guard.proxy.front import Limits
+from guard.proxy.door import Limits
 from tests.proxy.stand import OK, answering, post, read_request, run, standing, until
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from guard.proxy.front import Connection, Door, Limits
+from guard.proxy.door import Door, Limits
+from guard.proxy.front import Connection
 from guard.proxy.values import STREAM, Answer, Permit, Refused, Route
 from tests.proxy.scene import Off, Tongue
 
@@ -120,7 +121,24 @@ CORPUS: dict[str, tuple[bytes, list[int]]] = {
     "folded header": (GOOD.replace(b"Host: a", b"Host: a\r\nX: 1\r\n 2"), [400]),
     "space before colon": (GOOD.replace(b"Host: a", b"Host: a\r\nX : 1"), [400]),
     "control byte": (GOOD.replace(b"Host: a", b"Host: a\r\nX: \x01"), [400]),
-    "upgrade": (GOOD.replace(b"Host: a", b"Host: a\r\nConnection: upgrade\r\nUpgrade: h2c"), [400]),
+    "upgrade": (GOOD.replace(b"Host: a", b"Host: a\r\nConnection: upgrade, x-hop\r\nX-Hop: 1\r\nUpgrade: h2c"), [200]),
+    "upgrade, chunked, pipelined": (
+        CHUNKED.replace(b"Host: a", b"Host: a\r\nConnection: Upgrade\r\nUpgrade: foo") * 2 + GOOD,
+        [200] * 3,
+    ),
+    "upgrade and close": (
+        GOOD.replace(b"Host: a", b"Host: a\r\nConnection: Upgrade, close\r\nUpgrade: websocket") + GOOD,
+        [200],
+    ),
+    "upgrade in 1.0": (
+        GOOD.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host: a", b"Connection: Upgrade\r\nUpgrade: x"),
+        [200],
+    ),
+    "upgrade without a host": (GOOD.replace(b"Host: a", b"Connection: Upgrade\r\nUpgrade: x"), [400]),
+    "upgrade, length and chunked": (
+        CHUNKED.replace(b"Host: a", b"Host: a\r\nUpgrade: x\r\nConnection: upgrade\r\nContent-Length: 3"),
+        [400],
+    ),
     "connect": (b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", [400]),
     "0.9": (b"GET /p\r\n\r\n", [400]),
     "2.0": (GOOD.replace(b"HTTP/1.1", b"HTTP/2.0"), [400]),
@@ -169,6 +187,8 @@ def test_what_a_good_request_becomes() -> None:
         assert b"POST /p [] abc" in written
         assert b"\r\nx-guard-source: rules\r\n" in written
         assert fate == "open"
+        written, _ = verdict([CORPUS["upgrade"][0]])
+        assert b"POST /p [] abc" in written  # its body is its body, and no second request
         written, _ = verdict([CORPUS["trailers"][0]])
         assert b"POST /p [] abcde" in written
         written, _ = verdict([CORPUS["empty header, odd case, duplicate"][0]])

@@ -1,5 +1,7 @@
 """Header hygiene of an intermediary (RFC 9110 §7.6), both ways."""
 
+from email.utils import formatdate
+
 from guard.proxy.values import Headers
 
 HOP_BY_HOP = frozenset(
@@ -40,6 +42,11 @@ def encode(start_line: bytes, headers: Headers) -> bytes:
     if not headers:
         return start_line
     return start_line + b"\r\n".join(map(b": ".join, headers)) + b"\r\n"
+
+
+def date(wall: float) -> tuple[bytes, bytes]:
+    """The Date of an answer of our own (RFC 9110 §6.6.1); a model server's answer has its own."""
+    return b"date", formatdate(wall, usegmt=True).encode()
 
 
 def tokens(headers: Headers, name: bytes) -> list[bytes]:

@@ -7,7 +7,7 @@ it returns is the answer to the client: a `Reply`, or how a relayed answer ended
 from collections.abc import Callable, Generator
 from typing import Protocol, TypeAlias
 
-from guard.proxy.headers import REPLY_DROPS, retry_after, strip
+from guard.proxy.headers import REPLY_DROPS, date, retry_after, strip
 from guard.proxy.judge import judge
 from guard.proxy.rescue import rescue
 from guard.proxy.values import (
@@ -91,7 +91,7 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
             return relayed(record, ticket, (yield Relay(step.status, headers, route.inspector())))
         raise LadderEnded
     except Exception as error:  # noqa: BLE001 — law 3: a bug here is a 500 with a Record; one table for all
-        return rescue(error, record, route, ticket, now())
+        return rescue(error, plan, record, route, ticket, now())
     finally:
         settle(ticket, Settlement.IGNORED, now())
         record.ended_at = now()
@@ -173,6 +173,8 @@ def seal(plan: Plan, record: Record, rung: Rung, answer: Answer, now: float) -> 
     record.source, record.status, record.version = rung.source, answer.status, rung.version
     record.response_bytes = len(answer.body)
     headers = strip(answer.headers, REPLY_DROPS)
+    if not rung.remote:
+        headers.append(date(plan.wall(now)))
     headers.append((b"x-guard-source", rung.source.encode()))
     if record.descents:
         record.reason = record.descents[0][1]

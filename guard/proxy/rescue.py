@@ -3,11 +3,13 @@
 from http import HTTPStatus
 from typing import Final
 
+from guard.proxy.headers import date
 from guard.proxy.values import (
     CUT,
     Ending,
     Gone,
     Headers,
+    Plan,
     Problem,
     Record,
     RefusalCode,
@@ -44,7 +46,9 @@ CLOSES: Final[frozenset[RefusalCode]] = frozenset(
 """After these the connection's framing, or its future, cannot be trusted."""
 
 
-def rescue(error: Exception, record: Record, route: Route | None, ticket: Ticket | None, now: float) -> Reply | Ending:
+def rescue(
+    error: Exception, plan: Plan, record: Record, route: Route | None, ticket: Ticket | None, now: float
+) -> Reply | Ending:
     """Refused → its status; Gone → nobody to answer; anything else is a bug of ours → 500."""
     if isinstance(error, Gone):
         record.gone = error.cause
@@ -59,7 +63,11 @@ def rescue(error: Exception, record: Record, route: Route | None, ticket: Ticket
     record.code, record.status, record.source = code, status, None
     problem = Problem(status, code, record.request_id, record.violations if code == "contract" else ())
     content_type, body = (route.dialect if route is not None else DEFAULT).error(problem)
-    headers: Headers = [(b"content-type", content_type), (b"x-guard-request-id", record.request_id.encode())]
+    headers: Headers = [
+        date(plan.wall(now)),
+        (b"content-type", content_type),
+        (b"x-guard-request-id", record.request_id.encode()),
+    ]
     if isinstance(error, Refused) and error.allow:
         headers.append((b"allow", error.allow))
     record.response_bytes = len(body)

@@ -75,6 +75,17 @@ def test_a_failed_call_descends_to_rules(code: str) -> None:
     assert stage.model.tickets.out == 0
 
 
+def test_our_own_answers_have_a_date_and_the_models_keep_theirs() -> None:
+    stage = Stage()
+    asked(stage)
+    assert header(stage.say(Answer(200, [(b"date", b"theirs")], b"")), b"date") == b"theirs"
+    stage = Stage()
+    asked(stage)
+    assert header(stage.say(Failed("reset")), b"date") == b"Thu, 01 Jan 1970 00:01:40 GMT"
+    stage = Stage(fault="bad_request")
+    assert header(stage.say(), b"date") == b"Thu, 01 Jan 1970 00:01:40 GMT"
+
+
 def test_our_own_overload_does_not_count_against_the_model() -> None:
     stage = Stage()
     asked(stage)

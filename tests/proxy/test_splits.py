@@ -154,7 +154,9 @@ def verdict(segments: Iterable[bytes]) -> tuple[bytes, str]:
         if wire.fate in ("closed", "aborted"):
             break
         connection.data_received(segment)
-    written = re.sub(rb"x-guard-request-id: [^\r]*|server-timing: [^\r]*|HTTP/1.1 100 Continue\r\n\r\n", b"", wire.written)
+    written = re.sub(
+        rb"x-guard-request-id: [^\r]*|date: [^\r]*|server-timing: [^\r]*|HTTP/1.1 100 Continue\r\n\r\n", b"", wire.written
+    )
     written = re.sub(rb'"request_id":"[^"]*"', b"", written)
     connection.alarm.cancel()
     return written, wire.fate

@@ -19,9 +19,9 @@ from guard.policy.load import Loaded, load
 from guard.policy.models import Policy
 from guard.policy.plan import CompiledPlan, Means, compile_plan
 from guard.policy.scalars import Origin, PolicyFile
-from guard.proxy.back import Pool
 from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
+from guard.proxy.pool import Pool
 from guard.telemetry.log import Log, Trouble
 
 CUT_AFTER = 5.0

@@ -151,7 +151,8 @@ def test_the_model_answers_what_was_judged(port: int, model: Model) -> None:
     assert "x-guard-reason" not in headers
     (path, sent, received) = model.received[0]
     assert (path, received) == ("/predict", b'{"age":30}')
-    assert not [name for name in sent if name.lower().startswith("x-guard")]
+    assert [name for name in sent if name.lower().startswith("x-guard")] == ["x-guard-request-id"]
+    assert sent["x-guard-request-id"] == headers["x-guard-request-id"]
 
 
 def test_a_denied_request_never_reaches_the_model(port: int, model: Model) -> None:

@@ -41,13 +41,14 @@ class Model:
     remote = True
     reads_input = True
 
-    def __init__(self, target: Target, *, collect: int, replay: bool, version: str = "") -> None:
-        """`collect`: bytes of the answer to buffer. `replay`: a POST may be sent twice (see `Call.replay`)."""
+    def __init__(self, target: Target, *, collect: int, replay: bool, version: str = "", eager: bool = False) -> None:
+        """`collect`: bytes of the answer to buffer. `replay` (of a POST), `eager`: see `Call`."""
         self.target = target
         self.version = version
         self.tickets = Tickets()
         self._collect = collect
         self._replay = replay
+        self._eager = eager
 
     def ask(self, permit: Permit, now: float) -> Call:
         """The call that would answer."""
@@ -60,4 +61,5 @@ class Model:
             min(now + target.attempt, permit.deadline),
             Ticket(self.tickets),
             self._replay or permit.forward.method in (b"GET", b"HEAD"),
+            self._eager,
         )

@@ -139,7 +139,7 @@ class _Compiler:
 
     def _passthrough(self, method: str, template: str) -> Route:
         defaults = RoutePolicy()
-        model = self._model(defaults, PASSTHROUGH_COLLECT, replay=False)
+        model = self._model(defaults, PASSTHROUGH_COLLECT, replay=False, eager=True)
         return Route(
             template=template,
             method=method,
@@ -187,7 +187,7 @@ class _Compiler:
     def _schema(self, file: SchemaFile) -> Any:
         return json.loads(self.loaded.schemas[file.schema_.path])
 
-    def _model(self, route: RoutePolicy, collect: int, *, replay: bool) -> Model:
+    def _model(self, route: RoutePolicy, collect: int, *, replay: bool, eager: bool = False) -> Model:
         common, own, timeout = self.policy.upstream.limits, route.limits, route.timeout
         release = self.policy.release
 
@@ -206,7 +206,7 @@ class _Compiler:
             idle=timeout.idle,
             queue_timeout=pick("queue_timeout"),
         )
-        return Model(target, collect=collect, replay=replay, version=release.version if release else "")
+        return Model(target, collect=collect, replay=replay, eager=eager, version=release.version if release else "")
 
     def _rules(self, route: RoutePolicy, contract: InputContract | None, output: AnswerJudge | None) -> Rules:
         assert isinstance(output, OutputContract)  # a rule without declared outputs is an error of the policy

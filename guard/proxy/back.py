@@ -1,4 +1,4 @@
-"""The back edge: a small pooled HTTP/1.1 client. Raw targets, no cookies, no redirects, no environment proxies.
+"""The back edge: a small HTTP/1.1 client, pooled in `pool`. Raw targets, no cookies, redirects or environment proxies.
 
 httptools (llhttp) as a client has traps, each handled where it is named below and each a test:
 a HEAD reply never completes · a body that ends by EOF has no finish call · 999 and `TE: gzip` are accepted ·
@@ -6,17 +6,18 @@ a HEAD reply never completes · a body that ends by EOF has no finish call · 99
 """
 
 import asyncio
-import ssl
 from time import monotonic
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from guard.proxy.alarm import Alarm
 from guard.proxy.driver import Exchange
 from guard.proxy.headers import encode, tokens
 from guard.proxy.parties import UNKNOWN
 from guard.proxy.values import STREAM, Answer, Call, Headers, Reason
+
+if TYPE_CHECKING:
+    from guard.proxy.pool import Pool
 
 MOST_HEADERS = 128
 MOST_HEADER_BYTES = 65536
@@ -35,9 +36,10 @@ class Link(asyncio.Protocol):
     """One connection to an upstream; it has an owner while a call is on it and belongs to its pool otherwise."""
 
     __slots__ = (
-        "_body_open", "_chunked_body", "_chunks", "_collect", "_dirty", "_done", "_flowing", "_head_done", "_head_only",
-        "_header_bytes", "_headers", "_interim", "_keep", "_parser", "_size", "_transport", "_until_close", "born",
-        "called_at", "head_at", "heard", "idle_since", "length", "owner", "paused", "pool", "reused", "status",
+        "_body_open", "_chunked_body", "_chunks", "_collect", "_dirty", "_done", "_eager", "_flowing", "_head_done",
+        "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_parser", "_size", "_transport",
+        "_until_close", "born", "called_at", "head_at", "heard", "idle_since", "length", "owner", "paused", "pool",
+        "reused", "status",
     )  # fmt: skip
 
     def __init__(self, pool: "Pool") -> None:
@@ -46,6 +48,7 @@ class Link(asyncio.Protocol):
         self.born = self.idle_since = monotonic()
         self.reused = False
         self.paused = False
+        self._held = 0  # bytes of the budget
         self._parser: httptools.HttpResponseParser | None = None
         self._transport: asyncio.Transport
 
@@ -55,7 +58,7 @@ class Link(asyncio.Protocol):
         """Write a request. A STREAM body of declared `length` (UNKNOWN: chunked) follows through `send_body`."""
         self.owner = owner
         self._parser = httptools.HttpResponseParser(self)
-        self._collect = call.collect
+        self._collect, self._eager = call.collect, call.eager
         self._head_only = call.head.method == b"HEAD"
         self._flowing = self._done = self._dirty = self._head_done = self._until_close = self._keep = False
         self._chunked_body = self._body_open = self.heard = False
@@ -98,6 +101,7 @@ class Link(asyncio.Protocol):
     def cancel(self) -> None:
         """The owner lost interest: what is still to come would belong to nobody, so the connection goes."""
         self.owner = self._parser = None
+        self._give_back()
         self._transport.abort()
 
     def pause_reading(self) -> None:
@@ -233,14 +237,30 @@ class Link(asyncio.Protocol):
             end = monotonic()
             self._release()
             owner.answered(self, self._answer(True, end))
-        elif self._collect == 0 or self._size > self._collect:
+        elif self._size > self._collect or self.length > self._collect or self._collect == 0 or self._unbounded():
             owner.answered(self, self._answer(False, self.head_at))
+        else:
+            budget = self.pool.budget
+            budget.used += self._size - self._held
+            self._held = self._size
+            if budget.spent:
+                self._fail("overloaded")
+
+    def _unbounded(self) -> bool:
+        """An answer that may be relayed as it comes, and does not say how long it is: a stream of events, perhaps."""
+        return self._eager and self.length == UNKNOWN
+
+    def _give_back(self) -> None:
+        self.pool.budget.used -= self._held
+        self._held = 0
 
     def _answer(self, complete: bool, end: float) -> Answer:  # noqa: FBT001
         return Answer(self.status, self._headers, self._take(), complete, self.called_at, self.head_at, end)
 
     def _take(self) -> bytes:
         chunks, self._chunks = self._chunks, []
+        if self._held:
+            self._give_back()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _release(self) -> None:
@@ -253,6 +273,7 @@ class Link(asyncio.Protocol):
 
     def _fail(self, reason: Reason) -> None:
         owner, self.owner, self._parser = self.owner, None, None
+        self._give_back()
         self._transport.abort()
         if owner is not None:
             owner.failed(self, reason)
@@ -264,128 +285,3 @@ class Link(asyncio.Protocol):
     def close(self) -> None:
         """End an idle connection."""
         self._transport.abort()
-
-
-class Dial:
-    """One attempt to connect, for an owner who may lose interest: the connection then goes to the pool, or away."""
-
-    __slots__ = ("owner", "task")
-
-    def __init__(self, owner: Exchange) -> None:
-        self.owner = owner
-        self.task: asyncio.Task[None] | None = None
-
-
-class Pool:
-    """Connections to one origin, last used first. Bounded by the slots of the routes that use it."""
-
-    def __init__(
-        self,
-        *,
-        host: str = "",
-        port: int = 0,
-        path: str | None = None,
-        tls: ssl.SSLContext | None = None,
-        server_name: str | None = None,
-        max_age: float = 300.0,
-    ) -> None:
-        self._host, self._port, self._path = host, port, path
-        self._tls, self._server_name = tls, server_name
-        self._max_age = max_age
-        self._idle: list[Link] = []
-        self._dials: set[Dial] = set()
-        self._alarm: Alarm | None = None
-        self.links = 0
-        """Open connections, in use or idle."""
-
-    def __repr__(self) -> str:
-        where = self._path or f"{self._host}:{self._port}"
-        return f"<Pool {where} open={self.links} idle={len(self._idle)} dialling={len(self._dials)}>"
-
-    @property
-    def idle(self) -> int:
-        """Connections without a call."""
-        return len(self._idle)
-
-    @property
-    def dialling(self) -> int:
-        """Attempts to connect under way."""
-        return len(self._dials)
-
-    def take(self, now: float) -> Link | None:
-        """An idle connection, the most recently used."""
-        while self._idle:
-            link = self._idle.pop()
-            if link.usable(now, now - self._max_age):
-                link.reused = True
-                return link
-            link.close()
-        return None
-
-    def give(self, link: Link) -> None:
-        """A connection whose call is over."""
-        now = monotonic()
-        if now - link.born > self._max_age:
-            link.close()
-            return
-        link.idle_since = now
-        self._idle.append(link)
-        if self._alarm is None:
-            self._alarm = Alarm(asyncio.get_running_loop(), self._sweep)
-        if self._alarm.due > now + IDLE:
-            self._alarm.set(now + IDLE)
-
-    def lost(self, link: Link) -> None:
-        """A connection is gone."""
-        self.links -= 1
-        if link in self._idle:
-            self._idle.remove(link)
-
-    def dial(self, owner: Exchange, timeout: float) -> Dial:
-        """Connect; `owner.dialled` hears how it went."""
-        dial = Dial(owner)
-        dial.task = asyncio.get_running_loop().create_task(self._connect(dial, timeout))
-        self._dials.add(dial)
-        return dial
-
-    async def _connect(self, dial: Dial, timeout: float) -> None:  # noqa: ASYNC109 — bounds the dial even when its owner left
-        link: Link | None = None
-        reason: Reason | None = None
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(max(timeout, 0.001)):
-                if self._path is not None:
-                    _, link = await loop.create_unix_connection(lambda: Link(self), self._path, ssl=self._tls)
-                else:
-                    _, link = await loop.create_connection(
-                        lambda: Link(self), self._host, self._port, ssl=self._tls, server_hostname=self._server_name
-                    )
-        except ssl.SSLError:
-            reason = "tls"
-        except (OSError, TimeoutError):
-            reason = "connect"
-        finally:
-            self._dials.discard(dial)
-        if link is not None:
-            self.links += 1
-        if not dial.owner.dialled(dial, link, reason) and link is not None:
-            self.give(link)
-
-    def _sweep(self) -> None:
-        """Close what was idle too long; oldest first in the list."""
-        now = monotonic()
-        while self._idle and now - self._idle[0].idle_since >= IDLE:
-            self._idle.pop(0).close()
-        if self._idle and self._alarm is not None:
-            self._alarm.set(self._idle[0].idle_since + IDLE)
-
-    def close(self) -> None:
-        """Close every idle connection and stop dialling; calls in flight go on."""
-        for link in self._idle:
-            link.close()
-        self._idle.clear()
-        for dial in self._dials:
-            if dial.task is not None:
-                dial.task.cancel()
-        if self._alarm is not None:
-            self._alarm.cancel()

@@ -1,15 +1,22 @@
 """What the connections of one listener share."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from guard.proxy.budget import Budget
+from guard.proxy.forwarding import Networks
 from guard.proxy.values import Plan
 
 if TYPE_CHECKING:
     from guard.proxy.front import Connection
+
+_HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%!$&'()*+=-]{1,255})(?::[0-9]{1,5})?\Z")
+"""uri-host [":" port] (RFC 9110 §7.2), without `,` and `;`, which others split at. Never empty."""
+_KNOWN_HOSTS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +31,31 @@ class Limits:
     headers: int = 100
     header_bytes: int = 32768
     target: int = 8192
+    chunk_extensions: int = 4096
 
 
 @dataclass(slots=True, eq=False)
 class Door:
-    """What all connections of a listener share. `plan` is replaced whole on reload."""
+    """What all connections of a listener share. `plan`, `limits` and `trusted` are replaced on reload."""
 
     plan: Plan
     limits: Limits = field(default_factory=Limits)
+    budget: Budget = field(default_factory=lambda: Budget(64 << 20))
+    trusted: Networks = ()
     draining: bool = False
     connections: "set[Connection]" = field(default_factory=set)
+    turned_away: int = 0  # connections beyond the limit
     next_id: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
     prefix: str = field(default_factory=lambda: token_hex(6))
+    via: bytes = field(default_factory=lambda: b"guard-" + token_hex(6).encode())
+    _hosts: set[bytes] = field(default_factory=set)
+
+    def is_host(self, value: bytes) -> bool:
+        """Whether a Host field can be one. Those seen before are remembered: most clients send the same few."""
+        if value in self._hosts:
+            return True
+        if not _HOST.match(value):
+            return False
+        if len(self._hosts) < _KNOWN_HOSTS:
+            self._hosts.add(value)
+        return True

@@ -46,7 +46,7 @@ class Exchange:
     __slots__ = (
         "_body_sent", "_call", "_dial", "_inbox", "_life", "_link", "_opened", "_prefix", "_replayed", "_running",
         "_sent", "_slot", "_turn", "_waiting",
-        "body_done", "broken", "chunks", "client", "ended", "expects", "fault", "head", "keep_alive", "length",
+        "body_done", "broken", "chunks", "client", "ended", "expects", "fault", "head", "held", "keep_alive", "length",
         "request_id", "size", "taken",
     )  # fmt: skip
 
@@ -58,6 +58,7 @@ class Exchange:
         self.fault = fault
         self.chunks: list[bytes] = []
         self.size = 0  # bytes in chunks
+        self.held = 0  # bytes of the budget
         self.body_done = self.taken = length == 0  # all of it arrived; all of it was used
         self.broken: RefusalCode | None = None  # why it will never be whole
         self.keep_alive = True
@@ -124,6 +125,8 @@ class Exchange:
         self.ended = True
         self._drop_call()
         client = self.client
+        client.budget.used -= self.held
+        self.held = 0
         client.alarm.due = inf
         if type(result) is Reply and not self._opened:
             client.reply(self, result)
@@ -141,6 +144,8 @@ class Exchange:
             return None, Refused(self.broken)
         if self.body_done:
             return self._take_body(), None
+        if self.client.budget.spent:
+            return None, Refused("overloaded")
         self._waiting = command
         if self.expects:
             self.expects = False
@@ -161,6 +166,8 @@ class Exchange:
                 self._answer(None, Refused("body_too_large"))
             elif self.body_done:
                 self._answer(self._take_body())
+            elif self.client.budget.spent:
+                self._answer(None, Refused("overloaded"))
         elif self._link is not None and self._call is not None and self._call.body is STREAM:
             self._pump_body(self._link)
         elif self.size > AHEAD:
@@ -180,6 +187,8 @@ class Exchange:
             return
         if self.chunks:
             link.send_body(self._take_body())
+            self.client.budget.used -= self.held
+            self.held = 0
         if self.body_done:
             self._body_sent = self.taken = True
             link.end_body()

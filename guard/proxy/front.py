@@ -15,8 +15,10 @@ import httptools
 from guard.proxy.alarm import Alarm
 from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
-from guard.proxy.headers import encode, tokens, without_upgrade
+from guard.proxy.forwarding import peer
+from guard.proxy.headers import encode
 from guard.proxy.parties import AHEAD, UNKNOWN
+from guard.proxy.requests import Requests, Unacceptable
 from guard.proxy.values import Head, Headers, RefusalCode, Reply
 
 LINGER = 1.0
@@ -27,45 +29,29 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
-class Unacceptable(Exception):  # noqa: N818
-    """What was read so far cannot become a request; stops the parser."""
-
-    def __init__(self, code: RefusalCode) -> None:
-        super().__init__(code)
-        self.code: RefusalCode = code
-
-
-class Connection(asyncio.Protocol):
+class Connection(Requests, asyncio.Protocol):
     """One client. Implements `driver.Client` for the exchange that lives."""
 
     __slots__ = (
-        "_ahead", "_chunked", "_closing", "_door", "_fault", "_final", "_head_bytes", "_headers", "_last", "_parser",
-        "_plain", "_pumping", "_queue", "_reading", "_reading_paused", "_target", "_transport", "alarm", "body_deadline",
-        "current", "paused", "peer",
+        "_ahead", "_chunked", "_closing", "_last", "_pumping", "_queue", "_reading_paused", "_stalled", "_transport",
+        "alarm", "body_deadline", "budget", "current", "paused",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
-        self._door = door
+        super().__init__(door)
+        self.budget = door.budget
         self.alarm = Alarm(asyncio.get_running_loop(), self._ring)
         self.current: Exchange | None = None
         self.paused = False
         self.body_deadline = 0.0
-        self.peer = ""
         self._queue: deque[Exchange] = deque()
-        self._reading: Exchange | None = None  # whose body the parser is in
-        self._headers: Headers = []
-        self._target = b""
-        self._head_bytes = 0
         self._ahead = 0  # bytes read beyond the exchange that lives
         self._chunked = False  # the open stream's framing
         self._closing = False
         self._last = False  # no request after this one is answered
-        self._final = False  # the request being read, or read last, ends the connection
-        self._fault: RefusalCode | None = None
-        self._plain = b""  # the head being read, without its offer to upgrade
         self._pumping = False
         self._reading_paused = False
-        self._parser = httptools.HttpRequestParser(self)
+        self._stalled = 0  # bytes that the client does not take
         self._transport: asyncio.Transport
 
     # ── asyncio.Protocol ──────────────────────────────────────────────────────────────────────────────────────────
@@ -73,13 +59,16 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is here; its first head is due."""
         self._transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self.peer = peer[0] if isinstance(peer, tuple) else ""
-        if len(self._door.connections) >= self._door.limits.connections:
+        door, name = self._door, transport.get_extra_info("peername")
+        if len(door.connections) >= door.limits.connections:
+            door.turned_away += 1
             self._transport.abort()
             return
-        self._door.connections.add(self)
-        self.alarm.set(monotonic() + self._door.limits.head)
+        door.connections.add(self)
+        address = name[0] if isinstance(name, tuple) else ""
+        secure = transport.get_extra_info("sslcontext") is not None
+        self.peer = peer(address, secure=secure, via=door.via, trusted=door.trusted)
+        self.alarm.set(monotonic() + door.limits.head)
 
     def data_received(self, data: bytes) -> None:
         """Parse a segment, then act on what it completed."""
@@ -96,6 +85,8 @@ class Connection(asyncio.Protocol):
                 self._broken(self._fault or "internal")
             else:
                 self._broken("bad_request")
+        except Unacceptable as error:
+            self._broken(error.code)
         else:
             if self._reading is None and not self._queue and self.current is None:
                 self._head_progress(len(data))
@@ -115,7 +106,8 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self.alarm.cancel()
         self._door.connections.discard(self)
-        self._queue.clear()
+        self._relieve()
+        self._drop_queue()
         current, self.current = self.current, None
         if current is not None:
             current.gone("client")
@@ -125,11 +117,14 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client does not take what we write: it has `write_stall` seconds."""
         self.paused = True
+        self._stalled = self._transport.get_write_buffer_size()
+        self.budget.used += self._stalled
         self.alarm.set(monotonic() + self._door.limits.write_stall)
 
     def resume_writing(self) -> None:
         """The client takes bytes again."""
         self.paused = False
+        self._relieve()
         if self.current is not None:
             self.current.client_resumed()
         elif self._queue:
@@ -137,76 +132,7 @@ class Connection(asyncio.Protocol):
         elif not self._closing and not self._last:
             self.alarm.set(monotonic() + self._door.limits.keep_alive)
 
-    # ── httptools; these only take note ───────────────────────────────────────────────────────────────────────────
-
-    def on_message_begin(self) -> None:
-        """Start of a request."""
-        self._headers = []
-        self._target = b""
-
-    def on_url(self, part: bytes) -> None:
-        """A part of the target."""
-        self._target += part
-        if len(self._target) > self._door.limits.target:
-            self._refuse("target_too_long")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One field line; trailers never become headers."""
-        if self._reading is not None:
-            return
-        self._headers.append((name.lower(), value))
-        if len(self._headers) > self._door.limits.headers:
-            self._refuse("headers_too_large")
-
-    def on_headers_complete(self) -> None:
-        """A head is whole: an exchange begins."""
-        parser, headers = self._parser, self._headers
-        length, hosts, expect, size = 0, 0, b"", 0
-        for name, value in headers:
-            size += len(name) + len(value)
-            if name == b"content-length":
-                length = int(value)
-            elif name == b"transfer-encoding":
-                length = UNKNOWN
-            elif name == b"host":
-                hosts += 1
-            elif name == b"expect":
-                expect = value.lower()
-        if size > self._door.limits.header_bytes:
-            self._refuse("headers_too_large")
-        version = parser.get_http_version()
-        if version not in ("1.1", "1.0") or (hosts != 1 and version == "1.1") or expect not in (b"", b"100-continue"):
-            self._refuse("bad_request")
-        if parser.should_upgrade():
-            self._decline()
-            return  # llhttp stops after this head, see `_feed`
-        if length == UNKNOWN and (version == "1.0" or tokens(headers, b"transfer-encoding") != [b"chunked"]):
-            self._refuse("bad_request")
-        head = Head(parser.get_method(), self._target, headers, version.encode(), self.peer)
-        exchange = self._admit(head, length, None)
-        exchange.keep_alive = parser.should_keep_alive()
-        self._final = not exchange.keep_alive
-        exchange.expects = bool(expect) and version == "1.1"
-        self._reading = exchange
-
-    def on_body(self, chunk: bytes) -> None:
-        """Bytes of a body."""
-        exchange: Exchange = self._reading  # type: ignore[assignment]
-        exchange.chunks.append(chunk)
-        exchange.size += len(chunk)
-
-    def on_message_complete(self) -> None:
-        """End of a request."""
-        if self._reading is not None:
-            self._reading.body_done = True
-            self._reading = None
-        self._head_bytes = 0
-
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _refuse(self, code: RefusalCode) -> None:
-        self._fault = code
-        raise Unacceptable(code)
 
     def _admit(self, head: Head, length: int, fault: RefusalCode | None) -> Exchange:
         door = self._door
@@ -214,25 +140,14 @@ class Connection(asyncio.Protocol):
         self._queue.append(exchange)
         return exchange
 
-    def _decline(self) -> None:
-        """An offer to upgrade is declined by reading the head again without it."""
-        parser = self._parser
-        if parser.get_method() == b"CONNECT":
-            self._refuse("bad_request")
-        version = parser.get_http_version().encode()
-        self._plain = without_upgrade(parser.get_method(), self._target, version, self._headers)
+    def _drop_queue(self) -> None:
+        for exchange in self._queue:
+            self.budget.used -= exchange.held
+        self._queue.clear()
 
-    def _feed(self, data: bytes) -> None:
-        """Parse. Left to itself, llhttp takes an upgrade's body for the other protocol's, a way to smuggle requests."""
-        while True:
-            try:
-                self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade as offer:
-                data = data[offer.args[0] :]
-                self._parser = httptools.HttpRequestParser(self)
-                self._parser.feed_data(self._plain)
-            else:
-                return
+    def _relieve(self) -> None:
+        self.budget.used -= self._stalled
+        self._stalled = 0
 
     def _head_progress(self, received: int) -> None:
         """Nothing but a part of a head was read: it is bounded in bytes and, from its first byte, in time."""
@@ -352,7 +267,7 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         """Close our side, and hear the client out for a moment: a reset would destroy the answer on its way."""
         self._last = True
-        self._queue.clear()
+        self._drop_queue()
         self.resume_reading()
         if self._transport.can_write_eof():
             self._transport.write_eof()

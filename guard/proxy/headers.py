@@ -12,7 +12,11 @@ HOP_BY_HOP = frozenset(
 )  # fmt: skip
 
 # Framing is made anew on each side, the Host is the target's, an expectation was met by the front.
-REQUEST_DROPS = HOP_BY_HOP | {b"content-length", b"host", b"expect", b"http2-settings"}
+# Who asked is said anew, see `forwarding`.
+REQUEST_DROPS = HOP_BY_HOP | {
+    b"content-length", b"host", b"expect", b"http2-settings", b"via", b"forwarded", b"x-real-ip", b"traceparent",
+    b"tracestate",
+}  # fmt: skip
 REPLY_DROPS = HOP_BY_HOP | {b"content-length"}
 CODED_DROPS = REQUEST_DROPS | {b"accept-encoding"}
 """Where the answer is judged it must come uncoded."""
@@ -21,8 +25,8 @@ GUARD_PREFIX = b"x-guard-"
 _PLAIN_CONNECTION = (b"keep-alive", b"close", b"Keep-Alive", b"Close")
 
 
-def strip(headers: Headers, drops: frozenset[bytes]) -> Headers:
-    """The end-to-end headers: without `drops`, what `Connection` nominates, and any x-guard-* that is not ours."""
+def strip(headers: Headers, drops: frozenset[bytes], prefixes: tuple[bytes, ...] = (GUARD_PREFIX,)) -> Headers:
+    """The end-to-end headers: without `drops`, what `Connection` nominates, and names that only we may use."""
     kept: Headers = []
     nominated: list[bytes] = []
     for pair in headers:
@@ -30,7 +34,7 @@ def strip(headers: Headers, drops: frozenset[bytes]) -> Headers:
         if name in drops:
             if name == b"connection" and pair[1] not in _PLAIN_CONNECTION:
                 nominated += [token.strip(b" \t").lower() for token in pair[1].split(b",")]
-        elif name[:8] != GUARD_PREFIX:
+        elif not name.startswith(prefixes):
             kept.append(pair)
     if nominated:
         return [pair for pair in kept if pair[0] not in nominated]

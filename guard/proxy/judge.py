@@ -1,6 +1,7 @@
 """Asks every judge of a route, and is the only place that makes a Permit."""
 
-from guard.proxy.headers import CODED_DROPS, REQUEST_DROPS, strip
+from guard.proxy.forwarding import forward
+from guard.proxy.headers import CODED_DROPS, REQUEST_DROPS
 from guard.proxy.values import (
     STREAM,
     Allow,
@@ -41,5 +42,5 @@ def judge(route: Route, head: Head, body: bytes | Stream, record: Record, now: f
             if verdict.violations:
                 record.violations = [*record.violations, *verdict.violations]
     drops = CODED_DROPS if route.output is not None else REQUEST_DROPS
-    forward = Head(head.method, head.target, strip(head.headers, drops))
-    return Permit(route, head, forward, body, document, rows, lowered, now + route.request, record.request_id, wall)
+    onward = Head(head.method, head.target, forward(head, record.request_id, drops))
+    return Permit(route, head, onward, body, document, rows, lowered, now + route.request, record.request_id, wall)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Final, Protocol
 
 from guard.proxy.alarm import Alarm
+from guard.proxy.budget import Budget
 from guard.proxy.values import Call, Headers, Reply
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class Client(Protocol):
     """The front's connection, as the driver uses it."""
 
     alarm: Alarm
+    budget: Budget
     paused: bool  # the client does not take what we write
     body_deadline: float
 

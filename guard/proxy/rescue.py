@@ -38,10 +38,11 @@ STATUS: Final[dict[RefusalCode, int]] = {
     "upstream_refused": 400,
     "internal": 500,
     "draining": 503,
+    "overloaded": 503,
 }
 
 CLOSES: Final[frozenset[RefusalCode]] = frozenset(
-    ("bad_request", "request_timeout", "target_too_long", "headers_too_large", "draining")
+    ("bad_request", "request_timeout", "target_too_long", "headers_too_large", "draining", "overloaded")
 )
 """After these the connection's framing, or its future, cannot be trusted."""
 
@@ -68,6 +69,8 @@ def rescue(
         (b"content-type", content_type),
         (b"x-guard-request-id", record.request_id.encode()),
     ]
+    if code in ("overloaded", "draining"):
+        headers.append((b"retry-after", b"1"))
     if isinstance(error, Refused) and error.allow:
         headers.append((b"allow", error.allow))
     record.response_bytes = len(body)

@@ -9,9 +9,9 @@ import uvloop
 
 from guard.ladder.limits import Slots
 from guard.ladder.model import Model
-from guard.proxy.back import Pool
 from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
+from guard.proxy.pool import Pool
 from guard.proxy.values import Answer, Head, Inspector, Record, Refused, Route
 from tests.proxy.scene import Fixed, Off, Tongue, target
 
@@ -124,7 +124,7 @@ async def standing(script: Script, *, limits: Limits | None = None, paths: dict[
     stand.pool = Pool(host="127.0.0.1", port=upstream.sockets[0].getsockname()[1])
     for path, options in (paths or {"/p": {}}).items():
         stand.add(path, **options)
-    stand.door = Door(stand, limits or Limits())
+    stand.door = Door(stand, limits or Limits(), via=b"us", prefix="id")
     front = await asyncio.get_running_loop().create_server(lambda: Connection(stand.door), "127.0.0.1", 0, backlog=4096)
     stand.port = front.sockets[0].getsockname()[1]
     try:

@@ -65,6 +65,11 @@ def test_what_the_upstream_sees(loop: str) -> None:
         b"empty: ",
         b"cookie: c",
         b"upgrade-insecure-requests: 1",
+        b"via: 1.1 us",
+        b"x-forwarded-for: 127.0.0.1",
+        b"x-forwarded-proto: http",
+        b"x-forwarded-host: g",
+        b"x-guard-request-id: id-1",
         b"content-length: 3",
     ]
     assert body == b"abc"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from guard.ladder.limits import Slots
 from guard.ladder.model import Model
 from guard.proxy import driver
+from guard.proxy.budget import Budget
 from guard.proxy.driver import Exchange
 from guard.proxy.parties import UNKNOWN
 from guard.proxy.values import STREAM, Answer, Call, Head, Headers, Record, Reply, Route
@@ -33,6 +34,7 @@ class FakeClient:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.alarm = Clockwork()
+        self.budget = Budget(1 << 20)
         self.paused = False
         self.body_deadline = 1e9
         self.ends: list[str] = []

@@ -48,7 +48,8 @@ def test_the_model_answers() -> None:
     stage = Stage()
     call = asked(stage)
     assert (call.body, call.collect, call.until) == (b"{}", 1000, 103.0)
-    assert call.head.headers == [(b"content-type", b"application/json")]  # the Host is the target's
+    said = [name for name, _ in call.head.headers]
+    assert said == [b"content-type", b"x-forwarded-host", b"x-guard-request-id"]  # the Host is the target's
     reply = stage.say(GOOD)
     assert isinstance(reply, Reply)
     assert (reply.status, reply.body) == (200, b"{}")

@@ -13,6 +13,7 @@ from guard.proxy.front import Connection
 from guard.proxy.values import STREAM, Answer, Permit, Refused, Route
 from tests.proxy.scene import Off, Tongue
 
+OURS = (b"via", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-guard-request-id")
 LIMITS = Limits(headers=20, header_bytes=2000, target=200)
 
 
@@ -23,7 +24,8 @@ class Echo:
 
     def ask(self, permit: Permit, now: float) -> Answer:
         body = b"" if permit.body is STREAM else permit.body
-        head = b"%b %b %r " % (permit.forward.method, permit.forward.target, permit.forward.headers)  # type: ignore[str-bytes-safe]
+        said = [pair for pair in permit.forward.headers if pair[0] not in OURS]
+        head = b"%b %b %r " % (permit.forward.method, permit.forward.target, said)  # type: ignore[str-bytes-safe]
         return Answer(200, [], head + body)
 
 
@@ -148,7 +150,7 @@ CORPUS: dict[str, tuple[bytes, list[int]]] = {
 
 def verdict(segments: Iterable[bytes]) -> tuple[bytes, str]:
     """What a client sees, but for what differs by design: ids, timings, and an interim 100."""
-    connection, wire = Connection(Door(Table(), LIMITS)), Wire()  # type: ignore[arg-type]
+    connection, wire = Connection(Door(Table(), LIMITS, via=b"us", prefix="id")), Wire()  # type: ignore[arg-type]
     connection.connection_made(wire)  # type: ignore[arg-type]
     for segment in segments:
         if wire.fate in ("closed", "aborted"):
@@ -209,13 +211,13 @@ def test_the_fate_of_the_connection(name: str, fate: str) -> None:
 def test_an_expectation_is_met_before_the_body_and_only_then() -> None:
     def check() -> None:
         raw = CORPUS["expect"][0]
-        connection, wire = Connection(Door(Table(), LIMITS)), Wire()  # type: ignore[arg-type]
+        connection, wire = Connection(Door(Table(), LIMITS, via=b"us", prefix="id")), Wire()  # type: ignore[arg-type]
         connection.connection_made(wire)  # type: ignore[arg-type]
         connection.data_received(raw[:-3])
         assert wire.written == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.data_received(raw[-3:])
         assert wire.written.count(b"100 Continue") == 1
-        refused, wire = Connection(Door(Table(), LIMITS)), Wire()  # type: ignore[arg-type]
+        refused, wire = Connection(Door(Table(), LIMITS, via=b"us", prefix="id")), Wire()  # type: ignore[arg-type]
         refused.connection_made(wire)  # type: ignore[arg-type]
         refused.data_received(raw[:-3].replace(b"Length: 3", b"Length: 1000"))
         assert wire.written.startswith(b"HTTP/1.1 413 ")

@@ -46,6 +46,7 @@ from guard.proxy.values.plan import (
     Sink,
 )
 from guard.proxy.values.request import (
+    NOBODY,
     STREAM,
     Allow,
     Amend,
@@ -53,6 +54,7 @@ from guard.proxy.values.request import (
     Head,
     Judge,
     Lower,
+    Peer,
     Permit,
     Stream,
     Verdict,
@@ -76,6 +78,7 @@ from guard.proxy.values.words import (
 __all__ = [
     "CUT",
     "DONE",
+    "NOBODY",
     "REASONS",
     "REFUSALS",
     "SOURCES",
@@ -101,6 +104,7 @@ __all__ = [
     "Judge",
     "Lower",
     "Outcome",
+    "Peer",
     "Permit",
     "Plan",
     "Problem",

@@ -107,6 +107,7 @@ class Call:
     until: float
     ticket: Ticket
     replay: bool = False  # a reused connection that ends before any answer byte may be replaced once
+    eager: bool = False  # an answer that does not say its length resumes at its head: it may be a stream of events
 
 
 @dataclass(slots=True, eq=False)

@@ -1,7 +1,7 @@
 """What a client sent, and what a judge says of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -13,6 +13,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, eq=False)
+class Peer:
+    """Who is at the other end of a client's connection."""
+
+    address: str = ""
+    trusted: bool = False  # one of the policy's `trusted_proxies`
+    secure: bool = False  # TLS
+    via: bytes = b"guard"  # our pseudonym (RFC 9110 §7.6.3)
+    identity: Headers = field(default_factory=list)
+    """What the model server is told of an untrusted peer; the same for every request of its connection."""
+
+
+NOBODY: Final = Peer()
+
+
+@dataclass(slots=True, eq=False)
 class Head:
     """A request's head, immutable once read: trailers never reach it."""
 
@@ -20,7 +35,9 @@ class Head:
     target: bytes  # raw, origin form; what is matched is what is forwarded
     headers: Headers
     version: bytes = b"1.1"
-    peer: str = ""
+    peer: Peer = NOBODY
+    host: bytes = b""
+    trace: bytes = b""  # traceparent, as sent
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a lower-case header name."""

@@ -22,6 +22,7 @@ RefusalCode: TypeAlias = Literal[
     UnreadableCode,
     "contract", "bad_request", "not_found", "method_not_allowed", "request_timeout", "body_too_large",
     "target_too_long", "unsupported_media_type", "headers_too_large", "upstream_refused", "internal", "draining",
+    "overloaded",
 ]  # fmt: skip
 
 Outcome: TypeAlias = Literal["ok", "client_fault", "model_fault", "overload", "unavailable"]

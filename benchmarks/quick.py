@@ -107,7 +107,7 @@ def running(command: list[str], port: int, log: Path) -> Iterator[subprocess.Pop
             time.sleep(0.02)
         yield process
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
@@ -179,7 +179,7 @@ def command(name: str, folder: Path, ports: dict[str, int]) -> list[str]:
         return pinned(PROXY_CORE, [envoy_binary(), "-c", str(folder / "envoy.yaml"), *options])
     policy = (HERE / "policy.yaml").read_text().replace("http://127.0.0.1:8080", f"http://127.0.0.1:{ports['direct']}")
     (folder / "policy.yaml").write_text(policy)
-    options = ["--listen", f"127.0.0.1:{ports['guard']}"]
+    options = ["--listen", f"127.0.0.1:{ports['guard']}", "--ops", "127.0.0.1:0", "--state-dir", str(folder / "state")]
     return pinned(PROXY_CORE, [sys.executable, "-m", "guard", "serve", str(folder / "policy.yaml"), *options])
 
 

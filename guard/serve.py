@@ -1,140 +1,283 @@
 """The composition root: the only file that sees everything. Starts, runs and stops one sidecar."""
 
 import asyncio
+import logging
 import os
 import signal
 import ssl
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
 import uvloop
 
 from guard import __version__
+from guard.control import ops, reload, tls
+from guard.control.process import LoopErrors, connections_within
+from guard.control.readiness import Readiness
+from guard.control.state import StateFolder, StateTaken, open_state
 from guard.policy.errors import PolicyInvalid
 from guard.policy.ladder import TargetTls
 from guard.policy.load import Loaded, load
-from guard.policy.models import Policy
-from guard.policy.plan import CompiledPlan, Means, compile_plan
-from guard.policy.scalars import Origin, PolicyFile
+from guard.policy.observed import NAME, observed
+from guard.policy.plan import CompiledPlan, Means, WallClock, compile_plan
+from guard.policy.runtime import Draft, Runtime
+from guard.policy.scalars import Address, Origin
+from guard.proxy.budget import Budget
 from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
 from guard.proxy.pool import Pool
+from guard.proxy.probe import Probe
 from guard.telemetry.log import Log, Trouble
 
-CUT_AFTER = 5.0
-"""Seconds that exchanges under way get once the listeners are closed."""
+FINISH_WITHIN = 20.0
+"""Seconds that exchanges under way get once the listeners are closed: with `drain`, below Kubernetes' 30."""
+PROBE_EVERY = 1.0
+HINT_EVERY = 60.0
+HINT = "no policy: every request passes. Write what a good request is: guard schema, policies/minimal.yaml"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the command line and the environment say over the policy; None leaves the policy's word."""
 
-    listen: str | None = None
-    admin: str | None = None
-    ops: str | None = None
-    state_dir: str | None = None
+    listen: Address | None = None
+    admin: Address | None = None
+    ops: Address | None = None
+    state_dir: Path | None = None
     upstream: Origin | None = None
 
 
-def serve(path: Path, settings: Settings) -> int:
-    """Run a sidecar until SIGTERM or SIGINT. 0: stopped as asked. 1: the policy is wrong, or the port is taken."""
-    try:
-        loaded = load(path, environ=os.environ)  # noqa: TID251 — the root hands the environment down
-    except PolicyInvalid as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return uvloop.run(_Sidecar(loaded, settings).run())
+def serve(path: Path | None, settings: Settings) -> int:
+    """Run a sidecar until SIGTERM or SIGINT; without a policy, look on.
+
+    0: stopped as asked. 1: the policy is wrong, or a port is taken. 2: another guard has the state folder.
+    """
+    return uvloop.run(_Sidecar(path, settings, os.environ).run())  # noqa: TID251 — the root hands the environment down
+
+
+class Unstartable(Exception):  # noqa: N818
+    """Said on standard error, in one line for each thing that is wrong; then the process ends."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class _Sidecar:
-    """One process: a data listener, a plan, a log."""
+    """One process: listeners, a plan, a log."""
 
-    def __init__(self, loaded: Loaded, settings: Settings) -> None:
-        self.loaded = loaded
+    def __init__(self, path: Path | None, settings: Settings, environ: Mapping[str, str]) -> None:
+        self.path = path
         self.settings = settings
+        self.environ = environ
         self.log = Log()
-        self.pools: list[Pool] = []
+        self.clock = WallClock()
+        self.runtime = Runtime()
+        self.budget = Budget(0)
+        self.readiness = Readiness()
+        self.state: StateFolder | None = None
+        self.loaded: Loaded
+        self.door: Door
+        self.certificate: ssl.SSLContext | None = None
+        self.means: Means
+        self.reloader = reload.Reloader(self._load, self._apply, self._certificates, self.log.event)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> int:
         """Bind, announce, wait for the signal, drain."""
-        loop = asyncio.get_running_loop()
         try:
-            means = Means(pool=self._pool, defer=loop.call_soon, upstream=self.settings.upstream)
-            plan = compile_plan(self.loaded, means)
-        except PolicyInvalid as error:
+            return await self._run()
+        except Unstartable as error:
             sys.stderr.write(f"{error}\n")
+            return error.code
+        finally:
             self.log.close()
-            return 1
-        plan.sinks = (Trouble(self.log),)
-        self._clock(loop, plan)
-        door = Door(plan, self._limits())
-        try:
-            server, address = await self._bind(door)
-        except OSError as error:
-            sys.stderr.write(f"guard: cannot listen on {self._address()}: {error.strerror or error}\n")
-            self.log.close()
-            return 1
-        self._announce(plan, address)
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await stop.wait()
-        await self._stop(door, server)
+            if self.state is not None:
+                self.state.close()
+
+    async def _run(self) -> int:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(LoopErrors(self.log.event))
+        self.means = Means(
+            pool=self._pool,
+            defer=loop.call_soon,
+            certificate=Path.read_bytes,
+            upstream=self.settings.upstream,
+            clock=self.clock,
+            sinks=(Trouble(self.log),),
+        )
+        self._tick(loop)
+        refused = self._first_policy()
+        server, address = await self._bind()
+        probes = await self._bind_ops()
+        self.readiness.reached("policy")
+        self.readiness.reached("state")
+        self._announce(address)
+        self.reloader.begin(self.loaded, refused)
+        self._hold(self._until_upstream())
+        if self.path is not None:
+            self._hold(self.reloader.watch())
+        else:
+            self._hold(self._hint())
+        await self._until_told(loop, server)
+        probes.close()
         return 0
 
-    def _pool(self, origin: Origin, policy: Policy) -> Pool:
-        """Connections to the model server."""
-        declared = policy.upstream.tls or TargetTls()
-        tls = None
+    # ── policy ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _load(self) -> Loaded:
+        """Read the policy. Raises PolicyInvalid."""
+        if self.path is None:
+            text = observed(str(self.settings.upstream)).encode()
+            return load(NAME, environ=self.environ, read=lambda _: text)
+        return load(self.path, environ=self.environ)
+
+    def _first_policy(self) -> PolicyInvalid | None:
+        """Begin with the policy, or with the last good one where this one is refused. Raises Unstartable."""
+        refused: PolicyInvalid | None = None
+        loaded: Loaded | None = None
+        try:
+            loaded = self._load()
+            draft = self.runtime.draft()
+            plan = compile_plan(loaded, self.means, draft)
+        except PolicyInvalid as error:
+            refused = error
+            error.contents = error.contents or (loaded.contents if loaded is not None else {})
+        self._open_state(loaded)
+        if refused is not None:
+            sys.stderr.write(f"{refused}\n")
+            loaded, plan, draft = self._last_good()
+        assert loaded is not None
+        limits = loaded.policy.listen.limits
+        self.door = Door(plan, _limits(limits), self.budget)
+        self._put_in_force(loaded, plan, draft)
+        if refused is None:
+            self._keep(loaded)
+        return refused
+
+    def _last_good(self) -> tuple[Loaded, CompiledPlan, Draft]:
+        read = reload.kept(self.state, self.path) if self.state is not None and self.path is not None else None
+        if read is None or self.path is None:
+            raise Unstartable("guard: no policy to serve")
+        try:
+            loaded = load(self.path, environ=self.environ, read=read)
+            draft = self.runtime.draft()
+            return loaded, compile_plan(loaded, self.means, draft), draft
+        except PolicyInvalid as error:
+            raise Unstartable("guard: the last good policy is of no use any more") from error
+
+    def _open_state(self, loaded: Loaded | None) -> None:
+        """The state folder. Without one guard serves all the same, and says that nothing is durable."""
+        wanted = self.settings.state_dir
+        declared = loaded.policy.state_dir.path if loaded is not None and loaded.policy.given("state_dir") else None
+        try:
+            self.state = open_state(wanted or declared, Path("/var/lib/guard"), Path.home())
+        except StateTaken as error:
+            raise Unstartable(f"guard: another guard uses the state folder {error}", 2) from None
+        except (OSError, RuntimeError) as error:
+            self.log.event("state_unavailable", logging.WARNING, why=str(error))
+
+    async def _apply(self, loaded: Loaded) -> None:
+        """Put a policy in force. Raises PolicyInvalid, and then nothing has changed."""
+        draft = self.runtime.draft()
+        plan = await asyncio.to_thread(compile_plan, loaded, self.means, draft)
+        await asyncio.to_thread(self._keep, loaded)
+        self._put_in_force(loaded, plan, draft)
+
+    def _put_in_force(self, loaded: Loaded, plan: CompiledPlan, draft: Draft) -> None:
+        """The swap: one reference, and what the listener reads of the policy."""
+        policy, door = loaded.policy, self.door
+        for dropped in self.runtime.adopt(draft):
+            if isinstance(dropped, Pool):
+                dropped.close()
+        limits = _limits(policy.listen.limits)
+        within = connections_within(limits.connections)
+        if within < limits.connections:
+            self.log.event("few_descriptors", logging.WARNING, connections=within, wanted=limits.connections)
+        door.limits = replace(limits, connections=within)
+        door.trusted = policy.trusted_proxies
+        self.budget.limit = policy.listen.limits.buffered
+        if self.certificate is not None and policy.listen.tls is not None:
+            try:
+                tls.renew(self.certificate, policy.listen.tls.cert.path, policy.listen.tls.key.path)
+            except OSError as error:
+                self.log.event("certificate_refused", logging.ERROR, why=str(error))
+        self.loaded, door.plan = loaded, plan
+
+    def _keep(self, loaded: Loaded) -> None:
+        """Keep it for a restart that meets a bad one."""
+        if self.state is None or self.path is None:
+            return
+        try:
+            reload.keep(self.state, self.path, loaded)
+        except OSError as error:
+            self.log.event("state_unavailable", logging.WARNING, why=str(error))
+
+    def _certificates(self) -> Iterator[Path]:
+        """The files of TLS, both ways."""
+        for declared in (self.loaded.policy.listen.tls, self.loaded.policy.upstream.tls):
+            for name in ("ca", "cert", "key"):
+                file = getattr(declared, name, None)
+                if file is not None:
+                    yield file.path
+
+    def _pool(self, origin: Origin, declared: TargetTls | None, age: float) -> Pool:
+        """Connections to a model server. Raises OSError for its certificates."""
+        declared = declared or TargetTls()
+        context = None
         if origin.scheme == "https":
-            tls = ssl.create_default_context(cafile=_file(declared.ca))
-            if declared.cert is not None:
-                tls.load_cert_chain(declared.cert.path, _file(declared.key))
-        pool = Pool(
+            files = (file.path if file is not None else None for file in (declared.ca, declared.cert, declared.key))
+            context = tls.client_context(*files)
+        return Pool(
             host=origin.host,
             port=origin.port,
             path=origin.socket or None,
-            tls=tls,
-            server_name=(declared.server_name or origin.host) if tls is not None else None,
-            max_age=policy.upstream.limits.max_connection_age,
-        )
-        self.pools.append(pool)
-        return pool
-
-    def _clock(self, loop: asyncio.AbstractEventLoop, plan: CompiledPlan) -> None:
-        """Keep the plan's wall clock: a step of the system's clock shows within a second."""
-        plan.wall_offset = time.time() - monotonic()  # noqa: TID251 — the root reads the clock for everybody
-        loop.call_later(1.0, self._clock, loop, plan)
-
-    def _address(self) -> str:
-        return self.settings.listen or str(self.loaded.policy.listen.data)
-
-    def _limits(self) -> Limits:
-        limits = self.loaded.policy.listen.limits
-        return Limits(
-            connections=limits.connections,
-            head=limits.head,
-            body=limits.body,
-            write_stall=limits.write_stall,
-            keep_alive=limits.keep_alive,
-            headers=limits.headers,
-            header_bytes=limits.header_bytes,
-            target=limits.target,
+            tls=context,
+            server_name=(declared.server_name or origin.host) if context is not None else None,
+            max_age=age,
+            budget=self.budget,
         )
 
-    async def _bind(self, door: Door) -> tuple[asyncio.Server, str]:
-        host, _, port = self._address().rpartition(":")
+    # ── listeners ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _bind(self) -> tuple[asyncio.Server, str]:
+        listen = self.loaded.policy.listen
+        where = self.settings.listen or listen.data
+        try:
+            if listen.tls is not None:
+                self.certificate = tls.server_context(listen.tls.cert.path, listen.tls.key.path)
+        except OSError as error:
+            raise Unstartable(f"guard: cannot use the certificate of listen.tls: {error}") from None
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Connection(door), host.strip("[]"), int(port), backlog=1024)
+        try:
+            server = await loop.create_server(
+                lambda: Connection(self.door),
+                where.host,
+                where.port,
+                backlog=1024,
+                ssl=self.certificate,
+                ssl_handshake_timeout=listen.limits.head if self.certificate else None,
+                ssl_shutdown_timeout=1.0 if self.certificate else None,
+            )
+        except OSError as error:
+            raise Unstartable(f"guard: cannot listen on {where}: {error.strerror or error}") from None
         name: tuple[str, int] = server.sockets[0].getsockname()[:2]
-        return server, f"{name[0]}:{name[1]}"
+        return server, str(Address(*name))
 
-    def _announce(self, plan: CompiledPlan, address: str) -> None:
-        policy = self.loaded.policy
-        for route in plan.routes:
+    async def _bind_ops(self) -> asyncio.Server:
+        where = self.settings.ops or self.loaded.policy.listen.ops
+        try:
+            return await ops.listen(ops.Ops(ops.probes(self.readiness)), where.host, where.port)
+        except OSError as error:
+            raise Unstartable(f"guard: cannot listen on {where} for probes: {error.strerror or error}") from None
+
+    def _announce(self, address: str) -> None:
+        plan: CompiledPlan = self.door.plan  # type: ignore[assignment]
+        for route in plan.routes if self.path is not None else ():
             self.log.event(
                 "route",
                 route=f"{route.method} {route.template}",
@@ -146,29 +289,89 @@ class _Sidecar:
         self.log.event(
             "serving",
             version=__version__,
-            service=policy.service,
+            service=self.loaded.policy.service,
             policy=self.loaded.digest[:19],
             listen=address,
             upstream=str(plan.upstream),
             pid=os.getpid(),
         )
 
-    async def _stop(self, door: Door, server: asyncio.Server) -> None:
-        """Take no new connection, finish what is under way, then cut."""
-        door.draining = True
+    # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Keep the wall clock: a step of the system's clock shows within a second."""
+        self.clock.offset = time.time() - monotonic()  # noqa: TID251 — the root reads the clock for everybody
+        loop.call_later(1.0, self._tick, loop)
+
+    async def _until_upstream(self) -> None:
+        """Ask each second until the model server was seen once; a lower rung is enough where the policy says so."""
+        while self.loaded.policy.ready == "model":
+            plan: CompiledPlan = self.door.plan  # type: ignore[assignment]
+            begun = monotonic()
+            if await Probe(plan.probe, self.loaded.policy.upstream.probe).ask(PROBE_EVERY):
+                break
+            await asyncio.sleep(max(0.0, begun + PROBE_EVERY - monotonic()))
+        self.readiness.reached("upstream")
+        self.log.event("ready")
+
+    async def _hint(self) -> None:
+        while True:
+            self.log.event("hint", message=HINT)
+            await asyncio.sleep(HINT_EVERY)
+
+    def _hold(self, work: object) -> None:
+        """Run beside everything else; tasks without a holder can vanish."""
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reload(self) -> None:
+        await self.reloader.reload()
+
+    # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _until_told(self, loop: asyncio.AbstractEventLoop, server: asyncio.Server) -> None:
+        """Serve until a signal; SIGTERM drains, SIGINT or a second signal do not wait for clients to move on."""
+        stop, now = asyncio.Event(), asyncio.Event()
+
+        def told(number: int) -> None:
+            if stop.is_set() or number == signal.SIGINT:
+                now.set()
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, told, number)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._hold(self._reload()))
+        await stop.wait()
+        self.readiness.drain()
+        self.door.draining = True
+        self.log.event("draining", seconds=self.loaded.policy.drain)
+        try:
+            await asyncio.wait_for(now.wait(), self.loaded.policy.drain)
+        except TimeoutError:
+            pass
+        now.clear()
+        await self._stop(server, now)
+
+    async def _stop(self, server: asyncio.Server, now: asyncio.Event) -> None:
+        """Take no new connection, finish what is under way, then cut; a signal more cuts at once."""
         server.close()
-        for connection in tuple(door.connections):
+        connections = self.door.connections
+        for connection in tuple(connections):
             connection.drain()
-        deadline = monotonic() + CUT_AFTER
-        while door.connections and monotonic() < deadline:  # noqa: ASYNC110 — they end on their own
+        deadline = monotonic() + FINISH_WITHIN
+        while connections and monotonic() < deadline and not now.is_set():  # noqa: ASYNC110 — they end on their own
             await asyncio.sleep(0.01)
-        self.log.event("stopped", cut=len(door.connections))
-        for connection in tuple(door.connections):
+        self.log.event("stopped", cut=len(connections))
+        for connection in tuple(connections):
             connection.abort()
-        for pool in self.pools:
-            pool.close()
-        self.log.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        for _, made in self.runtime:
+            if isinstance(made, Pool):
+                made.close()
 
 
-def _file(file: PolicyFile | None) -> str | None:
-    return None if file is None else str(file.path)
+def _limits(declared: object) -> Limits:
+    """The policy's `listen.limits`, as the door reads them."""
+    return Limits(**{name: getattr(declared, name) for name in Limits.__slots__})

@@ -20,6 +20,7 @@ import pytest
 POLICY = """
 version: guard/v1
 service: t
+drain: 0s
 upstream: UPSTREAM
 release: {version: "3.10"}
 routes:
@@ -94,7 +95,8 @@ def guard(policy: str, folder: Path) -> Iterator[tuple[int, "subprocess.Popen[st
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "guard", "serve", str(path), "--listen", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "guard", "serve", str(path), "--listen", f"127.0.0.1:{port}",
+               "--ops", "127.0.0.1:0", "--state-dir", str(folder / "state")]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr

@@ -22,31 +22,38 @@ def cli() -> None:
     """guard: the sidecar that makes any model server safe to operate."""
 
 
-def _address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+def _address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
     if value is None:
         return None
     host, _, port = value.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise click.BadParameter("expected HOST:PORT such as 127.0.0.1:8900")
-    return value
+    from guard.policy.scalars import Address  # noqa: PLC0415
+
+    return Address(host.strip("[]"), int(port))
 
 
-def _listener(name: str, what: str) -> Callable[[Any], Any]:
-    variable = {"data": "GUARD_LISTEN", "admin": "GUARD_ADMIN_LISTEN", "ops": "GUARD_OPS"}[name]
-    flag = {"data": "--listen"}.get(name, f"--{name}")
-    return click.option(flag, name, envvar=variable, callback=_address, metavar="HOST:PORT", help=what)
+def _listener(flag: str, variable: str, what: str) -> Callable[[Any], Any]:
+    return click.option(flag, envvar=variable, callback=_address, metavar="HOST:PORT", help=what)
 
 
 @cli.command()
-@click.argument("policy", type=POLICY)
-@_listener("data", "Where clients connect; in place of the policy's listen.data.")
+@click.argument("policy", type=POLICY, required=False)
+@_listener("--listen", "GUARD_LISTEN", "Where clients connect; in place of the policy's listen.data.")
+@_listener("--ops", "GUARD_OPS", "Where probes and scrapers connect; in place of listen.ops.")
+@click.option(
+    "--state-dir", envvar="GUARD_STATE_DIR", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="What survives a restart is kept here; in place of state_dir.",
+)  # fmt: skip
 @click.option("--upstream", envvar="GUARD_UPSTREAM", metavar="URL", help="The model server, in place of the policy's.")
-def serve(policy: Path, data: str | None, upstream: str | None) -> int:
-    """Guard a model server, as POLICY declares."""
+def serve(policy: Path | None, listen: Any, ops: Any, state_dir: Path | None, upstream: str | None) -> int:
+    """Guard a model server, as POLICY declares. Without POLICY, look on: --upstream is enough."""
     from guard.serve import Settings  # noqa: PLC0415
     from guard.serve import serve as run  # noqa: PLC0415
 
-    return run(policy, Settings(listen=data, upstream=_origin(upstream)))
+    if policy is None and upstream is None:
+        raise click.UsageError("a POLICY is missing, or --upstream URL to look on without one")
+    return run(policy, Settings(listen=listen, ops=ops, state_dir=state_dir, upstream=_origin(upstream)))
 
 
 def _origin(url: str | None) -> Any:

@@ -17,7 +17,7 @@ from guard.policy.resolved import resolved as write_resolved
 def compiled(policy: Path) -> tuple[Loaded, CompiledPlan]:
     """Read and compile, for looking at. Raises PolicyInvalid."""
     loaded = load(policy, environ=environment())
-    return loaded, compile_plan(loaded, Means(pool=lambda _origin, _policy: None, defer=lambda waiter: waiter()))
+    return loaded, compile_plan(loaded, Means())
 
 
 def run(policy: Path, *, resolved: bool, as_json: bool) -> int:

@@ -89,6 +89,7 @@ def run(*, stay: bool) -> int:
         command = [
             sys.executable, "-m", "guard", "serve", str(_policy()),
             "--listen", f"127.0.0.1:{port}", "--upstream", f"http://127.0.0.1:{model_port}",
+            "--ops", "127.0.0.1:0", "--state-dir", str(folder / "state"),
         ]  # fmt: skip
         stack.enter_context(_running(command, port, folder / "guard.log"))
         click.echo("[3/3] sending requests\n")
@@ -196,7 +197,7 @@ def _running(command: list[str], port: int, log: Path) -> Iterator[None]:
         _wait(port, process, log)
         yield
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:

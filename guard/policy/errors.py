@@ -5,8 +5,9 @@ Exception
 """
 
 import json
+import pathlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -97,8 +98,12 @@ class PolicyError:
 
 
 class PolicyInvalid(Exception):  # noqa: N818 — a word of the domain
-    """The policy cannot be used. `errors` are all that were found, in the order of the files and their lines."""
+    """The policy cannot be used. `errors` are all that were found, in the order of the files and their lines.
+
+    `contents` are the files that were read until then: when one of them changes, the policy may be right again.
+    """
 
     def __init__(self, errors: Iterable[PolicyError]) -> None:
+        self.contents: Mapping[pathlib.Path, bytes] = {}
         self.errors = tuple(sorted(dict.fromkeys(errors), key=lambda error: error.place))
         super().__init__("\n".join(str(error) for error in self.errors))

@@ -17,15 +17,7 @@ _TELEMETRY: Final = "no telemetry leaves the process yet"
 
 TABLE: Final[dict[str, str]] = {
     "listen.admin": "there is no admin API yet",
-    "listen.ops": "there is no ops listener yet",
-    "listen.tls": "the data listener speaks plain HTTP",
-    "listen.limits.buffered": "buffered bytes are not summed yet",
-    "state_dir": "nothing is kept on disk yet",
     "kill_file": "there is no kill switch yet",
-    "trusted_proxies": "forwarding headers are not read yet",
-    "drain": "the server does not wait for it yet",
-    "ready": "there is no readiness probe yet",
-    "upstream.probe": "there is no readiness probe yet",
     "release.*": "answers carry the version, the rest is not shown yet",
     "routes.*.dialect": "only json is spoken yet",
     "routes.*.deadline_header": "clients cannot shorten the deadline yet",

@@ -8,10 +8,10 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -34,7 +34,7 @@ class Loaded:
     policy: Policy
     digest: str
     """`sha256:` and the hex digest of what the policy means: its resolved values and the schema files it names."""
-    files: tuple[Path, ...]
+    contents: Mapping[Path, bytes] = field(repr=False)
     """Every file that was read, the policy first; a reload watches these."""
     warnings: tuple[PolicyError, ...]
     environment: str
@@ -42,6 +42,11 @@ class Loaded:
     schemas: Mapping[Path, bytes]
     """The JSON Schema files, by `SchemaFile.schema_.path`."""
     tree: Tree = field(repr=False)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that was read, the policy first."""
+        return tuple(self.contents)
 
     def origin(self, path: Pointer) -> Place | None:
         """Where the value at a path was written; None where it is a default."""
@@ -54,22 +59,35 @@ class Loaded:
         return PolicyError(place or self.tree.place, path, message, expected)
 
 
-def load(path: str | Path, *, environ: Mapping[str, str]) -> Loaded:
-    """Read a policy. Raises PolicyInvalid with everything that is wrong; never another exception.
+Reader: TypeAlias = Callable[[Path], bytes]
+"""Reads a file, at most a byte more than a policy may have. Raises OSError, or ValueError for what is no path."""
+
+
+def from_disk(path: Path) -> bytes:
+    """A Reader of what is there now."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def load(path: str | Path, *, environ: Mapping[str, str], read: Reader = from_disk) -> Loaded:
+    """Read a policy. Raises PolicyInvalid with everything that is wrong, and all that was read; never another exception.
 
     `environ` names the stage (GUARD_ENVIRONMENT) and shows which secrets are there; their values are not read.
     """
-    files: list[Path] = []
-    tree = _extended(Path(path), files)
-    _inline_release(tree, files)
-    rooted(tree)
-    policy = _validated(tree)
-    schemas = _schemas(policy, tree)
-    files += [file for file in schemas if file not in files]
+    files = _Files(read)
+    try:
+        tree = _extended(Path(path), files)
+        _inline_release(tree, files)
+        rooted(tree)
+        policy = _validated(tree)
+        schemas = _schemas(policy, tree, files)
+    except PolicyInvalid as error:
+        error.contents = files.contents
+        raise
     return Loaded(
         policy=policy,
         digest=_digest(policy, schemas),
-        files=tuple(files),
+        contents=files.contents,
         warnings=tuple(_warnings(policy, tree, environ)),
         environment=environ.get("GUARD_ENVIRONMENT", ""),
         schemas=schemas,
@@ -77,31 +95,37 @@ def load(path: str | Path, *, environ: Mapping[str, str]) -> Loaded:
     )
 
 
-def _read(path: Path, place: Place, pointer: Pointer = ()) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "not a path"
-        raise PolicyInvalid([PolicyError(place, pointer, f"cannot read {path}: {why}", "a file")]) from None
+class _Files:
+    """What was read so far, for whoever watches or keeps it. A file that cannot be read counts as empty there."""
+
+    def __init__(self, read: Reader) -> None:
+        self.contents: dict[Path, bytes] = {}
+        self._read = read
+
+    def read(self, path: Path, place: Place, pointer: Pointer = ()) -> bytes:
+        """The content of a file that stands named at `place`. Raises PolicyInvalid."""
+        self.contents[path] = b""
+        try:
+            self.contents[path] = self._read(path)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "not a path"
+            raise PolicyInvalid([PolicyError(place, pointer, f"cannot read {path}: {why}", "a file")]) from None
+        return self.contents[path]
 
 
-def _extended(path: Path, files: list[Path]) -> Tree:
-    raw = _read(path, Place(str(path)))
-    files.append(path)
-    tree = parse(raw, str(path))
+def _extended(path: Path, files: _Files) -> Tree:
+    tree = parse(files.read(path, Place(str(path))), str(path))
     seen = {path.resolve()}
     chain = [tree]
     while (named := chain[-1].get("extends")) is not None:
         base_path = _base_path(named, chain[-1])
-        raw = _read(base_path, named.place, ("extends",))
+        raw = files.read(base_path, named.place, ("extends",))
         if (where := base_path.resolve()) in seen:
             raise _extends_error(named, chain[-1], f"{base_path} extends itself in a circle")
         if len(chain) > MAX_EXTENDS:
             raise _extends_error(named, chain[-1], f"more than {MAX_EXTENDS} files extend each other")
         seen.add(where)
         base = parse(raw, str(base_path))
-        files.append(base_path)
         if "routes" in base:
             message = "a policy that others extend has no routes"
             raise PolicyInvalid([PolicyError(base.places["routes"], ("routes",), message)])
@@ -140,14 +164,13 @@ def _merged(base: Tree, over: Tree) -> Tree:
     return made
 
 
-def _inline_release(tree: Tree, files: list[Path]) -> None:
+def _inline_release(tree: Tree, files: _Files) -> None:
     """A release in a file of its own reads as if it stood in the policy."""
     named = tree.get("release")
     if not isinstance(named, Text) or named.null:
         return
     path = Path(named.place.file).parent / named
-    tree["release"] = parse(_read(path, named.place, ("release",)), str(path))
-    files.append(path)
+    tree["release"] = parse(files.read(path, named.place, ("release",)), str(path))
 
 
 def _validated(tree: Tree) -> Policy:
@@ -208,7 +231,7 @@ def _kind(got: object) -> str:
             return "a list"
 
 
-def _schemas(policy: Policy, tree: Tree) -> dict[Path, bytes]:
+def _schemas(policy: Policy, tree: Tree, files: _Files) -> dict[Path, bytes]:
     """Read the JSON Schema files. What they say is the contract's to judge."""
     found: dict[Path, bytes] = {}
     errors: list[PolicyError] = []
@@ -220,7 +243,7 @@ def _schemas(policy: Policy, tree: Tree) -> dict[Path, bytes]:
             pointer = ("routes", key, side, "schema")
             place = find(tree, pointer)[0] or tree.place
             try:
-                raw = _read(declared.schema_.path, place, pointer)
+                raw = files.read(declared.schema_.path, place, pointer)
                 if len(raw) > MAX_BYTES:
                     errors.append(PolicyError(place, pointer, "a schema file has at most 1 MiB"))
                 elif not isinstance(json.loads(raw), dict | bool):

@@ -13,7 +13,7 @@ from guard.policy import typed
 from guard.policy.document import Text, Tree
 from guard.policy.ladder import Secret, TargetLimits, TargetTls
 from guard.policy.part import Part, Report
-from guard.policy.route import MAPPING, WORD, AnyRoute, Passthrough, Route, is_word
+from guard.policy.route import MAPPING, WORD, AnyRoute, Denied, Passthrough, Route, is_word
 from guard.policy.routes import RouteInvalid, Template, template, ties
 from guard.policy.scalars import (
     Address,
@@ -37,7 +37,7 @@ from guard.policy.scalars import (
     Value,
 )
 
-__all__ = ["Passthrough", "Policy", "Route"]
+__all__ = ["Denied", "Passthrough", "Policy", "Route"]
 
 VERSION: Final = "guard/v1"
 
@@ -61,6 +61,7 @@ class ListenLimits(Part):
     headers: Positive = 100
     header_bytes: Size = 32 * 1024
     target: Size = 8 * 1024
+    chunk_extensions: Size = Field(default=4 * 1024, description="Of one chunked body, trailers included.")
 
 
 class Listen(Part):
@@ -239,7 +240,7 @@ class Policy(Part):
     upstream: Upstream
     release: Release | None = Field(default=None, description="A path to release.yaml, or the same mapping.")
     routes: dict[str, AnyRoute] = Field(
-        min_length=1, max_length=2000, description="METHOD /path: a mapping, or the word passthrough."
+        min_length=1, max_length=2000, description="METHOD /path: a mapping, or the word passthrough or denied."
     )
     privacy: Privacy = Privacy.model_construct()
     telemetry: Telemetry = Telemetry.model_construct()

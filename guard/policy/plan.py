@@ -4,10 +4,12 @@ What only a compiler finds out (a pattern, an expression, a schema file) is repo
 all of them, each at its place.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any
 
 from guard.contract.fields import ContractInvalid
@@ -22,36 +24,51 @@ from guard.ladder.model import Model
 from guard.ladder.rules import RuleInvalid, Rules, compile_rules
 from guard.policy.errors import Path, PolicyError, PolicyInvalid
 from guard.policy.fields import SchemaFile
+from guard.policy.ladder import TargetTls
 from guard.policy.load import Loaded
-from guard.policy.models import Passthrough, Policy
+from guard.policy.models import Denied, Passthrough
 from guard.policy.route import Route as RoutePolicy
 from guard.policy.routes import RouteTable
+from guard.policy.runtime import Draft, Runtime
 from guard.policy.scalars import Origin
-from guard.proxy.values import AnswerJudge, Dialect, Head, Judge, Route, Rung, Sink, Target
+from guard.proxy.values import AnswerJudge, Dialect, Head, Judge, Refused, Route, Rung, Sink, Target
 
 PASSTHROUGH_COLLECT = 65536
 """Bytes of an unjudged answer that are buffered before it is relayed: small ones go out in one write."""
 
 
 @dataclass(slots=True, eq=False)
+class WallClock:
+    """What to add to the monotonic clock. Whoever makes it keeps it current, for every plan that has it."""
+
+    offset: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
 class CompiledPlan:
-    """A Plan. `wall_offset` is what to add to the monotonic clock; the root keeps it current."""
+    """A Plan."""
 
     expose_reason: bool
     routes: tuple[Route, ...]
-    table: RouteTable[Route]
+    table: RouteTable[Route | Denied]
     upstream: Origin
-    wall_offset: float = 0.0
+    probe: Target
+    """The model server, for whoever asks whether it is there."""
+    digest: str
+    clock: WallClock
     sinks: Sequence[Sink] = ()
     crashes: dict[str, int] = field(default_factory=dict)
 
     def match(self, head: Head) -> Route:
         """The route of a raw target. Raises Refused (bad_request, not_found, method_not_allowed)."""
-        return self.table.match(head.method, head.target)
+        route = self.table.match(head.method, head.target)
+        if type(route) is not Route:
+            raise Refused("not_found")
+        return route
 
     def wall(self, now: float) -> float:
         """Seconds since the epoch at monotonic `now`."""
-        return now + self.wall_offset
+        return now + self.clock.offset
 
     def sink_crashed(self, sink: Sink) -> None:
         """Count a sink that raised, by its kind."""
@@ -61,41 +78,57 @@ class CompiledPlan:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the Plan needs of the process it will run in; `check` and `explain` bring their own."""
+    """What the Plan needs of the process it will run in; `check` and `explain` have hardly any."""
 
-    pool: Callable[[Origin, Policy], object]
-    defer: Callable[[Callable[[], None]], object]
+    pool: Callable[[Origin, TargetTls | None, float], object] = lambda _origin, _tls, _age: None
+    """Connections to an origin, with TLS as declared, each at most so many seconds old. May raise OSError."""
+    defer: Callable[[Callable[[], None]], object] = lambda waiter: waiter()
+    certificate: Callable[[FilePath], bytes] = lambda _path: b""
+    """Reads a file of `tls`. Raises OSError."""
     upstream: Origin | None = None  # in place of the policy's
+    clock: WallClock = field(default_factory=WallClock)
+    sinks: Sequence[Sink] = ()
 
 
-def compile_plan(loaded: Loaded, means: Means) -> CompiledPlan:
-    """Compile every route. Raises PolicyInvalid with all that only compiling finds."""
-    compiler = _Compiler(loaded, means)
-    routes = []
+def compile_plan(loaded: Loaded, means: Means, draft: Draft | None = None) -> CompiledPlan:
+    """Compile every route. Raises PolicyInvalid with all that only compiling finds.
+
+    What outlives a reload is taken from `draft`. Nothing outside of it changes, so a plan that is not used leaves no trace.
+    """
+    compiler = _Compiler(loaded, means, draft or Runtime().draft())
+    entries: list[tuple[str, Route | Denied]] = []
     for key, route in loaded.policy.routes.items():
-        made = compiler.route(key, route)
+        made = route if isinstance(route, Denied) else compiler.route(key, route)
         if made is not None:
-            routes.append((key, made))
+            entries.append((key, made))
     if compiler.errors:
         raise PolicyInvalid(compiler.errors)
     return CompiledPlan(
         expose_reason=loaded.policy.expose_reason,
-        routes=tuple(route for _, route in routes),
-        table=RouteTable(routes),
+        routes=tuple(route for _, route in entries if isinstance(route, Route)),
+        table=RouteTable(entries),
         upstream=compiler.upstream,
+        probe=compiler.target(RoutePolicy(), Slots(1, 0, means.defer)),
+        digest=loaded.digest,
+        clock=means.clock,
+        sinks=means.sinks,
     )
 
 
 class _Compiler:
     """Compiles the routes of one policy and collects what is wrong."""
 
-    def __init__(self, loaded: Loaded, means: Means) -> None:
+    def __init__(self, loaded: Loaded, means: Means, draft: Draft) -> None:
         self.loaded = loaded
         self.policy = loaded.policy
         self.means = means
+        self.draft = draft
         self.upstream = means.upstream or loaded.policy.upstream.url
         self.errors: list[PolicyError] = []
-        self._pool = means.pool(self.upstream, loaded.policy)
+        self._pool: object = None
+        upstream = loaded.policy.upstream
+        with self._reporting("upstream", "tls"):
+            self._pool = self._connections(self.upstream, upstream.tls, upstream.limits.max_connection_age)
 
     @contextmanager
     def _reporting(self, *path: str | int) -> Iterator[None]:
@@ -105,20 +138,28 @@ class _Compiler:
         except (ContractInvalid, RuleInvalid) as error:
             full: Path = (*path, *error.path)
             self.errors.append(self.loaded.error(full, str(error)))
+        except OSError as error:  # certificates
+            self.errors.append(self.loaded.error(path, str(error)))
+
+    def _connections(self, origin: Origin, tls: TargetTls | None, age: float) -> object:
+        """The pool of an origin: shared by all routes, and kept while what it is made of stays the same."""
+        files = [file.path for file in (tls.ca, tls.cert, tls.key) if file is not None] if tls is not None else []
+        config = (str(tls), age, tuple(hashlib.sha256(self.means.certificate(path)).digest() for path in files))
+        return self.draft.take(("pool", str(origin)), config, lambda: self.means.pool(origin, tls, age))
 
     def route(self, key: str, route: RoutePolicy | Passthrough) -> Route | None:
         """One route; None where it is wrong."""
         method, _, template = key.partition(" ")
         before = len(self.errors)
         if isinstance(route, Passthrough):
-            return self._passthrough(method, template)
+            return self._passthrough(key, method, template)
         dialect: Dialect = DIALECTS["json"]
         contract, judges = self._input(key, route)
         output = self._output(key, route)
         if len(self.errors) > before:
             return None
         collect = 0 if route.stream else route.max_answer
-        ladder: list[Rung] = [self._model(route, collect, replay=route.input is not None)]
+        ladder: list[Rung] = [self._model(key, route, collect, replay=route.input is not None)]
         if route.fallback.rules is not None:
             with self._reporting("routes", key, "fallback", "rules"):
                 ladder.append(self._rules(route, contract, output))
@@ -137,9 +178,9 @@ class _Compiler:
             ladder=tuple(ladder),
         )
 
-    def _passthrough(self, method: str, template: str) -> Route:
+    def _passthrough(self, key: str, method: str, template: str) -> Route:
         defaults = RoutePolicy()
-        model = self._model(defaults, PASSTHROUGH_COLLECT, replay=False, eager=True)
+        model = self._model(key, defaults, PASSTHROUGH_COLLECT, replay=False, eager=True)
         return Route(
             template=template,
             method=method,
@@ -187,26 +228,32 @@ class _Compiler:
     def _schema(self, file: SchemaFile) -> Any:
         return json.loads(self.loaded.schemas[file.schema_.path])
 
-    def _model(self, route: RoutePolicy, collect: int, *, replay: bool, eager: bool = False) -> Model:
-        common, own, timeout = self.policy.upstream.limits, route.limits, route.timeout
+    def _model(self, key: str, route: RoutePolicy, collect: int, *, replay: bool, eager: bool = False) -> Model:
+        limits = (self._limit(route, "concurrency"), self._limit(route, "queue"))
+        slots = self.draft.take(("slots", key, "model"), limits, lambda: Slots(*limits, self.means.defer))
         release = self.policy.release
+        version = release.version if release else ""
+        return Model(self.target(route, slots), collect=collect, replay=replay, eager=eager, version=version)
 
-        def pick(name: str) -> Any:
-            value = getattr(own, name) if own is not None else None
-            return getattr(common, name) if value is None else value
-
-        target = Target(
+    def target(self, route: RoutePolicy, slots: Slots) -> Target:
+        """The model server as a route sees it."""
+        timeout = route.timeout
+        return Target(
             source="model",
             url=str(self.upstream),
             host=authority(self.upstream),
             pool=self._pool,
-            slots=Slots(pick("concurrency"), pick("queue"), self.means.defer),
+            slots=slots,
             connect=timeout.connect,
             attempt=timeout.attempt,
             idle=timeout.idle,
-            queue_timeout=pick("queue_timeout"),
+            queue_timeout=self._limit(route, "queue_timeout"),
         )
-        return Model(target, collect=collect, replay=replay, eager=eager, version=release.version if release else "")
+
+    def _limit(self, route: RoutePolicy, name: str) -> Any:
+        """A limit of the route's own, or of the upstream."""
+        value = getattr(route.limits, name) if route.limits is not None else None
+        return getattr(self.policy.upstream.limits, name) if value is None else value
 
     def _rules(self, route: RoutePolicy, contract: InputContract | None, output: AnswerJudge | None) -> Rules:
         assert isinstance(output, OutputContract)  # a rule without declared outputs is an error of the policy

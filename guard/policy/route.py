@@ -14,6 +14,7 @@ from guard.policy.part import Part, Report
 from guard.policy.scalars import Boolean, Header, MediaType, Misread, Pointer, Size, String, write_duration
 
 PASSTHROUGH: Final = "passthrough"
+DENIED: Final = "denied"
 
 FIELDS: Final = "‹fields›"
 FILE: Final = "‹file›"
@@ -214,7 +215,7 @@ class Passthrough(Part):
         """The word is the whole of it."""
         del report
         if data != PASSTHROUGH:
-            raise Misread(f"{shown(str(data))} is not a route", f"a mapping, or the word {PASSTHROUGH}")
+            raise Misread(f"{shown(str(data))} is not a route", f"a mapping, or the word {PASSTHROUGH} or {DENIED}")
         return {}
 
     @model_serializer
@@ -222,9 +223,30 @@ class Passthrough(Part):
         return PASSTHROUGH
 
 
+class Denied(Part):
+    """A route that is not there (404), though a wider one would match: what a model server offers to its operators."""
+
+    @classmethod
+    def prepare(cls, data: Any, report: Report) -> Any:
+        """The word is the whole of it."""
+        del data, report
+        return {}
+
+    @model_serializer
+    def _word(self) -> str:
+        return DENIED
+
+
 def is_word(data: object) -> str:
     """Which tag of a union of a mapping and a bare word."""
     return WORD if isinstance(data, str | Passthrough) else MAPPING
 
 
-AnyRoute = Annotated[Annotated[Route, Tag(MAPPING)] | Annotated[Passthrough, Tag(WORD)], Discriminator(is_word)]
+def _kind(data: object) -> str:
+    return "‹denied›" if data == DENIED or isinstance(data, Denied) else is_word(data)
+
+
+AnyRoute = Annotated[
+    Annotated[Route, Tag(MAPPING)] | Annotated[Passthrough, Tag(WORD)] | Annotated[Denied, Tag("‹denied›")],
+    Discriminator(_kind),
+]

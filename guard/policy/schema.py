@@ -8,9 +8,9 @@ from pydantic_core import core_schema
 
 from guard.policy.ladder import RUNGS
 from guard.policy.models import Policy
+from guard.policy.route import DENIED, PASSTHROUGH
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_WORD = "passthrough"
 
 
 class _Generate(GenerateJsonSchema):
@@ -41,7 +41,8 @@ def schema() -> dict[str, Any]:
         whole = parts[name]
         parts[name] = {"description": whole["description"], "anyOf": [whole["properties"]["url"], whole]}
     parts["Fallback"] = _ladder(parts["Fallback"])
-    parts["Passthrough"] = {"const": _WORD, "description": parts["Passthrough"]["description"]}
+    for name, word in (("Passthrough", PASSTHROUGH), ("Denied", DENIED)):
+        parts[name] = {"const": word, "description": parts[name]["description"]}
     made["properties"]["release"] = {"anyOf": [{"type": "string"}, made["properties"]["release"]]}
     # A policy that extends another may leave to it what it needs.
     made["required"] = ["version"]

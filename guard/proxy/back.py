@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from guard.proxy.driver import Exchange
 from guard.proxy.headers import encode, tokens
-from guard.proxy.parties import UNKNOWN
+from guard.proxy.parties import UNKNOWN, Owner
 from guard.proxy.values import STREAM, Answer, Call, Headers, Reason
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class Link(asyncio.Protocol):
 
     def __init__(self, pool: "Pool") -> None:
         self.pool = pool
-        self.owner: Exchange | None = None
+        self.owner: Owner | None = None
         self.born = self.idle_since = monotonic()
         self.reused = False
         self.paused = False
@@ -54,7 +53,7 @@ class Link(asyncio.Protocol):
 
     # ── calls ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def send(self, owner: Exchange, call: Call, length: int) -> None:
+    def send(self, owner: Owner, call: Call, length: int) -> None:
         """Write a request. A STREAM body of declared `length` (UNKNOWN: chunked) follows through `send_body`."""
         self.owner = owner
         self._parser = httptools.HttpResponseParser(self)

@@ -7,7 +7,7 @@ from time import monotonic
 from guard.proxy.alarm import Alarm
 from guard.proxy.back import IDLE, Link
 from guard.proxy.budget import Budget
-from guard.proxy.driver import Exchange
+from guard.proxy.parties import Owner
 from guard.proxy.values import Reason
 
 
@@ -16,7 +16,7 @@ class Dial:
 
     __slots__ = ("owner", "task")
 
-    def __init__(self, owner: Exchange) -> None:
+    def __init__(self, owner: Owner) -> None:
         self.owner = owner
         self.task: asyncio.Task[None] | None = None
 
@@ -88,7 +88,7 @@ class Pool:
         if link in self._idle:
             self._idle.remove(link)
 
-    def dial(self, owner: Exchange, timeout: float) -> Dial:
+    def dial(self, owner: Owner, timeout: float) -> Dial:
         """Connect; `owner.dialled` hears how it went."""
         dial = Dial(owner)
         dial.task = asyncio.get_running_loop().create_task(self._connect(dial, timeout))

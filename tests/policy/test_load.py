@@ -127,7 +127,8 @@ def test_what_the_reference_policy_means():
 DEFAULTS = {  # DESIGN §9, as shown there
     "listen": {"data": "0.0.0.0:8900", "admin": "127.0.0.1:8901", "ops": "0.0.0.0:8902", "tls": None, "limits": {
         "connections": 4096, "buffered": "64MiB", "head": "10s", "body": "1m", "write_stall": "30s", "keep_alive": "75s",
-        "headers": 100, "header_bytes": "32KiB", "target": "8KiB"}},
+        "headers": 100, "header_bytes": "32KiB", "target": "8KiB",
+        "chunk_extensions": "4KiB"}},
     "state_dir": "/var/lib/guard", "kill_file": None, "trusted_proxies": (), "drain": "5s", "ready": "model", "expose_reason": True,
     "upstream": {"url": "http://127.0.0.1:8080", "probe": None, "tls": None,
                  "limits": {"concurrency": 64, "queue": 64, "queue_timeout": "200ms", "max_connection_age": "5m"}},
@@ -380,7 +381,7 @@ def test_a_route_that_is_refused(errors, text, message):
         ("routes: {}", "empty; expected at least one"),
         ("routes: []", "expected a mapping"),
         ("routes: {GET /x: {input: {a: {type: number}}}}", "a GET request has no body"),
-        ("routes: {GET /x: forward}", "or the word passthrough"),
+        ("routes: {GET /x: forward}", "or the word passthrough or denied"),
         ("routes: {GET /x: {passthrough: true}}", 'unknown key "passthrough"'),
         ("routes: {HEAD /x: passthrough}", "HEAD uses the GET route"),
         ("privacy: {hash_key: {env: A, file: b}}", "exactly one place"),

@@ -1,0 +1,51 @@
+"""What the operating system gives this process, and what it tells us of our own faults."""
+
+import asyncio
+import logging
+import resource
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Final
+
+OWN: Final = 64
+"""Descriptors for what is not a client: listeners, files, the log, idle connections."""
+MOST: Final = 65536
+
+
+def connections_within(wanted: int) -> int:
+    """How many clients this process can hold: each needs a descriptor, and one more for its call.
+
+    The soft limit is raised to the hard one first. A client beyond what is returned is turned away at the door; out of
+    descriptors, nobody could be accepted, nor a model server called.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    ceiling = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+    if soft < ceiling:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, hard))
+            soft = ceiling
+        except (OSError, ValueError):
+            pass
+    return max(1, min(wanted, (soft - OWN) // 2))
+
+
+class LoopErrors:
+    """Receives what the loop catches; says its kind and nothing it holds, at most once a second."""
+
+    def __init__(self, event: Callable[..., None]) -> None:
+        self.count = 0
+        self._event = event
+        self._next = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """The loop's exception handler."""
+        del loop
+        self.count += 1
+        if monotonic() < self._next:
+            return
+        self._next = monotonic() + 1.0
+        error = context.get("exception")
+        errno = getattr(error, "errno", None)
+        self._event("loop_error", logging.ERROR, error=type(error).__name__, errno=errno, count=self.count)

@@ -1,0 +1,32 @@
+"""TLS contexts, both ways, and their renewal: certificates are replaced under running servers."""
+
+import ssl
+from pathlib import Path
+
+
+def client_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:
+    """How we trust a model server, and show ourselves to it. Verification cannot be turned off. Raises OSError."""
+    context = ssl.create_default_context(cafile=ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if cert is not None:
+        context.load_cert_chain(cert, key)
+    return context
+
+
+def server_context(cert: Path, key: Path) -> ssl.SSLContext:
+    """What clients see. Raises OSError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(cert, key)
+    return context
+
+
+def renew(context: ssl.SSLContext, cert: Path, key: Path) -> None:
+    """Handshakes from now on show this certificate. Raises OSError, and then the old one stays.
+
+    The pair is tried on a context of its own first: a certificate that does not fit its key would be half loaded.
+    """
+    server_context(cert, key)
+    context.load_cert_chain(cert, key)

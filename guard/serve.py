@@ -85,6 +85,7 @@ class _Sidecar:
         self.certificate: ssl.SSLContext | None = None
         self.means: Means
         self.reloader = reload.Reloader(self._load, self._apply, self._certificates, self.log.event)
+        self._stop_asked, self._stop_now = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> int:
@@ -111,6 +112,7 @@ class _Sidecar:
             sinks=(Trouble(self.log),),
         )
         self._tick(loop)
+        self._heed_signals(loop)
         refused = self._first_policy()
         server, address = await self._bind()
         probes = await self._bind_ops()
@@ -123,7 +125,7 @@ class _Sidecar:
             self._hold(self.reloader.watch())
         else:
             self._hold(self._hint())
-        await self._until_told(loop, server)
+        await self._until_told(server)
         probes.close()
         return 0
 
@@ -330,37 +332,39 @@ class _Sidecar:
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _until_told(self, loop: asyncio.AbstractEventLoop, server: asyncio.Server) -> None:
-        """Serve until a signal; SIGTERM drains, SIGINT or a second signal do not wait for clients to move on."""
-        stop, now = asyncio.Event(), asyncio.Event()
+    def _heed_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        """SIGTERM drains; SIGINT, or a second signal, does not wait for clients to move on; SIGHUP reads the policy."""
 
         def told(number: int) -> None:
-            if stop.is_set() or number == signal.SIGINT:
-                now.set()
-            stop.set()
+            if self._stop_asked.is_set() or number == signal.SIGINT:
+                self._stop_now.set()
+            self._stop_asked.set()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, told, number)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._hold(self._reload()))
-        await stop.wait()
+
+    async def _until_told(self, server: asyncio.Server) -> None:
+        """Serve until a signal, and then until clients have had the time to see that they should go elsewhere."""
+        await self._stop_asked.wait()
         self.readiness.drain()
         self.door.draining = True
         self.log.event("draining", seconds=self.loaded.policy.drain)
         try:
-            await asyncio.wait_for(now.wait(), self.loaded.policy.drain)
+            await asyncio.wait_for(self._stop_now.wait(), self.loaded.policy.drain)
         except TimeoutError:
             pass
-        now.clear()
-        await self._stop(server, now)
+        self._stop_now.clear()
+        await self._stop(server)
 
-    async def _stop(self, server: asyncio.Server, now: asyncio.Event) -> None:
+    async def _stop(self, server: asyncio.Server) -> None:
         """Take no new connection, finish what is under way, then cut; a signal more cuts at once."""
         server.close()
         connections = self.door.connections
         for connection in tuple(connections):
             connection.drain()
         deadline = monotonic() + FINISH_WITHIN
-        while connections and monotonic() < deadline and not now.is_set():  # noqa: ASYNC110 — they end on their own
+        while connections and monotonic() < deadline and not self._stop_now.is_set():  # noqa: ASYNC110 — they end on their own
             await asyncio.sleep(0.01)
         self.log.event("stopped", cut=len(connections))
         for connection in tuple(connections):

@@ -42,7 +42,7 @@ def _listener(flag: str, variable: str, what: str) -> Callable[[Any], Any]:
 @_listener("--listen", "GUARD_LISTEN", "Where clients connect; in place of the policy's listen.data.")
 @_listener("--ops", "GUARD_OPS", "Where probes and scrapers connect; in place of listen.ops.")
 @click.option(
-    "--state-dir", envvar="GUARD_STATE_DIR", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    "--state-dir", envvar="GUARD_STATE_DIR", type=click.Path(path_type=Path), metavar="DIR",
     help="What survives a restart is kept here; in place of state_dir.",
 )  # fmt: skip
 @click.option("--upstream", envvar="GUARD_UPSTREAM", metavar="URL", help="The model server, in place of the policy's.")

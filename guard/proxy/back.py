@@ -74,7 +74,8 @@ class Link(asyncio.Protocol):
             framing = (
                 b"transfer-encoding: chunked\r\n\r\n" if self._chunked_body else b"content-length: %d\r\n\r\n" % length
             )
-            message = encode(start, head.headers) + (framing if length else b"\r\n")
+            bodiless = not length and head.method in (b"GET", b"HEAD")
+            message = encode(start, head.headers) + (b"\r\n" if bodiless else framing)
         elif body or head.method not in (b"GET", b"HEAD"):
             message = encode(start, head.headers) + b"content-length: %d\r\n\r\n" % len(body) + body
         else:
@@ -194,7 +195,8 @@ class Link(asyncio.Protocol):
             self._headers = []
             self.length = UNKNOWN
             return
-        if not 200 <= status <= 599:
+        version = parser.get_http_version()
+        if not 200 <= status <= 599 or version not in ("1.1", "1.0"):
             raise Malformed
         self.status = status
         self.head_at = monotonic()
@@ -207,10 +209,13 @@ class Link(asyncio.Protocol):
                 self._until_close = True
             elif codings != [b"chunked"]:
                 raise Malformed
+            self._dirty = version == "1.0" and bool(codings)  # faulty framing: no other call on it (RFC 9112 §6.1)
 
     def on_body(self, chunk: bytes) -> None:
-        """Bytes of the body."""
-        if not self._done:
+        """Bytes of the body; after the end of the answer (to HEAD) they are nobody's."""
+        if self._done:
+            self._dirty = True
+        else:
             self._chunks.append(chunk)
             self._size += len(chunk)
 

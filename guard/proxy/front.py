@@ -7,6 +7,8 @@ queue in order of arrival (pipelining); the first of the queue lives, the others
 import asyncio
 from collections import deque
 from http import HTTPStatus
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 from time import monotonic
 from typing import cast
 
@@ -27,6 +29,7 @@ LINGER = 1.0
 _START_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
+_RESET = pack("ii", 1, 0)
 
 
 class Connection(Requests, asyncio.Protocol):
@@ -34,7 +37,7 @@ class Connection(Requests, asyncio.Protocol):
 
     __slots__ = (
         "_ahead", "_chunked", "_closing", "_last", "_pumping", "_queue", "_reading_paused", "_stalled", "_transport",
-        "alarm", "body_deadline", "budget", "current", "paused",
+        "_until_close", "alarm", "body_deadline", "budget", "current", "paused",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
@@ -47,6 +50,7 @@ class Connection(Requests, asyncio.Protocol):
         self._queue: deque[Exchange] = deque()
         self._ahead = 0  # bytes read beyond the exchange that lives
         self._chunked = False  # the open stream's framing
+        self._until_close = False
         self._closing = False
         self._last = False  # no request after this one is answered
         self._pumping = False
@@ -220,7 +224,8 @@ class Connection(Requests, asyncio.Protocol):
     def open_stream(self, exchange: Exchange, status: int, headers: Headers, length: int) -> None:
         """Write the head of a relayed answer; `length` UNKNOWN is framed as chunks, or by the close for HTTP/1.0."""
         self._chunked = length == UNKNOWN and exchange.head.version == b"1.1"
-        if length == UNKNOWN and not self._chunked:
+        self._until_close = length == UNKNOWN and not self._chunked
+        if self._until_close:
             exchange.keep_alive = False
         framing = b"content-length: %d\r\n" % length if length != UNKNOWN else b""
         if self._chunked:
@@ -242,6 +247,8 @@ class Connection(Requests, asyncio.Protocol):
         """End the connection so that nobody takes what was sent for the whole."""
         self._closing = True
         self.current = None
+        if self._until_close:  # what is framed by the close would look whole after a FIN
+            self._transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _RESET)
         self._transport.abort()
 
     def _keeps(self, exchange: Exchange) -> bool:

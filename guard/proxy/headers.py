@@ -48,8 +48,16 @@ def encode(start_line: bytes, headers: Headers) -> bytes:
     return start_line + b"\r\n".join(map(b": ".join, headers)) + b"\r\n"
 
 
+def dated(headers: Headers) -> bool:
+    """Whether an answer has its Date; one that has none gets ours (RFC 9110 §6.6.1)."""
+    for name, _ in headers:  # noqa: SIM110 — a generator costs more than the loop
+        if name == b"date":
+            return True
+    return False
+
+
 def date(wall: float) -> tuple[bytes, bytes]:
-    """The Date of an answer of our own (RFC 9110 §6.6.1); a model server's answer has its own."""
+    """The Date of an answer (RFC 9110 §6.6.1)."""
     return b"date", formatdate(wall, usegmt=True).encode()
 
 

@@ -7,7 +7,7 @@ it returns is the answer to the client: a `Reply`, or how a relayed answer ended
 from collections.abc import Callable, Generator
 from typing import Protocol, TypeAlias
 
-from guard.proxy.headers import REPLY_DROPS, date, retry_after, strip
+from guard.proxy.headers import REPLY_DROPS, date, dated, retry_after, strip
 from guard.proxy.judge import judge
 from guard.proxy.rescue import rescue
 from guard.proxy.values import (
@@ -173,7 +173,7 @@ def seal(plan: Plan, record: Record, rung: Rung, answer: Answer, now: float) -> 
     record.source, record.status, record.version = rung.source, answer.status, rung.version
     record.response_bytes = len(answer.body)
     headers = strip(answer.headers, REPLY_DROPS)
-    if not rung.remote:
+    if not dated(headers):
         headers.append(date(plan.wall(now)))
     headers.append((b"x-guard-source", rung.source.encode()))
     if record.descents:

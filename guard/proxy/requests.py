@@ -118,7 +118,7 @@ class Requests:
             elif name == b"transfer-encoding":
                 length = UNKNOWN
             elif name == b"expect":
-                expect = value.lower()
+                expect += value.lower()  # two of them are none that is known
             elif name == b"traceparent":
                 trace = value
             elif looped(value, door.via):

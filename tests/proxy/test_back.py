@@ -87,7 +87,7 @@ def test_connections_are_reused_and_headers_come_back_in_order(loop: str) -> Non
 
     for answer in ask(loop, script, times=3):
         assert answer.startswith(
-            b"HTTP/1.1 201 Created\r\nset-cookie: a\r\nset-cookie: b\r\nx-o: \xff\r\nx-guard-source: model\r\n"
+            b"HTTP/1.1 201 Created\r\nset-cookie: a\r\nset-cookie: b\r\nx-o: \xff\r\ndate: "  # it had none: RFC 9110 §6.6.1
         )
         assert b"x-hop" not in answer
     assert connections == 1
@@ -328,3 +328,63 @@ def test_an_answer_larger_than_may_be_judged(loop: str) -> None:
     assert head(ask(loop, answering(big), paths=paths)[0]) == (503, b"too_large", b"too_large")
     (answer,) = ask(loop, answering(big), paths={"/p": {"collect": 1000}})
     assert head(answer) == (200, b"model", b"x" * 100_000)
+
+
+@LOOPS
+def test_a_truncated_answer_is_a_reset_where_its_end_would_be_the_close(loop: str) -> None:
+    async def script(reader: Any, writer: Any) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc")
+        await writer.drain()
+
+    async def main() -> None:
+        async with standing(script, paths=STREAMED) as stand:
+            reader, writer = await stand.connect()
+            writer.write(b"GET /p HTTP/1.0\r\n\r\n")
+            with pytest.raises(ConnectionResetError):
+                while await reader.read(65536):
+                    pass
+            writer.close()
+            assert [record.error for record in stand.records] == ["reset"]
+
+    run(main, loop)
+
+
+@LOOPS
+@pytest.mark.parametrize("excess", [b"abc", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"])
+def test_a_body_after_an_answer_to_head_poisons_nobody(loop: str, excess: bytes) -> None:
+    async def script(reader: Any, writer: Any) -> None:
+        head, _ = await read_request(reader)
+        if head.startswith(b"HEAD"):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(excess), excess))
+            await read_request(reader)
+        writer.write(OK)
+
+    async def main() -> None:
+        async with standing(script) as stand:
+            assert (await stand.exchange(post().replace(b"POST", b"HEAD"))).startswith(b"HTTP/1.1 200 OK")
+            assert (await stand.exchange(post())).endswith(b"\r\n\r\n{}")
+
+    run(main, loop)
+
+
+@LOOPS
+@pytest.mark.parametrize("start", [b"HTTP/2.0 200 OK", b"HTTP/0.9 200 OK"])
+def test_an_answer_of_another_version_is_malformed(loop: str, start: bytes) -> None:
+    (answer,) = ask(loop, answering(start + b"\r\nContent-Length: 2\r\n\r\n{}"))
+    assert answer.endswith(b"malformed")
+
+
+@LOOPS
+def test_chunks_from_http_1_0_are_read_and_the_connection_ends(loop: str) -> None:
+    connections = 0
+
+    async def script(reader: Any, writer: Any) -> None:
+        nonlocal connections
+        connections += 1
+        answer = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+        await answering(answer, answer)(reader, writer)
+
+    for answer in ask(loop, script, times=2):
+        assert answer.endswith(b"{}")
+    assert connections == 2

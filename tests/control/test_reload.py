@@ -1,0 +1,296 @@
+"""A policy that changes under a running guard, in all the ways that files change."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guard.control import reload
+from guard.control.state import StateFolder
+from guard.policy.errors import PolicyInvalid
+from guard.policy.load import Loaded, load
+from guard.policy.plan import CompiledPlan, Means, compile_plan
+from guard.policy.runtime import Runtime
+from tests.proxy.stand import until
+
+TEXT = """version: guard/v1
+service: s
+upstream: http://h:1
+routes:
+  POST /p:
+    timeout: {{attempt: {attempt}ms}}
+    input: {{age: {{type: integer}}}}
+    output: {{label: {{enum: [a]}}}}
+    fallback: {{label: a}}
+"""
+
+
+class Guarded:
+    """What serve has, without sockets."""
+
+    def __init__(self, path: Path, also: tuple[Path, ...] = ()) -> None:
+        self.path = path
+        self.runtime = Runtime()
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.plan: CompiledPlan
+        self.applied: list[str] = []
+        self.reloader = reload.Reloader(lambda: load(path, environ={}), self.apply, lambda: also, self.event)
+
+    def begin(self) -> None:
+        loaded = load(self.path, environ={})
+        self.force(loaded)
+        self.reloader.begin(loaded)
+
+    def force(self, loaded: Loaded) -> None:
+        draft = self.runtime.draft()
+        self.plan = compile_plan(loaded, Means(pool=lambda *_: object()), draft)
+        self.runtime.adopt(draft)
+        self.applied.append(loaded.digest)
+
+    async def apply(self, loaded: Loaded) -> None:
+        self.force(loaded)
+
+    def event(self, name: str, _level: int = 0, **fields: Any) -> None:
+        self.events.append((name, fields))
+
+    @property
+    def attempt(self) -> float:
+        return self.plan.routes[0].ladder[0].target.attempt  # type: ignore[attr-defined]
+
+
+def put(path: Path, attempt: int) -> None:
+    path.write_text(TEXT.format(attempt=attempt))
+
+
+def test_the_same_meaning_is_no_change_and_another_is(tmp_path: Path) -> None:
+    async def main() -> None:
+        put(path := tmp_path / "p.yaml", 100)
+        guarded = Guarded(path)
+        guarded.begin()
+        path.write_text("# a comment\n" + path.read_text())
+        assert (await guarded.reloader.reload()).ok
+        assert (len(guarded.applied), guarded.events) == (1, [])
+        put(path, 200)
+        await guarded.reloader.reload()
+        assert guarded.attempt == 0.2
+        assert [name for name, _ in guarded.events] == ["policy"]
+        outcome = guarded.reloader.outcome
+        assert (outcome.attempts, outcome.refused, outcome.digest) == (2, 0, guarded.applied[-1])
+
+    asyncio.run(main())
+
+
+BAD: dict[str, bytes] = {
+    "syntax": b"routes: [",
+    "unknown key": TEXT.format(attempt=1).encode() + b"colour: red\n",
+    "duplicate key": TEXT.format(attempt=1).encode() + b"service: t\n",
+    "bomb": b"a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+    "tag": b"service: !!python/object/apply:os.system [ls]\n",
+    "huge": b"# " + b"x" * 10_000_000,
+    "not UTF-8": b"service: \xff\xfe\n",
+    "empty": b"",
+    "binary": bytes(range(256)),
+    "does not compile": TEXT.format(attempt=1)
+    .replace("{age: {type: integer}}", "{age: {type: string, pattern: '('}}")
+    .encode(),
+    "no routes": b"version: guard/v1\nservice: s\nupstream: http://h:1\nroutes: {}\n",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_policy_never_replaces_a_good_one(tmp_path: Path, name: str) -> None:
+    async def main() -> None:
+        put(path := tmp_path / "p.yaml", 100)
+        guarded = Guarded(path)
+        guarded.begin()
+        plan = guarded.plan
+        path.write_bytes(BAD[name])
+        outcome = await guarded.reloader.reload()
+        assert not outcome.ok
+        assert outcome.errors
+        assert all("p.yaml" in error for error in outcome.errors)
+        assert guarded.plan is plan
+        assert (outcome.digest, outcome.refused) == (guarded.applied[0], 1)
+        event, fields = guarded.events[-1]
+        assert (event, fields["errors"]) == ("policy_refused", outcome.errors)
+        put(path, 100)
+        assert (await guarded.reloader.reload()).ok
+        assert not guarded.reloader.outcome.errors
+
+    asyncio.run(main())
+
+
+def test_a_bug_of_ours_is_no_reason_to_change_anything(tmp_path: Path) -> None:
+    async def main() -> None:
+        put(path := tmp_path / "p.yaml", 100)
+        guarded = Guarded(path)
+        guarded.begin()
+
+        async def broken(_: Loaded) -> None:
+            raise KeyError("canary")
+
+        guarded.reloader._apply = broken
+        put(path, 200)
+        outcome = await guarded.reloader.reload()
+        assert outcome.errors == (": a bug of guard: KeyError",)
+        assert guarded.attempt == 0.1
+
+    asyncio.run(main())
+
+
+def kubernetes(folder: Path, number: int) -> None:
+    """As the kubelet's AtomicWriter swaps a ConfigMap: a new folder, a link renamed over `..data`, the old folder removed."""
+    new = folder / f"..{number}"
+    new.mkdir()
+    put(new / "p.yaml", 1000 + number)
+    old = (folder / "..data").resolve() if (folder / "..data").exists() else None
+    (folder / "..data_tmp").symlink_to(new.name)
+    os.rename(folder / "..data_tmp", folder / "..data")
+    if not (folder / "p.yaml").is_symlink():
+        (folder / "p.yaml").symlink_to("..data/p.yaml")
+    if old is not None:
+        (old / "p.yaml").unlink()
+        old.rmdir()
+
+
+def rename(folder: Path, number: int) -> None:
+    """As vim and sed -i do."""
+    put(folder / "p.yaml~", 1000 + number)
+    os.rename(folder / "p.yaml~", folder / "p.yaml")
+
+
+def rewrite(folder: Path, number: int) -> None:
+    put(folder / "p.yaml", 1000 + number)
+
+
+def recreate(folder: Path, number: int) -> None:
+    (folder / "p.yaml").unlink(missing_ok=True)
+    put(folder / "p.yaml", 1000 + number)
+
+
+def frozen(folder: Path, number: int) -> None:
+    """On a file system whose times do not move; the size stays the same too."""
+    put(folder / "p.yaml", 1000 + number)
+    os.utime(folder / "p.yaml", (1, 1))
+
+
+@pytest.mark.parametrize("save", [kubernetes, rename, rewrite, recreate, frozen])
+def test_every_way_of_saving_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[[Path, int], None]
+) -> None:
+    monkeypatch.setattr(reload, "EVERY", 0.002)
+    monkeypatch.setattr(reload, "SETTLE", 0.001)
+
+    async def main() -> None:
+        save(tmp_path, 0)
+        guarded = Guarded(tmp_path / "p.yaml")
+        guarded.begin()
+        watch = asyncio.create_task(guarded.reloader.watch())
+        for number in range(1, 100):
+            save(tmp_path, number)
+            if number % 10 == 9:
+                await until(lambda number=number: guarded.attempt == (1000 + number) / 1000)
+            else:
+                await asyncio.sleep(0)
+        assert guarded.reloader.outcome.ok
+        watch.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_file_that_a_refused_policy_names_is_watched_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reload, "EVERY", 0.002)
+    monkeypatch.setattr(reload, "SETTLE", 0.001)
+
+    async def main() -> None:
+        put(path := tmp_path / "p.yaml", 100)
+        guarded = Guarded(path)
+        guarded.begin()
+        watch = asyncio.create_task(guarded.reloader.watch())
+        base = tmp_path / "org.yaml"
+        base.write_text("drain: nonsense\n")
+        path.write_text(TEXT.format(attempt=300).replace("service", "extends: org.yaml\nservice"))
+        await until(lambda: not guarded.reloader.outcome.ok)
+        base.write_text("drain: 1s\n")
+        await until(lambda: guarded.reloader.outcome.ok)
+        assert guarded.attempt == 0.3
+        base.unlink()
+        await until(lambda: not guarded.reloader.outcome.ok)
+        watch.cancel()
+
+    asyncio.run(main())
+
+
+def test_another_certificate_is_a_change_of_an_unchanged_policy(tmp_path: Path) -> None:
+    async def main() -> None:
+        put(path := tmp_path / "p.yaml", 100)
+        (certificate := tmp_path / "cert.pem").write_text("one")
+        guarded = Guarded(path, (certificate,))
+        guarded.begin()
+        await guarded.reloader.reload()
+        assert len(guarded.applied) == 1
+        certificate.write_text("two")
+        await guarded.reloader.reload()
+        await guarded.reloader.reload()
+        assert len(guarded.applied) == 2
+
+    asyncio.run(main())
+
+
+def test_what_did_not_change_its_configuration_is_kept(tmp_path: Path) -> None:
+    async def main() -> None:
+        put(path := tmp_path / "p.yaml", 100)
+        guarded = Guarded(path)
+        guarded.begin()
+        before = dict(guarded.runtime)
+        put(path, 200)
+        await guarded.reloader.reload()
+        assert dict(guarded.runtime) == before
+        path.write_text(TEXT.format(attempt=200).replace("input", "limits: {concurrency: 3}\n    input"))
+        await guarded.reloader.reload()
+        after = dict(guarded.runtime)
+        assert after[("pool", "http://h:1")] is before[("pool", "http://h:1")]
+        assert after[("slots", "POST /p", "model")] is not before[("slots", "POST /p", "model")]
+        path.write_text(TEXT.format(attempt=200).replace("h:1", "h:2"))
+        await guarded.reloader.reload()
+        assert ("pool", "http://h:1") not in dict(guarded.runtime)
+
+    asyncio.run(main())
+
+
+# ── the last good policy ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_last_good_policy_is_kept_with_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = StateFolder(tmp_path / "state")
+    Path("org.yaml").write_text("drain: 3s\n")
+    Path("p.yaml").write_text(TEXT.format(attempt=300).replace("service", "extends: org.yaml\nservice"))
+    loaded = load("p.yaml", environ={})
+    reload.keep(state, Path("p.yaml"), loaded)
+    Path("org.yaml").unlink()
+    Path("p.yaml").write_text("nonsense")
+    with pytest.raises(PolicyInvalid):
+        load("p.yaml", environ={})
+    read = reload.kept(state, Path("p.yaml"))
+    assert read is not None
+    again = load("p.yaml", environ={}, read=read)
+    assert (again.digest, again.policy) == (loaded.digest, loaded.policy)
+    assert reload.kept(state, Path("q.yaml")) is None
+    with pytest.raises(PolicyInvalid, match="not kept"):
+        load("other.yaml", environ={}, read=read)
+    state.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"7", b"\xff", b'{"policy": 1}', b'{"policy": "P", "files": 3}', b'{"policy": "P"}']
+)
+def test_a_damaged_last_good_policy_is_none(tmp_path: Path, content: bytes) -> None:
+    state = StateFolder(tmp_path)
+    path = tmp_path / "p.yaml"
+    state.save(reload.LAST_GOOD, content.replace(b"P", str(path).encode()))
+    assert reload.kept(state, path) is None
+    state.close()

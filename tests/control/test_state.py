@@ -1,0 +1,124 @@
+"""What must survive a restart."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guard.control.state import StateFolder, StateTaken, open_state
+
+
+def test_a_save_is_read_back_and_replaces(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path / "a" / "b")
+    assert state.read("mode") is None
+    state.save("mode", b"one")
+    state.save("mode", b"two")
+    assert state.read("mode") == b"two"
+    state.remove("mode")
+    state.remove("mode")
+    assert state.read("mode") is None
+    assert sorted(os.listdir(state.path)) == ["lock"]
+    state.close()
+
+
+def test_the_folder_is_private_and_stays_it(tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir(mode=0o777)
+    state = StateFolder(tmp_path)
+    state.save("mode", b"")
+    assert stat.S_IMODE(state.path.stat().st_mode) == 0o700
+    assert stat.S_IMODE((state.path / "mode").stat().st_mode) == 0o600
+    state.close()
+
+
+def test_one_guard_at_a_time_and_the_next_after_it(tmp_path: Path) -> None:
+    first = StateFolder(tmp_path)
+    with pytest.raises(StateTaken):
+        StateFolder(tmp_path)
+    first.close()
+    StateFolder(tmp_path).close()
+
+
+@pytest.mark.parametrize("name", ["private", "lock", "mode", ".mode.new"])
+def test_a_symlink_is_never_followed(tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    if name == "private":
+        elsewhere.mkdir()
+        (tmp_path / "private").symlink_to(elsewhere)
+        with pytest.raises(OSError):
+            StateFolder(tmp_path)
+        return
+    elsewhere.write_text("theirs")
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / name).symlink_to(elsewhere)
+    with pytest.raises(OSError):
+        state = StateFolder(tmp_path)
+        try:
+            state.read("mode") if name == "mode" else state.save("mode", b"ours")
+        finally:
+            state.close()
+    assert elsewhere.read_text() == "theirs"
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(PermissionError):
+        StateFolder(tmp_path)
+
+
+def test_the_default_folder_gives_way_to_home_and_a_chosen_one_does_not(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    state = open_state(None, blocked / "guard", tmp_path / "home")
+    assert state.folder == tmp_path / "home" / ".local" / "state" / "guard"
+    state.close()
+    with pytest.raises(OSError):
+        open_state(blocked / "guard", tmp_path, tmp_path)
+
+
+def test_a_second_guard_on_the_default_folder_does_not_move_home(tmp_path: Path) -> None:
+    first = open_state(None, tmp_path / "default", tmp_path / "home")
+    with pytest.raises(StateTaken):
+        open_state(None, tmp_path / "default", tmp_path / "home")
+    first.close()
+
+
+CALLS = ("open", "fsync", "replace", "fdopen")
+
+
+def test_a_save_cut_at_any_call_leaves_the_old_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call to the system in turn fails, as a full disk or a crash would have it."""
+    state = StateFolder(tmp_path)
+    state.save("mode", b"old")
+    cut = 0
+    while True:
+        calls = 0
+
+        def failing(real: Any) -> Any:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                nonlocal calls
+                calls += 1
+                if calls == cut + 1:
+                    raise OSError(28, "No space left on device")
+                return real(*args, **kwargs)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in CALLS:
+                patch.setattr(os, name, failing(getattr(os, name)))
+            try:
+                state.save("mode", b"new")
+                failed = False
+            except OSError:
+                failed = True
+        assert state.read("mode") in (b"old", b"new")
+        if not failed:
+            break
+        cut += 1
+        state.save("mode", b"old")
+    assert cut >= 4
+    assert state.read("mode") == b"new"
+    assert sorted(os.listdir(state.path)) == ["lock", "mode"]
+    state.close()

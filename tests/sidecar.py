@@ -1,0 +1,99 @@
+"""A guard as its own process, for tests: its ports, its log, its end."""
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+WITHIN = 20.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Sidecar:
+    """A running guard. `lines` are what it logged so far."""
+
+    def __init__(self, arguments: Sequence[str], folder: Path, *, prefix: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:  # fmt: skip
+        self.port, self.ops = free_port(), free_port()
+        command = [
+            *prefix, sys.executable, "-m", "guard", "serve", *arguments, "--listen", f"127.0.0.1:{self.port}",
+            "--ops", f"127.0.0.1:{self.ops}", "--state-dir", str(folder / "state"),
+        ]  # fmt: skip
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, env=environ)
+        self.lines: list[str] = []
+        self._clients: list[http.client.HTTPConnection] = []
+        self._more = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            with self._more:
+                self.lines.append(line)
+                self._more.notify_all()
+        with self._more:
+            self.lines.append("")
+            self._more.notify_all()
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """What was logged under a name."""
+        found = [json.loads(line) for line in self.lines if line.startswith("{")]
+        return [line for line in found if line["event"] == name]
+
+    def wait_for(self, name: str, count: int = 1) -> dict[str, Any]:
+        """The `count`th event of a name, once it is there."""
+        with self._more:
+            assert self._more.wait_for(lambda: len(self.events(name)) >= count or self.lines[-1:] == [""], WITHIN), (
+                self.lines
+            )
+        assert len(self.events(name)) >= count, self.lines
+        return self.events(name)[count - 1]
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A client of the data listener; closed at the end."""
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WITHIN)
+        self._clients.append(client)
+        return client
+
+    def ended(self) -> int:
+        """Wait for the end; the exit code."""
+        for client in self._clients:
+            client.close()
+        code = self.process.wait(WITHIN)
+        self._reader.join(WITHIN)
+        if self.process.stderr:
+            self.process.stderr.close()
+        return code
+
+    def probe(self, path: str) -> tuple[int, Any]:
+        """Ask the ops listener."""
+        with socket.create_connection(("127.0.0.1", self.ops), WITHIN) as client:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return int(head[9:12]), json.loads(body) if b"json" in head else body.decode()
+
+
+@contextmanager
+def sidecar(*arguments: str, folder: Path, **options: Any) -> Iterator[Sidecar]:
+    """A guard that serves; it is stopped at the end, whatever happened."""
+    guard = Sidecar(arguments, folder, **options)
+    try:
+        guard.wait_for("serving")
+        yield guard
+    finally:
+        if guard.process.poll() is None:
+            guard.process.kill()
+        guard.ended()

@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 STAMPS := $(VENV)/.stamps
+SECONDS ?= 60
+FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format schema bench-quick lock clean
+.PHONY: help venv demo test lint format schema bench-quick fuzz lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,6 +62,16 @@ schema: $(STAMPS)/runtime  ## write docs/policy.schema.json anew
 
 bench-quick: $(STAMPS)/bench  ## guard beside Envoy, one run, about two minutes
 	@$(BIN)/python benchmarks/quick.py
+
+# An environment of its own: atheris is a compiler's child and has no place beside what is shipped.
+.cache/fuzz/.stamp: requirements/fuzz.lock
+	@echo "[+] the fuzzer, in .cache/fuzz"
+	@$(PYTHON) -m venv .cache/fuzz
+	@.cache/fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+fuzz: .cache/fuzz/.stamp  ## fuzz the edges, JSON and the policy by coverage, SECONDS=60 each
+	@status=0; for target in $(FUZZED); do .cache/fuzz/bin/python fuzz/run.py $$target --seconds $(SECONDS) || status=1; done; exit $$status
 
 lock: $(STAMPS)/venv  ## resolve the dependencies anew (hashes, no index addresses)
 	@$(BIN)/python requirements/lock.py

@@ -14,6 +14,7 @@ sets = {
     "demo": runtime + project["project"]["optional-dependencies"]["demo"],
     "dev": runtime + project["project"]["optional-dependencies"]["demo"] + project["dependency-groups"]["dev"],
     "bench": runtime + project["dependency-groups"]["bench"],
+    "fuzz": runtime + project["dependency-groups"]["fuzz"],
 }
 
 subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "uv"], check=True)

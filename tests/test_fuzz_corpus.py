@@ -1,0 +1,48 @@
+"""The kept corpus of every fuzz target holds its laws; what is known to break one still does."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from fuzz import TARGETS, KnownFault, loop, policy_text
+
+FUZZ = Path(__file__).parents[1] / "fuzz"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def afterwards():
+    yield
+    loop.close()
+    policy_text.close()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_corpus_holds_the_laws(target):
+    check = importlib.import_module(f"fuzz.{target}").check
+    files = sorted((FUZZ / "corpus" / target).iterdir())
+    assert 0 < len(files) <= 60
+    for file in files:
+        data = file.read_bytes()
+        assert len(data) <= 2048
+        try:
+            check(data)
+        except BaseException as broken:
+            broken.add_note(f"python fuzz/run.py {target} --replay {file.relative_to(FUZZ.parent)}")
+            raise
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_seeds_hold_the_laws_but_for_what_is_known(target):
+    module = importlib.import_module(f"fuzz.{target}")
+    for seed in module.seeds():
+        try:
+            module.check(seed)
+        except KnownFault:
+            continue
+
+
+@pytest.mark.parametrize("file", sorted((FUZZ / "known").glob("*/*")), ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_a_known_fault_is_still_there(file):
+    with pytest.raises(KnownFault):
+        importlib.import_module(f"fuzz.{file.parent.name}").check(file.read_bytes())

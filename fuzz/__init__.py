@@ -6,11 +6,3 @@ corpus starts from. None of them imports atheris: the same oracles hold the kept
 """
 
 TARGETS = ("front", "back", "strict_json", "policy_text")
-
-
-class KnownFault(AssertionError):  # noqa: N818 — a word of the domain
-    """A law is broken in a way that is known and not mended yet; its bytes are in fuzz/known.
-
-    The fuzzer goes on where it meets one. The test of the corpus demands that it is still met: who mends the fault
-    moves its bytes to fuzz/corpus and takes the excuse out of the oracle.
-    """

@@ -81,13 +81,6 @@ def child(target: str, seconds: int) -> None:
         del sys.modules[name]
     with atheris.instrument_imports(include=list(INSTRUMENTED)):
         module = importlib.import_module(f"fuzz.{target}")
-        known = importlib.import_module("fuzz").KnownFault
-
-    def one(data: bytes) -> None:
-        try:
-            module.check(data)
-        except known:
-            return
 
     work = WORK / target
     for seed in module.seeds():
@@ -97,7 +90,7 @@ def child(target: str, seconds: int) -> None:
     options = [f"-max_total_time={seconds}", f"-max_len={2 * MOST_BYTES}", "-timeout=10", "-rss_limit_mb=2048"]
     options += [f"-dict={words}", f"-artifact_prefix={CRASHES}/{target}-", "-print_final_stats=1", "-reload=0"]
     kept(target).mkdir(parents=True, exist_ok=True)
-    atheris.Setup([sys.argv[0], *options, str(work), str(kept(target))], one)
+    atheris.Setup([sys.argv[0], *options, str(work), str(kept(target))], module.check)
     atheris.Fuzz()
 
 

@@ -6,10 +6,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 STAMPS := $(VENV)/.stamps
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format schema bench-quick lock clean
+.PHONY: help venv demo test lint format schema bench-quick differential lock clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(STAMPS)/venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "guard needs Python 3.11 or newer: make PYTHON=python3.12 …")'
@@ -60,6 +60,9 @@ schema: $(STAMPS)/runtime  ## write docs/policy.schema.json anew
 
 bench-quick: $(STAMPS)/bench  ## guard beside Envoy, one run, about two minutes
 	@$(BIN)/python benchmarks/quick.py
+
+differential: $(STAMPS)/bench  ## guard and Envoy, the same bytes to both; writes docs/differences-from-envoy.md
+	@$(BIN)/python -m tests.differential.run --write
 
 lock: $(STAMPS)/venv  ## resolve the dependencies anew (hashes, no index addresses)
 	@$(BIN)/python requirements/lock.py

@@ -8,10 +8,10 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format schema bench-quick fuzz lock clean
+.PHONY: help venv demo test lint format schema bench-quick fuzz differential lock clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(STAMPS)/venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "guard needs Python 3.11 or newer: make PYTHON=python3.12 …")'
@@ -72,6 +72,9 @@ bench-quick: $(STAMPS)/bench  ## guard beside Envoy, one run, about two minutes
 
 fuzz: .cache/fuzz/.stamp  ## fuzz the edges, JSON and the policy by coverage, SECONDS=60 each
 	@status=0; for target in $(FUZZED); do .cache/fuzz/bin/python fuzz/run.py $$target --seconds $(SECONDS) || status=1; done; exit $$status
+
+differential: $(STAMPS)/bench  ## guard and Envoy, the same bytes to both; writes docs/differences-from-envoy.md
+	@$(BIN)/python -m tests.differential.run --write
 
 lock: $(STAMPS)/venv  ## resolve the dependencies anew (hashes, no index addresses)
 	@$(BIN)/python requirements/lock.py

@@ -16,8 +16,10 @@ from guard.proxy.headers import tokens, without_upgrade
 from guard.proxy.parties import UNKNOWN
 from guard.proxy.values import NOBODY, Head, Headers, Peer, RefusalCode
 
-SLICE: Final = 4096
-"""Bytes parsed at once where the framing of a chunked body is measured; what precedes or ends in a slice is not."""
+WHOLE: Final = 4096
+"""A segment of so many bytes is parsed at once."""
+SLICE: Final = 512
+"""Of a larger one so many, so that the framing of a chunked body can be measured: slices it shares with a head are not."""
 PLAIN: Final = 65536
 """The same within a body of declared length."""
 FEW_CHUNKS: Final = 1024
@@ -93,6 +95,8 @@ class Requests:
         if parser.should_upgrade():
             self._decline()
             return  # llhttp stops after this head, see `_parse`
+        if self._target[:4] == b"http":
+            self._target = self._origin_form(host)
         if length == UNKNOWN and (version == "1.0" or tokens(headers, b"transfer-encoding") != [b"chunked"]):
             self._refuse("bad_request")
         head = Head(parser.get_method(), self._target, headers, version.encode(), self.peer, host, trace)
@@ -102,6 +106,14 @@ class Requests:
         exchange.expects = bool(expect) and version == "1.1"
         self._reading = exchange
         self._chunks = self._content = self._overhead = 0
+
+    def _origin_form(self, host: bytes) -> bytes:
+        """A target that names a scheme and an authority (RFC 9112 §3.2.2), without them; the Host must name the same."""
+        scheme, _, rest = self._target.partition(b"://")
+        authority, slash, path = rest.partition(b"/")
+        if scheme not in (b"http", b"https") or authority != host or not slash:
+            self._refuse("bad_request")
+        return slash + path
 
     def _noted(self, headers: Headers) -> tuple[int, int, bytes, bytes, bytes]:
         """(length of the body, hosts, host, expectation, trace parent)."""
@@ -164,7 +176,7 @@ class Requests:
 
     def _feed(self, data: bytes) -> None:
         """Parse, in slices where more than one would hide what is framing and what is content."""
-        if len(data) <= SLICE:
+        if len(data) <= WHOLE:
             self._measured(data)
             return
         view, at = memoryview(data), 0

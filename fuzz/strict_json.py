@@ -103,7 +103,7 @@ def check(data: bytes) -> None:
         readable = False
     try:
         tree = loads(data)
-        audit(tree)
+        audit(tree, data)
     except Unreadable as refusal:
         assert refusal.__cause__ is None
         assert not readable, f"refused as {refusal.code} what json reads"

@@ -76,7 +76,7 @@ class InputContract:
         try:
             tree = loads(body)
             if not self._flat or type(tree) is not dict or not tree.keys() <= self._keys:
-                audit(tree)
+                audit(tree, body)
         except Unreadable as error:
             return Deny(error.code)
         try:

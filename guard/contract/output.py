@@ -55,7 +55,7 @@ class OutputContract:
         try:
             document = loads(body)
             if not self._flat or type(document) is not dict or not document.keys() <= self._keys:
-                audit(document)
+                audit(document, body)
         except Unreadable as error:
             return Deny(error.code)
         return self._held(self._document, document, rows)

@@ -85,7 +85,7 @@ class SchemaInput:
             return Deny("unsupported_media_type")
         try:
             document = loads(body)
-            audit(document)
+            audit(document, body)
         except Unreadable as error:
             return Deny(error.code)
         found = self._schema.violations(document)
@@ -104,7 +104,7 @@ class SchemaOutput:
         """Read an answer and hold it against the schema."""
         try:
             document = loads(body)
-            audit(document)
+            audit(document, body)
         except Unreadable as error:
             return Deny(error.code)
         found = self._schema.violations(document)

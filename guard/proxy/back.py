@@ -131,6 +131,8 @@ class Link(asyncio.Protocol):
                 self._fail("malformed")
                 return
             self._dirty = True
+        if self._head_only and not data.endswith(b"\r\n\r\n"):
+            self._dirty = True  # part of a body that nobody asked for; it may not even have reached `on_body`
         if not self._head_done:
             self._header_bytes += len(data)
             if self._header_bytes > MOST_HEADER_BYTES * 2:

@@ -9,7 +9,7 @@ from guard.contract.strict import MAX_DEPTH, Unreadable, audit, dumps, loads
 
 def code(body: bytes) -> str:
     with pytest.raises(Unreadable) as refused:
-        audit(loads(body))
+        audit(loads(body), body)
     return refused.value.code
 
 
@@ -38,6 +38,9 @@ def code(body: bytes) -> str:
         (b'{"a": Infinity}', "json_number"),
         (b'{"a":\n -Infinity}', "json_number"),
         (b"[1e400]", "json_number"),
+        (b"[1E+0400]", "json_number"),
+        (b'[[{"a": [1, ' + b"9" * 250 + b"e99]}]]", "json_number"),
+        (b"[" + b"9" * 310 + b".5]", "json_number"),
         (b"[-1E+999]", "json_number"),
         (b"[" + b"9" * 5000 + b"]", "json_number"),
         (b"\xef\xbb\xbf{}", "json_encoding"),
@@ -76,3 +79,12 @@ def test_numbers_keep_their_value(number: str) -> None:
 
 def test_a_huge_number_is_refused_in_bounded_time() -> None:
     assert code(b"9" * 10_000_000) == "json_number"
+
+
+@pytest.mark.parametrize(
+    "body", [b"[1e308]", b"[1e-400]", b"[" + b"9" * 250 + b"e50]", b"[" + b"9" * 400 + b"]", b'["1e400"]']
+)
+def test_large_is_not_infinite(body):
+    tree = loads(body)
+    audit(tree, body)
+    assert json.loads(dumps(tree)) == json.loads(body)

@@ -24,7 +24,7 @@ from guard.policy.errors import PolicyInvalid
 from guard.policy.ladder import TargetTls
 from guard.policy.load import Loaded, load
 from guard.policy.observed import NAME, observed
-from guard.policy.plan import CompiledPlan, Means, WallClock, compile_plan
+from guard.policy.plan import CompiledPlan, Means, WallClock, compile_plan, retire
 from guard.policy.runtime import Draft, Runtime
 from guard.policy.scalars import Address, Origin
 from guard.proxy.budget import Budget
@@ -193,7 +193,10 @@ class _Sidecar:
         draft = self.runtime.draft()
         plan = await asyncio.to_thread(compile_plan, loaded, self.means, draft)
         await asyncio.to_thread(self._keep, loaded)
+        before: tuple[Loaded, CompiledPlan] = (self.loaded, self.door.plan)  # type: ignore[assignment]
         self._put_in_force(loaded, plan, draft)
+        for _ in retire(*before):
+            await asyncio.sleep(0)
 
     def _put_in_force(self, loaded: Loaded, plan: CompiledPlan, draft: Draft) -> None:
         """The swap: one reference, and what the listener reads of the policy."""

@@ -259,10 +259,16 @@ def _schemas(policy: Policy, tree: Tree, files: _Files) -> dict[Path, bytes]:
 
 
 def _digest(policy: Policy, schemas: Mapping[Path, bytes]) -> str:
-    meaning = policy.model_dump(by_alias=True, exclude={"extends"})
-    contents = sorted(hashlib.sha256(raw).hexdigest() for raw in schemas.values())
-    canonical = json.dumps([meaning, contents], sort_keys=True, separators=(",", ":"))
-    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+    """A digest of what the policy means.
+
+    Written part by part, as one call for hundreds of routes would stall the loop of a guard that reloads; and hashed at
+    once, as a thread that lets go of the interpreter at each part is never asked to let go for longer.
+    """
+    parts: list[object] = [policy.model_dump(by_alias=True, exclude={"extends", "routes"})]
+    parts += [[key, route.model_dump(by_alias=True)] for key, route in sorted(policy.routes.items())]
+    parts.append(sorted(hashlib.sha256(raw).hexdigest() for raw in schemas.values()))
+    lines = [json.dumps(part, sort_keys=True, separators=(",", ":")) for part in parts]
+    return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _warnings(policy: Policy, tree: Tree, environ: Mapping[str, str]) -> Iterator[PolicyError]:

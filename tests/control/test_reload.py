@@ -1,6 +1,7 @@
 """A policy that changes under a running guard, in all the ways that files change."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from guard.control import reload
 from guard.control.state import StateFolder
 from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, load
-from guard.policy.plan import CompiledPlan, Means, compile_plan
+from guard.policy.plan import CompiledPlan, Means, compile_plan, retire
 from guard.policy.runtime import Runtime
 from tests.proxy.stand import until
 
@@ -294,3 +295,30 @@ def test_a_damaged_last_good_policy_is_none(tmp_path: Path, content: bytes) -> N
     state.save(reload.LAST_GOOD, content.replace(b"P", str(path).encode()))
     assert reload.kept(state, path) is None
     state.close()
+
+
+# ── letting go ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_policy_and_its_plan_hold_no_cycles(tmp_path: Path) -> None:
+    put(path := tmp_path / "p.yaml", 100)
+    compile_plan(load(path, environ={}), Means())  # what is made once for the process
+    gc.collect()
+    gc.disable()
+    try:
+        loaded = load(path, environ={})
+        plan = compile_plan(loaded, Means())
+        del loaded, plan
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_a_retired_plan_lets_go_of_its_routes_one_by_one(tmp_path: Path) -> None:
+    text = TEXT.format(attempt=100) + "  GET /a/*: passthrough\n  GET /a/b: denied\n"
+    (path := tmp_path / "p.yaml").write_text(text)
+    loaded = load(path, environ={})
+    plan = compile_plan(loaded, Means())
+    steps = [len(loaded.policy.routes) for _ in retire(loaded, plan)]
+    assert steps == [2, 1, 0]
+    assert (plan.routes, loaded.tree["routes"]) == ((), {})

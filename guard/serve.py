@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import ssl
 import sys
 import time
@@ -16,12 +15,14 @@ from time import monotonic
 import uvloop
 
 from guard import __version__
-from guard.control import ops, reload, tls
+from guard.control import kill_file, ops, reload, tls
+from guard.control.operations import Operations
 from guard.control.process import LoopErrors, connections_within
 from guard.control.readiness import Readiness
+from guard.control.shutdown import Shutdown
 from guard.control.state import StateFolder, StateTaken, open_state
+from guard.control.upstream import upstream_pool
 from guard.policy.errors import PolicyInvalid
-from guard.policy.ladder import TargetTls
 from guard.policy.load import Loaded, load
 from guard.policy.observed import NAME, observed
 from guard.policy.plan import CompiledPlan, Means, WallClock, compile_plan, retire
@@ -32,10 +33,9 @@ from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
 from guard.proxy.pool import Pool
 from guard.proxy.probe import Probe
+from guard.proxy.values import Ceiling
 from guard.telemetry.log import Log, Trouble
 
-FINISH_WITHIN = 20.0
-"""Seconds that exchanges under way get once the listeners are closed: with `drain`, below Kubernetes' 30."""
 COLLECT = (50_000, 20, 100)
 """A request leaves no cycles, so collections find nothing, and one in the midst of a large document multiplies its cost."""
 PROBE_EVERY = 1.0
@@ -88,7 +88,10 @@ class _Sidecar:
         self.certificate: ssl.SSLContext | None = None
         self.means: Means
         self.reloader = reload.Reloader(self._load, self._apply, self._certificates, self.log.event)
-        self._stop_asked, self._stop_now = asyncio.Event(), asyncio.Event()
+        self.shutdown = Shutdown(self.log.event)
+        self.operations = Operations(
+            self._ceilings, wall=self._wall, event=self.log.event, cut=self._cut, audit=lambda _: None
+        )
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> int:
@@ -107,15 +110,16 @@ class _Sidecar:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(LoopErrors(self.log.event))
         self.means = Means(
-            pool=self._pool,
+            pool=lambda origin, declared, age: upstream_pool(origin, declared, age, self.budget),
             defer=loop.call_soon,
             certificate=Path.read_bytes,
             upstream=self.settings.upstream,
             clock=self.clock,
+            changed=self._breaker_changed,
             sinks=(Trouble(self.log),),
         )
         self._tick(loop)
-        self._heed_signals(loop)
+        self.shutdown.heed(loop, lambda: self._hold(self._reload()))
         refused = self._first_policy()
         server, address = await self._bind()
         probes = await self._bind_ops()
@@ -126,12 +130,21 @@ class _Sidecar:
         self._announce(address)
         self.reloader.begin(self.loaded, refused)
         self._hold(self._until_upstream())
+        self._hold(self._heed_operators())
         if self.path is not None:
             self._hold(self.reloader.watch())
         else:
             self._hold(self._hint())
-        await self._until_told(server)
+        await self.shutdown.asked()
+        self.door.draining = True
+        await self.shutdown.drain(self.readiness, self.loaded.policy.drain)
+        await self.shutdown.finish(server, self.door.connections)
         probes.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        for _, made in self.runtime:
+            if isinstance(made, Pool):
+                made.close()
         return 0
 
     # ── policy ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,6 +175,8 @@ class _Sidecar:
         limits = loaded.policy.listen.limits
         self.door = Door(plan, _limits(limits), self.budget)
         self._put_in_force(loaded, plan, draft)
+        self.operations.recall(self.state)
+        self._look_for_kill(first=True)
         if refused is None:
             self._keep(loaded)
         return refused
@@ -217,6 +232,7 @@ class _Sidecar:
             except OSError as error:
                 self.log.event("certificate_refused", logging.ERROR, why=str(error))
         self.loaded, door.plan = loaded, plan
+        self.operations.bound()
 
     def _keep(self, loaded: Loaded) -> None:
         """Keep it for a restart that meets a bad one."""
@@ -234,23 +250,6 @@ class _Sidecar:
                 file = getattr(declared, name, None)
                 if file is not None:
                     yield file.path
-
-    def _pool(self, origin: Origin, declared: TargetTls | None, age: float) -> Pool:
-        """Connections to a model server. Raises OSError for its certificates."""
-        declared = declared or TargetTls()
-        context = None
-        if origin.scheme == "https":
-            files = (file.path if file is not None else None for file in (declared.ca, declared.cert, declared.key))
-            context = tls.client_context(*files)
-        return Pool(
-            host=origin.host,
-            port=origin.port,
-            path=origin.socket or None,
-            tls=context,
-            server_name=(declared.server_name or origin.host) if context is not None else None,
-            max_age=age,
-            budget=self.budget,
-        )
 
     # ── listeners ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -324,6 +323,48 @@ class _Sidecar:
         self.readiness.reached("upstream")
         self.log.event("ready")
 
+    async def _heed_operators(self) -> None:
+        """The kill file, and orders whose time is over."""
+        due = monotonic()
+        while True:
+            await asyncio.sleep(kill_file.EVERY)
+            self._look_for_kill()
+            if monotonic() >= due:
+                due = monotonic() + 1.0
+                await self.operations.expire()
+
+    def _look_for_kill(self, *, first: bool = False) -> None:
+        """What cannot be read keeps its last state; at the start it is taken for a kill."""
+        path = self.loaded.policy.kill_file
+        try:
+            self.operations.heed_file(kill_file.look(path.path) if path is not None else None)
+        except kill_file.Unreadable:
+            if first:
+                self.operations.heed_file("")
+
+    def _ceilings(self) -> Iterator[tuple[str, Ceiling]]:
+        """What bounds each route in force."""
+        return ((key[1], made) for key, made in self.runtime if isinstance(made, Ceiling))  # type: ignore[index]
+
+    def _cut(self) -> int:
+        """End the streams that operators do not allow any more; how many."""
+        return sum(
+            connection.current.cut() for connection in tuple(self.door.connections) if connection.current is not None
+        )
+
+    def _wall(self) -> float:
+        return monotonic() + self.clock.offset
+
+    def _breaker_changed(self, route: str, target: str, change: object) -> None:
+        """One line of the log."""
+        self.log.event(
+            "breaker",
+            logging.WARNING,
+            route=route,
+            target=target,
+            **{name: getattr(change, name) for name in ("before", "after", "why")},
+        )
+
     async def _hint(self) -> None:
         while True:
             self.log.event("hint", message=HINT)
@@ -337,51 +378,6 @@ class _Sidecar:
 
     async def _reload(self) -> None:
         await self.reloader.reload()
-
-    # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _heed_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        """SIGTERM drains; SIGINT, or a second signal, does not wait for clients to move on; SIGHUP reads the policy."""
-
-        def told(number: int) -> None:
-            if self._stop_asked.is_set() or number == signal.SIGINT:
-                self._stop_now.set()
-            self._stop_asked.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, told, number)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._hold(self._reload()))
-
-    async def _until_told(self, server: asyncio.Server) -> None:
-        """Serve until a signal, and then until clients have had the time to see that they should go elsewhere."""
-        await self._stop_asked.wait()
-        self.readiness.drain()
-        self.door.draining = True
-        self.log.event("draining", seconds=self.loaded.policy.drain)
-        try:
-            await asyncio.wait_for(self._stop_now.wait(), self.loaded.policy.drain)
-        except TimeoutError:
-            pass
-        self._stop_now.clear()
-        await self._stop(server)
-
-    async def _stop(self, server: asyncio.Server) -> None:
-        """Take no new connection, finish what is under way, then cut; a signal more cuts at once."""
-        server.close()
-        connections = self.door.connections
-        for connection in tuple(connections):
-            connection.drain()
-        deadline = monotonic() + FINISH_WITHIN
-        while connections and monotonic() < deadline and not self._stop_now.is_set():  # noqa: ASYNC110 — they end on their own
-            await asyncio.sleep(0.01)
-        self.log.event("stopped", cut=len(connections))
-        for connection in tuple(connections):
-            connection.abort()
-        for task in tuple(self._tasks):
-            task.cancel()
-        for _, made in self.runtime:
-            if isinstance(made, Pool):
-                made.close()
 
 
 def _limits(declared: object) -> Limits:

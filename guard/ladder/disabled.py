@@ -41,7 +41,7 @@ class Disabled:
         """The declared answer, or an error in the dialect's shape."""
         closed = permit.closed
         reason: Reason = closed.reason if closed is not None else "mode"
-        declared = self._declared
+        declared = None if permit.head.alone else self._declared
         status = declared.status if declared is not None else implied_status(reason)
         if declared is not None and declared.body is not None:
             content_type, body = _body(declared.body)

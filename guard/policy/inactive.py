@@ -17,13 +17,8 @@ _TELEMETRY: Final = "no telemetry leaves the process yet"
 
 TABLE: Final[dict[str, str]] = {
     "listen.admin": "there is no admin API yet",
-    "kill_file": "there is no kill switch yet",
     "release.*": "answers carry the version, the rest is not shown yet",
     "routes.*.dialect": "only json is spoken yet",
-    "routes.*.deadline_header": "clients cannot shorten the deadline yet",
-    "routes.*.breaker": "there is no circuit breaker yet",
-    "routes.*.fallback.previous": "this rung is skipped",
-    "routes.*.fallback.cached": "this rung is skipped",
     "routes.*.input.*.log": _TELEMETRY,
     "routes.*.**.detect": "nothing is searched or replaced yet",
     "routes.*.input.*.freshness.warn": _TELEMETRY,

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -16,11 +17,10 @@ from guard.contract.fields import ContractInvalid
 from guard.contract.input import InputContract, compile_input
 from guard.contract.media import compile_opaque
 from guard.contract.output import OutputContract, compile_output
-from guard.contract.strict import dumps
+from guard.contract.strict import dumps, loads
 from guard.dialects import DIALECTS, RAW
+from guard.ladder.cached import Cached, Store
 from guard.ladder.disabled import Disabled
-from guard.ladder.limits import Slots
-from guard.ladder.model import Model
 from guard.ladder.rules import RuleInvalid, Rules, compile_rules
 from guard.policy.errors import Path, PolicyError, PolicyInvalid
 from guard.policy.fields import SchemaFile
@@ -31,7 +31,8 @@ from guard.policy.route import Route as RoutePolicy
 from guard.policy.routes import RouteTable
 from guard.policy.runtime import Draft, Runtime
 from guard.policy.scalars import Origin
-from guard.proxy.values import AnswerJudge, Dialect, Head, Judge, Refused, Route, Rung, Sink, Target
+from guard.policy.targets import Targets
+from guard.proxy.values import AnswerJudge, Ceiling, Dialect, Head, Judge, Refused, Route, Rung, Sink, Target
 
 PASSTHROUGH_COLLECT = 65536
 """Bytes of an unjudged answer that are buffered before it is relayed: small ones go out in one write."""
@@ -104,6 +105,8 @@ class Means:
     """Reads a file of `tls`. Raises OSError."""
     upstream: Origin | None = None  # in place of the policy's
     clock: WallClock = field(default_factory=WallClock)
+    changed: Callable[[str, str, object], None] = lambda _route, _target, _change: None
+    """Hears of every change of a breaker."""
     sinks: Sequence[Sink] = ()
 
 
@@ -124,8 +127,8 @@ def compile_plan(loaded: Loaded, means: Means, draft: Draft | None = None) -> Co
         expose_reason=loaded.policy.expose_reason,
         routes=tuple(route for _, route in entries if isinstance(route, Route)),
         table=RouteTable(entries),
-        upstream=compiler.upstream,
-        probe=compiler.target(RoutePolicy(), Slots(1, 0, means.defer)),
+        upstream=compiler.targets.upstream,
+        probe=compiler.targets.probe(),
         digest=loaded.digest,
         clock=means.clock,
         sinks=means.sinks,
@@ -140,12 +143,8 @@ class _Compiler:
         self.policy = loaded.policy
         self.means = means
         self.draft = draft
-        self.upstream = means.upstream or loaded.policy.upstream.url
+        self.targets = Targets(loaded.policy, means, draft)
         self.errors: list[PolicyError] = []
-        self._pool: object = None
-        upstream = loaded.policy.upstream
-        with self._reporting("upstream", "tls"):
-            self._pool = self._connections(self.upstream, upstream.tls, upstream.limits.max_connection_age)
 
     @contextmanager
     def _reporting(self, *path: str | int) -> Iterator[None]:
@@ -157,12 +156,6 @@ class _Compiler:
             self.errors.append(self.loaded.error(full, str(error)))
         except OSError as error:  # certificates
             self.errors.append(self.loaded.error(path, str(error)))
-
-    def _connections(self, origin: Origin, tls: TargetTls | None, age: float) -> object:
-        """The pool of an origin: shared by all routes, and kept while what it is made of stays the same."""
-        files = [file.path for file in (tls.ca, tls.cert, tls.key) if file is not None] if tls is not None else []
-        config = (str(tls), age, tuple(hashlib.sha256(self.means.certificate(path)).digest() for path in files))
-        return self.draft.take(("pool", str(origin)), config, lambda: self.means.pool(origin, tls, age))
 
     def route(self, key: str, route: RoutePolicy | Passthrough) -> Route | None:
         """One route; None where it is wrong."""
@@ -176,7 +169,17 @@ class _Compiler:
         if len(self.errors) > before:
             return None
         collect = 0 if route.stream else route.max_answer
-        ladder: list[Rung] = [self._model(key, route, collect, replay=route.input is not None)]
+        ceiling = self._ceiling(key)
+        enforce = route.enforcement == "enforce"
+        ladder: list[Rung] = []
+        with self._reporting("upstream", "tls"):
+            ladder.append(self.targets.model(key, route, ceiling, collect=collect, replay=route.input is not None))
+        if route.fallback.previous is not None:
+            with self._reporting("routes", key, "fallback", "previous", "tls"):
+                ladder.append(self.targets.previous(key, route, route.fallback.previous, ceiling, collect=collect))
+        cached = self._cached(key, route, contract)
+        if cached is not None:
+            ladder.append(cached)
         if route.fallback.rules is not None:
             with self._reporting("routes", key, "fallback", "rules"):
                 ladder.append(self._rules(route, contract, output))
@@ -188,16 +191,46 @@ class _Compiler:
             max_body=route.max_body,
             collect=collect,
             request=route.timeout.request,
-            enforce=route.enforcement == "enforce",
+            enforce=enforce,
             dialect=dialect,
             judges=judges,
             output=output,
             ladder=tuple(ladder),
+            ceiling=ceiling,
+            deadline_header=(route.deadline_header or "").lower().encode(),
+            remember=cached.remember if cached is not None and enforce and not route.stream else None,
+        )
+
+    def _ceiling(self, key: str) -> Ceiling:
+        """What operators allow this route; theirs to change, so it outlives every reload."""
+        return self.draft.take(("ceiling", key), None, Ceiling)
+
+    def _cached(self, key: str, route: RoutePolicy, contract: InputContract | None) -> Cached | None:
+        """The cached rung and its store."""
+        declared = route.fallback.cached
+        if declared is None:
+            return None
+        config = (declared.entries, declared.bytes, declared.max_age)
+        make = partial(Store, entries=declared.entries, bytes_=declared.bytes, max_age=declared.max_age)
+        release = self.policy.release
+        meaning = json.dumps(route.model_dump(by_alias=True, include={"input", "output", "rows", "columns", "undeclared"}))
+        return Cached(
+            self.draft.take(("cache", key), config, make),
+            route=key,
+            version=release.version if release else "",
+            contract=hashlib.sha256(meaning.encode()).hexdigest(),
+            key=None if declared.key is None else tuple(_field(contract, name) for name in declared.key),
+            scope=frozenset(name.lower().encode() for name in declared.scope),
+            loads=loads,
         )
 
     def _passthrough(self, key: str, method: str, template: str) -> Route:
         defaults = RoutePolicy()
-        model = self._model(key, defaults, PASSTHROUGH_COLLECT, replay=False, eager=True)
+        ceiling = self._ceiling(key)
+        ladder: list[Rung] = [Disabled(RAW, None)]
+        with self._reporting("upstream", "tls"):
+            model = self.targets.model(key, defaults, ceiling, collect=PASSTHROUGH_COLLECT, replay=False, eager=True)
+            ladder.insert(0, model)
         return Route(
             template=template,
             method=method,
@@ -209,7 +242,8 @@ class _Compiler:
             dialect=RAW,
             judges=(),
             output=None,
-            ladder=(model, Disabled(RAW, None)),
+            ladder=tuple(ladder),
+            ceiling=ceiling,
         )
 
     def _input(self, key: str, route: RoutePolicy) -> tuple[InputContract | None, tuple[Judge, ...]]:
@@ -245,33 +279,6 @@ class _Compiler:
     def _schema(self, file: SchemaFile) -> Any:
         return json.loads(self.loaded.schemas[file.schema_.path])
 
-    def _model(self, key: str, route: RoutePolicy, collect: int, *, replay: bool, eager: bool = False) -> Model:
-        limits = (self._limit(route, "concurrency"), self._limit(route, "queue"))
-        slots = self.draft.take(("slots", key, "model"), limits, lambda: Slots(*limits, self.means.defer))
-        release = self.policy.release
-        version = release.version if release else ""
-        return Model(self.target(route, slots), collect=collect, replay=replay, eager=eager, version=version)
-
-    def target(self, route: RoutePolicy, slots: Slots) -> Target:
-        """The model server as a route sees it."""
-        timeout = route.timeout
-        return Target(
-            source="model",
-            url=str(self.upstream),
-            host=authority(self.upstream),
-            pool=self._pool,
-            slots=slots,
-            connect=timeout.connect,
-            attempt=timeout.attempt,
-            idle=timeout.idle,
-            queue_timeout=self._limit(route, "queue_timeout"),
-        )
-
-    def _limit(self, route: RoutePolicy, name: str) -> Any:
-        """A limit of the route's own, or of the upstream."""
-        value = getattr(route.limits, name) if route.limits is not None else None
-        return getattr(self.policy.upstream.limits, name) if value is None else value
-
     def _rules(self, route: RoutePolicy, contract: InputContract | None, output: AnswerJudge | None) -> Rules:
         assert isinstance(output, OutputContract)  # a rule without declared outputs is an error of the policy
         compiled = compile_rules(route.fallback.rules or (), route.inputs)
@@ -282,10 +289,11 @@ class _Compiler:
         return Disabled(dialect, route.fallback.disabled)
 
 
-def authority(origin: Origin) -> bytes:
-    """The Host header for an origin (RFC 9112 §3.2); for a unix socket there is no better word than localhost."""
-    if origin.socket:
-        return b"localhost"
-    default = 443 if origin.scheme == "https" else 80
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    return (host if origin.port == default else f"{host}:{origin.port}").encode()
+def _field(contract: InputContract | None, name: str) -> Callable[[object], object]:
+    """Reads one declared field of a single instance."""
+
+    def read(document: object) -> object:
+        found = contract.instances(document) if contract is not None else []
+        return found[0].get(name) if len(found) == 1 else None
+
+    return read

@@ -68,6 +68,8 @@ class Link(asyncio.Protocol):
         self.head_at = 0.0
         body, head = call.body, call.head
         start = b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (head.method, head.target, call.target.host)
+        if call.remaining:
+            start += b"%b: %.3f\r\n" % (call.remaining, max(call.until - monotonic(), 0.001))
         if body is STREAM:
             self._body_open = length != 0
             self._chunked_body = length == UNKNOWN

@@ -117,7 +117,6 @@ class Exchange:
             raise
 
     def _answer(self, value: bytes | Answer | Relayed | None, error: Exception | None = None) -> None:
-        """The outstanding command is answered."""
         self._waiting = None
         self._advance(value, error)
 
@@ -222,7 +221,7 @@ class Exchange:
         self._turn = None
         self._slot = turn.slots
         call = cast("Call", self._call)
-        reason = call.ticket.recheck(monotonic())
+        reason = call.target.closed or call.ticket.recheck(monotonic())
         failure = Failed(reason, sent=False) if reason is not None else self._place(call)
         if failure is not None:
             self._fail(failure)
@@ -306,12 +305,10 @@ class Exchange:
         link, self._link, self._dial, self._call = self._link, None, None, None
         if link is not None:
             link.cancel()
-        turn, self._turn = self._turn, None
-        if turn is not None:
-            turn.over = True
-            turn.slots.forget(turn)
-        if self._slot is not None:
-            self._free_slot()
+        if self._turn is not None:
+            self._turn.leave()
+            self._turn = None
+        self._free_slot()
 
     # ── Relay ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -324,8 +321,8 @@ class Exchange:
         length = link.length if relay.inspector is None else UNKNOWN
         self._opened = True
         self.client.open_stream(self, relay.status, relay.headers, length)
-        prefix, self._prefix = self._prefix, b""
-        if prefix:
+        if prefix := self._prefix:
+            self._prefix = b""
             self.data(link, prefix)
         if self._link is link:
             self.client.alarm.set(self._idle_deadline())
@@ -376,11 +373,17 @@ class Exchange:
 
     def gone(self, cause: str) -> None:
         """The client left: cancel upstream at once."""
-        if self.ended:
-            return
-        self._drop_call()
-        if self._waiting is not None:
-            self._answer(None, Gone(cause))
+        if not self.ended:
+            self._drop_call()
+            if self._waiting is not None:
+                self._answer(None, Gone(cause))
+
+    def cut(self) -> bool:
+        """End a relayed answer whose source operators do not allow any more."""
+        reason = self._call.target.closed if type(self._waiting) is Relay and self._call is not None else None
+        if reason is not None:
+            self._end_relay(reason)
+        return reason is not None
 
     def expire(self) -> None:
         """The alarm of the outstanding command rang."""
@@ -390,9 +393,5 @@ class Exchange:
         elif type(waiting) is Relay:
             self._end_relay("timeout")
         elif type(waiting) is Call:
-            if self._turn is not None:
-                self._fail(Failed("overloaded", sent=False, retry_after=1.0))
-            elif self._link is None:
-                self._fail(Failed("connect", sent=False))
-            else:
-                self._fail(Failed("timeout"))
+            queued = Failed("overloaded", sent=False, retry_after=1.0) if self._turn is not None else None
+            self._fail(queued or (Failed("timeout") if self._link is not None else Failed("connect", sent=False)))

@@ -1,5 +1,6 @@
 """Header hygiene of an intermediary (RFC 9110 §7.6), both ways."""
 
+import re
 from email.utils import formatdate
 
 from guard.proxy.values import Headers
@@ -72,6 +73,17 @@ def retry_after(headers: Headers) -> float | None:
         if name == b"retry-after" and value.isdigit() and len(value) < 6:
             return float(value)
     return None
+
+
+_PATIENCE = re.compile(rb"(\d{1,9}(?:\.\d{1,9})?)(ms|s)?\Z")
+
+
+def patience(value: bytes | None) -> float | None:
+    """Seconds that a client waits: `1.5`, `1.5s` or `1500ms`; None for anything else."""
+    found = _PATIENCE.match(value) if value is not None else None
+    if found is None:
+        return None
+    return float(found[1]) / (1000.0 if found[2] == b"ms" else 1.0)
 
 
 def without_upgrade(method: bytes, target: bytes, version: bytes, headers: Headers) -> bytes:

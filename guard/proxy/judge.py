@@ -1,7 +1,7 @@
 """Asks every judge of a route, and is the only place that makes a Permit."""
 
 from guard.proxy.forwarding import forward
-from guard.proxy.headers import CODED_DROPS, REQUEST_DROPS
+from guard.proxy.headers import CODED_DROPS, REQUEST_DROPS, patience
 from guard.proxy.values import (
     STREAM,
     Allow,
@@ -42,5 +42,11 @@ def judge(route: Route, head: Head, body: bytes | Stream, record: Record, now: f
             if verdict.violations:
                 record.violations = [*record.violations, *verdict.violations]
     drops = CODED_DROPS if route.output is not None else REQUEST_DROPS
+    deadline, shortened = now + route.request, False
+    if route.deadline_header:
+        drops |= {route.deadline_header}
+        wish = patience(head.get(route.deadline_header))
+        if wish is not None and now + wish < deadline:
+            deadline, shortened = now + wish, True
     onward = Head(head.method, head.target, forward(head, record.request_id, drops))
-    return Permit(route, head, onward, body, document, rows, lowered, now + route.request, record.request_id, wall)
+    return Permit(route, head, onward, body, document, rows, lowered, deadline, record.request_id, wall, shortened)

@@ -5,7 +5,7 @@ it returns is the answer to the client: a `Reply`, or how a relayed answer ended
 """
 
 from collections.abc import Callable, Generator
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from guard.proxy.headers import REPLY_DROPS, date, dated, retry_after, strip
 from guard.proxy.judge import judge
@@ -13,6 +13,7 @@ from guard.proxy.rescue import rescue
 from guard.proxy.values import (
     CUT,
     DONE,
+    LEVEL,
     STREAM,
     Answer,
     Body,
@@ -41,6 +42,9 @@ from guard.proxy.values import (
 
 LEAST_TIME = 0.05
 """Seconds of the request's time that a rung with I/O must have left (DESIGN §3)."""
+
+OURS: Final[frozenset[Reason | None]] = frozenset(("overloaded", "mode", "kill_file", "forced", "breaker_open", "backoff"))
+"""Reasons that are not the target's doing."""
 
 Life: TypeAlias = Generator[Command, "bytes | Answer | Relayed", "Reply | Ending"]
 
@@ -72,6 +76,8 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
         record.request_bytes = 0 if body is STREAM else len(body)  # type: ignore[arg-type]
         permit = judge(route, head, body, record, at, plan.wall(at))  # type: ignore[arg-type]
         for rung in route.ladder:  # disabled is always last and always answers
+            if head.alone and permit.closed is not None and rung.source != "disabled":
+                continue  # the client wants the model's answer or none
             ticket, step = None, closed(rung, permit, now()) or rung.ask(permit, now())
             if type(step) is Call:
                 ticket = step.ticket
@@ -88,7 +94,8 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
             headers = seal(plan, record, rung, step, now())
             if step.complete:
                 return Reply(step.status, headers, step.body)
-            return relayed(record, ticket, (yield Relay(step.status, headers, route.inspector())))
+            took = step.head_at - step.called_at
+            return relayed(record, ticket, (yield Relay(step.status, headers, route.inspector())), took)
         raise LadderEnded
     except Exception as error:  # noqa: BLE001 — law 3: a bug here is a 500 with a Record; one table for all
         return rescue(error, plan, record, route, ticket, now())
@@ -100,6 +107,9 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
 
 def closed(rung: Rung, permit: Permit, now: float) -> Closed | None:
     """Why this rung may not even be asked for this request."""
+    ceiling = permit.route.ceiling
+    if ceiling.level and LEVEL[rung.source] < ceiling.level:
+        return Closed(ceiling.why)
     if not rung.reads_input:
         return None
     if permit.lowered is not None:
@@ -115,28 +125,41 @@ def closed(rung: Rung, permit: Permit, now: float) -> Closed | None:
 def accept(rung: Rung, permit: Permit, record: Record, step: object, ticket: Ticket | None, now: float) -> Answer | Closed:
     """What a rung came up with, held against mode, dialect and output contract. Settles unless bytes are to come."""
     if type(step) is Answer:
-        if rung.remote:
-            record.called_at, record.head_at, record.answered_at = step.called_at, step.head_at, step.end_at
-            permit.spent = permit.body is STREAM
-            reason = judge_status(permit.route, step)
-            if reason is not None:
-                settle(ticket, Settlement.FAILURE if reason == "status" else Settlement.BACKOFF, now)
-                return Closed(reason, retry_after(step.headers))
-        if rung.source != "disabled":
-            reason = judge_answer(rung, permit, record, step)
-            if reason is not None:
-                settle(ticket, Settlement.INVALID, now)
-                return Closed(reason)
-        if step.complete:
-            settle(ticket, Settlement.SUCCESS, now)
-        return step
+        return accept_answer(rung, permit, record, step, ticket, now)
     if type(step) is Failed:
         permit.spent = step.sent and permit.body is STREAM
-        settle(ticket, Settlement.IGNORED if step.code == "overloaded" else Settlement.FAILURE, now)
+        settle(ticket, judge_failure(permit, step, now), now)
         return Closed(step.code, step.retry_after)
     if isinstance(step, Closed):
         return step
     raise TypeError(type(step).__name__)
+
+
+def accept_answer(
+    rung: Rung, permit: Permit, record: Record, answer: Answer, ticket: Ticket | None, now: float
+) -> Answer | Closed:
+    """An answer that may be given to the client, or why not."""
+    if rung.remote:
+        record.called_at, record.head_at, record.answered_at = answer.called_at, answer.head_at, answer.end_at
+        permit.spent = permit.body is STREAM
+        reason = judge_status(permit.route, answer)
+        if reason is not None:
+            wait = retry_after(answer.headers)
+            settle(ticket, Settlement.FAILURE if reason == "status" else Settlement.BACKOFF, now, retry_after=wait)
+            return Closed(reason, wait)
+    if rung.source != "disabled":
+        reason = judge_answer(rung, permit, record, answer)
+        if reason is not None:
+            settle(ticket, Settlement.INVALID, now)
+            return Closed(reason)
+    ceiling = permit.route.ceiling
+    if ceiling.level and LEVEL[rung.source] < ceiling.level:
+        return Closed(ceiling.why)  # a kill that was acknowledged while the model thought
+    if answer.complete:
+        settle(ticket, Settlement.SUCCESS, now)
+        if permit.route.remember is not None and rung.source == "model":
+            permit.route.remember(permit, answer, now, rung.version)
+    return answer
 
 
 def judge_status(route: Route, answer: Answer) -> Reason | None:
@@ -150,6 +173,13 @@ def judge_status(route: Route, answer: Answer) -> Reason | None:
             return "backoff"
         case _:
             return "status"
+
+
+def judge_failure(permit: Permit, failure: Failed, now: float) -> Settlement:
+    """Whether the target is to blame: not for our own lack of capacity, nor for the impatience of a client."""
+    if failure.code in OURS or (failure.code == "timeout" and permit.shortened and now >= permit.deadline):
+        return Settlement.IGNORED
+    return Settlement.FAILURE
 
 
 def judge_answer(rung: Rung, permit: Permit, record: Record, answer: Answer) -> Reason | None:
@@ -170,7 +200,8 @@ def judge_answer(rung: Rung, permit: Permit, record: Record, answer: Answer) -> 
 
 def seal(plan: Plan, record: Record, rung: Rung, answer: Answer, now: float) -> Headers:
     """The head of an answer: what the rung said, and by whom and why (DESIGN §8)."""
-    record.source, record.status, record.version = rung.source, answer.status, rung.version
+    version = answer.version or rung.version
+    record.source, record.status, record.version = rung.source, answer.status, version
     record.response_bytes = len(answer.body)
     headers = strip(answer.headers, REPLY_DROPS)
     if not dated(headers):
@@ -180,8 +211,8 @@ def seal(plan: Plan, record: Record, rung: Rung, answer: Answer, now: float) -> 
         record.reason = record.descents[0][1]
         if plan.expose_reason:
             headers.append((b"x-guard-reason", record.reason.encode()))
-    if rung.version:
-        headers.append((b"x-guard-model-version", rung.version.encode()))
+    if version:
+        headers.append((b"x-guard-model-version", version.encode()))
     headers.append((b"x-guard-request-id", record.request_id.encode()))
     upstream = answer.end_at - answer.called_at
     own = now - record.begun_at - upstream
@@ -189,22 +220,25 @@ def seal(plan: Plan, record: Record, rung: Rung, answer: Answer, now: float) -> 
     return headers
 
 
-def relayed(record: Record, ticket: Ticket | None, end: object) -> Ending:
+def relayed(record: Record, ticket: Ticket | None, end: object, took: float) -> Ending:
     """A pumped answer came to its end; a truncated one is never given a clean end."""
     if type(end) is not Relayed:
         raise TypeError(type(end).__name__)
     record.response_bytes, record.answered_at = end.sent, end.end_at
-    settle(ticket, Settlement.SUCCESS if end.failed is None else Settlement.FAILURE, end.end_at)
+    outcome = Settlement.IGNORED if end.failed in OURS else Settlement.FAILURE
+    settle(ticket, Settlement.SUCCESS if end.failed is None else outcome, end.end_at, took=took)
     if end.failed is None:
         return DONE
     record.error = end.failed
     return CUT
 
 
-def settle(ticket: Ticket | None, outcome: Settlement, now: float) -> None:
+def settle(
+    ticket: Ticket | None, outcome: Settlement, now: float, took: float | None = None, retry_after: float | None = None
+) -> None:
     """Say how a call went; the first settlement of a ticket counts."""
     if ticket is not None:
-        ticket.settle(outcome, now)
+        ticket.settle(outcome, now, took=took, retry_after=retry_after)
 
 
 def publish(plan: Plan, record: Record) -> None:

@@ -14,7 +14,9 @@ class Unticketed:
     def recheck(self, now: float) -> Reason | None:  # noqa: ARG002, D102
         return None
 
-    def settle(self, outcome: Settlement, now: float) -> None: ...  # noqa: D102
+    def settle(  # noqa: D102
+        self, outcome: Settlement, now: float, *, took: float | None = None, retry_after: float | None = None
+    ) -> None: ...
 
 
 class Probe:

@@ -24,7 +24,9 @@ PLAIN: Final = 65536
 """The same within a body of declared length."""
 FEW_CHUNKS: Final = 1024
 """So many chunks may be as small as they like."""
-NOTED: Final = frozenset((b"content-length", b"transfer-encoding", b"host", b"expect", b"via", b"traceparent"))
+NOTED: Final = frozenset(
+    (b"content-length", b"transfer-encoding", b"host", b"expect", b"via", b"traceparent", b"x-guard-no-fallback")
+)
 
 
 class Unacceptable(Exception):  # noqa: N818
@@ -87,7 +89,7 @@ class Requests:
         """A head is whole: an exchange begins."""
         parser, headers = self._parser, self._headers
         version = parser.get_http_version()
-        length, hosts, host, expect, trace = self._noted(headers)
+        length, hosts, host, expect, rare = self._noted(headers)
         if version not in ("1.1", "1.0") or expect not in (b"", b"100-continue"):
             self._refuse("bad_request")
         if (hosts or version == "1.1") and (hosts != 1 or not self._door.is_host(host)):
@@ -99,7 +101,10 @@ class Requests:
             self._target = self._origin_form(host)
         if length == UNKNOWN and (version == "1.0" or tokens(headers, b"transfer-encoding") != [b"chunked"]):
             self._refuse("bad_request")
-        head = Head(parser.get_method(), self._target, headers, version.encode(), self.peer, host, trace)
+        head = Head(parser.get_method(), self._target, headers, version.encode(), self.peer, host)
+        if rare:
+            head.trace = rare.get(b"traceparent", b"")
+            head.alone = rare.get(b"x-guard-no-fallback") == b"1"
         exchange = self._admit(head, length, None)
         exchange.keep_alive = parser.should_keep_alive()
         self._final = not exchange.keep_alive
@@ -115,10 +120,10 @@ class Requests:
             self._refuse("bad_request")
         return slash + path
 
-    def _noted(self, headers: Headers) -> tuple[int, int, bytes, bytes, bytes]:
-        """(length of the body, hosts, host, expectation, trace parent)."""
-        door = self._door
-        length, hosts, host, expect, trace, size = 0, 0, b"", b"", b"", 0
+    def _noted(self, headers: Headers) -> tuple[int, int, bytes, bytes, dict[bytes, bytes]]:
+        """(length of the body, hosts, host, expectation, what is rarely sent)."""
+        length, hosts, host, expect, size = 0, 0, b"", b"", 0
+        rare: dict[bytes, bytes] = {}
         for name, value in headers:
             size += len(name) + len(value)
             if name not in NOTED:
@@ -131,13 +136,13 @@ class Requests:
                 length = UNKNOWN
             elif name == b"expect":
                 expect += value.lower()  # two of them are none that is known
-            elif name == b"traceparent":
-                trace = value
-            elif looped(value, door.via):
-                self._refuse("bad_request")
-        if size > door.limits.header_bytes:
+            else:
+                rare[name] = rare.get(name, b"") + value
+        if size > self._door.limits.header_bytes:
             self._refuse("headers_too_large")
-        return length, hosts, host, expect, trace
+        if rare and looped(rare.get(b"via", b""), self._door.via):
+            self._refuse("bad_request")
+        return length, hosts, host, expect, rare
 
     def on_chunk_header(self) -> None:
         """One more chunk."""

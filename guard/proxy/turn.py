@@ -18,6 +18,11 @@ class Turn:
         self.slots = slots
         self.over = False
 
+    def leave(self) -> None:
+        """The call does not wait any more."""
+        self.over = True
+        self.slots.forget(self)
+
     def __call__(self) -> None:
         """A slot is held for this call."""
         if self.over:

@@ -22,6 +22,7 @@ from guard.proxy.values import (
     Reply,
     Route,
     Rung,
+    Settlement,
     Source,
     Step,
     Target,
@@ -53,6 +54,39 @@ class FreeSlots:
     def forget(self, waiter: object) -> None: ...
 
     def release(self) -> None: ...
+
+
+class Tickets:
+    """A breaker that never opens, and counts: the tickets that are out, and how calls ended."""
+
+    def __init__(self) -> None:
+        self.out = 0
+        self.counts = dict.fromkeys(Settlement, 0)
+        self.settled: list[tuple[Settlement, float | None, float | None]] = []
+        self.closed: Reason | None = None  # what a queued call is told
+
+    def admit(self, now: float) -> "Ticket":
+        self.out += 1
+        return Ticket(self)
+
+
+class Ticket:
+    """One-shot."""
+
+    def __init__(self, tickets: Tickets) -> None:
+        self.tickets: Tickets | None = tickets
+
+    def recheck(self, now: float) -> Reason | None:
+        return self.tickets.closed if self.tickets else "breaker_open"
+
+    def settle(
+        self, outcome: Settlement, now: float, *, took: float | None = None, retry_after: float | None = None
+    ) -> None:
+        tickets, self.tickets = self.tickets, None
+        if tickets is not None:
+            tickets.out -= 1
+            tickets.counts[outcome] += 1
+            tickets.settled.append((outcome, took, retry_after))
 
 
 class Tongue:
@@ -157,7 +191,7 @@ class Stage:
         request: float = 10.0,
     ) -> None:
         self.head, self.request_id, self.fault = head, "id-1", fault
-        self.model = Model(target(), collect=collect, replay=True, version="7")
+        self.model = Model(target(), Tickets(), collect=collect, replay=True, version="7")
         self.route = Route(
             template="/predict",
             method="POST",

@@ -13,7 +13,7 @@ from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
 from guard.proxy.pool import Pool
 from guard.proxy.values import Answer, Head, Inspector, Record, Refused, Route
-from tests.proxy.scene import Fixed, Off, Tongue, target
+from tests.proxy.scene import Fixed, Off, Tickets, Tongue, target
 
 WITHIN = 10.0
 Script: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -70,7 +70,7 @@ class Stand:
     ) -> None:  # fmt: skip
         """A route with a model rung and `disabled`."""
         slots = Slots(concurrency, queue, asyncio.get_running_loop().call_soon)
-        model = Model(target(pool=self.pool, slots=slots, **times), collect=collect, replay=replay)
+        model = Model(target(pool=self.pool, slots=slots, **times), Tickets(), collect=collect, replay=replay)
         self.models.append(model)
         self.slots.append(slots)
         self.routes[path.encode()] = Route(

@@ -33,7 +33,7 @@ def ask(loop: str, script: Any, raw: bytes | None = None, paths: Any = None, tim
             for _ in range(times):
                 answers.append(await stand.exchange(raw or post()))
             await stand.settled()
-            assert all(model.tickets.out == 0 for model in stand.models)
+            assert all(model.breaker.out == 0 for model in stand.models)
 
     run(main, loop)
     return answers

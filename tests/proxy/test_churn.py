@@ -88,7 +88,7 @@ def test_nothing_is_left_over(loop: str) -> None:
                 assert (await stand.exchange(post())).startswith(b"HTTP/1.1 200 ")
             await stand.settled()
             assert [slots.held for slots in stand.slots] == [0, 0, 0]
-            assert [model.tickets.out for model in stand.models] == [0, 0, 0]
+            assert [model.breaker.out for model in stand.models] == [0, 0, 0]
             assert stand.pool.links == stand.pool.idle
             stand.pool.close()
             async with asyncio.timeout(10):

@@ -15,7 +15,7 @@ from guard.proxy.budget import Budget
 from guard.proxy.driver import Exchange
 from guard.proxy.parties import UNKNOWN
 from guard.proxy.values import STREAM, Answer, Call, Head, Headers, Record, Reply, Route
-from tests.proxy.scene import Local, Off, Tongue, rules, target
+from tests.proxy.scene import Local, Off, Tickets, Tongue, rules, target
 
 
 class Clockwork:
@@ -139,7 +139,7 @@ class World:
         buffered = self.random.random() < 0.6
         collect = self.random.choice([0, 1000])
         self.models = [
-            Model(target(pool=self.pool, slots=self.slots), collect=collect, replay=self.random.random() < 0.5)
+            Model(target(pool=self.pool, slots=self.slots), Tickets(), collect=collect, replay=self.random.random() < 0.5)
             for _ in range(2)
         ]
         middle = [rules("no_rule")] if self.random.random() < 0.5 else []
@@ -263,7 +263,7 @@ class World:
         assert len(self.records) == 1
         assert self.exchange.ended
         assert (self.slots.held, self.slots.waiting) == (0, 0)
-        assert [model.tickets.out for model in self.models] == [0, 0]
+        assert [model.breaker.out for model in self.models] == [0, 0]
         assert not [link for link in self.links if link.owner is not None]
 
 

@@ -114,7 +114,7 @@ def test_a_fault_costs_its_own_requests_and_nothing_else(loop: str, toxic: str, 
             assert set(ends) == {"answer"}, "the network is well again"
             await stand.settled()
             await until(lambda: not stand.door.connections)
-            assert all(model.tickets.out == 0 for model in stand.models)
+            assert all(model.breaker.out == 0 for model in stand.models)
             assert stand.door.budget.used == 0
             assert stand.pool.budget.used == 0
             assert stand.pool.links == stand.pool.idle

@@ -41,7 +41,7 @@ def asked(stage: Stage, body: bytes = b"{}") -> Call:
 
 
 def outcomes(stage: Stage) -> dict[str, int]:
-    return {key.name: count for key, count in stage.model.tickets.counts.items() if count}
+    return {key.name: count for key, count in stage.model.breaker.counts.items() if count}
 
 
 def test_the_model_answers() -> None:
@@ -73,7 +73,7 @@ def test_a_failed_call_descends_to_rules(code: str) -> None:
     assert header(reply, b"x-guard-model-version") is None
     assert outcomes(stage) == {"FAILURE": 1}
     assert stage.record.descents == [("model", code)]
-    assert stage.model.tickets.out == 0
+    assert stage.model.breaker.out == 0
 
 
 def test_our_own_answers_have_a_date_and_the_models_keep_theirs() -> None:
@@ -180,7 +180,7 @@ def test_a_denied_request_reaches_no_rung() -> None:
     assert (reply.status, reply.body) == (422, b"contract")
     assert header(reply, b"x-guard-source") is None
     assert list(stage.record.violations) == violations
-    assert stage.model.tickets.out == 0
+    assert stage.model.breaker.out == 0
 
 
 def test_an_amended_request_is_what_the_model_gets_and_violations_of_judges_add_up() -> None:
@@ -269,7 +269,7 @@ def test_the_client_leaves_during_each_command() -> None:
             stage.say(step)
         assert stage.say(Gone()) is CUT
         assert stage.record.gone == "client"
-        assert stage.model.tickets.out == 0
+        assert stage.model.breaker.out == 0
         assert outcomes(stage) == ({"GONE": 1} if steps else {})
 
 
@@ -279,7 +279,7 @@ def test_a_streamed_answer_settles_at_its_end() -> None:
     relay = stage.say(Answer(200, [(b"content-type", b"text/event-stream")], b"", complete=False))
     assert isinstance(relay, Relay)
     assert (b"x-guard-source", b"model") in relay.headers
-    assert stage.model.tickets.out == 1
+    assert stage.model.breaker.out == 1
     assert stage.say(Relayed(42, 101.0)) is DONE
     assert outcomes(stage) == {"SUCCESS": 1}
     assert (stage.record.response_bytes, stage.record.answered_at) == (42, 101.0)
@@ -359,7 +359,7 @@ def test_a_late_settlement_changes_nothing() -> None:
     stage.say(GOOD)
     call.ticket.settle(Settlement.FAILURE, 0.0)
     assert outcomes(stage) == {"SUCCESS": 1}
-    assert stage.model.tickets.out == 0
+    assert stage.model.breaker.out == 0
 
 
 def test_closed_names_its_retry_after() -> None:

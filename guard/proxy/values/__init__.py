@@ -19,6 +19,7 @@ from guard.proxy.values.calls import (
     Answer,
     Body,
     Call,
+    Ceiling,
     Closed,
     Command,
     Ending,
@@ -61,6 +62,7 @@ from guard.proxy.values.request import (
     Violation,
 )
 from guard.proxy.values.words import (
+    LEVEL,
     REASONS,
     REFUSALS,
     SOURCES,
@@ -78,6 +80,7 @@ from guard.proxy.values.words import (
 __all__ = [
     "CUT",
     "DONE",
+    "LEVEL",
     "NOBODY",
     "REASONS",
     "REFUSALS",
@@ -91,6 +94,7 @@ __all__ = [
     "AnswerJudge",
     "Body",
     "Call",
+    "Ceiling",
     "Closed",
     "Command",
     "Deny",

@@ -1,12 +1,12 @@
 """The three commands of the life, the values that answer them, and what is thrown instead."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, Protocol, TypeAlias
 
 from guard.proxy.values.request import Head, Stream, Violation
-from guard.proxy.values.words import Headers, Reason, RefusalCode, Source
+from guard.proxy.values.words import LEVEL, Headers, Reason, RefusalCode, Source
 
 
 class Ticket(Protocol):
@@ -15,8 +15,13 @@ class Ticket(Protocol):
     def recheck(self, now: float) -> Reason | None:
         """Why the call may no longer be made; asked when a queued call is released."""
 
-    def settle(self, outcome: "Settlement", now: float) -> None:
-        """Say how the call went. IGNORED leaves no trace in any window."""
+    def settle(
+        self, outcome: "Settlement", now: float, *, took: float | None = None, retry_after: float | None = None
+    ) -> None:
+        """Say how the call went. IGNORED leaves no trace in any window.
+
+        `took`: seconds to hold against slowness, where they are not those since the call began: of a stream, to its head.
+        """
 
 
 class Settlement(Enum):
@@ -47,6 +52,14 @@ class Slots(Protocol):
 
 
 @dataclass(slots=True, eq=False)
+class Ceiling:
+    """The highest level of the ladder that operators allow a route now; kept current by whoever made it."""
+
+    level: int = 0
+    why: Reason = "mode"
+
+
+@dataclass(slots=True, eq=False)
 class Target:
     """A model server as one route sees it. `pool` belongs to the back and is opaque here."""
 
@@ -59,7 +72,12 @@ class Target:
     attempt: float
     idle: float
     queue_timeout: float
-    version: str = ""
+    ceiling: Ceiling = field(default_factory=Ceiling)
+
+    @property
+    def closed(self) -> Reason | None:
+        """Why operators do not allow it now."""
+        return self.ceiling.why if LEVEL[self.source] < self.ceiling.level else None
 
 
 @dataclass(slots=True, eq=False)
@@ -107,6 +125,7 @@ class Call:
     until: float
     ticket: Ticket
     replay: bool = False  # a reused connection that ends before any answer byte may be replaced once
+    remaining: bytes = b""  # name of a header that tells the target how many seconds it has
     eager: bool = False  # an answer that does not say its length resumes at its head: it may be a stream of events
 
 
@@ -134,6 +153,7 @@ class Answer:
     head_at: float = 0.0
     end_at: float = 0.0
     document: object = None
+    version: str = ""  # of the model that gave it, where that is not the rung's own
 
 
 @dataclass(slots=True, eq=False)

@@ -1,10 +1,10 @@
 """What the planes exchange: the Plan, from control to data, and the Record, from data to control."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from guard.proxy.values.calls import Answer, Inspector, Step
+from guard.proxy.values.calls import Answer, Ceiling, Inspector, Step
 from guard.proxy.values.request import Head, Judge, Permit, Verdict, Violation
 from guard.proxy.values.words import Outcome, Reason, Source
 
@@ -69,6 +69,10 @@ class Route:
     output: AnswerJudge | None
     ladder: tuple[Rung, ...]
     inspector: Callable[[], Inspector | None] = lambda: None
+    ceiling: Ceiling = field(default_factory=Ceiling)
+    deadline_header: bytes = b""  # in which a client says how many seconds it waits
+    remember: Callable[[Permit, Answer, float, str], None] | None = None
+    """Keeps an answer of the model itself for the cached rung."""
 
 
 class Plan(Protocol):

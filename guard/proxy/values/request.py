@@ -38,6 +38,7 @@ class Head:
     peer: Peer = NOBODY
     host: bytes = b""
     trace: bytes = b""  # traceparent, as sent
+    alone: bool = False  # x-guard-no-fallback: the client wants the model's answer or none
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a lower-case header name."""
@@ -125,5 +126,6 @@ class Permit:
     deadline: float  # by when the client has an answer
     request_id: str
     wall: float
+    shortened: bool = False  # the client's own deadline is earlier than ours
     spent: bool = False  # a streamed body was sent somewhere and cannot be sent again
     closed: "Closed | None" = None  # what closed the rung above; how `disabled` chooses its status

@@ -29,6 +29,8 @@ Outcome: TypeAlias = Literal["ok", "client_fault", "model_fault", "overload", "u
 """What a dialect makes of a model server's answer."""
 
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
+LEVEL: Final[dict[Source, int]] = {source: level for level, source in enumerate(SOURCES)}
+"""How far down the ladder a source stands: `model` is 0."""
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 VIOLATIONS: Final[tuple[ViolationCode, ...]] = get_args(ViolationCode)
 UNREADABLE: Final[tuple[UnreadableCode, ...]] = get_args(UnreadableCode)

@@ -1,0 +1,68 @@
+"""The end of a process: signals, the drain, what is under way, and what is cut."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Collection
+from time import monotonic
+from typing import Final, Protocol
+
+from guard.control.readiness import Readiness
+
+FINISH_WITHIN: Final = 20.0
+"""Seconds that exchanges under way get once the listeners are closed: with `drain`, below Kubernetes' 30."""
+
+
+class Connection(Protocol):
+    """A client's connection, as its end sees it."""
+
+    def drain(self) -> None:
+        """Close now if idle, else after the current answer."""
+
+    def abort(self) -> None:
+        """Cut."""
+
+
+class Shutdown:
+    """SIGTERM drains; SIGINT, or a second signal, does not wait for clients to move on; one more cuts what is under way."""
+
+    def __init__(self, event: Callable[..., None]) -> None:
+        self._event = event
+        self._asked, self._now, self._cut = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def heed(self, loop: asyncio.AbstractEventLoop, hangup: Callable[[], None]) -> None:
+        """From now on; before the first listener, so that no signal finds nobody home."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told, number)
+        loop.add_signal_handler(signal.SIGHUP, hangup)
+
+    def _told(self, number: int) -> None:
+        if self._now.is_set():
+            self._cut.set()
+        if self._asked.is_set() or number == signal.SIGINT:
+            self._now.set()
+        self._asked.set()
+
+    async def asked(self) -> None:
+        """Until a signal comes."""
+        await self._asked.wait()
+
+    async def drain(self, readiness: Readiness, seconds: float) -> None:
+        """Not ready at once, served on until clients have had the time to see it."""
+        readiness.drain()
+        self._event("draining", seconds=seconds)
+        try:
+            await asyncio.wait_for(self._now.wait(), seconds)
+        except TimeoutError:
+            self._now.set()
+
+    async def finish(self, server: asyncio.Server, connections: Collection[Connection]) -> None:
+        """Take no new connection, finish what is under way, then cut; a signal more cuts at once."""
+        server.close()
+        for connection in tuple(connections):
+            connection.drain()
+        deadline = monotonic() + FINISH_WITHIN
+        while connections and monotonic() < deadline and not self._cut.is_set():  # noqa: ASYNC110 — they end on their own
+            await asyncio.sleep(0.01)
+        self._event("stopped", cut=len(connections))
+        for connection in tuple(connections):
+            connection.abort()

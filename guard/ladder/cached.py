@@ -1,0 +1,144 @@
+"""The rung that answers with what the model said before to the same question. Consulted only below the model.
+
+What is kept holds no byte of a request: an entry is found by a keyed digest, whose key dies with the process.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from secrets import token_bytes
+from typing import Final, NamedTuple
+
+from cachetools import LRUCache
+
+from guard.proxy.values import STREAM, Answer, Closed, Headers, Permit, Source
+
+KEPT: Final[frozenset[bytes]] = frozenset((b"content-type", b"content-language", b"content-encoding"))
+"""Headers of an answer that go with it; none of the others is about the content."""
+CREDENTIALS: Final = (b"authorization", b"cookie")
+OVERHEAD: Final = 512
+"""Bytes that an entry costs besides its body, roughly."""
+
+
+class Entry(NamedTuple):
+    """An answer as it was given."""
+
+    headers: Headers
+    body: bytes
+    version: str
+    kept_at: float
+
+
+class Store:
+    """Answers of one route, bounded by their number and their bytes; the least recently used goes first.
+
+    Outlives a reload. `max_age` in seconds of the monotonic clock.
+    """
+
+    def __init__(self, *, entries: int, bytes_: int, max_age: float) -> None:
+        self.max_age = max_age
+        self.secret = token_bytes(32)
+        self._entries = entries
+        self._made: LRUCache[bytes, Entry] = LRUCache(bytes_, getsizeof=lambda entry: len(entry.body) + OVERHEAD)
+
+    def __repr__(self) -> str:
+        return f"<Store {len(self._made)}/{self._entries} answers, {self._made.currsize}/{self._made.maxsize} bytes>"
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    @property
+    def size(self) -> int:
+        """Bytes in use."""
+        return int(self._made.currsize)
+
+    def get(self, key: bytes, now: float) -> Entry | None:
+        """The entry, unless it is too old."""
+        entry = self._made.get(key)
+        if entry is not None and now - entry.kept_at >= self.max_age:
+            del self._made[key]
+            return None
+        return entry
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        """Keep it. One larger than a tenth of the store would drive out too much, and is not kept."""
+        if (len(entry.body) + OVERHEAD) * 10 > self._made.maxsize:
+            return
+        self._made.pop(key, None)
+        while len(self._made) >= self._entries:
+            self._made.popitem()
+        self._made[key] = entry
+
+
+class Cached:
+    """A rung, and the hook by which the model's own answers come to it."""
+
+    source: Source = "cached"
+    remote = False
+    reads_input = True
+    version = ""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        route: str,
+        version: str,
+        contract: str,
+        key: Sequence[Callable[[object], object]] | None,
+        scope: frozenset[bytes],
+        loads: Callable[[bytes], object],
+    ) -> None:
+        """`contract`: digest of the route's contract. `key`: reads the fields that make the key; None: all that is sent."""
+        self.store = store
+        self._about = json.dumps([route, version, contract]).encode()
+        self._fields = key
+        self._scope = scope
+        self._loads = loads
+
+    def ask(self, permit: Permit, now: float) -> Answer | Closed:
+        """What was kept, with its age; `miss` where there is nothing."""
+        key = self._key(permit)
+        entry = self.store.get(key, now) if key is not None else None
+        if entry is None:
+            return Closed("miss")
+        headers = [*entry.headers, (b"age", b"%d" % (now - entry.kept_at))]
+        return Answer(200, headers, entry.body, document=self._loads(entry.body), version=entry.version)
+
+    def remember(self, permit: Permit, answer: Answer, now: float, version: str) -> None:
+        """Keep an answer that the model itself gave, and that the contract allowed; never a degraded one."""
+        if answer.status != 200 or not answer.complete or _private(answer.headers):
+            return
+        key = self._key(permit)
+        if key is not None:
+            headers = [pair for pair in answer.headers if pair[0] in KEPT]
+            self.store.put(key, Entry(headers, answer.body, version, now))
+
+    def _key(self, permit: Permit) -> bytes | None:
+        """What makes two requests the same question; None for one that is nobody else's, or not one question."""
+        if permit.body is STREAM or (permit.rows is not None and permit.rows != 1):
+            return None
+        told: list[bytes] = [self._about, permit.head.method, permit.head.target]
+        for name, value in permit.head.headers:
+            if name in self._scope:
+                told += (name, value)
+            elif name in CREDENTIALS:
+                return None
+        if self._fields is None:
+            told.append(permit.body)
+        else:
+            chosen = [read(permit.document) for read in self._fields]
+            told.append(json.dumps(chosen, sort_keys=True).encode())
+        digest = blake2b(key=self.store.secret, digest_size=32)
+        for part in told:
+            digest.update(b"%d:%b" % (len(part), part))
+        return digest.digest()
+
+
+def _private(headers: Headers) -> bool:
+    """Whether an answer says that it is for one client only, or not to be kept (RFC 9111 §5.2.2)."""
+    return any(
+        name == b"set-cookie"
+        or (name == b"cache-control" and (b"no-store" in value.lower() or b"private" in value.lower()))
+        for name, value in headers
+    )

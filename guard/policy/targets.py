@@ -1,0 +1,116 @@
+"""Model servers as routes see them: connections, slots, breakers, kept over a reload where nothing changed for them."""
+
+import hashlib
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from guard.ladder.breaker import Breaker, Config
+from guard.ladder.limits import Slots
+from guard.ladder.model import Model
+from guard.policy.ladder import Breaker as BreakerPolicy
+from guard.policy.ladder import Previous, TargetTls
+from guard.policy.models import Policy
+from guard.policy.route import Route as RoutePolicy
+from guard.policy.runtime import Draft
+from guard.policy.scalars import Origin
+from guard.proxy.values import Ceiling, Source, Target
+
+if TYPE_CHECKING:
+    from guard.policy.plan import Means
+
+LEASE = 30.0
+"""Seconds after which a call that a half-open breaker let through is given up for lost (reliability CB-06)."""
+
+
+class Targets:
+    """Makes the targets of one policy. Raises OSError for certificates that cannot be used."""
+
+    def __init__(self, policy: Policy, means: "Means", draft: Draft) -> None:
+        self.upstream = means.upstream or policy.upstream.url
+        self._policy, self._means, self._draft = policy, means, draft
+
+    def model(
+        self, key: str, route: RoutePolicy, ceiling: Ceiling, *, collect: int, replay: bool, eager: bool = False
+    ) -> Model:
+        """The model server of this release."""
+        declared = self._policy.upstream
+        pool = self._pool(self.upstream, declared.tls, declared.limits.max_connection_age)
+        target = self._target("model", key, route, self.upstream, pool, ceiling)
+        release = self._policy.release
+        version = release.version if release else ""
+        return Model(
+            target, self._breaker("model", key, route), collect=collect, replay=replay, version=version, eager=eager
+        )
+
+    def previous(self, key: str, route: RoutePolicy, previous: Previous, ceiling: Ceiling, *, collect: int) -> Model:
+        """The one that still runs the release before, with limits, times and a breaker of its own."""
+        age = self._policy.upstream.limits.max_connection_age
+        pool = self._pool(previous.url, previous.tls, age)
+        target = self._target("previous", key, route, previous.url, pool, ceiling, previous)
+        breaker = self._breaker("previous", key, route)
+        return Model(target, breaker, collect=collect, replay=route.input is not None, version=previous.version or "")
+
+    def probe(self) -> Target:
+        """The model server, for whoever asks whether it is there."""
+        declared = self._policy.upstream
+        pool = self._pool(self.upstream, declared.tls, declared.limits.max_connection_age)
+        return self._target("model", "", RoutePolicy(), self.upstream, pool, Ceiling())
+
+    def _target(
+        self, source: Source, key: str, route: RoutePolicy, origin: Origin, pool: object, ceiling: Ceiling,
+        own: Previous | None = None,
+    ) -> Target:  # fmt: skip
+        def pick(part: str, name: str, *fallbacks: object) -> Any:
+            """The first that says something: the target's own word, the route's, the upstream's."""
+            parts = (getattr(own, part, None), getattr(route, part), *fallbacks)
+            return next(value for one in parts if (value := getattr(one, name, None)) is not None)
+
+        common = self._policy.upstream.limits
+        limits = (pick("limits", "concurrency", common), pick("limits", "queue", common))
+        return Target(
+            source=source,
+            url=str(origin),
+            host=authority(origin),
+            pool=pool,
+            slots=self._draft.take(("slots", key, source), limits, lambda: Slots(*limits, self._means.defer)),
+            connect=pick("timeout", "connect"),
+            attempt=pick("timeout", "attempt"),
+            idle=pick("timeout", "idle"),
+            queue_timeout=pick("limits", "queue_timeout", common),
+            ceiling=ceiling,
+        )
+
+    def _breaker(self, source: Source, key: str, route: RoutePolicy) -> Breaker:
+        declared = route.breaker or BreakerPolicy()
+        slow = declared.slow
+        config = Config(
+            window=declared.window,
+            minimum_calls=declared.minimum_calls,
+            failure_rate=declared.failure_rate,
+            consecutive_failures=declared.consecutive_failures,
+            slow_duration=slow.duration if slow else None,
+            slow_rate=slow.rate if slow else 1.0,
+            open_for=declared.open_for,
+            max_open_for=declared.max_open_for,
+            half_open_calls=declared.half_open_calls,
+            close_after=declared.close_after,
+            lease=max(LEASE, route.timeout.request) if not route.stream else LEASE + route.timeout.idle,
+        )
+        changed = partial(self._means.changed, key, source)  # and not `self`, which would be a cycle through the draft
+        make = partial(Breaker, config, changed=changed)
+        return self._draft.take(("breaker", key, source), config, make)
+
+    def _pool(self, origin: Origin, tls: TargetTls | None, age: float) -> object:
+        """The connections to an origin, shared by all routes."""
+        files = [file.path for file in (tls.ca, tls.cert, tls.key) if file is not None] if tls is not None else []
+        config = (str(tls), age, tuple(hashlib.sha256(self._means.certificate(path)).digest() for path in files))
+        return self._draft.take(("pool", str(origin)), config, lambda: self._means.pool(origin, tls, age))
+
+
+def authority(origin: Origin) -> bytes:
+    """The Host header for an origin (RFC 9112 §3.2); for a unix socket there is no better word than localhost."""
+    if origin.socket:
+        return b"localhost"
+    default = 443 if origin.scheme == "https" else 80
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    return (host if origin.port == default else f"{host}:{origin.port}").encode()

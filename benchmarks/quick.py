@@ -179,7 +179,16 @@ def command(name: str, folder: Path, ports: dict[str, int]) -> list[str]:
         return pinned(PROXY_CORE, [envoy_binary(), "-c", str(folder / "envoy.yaml"), *options])
     policy = (HERE / "policy.yaml").read_text().replace("http://127.0.0.1:8080", f"http://127.0.0.1:{ports['direct']}")
     (folder / "policy.yaml").write_text(policy)
-    options = ["--listen", f"127.0.0.1:{ports['guard']}", "--ops", "127.0.0.1:0", "--state-dir", str(folder / "state")]
+    options = [
+        "--listen",
+        f"127.0.0.1:{ports['guard']}",
+        "--ops",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--state-dir",
+        str(folder / "state"),
+    ]
     return pinned(PROXY_CORE, [sys.executable, "-m", "guard", "serve", str(folder / "policy.yaml"), *options])
 
 

@@ -15,8 +15,8 @@ from time import monotonic
 import uvloop
 
 from guard import __version__
-from guard.control import kill_file, ops, reload, tls
-from guard.control.operations import Operations
+from guard.control import ops, reload, tls
+from guard.control.operators import Operators, Unreachable
 from guard.control.process import LoopErrors, connections_within
 from guard.control.readiness import Readiness
 from guard.control.shutdown import Shutdown
@@ -33,7 +33,6 @@ from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
 from guard.proxy.pool import Pool
 from guard.proxy.probe import Probe
-from guard.proxy.values import Ceiling
 from guard.telemetry.log import Log, Trouble
 
 COLLECT = (50_000, 20, 100)
@@ -89,8 +88,13 @@ class _Sidecar:
         self.means: Means
         self.reloader = reload.Reloader(self._load, self._apply, self._certificates, self.log.event)
         self.shutdown = Shutdown(self.log.event)
-        self.operations = Operations(
-            self._ceilings, wall=self._wall, event=self.log.event, cut=self._cut, audit=lambda _: None
+        self.operators = Operators(
+            self.runtime,
+            self._in_force,
+            lambda: self.door.connections,
+            wall=self._wall,
+            event=self.log.event,
+            environ=environ,
         )
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -115,14 +119,18 @@ class _Sidecar:
             certificate=Path.read_bytes,
             upstream=self.settings.upstream,
             clock=self.clock,
-            changed=self._breaker_changed,
-            sinks=(Trouble(self.log),),
+            changed=self.operators.breaker_changed,
+            sinks=(self.operators.shares, Trouble(self.log)),
         )
         self._tick(loop)
         self.shutdown.heed(loop, lambda: self._hold(self._reload()))
         refused = self._first_policy()
         server, address = await self._bind()
         probes = await self._bind_ops()
+        try:
+            self.operators.bind(self.settings.admin or self.loaded.policy.listen.admin)
+        except Unreachable as error:
+            raise Unstartable(str(error)) from None
         self.readiness.reached("policy")
         self.readiness.reached("state")
         gc.freeze()
@@ -130,7 +138,8 @@ class _Sidecar:
         self._announce(address)
         self.reloader.begin(self.loaded, refused)
         self._hold(self._until_upstream())
-        self._hold(self._heed_operators())
+        self._hold(self.operators.heed())
+        self._hold(self.operators.serve(self.reloader))
         if self.path is not None:
             self._hold(self.reloader.watch())
         else:
@@ -175,8 +184,7 @@ class _Sidecar:
         limits = loaded.policy.listen.limits
         self.door = Door(plan, _limits(limits), self.budget)
         self._put_in_force(loaded, plan, draft)
-        self.operations.recall(self.state)
-        self._look_for_kill(first=True)
+        self.operators.recall(self.state)
         if refused is None:
             self._keep(loaded)
         return refused
@@ -208,7 +216,7 @@ class _Sidecar:
         draft = self.runtime.draft()
         plan = await asyncio.to_thread(compile_plan, loaded, self.means, draft)
         await asyncio.to_thread(self._keep, loaded)
-        before: tuple[Loaded, CompiledPlan] = (self.loaded, self.door.plan)  # type: ignore[assignment]
+        before = self._in_force()
         self._put_in_force(loaded, plan, draft)
         for _ in retire(*before):
             await asyncio.sleep(0)
@@ -232,7 +240,7 @@ class _Sidecar:
             except OSError as error:
                 self.log.event("certificate_refused", logging.ERROR, why=str(error))
         self.loaded, door.plan = loaded, plan
-        self.operations.bound()
+        self.operators.operations.bound()
 
     def _keep(self, loaded: Loaded) -> None:
         """Keep it for a restart that meets a bad one."""
@@ -284,6 +292,10 @@ class _Sidecar:
         except OSError as error:
             raise Unstartable(f"guard: cannot listen on {where} for probes: {error.strerror or error}") from None
 
+    def _in_force(self) -> tuple[Loaded, CompiledPlan]:
+        """The policy and plan of this moment."""
+        return self.loaded, self.door.plan  # type: ignore[return-value]
+
     def _announce(self, address: str) -> None:
         plan: CompiledPlan = self.door.plan  # type: ignore[assignment]
         for route in plan.routes if self.path is not None else ():
@@ -323,47 +335,8 @@ class _Sidecar:
         self.readiness.reached("upstream")
         self.log.event("ready")
 
-    async def _heed_operators(self) -> None:
-        """The kill file, and orders whose time is over."""
-        due = monotonic()
-        while True:
-            await asyncio.sleep(kill_file.EVERY)
-            self._look_for_kill()
-            if monotonic() >= due:
-                due = monotonic() + 1.0
-                await self.operations.expire()
-
-    def _look_for_kill(self, *, first: bool = False) -> None:
-        """What cannot be read keeps its last state; at the start it is taken for a kill."""
-        path = self.loaded.policy.kill_file
-        try:
-            self.operations.heed_file(kill_file.look(path.path) if path is not None else None)
-        except kill_file.Unreadable:
-            if first:
-                self.operations.heed_file("")
-
-    def _ceilings(self) -> Iterator[tuple[str, Ceiling]]:
-        """What bounds each route in force."""
-        return ((key[1], made) for key, made in self.runtime if isinstance(made, Ceiling))  # type: ignore[index]
-
-    def _cut(self) -> int:
-        """End the streams that operators do not allow any more; how many."""
-        return sum(
-            connection.current.cut() for connection in tuple(self.door.connections) if connection.current is not None
-        )
-
     def _wall(self) -> float:
         return monotonic() + self.clock.offset
-
-    def _breaker_changed(self, route: str, target: str, change: object) -> None:
-        """One line of the log."""
-        self.log.event(
-            "breaker",
-            logging.WARNING,
-            route=route,
-            target=target,
-            **{name: getattr(change, name) for name in ("before", "after", "why")},
-        )
 
     async def _hint(self) -> None:
         while True:

@@ -28,7 +28,7 @@ class Sidecar:
         self.port, self.ops = free_port(), free_port()
         command = [
             *prefix, sys.executable, "-m", "guard", "serve", *arguments, "--listen", f"127.0.0.1:{self.port}",
-            "--ops", f"127.0.0.1:{self.ops}", "--state-dir", str(folder / "state"),
+            "--ops", f"127.0.0.1:{self.ops}", "--admin", "127.0.0.1:0", "--state-dir", str(folder / "state"),
         ]  # fmt: skip
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, env=environ)
         self.lines: list[str] = []

@@ -181,7 +181,7 @@ def test_a_port_in_use_is_one_line(policy: Path, tmp_path: Path, listener: str) 
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         command = [sys.executable, "-m", "guard", "serve", str(policy), "--state-dir", str(tmp_path / "s"),
-                   "--listen", "127.0.0.1:0", "--ops", "127.0.0.1:0", listener, address]  # fmt: skip
+                   "--listen", "127.0.0.1:0", "--ops", "127.0.0.1:0", "--admin", "127.0.0.1:0", listener, address]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
@@ -198,7 +198,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_guard_serves(policy: Path, 
 
 def test_a_closed_standard_error_is_no_error(policy: Path, tmp_path: Path) -> None:
     port = free_port()
-    command = [sys.executable, "-m", "guard", "serve", str(policy), "--listen", f"127.0.0.1:{port}", "--ops", "127.0.0.1:0",
+    command = [sys.executable, "-m", "guard", "serve", str(policy), "--listen", f"127.0.0.1:{port}", "--ops", "127.0.0.1:0", "--admin", "127.0.0.1:0",
                "--state-dir", str(tmp_path / "s")]  # fmt: skip
     read, write = os.pipe()
     os.close(read)

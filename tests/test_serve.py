@@ -97,7 +97,7 @@ def guard(policy: str, folder: Path) -> Iterator[tuple[int, "subprocess.Popen[st
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "guard", "serve", str(path), "--listen", f"127.0.0.1:{port}",
-               "--ops", "127.0.0.1:0", "--state-dir", str(folder / "state")]  # fmt: skip
+               "--ops", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state-dir", str(folder / "state")]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from guard import __version__
+from guard.cli.operators import COMMANDS
 
 POLICY = click.Path(dir_okay=False, path_type=Path)
 
@@ -40,20 +41,21 @@ def _listener(flag: str, variable: str, what: str) -> Callable[[Any], Any]:
 @cli.command()
 @click.argument("policy", type=POLICY, required=False)
 @_listener("--listen", "GUARD_LISTEN", "Where clients connect; in place of the policy's listen.data.")
+@_listener("--admin", "GUARD_ADMIN", "Where operators connect; in place of listen.admin.")
 @_listener("--ops", "GUARD_OPS", "Where probes and scrapers connect; in place of listen.ops.")
 @click.option(
     "--state-dir", envvar="GUARD_STATE_DIR", type=click.Path(path_type=Path), metavar="DIR",
     help="What survives a restart is kept here; in place of state_dir.",
 )  # fmt: skip
 @click.option("--upstream", envvar="GUARD_UPSTREAM", metavar="URL", help="The model server, in place of the policy's.")
-def serve(policy: Path | None, listen: Any, ops: Any, state_dir: Path | None, upstream: str | None) -> int:
+def serve(policy: Path | None, listen: Any, admin: Any, ops: Any, state_dir: Path | None, upstream: str | None) -> int:
     """Guard a model server, as POLICY declares. Without POLICY, look on: --upstream is enough."""
     from guard.serve import Settings  # noqa: PLC0415
     from guard.serve import serve as run  # noqa: PLC0415
 
     if policy is None and upstream is None:
         raise click.UsageError("a POLICY is missing, or --upstream URL to look on without one")
-    return run(policy, Settings(listen=listen, ops=ops, state_dir=state_dir, upstream=_origin(upstream)))
+    return run(policy, Settings(listen=listen, admin=admin, ops=ops, state_dir=state_dir, upstream=_origin(upstream)))
 
 
 def _origin(url: str | None) -> Any:
@@ -108,6 +110,10 @@ def demo(stay: bool) -> int:  # noqa: FBT001
     from guard.kit.demo import run  # noqa: PLC0415
 
     return run(stay=stay)
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
 
 
 def environment() -> dict[str, str]:

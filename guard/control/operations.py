@@ -45,12 +45,14 @@ class Operations:
         wall: Callable[[], float],
         event: Callable[..., None],
         cut: Callable[[], int],
+        force: Callable[[Mapping[str, str]], None],
         audit: Callable[[dict[str, object]], None],
     ) -> None:
         self.orders = Orders()
         self.state: StateFolder | None = None
         self.durable = True
         self._ceilings, self._wall, self._event, self._cut, self._audit = ceilings, wall, event, cut, audit
+        self._force = force
         self._ends: dict[str | None, float] = {}  # monotonic: a step of the wall clock ends nothing
         self._turn = asyncio.Lock()
 
@@ -79,6 +81,7 @@ class Operations:
         """Bring every route's ceiling up to date; after a reload too."""
         for route, ceiling in self._ceilings():
             self.orders.bound(ceiling, route)
+        self._force(self.orders.forced or {})
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -138,8 +141,35 @@ class Operations:
             "epoch": self.orders.epoch,
             "durable": durable,
         }
-        self._audit(entry)
-        self._event("mode", logging.WARNING, **{key: value for key, value in entry.items() if key not in {"at", "what"}})
+        self._record(entry)
+
+    def _record(self, entry: dict[str, object]) -> None:
+        """A line of the audit, and one of the log. An audit that cannot be written does not undo what is in force."""
+        try:
+            self._audit(entry)
+        except OSError:
+            self.durable = False
+            entry["audited"] = False
+        what = str(entry["what"])
+        self._event(what, logging.WARNING, **{key: value for key, value in entry.items() if key not in {"at", "what"}})
+
+    async def set_breaker(self, *, route: str, target: str, state: str, reason: str, who: str) -> dict[str, object]:
+        """Force a breaker, or let it go. It stays so over restarts."""
+        key = f"{route} > {target}"
+        async with self._turn:
+            before = (self.orders.forced or {}).get(key, "auto")
+            forced = {name: one for name, one in (self.orders.forced or {}).items() if name != key}
+            if state != "auto":
+                forced[key] = state
+            self.orders = replace(self.orders, epoch=self.orders.epoch + 1, forced=forced)
+            self.bound()
+            durable = await self._save()
+            entry: dict[str, object] = {
+                "at": self._wall(), "who": who, "what": "breaker", "route": route, "target": target, "from": before,
+                "to": state, "why": reason, "epoch": self.orders.epoch, "durable": durable,
+            }  # fmt: skip
+            self._record(entry)
+        return {"epoch": self.orders.epoch, "route": route, "target": target, "state": state, "durable": durable}
 
     # ── time and the kill file ────────────────────────────────────────────────────────────────────────────────────
 
@@ -169,14 +199,16 @@ class Operations:
 def _written(orders: Orders) -> dict[str, Any]:
     """The orders as they are kept; the kill file is its own record."""
     routes = {route: asdict(order) for route, order in (orders.routes or {}).items()}
-    return {"format": FORMAT, "epoch": orders.epoch, "everywhere": asdict(orders.everywhere), "routes": routes}
+    return {"format": FORMAT, "epoch": orders.epoch, "everywhere": asdict(orders.everywhere), "routes": routes,
+            "forced": dict(orders.forced or {})}  # fmt: skip
 
 
 def _read(document: Mapping[str, Any]) -> Orders:
     if document["format"] != FORMAT:
         raise ValueError("another format")
     routes = {str(route): _order(order) for route, order in document["routes"].items()}
-    return Orders(int(document["epoch"]), _order(document["everywhere"]), routes)
+    forced = {str(key): str(state) for key, state in document["forced"].items() if state in {"open", "closed"}}
+    return Orders(int(document["epoch"]), _order(document["everywhere"]), routes, None, forced)
 
 
 def _order(fields: Mapping[str, Any]) -> Order:

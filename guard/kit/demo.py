@@ -89,7 +89,7 @@ def run(*, stay: bool) -> int:
         command = [
             sys.executable, "-m", "guard", "serve", str(_policy()),
             "--listen", f"127.0.0.1:{port}", "--upstream", f"http://127.0.0.1:{model_port}",
-            "--ops", "127.0.0.1:0", "--state-dir", str(folder / "state"),
+            "--ops", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state-dir", str(folder / "state"),
         ]  # fmt: skip
         stack.enter_context(_running(command, port, folder / "guard.log"))
         click.echo("[3/3] sending requests\n")

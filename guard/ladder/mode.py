@@ -45,6 +45,8 @@ class Orders:
     everywhere: Order = NORMAL
     routes: Mapping[str, Order] | None = None
     file: Order | None = None
+    forced: Mapping[str, str] | None = None
+    """Breakers in forced states: `ROUTE > TARGET` → open or closed."""
 
     def order(self, route: str | None) -> Order:
         """What was decided for a route alone, or, for None, for all of them."""

@@ -16,7 +16,6 @@ from guard.policy.load import Loaded
 _TELEMETRY: Final = "no telemetry leaves the process yet"
 
 TABLE: Final[dict[str, str]] = {
-    "listen.admin": "there is no admin API yet",
     "release.*": "answers carry the version, the rest is not shown yet",
     "routes.*.dialect": "only json is spoken yet",
     "routes.*.input.*.log": _TELEMETRY,
@@ -29,7 +28,6 @@ TABLE: Final[dict[str, str]] = {
     "targets": "nothing is held against them yet",
     "owners": "nobody is told yet",
     "webhooks": "nobody is told yet",
-    "admin": "there is no admin API yet",
 }
 
 _ACTIVE: Final = ("release", "version")

@@ -36,6 +36,7 @@ from guard.proxy.values import (
     Relay,
     Relayed,
     Reply,
+    Settlement,
     Slots,
 )
 
@@ -374,6 +375,8 @@ class Exchange:
     def gone(self, cause: str) -> None:
         """The client left: cancel upstream at once."""
         if not self.ended:
+            if self._turn is not None and self._call is not None:  # what was never sent says nothing of the target
+                self._call.ticket.settle(Settlement.IGNORED, monotonic())
             self._drop_call()
             if self._waiting is not None:
                 self._answer(None, Gone(cause))

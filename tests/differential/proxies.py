@@ -94,7 +94,16 @@ def _command(name: str, folder: Path, port: int, upstream: int) -> list[str]:
     if name == GUARD:
         policy = folder / "policy.yaml"
         policy.write_text(_POLICY.format(upstream=upstream))
-        own = ["--listen", f"127.0.0.1:{port}", "--ops", "127.0.0.1:0", "--state-dir", str(folder / "state")]
+        own = [
+            "--listen",
+            f"127.0.0.1:{port}",
+            "--ops",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--state-dir",
+            str(folder / "state"),
+        ]
         return [sys.executable, "-m", "guard", "serve", str(policy), *own]
     config = folder / f"{name.replace(' ', '-')}.yaml"
     config.write_text(_ENVOY.format(port=port, upstream=upstream, options=_EDGE if name == HARDENED else ""))

@@ -98,9 +98,9 @@ def test_what_does_not_act_yet_is_named_with_its_place():
     found = {item.pattern: item for item in inactive(load(POLICIES / "reference.yaml", environ={}))}
     # The one dialect that acts is the one shown, and what is not shown is not reported.
     assert set(TABLE) - set(found) == {"routes.*.dialect"}
-    admin = found["admin"]
-    assert str(admin).endswith("declared but not active yet: admin (there is no admin API yet)")
-    assert len(admin.places) == 1
+    webhooks = found["webhooks"]
+    assert str(webhooks).endswith("declared but not active yet: webhooks (nobody is told yet)")
+    assert len(webhooks.places) == 1
     assert len(found["routes.*.**.sensitivity"].places) > 1
 
 

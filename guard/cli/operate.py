@@ -1,0 +1,250 @@
+"""Operators' commands: what answers now, down the ladder, and back up."""
+
+import ipaddress
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import click
+
+WITHIN = 5.0
+"""Seconds for one answer of the API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """How the API is found: what the command line and the environment say."""
+
+    admin: str | None
+    state_dir: Path | None
+    ca: Path | None
+    environ: dict[str, str]
+
+
+class Endpoint(NamedTuple):
+    """One API, and the secret that it knows us by."""
+
+    url: str
+    token: str
+
+
+class Said(NamedTuple):
+    """What it answered. `status` 0: nothing, and `body` says why."""
+
+    status: int
+    body: dict[str, Any]
+    etag: str
+
+
+def find(where: Where) -> Endpoint:
+    """Where the API is, and with which token. Raises click's usage errors, one line each."""
+    url, token = where.admin, where.environ.get("GUARD_TOKEN")
+    announced = None if url and token else _announced(where.state_dir)
+    if announced is not None:
+        url = url or announced["url"]
+        if token is None and announced.get("token"):
+            try:
+                token = Path(announced["token"]).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise click.UsageError(f"cannot read the token {announced['token']}: {error.strerror}") from None
+    if url is None:
+        raise click.UsageError("no guard is announced here; say --admin HOST:PORT, or --state-dir DIR")
+    if token is None:
+        raise click.UsageError("no token; set GUARD_TOKEN")
+    return Endpoint(trusted(url), token)
+
+
+def trusted(address: str) -> str:
+    """The URL of an address; a token goes to this machine or over https, nowhere else. Raises click.UsageError."""
+    url = address if "://" in address else f"http://{address}"
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+        raise click.UsageError(f"{address} is neither this machine nor https: a token would be readable on its way")
+    return url.rstrip("/")
+
+
+def _announced(state_dir: Path | None) -> dict[str, Any] | None:
+    folders = [state_dir] if state_dir is not None else [Path("/var/lib/guard"), Path.home() / ".local/state/guard"]
+    for folder in folders:
+        try:
+            found: Any = json.loads((folder / "private" / "admin.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(found, dict):
+            return found
+    return None
+
+
+def ask(endpoint: Endpoint, method: str, path: str, body: Any = None, *, ca: Path | None = None, epoch: str = "") -> Said:
+    """One request to the API."""
+    import httpx2  # noqa: PLC0415 — 70 ms that other commands need not pay
+
+    headers = {"authorization": f"Bearer {endpoint.token}"} | ({"if-match": epoch} if epoch else {})
+    try:
+        verify: Any = True
+        if ca is not None:
+            import ssl  # noqa: PLC0415
+
+            verify = ssl.create_default_context(cafile=str(ca))
+        with httpx2.Client(trust_env=False, timeout=WITHIN, verify=verify) as client:
+            answer = client.request(method, f"{endpoint.url}/admin/v1{path}", json=body, headers=headers)
+        return Said(answer.status_code, answer.json(), answer.headers.get("etag", ""))
+    except (httpx2.HTTPError, OSError) as error:
+        return Said(0, {"code": "unreachable", "detail": f"{endpoint.url}: {type(error).__name__}"}, "")
+    except ValueError:
+        return Said(0, {"code": "unreadable", "detail": f"{endpoint.url} does not speak the admin API"}, "")
+
+
+def failed(said: Said) -> int:
+    """Say why; 1."""
+    sys.stderr.write(f"guard: {said.body.get('code')}: {said.body.get('detail', '')}\n")
+    return 1
+
+
+def status(where: Where, *, as_json: bool) -> int:
+    """What answers now, since when, why, who set it, and the way back."""
+    said = ask(find(where), "GET", "/status", ca=where.ca)
+    if said.status != 200:
+        return failed(said)
+    click.echo(json.dumps(said.body, indent=2) if as_json else shown(said.body))
+    return 0
+
+
+def shown(told: dict[str, Any]) -> str:
+    """The status as a person at night reads it."""
+    shares = ", ".join(f"{source} {share:.1%}" for source, share in told["shares"].items()) or "nobody asked"
+    lines = [f"answers now: {told['answers_now'] or 'nobody asked'}   (5 minutes: {shares}; {told['answers']} answers)"]
+    mode = f"mode:        {told['mode']}"
+    if told["mode"] != "normal":
+        until = f", until {told['until']}" if told["until"] else ""
+        mode += f" since {told['since']}{until}, by {told['who']}: {told['reason']}"
+    lines.append(mode)
+    for route in told["routes"]:
+        breakers = ", ".join(
+            f"{target} {one['state']}" + (" (forced)" if one["forced"] != "auto" else "")
+            for target, one in route["breakers"].items()
+        )
+        own = f"mode {route['mode']}" + (f" ({route['why']})" if route["why"] else "")
+        lines.append(f"  {route['route']:32} {own:24} breaker: {breakers or '-'}")
+    owner = told["owner"] or {}
+    if owner:
+        lines.append(f"owner:       {owner.get('team')}   page: {owner.get('page')}   runbook: {owner.get('runbook')}")
+    lines.append(f"go back:     {told['back'] or 'nothing is lowered'}")
+    policy, release = told["policy"], told["release"]
+    state = "" if policy["ok"] else f"   REFUSED since: {'; '.join(policy['errors'][:3])}"
+    lines.append(f"policy:      {policy['service']} {policy['digest'][:19]}{state}")
+    if release:
+        lines.append(f"release:     {release['model'] or '-'} {release['version']}")
+    lines.append(f"guard:       {told['guard']}   epoch {told['epoch']}" + ("" if told["durable"] else "   NOT DURABLE"))
+    return "\n".join(lines)
+
+
+def kill(where: Where, order: dict[str, Any], peers: str | None) -> int:
+    """Down the ladder, here or at every peer."""
+    if peers is not None:
+        return _everywhere(where, order, peers)
+    said = ask(find(where), "PUT", "/mode", order, ca=where.ca)
+    if said.status != 200:
+        return failed(said)
+    told = said.body
+    what = told["route"] or "every route"
+    click.echo(f"in force: {what} answers from {told['mode']} or below, epoch {told['epoch']}")
+    if order.get("cut"):
+        click.echo(f"streams cut: {told['cut']}")
+    if not told["durable"]:
+        click.echo("NOT DURABLE: the state folder cannot be written; a restart forgets this", err=True)
+    return 0
+
+
+def restore(where: Where, route: str | None, reason: str) -> int:
+    """Back up: with the epoch of the status that was just read."""
+    endpoint = find(where)
+    before = ask(endpoint, "GET", "/status", ca=where.ca)
+    if before.status != 200:
+        return failed(before)
+    order = {"mode": "normal", "reason": reason, "route": route}
+    said = ask(endpoint, "PUT", "/mode", order, ca=where.ca, epoch=before.etag)
+    if said.status != 200:
+        return failed(said)
+    click.echo(f"in force: {route or 'every route'} answers from the top of its ladder, epoch {said.body['epoch']}")
+    after = ask(endpoint, "GET", "/status", ca=where.ca)
+    if after.status == 200 and after.body["back"]:
+        click.echo(f"still lowered: {after.body['back']}")
+    return 0
+
+
+def _everywhere(where: Where, order: dict[str, Any], peers: str) -> int:
+    token = where.environ.get("GUARD_TOKEN")
+    if token is None:
+        raise click.UsageError("peers share a token file; set GUARD_TOKEN to its secret")
+    endpoints = [Endpoint(trusted(address), token) for address in addresses(peers, socket.getaddrinfo)]
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(max_workers=min(64, len(endpoints))) as pool:
+        answers = list(pool.map(lambda one: ask(one, "PUT", "/mode", order, ca=where.ca), endpoints))
+    applied = sum(said.status == 200 for said in answers)
+    for endpoint, said in zip(endpoints, answers, strict=True):
+        result = f"epoch {said.body['epoch']}" if said.status == 200 else f"FAILED {said.body.get('code')}"
+        durable = "" if said.status != 200 or said.body["durable"] else "  NOT DURABLE"
+        click.echo(f"  {endpoint.url:40} {result}{durable}")
+    click.echo(f"applied {applied}/{len(endpoints)} in {time.perf_counter() - begun:.2f} s")
+    return 0 if applied == len(endpoints) else 1
+
+
+def addresses(peers: str, resolve: Callable[..., Sequence[Any]]) -> list[str]:
+    """`host:port,…`, or `dns:NAME:PORT` for every address of a name. Raises click.UsageError."""
+    found: list[str] = []
+    for peer in peers.split(","):
+        if not peer.startswith("dns:"):
+            found.append(peer.strip())
+            continue
+        _, name, port = ([*peer.split(":"), "", ""])[:3]
+        try:
+            known = {info[4][0] for info in resolve(name, int(port), type=socket.SOCK_STREAM)}
+        except (OSError, ValueError) as error:
+            raise click.UsageError(f"cannot resolve {peer}: {error}") from None
+        found += [f"https://[{ip}]:{port}" if ":" in ip else f"https://{ip}:{port}" for ip in sorted(known)]
+    if not all(found):
+        raise click.UsageError("an empty peer")
+    return found
+
+
+def audit(where: Where, limit: int, *, as_json: bool) -> int:
+    """Who did what, the newest first."""
+    said = ask(find(where), "GET", f"/audit?limit={limit}", ca=where.ca)
+    if said.status != 200:
+        return failed(said)
+    for entry in said.body["entries"]:
+        if as_json:
+            click.echo(json.dumps(entry))
+        else:
+            subject = " ".join(str(entry[key]) for key in ("what", "route", "target") if entry.get(key))
+            click.echo(f"{entry['at']}  {entry['who']}: {subject} {entry['from']} -> {entry['to']}: {entry['why']}")
+    return 0
+
+
+def token(name: str, role: str) -> int:
+    """A new secret, shown once, and the line for the token file."""
+    from guard.control.tokens import generate, line  # noqa: PLC0415
+
+    secret = generate()
+    click.echo(f"secret (shown once):       {secret}", err=True)
+    click.echo(line(name, role, secret))  # type: ignore[arg-type]
+    return 0
+
+
+def environment() -> dict[str, str]:
+    """The environment, read here and handed down."""
+    return dict(os.environ)  # noqa: TID251 — operators' commands read GUARD_TOKEN

@@ -1,0 +1,104 @@
+"""Operators' commands as click sees them; what they do is in `operate`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+LOWER = ("previous", "cached", "rules", "disabled")
+
+
+def _found(command: Callable[..., int]) -> Callable[..., int]:
+    """The options by which every operators' command finds the API."""
+    for option in (
+        click.option("--ca", type=click.Path(dir_okay=False, path_type=Path), help="Whom to trust for https."),
+        click.option(
+            "--state-dir", envvar="GUARD_STATE_DIR", type=click.Path(path_type=Path), help="Where guard announced it."
+        ),
+        click.option("--admin", envvar="GUARD_ADMIN", metavar="HOST:PORT|URL", help="Where the admin API is."),
+    ):
+        command = option(command)
+    return command
+
+
+def _where(admin: str | None, state_dir: Path | None, ca: Path | None) -> Any:
+    from guard.cli.operate import Where, environment  # noqa: PLC0415
+
+    return Where(admin, state_dir, ca, environment())
+
+
+def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0)):
+        number = value.removesuffix(unit)
+        if number != value and number.isdigit() and int(number) > 0:
+            return int(number) * factor
+    raise click.BadParameter("expected a duration such as 30m")
+
+
+@click.command()
+@_found
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def status(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: bool) -> int:  # noqa: FBT001
+    """Say what answers now, since when, why, and how to go back."""
+    from guard.cli import operate  # noqa: PLC0415
+
+    return operate.status(_where(admin, state_dir, ca), as_json=as_json)
+
+
+@click.command()
+@_found
+@click.option(
+    "--to", type=click.Choice(LOWER), default="rules", help="The highest source that may answer.", show_default=True
+)
+@click.option("--route", metavar="'METHOD /path'", help="Only this route.")
+@click.option("--ttl", callback=_seconds, metavar="30m", help="For so long.")
+@click.option("--cut", is_flag=True, help="End running streams too.")
+@click.option("--reason", required=True, help="Why; it is audited.")
+@click.option("--peers", metavar="HOST:PORT,…|dns:NAME:PORT", help="Tell every replica.")
+def kill(
+    admin: str | None, state_dir: Path | None, ca: Path | None, to: str, route: str | None, ttl: float | None,
+    cut: bool, reason: str, peers: str | None,  # noqa: FBT001
+) -> int:  # fmt: skip
+    """Take the model out of the answers, now. Routes without the source take their next lower one."""
+    from guard.cli import operate  # noqa: PLC0415
+
+    order = {"mode": to, "reason": reason, "ttl": ttl, "route": route, "cut": cut}
+    return operate.kill(_where(admin, state_dir, ca), order, peers)
+
+
+@click.command()
+@_found
+@click.option("--route", metavar="'METHOD /path'", help="Only this route.")
+@click.option("--reason", required=True, help="Why; it is audited.")
+def restore(admin: str | None, state_dir: Path | None, ca: Path | None, route: str | None, reason: str) -> int:
+    """Let the model answer again."""
+    from guard.cli import operate  # noqa: PLC0415
+
+    return operate.restore(_where(admin, state_dir, ca), route, reason)
+
+
+@click.command()
+@_found
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def audit(admin: str | None, state_dir: Path | None, ca: Path | None, limit: int, as_json: bool) -> int:  # noqa: FBT001
+    """Say who did what, when and why."""
+    from guard.cli import operate  # noqa: PLC0415
+
+    return operate.audit(_where(admin, state_dir, ca), limit, as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--role", type=click.Choice(("viewer", "operator")), default="operator", show_default=True)
+def token(name: str, role: str) -> int:
+    """Make a secret for NAME: shown once, with the line for the token file."""
+    from guard.cli import operate  # noqa: PLC0415
+
+    return operate.token(name, role)
+
+
+COMMANDS = (status, kill, restore, audit, token)

@@ -1,0 +1,70 @@
+"""The admin API for machines: OpenAPI 3.1."""
+
+from typing import Any, Final
+
+from guard import __version__
+from guard.ladder.mode import MODES
+
+
+def _operation(summary: str, body: dict[str, Any] | None = None, *, epoch: bool = False) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "summary": summary,
+        "responses": {
+            "200": {"description": "done", "content": {"application/json": {}}},
+            "default": {"description": "RFC 9457", "content": {"application/problem+json": {}}},
+        },
+    }
+    if body is not None:
+        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    if epoch:
+        made["parameters"] = [
+            {"name": "If-Match", "in": "header", "schema": {"type": "string"}, "description": "The epoch; needed to raise."}
+        ]
+    return made
+
+
+_REASON: Final = {"type": "string", "minLength": 1, "maxLength": 500}
+
+
+def _object(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+
+
+OPENAPI: Final[dict[str, Any]] = {
+    "openapi": "3.1.0",
+    "info": {"title": "guard admin", "version": __version__},
+    "security": [{"bearer": []}],
+    "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+    "paths": {
+        "/admin/v1/status": {"get": _operation("What answers now, and why")},
+        "/admin/v1/mode": {
+            "put": _operation(
+                "Lower or raise what may answer",
+                _object(
+                    ["mode", "reason"],
+                    mode={"enum": list(MODES)},
+                    reason=_REASON,
+                    ttl={"type": ["number", "null"], "exclusiveMinimum": 0, "description": "seconds"},
+                    route={"type": ["string", "null"]},
+                    cut={"type": "boolean"},
+                ),
+                epoch=True,
+            )
+        },
+        "/admin/v1/breakers": {
+            "put": _operation(
+                "Force a breaker, or let it go",
+                _object(
+                    ["route", "state", "reason"],
+                    route={"type": "string"},
+                    target={"enum": ["model", "previous"]},
+                    state={"enum": ["auto", "open", "closed"]},
+                    reason=_REASON,
+                ),
+            )
+        },
+        "/admin/v1/policy/reload": {"post": _operation("Read the policy now")},
+        "/admin/v1/audit": {"get": _operation("Who did what")},
+        "/admin/v1/openapi.json": {"get": _operation("This document")},
+    },
+}

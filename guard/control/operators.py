@@ -1,0 +1,162 @@
+"""The operators' side of one process: orders and the kill file on the data plane, and the admin API in front of them."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from guard.control import kill_file, listener
+from guard.control.audit import Audit
+from guard.control.operations import Operations
+from guard.control.reload import Reloader
+from guard.control.service import Service
+from guard.control.shares import Shares
+from guard.control.state import StateFolder
+from guard.control.tls import server_context
+from guard.ladder.breaker import Breaker
+from guard.policy.load import Loaded
+from guard.policy.plan import CompiledPlan
+from guard.policy.runtime import Runtime
+from guard.policy.scalars import Address
+from guard.proxy.front import Connection
+from guard.proxy.values import Ceiling
+
+
+class Unreachable(Exception):  # noqa: N818
+    """The admin API cannot listen as it is configured."""
+
+
+class Operators:
+    """`in_force` gives the policy and plan of this moment, `connections` the clients."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        in_force: Callable[[], tuple[Loaded, CompiledPlan]],
+        connections: Callable[[], Collection[Connection]],
+        *,
+        wall: Callable[[], float],
+        event: Callable[..., None],
+        environ: Mapping[str, str],
+    ) -> None:
+        self.shares = Shares()
+        self._runtime, self._in_force, self._connections = runtime, in_force, connections
+        self._event, self._environ = event, environ
+        self._state: StateFolder | None = None
+        self._audit: Audit | None = None
+        self._where = Address("127.0.0.1", 0)
+        self._socket: socket.socket | None = None
+        self._keys = listener.Keys(None, None)
+        self.operations = Operations(
+            self._ceilings, wall=wall, event=event, cut=self._cut, force=self._force, audit=self._audited
+        )
+
+    # ── the data plane ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def recall(self, state: StateFolder | None) -> None:
+        """What was decided before the restart, and the kill file: before the first client is accepted."""
+        self._state = state
+        self._audit = Audit(state.path) if state is not None else None
+        self.operations.recall(state)
+        self._look_for_kill(first=True)
+
+    async def heed(self) -> None:
+        """The kill file, and orders whose time is over, for ever."""
+        due = monotonic()
+        while True:
+            await asyncio.sleep(kill_file.EVERY)
+            self._look_for_kill()
+            if monotonic() >= due:
+                due = monotonic() + 1.0
+                await self.operations.expire()
+
+    def _look_for_kill(self, *, first: bool = False) -> None:
+        """What cannot be read keeps its last state; at the start it is taken for a kill."""
+        path = self._in_force()[0].policy.kill_file
+        try:
+            self.operations.heed_file(kill_file.look(path.path) if path is not None else None)
+        except kill_file.Unreadable:
+            if first:
+                self.operations.heed_file("")
+
+    def _ceilings(self) -> Iterator[tuple[str, Ceiling]]:
+        """What bounds each route in force."""
+        return ((key[1], made) for key, made in self._runtime if isinstance(made, Ceiling))  # type: ignore[index]
+
+    def _force(self, forced: Mapping[str, str]) -> None:
+        """Bring every breaker to the state it is forced to, or let it go."""
+        for key, made in self._runtime:
+            if isinstance(made, Breaker):
+                made.force(forced.get(f"{key[1]} > {key[2]}", "auto"), monotonic())  # type: ignore[index,arg-type]
+
+    def _cut(self) -> int:
+        """End the streams that operators do not allow any more; how many."""
+        living = [connection.current for connection in tuple(self._connections()) if connection.current is not None]
+        return sum(exchange.cut() for exchange in living)
+
+    def breaker_changed(self, route: str, target: str, change: Any) -> None:
+        """One line of the log for each change."""
+        told = {name: getattr(change, name) for name in ("before", "after", "why")}
+        self._event("breaker", logging.WARNING, route=route, target=target, **told)
+
+    def _audited(self, entry: dict[str, Any]) -> None:
+        if self._audit is not None:
+            self._audit.append(entry)
+
+    # ── the API ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def bind(self, where: Address) -> None:
+        """Listen, and know who may ask. Raises Unreachable."""
+        configured = self._in_force()[0].policy.admin.tokens
+        file: Callable[[], str] | None = None
+        own: str | None = None
+        if configured is not None:
+            file = lambda: (  # noqa: E731
+                configured.file.path.read_text()
+                if configured.file is not None
+                else self._environ.get(configured.env or "", "")
+            )
+        elif not listener.is_loopback(where.host):
+            raise Unreachable(f"guard: others reach {where}: configure admin.tokens, or listen for operators on 127.0.0.1")
+        elif self._state is not None:
+            with suppress(OSError):
+                own = listener.own_token(self._state)
+        if file is None and own is None:
+            self._event("admin_unavailable", logging.WARNING, why="no tokens, and no state folder for one")
+            return
+        self._keys = listener.Keys(file, own)
+        try:
+            self._socket = listener.bind(where)
+        except OSError as error:
+            raise Unreachable(f"guard: cannot listen on {where} for operators: {error.strerror or error}") from None
+        self._where = Address(where.host, self._socket.getsockname()[1])
+
+    async def serve(self, reloader: Reloader) -> None:
+        """Answer operators, for ever."""
+        if self._socket is None:
+            return
+        declared = self._in_force()[0].policy.admin.tls
+        context: ssl.SSLContext | None = None
+        if declared is not None:
+            context = server_context(declared.cert.path, declared.key.path)
+        if self._state is not None:
+            token = self._state.path / listener.OWN_TOKEN if self._in_force()[0].policy.admin.tokens is None else None
+            self._announce(token, tls=context is not None)
+        from guard.control.admin import application  # noqa: PLC0415 — a third of a second, after clients are served
+
+        service = Service(self.operations, self._runtime, reloader, self.shares, self._audit, self._in_force)
+        api = application(service, self._keys.identify, listener.hosts(self._where))
+        self._event("admin", listen=str(self._where))
+        await listener.run(api, self._socket, context)
+
+    def _announce(self, token: Path | None, *, tls: bool) -> None:
+        assert self._state is not None
+        try:
+            listener.announce(self._state, str(self._where), token, tls=tls)
+        except OSError as error:
+            self._event("state_unavailable", logging.WARNING, why=str(error))

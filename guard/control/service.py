@@ -1,0 +1,131 @@
+"""What the admin API operates: orders, breakers and the policy of a running guard, and the account of all three."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from guard import __version__
+from guard.control.audit import Audit
+from guard.control.operations import Operations, Refused
+from guard.control.reload import Reloader
+from guard.control.shares import Shares
+from guard.ladder.breaker import Breaker
+from guard.ladder.mode import Order
+from guard.policy.load import Loaded
+from guard.policy.plan import CompiledPlan
+from guard.policy.runtime import Runtime
+
+
+class Service:
+    """Implements `admin.Service`. `now_in_force` gives the policy and plan of this moment."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        runtime: Runtime,
+        reloader: Reloader,
+        shares: Shares,
+        audit: Audit | None,
+        now_in_force: Callable[[], tuple[Loaded, CompiledPlan]],
+    ) -> None:
+        self._operations, self._runtime, self._reloader = operations, runtime, reloader
+        self._shares, self._audit, self._now_in_force = shares, audit, now_in_force
+
+    # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def set_mode(
+        self, *, mode: str, route: str | None, reason: str, ttl: float | None, cut: bool, who: str, epoch: int | None
+    ) -> dict[str, Any]:
+        """Decide a mode. Raises Refused."""
+        told = await self._operations.set_mode(
+            mode=mode, route=route, reason=reason, ttl=ttl, cut=cut, who=who, epoch=epoch
+        )
+        return {**told, "source": self._shares.latest(monotonic())}
+
+    async def set_breaker(self, *, route: str, target: str, state: str, reason: str, who: str) -> dict[str, Any]:
+        """Force a breaker, or let it go. Raises Refused."""
+        if (route, target) not in {(one, name) for one, name, _ in self._breakers()}:
+            raise Refused(404, "route", "no such route and target")
+        return await self._operations.set_breaker(route=route, target=target, state=state, reason=reason, who=who)
+
+    async def reload(self, *, who: str) -> dict[str, Any]:
+        """Read the policy now."""
+        del who
+        outcome = await self._reloader.reload()
+        return {"ok": outcome.ok, "digest": outcome.digest, "errors": outcome.errors}
+
+    def audit(self, limit: int) -> list[dict[str, Any]]:
+        """The newest entries."""
+        return self._audit.newest(limit) if self._audit is not None else []
+
+    # ── the account ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def status(self) -> dict[str, Any]:
+        """Everything that an operator needs to know, most urgent first."""
+        loaded, plan = self._now_in_force()
+        orders, now = self._operations.orders, monotonic()
+        counts = self._shares.counts(now)
+        total = sum(counts.values())
+        order = (
+            orders.file if orders.file is not None and orders.file.level >= orders.everywhere.level else orders.everywhere
+        )
+        incidents = loaded.policy.owners.incidents
+        release = loaded.policy.release
+        return {
+            "answers_now": self._shares.latest(now),
+            "shares": {source: round(count / total, 4) for source, count in counts.most_common()},
+            "answers": total,
+            **_order(order),
+            "epoch": orders.epoch,
+            "durable": self._operations.durable,
+            "kill_file": orders.file is not None,
+            "back": back(self._operations),
+            "routes": [self._route(f"{route.method} {route.template}", now) for route in plan.routes],
+            "owner": incidents.model_dump() if incidents is not None else None,
+            "policy": {
+                "service": loaded.policy.service,
+                "digest": loaded.digest,
+                "ok": self._reloader.outcome.ok,
+                "errors": self._reloader.outcome.errors,
+                "attempts": self._reloader.outcome.attempts,
+                "refused": self._reloader.outcome.refused,
+            },
+            "release": {"model": release.model, "version": release.version} if release is not None else None,
+            "guard": __version__,
+        }
+
+    def _route(self, key: str, now: float) -> dict[str, Any]:
+        order, why = self._operations.orders.in_force(key)
+        breakers = {target: breaker.snapshot(now) for route, target, breaker in self._breakers() if route == key}
+        return {"route": key, "mode": order.mode, "why": why if order.mode != "normal" else None, "breakers": breakers}
+
+    def _breakers(self) -> Iterator[tuple[str, str, Breaker]]:
+        return ((key[1], key[2], made) for key, made in self._runtime if isinstance(made, Breaker))  # type: ignore[index]
+
+
+def back(operations: Operations) -> str | None:
+    """The exact words that lead back up; None where nothing is lowered."""
+    orders = operations.orders
+    if orders.file is not None:
+        return "remove the kill file"
+    if orders.everywhere.mode != "normal":
+        return "guard restore --reason '…'"
+    for route in orders.routes or {}:
+        return f"guard restore --route '{route}' --reason '…'"
+    return None
+
+
+def _order(order: Order) -> dict[str, Any]:
+    since = order.since or None
+    return {
+        "mode": order.mode,
+        "since": _written(since),
+        "reason": order.reason or None,
+        "who": order.who or None,
+        "until": _written(order.until),
+    }
+
+
+def _written(wall: float | None) -> str | None:
+    return None if wall is None else datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -94,6 +94,7 @@ class _Sidecar:
             lambda: self.door.connections,
             wall=self._wall,
             event=self.log.event,
+            recompile=self._recompile,
             environ=environ,
         )
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,6 +120,7 @@ class _Sidecar:
             certificate=Path.read_bytes,
             upstream=self.settings.upstream,
             clock=self.clock,
+            observed=self.operators.observed,
             changed=self.operators.breaker_changed,
             sinks=(self.operators.shares, Trouble(self.log)),
         )
@@ -185,6 +187,9 @@ class _Sidecar:
         self.door = Door(plan, _limits(limits), self.budget)
         self._put_in_force(loaded, plan, draft)
         self.operators.recall(self.state)
+        if self.operators.observed():  # known only now that the state folder is open
+            draft = self.runtime.draft()
+            self._put_in_force(loaded, compile_plan(loaded, self.means, draft), draft)
         if refused is None:
             self._keep(loaded)
         return refused
@@ -210,6 +215,12 @@ class _Sidecar:
             raise Unstartable(f"guard: another guard uses the state folder {error}", 2) from None
         except (OSError, RuntimeError) as error:
             self.log.event("state_unavailable", logging.WARNING, why=str(error))
+
+    async def _recompile(self) -> None:
+        """The same policy again, after an order that changes what is made of it."""
+        contents, path = self.loaded.contents, self.path or NAME
+        with reload.beside_the_loop():
+            await self._apply(await asyncio.to_thread(load, path, environ=self.environ, read=contents.__getitem__))
 
     async def _apply(self, loaded: Loaded) -> None:
         """Put a policy in force. Raises PolicyInvalid, and then nothing has changed."""

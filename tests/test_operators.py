@@ -291,3 +291,16 @@ def test_every_peer_is_told(guard: Sidecar, tmp_path: Path) -> None:
     done = run(tmp_path, "kill", "--reason", "r", "--peers", f"{address},127.0.0.1:9", GUARD_TOKEN=secret)
     assert done.returncode == 1
     assert "applied 1/2 in " in done.stdout
+
+
+def test_a_contract_that_is_itself_wrong_is_observed_for_a_time(guard: Sidecar, tmp_path: Path) -> None:
+    assert ask(guard.connect(), "x")[0] == 422
+    done = run(tmp_path, "observe", "--route", "POST /predict", "--ttl", "15m", "--reason", "the contract is wrong")
+    assert done.returncode == 0, done.stderr
+    assert ask(guard.connect(), "x")[:2] == (200, "model")
+    assert "NOT ENFORCED until" in run(tmp_path, "status").stdout
+    guard.process.kill()
+    guard.process.wait(WITHIN)
+    with sidecar("policy.yaml", folder=tmp_path) as again:
+        again.wait_for("admin")
+        assert ask(again.connect(), "x")[:2] == (200, "model"), "it survives a restart"

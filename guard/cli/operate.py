@@ -139,6 +139,8 @@ def shown(told: dict[str, Any]) -> str:
         )
         own = f"mode {route['mode']}" + (f" ({route['why']})" if route["why"] else "")
         lines.append(f"  {route['route']:32} {own:24} breaker: {breakers or '-'}")
+        if observed := route.get("observed"):
+            lines.append(f"    contract NOT ENFORCED until {observed['until']}, by {observed['who']}: {observed['reason']}")
     owner = told["owner"] or {}
     if owner:
         lines.append(f"owner:       {owner.get('team')}   page: {owner.get('page')}   runbook: {owner.get('runbook')}")
@@ -183,6 +185,16 @@ def restore(where: Where, route: str | None, reason: str) -> int:
     after = ask(endpoint, "GET", "/status", ca=where.ca)
     if after.status == 200 and after.body["back"]:
         click.echo(f"still lowered: {after.body['back']}")
+    return 0
+
+
+def observe(where: Where, route: str, ttl: float, reason: str) -> int:
+    """Count violations of a route and deny nothing, for a time."""
+    order = {"route": route, "enforcement": "observe", "ttl": ttl, "reason": reason}
+    said = ask(find(where), "PUT", "/enforcement", order, ca=where.ca)
+    if said.status != 200:
+        return failed(said)
+    click.echo(f"in force: the contract of {route} is observed, not enforced, epoch {said.body['epoch']}")
     return 0
 
 

@@ -101,4 +101,16 @@ def token(name: str, role: str) -> int:
     return operate.token(name, role)
 
 
-COMMANDS = (status, kill, restore, audit, token)
+@click.command()
+@_found
+@click.option("--route", required=True, metavar="'METHOD /path'")
+@click.option("--ttl", required=True, callback=_seconds, metavar="15m", help="For so long.")
+@click.option("--reason", required=True, help="Why; it is audited.")
+def observe(admin: str | None, state_dir: Path | None, ca: Path | None, route: str, ttl: float, reason: str) -> int:
+    """Stop enforcing the contract of a route for a time: it is the contract that is wrong."""
+    from guard.cli import operate  # noqa: PLC0415
+
+    return operate.observe(_where(admin, state_dir, ca), route, ttl, reason)
+
+
+COMMANDS = (status, kill, restore, observe, audit, token)

@@ -2,6 +2,7 @@
 
     GET  /admin/v1/status          what answers now, since when, why, who set it; modes and breakers of every route
     PUT  /admin/v1/mode            {"mode", "reason", "ttl"?, "route"?, "cut"?}; to raise, If-Match: <epoch>
+    PUT  /admin/v1/enforcement     {"route", "enforcement": observe|enforce, "ttl", "reason"}
     PUT  /admin/v1/breakers        {"route", "target", "state", "reason"}
     POST /admin/v1/policy/reload   read the policy from disk now
     GET  /admin/v1/audit?limit=    who did what, the newest first
@@ -44,6 +45,11 @@ class Service(Protocol):
     async def set_breaker(self, *, route: str, target: str, state: str, reason: str, who: str) -> dict[str, Any]:
         """Force a breaker, or let it go. Raises Refused."""
 
+    async def set_enforcement(
+        self, *, route: str, enforcement: str, reason: str, ttl: float | None, who: str
+    ) -> dict[str, Any]:
+        """Observe a contract for a time, or enforce it again. Raises Refused."""
+
     async def reload(self, *, who: str) -> dict[str, Any]:
         """Read the policy now. Raises Refused."""
 
@@ -63,6 +69,14 @@ class ModeOrder(_Order):
     ttl: float | None = Field(default=None, gt=0, le=30 * 86400)
     route: str | None = None
     cut: bool = False
+
+
+class EnforcementOrder(_Order):
+    """The body of PUT enforcement."""
+
+    route: str
+    enforcement: Literal["observe", "enforce"]
+    ttl: float | None = Field(default=None, gt=0, le=7 * 86400)
 
 
 class BreakerOrder(_Order):
@@ -90,6 +104,7 @@ def application(service: Service, identify: Identify, hosts: frozenset[str]) -> 
     paths: list[tuple[str, str, Endpoint]] = [
         ("GET", "/admin/v1/status", made.status),
         ("PUT", "/admin/v1/mode", made.mode),
+        ("PUT", "/admin/v1/enforcement", made.enforcement),
         ("PUT", "/admin/v1/breakers", made.breakers),
         ("POST", "/admin/v1/policy/reload", made.reload),
         ("GET", "/admin/v1/audit", made.audit),
@@ -169,6 +184,11 @@ class _Api:
             raise Refused(412, "epoch", "If-Match is not an epoch")
         epoch = int(raw) if raw else None
         return JSONResponse(await self._service.set_mode(**order.model_dump(), who=who.name, epoch=epoch))
+
+    async def enforcement(self, request: Request, who: Identity) -> Response:
+        """PUT enforcement."""
+        order = await _read(request, EnforcementOrder)
+        return JSONResponse(await self._service.set_enforcement(**order.model_dump(), who=who.name))
 
     async def breakers(self, request: Request, who: Identity) -> Response:
         """PUT breakers."""

@@ -51,6 +51,18 @@ OPENAPI: Final[dict[str, Any]] = {
                 epoch=True,
             )
         },
+        "/admin/v1/enforcement": {
+            "put": _operation(
+                "Stop enforcing a contract for a time, or enforce it again",
+                _object(
+                    ["route", "enforcement", "reason"],
+                    route={"type": "string"},
+                    enforcement={"enum": ["observe", "enforce"]},
+                    ttl={"type": ["number", "null"], "exclusiveMinimum": 0, "description": "seconds; needed to observe"},
+                    reason=_REASON,
+                ),
+            )
+        },
         "/admin/v1/breakers": {
             "put": _operation(
                 "Force a breaker, or let it go",

@@ -7,7 +7,7 @@ An order is in force before it is on disk, for lowering is never blocked; it is 
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from time import monotonic
 from typing import Any, Final, Protocol
@@ -46,13 +46,15 @@ class Operations:
         event: Callable[..., None],
         cut: Callable[[], int],
         force: Callable[[Mapping[str, str]], None],
+        recompile: Callable[[], Awaitable[None]],
         audit: Callable[[dict[str, object]], None],
     ) -> None:
         self.orders = Orders()
         self.state: StateFolder | None = None
         self.durable = True
         self._ceilings, self._wall, self._event, self._cut, self._audit = ceilings, wall, event, cut, audit
-        self._force = force
+        self._force, self._recompile = force, recompile
+        self._relaxes: dict[str, float] = {}  # monotonic ends of what is observed for a time
         self._ends: dict[str | None, float] = {}  # monotonic: a step of the wall clock ends nothing
         self._turn = asyncio.Lock()
 
@@ -75,6 +77,8 @@ class Operations:
         for route, order in [(None, self.orders.everywhere), *(self.orders.routes or {}).items()]:
             if order.until is not None:
                 self._ends[route] = now + order.until - wall
+        for route, order in (self.orders.observed or {}).items():
+            self._relaxes[route] = now + (order.until or 0.0) - wall
         self.bound()
 
     def bound(self) -> None:
@@ -171,6 +175,38 @@ class Operations:
             self._record(entry)
         return {"epoch": self.orders.epoch, "route": route, "target": target, "state": state, "durable": durable}
 
+    async def set_enforcement(
+        self, *, route: str, enforcement: str, reason: str, ttl: float | None, who: str
+    ) -> dict[str, object]:
+        """Stop enforcing a contract that is itself wrong, for a time; or enforce it again. Raises Refused."""
+        if route not in dict(self._ceilings()):
+            raise Refused(404, "route", "no such route")
+        if enforcement == "observe" and ttl is None:
+            raise Refused(422, "ttl", "a contract is not enforced for a time only; say how long")
+        wall = self._wall()
+        order = Order("normal", reason, who, wall, None if ttl is None else wall + ttl)
+        async with self._turn:
+            return await self._enforce(route, order if enforcement == "observe" else None, order)
+
+    async def _enforce(self, route: str, observed: Order | None, order: Order) -> dict[str, object]:
+        before = route in (self.orders.observed or {})
+        others = {name: one for name, one in (self.orders.observed or {}).items() if name != route}
+        if observed is not None:
+            others[route] = observed
+        self.orders = replace(self.orders, epoch=self.orders.epoch + 1, observed=others)
+        self._relaxes.pop(route, None)
+        if observed is not None and observed.until is not None:
+            self._relaxes[route] = monotonic() + observed.until - observed.since
+        await self._recompile()
+        durable = await self._save()
+        words = ("enforce", "observe")
+        self._record({
+            "at": self._wall(), "who": order.who, "what": "enforcement", "route": route, "from": words[before],
+            "to": words[observed is not None], "why": order.reason, "until": observed.until if observed else None,
+            "epoch": self.orders.epoch, "durable": durable,
+        })  # fmt: skip
+        return {"epoch": self.orders.epoch, "route": route, "enforcement": words[observed is not None], "durable": durable}
+
     # ── time and the kill file ────────────────────────────────────────────────────────────────────────────────────
 
     async def expire(self) -> None:
@@ -184,6 +220,10 @@ class Operations:
                 after = Order("normal", "its time is over", before.who, self._wall())
                 self._decide(route, after, None)
                 self._tell(route, before, after, durable=await self._save())
+        for route in [route for route, end in self._relaxes.items() if end <= now]:
+            async with self._turn:
+                before = (self.orders.observed or {}).get(route, NORMAL)
+                await self._enforce(route, None, Order("normal", "its time is over", before.who, self._wall()))
 
     def heed_file(self, text: str | None) -> None:
         """What the kill file says now; None where there is none."""
@@ -200,7 +240,8 @@ def _written(orders: Orders) -> dict[str, Any]:
     """The orders as they are kept; the kill file is its own record."""
     routes = {route: asdict(order) for route, order in (orders.routes or {}).items()}
     return {"format": FORMAT, "epoch": orders.epoch, "everywhere": asdict(orders.everywhere), "routes": routes,
-            "forced": dict(orders.forced or {})}  # fmt: skip
+            "forced": dict(orders.forced or {}),
+            "observed": {route: asdict(order) for route, order in (orders.observed or {}).items()}}  # fmt: skip
 
 
 def _read(document: Mapping[str, Any]) -> Orders:
@@ -208,7 +249,8 @@ def _read(document: Mapping[str, Any]) -> Orders:
         raise ValueError("another format")
     routes = {str(route): _order(order) for route, order in document["routes"].items()}
     forced = {str(key): str(state) for key, state in document["forced"].items() if state in {"open", "closed"}}
-    return Orders(int(document["epoch"]), _order(document["everywhere"]), routes, None, forced)
+    observed = {str(route): _order(order) for route, order in document["observed"].items()}
+    return Orders(int(document["epoch"]), _order(document["everywhere"]), routes, None, forced, observed)
 
 
 def _order(fields: Mapping[str, Any]) -> Order:

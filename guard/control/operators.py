@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -42,6 +42,7 @@ class Operators:
         *,
         wall: Callable[[], float],
         event: Callable[..., None],
+        recompile: Callable[[], Awaitable[None]],
         environ: Mapping[str, str],
     ) -> None:
         self.shares = Shares()
@@ -53,10 +54,20 @@ class Operators:
         self._socket: socket.socket | None = None
         self._keys = listener.Keys(None, None)
         self.operations = Operations(
-            self._ceilings, wall=wall, event=event, cut=self._cut, force=self._force, audit=self._audited
+            self._ceilings,
+            wall=wall,
+            event=event,
+            cut=self._cut,
+            force=self._force,
+            recompile=recompile,
+            audit=self._audited,
         )
 
     # ── the data plane ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def observed(self) -> frozenset[str]:
+        """Routes whose contract is not enforced for now."""
+        return frozenset(self.operations.orders.observed or {})
 
     def recall(self, state: StateFolder | None) -> None:
         """What was decided before the restart, and the kill file: before the first client is accepted."""

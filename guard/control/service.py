@@ -49,6 +49,12 @@ class Service:
             raise Refused(404, "route", "no such route and target")
         return await self._operations.set_breaker(route=route, target=target, state=state, reason=reason, who=who)
 
+    async def set_enforcement(
+        self, *, route: str, enforcement: str, reason: str, ttl: float | None, who: str
+    ) -> dict[str, Any]:
+        """Observe a contract for a time, or enforce it again. Raises Refused."""
+        return await self._operations.set_enforcement(route=route, enforcement=enforcement, reason=reason, ttl=ttl, who=who)
+
     async def reload(self, *, who: str) -> dict[str, Any]:
         """Read the policy now."""
         del who
@@ -98,7 +104,15 @@ class Service:
     def _route(self, key: str, now: float) -> dict[str, Any]:
         order, why = self._operations.orders.in_force(key)
         breakers = {target: breaker.snapshot(now) for route, target, breaker in self._breakers() if route == key}
-        return {"route": key, "mode": order.mode, "why": why if order.mode != "normal" else None, "breakers": breakers}
+        observed = (self._operations.orders.observed or {}).get(key)
+        enforcement = {"observed": _order(observed)} if observed is not None else {}
+        return {
+            **enforcement,
+            "route": key,
+            "mode": order.mode,
+            "why": why if order.mode != "normal" else None,
+            "breakers": breakers,
+        }
 
     def _breakers(self) -> Iterator[tuple[str, str, Breaker]]:
         return ((key[1], key[2], made) for key, made in self._runtime if isinstance(made, Breaker))  # type: ignore[index]

@@ -47,6 +47,8 @@ class Orders:
     file: Order | None = None
     forced: Mapping[str, str] | None = None
     """Breakers in forced states: `ROUTE > TARGET` → open or closed."""
+    observed: Mapping[str, Order] | None = None
+    """Routes whose contract is not enforced for a time; the orders say who, why and until when."""
 
     def order(self, route: str | None) -> Order:
         """What was decided for a route alone, or, for None, for all of them."""

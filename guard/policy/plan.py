@@ -105,6 +105,8 @@ class Means:
     """Reads a file of `tls`. Raises OSError."""
     upstream: Origin | None = None  # in place of the policy's
     clock: WallClock = field(default_factory=WallClock)
+    observed: Callable[[], frozenset[str]] = frozenset
+    """Keys of routes whose contract operators do not enforce for now."""
     changed: Callable[[str, str, object], None] = lambda _route, _target, _change: None
     """Hears of every change of a breaker."""
     sinks: Sequence[Sink] = ()
@@ -144,6 +146,7 @@ class _Compiler:
         self.means = means
         self.draft = draft
         self.targets = Targets(loaded.policy, means, draft)
+        self._observed = means.observed()
         self.errors: list[PolicyError] = []
 
     @contextmanager
@@ -163,6 +166,8 @@ class _Compiler:
         before = len(self.errors)
         if isinstance(route, Passthrough):
             return self._passthrough(key, method, template)
+        if key in self._observed:
+            route = route.but(enforcement="observe")
         dialect: Dialect = DIALECTS["json"]
         contract, judges = self._input(key, route)
         output = self._output(key, route)

@@ -21,14 +21,18 @@ class Floor:
         self.forced: dict[str, str] = {}
         self.events: list[str] = []
         self.audited: list[dict[str, Any]] = []
+        self.observed: list[frozenset[str]] = []
         self.wall = 1000.0
         self.cuts = 0
         self.operations = Operations(
             self.ceilings.items, wall=lambda: self.wall, event=lambda name, *_, **__: self.events.append(name),
-            cut=self.cut, force=lambda forced: self.forced.update(forced), audit=self.audited.append,
+            cut=self.cut, force=lambda forced: self.forced.update(forced), audit=self.audited.append, recompile=self.recompile,
         )  # fmt: skip
         self.state = StateFolder(folder) if folder is not None else None
         self.operations.recall(self.state)
+
+    async def recompile(self) -> None:
+        self.observed.append(frozenset(self.operations.orders.observed or {}))
 
     def cut(self) -> int:
         self.cuts += 1
@@ -144,8 +148,8 @@ def later(folder: Path, wall: float) -> Floor:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"null", b'{"format": 2}', b'{"format":1,"epoch":1,"everywhere":{"mode":"fast"},"routes":{},"forced":{}}',
-     b'{"format":1,"epoch":1,"everywhere":{"mode":"normal","extra":1},"routes":{},"forced":{}}', b"\xff\xfe"],
+    [b"", b"{", b"[]", b"null", b'{"format": 2}', b'{"format":1,"epoch":1,"everywhere":{"mode":"fast"},"routes":{},"forced":{},"observed":{}}',
+     b'{"format":1,"epoch":1,"everywhere":{"mode":"normal","extra":1},"routes":{},"forced":{},"observed":{}}', b"\xff\xfe"],
 )  # fmt: skip
 def test_orders_that_cannot_be_read_are_taken_for_a_kill(tmp_path: Path, content: bytes) -> None:
     state = StateFolder(tmp_path)
@@ -188,3 +192,34 @@ def test_a_kill_file_that_cannot_be_looked_at_is_not_gone(tmp_path: Path) -> Non
     loop.symlink_to(loop)
     with pytest.raises(kill_file.Unreadable):
         kill_file.look(loop)
+
+
+def test_a_contract_is_observed_for_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 50.0
+    monkeypatch.setattr(operations, "monotonic", lambda: now)
+    floor = Floor(tmp_path)
+
+    def order(route: str, enforcement: str, ttl: float | None) -> dict[str, Any]:
+        return asyncio.run(
+            floor.operations.set_enforcement(route=route, enforcement=enforcement, reason="r", ttl=ttl, who="eve")
+        )
+
+    assert order("POST /a", "observe", 60.0)["enforcement"] == "observe"
+    assert order("POST /b", "observe", 600.0)["epoch"] == 2
+    for route, ttl, status in (("POST /a", None, 422), ("POST /none", 60.0, 404)):
+        with pytest.raises(Refused) as refused:
+            order(route, "observe", ttl)
+        assert refused.value.status == status
+    assert order("POST /b", "enforce", None)["enforcement"] == "enforce"
+    assert floor.observed[-1] == {"POST /a"}
+    floor.wall += 30
+    now = 80.0
+    assert floor.state is not None
+    floor.state.close()
+    floor = later(tmp_path, floor.wall)
+    asyncio.run(floor.operations.expire())
+    assert floor.operations.orders.observed.keys() == {"POST /a"}  # type: ignore[union-attr]
+    now = 111.0
+    asyncio.run(floor.operations.expire())
+    assert floor.observed == [frozenset()]
+    assert floor.audited[-1]["why"] == "its time is over"

@@ -304,3 +304,27 @@ def test_a_contract_that_is_itself_wrong_is_observed_for_a_time(guard: Sidecar, 
     with sidecar("policy.yaml", folder=tmp_path) as again:
         again.wait_for("admin")
         assert ask(again.connect(), "x")[:2] == (200, "model"), "it survives a restart"
+
+
+def test_a_drill_walks_every_rung_and_leaves_no_trace(guard: Sidecar, tmp_path: Path, model: Model) -> None:
+    url = f"http://127.0.0.1:{guard.port}"
+    done = run(tmp_path, "drill", str(tmp_path / "policy.yaml"), "--data", url, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert [(step["rung"], step["source"]) for step in told["steps"]] == [
+        (rung, rung) for rung in ("model", "previous", "cached", "rules", "disabled")
+    ]
+    assert told == json.loads((tmp_path / "evidence" / "drill.json").read_text())
+    assert source(guard) == "model"
+    assert json.loads(run(tmp_path, "status", "--json").stdout)["back"] is None
+    model.answer = (200, b'{"label":"undeclared"}')
+    done = run(tmp_path, "drill", str(tmp_path / "policy.yaml"), "--data", url)
+    assert done.returncode == 1
+    assert "FAIL POST /predict                model" in done.stdout
+    assert "answered from previous" in done.stdout
+
+
+def test_a_drill_needs_a_service_that_is_not_lowered(guard: Sidecar, tmp_path: Path) -> None:
+    assert run(tmp_path, "kill", "--reason", "r").returncode == 0
+    done = run(tmp_path, "drill", str(tmp_path / "policy.yaml"))
+    assert (done.returncode, done.stderr) == (1, "guard: no drill: the service is lowered already\n")

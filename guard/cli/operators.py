@@ -113,4 +113,32 @@ def observe(admin: str | None, state_dir: Path | None, ca: Path | None, route: s
     return operate.observe(_where(admin, state_dir, ca), route, ttl, reason)
 
 
-COMMANDS = (status, kill, restore, observe, audit, token)
+def _requests(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, Path]:
+    found = {}
+    for one in value:
+        route, equals, file = one.partition("=")
+        if not equals or not Path(file).is_file():
+            raise click.BadParameter("expected 'METHOD /path=FILE'")
+        found[route] = Path(file)
+    return found
+
+
+@click.command()
+@_found
+@click.argument("policy", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--data", default="http://127.0.0.1:8900", show_default=True, metavar="URL", help="Where clients connect.")
+@click.option(
+    "--request", "requests", multiple=True, callback=_requests, metavar="'METHOD /path=FILE'", help="A body to send."
+)
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def drill(
+    admin: str | None, state_dir: Path | None, ca: Path | None, policy: Path, data: str, requests: dict[str, Path],
+    as_json: bool,  # noqa: FBT001
+) -> int:  # fmt: skip
+    """Walk the running service that POLICY declares down each rung and back. Exit 1 where one breaks its promise."""
+    from guard.kit import drill as kit  # noqa: PLC0415
+
+    return kit.run(_where(admin, state_dir, ca), policy, data.rstrip("/"), requests, as_json=as_json)
+
+
+COMMANDS = (status, kill, restore, observe, drill, audit, token)

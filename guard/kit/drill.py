@@ -1,0 +1,157 @@
+"""`guard drill`: walks a running service down its ladder and back, and proves that each rung keeps its promise.
+
+For every route and each of its rungs: the mode is lowered to it, requests are sent until an answer comes from there, and it is
+held against the output contract. Each order has a time to live, so that a drill that is interrupted ends by
+itself; at the end the mode is what it was.
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from guard.cli.operate import Endpoint, Where, ask, find
+from guard.kit.example import NoExample, example
+from guard.policy.errors import PolicyInvalid
+from guard.policy.load import Loaded, load
+from guard.policy.plan import CompiledPlan, Means, compile_plan
+from guard.policy.route import Route as RoutePolicy
+from guard.proxy.values import Allow, Route
+
+WITHIN: Final = 2.0
+"""Seconds in which an order must show on the data plane."""
+TTL: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rung of one route."""
+
+    route: str
+    rung: str
+    ok: bool
+    seconds: float | None  # from the order to the first answer from there
+    status: int
+    source: str
+    why: str
+
+
+def run(where: Where, policy: Path, data: str, requests: dict[str, Path], *, as_json: bool) -> int:
+    """0: every rung answered as it promises. 1: one did not, or the policy is wrong."""
+    try:
+        loaded = load(policy, environ=where.environ)
+        plan = compile_plan(loaded, Means())
+    except PolicyInvalid as invalid:
+        click.echo(str(invalid), err=True)
+        return 1
+    endpoint = find(where)
+    before = ask(endpoint, "GET", "/status", ca=where.ca)
+    if before.status != 200 or before.body["mode"] != "normal":
+        said = "the service is lowered already" if before.status == 200 else before.body.get("code")
+        click.echo(f"guard: no drill: {said}", err=True)
+        return 1
+    steps: list[Step] = []
+    for route in plan.routes:
+        steps += _route(endpoint, where, loaded, route, data, requests)
+    return _report(policy, loaded, plan, steps, as_json=as_json)
+
+
+def _route(
+    endpoint: Endpoint, where: Where, loaded: Loaded, route: Route, data: str, requests: dict[str, Path]
+) -> list[Step]:
+    key = f"{route.method} {route.template}"
+    declared = loaded.policy.routes[key]
+    if not isinstance(declared, RoutePolicy) or "{" in route.template or route.template.endswith("*"):
+        return []
+    try:
+        wall = time.time()  # noqa: TID251 — the edge of this command
+        body = requests[key].read_bytes() if key in requests else json.dumps(example(declared, wall)).encode()
+    except NoExample as error:
+        return [Step(key, "", False, None, 0, "", f"no request to try: {error}; give one with --request")]
+    steps = []
+    for rung in route.ladder:
+        mode = "normal" if rung.source == "model" else rung.source
+        steps.append(_rung(endpoint, where, route, mode, rung.source, data, body))
+    _mode(endpoint, where, key, "normal")
+    return steps
+
+
+def _mode(endpoint: Endpoint, where: Where, route: str, mode: str) -> str:
+    """Order a mode; why it was not taken, or nothing."""
+    epoch = ask(endpoint, "GET", "/status", ca=where.ca).etag
+    order = {"mode": mode, "route": route, "reason": "drill", "ttl": TTL if mode != "normal" else None}
+    said = ask(endpoint, "PUT", "/mode", order, ca=where.ca, epoch=epoch)
+    return "" if said.status == 200 else f"the order was refused: {said.body.get('code')}"
+
+
+def _rung(endpoint: Endpoint, where: Where, route: Route, mode: str, source: str, data: str, body: bytes) -> Step:
+    import httpx2  # noqa: PLC0415
+
+    key = f"{route.method} {route.template}"
+    refused = _mode(endpoint, where, key, mode)
+    if refused:
+        return Step(key, source, False, None, 0, "", refused)
+    begun, got, status = time.perf_counter(), "", 0
+    answer = b""
+    headers = {"content-type": "application/json", "user-agent": "guard-drill"}
+    with httpx2.Client(trust_env=False, timeout=15.0) as client:
+        while time.perf_counter() - begun < WITHIN:
+            try:
+                found = client.request(route.method, data + route.template, content=body, headers=headers)
+            except httpx2.HTTPError as error:
+                return Step(key, source, False, None, 0, "", f"{data}: {type(error).__name__}")
+            got, status, answer = found.headers.get("x-guard-source", ""), found.status_code, found.content
+            if got == source or not got:
+                break
+            if source == "cached":
+                return Step(key, source, True, None, status, got, "nothing was kept for this request")
+    took = time.perf_counter() - begun
+    why = _broken(route, source, status, answer) if got == source else f"answered from {got or 'nobody'}"
+    return Step(key, source, not why, round(took, 4), status, got, why)
+
+
+def _broken(route: Route, source: str, status: int, body: bytes) -> str:
+    """How an answer breaks the output contract; nothing where it does not."""
+    if source == "disabled" or route.output is None:
+        return ""
+    if not 200 <= status < 300:
+        return f"status {status}"
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return "not JSON"
+    verdict = route.output.judge_own(document, None) if source == "rules" else route.output.judge(body, None)
+    if isinstance(verdict, Allow):
+        return ""
+    return "breaks the output contract: " + ", ".join(f"{one.pointer} {one.code}" for one in verdict.violations)
+
+
+def _report(policy: Path, loaded: Loaded, plan: CompiledPlan, steps: list[Step], *, as_json: bool) -> int:
+    ok = bool(steps) and all(step.ok for step in steps)
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    document: dict[str, Any] = {
+        "kind": "drill", "at": at, "ok": ok, "policy": loaded.digest, "service": loaded.policy.service,
+        "release": loaded.policy.release.version if loaded.policy.release else None,
+        "steps": [asdict(step) for step in steps],
+    }  # fmt: skip
+    folder = policy.parent / "evidence"
+    try:
+        folder.mkdir(exist_ok=True)
+        (folder / "drill.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        click.echo(f"guard: no evidence kept: {error.strerror}", err=True)
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+        return 0 if ok else 1
+    for step in steps:
+        took = f"{step.seconds * 1e3:6.0f} ms" if step.seconds is not None else "        -"
+        click.echo(
+            f"  {'ok  ' if step.ok else 'FAIL'} {step.route:28} {step.rung:9} {took}  {step.status or '-':>3}  {step.why}"
+        )
+    click.echo(
+        f"{'every rung keeps its promise' if ok else 'NOT AS PROMISED'}: {len(plan.routes)} routes, {len(steps)} steps"
+    )
+    return 0 if ok else 1

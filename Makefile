@@ -8,7 +8,7 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format schema bench-quick fuzz differential lock clean
+.PHONY: help venv demo test lint format schema bench-quick fuzz differential simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -75,6 +75,11 @@ fuzz: .cache/fuzz/.stamp  ## fuzz the edges, JSON and the policy by coverage, SE
 
 differential: $(STAMPS)/bench  ## guard and Envoy, the same bytes to both; writes docs/differences-from-envoy.md
 	@$(BIN)/python -m tests.differential.run --write
+
+SEEDS ?= 1000
+FIRST ?= 0
+simulate: $(STAMPS)/dev  ## whole services with a clock of their own, SEEDS=1000 of them
+	@$(BIN)/python -m tests.simulator $(SEEDS) $(FIRST)
 
 lock: $(STAMPS)/venv  ## resolve the dependencies anew (hashes, no index addresses)
 	@$(BIN)/python requirements/lock.py

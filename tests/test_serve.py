@@ -25,7 +25,7 @@ upstream: UPSTREAM
 release: {version: "3.10"}
 routes:
   POST /predict:
-    timeout: {connect: 300ms, attempt: 400ms, request: 2s}
+    timeout: {connect: 300ms, attempt: 1s, request: 2s}
     limits: {concurrency: 1, queue: 1, queue_timeout: 100ms}
     breaker: {minimum_calls: 1000, consecutive_failures: 1000}
     input: {age: {type: integer, min: 18, max: 120}, id: {type: string, send: false, required: false}}

@@ -1,8 +1,8 @@
 """`guard drill`: walks a running service down its ladder and back, and proves that each rung keeps its promise.
 
-For every route and each of its rungs: the mode is lowered to it, requests are sent until an answer comes from there, and it is
-held against the output contract. Each order has a time to live, so that a drill that is interrupted ends by
-itself; at the end the mode is what it was.
+For every route and each of its rungs: the mode is lowered to it, requests are sent until an answer comes from there, and
+it is held against the output contract. Each order has a time to live, so that a drill that is interrupted ends by itself;
+at the end the mode is what it was.
 """
 
 import json

@@ -176,11 +176,10 @@ class Exchange:
     def refuse(self, code: RefusalCode) -> None:
         """The body cannot be read to its end."""
         self.broken = code
-        if self.ended:
-            return
-        self._drop_call()
-        if self._waiting is not None:
-            self._answer(None, Refused(code))
+        if not self.ended:
+            self._drop_call()
+            if self._waiting is not None:
+                self._answer(None, Refused(code))
 
     def _pump_body(self, link: Link) -> None:
         if self._body_sent:
@@ -244,10 +243,11 @@ class Exchange:
         if dial is not self._dial or call is None:
             return False
         self._dial = None
-        if link is None:
+        reason = reason or call.target.closed
+        if link is None or reason is not None:
             self._fail(Failed(reason or "connect", sent=False))
-        else:
-            self._send(link, call)
+            return False
+        self._send(link, call)
         return True
 
     def _send(self, link: Link, call: Call) -> None:

@@ -289,6 +289,9 @@ def test_sigterm_finishes_what_is_under_way_and_exits_0(model: Model, tmp_path: 
         while not model.received and time.monotonic() < deadline:
             time.sleep(0.005)
         process.send_signal(signal.SIGTERM)
+        assert process.stderr
+        while json.loads(process.stderr.readline())["event"] != "draining":
+            pass
         model.hold.set()
         thread.join()
         assert process.wait(10) == 0

@@ -1,0 +1,102 @@
+"""Dialogues about the ladder: deadlines of clients, modes in the midst, no fallback wanted, what counts for a breaker."""
+
+from typing import Any
+
+import pytest
+
+from guard.proxy.values import Answer, Call, Failed, Head, Reply
+from tests.proxy.scene import POST, Stage, header
+
+GOOD = Answer(200, [], b"{}", called_at=100.0, head_at=100.0, end_at=100.0)
+
+
+def asked(stage: Stage) -> Call:
+    stage.say()
+    call = stage.say(b"{}")
+    assert isinstance(call, Call)
+    return call
+
+
+def waiting(value: bytes) -> Stage:
+    stage = Stage(head=Head(b"POST", b"/predict", [*POST.headers, (b"x-wait", value)]))
+    stage.route.deadline_header = b"x-wait"
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("value", "until"),
+    [(b"0.5", 100.5), (b"250ms", 100.25), (b"2s", 102.0), (b"60", 103.0), (b"soon", 103.0), (b"-1", 103.0)],
+)
+def test_a_client_can_shorten_our_deadline_and_not_lengthen_it(value: bytes, until: float) -> None:
+    call = asked(waiting(value))
+    assert call.until == until
+    assert call.remaining == b"x-wait"
+    assert b"x-wait" not in dict(call.head.headers), "it is said anew when it is sent"
+
+
+def test_no_time_left_is_no_call() -> None:
+    stage = waiting(b"20ms")
+    stage.say()
+    reply = stage.say(b"{}")
+    assert isinstance(reply, Reply)
+    assert header(reply, b"x-guard-reason") == b"no_time"
+    assert stage.model.breaker.settled == []
+
+
+def test_the_impatience_of_a_client_is_no_fault_of_the_model() -> None:
+    for value, outcome in ((b"500ms", "IGNORED"), (b"60", "FAILURE")):
+        stage = waiting(value)
+        call = asked(stage)
+        stage.now.now = call.until
+        stage.say(Failed("timeout"))
+        assert stage.model.breaker.settled[0][0].name == outcome
+
+
+def test_a_mode_closes_the_rungs_above_it() -> None:
+    stage = Stage()
+    stage.route.ceiling.level = 3
+    stage.say()
+    reply = stage.say(b"{}")
+    assert header(reply, b"x-guard-source") == b"rules"
+    assert header(reply, b"x-guard-reason") == b"mode"
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_an_answer_after_the_kill_is_not_given(complete: bool) -> None:
+    stage = Stage(collect=0)
+    asked(stage)
+    stage.route.ceiling.level, stage.route.ceiling.why = 3, "kill_file"
+    reply: Any = stage.say(Answer(200, [], b"", complete=complete))
+    assert (header(reply, b"x-guard-source"), header(reply, b"x-guard-reason")) == (b"rules", b"kill_file")
+    assert stage.model.breaker.settled[0][0].name == "IGNORED"
+    assert stage.model.breaker.out == 0
+
+
+def test_a_client_that_wants_no_fallback_gets_none() -> None:
+    stage = Stage(head=Head(b"POST", b"/predict", POST.headers, alone=True))
+    asked(stage)
+    reply = stage.say(Failed("connect"))
+    assert header(reply, b"x-guard-source") == b"disabled"
+    assert stage.record.descents == [("model", "connect")]
+    stage = Stage(head=Head(b"POST", b"/predict", POST.headers, alone=True))
+    asked(stage)
+    assert header(stage.say(GOOD), b"x-guard-source") == b"model"
+
+
+def test_a_pause_that_the_model_asks_for_is_told_to_its_breaker() -> None:
+    stage = Stage()
+    asked(stage)
+    stage.say(Answer(429, [(b"retry-after", b"7")], b""))
+    ((outcome, _, wait),) = stage.model.breaker.settled
+    assert (outcome.name, wait) == ("BACKOFF", 7.0)
+
+
+def test_only_the_models_own_answer_is_remembered() -> None:
+    kept: list[tuple[bytes, str]] = []
+    for answer, count in ((GOOD, 1), (Answer(500, [], b"x"), 1), (Failed("reset"), 1)):
+        stage = Stage()
+        stage.route.remember = lambda permit, found, now, version: kept.append((found.body, version))
+        asked(stage)
+        stage.say(answer)
+        assert len(kept) == count
+    assert kept == [(b"{}", "7")]

@@ -18,6 +18,7 @@ from guard.proxy.values import Ceiling, Source, Target
 if TYPE_CHECKING:
     from guard.policy.plan import Means
 
+NEVER = 1 << 62
 LEASE = 30.0
 """Seconds after which a call that a half-open breaker let through is given up for lost (reliability CB-06)."""
 
@@ -38,9 +39,8 @@ class Targets:
         target = self._target("model", key, route, self.upstream, pool, ceiling)
         release = self._policy.release
         version = release.version if release else ""
-        return Model(
-            target, self._breaker("model", key, route), collect=collect, replay=replay, version=version, eager=eager
-        )
+        breaker = self._breaker("model", key, route, trips=not eager)
+        return Model(target, breaker, collect=collect, replay=replay, version=version, eager=eager)
 
     def previous(self, key: str, route: RoutePolicy, previous: Previous, ceiling: Ceiling, *, collect: int) -> Model:
         """The one that still runs the release before, with limits, times and a breaker of its own."""
@@ -80,14 +80,15 @@ class Targets:
             ceiling=ceiling,
         )
 
-    def _breaker(self, source: Source, key: str, route: RoutePolicy) -> Breaker:
+    def _breaker(self, source: Source, key: str, route: RoutePolicy, *, trips: bool = True) -> Breaker:
+        """A passthrough route has one that only operators open: it may cover many paths, and one would close all."""
         declared = route.breaker or BreakerPolicy()
         slow = declared.slow
         config = Config(
             window=declared.window,
-            minimum_calls=declared.minimum_calls,
+            minimum_calls=declared.minimum_calls if trips else NEVER,
             failure_rate=declared.failure_rate,
-            consecutive_failures=declared.consecutive_failures,
+            consecutive_failures=declared.consecutive_failures if trips else NEVER,
             slow_duration=slow.duration if slow else None,
             slow_rate=slow.rate if slow else 1.0,
             open_for=declared.open_for,

@@ -1,0 +1,63 @@
+"""What is compiled of a policy besides its contracts and routes, which have tests of their own."""
+
+from pathlib import Path
+from typing import Any
+
+from guard.policy.load import load
+from guard.policy.plan import Means, compile_plan
+from guard.proxy.values import Settlement
+
+POLICY = """version: guard/v1
+service: s
+upstream: {url: http://model:1, limits: {concurrency: 7, queue: 8}}
+release: {version: "7"}
+routes:
+  POST /p:
+    timeout: {connect: 200ms, attempt: 2s, idle: 9s, request: 5s}
+    limits: {queue: 9}
+    breaker: {consecutive_failures: 3}
+    input: {age: {type: integer}}
+    output: {label: {enum: [a]}}
+    fallback:
+      - previous: {url: http://previous:2, version: "6", limits: {concurrency: 1}, timeout: {attempt: 1s}}
+      - cached: {max_age: 1h, entries: 10, bytes: 1MiB}
+      - rules: [{answer: {label: a}}]
+  GET /*: passthrough
+"""
+
+
+def compiled(tmp_path: Path, text: str = POLICY) -> Any:
+    (path := tmp_path / "p.yaml").write_text(text)
+    return compile_plan(load(path, environ={}), Means(pool=lambda origin, *_: str(origin)))
+
+
+def test_the_whole_ladder_in_its_order(tmp_path: Path) -> None:
+    route = compiled(tmp_path).routes[0]
+    assert [rung.source for rung in route.ladder] == ["model", "previous", "cached", "rules", "disabled"]
+    model, previous = route.ladder[:2]
+    assert (model.version, previous.version) == ("7", "6")
+    assert (model.target.pool, previous.target.pool) == ("http://model:1", "http://previous:2")
+    assert (model.target.host, previous.target.host) == (b"model:1", b"previous:2")
+    assert (model.target.attempt, previous.target.attempt) == (2.0, 1.0)
+    assert (model.target.idle, previous.target.idle, previous.target.connect) == (9.0, 9.0, 0.2)
+    assert (model.target.slots.concurrency, previous.target.slots.concurrency) == (7, 1)
+    assert (model.target.slots.queue_limit, previous.target.slots.queue_limit) == (9, 9)
+    assert model.target.slots is not previous.target.slots
+    assert model.breaker is not previous.breaker
+    assert model.target.ceiling is previous.target.ceiling is route.ceiling
+    assert route.remember is not None
+
+
+def test_an_observed_or_streamed_route_remembers_nothing(tmp_path: Path) -> None:
+    for key in ("enforcement: observe", "stream: true"):
+        text = POLICY.replace("    input:", f"    {key}\n    input:", 1)
+        assert compiled(tmp_path, text).routes[0].remember is None
+
+
+def test_a_breaker_opens_as_its_route_says_and_never_by_itself_on_a_passthrough(tmp_path: Path) -> None:
+    judged, passed = compiled(tmp_path).routes
+    for route, calls, state in ((judged, 3, "open"), (passed, 1000, "closed")):
+        breaker = route.ladder[0].breaker
+        for _ in range(calls):
+            breaker.admit(1.0).settle(Settlement.FAILURE, 1.0)
+        assert breaker.state == state

@@ -17,11 +17,14 @@ import uvloop
 from guard import __version__
 from guard.control import ops, reload, tls
 from guard.control.operators import Operators, Unreachable
-from guard.control.process import LoopErrors, connections_within
+from guard.control.process import LoopErrors, connections_within, quiet_crashes
 from guard.control.readiness import Readiness
+from guard.control.secrets import resolve
 from guard.control.shutdown import Shutdown
 from guard.control.state import StateFolder, StateTaken, open_state
+from guard.control.telemetry import Telemetry
 from guard.control.upstream import upstream_pool
+from guard.control.vitals import Vitals
 from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, load
 from guard.policy.observed import NAME, observed
@@ -33,7 +36,7 @@ from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
 from guard.proxy.pool import Pool
 from guard.proxy.probe import Probe
-from guard.telemetry.log import Log, Trouble
+from guard.telemetry.log import Foreign, Log
 
 COLLECT = (50_000, 20, 100)
 """A request leaves no cycles, so collections find nothing, and one in the midst of a large document multiplies its cost."""
@@ -97,6 +100,8 @@ class _Sidecar:
             recompile=self._recompile,
             environ=environ,
         )
+        self.errors = LoopErrors(self.log.event)
+        self.telemetry = Telemetry(self.log, self.operators.shares, self._wall, environ, self.errors)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> int:
@@ -113,7 +118,9 @@ class _Sidecar:
 
     async def _run(self) -> int:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(LoopErrors(self.log.event))
+        loop.set_exception_handler(self.errors)
+        quiet_crashes()
+        logging.getLogger().addHandler(Foreign(self.log))
         self.means = Means(
             pool=lambda origin, declared, age: upstream_pool(origin, declared, age, self.budget),
             defer=loop.call_soon,
@@ -122,7 +129,9 @@ class _Sidecar:
             clock=self.clock,
             observed=self.operators.observed,
             changed=self.operators.breaker_changed,
-            sinks=(self.operators.shares, Trouble(self.log)),
+            sinks=(self.telemetry.sink,),
+            tracer=self.telemetry.tracer,
+            secret=lambda secret: resolve(secret, self.environ),
         )
         self._tick(loop)
         self.shutdown.heed(loop, lambda: self._hold(self._reload()))
@@ -133,6 +142,8 @@ class _Sidecar:
             self.operators.bind(self.settings.admin or self.loaded.policy.listen.admin)
         except Unreachable as error:
             raise Unstartable(str(error)) from None
+        vitals = Vitals(self.runtime, lambda: self.door, self._in_force, self._wall())
+        self.telemetry.begin(self.loaded, address, vitals, self.state, lambda: not self.reloader.outcome.ok)
         self.readiness.reached("policy")
         self.readiness.reached("state")
         gc.freeze()
@@ -142,6 +153,8 @@ class _Sidecar:
         self._hold(self._until_upstream())
         self._hold(self.operators.heed())
         self._hold(self.operators.serve(self.reloader))
+        self._hold(self.telemetry.export())
+        self._hold(self.telemetry.keep())
         if self.path is not None:
             self._hold(self.reloader.watch())
         else:
@@ -153,6 +166,7 @@ class _Sidecar:
         probes.close()
         for task in tuple(self._tasks):
             task.cancel()
+        await asyncio.to_thread(self.telemetry.close)
         for _, made in self.runtime:
             if isinstance(made, Pool):
                 made.close()
@@ -252,6 +266,7 @@ class _Sidecar:
                 self.log.event("certificate_refused", logging.ERROR, why=str(error))
         self.loaded, door.plan = loaded, plan
         self.operators.operations.bound()
+        self.telemetry.adopt(loaded, plan)
 
     def _keep(self, loaded: Loaded) -> None:
         """Keep it for a restart that meets a bad one."""
@@ -299,7 +314,8 @@ class _Sidecar:
     async def _bind_ops(self) -> asyncio.Server:
         where = self.settings.ops or self.loaded.policy.listen.ops
         try:
-            return await ops.listen(ops.Ops(ops.probes(self.readiness)), where.host, where.port)
+            pages = {**ops.probes(self.readiness), "/metrics": self.telemetry.page}
+            return await ops.listen(ops.Ops(pages), where.host, where.port)
         except OSError as error:
             raise Unstartable(f"guard: cannot listen on {where} for probes: {error.strerror or error}") from None
 

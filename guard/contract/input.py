@@ -8,6 +8,8 @@ from pydantic_core import core_schema as core
 
 from guard.contract.fields import ContractInvalid, InputField, Part, Shape, join, split
 from guard.contract.media import is_json
+from guard.contract.profile import Profile, Read
+from guard.contract.scrub import Detect, Scrubbing, nothing
 from guard.contract.strict import Unreadable, audit, dumps, loads
 from guard.contract.validators import (
     MOST_VIOLATIONS,
@@ -20,7 +22,7 @@ from guard.contract.validators import (
     value_schema,
     violations,
 )
-from guard.proxy.values import Allow, Amend, Deny, Head, Lower, Reason, Verdict, Violation
+from guard.proxy.values import Allow, Amend, Deny, Facts, Head, Lower, Reason, Verdict, Violation
 
 _ABSENT: Final = object()
 _Steps: TypeAlias = tuple[str, ...]
@@ -44,6 +46,7 @@ class InputContract:
         columns: Sequence[str] | None,
         undeclared: Undeclared,
         enforce: bool,
+        detect: Detect,
     ) -> None:
         self._enforce = enforce
         self._rows: _Steps | None = tuple(split(rows)) if rows is not None else None
@@ -56,6 +59,9 @@ class InputContract:
             if field.freshness is not None
         ]
         self._unsent = [self._paths[name] for name, field in fields.items() if not field.send]
+        places = {name: self._place(path) for name, path in self._paths.items()}
+        self._scrubbing = Scrubbing(fields, {name: place for name, place in places.items() if place}, detect)
+        self._profile = Profile(fields, lambda name: _reader(places[name]))
         self._names = frozenset(_names(fields)).union(*self._paths.values(), self._rows or ())
         self._flat = (
             self._rows is None
@@ -83,19 +89,23 @@ class InputContract:
             document = self._validate(tree)
         except ValidationError as error:
             return self._broken(tree, error)
-        rows = len(self._located(document)) if self._rows is not None else None
+        instances = self._located(document)
+        rows = len(instances) if self._rows is not None else None
+        facts = self._profile.facts(instances, self._located(tree), wall)
+        if self._enforce and self._scrubbing:
+            document, facts = self._scrubbed(document, instances, facts)
         if self._falls or self._fresh:
-            verdict = self._timely(tree, document, rows, wall)
+            verdict = self._timely(tree, document, rows, wall, facts)
             if verdict is not None:
                 return verdict
         if not self._enforce:
-            return self._observed(tree, (), rows)
+            return self._observed(tree, (), rows, facts)
         sent = self._without(document) if self._unsent else document
-        return Amend(document, dumps(sent), (), rows)
+        return Amend(document, dumps(sent), (), rows, facts)
 
-    def instances(self, document: object) -> list[Mapping[str, object]]:
+    def instances(self, document: object, most: int | None = None) -> list[Mapping[str, object]]:
         """For each row the declared fields that are there, by name; what observe mode let through may lack any."""
-        return [self._instance(row) for row in self._located(document)]
+        return [self._instance(row) for row in self._located(document)[:most]]
 
     # ── compiling ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -141,7 +151,18 @@ class InputContract:
                 fixed.append(shape)
         return fixed
 
-    def _timely(self, tree: object, document: object, rows: int | None, wall: float) -> Verdict | None:
+    def _scrubbed(self, document: object, rows: Sequence[object], facts: Facts | None) -> tuple[object, Facts | None]:
+        """The document with words in place of what its texts should not hold."""
+        scrubbed = [self._scrubbing.row(row) for row in rows]
+        found = [one for _, several in scrubbed for one in several]
+        if not found:
+            return document, facts
+        facts = facts or Facts()
+        facts.redactions += found
+        changed = [row for row, _ in scrubbed]
+        return (_replaced(document, self._rows, changed) if self._rows is not None else changed[0]), facts
+
+    def _timely(self, tree: object, document: object, rows: int | None, wall: float, facts: Facts | None) -> Verdict | None:
         """Ages and absences: in the future denies, too old or absent lowers."""
         found: list[Violation] = []
         reason: Reason | None = None
@@ -155,12 +176,12 @@ class InputContract:
             return None
         found = found[:MOST_VIOLATIONS]
         if not self._enforce:
-            return self._observed(tree, found, rows)
+            return self._observed(tree, found, rows, facts)
         if any(violation.code == "future" for violation in found):
             return Deny("contract", found)
         if reason is None:
             return None
-        return Lower(reason, document, dumps(self._without(document)), found, rows)
+        return Lower(reason, document, dumps(self._without(document)), found, rows, facts)
 
     def _aged(self, row: object, base: tuple[Part, ...], wall: float) -> Iterator[Violation]:
         for path, unit, freshness in self._fresh:
@@ -178,11 +199,11 @@ class InputContract:
             if self._value(row, path) in (_ABSENT, None):
                 yield Violation(self._pointer(base, path), "missing")
 
-    def _observed(self, tree: object, found: Sequence[Violation], rows: int | None) -> Verdict:
+    def _observed(self, tree: object, found: Sequence[Violation], rows: int | None, facts: Facts | None = None) -> Verdict:
         """Nothing is denied, amended or lowered; but what is not to be sent is not."""
         if not self._unsent:
-            return Allow(tree, found, rows)
-        return Amend(tree, dumps(self._without(tree)), found, rows)
+            return Allow(tree, found, rows, facts)
+        return Amend(tree, dumps(self._without(tree)), found, rows, facts)
 
     # ── reading documents; under observe they may have any form ───────────────────────────────────────────────────
 
@@ -197,6 +218,12 @@ class InputContract:
             position = self._columns.index(path[0]) if path[0] in self._columns else len(self._columns)
             return row[position] if isinstance(row, list | tuple) and position < len(row) else _ABSENT
         return _reach(row, path)
+
+    def _place(self, path: _Steps) -> tuple[Part, ...]:
+        """Where a field stands in a row; empty where a positional row has no place for it."""
+        if self._columns is None:
+            return path
+        return (self._columns.index(path[0]),) if path[0] in self._columns else ()
 
     def _pointer(self, base: tuple[Part, ...], path: _Steps) -> str:
         return join((*base, self._columns.index(path[0])) if self._columns is not None else (*base, *path))
@@ -230,9 +257,28 @@ def compile_input(
     columns: Sequence[str] | None,
     undeclared: Undeclared,
     enforce: bool,
+    detect: Detect = nothing,
 ) -> InputContract:
-    """Compile. Raises ContractInvalid, its path counted from `fields`."""
-    return InputContract(fields, rows=rows, columns=columns, undeclared=undeclared, enforce=enforce)
+    """Compile. Raises ContractInvalid, its path counted from `fields`. `detect` makes what searches texts."""
+    return InputContract(fields, rows=rows, columns=columns, undeclared=undeclared, enforce=enforce, detect=detect)
+
+
+def _reader(place: tuple[Part, ...]) -> Read:
+    """Reads what stands there in a row, whatever the row is; None where nothing does."""
+    match place:
+        case ():
+            return lambda _row: None
+        case (int(position),):
+            return lambda row: row[position] if isinstance(row, list | tuple) and position < len(row) else None
+        case (str(name),):
+            return lambda row: row.get(name) if isinstance(row, dict) else None
+    steps = tuple(str(part) for part in place)
+
+    def read(row: object) -> object:
+        found = _reach(row, steps)
+        return None if found is _ABSENT else found
+
+    return read
 
 
 def _defaulting(default: object) -> Callable[[object], object]:

@@ -1,6 +1,6 @@
 """The contract of answers, and the documents of our own answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import SchemaValidator, ValidationError
@@ -9,7 +9,7 @@ from pydantic_core import core_schema as core
 from guard.contract.fields import ContractInvalid, OutputField, Part, Shape, join, split
 from guard.contract.strict import Unreadable, audit, loads
 from guard.contract.validators import MOST_VIOLATIONS, Schema, members_schema, validator, value_schema, violations
-from guard.proxy.values import Allow, Deny, Verdict, Violation
+from guard.proxy.values import Allow, Deny, Values, Verdict, Violation
 
 EVERY = "*"
 
@@ -38,7 +38,7 @@ class _Output:
 class OutputContract:
     """An AnswerJudge: undeclared members pass, they are the client's; what is declared must be there and hold."""
 
-    def __init__(self, fields: Mapping[str, OutputField]) -> None:
+    def __init__(self, fields: Mapping[str, OutputField], measured: Collection[str]) -> None:
         self._outputs = [_Output(name, field) for name, field in fields.items()]
         self._names = frozenset(part for output in self._outputs for part in output.path).union(
             *map(_names, fields.values())
@@ -48,6 +48,7 @@ class OutputContract:
         own = [(output.path, output if output.field.from_ is None else _Null(output)) for output in self._outputs]
         self._own = validator(_document(own))
         self._flat = all(len(o.path) == 1 and not o.many and o.field.type not in ("array", "object") for o in self._outputs)
+        self._tell = [_teller(output) for output in self._outputs if output.name in measured]
         self._keys = frozenset(output.path[0] for output in self._outputs if output.path)
 
     def judge(self, body: bytes, rows: int | None = None) -> Verdict:
@@ -57,7 +58,7 @@ class OutputContract:
             if not self._flat or type(document) is not dict or not document.keys() <= self._keys:
                 audit(document, body)
         except Unreadable as error:
-            return Deny(error.code)
+            return Deny(error.code, unread(error))
         return self._held(self._document, document, rows)
 
     def judge_own(self, document: object, rows: int | None = None) -> Verdict:
@@ -72,15 +73,19 @@ class OutputContract:
             document = _put(document, output.path, values if output.many else values[0])
         return document
 
+    def measured(self, document: object) -> Values:
+        """What the measured outputs say; of any document, also one that breaks the contract."""
+        return [tell(document) for tell in self._tell]
+
     def _held(self, schema: SchemaValidator, document: object, rows: int | None) -> Verdict:
         try:
             schema.validate_python(document)
         except ValidationError as error:
-            return Deny("contract", violations(error, self._names))
+            return Deny("contract", violations(error, self._names), document)
         if rows is not None:
             short = [Violation(join(path), "items") for path in self._lists if len(_reach(document, path)) != rows]
             if short:
-                return Deny("contract", short[:MOST_VIOLATIONS])
+                return Deny("contract", short[:MOST_VIOLATIONS], document)
         return Allow(document)
 
 
@@ -95,9 +100,37 @@ class _Null:
         return core.nullable_schema(self._output.schema())
 
 
-def compile_output(fields: Mapping[str, OutputField]) -> OutputContract:
-    """Compile. Raises ContractInvalid, its path counted from `fields`."""
-    return OutputContract(fields)
+def compile_output(fields: Mapping[str, OutputField], measured: Collection[str] = ()) -> OutputContract:
+    """Compile. Raises ContractInvalid, its path counted from `fields`. `measured`: names of outputs that may be told."""
+    return OutputContract(fields, measured)
+
+
+def unread(error: Unreadable) -> list[Violation]:
+    """What is wrong with an answer that cannot be read, in the words of a contract."""
+    return [Violation("", "not_finite" if error.code == "json_number" else "shape")]
+
+
+def _teller(output: _Output) -> Callable[[object], Sequence[object]]:
+    """Reads the values of one output, whatever the document is."""
+    before, after = output.before, output.after
+    if not output.many and len(before) == 1:
+        name = before[0]
+        return lambda document: (document.get(name) if isinstance(document, dict) else None,)
+
+    def tell(document: object) -> Sequence[object]:
+        found = _sought(document, before)
+        if not output.many:
+            return (found,)
+        return [_sought(one, after) for one in found] if isinstance(found, list) else ()
+
+    return tell
+
+
+def _sought(value: Any, path: tuple[str, ...]) -> Any:
+    """What stands there; None where nothing does."""
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def _document(outputs: Sequence[tuple[tuple[str, ...], "_Output | _Null"]]) -> Schema:

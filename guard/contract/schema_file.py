@@ -11,9 +11,10 @@ import jsonschema_rs
 
 from guard.contract.fields import ContractInvalid, join
 from guard.contract.media import is_json
+from guard.contract.output import unread
 from guard.contract.strict import Unreadable, audit, dumps, loads
 from guard.contract.validators import MOST_VIOLATIONS, declared
-from guard.proxy.values import Allow, Amend, Deny, Head, Verdict, Violation, ViolationCode
+from guard.proxy.values import Allow, Amend, Deny, Head, Values, Verdict, Violation, ViolationCode
 
 CODES: Final[dict[str, ViolationCode]] = {
     "required": "missing",
@@ -106,7 +107,7 @@ class SchemaOutput:
             document = loads(body)
             audit(document, body)
         except Unreadable as error:
-            return Deny(error.code)
+            return Deny(error.code, unread(error))
         found = self._schema.violations(document)
         return Deny("contract", found) if found else Allow(document)
 
@@ -114,6 +115,10 @@ class SchemaOutput:
         """Hold an answer of our own against the schema."""
         found = self._schema.violations(document)
         return Deny("contract", found) if found else Allow(document)
+
+    def measured(self, document: object) -> Values:  # noqa: ARG002 — an AnswerJudge
+        """A schema does not say which of its members may be told."""
+        return ()
 
 
 def compile_schema_input(schema: Any, *, enforce: bool) -> SchemaInput:

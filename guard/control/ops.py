@@ -2,6 +2,7 @@
 
     GET /livez    200 while the process answers; never depends on the model server
     GET /readyz   200 or 503, with what is waited for
+    GET /metrics  for a scraper; 404 with `telemetry.prometheus: false`
 
 One request a connection: probes and scrapers come every few seconds. A head has 8 KiB and 5 seconds, and at most 64 clients
 are heard at once.
@@ -29,16 +30,17 @@ class Page(NamedTuple):
     body: bytes
 
 
-Pages: TypeAlias = Mapping[str, Callable[[], Page]]
+Pages: TypeAlias = Mapping[str, Callable[[str], Page]]
+"""By path; each is given the Accept header, or an empty text."""
 
 
-def probes(readiness: Readiness) -> dict[str, Callable[[], Page]]:
+def probes(readiness: Readiness) -> dict[str, Callable[[str], Page]]:
     """The pages that probes ask for."""
 
-    def live() -> Page:
+    def live(_accept: str) -> Page:
         return _json(200, {"live": True})
 
-    def ready() -> Page:
+    def ready(_accept: str) -> Page:
         return _json(200 if readiness.ready else 503, {"ready": readiness.ready, "waiting": readiness.waiting})
 
     return {"/livez": live, "/readyz": ready}
@@ -86,7 +88,7 @@ class Ops:
             page = _json(405, {"code": "method_not_allowed"})
         else:
             make = self.pages.get(words[1].partition(b"?")[0].decode("latin-1"))
-            page = make() if make is not None else _json(404, {"code": "not_found"})
+            page = make(_accept(head)) if make is not None else _json(404, {"code": "not_found"})
         lines = (
             f"HTTP/1.1 {page.status} {HTTPStatus(page.status).phrase}",
             f"content-type: {page.content_type}",
@@ -97,6 +99,11 @@ class Ops:
         )
         answer = "\r\n".join(lines).encode() + b"\r\n\r\n"
         return answer if words[0] == b"HEAD" else answer + page.body
+
+
+def _accept(head: bytes) -> str:
+    lines = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    return ",".join(value.strip().decode("latin-1") for name, _, value in lines if name.lower() == b"accept")
 
 
 async def listen(ops: Ops, host: str, port: int) -> asyncio.Server:

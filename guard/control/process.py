@@ -3,8 +3,12 @@
 import asyncio
 import logging
 import resource
+import sys
+import threading
 from collections.abc import Callable
 from time import monotonic
+from traceback import extract_tb
+from types import TracebackType
 from typing import Any, Final
 
 OWN: Final = 64
@@ -49,3 +53,15 @@ class LoopErrors:
         error = context.get("exception")
         errno = getattr(error, "errno", None)
         self._event("loop_error", logging.ERROR, error=type(error).__name__, errno=errno, count=self.count)
+
+
+def quiet_crashes() -> None:
+    """Say where an exception that nobody caught came from, and its type: its message may hold anything."""
+
+    def told(kind: type[BaseException], _error: BaseException | None, trace: TracebackType | None) -> None:
+        places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(extract_tb(trace)))
+        sys.stderr.write(f"guard: crashed: {kind.__name__} in {places}\n")
+
+    sys.excepthook = told
+    threading.excepthook = lambda args: told(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: told(args.exc_type, args.exc_value, args.exc_traceback)

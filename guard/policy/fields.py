@@ -8,15 +8,11 @@ from guard.policy import typed
 from guard.policy.errors import listed, shown
 from guard.policy.part import Part, Report
 from guard.policy.scalars import Boolean, Count, Duration, File, Number, Pointer, String, Value
+from guard.privacy.sensitivity import LEVELS, MEASURED, Sensitivity
+from guard.privacy.treatment import Treatment
 
 FieldType: TypeAlias = Literal["string", "integer", "number", "boolean", "timestamp", "array", "object"]
-Sensitivity: TypeAlias = Literal["public", "internal", "confidential", "personal", "financial", "health", "secret"]
 Detector: TypeAlias = Literal["email", "phone", "card", "iban", "ip", "token"]
-Treatment: TypeAlias = Literal["drop", "mask", "hash"]
-
-MEASURED: Final = frozenset({"public", "internal"})
-"""At or below internal: may be logged when `log: true`, and measured as an output (DESIGN §7, law 5)."""
-
 _NUMERIC: Final = frozenset({"integer", "number"})
 _ONLY: Final[dict[str, tuple[str, ...]]] = {
     "min": ("integer", "number"),
@@ -86,6 +82,8 @@ class Shape(Part):
 
     def finish(self, report: Report) -> Self:
         """The keys fit the type and each other; defaults and enum members read as the type says."""
+        if self.treatment == "hash" and self.sensitivity == "secret":
+            report(("treatment",), "a secret is told in no form, not even hashed", "drop, or no treatment")
         if not self.given("type") and self.enum is None:
             report((), "the type is missing", f"type: {listed(get_args(FieldType))}, or enum")
             return self
@@ -146,6 +144,12 @@ class Shape(Part):
         return self.but(default=default, required=False)
 
 
+def most_sensitive(shape: Shape) -> Sensitivity:
+    """The highest level of it and of everything inside it."""
+    below = [*(shape.fields or {}).values(), *([shape.items] if shape.items is not None else [])]
+    return max((shape.sensitivity, *map(most_sensitive, below)), key=LEVELS.index)
+
+
 class NestedField(Shape):
     """A field inside an array or object. What concerns a request as a whole is declared at the top, with `at`."""
 
@@ -192,8 +196,8 @@ class InputField(Shape):
         """Besides a shape's own laws: nothing sensitive is logged, only times age."""
         if self.at is not None and "*" in self.at.split("/"):
             report(("at",), "an input stands in one place of each instance; * has no meaning", "a pointer without *")
-        if self.log and self.sensitivity not in MEASURED:
-            report(("log",), f"a field that is {self.sensitivity} is never logged", "log: false, or a lower sensitivity")
+        if self.log and (found := most_sensitive(self)) not in MEASURED:
+            report(("log",), f"a field that is {found} is never logged", "log: false, or a lower sensitivity")
         if self.freshness is not None and self.type != "timestamp":
             report(("freshness",), f"freshness has no meaning for type {self.type}", "type timestamp")
         if self.missing == "fall" and (self.has_default or (self.given("required") and not self.required)):

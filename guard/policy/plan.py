@@ -22,9 +22,10 @@ from guard.dialects import DIALECTS, RAW
 from guard.ladder.cached import Cached, Store
 from guard.ladder.disabled import Disabled
 from guard.ladder.rules import RuleInvalid, Rules, compile_rules
+from guard.policy import telling
 from guard.policy.errors import Path, PolicyError, PolicyInvalid
 from guard.policy.fields import SchemaFile
-from guard.policy.ladder import TargetTls
+from guard.policy.ladder import Secret, TargetTls
 from guard.policy.load import Loaded
 from guard.policy.models import Denied, Passthrough
 from guard.policy.route import Route as RoutePolicy
@@ -32,7 +33,10 @@ from guard.policy.routes import RouteTable
 from guard.policy.runtime import Draft, Runtime
 from guard.policy.scalars import Origin
 from guard.policy.targets import Targets
-from guard.proxy.values import AnswerJudge, Ceiling, Dialect, Head, Judge, Refused, Route, Rung, Sink, Target
+from guard.privacy.detectors import compile_detectors
+from guard.privacy.treatment import Hasher
+from guard.proxy.tracing import Untraced
+from guard.proxy.values import AnswerJudge, Ceiling, Dialect, Head, Judge, Refused, Route, Rung, Sink, Target, Tracer
 
 PASSTHROUGH_COLLECT = 65536
 """Bytes of an unjudged answer that are buffered before it is relayed: small ones go out in one write."""
@@ -57,6 +61,7 @@ class CompiledPlan:
     """The model server, for whoever asks whether it is there."""
     digest: str
     clock: WallClock
+    tracer: Tracer
     sinks: Sequence[Sink] = ()
     crashes: dict[str, int] = field(default_factory=dict)
 
@@ -110,6 +115,10 @@ class Means:
     changed: Callable[[str, str, object], None] = lambda _route, _target, _change: None
     """Hears of every change of a breaker."""
     sinks: Sequence[Sink] = ()
+    tracer: Callable[[float, bool], Tracer] = lambda _share, _traces: Untraced()
+    """Samples that share of exchanges; whether their traces may be told."""
+    secret: Callable[[Secret], bytes | None] = lambda _secret: None
+    """What the policy only says the place of; None where it is not there."""
 
 
 def compile_plan(loaded: Loaded, means: Means, draft: Draft | None = None) -> CompiledPlan:
@@ -133,6 +142,7 @@ def compile_plan(loaded: Loaded, means: Means, draft: Draft | None = None) -> Co
         probe=compiler.targets.probe(),
         digest=loaded.digest,
         clock=means.clock,
+        tracer=means.tracer(loaded.policy.telemetry.trace_sample, loaded.policy.privacy.traces != "off"),
         sinks=means.sinks,
     )
 
@@ -147,6 +157,8 @@ class _Compiler:
         self.draft = draft
         self.targets = Targets(loaded.policy, means, draft)
         self._observed = means.observed()
+        self._baggage = frozenset(name.encode() for name in self.policy.privacy.baggage)
+        self._hasher = self._hash_key()
         self.errors: list[PolicyError] = []
 
     @contextmanager
@@ -204,7 +216,21 @@ class _Compiler:
             ceiling=ceiling,
             deadline_header=(route.deadline_header or "").lower().encode(),
             remember=cached.remember if cached is not None and enforce and not route.stream else None,
+            measures=telling.measures(route.outputs),
+            shown=telling.shown(route.inputs, contract, self._hasher),
+            field_of=telling.field_of(route),
+            baggage=self._baggage,
         )
+
+    def _hash_key(self) -> Hasher:
+        """Without a key no hash is told: `[redacted]` stands in its place."""
+        declared = self.policy.privacy.hash_key
+        key = self.means.secret(declared) if declared is not None else None
+        try:
+            return Hasher(key)
+        except ValueError as error:
+            self.errors.append(self.loaded.error(("privacy", "hash_key"), str(error)))
+            return Hasher(None)
 
     def _ceiling(self, key: str) -> Ceiling:
         """What operators allow this route; theirs to change, so it outlives every reload."""
@@ -249,6 +275,7 @@ class _Compiler:
             output=None,
             ladder=tuple(ladder),
             ceiling=ceiling,
+            baggage=self._baggage,
         )
 
     def _input(self, key: str, route: RoutePolicy) -> tuple[InputContract | None, tuple[Judge, ...]]:
@@ -265,6 +292,7 @@ class _Compiler:
                     columns=route.columns,
                     undeclared=route.undeclared,
                     enforce=enforce,
+                    detect=compile_detectors,
                 )
                 return contract, (contract,)
         if route.content is not None:
@@ -278,7 +306,7 @@ class _Compiler:
 
                 return compile_schema_output(self._schema(route.output))
             if route.output:
-                return compile_output(route.outputs)
+                return compile_output(route.outputs, [measure.name for measure in telling.measures(route.outputs)])
         return None
 
     def _schema(self, file: SchemaFile) -> Any:

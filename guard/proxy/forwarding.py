@@ -3,18 +3,17 @@
 What a client says of itself is replaced, unless it is one of the policy's trusted proxies: then ours is added to the right.
 """
 
-import re
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, TypeAlias
 
 from guard.proxy.headers import GUARD_PREFIX, strip
-from guard.proxy.values import Head, Headers, Peer
+from guard.proxy.tracing import baggage, context
+from guard.proxy.values import Head, Headers, Peer, Record
 
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
 CLAIMS: Final = (GUARD_PREFIX, b"x-forwarded-")
 """Prefixes of names that only guard, or a trusted proxy, may use."""
-_TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 
 def peer(address: str, *, secure: bool, via: bytes, trusted: Networks) -> Peer:
@@ -33,8 +32,8 @@ def looped(via: bytes, pseudonym: bytes) -> bool:
     return pseudonym in via
 
 
-def forward(head: Head, request_id: str, drops: frozenset[bytes]) -> Headers:
-    """The header fields that the model server receives, but for framing and Host."""
+def forward(head: Head, record: Record, drops: frozenset[bytes], allowed: frozenset[bytes]) -> Headers:
+    """The header fields that the model server receives, but for framing and Host. `allowed`: members of baggage."""
     peer = head.peer
     if peer.trusted:
         headers = _added(head, drops)
@@ -42,23 +41,12 @@ def forward(head: Head, request_id: str, drops: frozenset[bytes]) -> Headers:
         headers = strip(head.headers, drops, CLAIMS)
         headers += peer.identity
         headers.append((b"x-forwarded-host", head.host))
-    headers.append((b"x-guard-request-id", request_id.encode()))
-    if head.trace:
-        headers += trace_context(head, head.trace)
+    headers.append((b"x-guard-request-id", record.request_id.encode()))
+    if record.trace is not None or head.trace:
+        headers += context(head, record.trace)
+    if allowed:
+        headers += baggage(head, allowed)
     return headers
-
-
-def trace_context(head: Head, parent: bytes) -> Headers:
-    """W3C trace context: kept where it is well-formed; that a trace is sampled is believed of trusted peers only."""
-    if not _TRACEPARENT.match(parent) or sum(name == b"traceparent" for name, _ in head.headers) > 1:
-        return []
-    if not head.peer.trusted:
-        parent = parent[:-2] + b"%02x" % (int(parent[-2:], 16) & 0xFE)
-    kept = [(b"traceparent", parent)]
-    state = b",".join(value for name, value in head.headers if name == b"tracestate")
-    if state and len(state) <= 512 and state.count(b",") < 32:
-        kept.append((b"tracestate", state))
-    return kept
 
 
 def _added(head: Head, drops: frozenset[bytes]) -> Headers:

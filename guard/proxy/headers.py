@@ -2,6 +2,7 @@
 
 import re
 from email.utils import formatdate
+from math import inf
 
 from guard.proxy.values import Headers
 
@@ -16,7 +17,7 @@ HOP_BY_HOP = frozenset(
 # Who asked is said anew, see `forwarding`.
 REQUEST_DROPS = HOP_BY_HOP | {
     b"content-length", b"host", b"expect", b"http2-settings", b"via", b"forwarded", b"x-real-ip", b"traceparent",
-    b"tracestate",
+    b"tracestate", b"baggage",
 }  # fmt: skip
 REPLY_DROPS = HOP_BY_HOP | {b"content-length"}
 CODED_DROPS = REQUEST_DROPS | {b"accept-encoding"}
@@ -78,11 +79,11 @@ def retry_after(headers: Headers) -> float | None:
 _PATIENCE = re.compile(rb"(\d{1,9}(?:\.\d{1,9})?)(ms|s)?\Z")
 
 
-def patience(value: bytes | None) -> float | None:
-    """Seconds that a client waits: `1.5`, `1.5s` or `1500ms`; None for anything else."""
+def patience(value: bytes | None) -> float:
+    """Seconds that a client waits: `1.5`, `1.5s` or `1500ms`; for ever where it says anything else."""
     found = _PATIENCE.match(value) if value is not None else None
     if found is None:
-        return None
+        return inf
     return float(found[1]) / (1000.0 if found[2] == b"ms" else 1.0)
 
 

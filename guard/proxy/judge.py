@@ -1,5 +1,7 @@
 """Asks every judge of a route, and is the only place that makes a Permit."""
 
+from math import inf
+
 from guard.proxy.forwarding import forward
 from guard.proxy.headers import CODED_DROPS, REQUEST_DROPS, patience
 from guard.proxy.values import (
@@ -39,14 +41,23 @@ def judge(route: Route, head: Head, body: bytes | Stream, record: Record, now: f
                 case Deny():
                     record.violations = [*record.violations, *verdict.violations]
                     raise Refused(verdict.code, record.violations)
+            record.facts = verdict.facts or record.facts
             if verdict.violations:
                 record.violations = [*record.violations, *verdict.violations]
+    if document is not None:
+        note(record, route, document, rows)
     drops = CODED_DROPS if route.output is not None else REQUEST_DROPS
-    deadline, shortened = now + route.request, False
+    deadline, wish = now + route.request, inf
     if route.deadline_header:
         drops |= {route.deadline_header}
-        wish = patience(head.get(route.deadline_header))
-        if wish is not None and now + wish < deadline:
-            deadline, shortened = now + wish, True
-    onward = Head(head.method, head.target, forward(head, record.request_id, drops))
-    return Permit(route, head, onward, body, document, rows, lowered, deadline, record.request_id, wall, shortened)
+        wish = now + patience(head.get(route.deadline_header))
+    onward = Head(head.method, head.target, forward(head, record, drops, route.baggage))
+    until, shortened = min(deadline, wish), wish < deadline
+    return Permit(route, head, onward, body, document, rows, lowered, until, record.request_id, wall, shortened)
+
+
+def note(record: Record, route: Route, document: object, rows: int | None) -> None:
+    """What the record may hold of a request that was allowed."""
+    record.rows = 1 if rows is None else rows
+    if route.shown is not None and record.trace is not None and record.trace.sampled:
+        record.shown = route.shown(document)

@@ -5,17 +5,20 @@ it returns is the answer to the client: a `Reply`, or how a relayed answer ended
 """
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Final, Protocol, TypeAlias
 
 from guard.proxy.headers import REPLY_DROPS, date, dated, retry_after, strip
 from guard.proxy.judge import judge
 from guard.proxy.rescue import rescue
+from guard.proxy.tracing import traceparent
 from guard.proxy.values import (
     CUT,
     DONE,
     LEVEL,
     STREAM,
     Answer,
+    Attempt,
     Body,
     Call,
     Closed,
@@ -27,6 +30,7 @@ from guard.proxy.values import (
     Headers,
     Permit,
     Plan,
+    Prediction,
     Reason,
     Record,
     RefusalCode,
@@ -46,6 +50,12 @@ LEAST_TIME = 0.05
 OURS: Final[frozenset[Reason | None]] = frozenset(("overloaded", "mode", "kill_file", "forced", "breaker_open", "backoff"))
 """Reasons that are not the target's doing."""
 
+METHODS: Final = {
+    name.encode(): name
+    for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+}
+"""Names of methods that records may hold; any other is `_OTHER` (OpenTelemetry's http.request.method)."""
+
 Life: TypeAlias = Generator[Command, "bytes | Answer | Relayed", "Reply | Ending"]
 
 
@@ -63,14 +73,14 @@ class Request(Protocol):
 
 def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
     """Answer one request."""
-    record, ticket = Record(exchange.request_id, now()), None
+    record, ticket = begin(exchange, now()), None
     route: Route | None = None
     try:
         if exchange.fault is not None:
             raise Refused(exchange.fault)
         head = exchange.head
         route = plan.match(head)  # raw target: what is matched is what is forwarded
-        record.method, record.route = route.method, route.template
+        record.matched, record.route, record.trace = route, route.template, plan.tracer.begin(head)
         body = (yield Body(route.max_body)) if route.buffered else STREAM
         record.read_at = at = now()
         record.request_bytes = 0 if body is STREAM else len(body)  # type: ignore[arg-type]
@@ -81,6 +91,7 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
             ticket, step = None, closed(rung, permit, now()) or rung.ask(permit, now())
             if type(step) is Call:
                 ticket = step.ticket
+                call(record, step, now())
                 try:
                     step = yield step  # type: ignore[assignment]
                 except Failed as failure:
@@ -105,6 +116,17 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
         publish(plan, record)
 
 
+def begin(exchange: Request, now: float) -> Record:
+    """The record, with what it may hold of a head."""
+    record, head = Record(exchange.request_id, now), exchange.head
+    record.method = METHODS.get(head.method, "_OTHER")
+    if head.version != b"1.1":
+        record.protocol = "1.0"
+    if head.peer.secure:
+        record.scheme = "https"
+    return record
+
+
 def closed(rung: Rung, permit: Permit, now: float) -> Closed | None:
     """Why this rung may not even be asked for this request."""
     ceiling = permit.route.ceiling
@@ -122,11 +144,21 @@ def closed(rung: Rung, permit: Permit, now: float) -> Closed | None:
     return None
 
 
+def call(record: Record, step: Call, now: float) -> None:
+    """Take note of a call that is about to be made; each is a span of its own, and the model server is told which."""
+    record.attempts.append(Attempt(step.target, now))
+    trace, number = record.trace, len(record.attempts)
+    if number > 1 and trace is not None and trace.told:
+        kept = [pair for pair in step.head.headers if pair[0] != b"traceparent"]
+        step.head = replace(step.head, headers=[*kept, traceparent(trace, trace.call_id(number))])
+
+
 def accept(rung: Rung, permit: Permit, record: Record, step: object, ticket: Ticket | None, now: float) -> Answer | Closed:
     """What a rung came up with, held against mode, dialect and output contract. Settles unless bytes are to come."""
     if type(step) is Answer:
         return accept_answer(rung, permit, record, step, ticket, now)
     if type(step) is Failed:
+        record.attempts[-1].failed, record.attempts[-1].ended_at = step.code, now
         permit.spent = step.sent and permit.body is STREAM
         settle(ticket, judge_failure(permit, step, now), now)
         return Closed(step.code, step.retry_after)
@@ -141,6 +173,8 @@ def accept_answer(
     """An answer that may be given to the client, or why not."""
     if rung.remote:
         record.called_at, record.head_at, record.answered_at = answer.called_at, answer.head_at, answer.end_at
+        attempt = record.attempts[-1]
+        attempt.begun_at, attempt.ended_at, attempt.status = answer.called_at, answer.end_at, answer.status
         permit.spent = permit.body is STREAM
         reason = judge_status(permit.route, answer)
         if reason is not None:
@@ -195,6 +229,10 @@ def judge_answer(rung: Rung, permit: Permit, record: Record, answer: Answer) -> 
         verdict = route.output.judge_own(answer.document, permit.rows)
     if verdict.violations:
         record.answer_violations = verdict.violations
+    if route.measures:
+        measured = route.output.measured(verdict.document)
+        version, valid = answer.version or rung.version, not verdict.violations
+        record.predictions.append(Prediction(rung.source, version, measured, valid))
     return "invalid" if type(verdict) is Deny and route.enforce else None
 
 
@@ -224,7 +262,9 @@ def relayed(record: Record, ticket: Ticket | None, end: object, took: float) -> 
     """A pumped answer came to its end; a truncated one is never given a clean end."""
     if type(end) is not Relayed:
         raise TypeError(type(end).__name__)
-    record.response_bytes, record.answered_at = end.sent, end.end_at
+    record.response_bytes = end.sent
+    record.answered_at = record.attempts[-1].ended_at = end.end_at
+    record.attempts[-1].failed = end.failed
     outcome = Settlement.IGNORED if end.failed in OURS else Settlement.FAILURE
     settle(ticket, Settlement.SUCCESS if end.failed is None else outcome, end.end_at, took=took)
     if end.failed is None:

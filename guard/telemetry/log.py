@@ -1,6 +1,6 @@
 """Operators' log: JSON lines on standard error, written by a thread of their own.
 
-Nothing that handles requests waits for the log: a bounded queue takes the lines, what does not fit is dropped and
+Nothing that handles requests waits for the log: a bounded queue takes the lines, the oldest is dropped for the newest and
 counted, and a closed standard error is no error.
 """
 
@@ -9,11 +9,9 @@ import logging
 import sys
 from contextlib import suppress
 from logging.handlers import QueueHandler, QueueListener
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 from time import gmtime
 from typing import Any, Final, TextIO
-
-from guard.proxy.values import Record
 
 LINES: Final = 4096
 """Lines in the queue at most."""
@@ -38,18 +36,23 @@ class Lines(logging.Formatter):
 
 
 class Dropping(QueueHandler):
-    """Never waits; counts what did not fit."""
+    """Never waits: the oldest line goes where there is no room, and is counted."""
 
     def __init__(self, queue: "Queue[logging.LogRecord]") -> None:
         super().__init__(queue)
         self.dropped = 0
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Put, or drop and count."""
-        try:
-            self.queue.put_nowait(record)
-        except Full:
-            self.dropped += 1
+        """Put, whatever it costs those who came before."""
+        while True:
+            try:
+                self.queue.put_nowait(record)
+            except Full:
+                with suppress(Empty):
+                    self.queue.get_nowait()  # type: ignore[attr-defined]  # a Queue
+                    self.dropped += 1
+            else:
+                return
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         """The record as it is: it is formatted by the thread that writes."""
@@ -97,48 +100,31 @@ class Log:
         """One line."""
         self._logger.log(level, name, extra={"fields": fields})
 
+    def also(self, handler: logging.Handler) -> None:
+        """Hand every line to somebody else too."""
+        self._logger.addHandler(handler)
+
     def close(self) -> None:
         """Write what is queued; then lines are dropped silently."""
-        self._logger.removeHandler(self._handler)
+        self._logger.handlers.clear()
         self._listener.stop()
 
 
-class Trouble:
-    """A sink: a line for each denial, descent and bug, at most `rate` a second; what is left out is counted in the next.
+class Foreign(logging.Handler):
+    """Lines of libraries: their name, level and place in the code, never their words, which may hold anything.
 
-    Token bucket of `burst` tokens, on the records' own clock.
+    At most one a second of each place.
     """
 
-    def __init__(self, log: Log, *, rate: float = 10.0, burst: float = 20.0) -> None:
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
         self._log = log
-        self._rate, self._burst = rate, burst
-        self._tokens, self._at = burst, 0.0
-        self._left_out = 0
+        self._told: dict[tuple[str, int], float] = {}
 
-    def record(self, record: Record) -> None:
-        """Write a line if this exchange was no plain answer of the first rung."""
-        if not (record.descents or record.code or record.error):
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        place = (record.name, record.lineno)
+        if record.created - self._told.get(place, 0.0) < 1.0:
             return
-        now = record.ended_at
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        if self._tokens < 1.0:
-            self._left_out += 1
-            return
-        self._tokens -= 1.0
-        fields = {
-            "request_id": record.request_id,
-            "route": f"{record.method} {record.route}".strip() or None,
-            "status": record.status,
-            "source": record.source,
-            "reason": record.reason,
-            "code": record.code or None,
-            "violations": [f"{v.pointer} {v.code}" for v in (*record.violations, *record.answer_violations)] or None,
-            "descents": [f"{source}: {reason}" for source, reason in record.descents] or None,
-            "error": record.error or None,
-            "ms": round((now - record.begun_at) * 1e3, 3),
-            "left_out": self._left_out or None,
-        }
-        self._left_out = 0
-        level = logging.ERROR if record.code == "internal" else logging.WARNING
-        self._log.event("exchange", level, **{key: value for key, value in fields.items() if value is not None})
+        self._told[place] = record.created
+        self._log.event("library", record.levelno, logger=record.name, where=f"{record.module}:{record.lineno}")

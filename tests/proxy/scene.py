@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from guard.ladder.model import Model
 from guard.proxy.life import Life, life
+from guard.proxy.tracing import Untraced
 from guard.proxy.values import (
     Allow,
     Answer,
@@ -26,6 +28,7 @@ from guard.proxy.values import (
     Source,
     Step,
     Target,
+    Tracer,
     Verdict,
 )
 
@@ -189,6 +192,8 @@ class Stage:
         inspector: Inspector | None = None,
         expose_reason: bool = True,
         request: float = 10.0,
+        tracer: Tracer = Untraced(),  # noqa: B008 — has no state
+        **of_route: Any,
     ) -> None:
         self.head, self.request_id, self.fault = head, "id-1", fault
         self.model = Model(target(), Tickets(), collect=collect, replay=True, version="7")
@@ -205,8 +210,10 @@ class Stage:
             output=output,
             ladder=tuple(rungs) if rungs is not None else (self.model, rules(), Off()),
             inspector=lambda: inspector,
+            **of_route,
         )
         self.expose_reason = expose_reason
+        self.tracer = tracer
         self.listener = Listener()
         self.sinks = sinks if sinks is not None else [self.listener]
         self.crashed: list[object] = []

@@ -12,6 +12,7 @@ from guard.ladder.model import Model
 from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
 from guard.proxy.pool import Pool
+from guard.proxy.tracing import Untraced
 from guard.proxy.values import Answer, Head, Inspector, Record, Refused, Route
 from tests.proxy.scene import Fixed, Off, Tickets, Tongue, target
 
@@ -50,6 +51,8 @@ class Stand:
 
     def record(self, record: Record) -> None:
         self.records.append(record)
+
+    tracer = Untraced()
 
     def match(self, head: Head) -> Route:
         try:

@@ -14,6 +14,7 @@ from guard.proxy import driver
 from guard.proxy.budget import Budget
 from guard.proxy.driver import Exchange
 from guard.proxy.parties import UNKNOWN
+from guard.proxy.tracing import Untraced
 from guard.proxy.values import STREAM, Answer, Call, Head, Headers, Record, Reply, Route
 from tests.proxy.scene import Local, Off, Tickets, Tongue, rules, target
 
@@ -153,6 +154,8 @@ class World:
         self.exchange = Exchange(self.client, Head(b"POST", b"/p", []), "id", length, None)  # type: ignore[arg-type]
         self.exchange.expects = self.random.random() < 0.2
         self.left = False
+
+    tracer = Untraced()
 
     def match(self, head: Head) -> Route:
         return self.route

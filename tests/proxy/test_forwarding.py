@@ -7,7 +7,7 @@ import pytest
 from guard.proxy.door import Door, Limits
 from guard.proxy.forwarding import forward, peer
 from guard.proxy.headers import REQUEST_DROPS
-from guard.proxy.values import Head, Headers
+from guard.proxy.values import Head, Headers, Record
 from tests.proxy.stand import answering, post, run, standing
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -30,7 +30,7 @@ def sent(headers: Headers, *, trusted: str = "", address: str = "10.1.2.3", secu
     networks = (ip_network(trusted),) if trusted else ()
     known = peer(address, secure=secure, via=b"us", trusted=networks)
     head = Head(b"GET", b"/", headers, peer=known, host=b"g.example", trace=dict(headers).get(b"traceparent", b""))
-    return forward(head, "id-1", REQUEST_DROPS)
+    return forward(head, Record("id-1", 0.0), REQUEST_DROPS, frozenset())
 
 
 def test_what_a_stranger_says_of_itself_is_replaced() -> None:
@@ -86,14 +86,17 @@ def test_connection_cannot_nominate_our_words_away() -> None:
 def test_a_trace_goes_on_and_only_friends_have_it_sampled(parent: bytes, trusted: str, kept: bytes | None) -> None:
     headers = dict(sent([(b"traceparent", parent), (b"tracestate", b"a=1"), (b"tracestate", b"b=2")], trusted=trusted))
     assert headers.get(b"traceparent") == kept
-    assert headers.get(b"tracestate") == (b"a=1,b=2" if kept else None)
+    assert headers.get(b"tracestate") == (b"a=1,b=2" if kept and trusted else None)
 
 
 def test_two_parents_are_none_and_states_are_bounded() -> None:
     assert b"traceparent" not in dict(sent([(b"traceparent", PARENT), (b"traceparent", PARENT)]))
-    assert b"tracestate" not in dict(sent([(b"traceparent", PARENT), (b"tracestate", b"a=" + b"x" * 600)]))
-    assert b"tracestate" not in dict(sent([(b"traceparent", PARENT), (b"tracestate", b",".join([b"a=1"] * 33))]))
-    assert b"tracestate" not in dict(sent([(b"tracestate", b"a=1")]))
+    good = [(b"traceparent", PARENT), (b"tracestate", b"a=1")]
+    assert dict(sent(good, trusted="10.0.0.0/8"))[b"tracestate"] == b"a=1"
+    for state in (b"a=" + b"x" * 600, b",".join([b"a=1"] * 33), b"a=1,=2", b"A=1", b"a=\x01"):
+        bad = [(b"traceparent", PARENT), (b"tracestate", state)]
+        assert b"tracestate" not in dict(sent(bad, trusted="10.0.0.0/8"))
+    assert b"tracestate" not in dict(sent([(b"tracestate", b"a=1")], trusted="10.0.0.0/8"))
 
 
 @LOOPS

@@ -10,6 +10,7 @@ import pytest
 
 from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
+from guard.proxy.tracing import Untraced
 from guard.proxy.values import STREAM, Answer, Permit, Refused, Route
 from tests.proxy.scene import Off, Tongue
 
@@ -39,6 +40,8 @@ class Table:
             template="/p", method="POST", buffered=True, max_body=100, collect=0, request=10.0, enforce=True,
             dialect=Tongue(), judges=(), output=None, ladder=(Echo(), Off()),  # type: ignore[arg-type]
         )  # fmt: skip
+
+    tracer = Untraced()
 
     def match(self, head: Any) -> Route:
         if head.target.partition(b"?")[0] != b"/p":

@@ -2,10 +2,10 @@
 
 import io
 import json
+import logging
 import threading
 
-from guard.proxy.values import Record, Violation
-from guard.telemetry.log import LINES, Log, Trouble
+from guard.telemetry.log import LINES, Foreign, Log
 
 
 class Stream(io.StringIO):
@@ -25,14 +25,6 @@ def lines(stream: Stream) -> list[dict[str, object]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def record(**changes: object) -> Record:
-    made = Record("id-1", 100.0)
-    whole = {"method": "POST", "route": "/p", "status": 200, "source": "model", "ended_at": 100.5, **changes}
-    for name, value in whole.items():
-        setattr(made, name, value)
-    return made
-
-
 def test_events_are_lines_of_json() -> None:
     stream = Stream()
     log = Log(stream)
@@ -44,39 +36,6 @@ def test_events_are_lines_of_json() -> None:
     assert str(line["time"]).endswith("Z")
 
 
-def test_only_trouble_is_written_and_without_values() -> None:
-    stream = Stream()
-    log = Log(stream)
-    sink = Trouble(log)
-    sink.record(record())
-    sink.record(record(descents=[("model", "connect")], source="rules", reason="connect"))
-    sink.record(record(code="contract", status=422, source=None, violations=[Violation("/a", "min")]))
-    sink.record(record(code="internal", status=500, error="ValueError"))
-    log.close()
-    descent, denial, bug = lines(stream)
-    assert (descent["source"], descent["reason"], descent["descents"], descent["ms"]) == (
-        "rules",
-        "connect",
-        ["model: connect"],
-        500.0,
-    )
-    assert (denial["code"], denial["violations"], denial["level"]) == ("contract", ["/a min"], "warning")
-    assert (bug["error"], bug["level"]) == ("ValueError", "error")
-
-
-def test_the_rate_is_bounded_and_what_is_left_out_is_counted() -> None:
-    stream = Stream()
-    log = Log(stream)
-    sink = Trouble(log, rate=10.0, burst=5.0)
-    for _ in range(50):
-        sink.record(record(code="contract"))
-    sink.record(record(code="contract", ended_at=100.75))
-    log.close()
-    written = lines(stream)
-    assert len(written) == 6
-    assert written[-1]["left_out"] == 45
-
-
 def test_a_blocked_stream_drops_and_counts() -> None:
     stream = Stream()
     stream.free.clear()
@@ -86,6 +45,23 @@ def test_a_blocked_stream_drops_and_counts() -> None:
     assert 90 <= log.dropped <= 100
     stream.free.set()
     log.close()
+    numbers = [line["number"] for line in lines(stream)]
+    assert numbers[-1] == LINES + 99  # the newest are there, the oldest went
+    assert len(numbers) == LINES + 100 - log.dropped
+
+
+def test_lines_of_libraries_say_where_and_not_what() -> None:
+    stream = Stream()
+    log = Log(stream)
+    library = logging.Logger("library")  # noqa: LOG001 — not of the global tree
+    library.addHandler(Foreign(log))
+    for _ in range(3):
+        library.error("the client said %s", "CANARY")
+    library.info("CANARY")
+    log.close()
+    (line,) = lines(stream)  # once a second of each place
+    assert (line["event"], line["logger"], line["level"]) == ("library", "library", "error")
+    assert "CANARY" not in stream.getvalue()
 
 
 def test_a_stream_that_stays_blocked_does_not_keep_the_process() -> None:

@@ -1,11 +1,11 @@
 """What the planes exchange: the Plan, from control to data, and the Record, from data to control."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from guard.proxy.values.calls import Answer, Ceiling, Inspector, Step
-from guard.proxy.values.request import Head, Judge, Permit, Verdict, Violation
+from guard.proxy.values.calls import Answer, Ceiling, Inspector, Step, Target
+from guard.proxy.values.request import Facts, Head, Judge, Permit, Verdict, Violation
 from guard.proxy.values.words import Outcome, Reason, Source
 
 
@@ -40,6 +40,27 @@ class AnswerJudge(Protocol):
     def judge_own(self, document: object, rows: int | None) -> Verdict:
         """The same for an answer of a rung of our own; outputs that only the model gives may be null."""
 
+    def measured(self, document: object) -> "Values":
+        """What an answer says, as far as it may be told; of any document, also one that breaks the contract."""
+
+
+class Measure(NamedTuple):
+    """An output that may be told (DESIGN §7, law 5).
+
+    `kind`: one of `classes`; a number, from `low` to `high`; a vector of numbers, of which the largest is told; or anything
+    else, of which only the presence is.
+    """
+
+    name: str
+    kind: Literal["class", "number", "vector", "presence"]
+    classes: tuple[object, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+Values: TypeAlias = Sequence[Sequence[object]]
+"""For each Measure of a route, in order, one value for each instance; None where there is none."""
+
 
 class Dialect(Protocol):
     """How a family of model servers speaks."""
@@ -73,6 +94,16 @@ class Route:
     deadline_header: bytes = b""  # in which a client says how many seconds it waits
     remember: Callable[[Permit, Answer, float, str], None] | None = None
     """Keeps an answer of the model itself for the cached rung."""
+    measures: tuple[Measure, ...] = ()
+    shown: Callable[[object], Mapping[str, object]] | None = None
+    """What the log of a sampled exchange may hold of its input, from the document that was judged."""
+    field_of: Callable[[str, bool], str] = lambda _pointer, _answer: ""
+    """The declared field that a violation's pointer is about; of an answer where True."""
+    baggage: frozenset[bytes] = frozenset()  # members that the model server may see
+    key: str = field(init=False)  # as the policy names it
+
+    def __post_init__(self) -> None:
+        self.key = f"{self.method} {self.template}"
 
 
 class Plan(Protocol):
@@ -80,6 +111,7 @@ class Plan(Protocol):
 
     expose_reason: bool
     sinks: "Sequence[Sink]"
+    tracer: "Tracer"
 
     def match(self, head: Head) -> Route:
         """The route of a raw target. Raises Refused (bad_request, not_found, method_not_allowed)."""
@@ -91,12 +123,65 @@ class Plan(Protocol):
         """Count a sink that raised."""
 
 
+class Trace:
+    """Where an exchange stands in a distributed trace (W3C Trace Context). Its calls are the spans after its own."""
+
+    __slots__ = ("parent_id", "sampled", "span_id", "told", "trace_id")
+
+    def __init__(self, trace_id: int, span_id: int, parent_id: int, *, sampled: bool, told: bool) -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.parent_id = parent_id  # 0: the trace begins here
+        self.sampled = sampled
+        self.told = told  # to the model server; False: sampled for the log alone
+
+    def call_id(self, number: int) -> int:
+        """The span of the exchange's `number`th call, counted from 1."""
+        return ((self.span_id + number) & 0xFFFFFFFFFFFFFFFF) or 1
+
+
+class Tracer(Protocol):
+    """Decides at its beginning whether an exchange is sampled."""
+
+    def begin(self, head: Head) -> Trace | None:
+        """None: it is not sampled, and the model server is told what the client said of a trace, and no more."""
+
+
+class Attempt:
+    """One call, whatever became of it."""
+
+    __slots__ = ("asked_at", "begun_at", "ended_at", "failed", "status", "target")
+
+    def __init__(self, target: Target, asked_at: float) -> None:
+        self.target = target
+        self.asked_at = self.begun_at = asked_at  # begun: it had its slot and connection, and was written
+        self.ended_at = 0.0  # 0: not before the exchange's own end
+        self.status = 0
+        self.failed: Reason | None = None
+
+
+class Prediction(NamedTuple):
+    """What a rung said of the outputs that may be told, served or not."""
+
+    source: Source
+    version: str
+    values: Values
+    valid: bool
+
+
 class Record:
-    """The one account of an exchange. Holds no client value.
+    """The one account of an exchange. Holds no client value but `log: true` fields of one that is sampled.
 
     Defaults stand on the class, not in twenty assignments for each request.
     """
 
+    matched: Route | None = None
+    trace: Trace | None = None
+    scheme = "http"
+    protocol = "1.1"
+    rows: int | None = None  # instances in the request; None where it was not read
+    facts: Facts | None = None
+    shown: Mapping[str, object] | None = None
     method = ""
     route = ""  # template; empty where none matched
     status = 0
@@ -120,6 +205,8 @@ class Record:
         self.request_id = request_id
         self.begun_at = begun_at
         self.descents: list[tuple[Source, Reason]] = []
+        self.attempts: list[Attempt] = []
+        self.predictions: list[Prediction] = []
 
 
 class Sink(Protocol):

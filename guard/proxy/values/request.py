@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
 
-from guard.proxy.values.words import Headers, Reason, RefusalCode, ViolationCode
+from guard.proxy.values.words import FeatureState, Headers, Reason, RefusalCode, ViolationCode
 
 if TYPE_CHECKING:
     from guard.proxy.values.calls import Closed
@@ -65,12 +65,22 @@ class Violation(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
+class Facts:
+    """What a judge noticed of declared fields, by name and count, for whoever measures; never a value but an age."""
+
+    features: list[tuple[str, FeatureState, int]] = field(default_factory=list)
+    ages: list[tuple[str, list[float]]] = field(default_factory=list)  # seconds
+    redactions: list[tuple[str, str, int]] = field(default_factory=list)  # field, detector, count
+
+
+@dataclass(slots=True, eq=False)
 class Allow:
     """The body may be used exactly as it was sent. `violations` are those that observe mode let through."""
 
     document: object = None
     violations: Sequence[Violation] = ()
     rows: int | None = None
+    facts: Facts | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -81,14 +91,16 @@ class Amend:
     body: bytes
     violations: Sequence[Violation] = ()
     rows: int | None = None  # instances in the document, where it has rows
+    facts: Facts | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Deny:
-    """The request is refused."""
+    """The request, or the answer, is refused. `document`: what could be read of an answer."""
 
     code: RefusalCode
     violations: Sequence[Violation] = ()
+    document: object = None
 
 
 @dataclass(slots=True, eq=False)
@@ -100,6 +112,7 @@ class Lower:
     body: bytes
     violations: Sequence[Violation] = ()
     rows: int | None = None  # instances in the document, where it has rows
+    facts: Facts | None = None
 
 
 Verdict: TypeAlias = Allow | Amend | Deny | Lower

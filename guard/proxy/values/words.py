@@ -25,6 +25,9 @@ RefusalCode: TypeAlias = Literal[
     "overloaded",
 ]  # fmt: skip
 
+FeatureState: TypeAlias = Literal["missing", "defaulted", "at_min", "at_max", "aging"]
+"""What is worth counting of a field that keeps its contract; `aging`: older than `freshness.warn`."""
+
 Outcome: TypeAlias = Literal["ok", "client_fault", "model_fault", "overload", "unavailable"]
 """What a dialect makes of a model server's answer."""
 
@@ -32,6 +35,7 @@ SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 LEVEL: Final[dict[Source, int]] = {source: level for level, source in enumerate(SOURCES)}
 """How far down the ladder a source stands: `model` is 0."""
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
+FEATURE_STATES: Final[tuple[FeatureState, ...]] = get_args(FeatureState)
 VIOLATIONS: Final[tuple[ViolationCode, ...]] = get_args(ViolationCode)
 UNREADABLE: Final[tuple[UnreadableCode, ...]] = get_args(UnreadableCode)
 REFUSALS: Final[tuple[RefusalCode, ...]] = get_args(RefusalCode)

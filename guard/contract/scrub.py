@@ -1,0 +1,73 @@
+"""Finds what should not be in a text field, and puts a word in its place, before anybody else reads the document."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from guard.contract.fields import Part, Shape
+
+Scrub: TypeAlias = Callable[[str], tuple[str, dict[str, int]]]
+"""A text without what was looked for, and how often each was found."""
+Detect: TypeAlias = Callable[[tuple[str, ...]], Scrub]
+"""Makes the scrub of these detectors."""
+Found: TypeAlias = list[tuple[str, str, int]]
+"""Field, detector, count."""
+
+EVERY = "*"
+
+
+def nothing(_detectors: tuple[str, ...]) -> Scrub:
+    """Searches for nothing: for whoever only wants to know whether the contract compiles."""
+    return lambda text: (text, {})
+
+
+class Scrubbing:
+    """The texts of a route's instances that are searched, nested ones included."""
+
+    def __init__(self, fields: Mapping[str, Shape], paths: Mapping[str, tuple[Part, ...]], detect: Detect) -> None:
+        """`paths`: where each field stands in an instance; a number is a position."""
+        self._searched = [
+            (name, (*paths[name], *below), detect(found))
+            for name, field in fields.items()
+            if name in paths
+            for below, found in _texts(field)
+        ]
+
+    def __bool__(self) -> bool:
+        return bool(self._searched)
+
+    def row(self, row: Any) -> tuple[Any, Found]:
+        """The row with words in place of what was found. The validator made the row, so it is changed in place."""
+        found: Found = []
+        if isinstance(row, tuple):
+            row = list(row)
+        for name, path, scrub in self._searched:
+            _put(row, path, scrub, name, found)
+        return row, found
+
+
+def _texts(shape: Shape) -> Iterator[tuple[tuple[Part, ...], tuple[str, ...]]]:
+    """Where, below a shape, texts are searched, and for what."""
+    if shape.detect:
+        yield (), shape.detect
+    for name, field in (shape.fields or {}).items():
+        yield from (((name, *below), found) for below, found in _texts(field))
+    if shape.items is not None:
+        yield from (((EVERY, *below), found) for below, found in _texts(shape.items))
+
+
+def _put(node: Any, path: tuple[Part, ...], scrub: Scrub, name: str, found: Found) -> None:
+    first, rest = path[0], path[1:]
+    if first == EVERY and isinstance(node, list):
+        keys: Any = range(len(node))
+    elif isinstance(node, dict):
+        keys = (first,) if first in node else ()
+    elif isinstance(node, list) and isinstance(first, int) and first < len(node):
+        keys = (first,)
+    else:
+        return
+    for key in keys:
+        if rest:
+            _put(node[key], rest, scrub, name, found)
+        elif isinstance(node[key], str):
+            node[key], counts = scrub(node[key])
+            found += ((name, detector, count) for detector, count in counts.items())

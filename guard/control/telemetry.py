@@ -1,0 +1,200 @@
+"""The telemetry of one process: sinks for the records, a page for scrapers, and exporters where they are asked for."""
+
+import asyncio
+import json
+import logging
+import random
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from guard import __version__
+from guard.control.ops import Page
+from guard.control.process import LoopErrors
+from guard.control.shares import Shares
+from guard.control.state import StateFolder
+from guard.control.vitals import Vitals
+from guard.policy.load import Loaded
+from guard.policy.plan import CompiledPlan
+from guard.privacy.fence import fence
+from guard.proxy.tracing import Sampler
+from guard.proxy.values import Sink, Tracer
+from guard.telemetry import instruments as of
+from guard.telemetry.accumulators import Histogram
+from guard.telemetry.cost import Cost, Price
+from guard.telemetry.environment import SIGNALS, read
+from guard.telemetry.exchanges import Exchanges
+from guard.telemetry.family import Family, counted
+from guard.telemetry.log import Log
+from guard.telemetry.meters import Meters
+from guard.telemetry.outbox import Outbox
+from guard.telemetry.prometheus import TEXT, Exposition, wanted
+
+if TYPE_CHECKING:
+    from guard.telemetry.otlp import Otlp
+
+LAG_EVERY: Final = 0.25
+SPENT: Final = "cost.json"
+SAVE_EVERY: Final = 60.0
+
+
+class Telemetry:
+    """`sink` takes every record. Nothing of it fails a request, and what it loses it counts."""
+
+    def __init__(
+        self, log: Log, shares: Shares, wall: Callable[[], float], environ: Mapping[str, str], errors: LoopErrors
+    ) -> None:
+        self._log, self._wall, self._errors = log, wall, errors
+        self._environ, self._environment = environ, read(environ)
+        self._state: StateFolder | None = None
+        self._meters = Meters()
+        self._cost = Cost(lambda now: now - monotonic() + wall(), log.event)
+        self._lag = Histogram(of.LOOP_LAG.buckets)
+        self._lost: Counter[tuple[str, str]] = Counter()
+        self._outbox = Outbox([shares, self._meters, self._cost, Exchanges(log, fence)], self._soon)
+        self._vitals: Vitals
+        self._resource: dict[str, str] = {}
+        self._exposition = Exposition()
+        self._scraped = True
+        self._otlp: Otlp | None = None
+        self._refused: Callable[[], bool] = lambda: False
+
+    @property
+    def sink(self) -> Sink:
+        """Where the life publishes."""
+        return self._outbox
+
+    def tracer(self, share: float, traces: bool) -> Tracer:  # noqa: FBT001 — see Means
+        """Samples that share of exchanges, unless the environment says another."""
+        ratio = self._environment.ratio
+        told = traces and self._environment.on("traces")
+        return Sampler(
+            share if ratio is None else ratio, parented=self._environment.parented, told=told, bits=random.getrandbits
+        )
+
+    # ── the life of the process ───────────────────────────────────────────────────────────────────────────────────
+
+    def begin(
+        self, loaded: Loaded, address: str, vitals: Vitals, state: StateFolder | None, refused: Callable[[], bool]
+    ) -> None:
+        """The policy is there, and the listeners are. `address`: where clients are served."""
+        self._vitals, self._state, self._refused = vitals, state, refused
+        self._resource = self._described(loaded, address)
+        self._exposition = Exposition(self._resource)
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            spent = state.read(SPENT) if state is not None else None
+            if spent is not None:
+                self._cost.recall(json.loads(spent))
+        for problem in self._environment.problems:
+            self._log.event("telemetry_setting", logging.WARNING, message=problem)
+        asyncio.get_running_loop().call_later(LAG_EVERY, self._lateness, monotonic() + LAG_EVERY)
+
+    def adopt(self, loaded: Loaded, plan: CompiledPlan) -> None:
+        """A policy is in force."""
+        cost = loaded.policy.targets.cost
+        self._cost.price = None
+        if cost is not None and cost.per_request is not None:
+            amount, currency = cost.per_request
+            daily = float(cost.daily[0]) if cost.daily is not None else None
+            self._cost.price = Price(float(amount), currency, daily, cost.alert_at)
+        self._scraped = loaded.policy.telemetry.prometheus
+        self._meters.keep(frozenset(route.key for route in plan.routes))
+
+    async def export(self) -> None:
+        """Begin to export, where a variable asks for it; importing the SDK takes a fifth of a second, and a thread."""
+        if not any(map(self._environment.on, SIGNALS)):
+            return
+        from guard.telemetry.otlp import Otlp  # noqa: PLC0415
+
+        self._otlp = otlp = await asyncio.to_thread(
+            Otlp, self._environment, self._resource, __version__, self._lost, lambda: round(self._wall() * 1e9)
+        )
+        if self._environment.on("metrics"):
+            otlp.metrics(self._families)
+        if self._environment.on("traces"):
+            spans = otlp.spans(fence, lambda now: now - monotonic() + self._wall())
+            self._outbox.sinks = [*self._outbox.sinks, spans]
+        if self._environment.on("logs"):
+            self._log.also(otlp.logs(fence))
+        self._log.event("exporting", signals=[signal for signal in SIGNALS if self._environment.on(signal)])
+
+    async def keep(self) -> None:
+        """Keep what a restart must know, for ever."""
+        while self._state is not None:
+            await asyncio.sleep(SAVE_EVERY)
+            if self._cost.price is not None:
+                await asyncio.to_thread(self._save)
+
+    def close(self) -> None:
+        """The last deliveries, for a moment."""
+        self._outbox.flush()
+        if self._state is not None and self._cost.price is not None:
+            self._save()
+        if self._otlp is not None:
+            self._otlp.close()
+        lost = {f"{signal} {why}": count for (signal, why), count in self._lost.items()}
+        if lost:
+            self._log.event("telemetry_lost", logging.WARNING, **lost)
+
+    def _save(self) -> None:
+        assert self._state is not None
+        with suppress(OSError):
+            self._state.save(SPENT, json.dumps(self._cost.state()).encode())
+
+    def _soon(self, work: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(work)
+
+    def _lateness(self, due: float) -> None:
+        now = monotonic()
+        self._lag.record(max(0.0, now - due))
+        self._meters.offset = self._wall() - now
+        asyncio.get_running_loop().call_later(LAG_EVERY, self._lateness, now + LAG_EVERY)
+
+    # ── what is told ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _described(self, loaded: Loaded, address: str) -> dict[str, str]:
+        """What is measured, as OpenTelemetry names it; the environment's word over ours."""
+        policy = loaded.policy
+        release = policy.release
+        ours = {
+            "service.name": policy.service,
+            "service.version": release.version if release else "",
+            "service.instance.id": f"{socket.gethostname()}:{address.rpartition(':')[2]}",
+            "deployment.environment.name": self._environ.get("GUARD_ENVIRONMENT", ""),
+            "vcs.ref.head.revision": (release.commit or "") if release else "",
+            "telemetry.distro.name": "guard",
+            "telemetry.distro.version": __version__,
+        }
+        return {**{name: value for name, value in ours.items() if value}, **self._environment.attributes}
+
+    def page(self, accept: str) -> Page:
+        """`/metrics`."""
+        if not self._scraped:
+            return Page(404, TEXT, b"telemetry.prometheus is false\n")
+        content_type = wanted(accept)
+        return Page(200, content_type, self._exposition.text(self._families(), content_type))
+
+    def _families(self) -> Iterator[Family]:
+        now = monotonic()
+        yield from counted([*self._meters.series(), self._cost.spent])
+        shares: list[Any] = list(self._meters.top_shares(now))
+        if shares:
+            yield Family(of.TOP_SHARE, shares)
+        share, price = self._cost.share(now), self._cost.price
+        if share is not None and price is not None:
+            yield Family(of.BUDGET_SHARE, [((price.currency,), share)])
+        yield Family(of.LOOP_LAG, [((), self._lag)])
+        yield Family(of.LOOP_ERRORS, [((), self._errors.count)])
+        yield Family(of.POLICY_REFUSED, [((), int(self._refused()))])
+        dropped = {
+            **self._lost,
+            ("logs", "lines_dropped"): self._log.dropped,
+            ("records", "outbox_full"): self._outbox.dropped,
+        }
+        yield Family(of.DROPPED, list(dropped.items()))
+        for instrument, counts in ((of.CRASHES, self._outbox.crashes), (of.SLOW_SINKS, self._outbox.slow)):
+            yield Family(instrument, [((sink,), counts.get(sink, 0)) for sink in self._outbox.names()])
+        yield from self._vitals.families()

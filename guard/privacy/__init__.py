@@ -1,0 +1,1 @@
+"""What is private: how sensitive, how found, and what stands in its place."""

@@ -1,0 +1,39 @@
+"""The second fence: whatever an exporter is about to send passes here, though nothing private should have come so far."""
+
+from collections.abc import Callable
+from typing import Final
+
+from guard.privacy.detectors import DETECTORS, Scrub, compile_detectors
+
+MOST_CHARACTERS: Final = 256
+MOST_ITEMS: Final = 64
+UNREADABLE: Final = "[unreadable]"
+
+
+def make_fence(scrub: Scrub) -> Callable[[object], object]:
+    """Makes any value fit to leave: texts searched and cut, numbers as they are, of the rest its type's name."""
+
+    def fence(value: object) -> object:
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, str):
+            return _text(value, scrub)
+        if isinstance(value, list | tuple):
+            return [
+                fence(one) if not isinstance(one, list | tuple) else f"<{type(one).__name__}>" for one in value[:MOST_ITEMS]
+            ]
+        return f"<{type(value).__name__}>"
+
+    return fence
+
+
+def _text(value: str, scrub: Scrub) -> str:
+    """A text that cannot be searched is not sent."""
+    try:
+        return scrub(value[: 4 * MOST_CHARACTERS])[0][:MOST_CHARACTERS]
+    except Exception:  # noqa: BLE001 — law 3: never the raw value
+        return UNREADABLE
+
+
+fence: Final = make_fence(compile_detectors(tuple(DETECTORS)))
+"""With every detector there is."""

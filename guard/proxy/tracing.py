@@ -1,0 +1,103 @@
+"""W3C Trace Context and Baggage: what is read of a client's headers, what is decided, and what the model server is told.
+
+That a trace is sampled is believed of trusted peers only, and so is their tracestate: a stranger can neither make us record
+nor send bytes of its own through us. Baggage is not forwarded, but for the members that the policy names.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from guard.proxy.values import Head, Headers, Trace
+
+MASK: Final = (1 << 64) - 1
+MOST_STATE: Final = 512
+MOST_MEMBERS: Final = 32
+MOST_BAGGAGE: Final = 8192
+
+_TRACEPARENT: Final = re.compile(rb"00-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})\Z")
+_STATE: Final = re.compile(rb"[a-z0-9][a-z0-9_*/@-]{0,255}=[!-+\--<>-~ ]{0,255}[!-+\--<>-~]\Z")
+_BAGGAGE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*([!#-+\--:<-\[\]-~]*)(?:;[!-+\--~ \t]*)?\Z")
+
+
+class Untraced:
+    """A Tracer that samples nothing."""
+
+    def begin(self, head: Head) -> None:
+        """Nothing."""
+
+
+class Sampler:
+    """A Tracer. `ratio` of traces that begin here or with a stranger are sampled; `parented`: a trusted peer decides.
+
+    The decision is that of OpenTelemetry's TraceIdRatioBased, so that replicas agree. `told`: spans are exported, so the
+    model server is told of ours. `bits` makes that many random bits.
+    """
+
+    def __init__(self, ratio: float, *, parented: bool, told: bool, bits: Callable[[int], int]) -> None:
+        self._bound = round(ratio * (MASK + 1))
+        self._parented, self._told, self._bits = parented, told, bits
+
+    def begin(self, head: Head) -> Trace | None:
+        """None where nothing is to be recorded, nor told."""
+        span_id = self._bits(64) or 1
+        if not self._told and span_id >= self._bound and not (head.trace and head.peer.trusted):
+            return None
+        found = parent(head) if head.trace else None
+        if found is None:
+            trace_id, parent_id = self._bits(128) or 1, 0
+            sampled = (trace_id if self._told else span_id) & MASK < self._bound
+        else:
+            trace_id, parent_id, flag = found
+            sampled = flag if self._parented and head.peer.trusted else span_id < self._bound
+        return Trace(trace_id, span_id, parent_id, sampled=sampled, told=self._told) if sampled or self._told else None
+
+
+def parent(head: Head) -> tuple[int, int, bool] | None:
+    """Trace, span and sampled flag of the caller; None where its traceparent is not one."""
+    found = _TRACEPARENT.match(head.trace)
+    if found is None or sum(name == b"traceparent" for name, _ in head.headers) > 1:
+        return None
+    return int(found[1], 16), int(found[2], 16), bool(int(found[3], 16) & 1)
+
+
+def traceparent(trace: Trace, span_id: int) -> tuple[bytes, bytes]:
+    """The header that makes `span_id` the parent of what the model server does."""
+    return b"traceparent", b"00-%032x-%016x-%02x" % (trace.trace_id, span_id, trace.sampled)
+
+
+def context(head: Head, trace: Trace | None) -> Headers:
+    """The trace headers that go to the model server: of our first call, or, where no span of ours is made, the client's."""
+    if trace is not None and trace.told:
+        kept = [traceparent(trace, trace.call_id(1))]
+        return kept + list(_state(head)) if trace.parent_id else kept
+    if not head.trace or parent(head) is None:
+        return []
+    kept_flags = 0xFF if head.peer.trusted else 0xFE
+    return [(b"traceparent", head.trace[:-2] + b"%02x" % (int(head.trace[-2:], 16) & kept_flags)), *_state(head)]
+
+
+def _state(head: Head) -> Iterator[tuple[bytes, bytes]]:
+    """The tracestate of a trusted peer, if all of it is well-formed and within 512 bytes and 32 members."""
+    if not head.peer.trusted:
+        return
+    state = b",".join(value for name, value in head.headers if name == b"tracestate")
+    if not state or len(state) > MOST_STATE:
+        return
+    members = [member.strip(b" \t") for member in state.split(b",")]
+    if len(members) <= MOST_MEMBERS and all(_STATE.match(member) for member in members):
+        yield b"tracestate", state
+
+
+def baggage(head: Head, allowed: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """The members that the policy names, as they were sent; one that is malformed is dropped, and so is all of too much."""
+    sent = b",".join(value for name, value in head.headers if name == b"baggage")
+    if not sent or len(sent) > MOST_BAGGAGE:
+        return
+    kept = []
+    for member in sent.split(b","):
+        found = _BAGGAGE.match(member.strip(b" \t"))
+        if found is not None and found[1] in allowed:
+            kept.append(member.strip(b" \t"))
+    if kept:
+        yield b"baggage", b",".join(kept)

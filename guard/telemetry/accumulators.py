@@ -1,0 +1,137 @@
+"""Sums that requests are counted into: a bound series costs an addition; an SDK's instrument sorts attributes each time.
+
+Whoever counts binds a series once and keeps it; whoever exports reads all series of an instrument. Reading happens in
+another thread: a histogram's count is the sum of its buckets, so a reader may see a sum that is one value behind, and no
+more.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+
+Labels: TypeAlias = tuple[str, ...]
+"""Values in the order of the instrument's attribute names; an empty one is left out."""
+
+MOST_SERIES: Final = 2000
+"""Of one instrument, as OpenTelemetry's default; what comes later shares one overflow series."""
+
+
+class Counter:
+    """A sum that only grows."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, _buckets: Sequence[float] = ()) -> None:
+        self.value: float = 0
+
+
+class Exemplar(NamedTuple):
+    """One measurement with the trace it was taken in."""
+
+    value: float
+    wall: float
+    trace_id: int
+    span_id: int
+
+
+class Histogram:
+    """Counts by bucket: the first holds what is at or below the first bound, the last what is above the last."""
+
+    __slots__ = ("bounds", "counts", "exemplars", "sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+        self.exemplars: dict[int, Exemplar] | None = None  # the latest of each bucket
+
+    def record(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+    def record_all(self, values: Sequence[float]) -> None:
+        """Count many; sorted once, each bound is sought once."""
+        if len(values) < len(self.bounds):
+            for value in values:
+                self.record(value)
+            return
+        ordered = sorted(values)
+        before = 0
+        for index, bound in enumerate(self.bounds):
+            after = _above(ordered, bound, before)
+            self.counts[index] += after - before
+            before = after
+        self.counts[-1] += len(ordered) - before
+        self.sum += sum(ordered)
+
+    def exemplify(self, exemplar: Exemplar) -> None:
+        """Keep it for its bucket."""
+        if self.exemplars is None:
+            self.exemplars = {}
+        self.exemplars[bisect_left(self.bounds, exemplar.value)] = exemplar
+
+
+def _above(ordered: Sequence[float], bound: float, start: int) -> int:
+    """Index of the first that is above the bound."""
+    low, high = start, len(ordered)
+    while low < high:
+        middle = (low + high) // 2
+        if ordered[middle] <= bound:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+Kind: TypeAlias = Literal["counter", "updowncounter", "gauge", "histogram"]
+S = TypeVar("S", Counter, Histogram)
+
+
+class Instrument(NamedTuple):
+    """What is measured, in OpenTelemetry's words. `attributes`: names, in the order of a series' labels."""
+
+    name: str
+    kind: Kind
+    unit: str
+    description: str
+    attributes: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+class Series(Generic[S]):
+    """All series of one instrument."""
+
+    def __init__(self, instrument: Instrument, make: Callable[[Sequence[float]], S]) -> None:
+        """`make` is given the buckets."""
+        self.instrument = instrument
+        self._make: Callable[[Sequence[float]], S] = make
+        self._made: dict[Labels, S] = {}
+        self._overflow: S | None = None
+        self.overflowed = 0  # bindings that found no room
+
+    def bind(self, labels: Labels, buckets: Sequence[float] = ()) -> S:
+        """The series of these labels, for ever; the overflow where there are too many."""
+        found = self._made.get(labels)
+        if found is None:
+            if len(self._made) >= MOST_SERIES:
+                self.overflowed += 1
+                if self._overflow is None:
+                    self._overflow = self._make(self.instrument.buckets or buckets)
+                return self._overflow
+            found = self._made[labels] = self._make(buckets or self.instrument.buckets)
+        return found
+
+    def drop(self, kept: "frozenset[str]", position: int) -> None:
+        """Forget the series whose label at `position` is not among `kept`."""
+        for labels in [labels for labels in self._made if labels[position] not in kept]:
+            del self._made[labels]
+
+    def __iter__(self) -> Iterator[tuple[Labels | None, S]]:
+        """A copy, so that another thread may read; the overflow has no labels."""
+        yield from list(self._made.items())
+        if self._overflow is not None:
+            yield None, self._overflow
+
+    def __len__(self) -> int:
+        return len(self._made)

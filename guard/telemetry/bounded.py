@@ -1,0 +1,23 @@
+"""Labels whose values come from traffic: the first fifty, then `other` (DESIGN §7, law 9)."""
+
+from typing import Final
+
+MOST: Final = 50
+OTHER: Final = "other"
+
+
+class Bounded:
+    """Lets so many different values through."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._seen: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        """The value, or `other`."""
+        if value in self._seen:
+            return value
+        if len(self._seen) >= self._most:
+            return OTHER
+        self._seen.add(value)
+        return value

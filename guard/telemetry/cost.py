@@ -1,0 +1,81 @@
+"""What the model's calls cost, by `targets.cost`, and how much of the day's budget is spent. Days begin at midnight UTC."""
+
+import logging
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from guard.proxy.values import Record
+from guard.telemetry.accumulators import Counter, Series
+from guard.telemetry.instruments import COST
+
+DAY: Final = 86400.0
+FREE: Final = frozenset(("connect", "tls", "overloaded", "mode", "kill_file", "forced", "breaker_open", "backoff"))
+"""Calls that ended so never reached the model."""
+
+
+class Price(NamedTuple):
+    """`targets.cost`, as numbers of one currency."""
+
+    per_request: float
+    currency: str
+    daily: float | None
+    alert_at: float
+
+
+class Cost:
+    """A Sink. Whatever reached a model server is paid for, whoever answered in the end."""
+
+    def __init__(self, wall: Callable[[float], float], event: Callable[..., None]) -> None:
+        self._wall, self._event = wall, event
+        self.price: Price | None = None
+        self.spent = Series(COST, Counter)
+        self.day, self.today = 0, 0.0
+        self._told = 0.0  # the largest share that was alerted today
+
+    def record(self, record: Record) -> None:
+        """Add what this exchange cost."""
+        price = self.price
+        if price is None or not record.attempts:
+            return
+        calls = sum(attempt.failed not in FREE for attempt in record.attempts)
+        if not calls:
+            return
+        amount = calls * price.per_request
+        matched = record.matched
+        labels = (matched.method, matched.template) if matched is not None else ("", "")
+        self.spent.bind((*labels, price.currency)).value += amount
+        self._turn(self._wall(record.ended_at))
+        self.today += amount
+        self._alert(price)
+
+    def share(self, now: float) -> float | None:
+        """Of the day's budget, 0 and more; None where there is none."""
+        self._turn(self._wall(now))
+        if self.price is None or not self.price.daily:
+            return None
+        return self.today / self.price.daily
+
+    def state(self) -> dict[str, float]:
+        """What a restart must know."""
+        return {"day": self.day, "today": self.today, "told": self._told}
+
+    def recall(self, state: dict[str, float]) -> None:
+        """Go on from there; another day is turned at the next exchange."""
+        self.day, self.today, self._told = int(state["day"]), float(state["today"]), float(state["told"])
+
+    def _turn(self, wall: float) -> None:
+        day = int(wall // DAY)
+        if day > self.day:  # and not back, should a clock be set
+            self.day, self.today, self._told = day, 0.0, 0.0
+
+    def _alert(self, price: Price) -> None:
+        if not price.daily:
+            return
+        share = self.today / price.daily
+        for limit in (price.alert_at, 1.0):
+            if self._told < limit <= share:
+                self._told = limit
+                level = logging.ERROR if limit >= 1.0 else logging.WARNING
+                self._event(
+                    "budget", level, share=round(share, 4), alert_at=limit, daily=price.daily, currency=price.currency
+                )

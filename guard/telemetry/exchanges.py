@@ -1,0 +1,73 @@
+"""The log's lines of exchanges: every denial, descent and bug within a rate, and the sampled ones what they may show."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from guard.proxy.values import Record
+from guard.telemetry.bucket import Bucket
+from guard.telemetry.log import Log
+
+SAMPLED_RATE: Final = 50.0
+MOST_VALUES: Final = 10
+"""Of a batch, the first so many answers are shown."""
+
+
+class Exchanges:
+    """A Sink. `fence` makes any value fit to leave the process."""
+
+    def __init__(self, log: Log, fence: Callable[[object], object]) -> None:
+        self._log, self._fence = log, fence
+        self._trouble, self._sampled = Bucket(), Bucket(SAMPLED_RATE, 2 * SAMPLED_RATE)
+
+    def record(self, record: Record) -> None:
+        """Write a line if this exchange is worth one; what is left out is counted in the next."""
+        sampled = record.trace is not None and record.trace.sampled
+        if record.descents or record.code or record.error:
+            bucket = self._trouble
+            level = logging.ERROR if record.code == "internal" else logging.WARNING
+        elif sampled:
+            bucket, level = self._sampled, logging.INFO
+        else:
+            return
+        if not bucket.take(record.ended_at):
+            return
+        fields = {**_account(record), **(self._values(record) if sampled else {}), "left_out": bucket.left_out() or None}
+        self._log.event("exchange", level, **{key: value for key, value in fields.items() if value is not None})
+
+    def _values(self, record: Record) -> dict[str, Any]:
+        """The declared values that a sampled line may hold: inputs as their treatment says, outputs up to internal."""
+        matched = record.matched
+        shown: dict[str, Any] = {
+            "input": {name: self._fence(value) for name, value in (record.shown or {}).items()} or None
+        }
+        served = next((one for one in record.predictions if one.source == record.source), None)
+        if matched is not None and served is not None:
+            outputs = zip(matched.measures, served.values, strict=True)
+            shown["output"] = {
+                measure.name: self._fence(values[0] if len(values) == 1 else list(values[:MOST_VALUES]))
+                for measure, values in outputs
+            }
+        return shown
+
+
+def _account(record: Record) -> dict[str, Any]:
+    trace = record.trace
+    waited = sum((attempt.ended_at or record.ended_at) - attempt.asked_at for attempt in record.attempts)
+    return {
+        "request_id": record.request_id,
+        "trace_id": f"{trace.trace_id:032x}" if trace is not None else None,
+        "route": f"{record.method} {record.route}".strip() or None,
+        "status": record.status or None,
+        "source": record.source,
+        "reason": record.reason,
+        "version": record.version or None,
+        "code": record.code or None,
+        "violations": [f"{v.pointer} {v.code}" for v in (*record.violations, *record.answer_violations)] or None,
+        "descents": [f"{source}: {reason}" for source, reason in record.descents] or None,
+        "error": record.error or None,
+        "gone": record.gone or None,
+        "rows": record.rows if record.rows != 1 else None,
+        "ms": round((record.ended_at - record.begun_at) * 1e3, 3),
+        "upstream_ms": round(waited * 1e3, 3) if record.attempts else None,
+    }

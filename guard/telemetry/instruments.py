@@ -1,0 +1,165 @@
+"""Every instrument, in one table (DESIGN §8). docs/telemetry.md is made from it.
+
+HTTP durations follow OpenTelemetry's HTTP conventions. For models that are not generative there is no convention
+(semantic-conventions#3420), so the rest is `guard.*`, in its style. Units are seconds, bytes or {annotations}: an
+annotation vanishes from a name in Prometheus, so that both names agree.
+"""
+
+from typing import Final
+
+from guard.telemetry.accumulators import Instrument
+
+SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""Advised by the HTTP conventions."""
+OVERHEAD: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05)
+AGES: Final = (
+    1.0,
+    10.0,
+    60.0,
+    300.0,
+    900.0,
+    3600.0,
+    4 * 3600.0,
+    12 * 3600.0,
+    86400.0,
+    3 * 86400.0,
+    7 * 86400.0,
+    30 * 86400.0,
+)
+TENTHS: Final = tuple(step / 20 for step in range(1, 20))
+
+_ROUTE: Final = "http.route"
+_METHOD: Final = "http.request.method"
+_STATUS: Final = "http.response.status_code"
+
+SERVER_DURATION: Final = Instrument(
+    "http.server.request.duration", "histogram", "s", "From a request's head to its answer's last byte.",
+    (_METHOD, _ROUTE, _STATUS, "url.scheme", "network.protocol.version", "error.type"), SECONDS,
+)  # fmt: skip
+CLIENT_DURATION: Final = Instrument(
+    "http.client.request.duration", "histogram", "s", "Of one call to a model server, from its writing to its last byte.",
+    (_METHOD, "server.address", "server.port", "url.scheme", _STATUS, "error.type", "guard.source"), SECONDS,
+)  # fmt: skip
+OVERHEAD_DURATION: Final = Instrument(
+    "guard.overhead.duration", "histogram", "s",
+    "What guard itself added to a request: all but the client's sending, queues, connecting and the model server.",
+    (_METHOD, _ROUTE), OVERHEAD,
+)  # fmt: skip
+REQUESTS: Final = Instrument(
+    "guard.requests", "counter", "{request}",
+    "Exchanges by who answered, and why the first rung was left; source `none` with the error code for what was refused, "
+    "`gone` where the client left.",
+    (_METHOD, _ROUTE, "guard.source", "guard.reason", "guard.model.version"),
+)  # fmt: skip
+FALLBACKS: Final = Instrument(
+    "guard.fallbacks", "counter", "{descent}", "Rungs that did not answer, each with its reason.",
+    (_METHOD, _ROUTE, "guard.source", "guard.reason"),
+)  # fmt: skip
+VIOLATIONS: Final = Instrument(
+    "guard.violations", "counter", "{violation}", "Breaches of the contract by declared field, of requests and answers.",
+    (_METHOD, _ROUTE, "guard.direction", "guard.field", "guard.code"),
+)  # fmt: skip
+REDACTIONS: Final = Instrument(
+    "guard.redactions", "counter", "{redaction}", "Finds in texts that were replaced by a word, by detector.",
+    (_METHOD, _ROUTE, "guard.field", "guard.detector"),
+)  # fmt: skip
+INSTANCES: Final = Instrument(
+    "guard.instances", "counter", "{instance}", "Instances in requests that the contract allowed: a batch counts its rows.",
+    (_METHOD, _ROUTE),
+)  # fmt: skip
+FEATURES: Final = Instrument(
+    "guard.features", "counter", "{value}",
+    "Values of declared fields that keep the contract and are worth knowing: missing, defaulted, at_min, at_max, aging.",
+    (_METHOD, _ROUTE, "guard.field", "guard.state"),
+)  # fmt: skip
+FEATURE_AGE: Final = Instrument(
+    "guard.feature.age", "histogram", "s",
+    "How old the timestamps of a request are when it arrives; below zero in the future.",
+    (_METHOD, _ROUTE, "guard.field"), AGES,
+)  # fmt: skip
+PREDICTIONS: Final = Instrument(
+    "guard.predictions", "counter", "{prediction}",
+    "What was answered for each declared output, one for each instance: a class of the contract, or <value>, <missing>, "
+    "<not_finite>, <out_of_range>, <unseen>, <invalid>.",
+    (_METHOD, _ROUTE, "guard.output", "guard.class", "guard.source", "guard.model.version"),
+)  # fmt: skip
+PREDICTION_VALUE: Final = Instrument(
+    "guard.prediction.value", "histogram", "{value}",
+    "Values of numeric outputs, in twenty buckets over the contract's bounds.",
+    (_METHOD, _ROUTE, "guard.output", "guard.source", "guard.model.version"),
+)  # fmt: skip
+PREDICTION_CONFIDENCE: Final = Instrument(
+    "guard.prediction.confidence", "histogram", "{value}", "The largest value of outputs that are lists of numbers.",
+    (_METHOD, _ROUTE, "guard.output", "guard.source", "guard.model.version"), TENTHS,
+)  # fmt: skip
+TOP_SHARE: Final = Instrument(
+    "guard.prediction.top_share", "gauge", "{share}",
+    "Share of the most frequent class, or bucket of values, among the model's predictions of the last five minutes.",
+    (_METHOD, _ROUTE, "guard.output", "guard.source", "guard.model.version"),
+)  # fmt: skip
+COST: Final = Instrument(
+    "guard.cost", "counter", "{currency}", "What the calls have cost, by `targets.cost`.",
+    (_METHOD, _ROUTE, "guard.currency"),
+)  # fmt: skip
+BUDGET_SHARE: Final = Instrument(
+    "guard.cost.budget.share", "gauge", "{share}",
+    "Share of `targets.cost.daily` spent since midnight UTC.", ("guard.currency",),
+)  # fmt: skip
+MODE: Final = Instrument(
+    "guard.mode", "gauge", "{state}", "1 on the highest rung that operators allow the route.",
+    (_METHOD, _ROUTE, "guard.mode"),
+)  # fmt: skip
+BREAKER_STATE: Final = Instrument(
+    "guard.breaker.state", "gauge", "{state}", "1 on the state that the breaker is in.",
+    (_METHOD, _ROUTE, "guard.target", "guard.state"),
+)  # fmt: skip
+POLICY_INFO: Final = Instrument(
+    "guard.policy.info", "gauge", "{info}", "1, with what is in force.",
+    ("guard.service", "guard.policy.digest", "guard.version"),
+)  # fmt: skip
+MODEL_INFO: Final = Instrument(
+    "guard.model.info", "gauge", "{info}", "1, with the release that the policy names.",
+    ("guard.model", "guard.model.version", "vcs.ref.head.revision"),
+)  # fmt: skip
+POLICY_REFUSED: Final = Instrument(
+    "guard.policy.refused", "gauge", "{state}", "1 while the policy on disk is refused and the one before is in force."
+)
+ACTIVE: Final = Instrument("http.server.active_requests", "updowncounter", "{request}", "Exchanges under way.")
+CONNECTIONS: Final = Instrument("guard.connections", "updowncounter", "{connection}", "Clients of the data listener.")
+TURNED_AWAY: Final = Instrument(
+    "guard.connections.refused", "counter", "{connection}", "Clients beyond `listen.limits.connections`."
+)
+QUEUED: Final = Instrument(
+    "guard.queue.length", "gauge", "{call}", "Calls that wait for a slot.", (_METHOD, _ROUTE, "guard.target")
+)
+SLOTS: Final = Instrument("guard.slots.used", "gauge", "{call}", "Calls under way.", (_METHOD, _ROUTE, "guard.target"))
+POOL: Final = Instrument(
+    "http.client.open_connections", "updowncounter", "{connection}", "Connections to model servers that are idle.",
+    ("server.address", "server.port", "http.connection.state"),
+)  # fmt: skip
+BUFFERED: Final = Instrument("guard.buffered", "gauge", "By", "Bytes of bodies held at this moment.")
+CACHE: Final = Instrument("guard.cache.size", "gauge", "By", "Bytes of the cached rung's answers.", (_METHOD, _ROUTE))
+LOOP_LAG: Final = Instrument(
+    "guard.loop.lag", "histogram", "s", "How late the event loop comes to a timer: what everything waits.", (), SECONDS
+)
+DROPPED: Final = Instrument(
+    "guard.telemetry.dropped", "counter", "{item}", "Spans, log lines and metric exports that were given up, and why.",
+    ("guard.signal", "guard.reason"),
+)  # fmt: skip
+CRASHES: Final = Instrument(
+    "guard.sink.crashes", "counter", "{crash}", "Records that a sink did not take, by sink.", ("guard.sink",)
+)
+SLOW_SINKS: Final = Instrument(
+    "guard.sink.slow", "counter", "{batch}", "Batches of records that a sink held up for more than 5 ms.", ("guard.sink",)
+)
+LOOP_ERRORS: Final = Instrument(
+    "guard.loop.errors", "counter", "{error}", "What only the event loop caught: a bug of guard."
+)
+CPU: Final = Instrument("process.cpu.time", "counter", "s", "Processor time of this process.", ("cpu.mode",))
+MEMORY: Final = Instrument("process.memory.usage", "updowncounter", "By", "Resident memory.")
+DESCRIPTORS: Final = Instrument(
+    "process.unix.file_descriptor.count", "updowncounter", "{file_descriptor}", "Open file descriptors."
+)
+STARTED: Final = Instrument("process.start.time", "gauge", "s", "When this process began, seconds since the epoch.")
+
+INSTRUMENTS: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Instrument))

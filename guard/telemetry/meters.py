@@ -1,0 +1,220 @@
+"""The sink that counts: each Record into the series that it belongs to, found by one key for each kind of exchange."""
+
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from guard.proxy.values import Attempt, Measure, Prediction, Record, Route
+from guard.telemetry import instruments as of
+from guard.telemetry.accumulators import Counter, Exemplar, Histogram, Instrument, Labels, Series
+from guard.telemetry.bounded import Bounded
+from guard.telemetry.predictions import Classes, Numbers, Presence, Tally, Vectors, Window, buckets
+
+DIRECTIONS: Final = ("input", "output")
+
+
+class Kind:
+    """The series of exchanges that went the same way."""
+
+    __slots__ = ("duration", "overhead", "requests")
+
+    def __init__(self, requests: Counter, duration: Histogram, overhead: Histogram) -> None:
+        self.requests, self.duration, self.overhead = requests, duration, overhead
+
+
+class _Route:
+    """What one route has bound."""
+
+    def __init__(self, method: str, template: str) -> None:
+        self.labels = (method, template)
+        self.kinds: dict[tuple[object, ...], Kind] = {}
+        self.calls: dict[tuple[object, ...], Histogram] = {}
+        self.measures: tuple[Measure, ...] = ()
+        self.tallies: dict[tuple[str, str], list[Tally]] = {}
+        self.windows: dict[Labels, Window] = {}
+
+
+class Meters:
+    """A Sink."""
+
+    def __init__(self) -> None:
+        self._counters = {
+            one.name: Series(one, Counter)
+            for one in (
+                of.REQUESTS, of.FALLBACKS, of.VIOLATIONS, of.REDACTIONS, of.INSTANCES, of.FEATURES, of.PREDICTIONS
+            )
+        }  # fmt: skip
+        self._histograms = {
+            one.name: Series(one, Histogram)
+            for one in (
+                of.SERVER_DURATION, of.CLIENT_DURATION, of.OVERHEAD_DURATION, of.FEATURE_AGE, of.PREDICTION_VALUE,
+                of.PREDICTION_CONFIDENCE,
+            )
+        }  # fmt: skip
+        self._routes: dict[str, _Route] = {}
+        self._version, self._status = Bounded(), Bounded()
+        self._origins: dict[str, tuple[str, str, str]] = {}
+        self.offset = 0.0  # what to add to the records' clock for seconds since the epoch
+
+    # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def record(self, record: Record) -> None:
+        """Count one exchange."""
+        matched = record.matched
+        route = self._routes.get(matched.key if matched is not None else "") or self._open(matched)
+        key = (
+            record.method, record.source, record.reason, record.code, record.version, record.status, record.scheme,
+            record.protocol, record.error, record.gone,
+        )  # fmt: skip
+        kind = route.kinds.get(key) or self._kind(route, key, record)
+        kind.requests.value += 1
+        ended = record.ended_at
+        kind.duration.record(ended - record.begun_at)
+        if record.trace is not None and record.trace.sampled and record.trace.told:
+            trace = record.trace
+            kind.duration.exemplify(Exemplar(ended - record.begun_at, ended + self.offset, trace.trace_id, trace.span_id))
+        waited = 0.0
+        for attempt in record.attempts:
+            waited += (attempt.ended_at or ended) - attempt.asked_at
+            self._call(route, record.method, attempt).record((attempt.ended_at or ended) - attempt.begun_at)
+        if record.read_at:
+            kind.overhead.record(ended - record.read_at - waited)
+        if record.descents:
+            for source, reason in record.descents:
+                self._count(of.FALLBACKS, (*route.labels, source, reason))
+        if record.rows is not None:
+            self._count(of.INSTANCES, route.labels, record.rows)
+        for prediction in record.predictions:
+            self._predicted(route, matched, prediction)
+        if matched is not None and (record.violations or record.answer_violations):
+            self._violated(route, matched, record)
+        if record.facts is not None:
+            self._noticed(route, record)
+
+    def _open(self, matched: Route | None) -> _Route:
+        route = _Route(matched.method, matched.template) if matched is not None else _Route("", "")
+        self._routes[matched.key if matched is not None else ""] = route
+        return route
+
+    def _kind(self, route: _Route, key: tuple[object, ...], record: Record) -> Kind:
+        """Bind the series of a kind that was not met before."""
+        method, template = record.method, route.labels[1]
+        status = self._status(str(record.status)) if record.status else ""
+        source = record.source or ("gone" if record.gone else "none")
+        error = record.error or (status if record.status >= 500 else "")
+        http = (method, template, status, record.scheme, record.protocol, error)
+        requests = (method, template, source, record.code or record.reason or "", self._version(record.version))
+        kind = Kind(
+            self._counters[of.REQUESTS.name].bind(requests),
+            self._histograms[of.SERVER_DURATION.name].bind(http),
+            self._histograms[of.OVERHEAD_DURATION.name].bind((method, template)),
+        )
+        if len(route.kinds) < 1000:
+            route.kinds[key] = kind
+        return kind
+
+    def _call(self, route: _Route, method: str, attempt: Attempt) -> Histogram:
+        target = attempt.target
+        key = (method, target.url, target.source, attempt.status, attempt.failed)
+        found = route.calls.get(key)
+        if found is None:
+            status = self._status(str(attempt.status)) if attempt.status else ""
+            error = attempt.failed or (status if attempt.status >= 400 else "")
+            host, port, scheme = self._origin(target.url)
+            labels = (method, host, port, scheme, status, error, target.source)
+            found = self._histograms[of.CLIENT_DURATION.name].bind(labels)
+            if len(route.calls) < 1000:
+                route.calls[key] = found
+        return found
+
+    def _origin(self, url: str) -> tuple[str, str, str]:
+        found = self._origins.get(url)
+        if found is None:
+            if len(self._origins) > 1000:
+                self._origins.clear()
+            found = self._origins[url] = origin(url)
+        return found
+
+    def _count(self, instrument: Instrument, labels: Labels, times: float = 1) -> None:
+        self._counters[instrument.name].bind(labels).value += times
+
+    def _predicted(self, route: _Route, matched: Route | None, prediction: Prediction) -> None:
+        measures = matched.measures if matched is not None else ()
+        if route.measures != measures:
+            route.measures = measures
+            route.tallies, route.windows = {}, {}
+        tallies = route.tallies.get((prediction.source, prediction.version))
+        if tallies is None:
+            version = self._version(prediction.version)
+            tallies = [self._tally(route, measure, prediction.source, version) for measure in measures]
+            if len(route.tallies) < 1000:
+                route.tallies[prediction.source, prediction.version] = tallies
+        for tally, values in zip(tallies, prediction.values, strict=True):
+            tally.add(values, valid=prediction.valid)
+
+    def _tally(self, route: _Route, measure: Measure, source: str, version: str) -> Tally:
+        labels = (*route.labels, measure.name, source, version)
+
+        def count(name: str) -> Counter:
+            return self._counters[of.PREDICTIONS.name].bind((*route.labels, measure.name, name, source, version))
+
+        tally: Tally
+        match measure.kind:
+            case "class":
+                tally = Classes(measure, count)
+            case "number":
+                tally = Numbers(measure, count, self._histograms[of.PREDICTION_VALUE.name].bind(labels, buckets(measure)))
+            case "vector":
+                tally = Vectors(count, self._histograms[of.PREDICTION_CONFIDENCE.name].bind(labels))
+            case "presence":
+                return Presence(count)
+        if source in ("model", "previous"):
+            route.windows[labels] = Window(tally)
+        return tally
+
+    def _violated(self, route: _Route, matched: Route, record: Record) -> None:
+        for direction, found in zip(DIRECTIONS, (record.violations, record.answer_violations), strict=True):
+            for violation in found:
+                field = matched.field_of(violation.pointer, direction == "output")
+                self._count(of.VIOLATIONS, (*route.labels, direction, field, violation.code))
+
+    def _noticed(self, route: _Route, record: Record) -> None:
+        assert record.facts is not None
+        for field, state, times in record.facts.features:
+            self._count(of.FEATURES, (*route.labels, field, state), times)
+        for field, detector, times in record.facts.redactions:
+            self._count(of.REDACTIONS, (*route.labels, field, detector), times)
+        for field, ages in record.facts.ages:
+            self._histograms[of.FEATURE_AGE.name].bind((*route.labels, field)).record_all(ages)
+
+    # ── telling ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def series(self) -> Iterator[Series[Counter] | Series[Histogram]]:
+        """Everything that was counted."""
+        yield from self._counters.values()
+        yield from self._histograms.values()
+
+    def top_shares(self, now: float) -> Iterator[tuple[Labels, float]]:
+        """The points of guard.prediction.top_share."""
+        for route in list(self._routes.values()):
+            for labels, window in list(route.windows.items()):
+                share = window.top_share(now)
+                if share is not None:
+                    yield labels, share
+
+    def keep(self, keys: frozenset[str]) -> None:
+        """Forget routes that the policy does not name any more."""
+        templates = frozenset(key.partition(" ")[2] for key in keys) | {""}
+        for key in [key for key in self._routes if key and key not in keys]:
+            del self._routes[key]
+        for series in self.series():
+            if series.instrument is not of.CLIENT_DURATION:
+                series.drop(templates, 1)
+
+
+def origin(url: str) -> tuple[str, str, str]:
+    """server.address, server.port and url.scheme of a target."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return parts.path, "", "http"
+    return parts.hostname or "", str(parts.port or (443 if parts.scheme == "https" else 80)), parts.scheme

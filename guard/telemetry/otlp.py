@@ -1,0 +1,131 @@
+"""OTLP over HTTP, and the console: made only where an `OTEL_*` variable asks for it. Importing this imports the SDK.
+
+Nothing here is waited for by whoever handles requests: each signal has a thread, a bounded queue and a count of its losses.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from guard.telemetry.couriers import Courier, Pulse, together
+from guard.telemetry.environment import Environment, Signal
+from guard.telemetry.family import Family
+from guard.telemetry.points import Points
+from guard.telemetry.spans import Spans
+
+MAKERS: Final[dict[tuple[Signal, str], Callable[[], Any]]] = {
+    ("metrics", "otlp"): OTLPMetricExporter,
+    ("metrics", "console"): ConsoleMetricExporter,
+    ("traces", "otlp"): OTLPSpanExporter,
+    ("traces", "console"): ConsoleSpanExporter,
+    ("logs", "otlp"): OTLPLogExporter,
+    ("logs", "console"): ConsoleLogRecordExporter,
+}
+
+SEVERITIES: Final = {
+    logging.INFO: SeverityNumber.INFO,
+    logging.WARNING: SeverityNumber.WARN,
+    logging.ERROR: SeverityNumber.ERROR,
+}
+
+
+class Otlp:
+    """The exporters of one process, and their threads. `wall`: nanoseconds since the epoch, of now."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        resource: Mapping[str, str],
+        version: str,
+        lost: Counter[tuple[str, str]],
+        wall: Callable[[], int],
+    ) -> None:
+        self._environment, self._lost, self._wall = environment, lost, wall
+        self._resource = Resource.create(dict(resource))
+        self._scope = InstrumentationScope("guard", version)
+        self._workers: list[tuple[Courier[Any] | Pulse, Callable[[], object]]] = []
+
+    def _exporters(self, signal: Signal) -> list[Any]:
+        return [MAKERS[signal, name]() for name in self._environment.exporters[signal]]
+
+    def _courier(self, signal: Signal) -> Courier[Any]:
+        exporters = self._exporters(signal)
+
+        def send(batch: Sequence[Any]) -> bool:
+            arrived = [_arrived(exporter.export(batch)) for exporter in exporters]  # each is asked, whatever the first said
+            return all(arrived)
+
+        courier: Courier[Any] = Courier(signal, send, self._environment.queues[signal], self._lost)
+        self._workers.append((courier, lambda: [exporter.shutdown() for exporter in exporters]))
+        return courier
+
+    def metrics(self, collect: Callable[[], Iterable[Family]]) -> None:
+        """Begin to export what `collect` gives."""
+        exporters = self._exporters("metrics")
+        points = Points(self._resource, self._scope, self._wall(), delta=self._environment.delta)
+
+        def send() -> bool:
+            data = points.data(collect(), self._wall())
+            arrived = [_arrived(exporter.export(data)) for exporter in exporters]
+            return all(arrived)
+
+        pulse = Pulse("metrics", send, self._environment.queues["metrics"].every, self._lost)
+        self._workers.append((pulse, lambda: [exporter.shutdown() for exporter in exporters]))
+
+    def spans(self, fence: Callable[[object], object], wall: Callable[[float], float]) -> Spans:
+        """The sink that makes spans."""
+        return Spans(self._courier("traces").put, self._resource, self._scope, fence=fence, wall=wall)
+
+    def logs(self, fence: Callable[[object], object]) -> "Logs":
+        """The handler that hands on log lines."""
+        return Logs(self._courier("logs").put, self._resource, self._scope, fence)
+
+    def close(self) -> None:
+        """Deliver what waits, for a moment; never longer."""
+        together(self._workers)
+
+
+def _arrived(result: Any) -> bool:
+    return getattr(result, "name", "") == "SUCCESS"
+
+
+class Logs(logging.Handler):
+    """Log lines as OTLP log records: the event is their name, the fields their attributes."""
+
+    def __init__(
+        self,
+        put: Callable[[ReadableLogRecord], None],
+        resource: Resource,
+        scope: InstrumentationScope,
+        fence: Callable[[object], object],
+    ) -> None:
+        super().__init__(logging.INFO)
+        self._put, self._resource, self._scope, self._fence = put, resource, scope, fence
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand it on."""
+        fields: Mapping[str, object] = getattr(record, "fields", {})
+        event = record.getMessage()
+        at = round(record.created * 1e9)
+        made = LogRecord(
+            timestamp=at,
+            observed_timestamp=at,
+            severity_text=record.levelname,
+            severity_number=SEVERITIES.get(record.levelno, SeverityNumber.INFO),
+            body=event,
+            attributes={f"guard.{name}": self._fence(value) for name, value in fields.items()},  # type: ignore[misc]
+            event_name=f"guard.{event}",
+        )
+        self._put(ReadableLogRecord(made, self._resource, self._scope))

@@ -1,0 +1,197 @@
+"""What a model predicts: one tally for each output, source and version. A batch is counted as a whole, not by row.
+
+Counted is whatever a rung said, served or not, so that an answer which breaks its contract shows in the model's picture.
+"""
+
+from collections import Counter as Multiset
+from collections import deque
+from collections.abc import Callable, Sequence
+from math import isfinite
+from typing import Any, Final, Protocol, TypeAlias
+
+from guard.proxy.values import Measure
+from guard.telemetry.accumulators import Counter, Histogram
+
+VALUE: Final = "<value>"
+MISSING: Final = "<missing>"
+NOT_FINITE: Final = "<not_finite>"
+OUT_OF_RANGE: Final = "<out_of_range>"
+UNSEEN: Final = "<unseen>"
+INVALID: Final = "<invalid>"
+STATES: Final = (VALUE, MISSING, NOT_FINITE, OUT_OF_RANGE, UNSEEN, INVALID)
+"""In place of a class. The brackets keep them apart from the classes of a contract."""
+
+STEPS: Final = 20
+_DECADES: Final = tuple(step * 10.0**power for power in range(-2, 6) for step in (1.0, 2.5, 5.0))
+WINDOW: Final = 300.0
+EVERY: Final = 30.0
+
+Count: TypeAlias = Callable[[str], Counter]
+"""The series of a class, or of a state in its place."""
+
+
+class Tally(Protocol):
+    """Counts the predictions of one output."""
+
+    def add(self, values: Sequence[Any], *, valid: bool) -> None:
+        """One value for each instance. `valid`: they keep the contract, and need no second look."""
+
+    def weights(self) -> Sequence[float]:
+        """How often each class, or bucket of values, was seen."""
+
+
+def buckets(measure: Measure) -> tuple[float, ...]:
+    """Twenty equal ones over the contract's bounds; without both, decades in steps of 1, 2.5 and 5."""
+    low, high = measure.low, measure.high
+    if low is not None and high is not None and low < high:
+        return (*(low + (high - low) * step / STEPS for step in range(STEPS)), high)
+    if low is not None and low >= 0:
+        return (0.0, *_DECADES)
+    return (*(-step for step in reversed(_DECADES)), 0.0, *_DECADES)
+
+
+class Classes:
+    """A Tally of an output that is one of a few values."""
+
+    def __init__(self, measure: Measure, count: Count) -> None:
+        self._count = count
+        self._types = frozenset(type(one) for one in measure.classes)
+        self._by_value = {one: count(text(one)) for one in measure.classes}
+
+    def add(self, values: Sequence[Any], *, valid: bool) -> None:
+        """See Tally."""
+        if not valid:
+            for value in values:
+                self._odd(value)
+        elif len(values) == 1:
+            self._one(values[0], 1)
+        else:
+            for value, times in Multiset(values).items():
+                self._one(value, times)
+
+    def _one(self, value: Any, times: int) -> None:
+        found = self._by_value.get(value)
+        if found is None:
+            found = self._count(MISSING if value is None else UNSEEN)
+        found.value += times
+
+    def _odd(self, value: Any) -> None:
+        if value is None or type(value) in self._types:
+            self._one(value, 1)
+        else:
+            self._count(INVALID).value += 1
+
+    def weights(self) -> Sequence[float]:
+        """See Tally."""
+        return [counter.value for counter in self._by_value.values()]
+
+
+class Numbers:
+    """A Tally of an output that is a number within bounds."""
+
+    def __init__(self, measure: Measure, count: Count, histogram: Histogram) -> None:
+        self._low, self._high = measure.low, measure.high
+        self._bounded = measure.low is not None and measure.high is not None
+        self._count, self._seen, self._histogram = count, count(VALUE), histogram
+
+    def add(self, values: Sequence[Any], *, valid: bool) -> None:
+        """See Tally."""
+        if not (valid and self._bounded) or None in values:
+            values = [value for value in values if self._told(value)]
+        if len(values) == 1:
+            self._histogram.record(values[0])
+        else:
+            self._histogram.record_all(values)
+        self._seen.value += len(values)
+
+    def _told(self, value: Any) -> bool:
+        """Whether it is a number of the contract; what is not is counted here."""
+        if value is None:
+            state = MISSING
+        elif type(value) not in (int, float):
+            state = INVALID
+        elif not _finite(value):
+            state = NOT_FINITE
+        elif (self._low is not None and value < self._low) or (self._high is not None and value > self._high):
+            state = OUT_OF_RANGE
+        else:
+            return True
+        self._count(state).value += 1
+        return False
+
+    def weights(self) -> Sequence[float]:
+        """See Tally."""
+        return list(self._histogram.counts)
+
+
+class Vectors:
+    """A Tally of an output that is a list of numbers, of which the largest is the model's confidence."""
+
+    def __init__(self, count: Count, histogram: Histogram) -> None:
+        self._count, self._histogram = count, histogram
+
+    def add(self, values: Sequence[Any], *, valid: bool) -> None:
+        """See Tally. A list may have any length, so each is looked at."""
+        del valid
+        for value in values:
+            if value is None or value == []:
+                self._count(MISSING).value += 1
+            elif type(value) is list and all(type(one) in (int, float) and _finite(one) for one in value):
+                self._count(VALUE).value += 1
+                self._histogram.record(max(value))
+            else:
+                self._count(INVALID).value += 1
+
+    def weights(self) -> Sequence[float]:
+        """See Tally."""
+        return list(self._histogram.counts)
+
+
+class Presence:
+    """A Tally of an output that only is there or not."""
+
+    def __init__(self, count: Count) -> None:
+        self._value, self._missing = count(VALUE), count(MISSING)
+
+    def add(self, values: Sequence[Any], *, valid: bool) -> None:
+        """See Tally."""
+        del valid
+        missing = sum(value is None for value in values)
+        self._missing.value += missing
+        self._value.value += len(values) - missing
+
+    def weights(self) -> Sequence[float]:
+        """See Tally: nothing that could collapse."""
+        return ()
+
+
+class Window:
+    """How much of what was predicted in the last five minutes was one and the same; a sign that a model has collapsed."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._seen: deque[tuple[float, Sequence[float]]] = deque()
+
+    def top_share(self, now: float) -> float | None:
+        """0 to 1; None where nothing was predicted. Asked at each export, and remembers what it saw."""
+        weights = self._tally.weights()
+        seen = self._seen
+        while len(seen) > 1 and now - seen[1][0] >= WINDOW:
+            seen.popleft()
+        recent = [after - before for after, before in zip(weights, seen[0][1], strict=True)] if seen else weights
+        if not seen or now - seen[-1][0] >= EVERY:
+            seen.append((now, weights))
+        total = sum(recent)
+        return max(recent) / total if total > 0 else None
+
+
+def text(value: object) -> str:
+    """A class as a label."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _finite(value: float) -> bool:
+    try:
+        return isfinite(value)
+    except OverflowError:  # an integer that no double holds
+        return False

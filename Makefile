@@ -8,7 +8,7 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format schema bench-quick fuzz differential simulate lock clean
+.PHONY: help venv demo test lint format schema bench-quick fuzz servers differential simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -72,6 +72,14 @@ bench-quick: $(STAMPS)/bench  ## guard beside Envoy, one run, about two minutes
 
 fuzz: .cache/fuzz/.stamp  ## fuzz the edges, JSON and the policy by coverage, SECONDS=60 each
 	@status=0; for target in $(FUZZED); do .cache/fuzz/bin/python fuzz/run.py $$target --seconds $(SECONDS) || status=1; done; exit $$status
+
+# Not for shipping and not for guard's environment either: servers that others wrote, which tests let guard talk to.
+.cache/servers/.stamp: requirements/servers.lock tests/servers/install.py
+	@echo "[+] rotel and prometheus, in .cache/servers"
+	@$(PYTHON) tests/servers/install.py
+	@touch $@
+
+servers: .cache/servers/.stamp  ## the real servers that tests talk to, in .cache/servers
 
 differential: $(STAMPS)/bench  ## guard and Envoy, the same bytes to both; writes docs/differences-from-envoy.md
 	@$(BIN)/python -m tests.differential.run --write

@@ -15,6 +15,7 @@ sets = {
     "dev": runtime + project["project"]["optional-dependencies"]["demo"] + project["dependency-groups"]["dev"],
     "bench": runtime + project["dependency-groups"]["bench"],
     "fuzz": runtime + project["dependency-groups"]["fuzz"],
+    "servers": project["dependency-groups"]["servers"],
 }
 
 subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "uv"], check=True)

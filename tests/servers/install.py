@@ -1,0 +1,177 @@
+"""Puts the real servers into .cache/servers, each once. `make servers` runs it, and so does the first test in need.
+
+rotel comes from its wheel, by requirements/servers.lock, into an environment of its own. prometheus and promtool are
+taken from PATH, or else from Debian's package: apt-get downloads and verifies it, dpkg-deb unpacks it, nothing is
+installed and nobody need be root. Only the standard library is used here: it runs before there is anything else.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache" / "servers"
+LOCK = ROOT / "requirements" / "servers.lock"
+WITHIN = 300.0
+_missing: dict[str, "Missing"] = {}
+
+
+class Missing(Exception):
+    """A server that cannot be had here; the message says why."""
+
+
+class Program(NamedTuple):
+    """A command that runs, and what it needs in its environment."""
+
+    path: str
+    environ: Mapping[str, str]
+
+
+def rotel() -> Program:
+    """The OTLP collector; installed if it is not."""
+    return _once("rotel", _rotel)
+
+
+def prometheus() -> Program:
+    """The Prometheus server; downloaded if it is not there."""
+    return _in_path("prometheus") or _once("prometheus", lambda: _debian("prometheus"))
+
+
+def promtool() -> Program:
+    """Its tool, which checks expositions and tests rules."""
+    return _in_path("promtool") or _once("prometheus", lambda: _debian("promtool"))
+
+
+def _in_path(name: str) -> Program | None:
+    return Program(path, {}) if (path := shutil.which(name)) else None
+
+
+def _once(package: str, find: Callable[[], Program]) -> Program:
+    """A search that failed is not repeated by the same process: it may have waited for a network."""
+    if package in _missing:
+        raise _missing[package]
+    try:
+        with _alone():
+            return find()
+    except Missing as reason:
+        _missing[package] = reason
+        raise
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process installs, others wait for it."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _rotel() -> Program:
+    wanted = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
+    done = CACHE / ".rotel"
+    if not done.is_file() or done.read_text() != wanted:
+        _run("rotel", [sys.executable, "-m", "venv", "--clear", str(CACHE / "venv")])
+        pip = [str(CACHE / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run("rotel", [*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)])
+        _start(_agent(), tuple(_libraries()))
+        done.write_text(wanted)
+    return _start(_agent(), tuple(_libraries()))
+
+
+def _agent() -> str:
+    """The binary in the wheel; the package's own Python would only daemonise it."""
+    found = list((CACHE / "venv").glob("lib/python*/site-packages/rotel/rotel-agent"))
+    if not found:
+        raise Missing("rotel: its wheel has no rotel-agent")
+    return str(found[0])
+
+
+def _libraries() -> Iterator[Callable[[], str]]:
+    """Where libpython may be, which rotel links for its processors: the system, this Python, Debian's package."""
+    yield lambda: ""
+    yield lambda: str(sysconfig.get_config_var("LIBDIR") or "")
+    package = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
+    yield lambda: str(next(_unpacked(package).glob("usr/lib/*/libpython*.so.*")).parent)
+
+
+def _start(path: str, libraries: Sequence[Callable[[], str]]) -> Program:
+    """The first environment in which a program tells its version."""
+    said = ""
+    for library in libraries:
+        try:
+            environ = {"LD_LIBRARY_PATH": folder} if (folder := library()) else {}
+        except Missing as reason:
+            raise Missing(f"{path} does not run: {said}; {reason}") from None
+        run = subprocess.run([path, "--version"], capture_output=True, text=True, env=environ, check=False, timeout=60)
+        if run.returncode == 0:
+            return Program(path, environ)
+        said = run.stderr.strip()
+    raise Missing(f"{path} does not run: {said}")
+
+
+def _debian(name: str) -> Program:
+    return _start(str(_unpacked("prometheus") / "usr" / "bin" / name), (lambda: "",))
+
+
+def _unpacked(package: str) -> Path:
+    """The files of a Debian package, under .cache/servers."""
+    place = CACHE / package
+    if not place.is_dir():
+        if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+            raise Missing(
+                f"{package} is not in PATH, and on {platform.platform()} there is no apt-get and dpkg-deb to have it with"
+            )
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+            _run(package, ["dpkg-deb", "-x", str(_download(package, Path(folder))), f"{folder}/tree"])
+            Path(folder, "tree").rename(place)
+    return place
+
+
+def _download(package: str, folder: Path) -> Path:
+    """By the machine's own lists of packages, or, where these are old or absent, by fresh ones of our own."""
+    (folder / "lists" / "partial").mkdir(parents=True)
+    own = ["-o", f"Dir::State::Lists={folder}/lists", "-o", f"Dir::Cache={folder}/cache"]
+    strict = ["-o", "APT::Update::Error-Mode=any"]
+    try:
+        _run(package, ["apt-get", "download", package], folder)
+    except Missing:
+        _run(package, ["apt-get", *strict, *own, "update"], folder)
+        _run(package, ["apt-get", *own, "download", package], folder)
+    return next(folder.glob("*.deb"))
+
+
+def _run(what: str, command: Sequence[str], folder: Path = ROOT) -> None:
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, timeout=WITHIN)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Missing(f"{what} cannot be had: {error}") from error
+    if run.returncode:
+        said = (run.stderr.strip() or run.stdout.strip())[-1000:]
+        raise Missing(f"{what} cannot be had: {' '.join(command[:3])} … ended with {run.returncode}: {said}")
+
+
+def main() -> int:
+    """Have all; 1 and the reasons if one cannot be had."""
+    status = 0
+    for find in (rotel, prometheus, promtool):
+        try:
+            print(f"    {find.__name__}: {os.path.relpath(find().path, ROOT)}")
+        except Missing as reason:
+            print(f"    {reason}", file=sys.stderr)
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

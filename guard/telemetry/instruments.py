@@ -158,8 +158,9 @@ LOOP_ERRORS: Final = Instrument(
 CPU: Final = Instrument("process.cpu.time", "counter", "s", "Processor time of this process.", ("cpu.mode",))
 MEMORY: Final = Instrument("process.memory.usage", "updowncounter", "By", "Resident memory.")
 DESCRIPTORS: Final = Instrument(
-    "process.unix.file_descriptor.count", "updowncounter", "{file_descriptor}", "Open file descriptors."
-)
+    "guard.file_descriptors", "gauge", "{file_descriptor}",
+    "Open. The convention's name would end in `_count`, which Prometheus keeps for histograms.",
+)  # fmt: skip
 STARTED: Final = Instrument("process.start.time", "gauge", "s", "When this process began, seconds since the epoch.")
 
 INSTRUMENTS: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Instrument))

@@ -30,7 +30,10 @@ class Sidecar:
             *prefix, sys.executable, "-m", "guard", "serve", *arguments, "--listen", f"127.0.0.1:{self.port}",
             "--ops", f"127.0.0.1:{self.ops}", "--admin", "127.0.0.1:0", "--state-dir", str(folder / "state"),
         ]  # fmt: skip
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, env=environ)
+        with (folder / "stdout").open("ab") as stdout:
+            self.process = subprocess.Popen(
+                command, stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=folder, env=environ
+            )
         self.lines: list[str] = []
         self._clients: list[http.client.HTTPConnection] = []
         self._more = threading.Condition()

@@ -192,6 +192,7 @@ class Telemetry:
         dropped = {
             **self._lost,
             ("logs", "lines_dropped"): self._log.dropped,
+            ("logs", "crashed"): self._log.crashes,
             ("records", "outbox_full"): self._outbox.dropped,
         }
         yield Family(of.DROPPED, list(dropped.items()))

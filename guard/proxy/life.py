@@ -79,8 +79,9 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
         if exchange.fault is not None:
             raise Refused(exchange.fault)
         head = exchange.head
+        record.trace = plan.tracer.begin(head)
         route = plan.match(head)  # raw target: what is matched is what is forwarded
-        record.matched, record.route, record.trace = route, route.template, plan.tracer.begin(head)
+        record.matched, record.route = route, route.template
         body = (yield Body(route.max_body)) if route.buffered else STREAM
         record.read_at = at = now()
         record.request_bytes = 0 if body is STREAM else len(body)  # type: ignore[arg-type]

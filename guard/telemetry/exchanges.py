@@ -36,12 +36,15 @@ class Exchanges:
         self._log.event("exchange", level, **{key: value for key, value in fields.items() if value is not None})
 
     def _values(self, record: Record) -> dict[str, Any]:
-        """The declared values that a sampled line may hold: inputs as their treatment says, outputs up to internal."""
+        """The declared values that a sampled line may hold: inputs as their treatment says, outputs up to internal.
+
+        Of an answer that breaks its contract none: what it holds nobody has declared.
+        """
         matched = record.matched
         shown: dict[str, Any] = {
             "input": {name: self._fence(value) for name, value in (record.shown or {}).items()} or None
         }
-        served = next((one for one in record.predictions if one.source == record.source), None)
+        served = next((one for one in record.predictions if one.source == record.source and one.valid), None)
         if matched is not None and served is not None:
             outputs = zip(matched.measures, served.values, strict=True)
             shown["output"] = {

@@ -85,6 +85,7 @@ class Log:
         formatter.converter = gmtime
         writer.setFormatter(formatter)
         queue: Queue[logging.LogRecord] = Queue(LINES)
+        self.crashes = 0
         self._handler = Dropping(queue)
         self._listener = Writer(queue, writer)
         self._logger = logging.Logger("guard", logging.INFO)  # noqa: LOG001 — not of the global tree
@@ -101,7 +102,16 @@ class Log:
         self._logger.log(level, name, extra={"fields": fields})
 
     def also(self, handler: logging.Handler) -> None:
-        """Hand every line to somebody else too."""
+        """Hand every line to somebody else too; where that one crashes it is counted."""
+        emit = handler.emit
+
+        def careful(record: logging.LogRecord) -> None:
+            try:
+                emit(record)
+            except Exception:  # noqa: BLE001 — law 3
+                self.crashes += 1
+
+        handler.emit = careful  # type: ignore[method-assign]
         self._logger.addHandler(handler)
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ Nothing here is waited for by whoever handles requests: each signal has a thread
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -97,6 +97,15 @@ class Otlp:
         together(self._workers)
 
 
+def _flat(fields: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Attributes have no mappings: `input` with `age` in it is `input.age`."""
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{key}", one) for key, one in value.items())
+        else:
+            yield name, value
+
+
 def _arrived(result: Any) -> bool:
     return getattr(result, "name", "") == "SUCCESS"
 
@@ -125,7 +134,7 @@ class Logs(logging.Handler):
             severity_text=record.levelname,
             severity_number=SEVERITIES.get(record.levelno, SeverityNumber.INFO),
             body=event,
-            attributes={f"guard.{name}": self._fence(value) for name, value in fields.items()},  # type: ignore[misc]
+            attributes={f"guard.{name}": self._fence(value) for name, value in _flat(fields)},  # type: ignore[misc]
             event_name=f"guard.{event}",
         )
         self._put(ReadableLogRecord(made, self._resource, self._scope))

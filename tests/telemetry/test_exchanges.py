@@ -58,6 +58,11 @@ def test_a_sampled_batch_shows_a_few_of_its_answers_and_only_those_that_were_ser
     assert line["rows"] == 30
 
 
+def test_an_answer_that_breaks_its_contract_is_not_shown() -> None:
+    (line,) = told(record(trace=trace(), predictions=[prediction(["who knows"], [0.1], valid=False)]))
+    assert "output" not in line
+
+
 def test_trouble_that_is_not_sampled_shows_no_value() -> None:
     (line,) = told(record(trace=trace(sampled=False), shown={"age": 34}, code="contract"))
     assert "input" not in line

@@ -1,0 +1,1 @@
+"""The leak hunt: nothing that a client or a model says leaves the process unless declared."""

@@ -1,0 +1,198 @@
+"""Canaries in everything that a client or a model server says, and then a search of every byte that left the process."""
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.leaks.canaries import Cage, compressed, found
+from tests.leaks.stage import Stage, staged
+
+CRASHES = """
+import os
+from importlib import import_module
+module, owner, method = os.environ["CRASH_AT"].rsplit(".", 2)
+crashing = getattr(import_module(module), owner)
+def crash(self, *arguments, **named):
+    told = " ".join(repr(getattr(one, "headers", one)) for one in arguments)
+    raise ValueError(f"CRASHED {told} {vars(self) if hasattr(self, '__dict__') else ''}")
+setattr(crashing, method, crash)
+"""
+
+
+@pytest.fixture(scope="module")
+def hunted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cage, dict[str, bytes]]:
+    """One guard through every outcome."""
+    with staged(tmp_path_factory.mktemp("leaks")) as stage:
+        for play in OUTCOMES.values():
+            play(stage)
+        stage.look()
+        stage.collector.wait_for(lambda one: one.spans() and one.metrics() and one.logs())
+        return stage.cage, stage.outputs()
+
+
+def allowed(stage: Stage) -> None:
+    stage.mood = "ok"
+    assert b"x-guard-source: model" in stage.ask("allowed")
+    assert b" 200 " in stage.ask("passthrough", path="/bare")
+
+
+def denied(stage: Stage) -> None:
+    text = stage.cage.text
+    good = stage.document("denied")
+    for field, value in (
+        ("kind", text("enum")),
+        ("age", text("type")),
+        ("seen_at", text("format")),
+        ("nested", [text("kind")]),
+    ):
+        assert b" 422 " in stage.ask(f"denied {field}", json.dumps({**good, field: value}).encode())
+    assert b" 422 " in stage.ask("denied missing", json.dumps({text("lonely key"): text("lonely value")}).encode())
+    doubled = f'{{"{text("doubled key")}": 1, "a": {{"{(key := text("twice"))}": 1, "{key}": 2}}}}'
+    for body in (
+        doubled,
+        f'{{"a": {text("syntax")}',
+        f'["{text("depth")}", {"[" * 80}',
+        f'{{"a": NaN, "b": "{text("nan")}"}}',
+    ):
+        assert b" 400 " in stage.ask("unreadable", body.encode())
+    assert b" 400 " in stage.ask("encoding", text("encoding").encode() + b"\xff\xfe")
+    assert b" 415 " in stage.ask("media type", kind=f"text/{text('media type')}")
+    assert b" 413 " in stage.ask("too large", text("large").encode() * 6000)
+    assert b" 404 " in stage.ask("not found", path=f"/nothing/{text('unknown path')}")
+    assert b" 405 " in stage.ask("method", method="PUT")
+    assert b" 404 " in stage.ask("unknown method", method="PATCH", path=f"/{text('patched path')}")
+    assert b" 400 " in stage.ask("bad path", path=f"/predict/%2e%2e/{text('dotted path')}")
+    bad = f"GET /{text('broken target')} HTTP/9.9\r\n{text('broken header')}\r\n\r\n"
+    stage.errors += stage.send(bad.encode())
+    stage.errors += stage.send(f"GET /{text('long target') * 500} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    stage.errors += stage.send(f"GET / HTTP/1.1\r\nHost: x\r\nX: {text('long header') * 2000}\r\n\r\n".encode())
+    stage.errors += stage.send(f"{text('no http at all')}\r\n\r\n".encode())
+
+
+def model_in_trouble(stage: Stage) -> None:
+    for mood in ("fault", "refused", "invalid", "unreadable", "malformed", "busy", "silent"):
+        stage.mood = mood
+        answer = stage.ask(f"model {mood}")
+        assert b"x-guard-source: model" not in answer
+        stage.admin("PUT", "/admin/v1/breakers", {"route": ROUTE, "target": "model", "state": "closed", "reason": "hunt"})
+    stage.admin("PUT", "/admin/v1/breakers", {"route": ROUTE, "target": "model", "state": "open", "reason": "hunt"})
+    stage.mood = "ok"
+    assert b"x-guard-reason: forced" in stage.ask("breaker open")
+    stage.admin("PUT", "/admin/v1/breakers", {"route": ROUTE, "target": "model", "state": "auto", "reason": "hunt"})
+
+
+def killed(stage: Stage) -> None:
+    stage.mood = "ok"
+    body = json.dumps({name: value for name, value in stage.document("kept").items() if name != "deep"}).encode()
+    head = f"POST /predict/{stage.cage.text('kept: path')} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    whole = f"{head}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    assert b"x-guard-source: model" in stage.send(whole)
+    stage.admin("PUT", "/admin/v1/mode", {"mode": "cached", "reason": "hunt"})
+    assert b"x-guard-source: cached" in stage.send(whole)
+    stage.admin("PUT", "/admin/v1/mode", {"mode": "rules", "reason": "hunt"})
+    assert b"x-guard-source: rules" in stage.ask("rules")
+    stage.admin("PUT", "/admin/v1/mode", {"mode": "disabled", "reason": "hunt"})
+    assert b" 503 " in stage.ask("disabled")
+    stage.admin("PUT", "/admin/v1/mode", {"mode": "normal", "reason": "hunt"})
+
+
+def gone(stage: Stage) -> None:
+    stage.mood = "silent"
+    body = json.dumps(stage.document("gone")).encode()
+    head = f"POST /predict/{stage.cage.text('gone: path')} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    stage.send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body, leave=True)
+    stage.send(f"{head}Content-Length: {len(body) + 9}\r\n\r\n".encode() + body, leave=True)
+    stage.errors += stage.send(f"{head}Content-Length: {len(body) + 9}\r\n\r\n".encode() + body)  # 408
+
+
+def observed(stage: Stage) -> None:
+    stage.mood = "ok"
+    order = {"route": ROUTE, "enforcement": "observe", "reason": "hunt", "ttl": 300}
+    stage.admin("PUT", "/admin/v1/enforcement", order)
+    assert b"x-guard-source: model" in stage.ask("observed")
+    stage.ask(
+        "observed violation",
+        json.dumps({**stage.document("observed violation"), "kind": stage.cage.text("seen enum")}).encode(),
+    )
+    stage.mood = "invalid"
+    stage.ask("observed invalid")
+    stage.admin("PUT", "/admin/v1/enforcement", {**order, "enforcement": "enforce"})
+
+
+ROUTE = "POST /predict/{customer}"
+OUTCOMES: dict[str, Callable[[Stage], None]] = {
+    one.__name__: one for one in (allowed, denied, model_in_trouble, killed, gone, observed)
+}
+
+
+def test_nothing_that_was_not_declared_left_the_process(hunted: tuple[Cage, dict[str, bytes]]) -> None:
+    cage, outputs = hunted
+    assert len(cage.texts) > 700
+    assert all(outputs.values())
+    assert found(cage, outputs) == []
+
+
+def test_what_was_declared_did(hunted: tuple[Cage, dict[str, bytes]]) -> None:
+    """The hunt looks where something is to be found: what is open stands in lines and log records, a hash in their place."""
+    _, outputs = hunted
+    for place in ("log", "otlp"):
+        assert b"declared open" in outputs[place]
+        assert outputs[place].count(b"hmac:") > 5
+        assert b"[masked]" in outputs[place]
+    for place in ("pages", "state", "errors"):
+        assert b"declared open" not in outputs[place]
+    assert b"guard_redactions_total{" in outputs["pages"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "guard.contract.input.InputContract.judge",
+        "guard.contract.output.OutputContract.judge",
+        "guard.contract.output.OutputContract.measured",
+        "guard.contract.profile.Profile.facts",
+        "guard.contract.scrub.Scrubbing.row",
+        "guard.ladder.model.Model.ask",
+        "guard.ladder.cached.Cached.remember",
+        "guard.proxy.tracing.Sampler.begin",
+        "guard.proxy.driver.Exchange.answered",
+        "guard.proxy.requests.Requests.on_body",
+        "guard.privacy.treatment.Hasher.__call__",
+        "guard.control.shares.Shares.record",
+        "guard.telemetry.meters.Meters.record",
+        "guard.telemetry.cost.Cost.record",
+        "guard.telemetry.exchanges.Exchanges.record",
+        "guard.telemetry.spans.Spans.record",
+        "guard.telemetry.points.Points.data",
+        "guard.telemetry.otlp.Logs.emit",
+    ],
+)
+def test_a_crash_anywhere_says_nothing_of_what_it_held(place: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(CRASHES)
+    with staged(tmp_path, PYTHONPATH=str(tmp_path), CRASH_AT=place) as stage:
+        stage.ask("crash")
+        stage.ask("crash denied", b'{"x": 1')
+        assert stage.guard.probe("/livez")[0] == 200
+        stage.look()
+        cage, outputs = stage.cage, stage.outputs()
+    assert b"CRASHED" not in b"".join(outputs.values())
+    assert found(cage, outputs) == []
+    if "telemetry" in place or "Shares" in place:
+        assert b"x-guard-source: model" not in stage.errors  # and the client had its answer
+
+
+def test_the_hunt_finds_every_form_of_a_canary() -> None:
+    cage = Cage()
+    canary = cage.text("c")
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in canary)
+    quoted = "".join(f"%{ord(letter):02X}" for letter in canary)
+    coded = [base64.b64encode(b"x" * offset + canary.encode() + b"yz") for offset in range(3)]
+    for form in (
+        canary.encode(), canary.swapcase().encode(), canary[::-1].encode(), canary.encode().hex().encode(), escaped.encode(),
+        quoted.encode(), compressed(canary), *coded,
+    ):  # fmt: skip
+        assert found(cage, {"place": b"some " + form + b" text"}) == ["c in place"], form
+    assert found(cage, {"place": canary[:-1].encode()}) == []

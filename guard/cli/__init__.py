@@ -95,6 +95,16 @@ def explain(policy: Path, request: Path, route: str | None, as_json: bool) -> in
 
 
 @cli.command()
+@click.argument("policy", type=POLICY)
+@click.option("--json", "as_json", is_flag=True, help="For scripts: docs/privacy.schema.json.")
+def privacy(policy: Path, as_json: bool) -> int:  # noqa: FBT001
+    """Say of each field of POLICY in what form it reaches the model, log, trace, metric and cache; as Markdown."""
+    from guard.cli.privacy import run  # noqa: PLC0415
+
+    return run(policy, as_json=as_json)
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON Schema of policies, for editors."""
     from guard.policy.schema import text  # noqa: PLC0415

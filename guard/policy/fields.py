@@ -239,6 +239,8 @@ class OutputField(Shape):
 
     def finish(self, report: Report) -> Self:
         """Besides a shape's own laws: an answer is not invented, and one `*` is one list of rows."""
+        if self.treatment in ("mask", "hash"):
+            report(("treatment",), "an output is measured, or not told at all", "drop, or no treatment")
         for key in ("default", "detect"):
             if self.given(key):
                 report((key,), f"an output has no {key}")

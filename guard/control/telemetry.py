@@ -50,7 +50,7 @@ class Telemetry:
         self._log, self._wall, self._errors = log, wall, errors
         self._environ, self._environment = environ, read(environ)
         self._state: StateFolder | None = None
-        self._meters = Meters()
+        self._meters = Meters(exemplars=self._environment.exemplars)
         self._cost = Cost(lambda now: now - monotonic() + wall(), log.event)
         self._lag = Histogram(of.LOOP_LAG.buckets)
         self._lost: Counter[tuple[str, str]] = Counter()

@@ -13,27 +13,18 @@ from guard.policy.document import Items, Text, Tree
 from guard.policy.errors import Path, Place
 from guard.policy.load import Loaded
 
-_TELEMETRY: Final = "no telemetry leaves the process yet"
-
 TABLE: Final[dict[str, str]] = {
-    "release.*": "answers carry the version, the rest is not shown yet",
+    "release.*": "answers and telemetry carry model, version and commit, the rest is not shown yet",
     "routes.*.dialect": "only json is spoken yet",
-    "routes.*.input.*.log": _TELEMETRY,
-    "routes.*.**.detect": "nothing is searched or replaced yet",
-    "routes.*.input.*.freshness.warn": _TELEMETRY,
-    "routes.*.**.sensitivity": f"it is held against `log`, else {_TELEMETRY}",
-    "routes.*.**.treatment": _TELEMETRY,
-    "privacy": _TELEMETRY,
-    "telemetry": _TELEMETRY,
-    "targets": "nothing is held against them yet",
+    "targets.*": "nothing is held against them yet",
     "owners": "nobody is told yet",
     "webhooks": "nobody is told yet",
 }
 
-_ACTIVE: Final = ("release", "version")
+_ACTIVE: Final = frozenset((("release", "model"), ("release", "version"), ("release", "commit"), ("targets", "cost")))
 
 _ACTIVE_VALUES: Final = {"routes.*.dialect": "json"}
-"""What acts already of what a line covers: one key, and one value of another."""
+"""What acts already of what a line covers: some keys, and one value of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +45,15 @@ def inactive(loaded: Loaded) -> list[Inactive]:
     found: dict[str, list[Place]] = {}
     for path, node, place in _written(loaded.tree):
         pattern = next((pattern for pattern in TABLE if matches(pattern, path)), None)
-        if pattern is not None and "**" in pattern and isinstance(node, Tree):
-            continue  # a field that is called like the key
-        if pattern is not None and path != _ACTIVE and _ACTIVE_VALUES.get(pattern) != node:
+        if pattern is not None and path not in _ACTIVE and _ACTIVE_VALUES.get(pattern) != node:
             found.setdefault(pattern, []).append(place)
     return [Inactive(pattern, why, tuple(found[pattern])) for pattern, why in TABLE.items() if pattern in found]
 
 
 def matches(pattern: str, path: Path) -> bool:
-    """Whether a path is exactly the pattern's. `**` is any number of keys."""
-    return _matches(tuple(pattern.split(".")), path)
-
-
-def _matches(pattern: tuple[str, ...], path: Path) -> bool:
-    if not pattern:
-        return not path
-    if pattern[0] == "**":
-        return any(_matches(pattern[1:], path[skip:]) for skip in range(len(path) + 1))
-    return bool(path) and pattern[0] in {"*", path[0]} and _matches(pattern[1:], path[1:])
+    """Whether a path is exactly the pattern's."""
+    parts = pattern.split(".")
+    return len(parts) == len(path) and all(part in {"*", key} for part, key in zip(parts, path, strict=True))
 
 
 def _written(node: Tree | Items, path: Path = ()) -> Iterator[tuple[Path, object, Place]]:

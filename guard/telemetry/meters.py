@@ -35,9 +35,10 @@ class _Route:
 
 
 class Meters:
-    """A Sink."""
+    """A Sink. `exemplars`: remember a trace for each bucket of durations."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exemplars: bool = True) -> None:
+        self._exemplars = exemplars
         self._counters = {
             one.name: Series(one, Counter)
             for one in (
@@ -70,7 +71,7 @@ class Meters:
         kind.requests.value += 1
         ended = record.ended_at
         kind.duration.record(ended - record.begun_at)
-        if record.trace is not None and record.trace.sampled and record.trace.told:
+        if self._exemplars and record.trace is not None and record.trace.sampled and record.trace.told:
             trace = record.trace
             kind.duration.exemplify(Exemplar(ended - record.begun_at, ended + self.offset, trace.trace_id, trace.span_id))
         waited = 0.0

@@ -1,0 +1,19 @@
+"""docs/telemetry.md names every instrument, variable and reason that there is."""
+
+import re
+from pathlib import Path
+
+from guard.telemetry import environment
+from tests.telemetry.page import PAGE, written
+
+
+def test_the_table_is_the_instruments() -> None:
+    assert PAGE.read_text() == written(PAGE.read_text()), "run: python -m tests.telemetry.page"
+
+
+def test_every_variable_that_is_read_is_documented() -> None:
+    read = set(re.findall(r"OTEL_[A-Z_]+[A-Z]", Path(environment.__file__).read_text()))
+    page = PAGE.read_text()
+    assert len(read) > 10
+    named = {name for name in read if name in page or any(name.startswith(stem) for stem in ("OTEL_BSP", "OTEL_BLRP"))}
+    assert read - named == set()

@@ -54,7 +54,7 @@ class Telemetry:
         self._cost = Cost(lambda now: now - monotonic() + wall(), log.event)
         self._lag = Histogram(of.LOOP_LAG.buckets)
         self._lost: Counter[tuple[str, str]] = Counter()
-        self._outbox = Outbox([shares, self._meters, self._cost, Exchanges(log, fence)], self._soon)
+        self._outbox = Outbox([shares, self._meters, self._cost, Exchanges(log, fence)], self._later)
         self._vitals: Vitals
         self._resource: dict[str, str] = {}
         self._exposition = Exposition()
@@ -144,8 +144,8 @@ class Telemetry:
         with suppress(OSError):
             self._state.save(SPENT, json.dumps(self._cost.state()).encode())
 
-    def _soon(self, work: Callable[[], None]) -> None:
-        asyncio.get_running_loop().call_soon(work)
+    def _later(self, delay: float, work: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(delay, work)
 
     def _lateness(self, due: float) -> None:
         now = monotonic()
@@ -175,6 +175,7 @@ class Telemetry:
         if not self._scraped:
             return Page(404, TEXT, b"telemetry.prometheus is false\n")
         content_type = wanted(accept)
+        self._outbox.flush()
         return Page(200, content_type, self._exposition.text(self._families(), content_type))
 
     def _families(self) -> Iterator[Family]:

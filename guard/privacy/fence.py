@@ -1,23 +1,27 @@
 """The second fence: whatever an exporter is about to send passes here, though nothing private should have come so far."""
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Final
 
 from guard.privacy.detectors import DETECTORS, Scrub, compile_detectors
 
 MOST_CHARACTERS: Final = 256
 MOST_ITEMS: Final = 64
+REMEMBERED: Final = 512
+"""Texts: most of what leaves is the same few words of ours."""
 UNREADABLE: Final = "[unreadable]"
 
 
 def make_fence(scrub: Scrub) -> Callable[[object], object]:
     """Makes any value fit to leave: texts searched and cut, numbers as they are, of the rest its type's name."""
+    text = lru_cache(REMEMBERED)(partial(_text, scrub=scrub))
 
     def fence(value: object) -> object:
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, str):
-            return _text(value, scrub)
+            return text(value)
         if isinstance(value, list | tuple):
             return [
                 fence(one) if not isinstance(one, list | tuple) else f"<{type(one).__name__}>" for one in value[:MOST_ITEMS]

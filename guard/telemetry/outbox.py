@@ -1,4 +1,4 @@
-"""Between the life and the sinks: records wait until the replies of this turn of the loop are written.
+"""Between the life and the sinks: records wait a moment, so that replies are written first and many are counted at once.
 
 A sink is called with one record at a time, in the order of the list. One that crashes is counted and the next one called;
 one that is slow is counted, and cannot delay the exchange that it is told of.
@@ -11,30 +11,36 @@ from typing import Final
 
 from guard.proxy.values import Record, Sink
 
+TOGETHER: Final = 64
+WITHIN: Final = 0.02
+"""Seconds. Passed on so, a record costs the sinks half of what it costs alone: their code and series stay in the cache."""
 SLOW: Final = 0.005
 MOST: Final = 10_000
-"""Records waiting at most: a turn of the loop has never more than a few of each connection."""
+"""Records waiting at most; the oldest goes."""
 
 
 class Outbox:
-    """A Sink that passes on. `soon` is the loop's call_soon."""
+    """A Sink that passes on. `later` is the loop's call_later."""
 
-    def __init__(self, sinks: Sequence[Sink], soon: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(self, sinks: Sequence[Sink], later: Callable[[float, Callable[[], None]], object]) -> None:
         self.sinks = sinks
-        self._soon = soon
+        self._later = later
         self._waiting: deque[Record] = deque()
         self.crashes: Counter[str] = Counter()
         self.slow: Counter[str] = Counter()
         self.dropped = 0
 
     def record(self, record: Record) -> None:
-        """Take it in; it is passed on when this turn of the loop is over."""
-        if not self._waiting:
-            self._soon(self.flush)
-        elif len(self._waiting) >= MOST:
+        """Take it in; it is passed on with what else comes in the next moment."""
+        waiting = self._waiting
+        if not waiting:
+            self._later(WITHIN, self.flush)
+        waiting.append(record)
+        if len(waiting) == TOGETHER:
+            self._later(0.0, self.flush)
+        elif len(waiting) > MOST:
+            waiting.popleft()
             self.dropped += 1
-            return
-        self._waiting.append(record)
 
     def names(self) -> list[str]:
         """Of the sinks, in their order."""
@@ -44,6 +50,8 @@ class Outbox:
         """Pass on what waits."""
         records = tuple(self._waiting)
         self._waiting.clear()
+        if not records:
+            return
         for sink in self.sinks:
             begun = perf_counter()
             for record in records:
@@ -51,5 +59,5 @@ class Outbox:
                     sink.record(record)
                 except Exception:  # noqa: BLE001 — law 3: a crashed sink is counted and never felt
                     self.crashes[type(sink).__name__] += 1
-            if perf_counter() - begun > SLOW * max(1, len(records)):
+            if perf_counter() - begun > SLOW * len(records):
                 self.slow[type(sink).__name__] += 1

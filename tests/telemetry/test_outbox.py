@@ -1,0 +1,91 @@
+"""Records on their way to the sinks: in order, together, and no sink is felt by another or by a client."""
+
+from collections.abc import Callable
+
+import pytest
+
+from guard.proxy.values import Record
+from guard.telemetry import outbox
+from guard.telemetry.outbox import Outbox
+from tests.telemetry.records import record
+
+
+class Sink:
+    """Keeps what it is given; crashes, or takes its time, if it is told to."""
+
+    def __init__(self, *, crash: bool = False, then: Callable[[], object] = lambda: None) -> None:
+        self.seen: list[Record] = []
+        self.crash, self.then = crash, then
+
+    def record(self, one: Record) -> None:
+        self.then()
+        if self.crash:
+            raise ValueError("secret")
+        self.seen.append(one)
+
+
+class Later:
+    """The loop's call_later, by hand."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[float, Callable[[], None]]] = []
+
+    def __call__(self, delay: float, work: Callable[[], None]) -> None:
+        self.asked.append((delay, work))
+
+
+def test_a_record_waits_a_moment_and_comes_once() -> None:
+    later, sink = Later(), Sink()
+    box = Outbox([sink], later)
+    records = [record() for _ in range(3)]
+    for one in records:
+        box.record(one)
+    assert sink.seen == []
+    assert [delay for delay, _ in later.asked] == [outbox.WITHIN]
+    later.asked[0][1]()
+    assert sink.seen == records
+    box.flush()
+    assert sink.seen == records
+
+
+def test_many_do_not_wait() -> None:
+    later, sink = Later(), Sink()
+    box = Outbox([sink], later)
+    for _ in range(outbox.TOGETHER):
+        box.record(record())
+    assert [delay for delay, _ in later.asked] == [outbox.WITHIN, 0.0]
+
+
+def test_a_crash_is_counted_and_the_others_are_told() -> None:
+    first, broken, last = Sink(), Sink(crash=True), Sink()
+    box = Outbox([first, broken, last], Later())
+    box.record(record())
+    box.record(record())
+    box.flush()
+    assert (len(first.seen), len(last.seen)) == (2, 2)
+    assert box.crashes == {"Sink": 2}
+
+
+def test_a_slow_sink_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(outbox, "perf_counter", lambda: clock[0])
+
+    def tarry() -> None:
+        clock[0] += 0.1
+
+    box = Outbox([Sink(), Sink(then=tarry)], Later())
+    box.record(record())
+    box.flush()
+    assert box.slow == {"Sink": 1}
+
+
+def test_a_loop_that_never_comes_back_costs_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "MOST", 100)
+    sink = Sink()
+    box = Outbox([sink], Later())
+    records = [record() for _ in range(130)]
+    for one in records:
+        box.record(one)
+    box.flush()
+    assert sink.seen == records[-100:]
+    assert box.dropped == 30

@@ -1,0 +1,199 @@
+"""One record, and the series that it belongs to."""
+
+from typing import Any
+
+import pytest
+
+from guard.proxy.values import Facts, Record, Violation
+from guard.telemetry.accumulators import Histogram
+from guard.telemetry.family import attributes, counted
+from guard.telemetry.meters import Meters, origin
+from tests.telemetry.records import attempt, prediction, record, route, trace
+
+
+def told(meters: Meters) -> dict[str, list[tuple[dict[str, str], Any]]]:
+    """Series by instrument; of a histogram count and sum. Zeros are left out."""
+    found: dict[str, list[tuple[dict[str, str], Any]]] = {}
+    for instrument, points in counted(meters.series()):
+        for labels, value in points:
+            number = (sum(value.counts), round(value.sum, 6)) if isinstance(value, Histogram) else value
+            if number and number != (0, 0.0):
+                found.setdefault(instrument.name, []).append((attributes(instrument, labels), number))
+    return found
+
+
+def of(*records: Record) -> dict[str, list[tuple[dict[str, str], Any]]]:
+    meters = Meters()
+    for one in records:
+        meters.record(one)
+    return told(meters)
+
+
+AT = {"http.request.method": "POST", "http.route": "/p"}
+
+
+def test_a_plain_answer_of_the_model() -> None:
+    found = of(record())
+    http = {**AT, "http.response.status_code": "200", "url.scheme": "http", "network.protocol.version": "1.1"}
+    assert found["http.server.request.duration"] == [(http, (1, 0.25))]
+    called = {"http.request.method": "POST", "server.address": "m", "server.port": "8080", "url.scheme": "http"}
+    assert found["http.client.request.duration"] == [
+        ({**called, "http.response.status_code": "200", "guard.source": "model"}, (1, 0.2))
+    ]
+    assert found["guard.overhead.duration"] == [(AT, (1, 0.03))]  # 250 ms, less 10 of reading and 210 of the call
+    assert found["guard.requests"] == [({**AT, "guard.source": "model", "guard.model.version": "7"}, 1)]
+    assert found["guard.instances"] == [(AT, 1)]
+    said = {**AT, "guard.source": "model", "guard.model.version": "7"}
+    assert found["guard.predictions"] == [
+        ({**said, "guard.output": "label", "guard.class": "yes"}, 1),
+        ({**said, "guard.output": "score", "guard.class": "<value>"}, 1),
+    ]
+    assert found["guard.prediction.value"] == [({**said, "guard.output": "score"}, (1, 0.5))]
+    assert set(found) == {
+        "http.server.request.duration", "http.client.request.duration", "guard.overhead.duration", "guard.requests",
+        "guard.instances", "guard.predictions", "guard.prediction.value",
+    }  # fmt: skip
+
+
+def test_a_fallback_never_pollutes_the_models_picture() -> None:
+    found = of(
+        record(
+            source="rules", reason="invalid", version="", descents=[("model", "invalid"), ("previous", "timeout")],
+            attempts=[attempt(), attempt(status=0, failed="timeout")],
+            predictions=[prediction(["who"], [7.0], valid=False), prediction(["no"], [0.0], source="rules", version="")],
+            answer_violations=[Violation("/score", "max")],
+        )
+    )  # fmt: skip
+    assert [value for labels, value in found["guard.predictions"] if labels["guard.source"] == "rules"] == [1, 1]
+    odd = {
+        labels["guard.class"]: value for labels, value in found["guard.predictions"] if labels["guard.source"] == "model"
+    }
+    assert odd == {"<unseen>": 1, "<out_of_range>": 1}
+    assert [(labels["guard.source"], labels["guard.reason"]) for labels, _ in found["guard.fallbacks"]] == [
+        ("model", "invalid"),
+        ("previous", "timeout"),
+    ]
+    assert found["guard.requests"] == [({**AT, "guard.source": "rules", "guard.reason": "invalid"}, 1)]
+    assert found["guard.violations"] == [
+        ({**AT, "guard.direction": "output", "guard.field": "score", "guard.code": "max"}, 1)
+    ]
+    assert [labels.get("error.type") for labels, _ in found["http.client.request.duration"]] == [None, "timeout"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "source", "reason", "error"),
+    [
+        ({"source": None, "code": "contract", "status": 422}, "none", "contract", None),
+        ({"source": None, "code": "internal", "status": 500, "error": "ValueError"}, "none", "internal", "ValueError"),
+        ({"source": None, "gone": "client", "status": 0}, "gone", None, None),
+        ({"source": "disabled", "reason": "timeout", "status": 504}, "disabled", "timeout", "504"),
+    ],
+)
+def test_who_did_not_get_the_models_answer(
+    changes: dict[str, Any], source: str, reason: str | None, error: str | None
+) -> None:
+    found = of(record(**{**changes, "version": "", "predictions": [], "attempts": []}))
+    ((labels, _),) = found["guard.requests"]
+    assert (labels["guard.source"], labels.get("guard.reason")) == (source, reason)
+    ((labels, _),) = found["http.server.request.duration"]
+    assert labels.get("error.type") == error
+
+
+def test_what_a_contract_noticed() -> None:
+    facts = Facts([("age", "at_min", 2), ("tenure", "defaulted", 1)], [("at", [10.0, -3.0])], [("note", "email", 3)])
+    found = of(record(rows=5, facts=facts, violations=[Violation("/age", "stale")]))
+    assert [(labels["guard.field"], labels["guard.state"], n) for labels, n in found["guard.features"]] == [
+        ("age", "at_min", 2),
+        ("tenure", "defaulted", 1),
+    ]
+    assert found["guard.feature.age"] == [({**AT, "guard.field": "at"}, (2, 7.0))]
+    assert found["guard.redactions"] == [({**AT, "guard.field": "note", "guard.detector": "email"}, 3)]
+    assert found["guard.instances"] == [(AT, 5)]
+    assert found["guard.violations"][0][0]["guard.direction"] == "input"
+
+
+def test_nobody_is_matched() -> None:
+    found = of(
+        record(matched=None, route="", source=None, code="not_found", status=404, predictions=[], attempts=[], rows=None)
+    )
+    assert found["guard.requests"] == [
+        (
+            {
+                "http.request.method": "POST",
+                "guard.source": "none",
+                "guard.reason": "not_found",
+                "guard.model.version": "7",
+            },
+            1,
+        )
+    ]
+
+
+def test_labels_that_traffic_brings_are_bounded() -> None:
+    meters = Meters()
+    for number in range(3000):
+        meters.record(
+            record(
+                version=f"v{number}",
+                status=100 + number % 900,
+                predictions=[prediction(["yes"], [0.5], version=f"v{number}")],
+            )
+        )
+    found = told(meters)
+    versions = {labels["guard.model.version"] for labels, _ in found["guard.requests"]}
+    assert len(versions) == 51
+    assert "other" in versions
+    assert len({labels["http.response.status_code"] for labels, _ in found["http.server.request.duration"]}) == 51
+    assert sum(n for _, n in found["guard.requests"]) == 3000
+    assert sum(n for labels, n in found["guard.predictions"] if labels["guard.class"] == "yes") == 3000
+
+
+def test_a_route_that_leaves_the_policy_takes_its_series_along() -> None:
+    meters, other = Meters(), route(template="/other")
+    meters.record(record())
+    meters.record(record(matched=other, route="/other"))
+    meters.keep(frozenset(("POST /p",)))
+    meters.record(record())
+    found = told(meters)
+    assert {labels["http.route"] for labels, _ in found["guard.requests"]} == {"/p"}
+    assert found["guard.requests"][0][1] == 2
+
+
+def test_a_contract_that_changes_is_tallied_anew() -> None:
+    meters = Meters()
+    meters.record(record())
+    fewer = route(measures=route().measures[:1])
+    meters.record(record(matched=fewer, predictions=[prediction(["no"])]))
+    found = told(meters)
+    assert {labels["guard.class"]: n for labels, n in found["guard.predictions"]} == {"yes": 1, "no": 1, "<value>": 1}
+
+
+def test_exemplars_are_of_traces_that_somebody_can_find() -> None:
+    for made, kept in ((trace(), True), (trace(sampled=False), False), (trace(told=False), False)):
+        meters = Meters()
+        meters.record(record(trace=made))
+        (family,) = [one for one in counted(meters.series()) if one.instrument.name == "http.server.request.duration"]
+        assert bool(family.points[0][1].exemplars) is kept  # type: ignore[union-attr]
+    silent = Meters(exemplars=False)
+    silent.record(record(trace=trace()))
+    (family,) = [one for one in counted(silent.series()) if one.instrument.name == "http.server.request.duration"]
+    assert family.points[0][1].exemplars is None  # type: ignore[union-attr]
+
+
+def test_top_shares_are_of_models() -> None:
+    meters = Meters()
+    meters.record(record(predictions=[prediction(["yes"], [0.5]), prediction(["no"], [0.5], source="rules")]))
+    shares = list(meters.top_shares(0.0))
+    assert {labels[3] for labels, _ in shares} == {"model"}
+    assert [share for _, share in shares] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://m:8080", ("m", "8080", "http")), ("https://m", ("m", "443", "https")), ("http://[::1]:1", ("::1", "1", "http")),
+        ("unix:///run/m.sock", ("/run/m.sock", "", "http")),
+    ],
+)  # fmt: skip
+def test_origins(url: str, told: tuple[str, str, str]) -> None:
+    assert origin(url) == told

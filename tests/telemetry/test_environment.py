@@ -1,0 +1,91 @@
+"""What the OTEL_* variables ask for, and that their values are never repeated."""
+
+from typing import Any
+
+import pytest
+
+from guard.telemetry.environment import Queue, read
+
+SECRET = "hunter2-secret"
+
+
+def test_nothing_is_exported_unless_somebody_asks() -> None:
+    found = read({})
+    assert not any(found.on(signal) for signal in ("traces", "metrics", "logs"))
+    assert (found.ratio, found.parented, found.delta, found.exemplars, found.problems) == (None, True, False, True, [])
+    assert found.queues == {"metrics": Queue(60.0, 1, 1), "traces": Queue(5.0, 512, 2048), "logs": Queue(1.0, 512, 2048)}
+
+
+@pytest.mark.parametrize(
+    ("environ", "exported"),
+    [
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, {"traces": ("otlp",), "metrics": ("otlp",)}),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c"}, {"metrics": ("otlp",)}),
+        ({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://c"}, {"logs": ("otlp",)}),
+        ({"OTEL_LOGS_EXPORTER": "otlp"}, {"logs": ("otlp",)}),
+        ({"OTEL_TRACES_EXPORTER": "console, otlp"}, {"traces": ("otlp", "console")}),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "none"}, {"metrics": ("otlp",)}),
+        ({"OTEL_METRICS_EXPORTER": "prometheus"}, {}),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "TRUE"}, {}),
+    ],
+)
+def test_exporters(environ: dict[str, str], exported: dict[Any, Any]) -> None:
+    found = read(environ)
+    assert {signal: names for signal, names in found.exporters.items() if names} == exported
+    assert found.problems == []
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "ratio", "parented"),
+    [
+        ("always_on", "", 1.0, False), ("always_off", "", 0.0, False), ("traceidratio", "0.25", 0.25, False),
+        ("parentbased_always_on", "", 1.0, True), ("parentbased_traceidratio", "0", 0.0, True),
+        ("parentbased_traceidratio", "7", 1.0, True), ("traceidratio", "", 1.0, False),
+    ],
+)  # fmt: skip
+def test_samplers(name: str, argument: str, ratio: float, parented: bool) -> None:
+    found = read({"OTEL_TRACES_SAMPLER": name, "OTEL_TRACES_SAMPLER_ARG": argument})
+    assert (found.ratio, found.parented) == (ratio, parented)
+
+
+def test_attributes_and_numbers() -> None:
+    found = read(
+        {
+            "OTEL_RESOURCE_ATTRIBUTES": "team=ml , region=eu=1", "OTEL_SERVICE_NAME": "mine",
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "DELTA", "OTEL_METRICS_EXEMPLAR_FILTER": "always_off",
+            "OTEL_METRIC_EXPORT_INTERVAL": "500", "OTEL_BSP_MAX_QUEUE_SIZE": "10", "OTEL_BLRP_SCHEDULE_DELAY": "20",
+        }
+    )  # fmt: skip
+    assert found.attributes == {"team": "ml", "region": "eu=1", "service.name": "mine"}
+    assert (found.delta, found.exemplars) == (True, False)
+    assert found.queues["metrics"].every == 0.5
+    assert found.queues["traces"] == Queue(5.0, 10, 10)
+    assert found.queues["logs"].every == 0.02
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OTEL_METRICS_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_METRIC_EXPORT_INTERVAL", "OTEL_BSP_MAX_QUEUE_SIZE",
+        "OTEL_RESOURCE_ATTRIBUTES", "OTEL_PROPAGATORS", "OTEL_CONFIG_FILE",
+    ],
+)  # fmt: skip
+def test_nonsense_is_a_problem_that_does_not_repeat_it(name: str) -> None:
+    found = read({name: SECRET})
+    assert len(found.problems) == 1
+    assert name in found.problems[0]
+    assert SECRET not in found.problems[0]
+    assert not any(found.exporters.values())
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "nan", "inf", "1e99", "5s"])
+def test_numbers_that_are_none_are_the_default(value: str) -> None:
+    found = read({"OTEL_METRIC_EXPORT_INTERVAL": value})
+    assert found.queues["metrics"].every == 60.0
+    assert found.problems
+
+
+def test_another_protocol_is_said() -> None:
+    found = read({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+    assert found.on("traces")
+    assert found.problems == ["OTLP for traces goes by http/protobuf only; it is sent so"]

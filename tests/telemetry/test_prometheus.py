@@ -1,0 +1,84 @@
+"""The page for scrapers: the same numbers in both formats, and no label can break it."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.telemetry.accumulators import Exemplar, Histogram, Instrument
+from guard.telemetry.family import Family
+from guard.telemetry.instruments import INSTRUMENTS
+from guard.telemetry.prometheus import OPENMETRICS, TEXT, Exposition, name, wanted
+
+COUNTER = Instrument("guard.things", "counter", "{thing}", "Things.", ("http.route", "b"))
+DURATION = Instrument("guard.wait.duration", "histogram", "s", "Waits.", ("a",), (0.5, 1.0))
+LEVEL = Instrument("guard.level", "gauge", "By", "Level.")
+
+
+def waits() -> Histogram:
+    histogram = Histogram(DURATION.buckets)
+    for value in (0.25, 0.5, 0.75, 3.0):
+        histogram.record(value)
+    histogram.exemplify(Exemplar(0.75, 1700000000.5, 0xAB, 0xC))
+    return histogram
+
+
+FAMILIES = [
+    Family(COUNTER, [(("/p", ""), 3), (None, 2)]),
+    Family(DURATION, [(("x",), waits())]),
+    Family(LEVEL, [((), 1.5)]),
+]
+
+
+def test_text() -> None:
+    assert Exposition({"service.name": "s"}).text(FAMILIES).decode() == (
+        "# HELP target_info What is measured.\n# TYPE target_info gauge\n"
+        'target_info{service_name="s"} 1\n'
+        "# HELP guard_things_total Things.\n# TYPE guard_things_total counter\n"
+        'guard_things_total{http_route="/p"} 3\nguard_things_total{otel_metric_overflow="true"} 2\n'
+        "# HELP guard_wait_duration_seconds Waits.\n# TYPE guard_wait_duration_seconds histogram\n"
+        'guard_wait_duration_seconds_bucket{a="x",le="0.5"} 2\nguard_wait_duration_seconds_bucket{a="x",le="1.0"} 3\n'
+        'guard_wait_duration_seconds_bucket{a="x",le="+Inf"} 4\nguard_wait_duration_seconds_sum{a="x"} 4.5\n'
+        'guard_wait_duration_seconds_count{a="x"} 4\n'
+        "# HELP guard_level_bytes Level.\n# TYPE guard_level_bytes gauge\nguard_level_bytes 1.5\n"
+    )
+
+
+def test_openmetrics_has_exemplars_and_an_end() -> None:
+    page = Exposition({"service.name": "s"}).text(FAMILIES, OPENMETRICS).decode()
+    assert page.endswith("guard_level_bytes 1.5\n# EOF\n")
+    assert "# TYPE guard_things counter\n" in page
+    assert 'guard_things_total{http_route="/p"} 3\n' in page
+    trace = f'# {{trace_id="{0xAB:032x}",span_id="{0xC:016x}"}} 0.75 1700000000.500'
+    assert f'guard_wait_duration_seconds_bucket{{a="x",le="1.0"}} 3 {trace}\n' in page
+    assert page.count("trace_id") == 1
+
+
+def test_numbers_are_read_anew_and_the_rest_is_remembered() -> None:
+    exposition, histogram = Exposition(), waits()
+    families = [Family(DURATION, [(("x",), histogram)])]
+    exposition.text(families)
+    histogram.record(0.1)
+    assert b'_count{a="x"} 5\n' in exposition.text(families)
+
+
+def test_who_names_openmetrics_gets_it() -> None:
+    assert wanted("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.1") == OPENMETRICS
+    assert wanted("text/plain") == wanted("") == wanted("*/*") == TEXT
+
+
+def test_every_name_is_legal_and_its_own() -> None:
+    names = [name(one) for one in INSTRUMENTS]
+    assert len(set(names)) == len(names) > 30
+    assert all(re.fullmatch(r"[a-z_][a-z0-9_]*", one) for one in names)
+    assert not [one for one in names if one.endswith(("_total", "_count", "_sum", "_bucket"))]
+
+
+@given(st.text())
+def test_any_label_can_be_read_back(label: str) -> None:
+    page = Exposition().text([Family(DURATION, [((label,), Histogram((1.0,)))])]).decode()
+    (line,) = [one for one in page.split("\n") if one.startswith("guard_wait_duration_seconds_sum")]
+    found = re.fullmatch(r'guard_wait_duration_seconds_sum(?:\{a="((?:[^"\\]|\\["\\n])*)"\})? 0\.0', line, re.DOTALL)
+    assert found is not None
+    read = re.sub(r"\\(.)", lambda one: "\n" if one[1] == "n" else one[1], found[1] or "", flags=re.DOTALL)
+    assert read == label

@@ -25,14 +25,7 @@ def run(policy: Path, *, resolved: bool, as_json: bool) -> int:
     try:
         loaded, plan = compiled(policy)
     except PolicyInvalid as invalid:
-        if as_json:
-            click.echo(json.dumps({"valid": False, "errors": [_error(one) for one in invalid.errors]}))
-        else:
-            for one in invalid.errors:
-                click.echo(str(one), err=True)
-            count = len(invalid.errors)
-            click.echo(f"{policy}: {count} {'mistake' if count == 1 else 'mistakes'}", err=True)
-        return 1
+        return refused(policy, invalid, as_json=as_json)
     if resolved:
         click.echo(write_resolved(loaded), nl=False)
     elif as_json:
@@ -40,6 +33,18 @@ def run(policy: Path, *, resolved: bool, as_json: bool) -> int:
     else:
         _print(policy, loaded, plan)
     return 0
+
+
+def refused(policy: Path, invalid: PolicyInvalid, *, as_json: bool) -> int:
+    """Say everything that is wrong; 1."""
+    if as_json:
+        click.echo(json.dumps({"valid": False, "errors": [_error(one) for one in invalid.errors]}))
+        return 1
+    for one in invalid.errors:
+        click.echo(str(one), err=True)
+    count = len(invalid.errors)
+    click.echo(f"{policy}: {count} {'mistake' if count == 1 else 'mistakes'}", err=True)
+    return 1
 
 
 def _print(policy: Path, loaded: Loaded, plan: CompiledPlan) -> None:

@@ -1,0 +1,11 @@
+"""`guard privacy`: for each field and output its sensitivity, and in what form it reaches whom.
+
+values    what a report says
+forms     where a value goes, and in what form; one function for each place
+fields    the rows of a route: every field, and every part of one
+facts     the request itself, telemetry, what is kept
+review    what a reviewer should question
+report    policy → report
+markdown  report → text for people
+document  report → JSON (docs/privacy.schema.json)
+"""

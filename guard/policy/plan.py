@@ -158,8 +158,8 @@ class _Compiler:
         self.targets = Targets(loaded.policy, means, draft)
         self._observed = means.observed()
         self._baggage = frozenset(name.encode() for name in self.policy.privacy.baggage)
-        self._hasher = self._hash_key()
         self.errors: list[PolicyError] = []
+        self._hasher = self._hash_key()
 
     @contextmanager
     def _reporting(self, *path: str | int) -> Iterator[None]:

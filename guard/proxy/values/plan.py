@@ -136,8 +136,8 @@ class Trace:
         self.told = told  # to the model server; False: sampled for the log alone
 
     def call_id(self, number: int) -> int:
-        """The span of the exchange's `number`th call, counted from 1."""
-        return ((self.span_id + number) & 0xFFFFFFFFFFFFFFFF) or 1
+        """The span of the exchange's `number`th call, counted from 1; never 0, which is no span."""
+        return (self.span_id - 1 + number) % 0xFFFFFFFFFFFFFFFF + 1
 
 
 class Tracer(Protocol):

@@ -1,0 +1,135 @@
+"""Who decides that a trace is sampled, and what the model server is told of it."""
+
+import random
+import re
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
+
+from guard.ladder.model import Model
+from guard.proxy.forwarding import peer
+from guard.proxy.tracing import Sampler, baggage, context, parent
+from guard.proxy.values import Answer, Call, Failed, Head, Headers, Trace
+from tests.proxy.scene import Stage, Tickets, rules, target
+
+PARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0"
+GRAMMAR = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[01]\Z")
+
+
+def head(trace: bytes = b"", *, trusted: bool = False, more: Headers | None = None) -> Head:
+    networks = (ip_network("10.0.0.0/8"),) if trusted else ()
+    known = peer("10.1.2.3", secure=False, via=b"us", trusted=networks)
+    headers = [*([(b"traceparent", trace)] if trace else []), *(more or [])]
+    return Head(b"GET", b"/", headers, peer=known, host=b"g", trace=trace)
+
+
+def sampler(ratio: float, *, parented: bool = True, told: bool = True) -> Sampler:
+    return Sampler(ratio, parented=parented, told=told, bits=random.Random(7).getrandbits)
+
+
+@pytest.mark.parametrize(
+    ("flag", "trusted", "ratio", "parented", "sampled"),
+    [
+        (b"", False, 1.0, True, True), (b"", False, 0.0, True, False),
+        (b"1", True, 0.0, True, True), (b"0", True, 1.0, True, False),
+        (b"1", True, 0.0, False, False), (b"0", True, 1.0, False, True),
+        (b"1", False, 0.0, True, False), (b"0", False, 1.0, True, True),
+    ],
+)  # fmt: skip
+def test_a_friend_decides_a_stranger_does_not(
+    flag: bytes, trusted: bool, ratio: float, parented: bool, sampled: bool
+) -> None:
+    made = sampler(ratio, parented=parented).begin(head(PARENT + flag if flag else b"", trusted=trusted))
+    assert made is not None
+    assert made.sampled is sampled
+    assert bool(made.parent_id) is bool(flag)
+
+
+def test_replicas_agree_as_opentelemetry_does() -> None:
+    ours, theirs = sampler(0.3), TraceIdRatioBased(0.3)
+    decisions = []
+    for _ in range(500):
+        made = ours.begin(head())
+        assert made is not None
+        assert made.sampled is (theirs.should_sample(None, made.trace_id, "x").decision is Decision.RECORD_AND_SAMPLE)
+        decisions.append(made.sampled)
+    assert 100 < sum(decisions) < 200
+
+
+def test_a_stranger_cannot_choose_a_trace_that_is_always_sampled() -> None:
+    chosen = b"00-%032x-00f067aa0ba902b7-01" % (1 << 64)  # its low half is zero: below every ratio
+    made = [sampler(0.01).begin(head(chosen))] + [
+        one for s in [sampler(0.01)] for one in (s.begin(head(chosen)) for _ in range(300))
+    ]
+    assert sum(one is not None and one.sampled for one in made) < 30
+
+
+def test_where_no_trace_is_told_only_sampled_exchanges_have_one() -> None:
+    quiet = sampler(0.1, told=False)
+    made = [quiet.begin(head()) for _ in range(1000)]
+    kept = [one for one in made if one is not None]
+    assert 50 < len(kept) < 200
+    assert all(one.sampled and not one.told for one in kept)
+    followed = sampler(0.0, told=False).begin(head(PARENT + b"1", trusted=True))
+    assert followed is not None
+    assert followed.trace_id == int(PARENT[3:35], 16)
+
+
+def test_the_model_server_is_told_of_our_call() -> None:
+    made = Trace(0xAB, 0xFFFFFFFFFFFFFFFF, 5, sampled=True, told=True)
+    assert context(head(PARENT + b"1"), made) == [(b"traceparent", b"00-%032x-%016x-01" % (0xAB, 1))]
+    assert [made.call_id(number) for number in range(1, 5)] == [1, 2, 3, 4]
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_a_parent_or_none(raw: bytes) -> None:
+    told = dict(context(head(raw), None))
+    assert parent(head(raw)) is None or GRAMMAR.sub(b"", told[b"traceparent"][:-1] + b"0") == b""
+
+
+MEMBERS = [
+    (b"user=bob", b"user=bob"), (b"user = bob;p=1", b"user = bob;p=1"), (b"tenant=a,user=bob", b"user=bob"), (b"User=bob", None),
+    (b"user", None), (b"user=\x01", None), (b"user=a b", None), (b"user=" + b"x" * 8200, None), (b"", None), (b"user=bob,user=eve", b"user=bob,user=eve"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "kept"), MEMBERS)
+def test_only_members_that_the_policy_names_go_on(sent: bytes, kept: bytes | None) -> None:
+    told = dict(baggage(head(more=[(b"baggage", sent)]), frozenset((b"user",))))
+    assert told.get(b"baggage") == kept
+
+
+def test_a_crowd_of_members() -> None:
+    crowd = b",".join(b"k%d=v" % number for number in range(180))
+    assert dict(baggage(head(more=[(b"baggage", crowd), (b"baggage", b"k7=w")]), frozenset((b"k7",)))) == {
+        b"baggage": b"k7=v,k7=w"
+    }
+
+
+class Always:
+    """A tracer that samples all."""
+
+    def begin(self, head: Head) -> Trace:
+        return Trace(0xAB, 0x10, 0, sampled=True, told=True)
+
+
+def test_each_call_has_a_span_of_its_own() -> None:
+    previous = Model(target(source="previous"), Tickets(), collect=1000, replay=True, version="6")  # type: ignore[arg-type]
+    model = Model(target(), Tickets(), collect=1000, replay=True, version="7")  # type: ignore[arg-type]
+    stage = Stage(rungs=(model, previous, rules()), tracer=Always())
+    stage.say()
+    parents: list[Any] = []
+    first = stage.say(b"{}")
+    assert isinstance(first, Call)
+    parents.append(first.head.get(b"traceparent"))
+    second = stage.say(Failed("timeout"))
+    assert isinstance(second, Call)
+    parents.append(second.head.get(b"traceparent"))
+    stage.say(Answer(200, [], b"{}", called_at=100.0, head_at=100.5, end_at=101.0))
+    assert parents == [b"00-%032x-%016x-01" % (0xAB, 0x10 + number) for number in (1, 2)]
+    told = [(one.target.source, one.failed, one.status, one.ended_at) for one in stage.record.attempts]
+    assert told == [("model", "timeout", 0, 100.0), ("previous", None, 200, 101.0)]

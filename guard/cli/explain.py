@@ -59,13 +59,13 @@ def _explained(route: Route, head: Head, body: bytes) -> dict[str, Any]:
         permit = judge(route, head, body, record, 0.0, time.time())  # noqa: TID251 — the edge of this command
     except Refused as refused:
         status = refused.status or STATUS[refused.code]
-        violations = [{"pointer": pointer, "code": code} for pointer, code in refused.violations]
+        violations = [{"pointer": pointer, "code": code} for pointer, code, _ in refused.violations]
         return {"verdict": "deny", "status": status, "code": refused.code, "violations": violations, "rungs": []}
     verdict = "lower" if permit.lowered else "amend" if permit.body != body else "allow"
     return {
         "verdict": verdict,
         "reason": permit.lowered,
-        "violations": [{"pointer": pointer, "code": code} for pointer, code in record.violations],
+        "violations": [{"pointer": pointer, "code": code} for pointer, code, _ in record.violations],
         "sent": _shown(permit.body),
         "rungs": [_rung(rung, permit) for rung in route.ladder],
     }
@@ -81,7 +81,7 @@ def _rung(rung: Rung, permit: Permit) -> dict[str, Any]:
             if output is not None and rung.source != "disabled":
                 verdict = output.judge_own(step.document, permit.rows)
                 if isinstance(verdict, Deny):
-                    broken = [f"{pointer} {code}" for pointer, code in verdict.violations]
+                    broken = [f"{pointer} {code}" for pointer, code, _ in verdict.violations]
                     return {"source": rung.source, "would": "close", "reason": "invalid", "violations": broken}
             return {"source": rung.source, "would": "answer", "status": step.status, "body": _shown(step.body)}
         case Closed():

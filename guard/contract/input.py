@@ -85,6 +85,16 @@ class InputContract:
                 audit(tree, body)
         except Unreadable as error:
             return Deny(error.code)
+        return self.written(self.hold(tree, wall), dumps)
+
+    def written(self, verdict: Verdict, write: Callable[[Any], bytes]) -> Verdict:
+        """The verdict with the body that says what may be sent."""
+        if type(verdict) is Amend or type(verdict) is Lower:
+            verdict.body = write(self._without(verdict.document) if self._unsent else verdict.document)
+        return verdict
+
+    def hold(self, tree: object, wall: float) -> Verdict:
+        """Hold a document that was read against the contract; the body of the verdict is still to be written."""
         try:
             document = self._validate(tree)
         except ValidationError as error:
@@ -100,8 +110,7 @@ class InputContract:
                 return verdict
         if not self._enforce:
             return self._observed(tree, (), rows, facts)
-        sent = self._without(document) if self._unsent else document
-        return Amend(document, dumps(sent), (), rows, facts)
+        return Amend(document, b"", (), rows, facts)
 
     def instances(self, document: object, most: int | None = None) -> list[Mapping[str, object]]:
         """For each row the declared fields that are there, by name; what observe mode let through may lack any."""
@@ -181,7 +190,7 @@ class InputContract:
             return Deny("contract", found)
         if reason is None:
             return None
-        return Lower(reason, document, dumps(self._without(document)), found, rows, facts)
+        return Lower(reason, document, b"", found, rows, facts)
 
     def _aged(self, row: object, base: tuple[Part, ...], wall: float) -> Iterator[Violation]:
         for path, unit, freshness in self._fresh:
@@ -203,7 +212,7 @@ class InputContract:
         """Nothing is denied, amended or lowered; but what is not to be sent is not."""
         if not self._unsent:
             return Allow(tree, found, rows, facts)
-        return Amend(tree, dumps(self._without(tree)), found, rows, facts)
+        return Amend(tree, b"", found, rows, facts)
 
     # ── reading documents; under observe they may have any form ───────────────────────────────────────────────────
 

@@ -1,7 +1,7 @@
 """The contract of answers, and the documents of our own answers."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import SchemaValidator, ValidationError
 from pydantic_core import core_schema as core
@@ -9,9 +9,10 @@ from pydantic_core import core_schema as core
 from guard.contract.fields import ContractInvalid, OutputField, Part, Shape, join, split
 from guard.contract.strict import Unreadable, audit, loads
 from guard.contract.validators import MOST_VIOLATIONS, Schema, members_schema, validator, value_schema, violations
-from guard.proxy.values import Allow, Deny, Values, Verdict, Violation
+from guard.proxy.values import Allow, Deny, Headers, Values, Violation
 
-EVERY = "*"
+EVERY: Final = "*"
+NONE: Final[Headers] = []
 
 
 class _Output:
@@ -51,7 +52,7 @@ class OutputContract:
         self._tell = [_teller(output) for output in self._outputs if output.name in measured]
         self._keys = frozenset(output.path[0] for output in self._outputs if output.path)
 
-    def judge(self, body: bytes, rows: int | None = None) -> Verdict:
+    def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:  # noqa: ARG002
         """Read an answer of a model server and hold it against the contract; `rows` answers are due, if that is known."""
         try:
             document = loads(body)
@@ -61,7 +62,11 @@ class OutputContract:
             return Deny(error.code, unread(error))
         return self._held(self._document, document, rows)
 
-    def judge_own(self, document: object, rows: int | None = None) -> Verdict:
+    def hold(self, document: object, rows: int | None) -> Allow | Deny:
+        """The same for a document that was read elsewhere."""
+        return self._held(self._document, document, rows)
+
+    def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:
         """Hold an answer of our own against the contract; outputs that only the model gives may be null."""
         return self._held(self._own, document, rows)
 
@@ -77,7 +82,7 @@ class OutputContract:
         """What the measured outputs say; of any document, also one that breaks the contract."""
         return [tell(document) for tell in self._tell]
 
-    def _held(self, schema: SchemaValidator, document: object, rows: int | None) -> Verdict:
+    def _held(self, schema: SchemaValidator, document: object, rows: int | None) -> Allow | Deny:
         try:
             schema.validate_python(document)
         except ValidationError as error:

@@ -11,10 +11,10 @@ import jsonschema_rs
 
 from guard.contract.fields import ContractInvalid, join
 from guard.contract.media import is_json
-from guard.contract.output import unread
+from guard.contract.output import NONE, unread
 from guard.contract.strict import Unreadable, audit, dumps, loads
 from guard.contract.validators import MOST_VIOLATIONS, declared
-from guard.proxy.values import Allow, Amend, Deny, Head, Values, Verdict, Violation, ViolationCode
+from guard.proxy.values import Allow, Amend, Deny, Head, Headers, Values, Verdict, Violation, ViolationCode
 
 CODES: Final[dict[str, ViolationCode]] = {
     "required": "missing",
@@ -101,7 +101,7 @@ class SchemaOutput:
     def __init__(self, schema: Any) -> None:
         self._schema = _Schema(schema)
 
-    def judge(self, body: bytes, rows: int | None = None) -> Verdict:  # noqa: ARG002 — an AnswerJudge
+    def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:  # noqa: ARG002
         """Read an answer and hold it against the schema."""
         try:
             document = loads(body)
@@ -111,7 +111,7 @@ class SchemaOutput:
         found = self._schema.violations(document)
         return Deny("contract", found) if found else Allow(document)
 
-    def judge_own(self, document: object, rows: int | None = None) -> Verdict:  # noqa: ARG002 — an AnswerJudge
+    def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:  # noqa: ARG002 — an AnswerJudge
         """Hold an answer of our own against the schema."""
         found = self._schema.violations(document)
         return Deny("contract", found) if found else Allow(document)

@@ -31,10 +31,13 @@ class Unreadable(ValueError):  # noqa: N818 — a word of the domain
         self.code: UnreadableCode = code
 
 
-def loads(body: bytes) -> object:
-    """The document. Raises Unreadable. Mind: a number too large for a double is still inf in it, see `audit`."""
+def loads(body: bytes, nan: bool = False) -> object:  # noqa: FBT001, FBT002 — a parse option of some dialects
+    """The document. Raises Unreadable. Mind: a number too large for a double is still inf in it, see `audit`.
+
+    `nan`: the tokens NaN, Infinity and -Infinity are numbers.
+    """
     try:
-        tree = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
+        tree = jiter.from_json(body, allow_inf_nan=nan, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
         raise Unreadable(_code(body, str(error))) from None
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:

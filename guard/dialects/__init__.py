@@ -3,11 +3,25 @@
 from typing import Final
 
 from guard.dialects.json import Json
+from guard.dialects.kserve import KServe
+from guard.dialects.mlflow import MLflow
+from guard.dialects.oip import OpenInference
+from guard.dialects.openai import OpenAI
 from guard.dialects.raw import Raw
+from guard.dialects.sagemaker import SageMaker
+from guard.dialects.tfserving import TensorFlowServing
+from guard.dialects.vertex import Vertex
 from guard.proxy.values import Dialect
 
 DIALECTS: Final[dict[str, Dialect]] = {
     "json": Json(),
+    "oip": OpenInference(),
+    "kserve-v1": KServe(),
+    "tfserving": TensorFlowServing(),
+    "vertex": Vertex(),
+    "mlflow": MLflow(),
+    "sagemaker": SageMaker(),
+    "openai": OpenAI(),
 }
 """By the name that a policy uses."""
 

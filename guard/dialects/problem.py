@@ -61,6 +61,6 @@ def problem_body(problem: Problem) -> bytes:
         "status": problem.status,
         "code": problem.code,
         "request_id": problem.request_id,
-        "violations": [{"pointer": pointer, "code": code} for pointer, code in problem.violations],
+        "violations": [{"pointer": pointer, "code": code} for pointer, code, _ in problem.violations],
     }
     return orjson.dumps(body)

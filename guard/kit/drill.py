@@ -123,7 +123,7 @@ def _broken(route: Route, source: str, status: int, body: bytes) -> str:
         document = json.loads(body)
     except ValueError:
         return "not JSON"
-    verdict = route.output.judge_own(document, None) if source == "rules" else route.output.judge(body, None)
+    verdict = route.output.judge_own(document, None) if source == "rules" else route.output.judge(body, None, [])
     if isinstance(verdict, Allow):
         return ""
     return "breaks the output contract: " + ", ".join(f"{one.pointer} {one.code}" for one in verdict.violations)

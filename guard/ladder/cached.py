@@ -13,7 +13,9 @@ from cachetools import LRUCache
 
 from guard.proxy.values import STREAM, Answer, Closed, Headers, Permit, Source
 
-KEPT: Final[frozenset[bytes]] = frozenset((b"content-type", b"content-language", b"content-encoding"))
+KEPT: Final[frozenset[bytes]] = frozenset(
+    (b"content-type", b"content-language", b"content-encoding", b"inference-header-content-length")
+)
 """Headers of an answer that go with it; none of the others is about the content."""
 CREDENTIALS: Final = (b"authorization", b"cookie")
 OVERHEAD: Final = 512
@@ -87,14 +89,14 @@ class Cached:
         contract: str,
         key: Sequence[Callable[[object], object]] | None,
         scope: frozenset[bytes],
-        loads: Callable[[bytes], object],
+        read: Callable[[Headers, bytes], object],
     ) -> None:
         """`contract`: digest of the route's contract. `key`: reads the fields that make the key; None: all that is sent."""
         self.store = store
         self._about = json.dumps([route, version, contract]).encode()
         self._fields = key
         self._scope = scope
-        self._loads = loads
+        self._read = read
 
     def ask(self, permit: Permit, now: float) -> Answer | Closed:
         """What was kept, with its age; `miss` where there is nothing."""
@@ -103,7 +105,7 @@ class Cached:
         if entry is None:
             return Closed("miss")
         headers = [*entry.headers, (b"age", b"%d" % (now - entry.kept_at))]
-        return Answer(200, headers, entry.body, document=self._loads(entry.body), version=entry.version)
+        return Answer(200, headers, entry.body, document=self._read(entry.headers, entry.body), version=entry.version)
 
     def remember(self, permit: Permit, answer: Answer, now: float, version: str) -> None:
         """Keep an answer that the model itself gave, and that the contract allowed; never a degraded one."""

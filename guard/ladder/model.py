@@ -32,7 +32,7 @@ class Model:
             target,
             permit.forward,
             permit.body,
-            self._collect,
+            0 if permit.message is not None and permit.message.stream else self._collect,
             min(now + target.attempt, permit.deadline),
             ticket,  # type: ignore[arg-type]
             self._replay or permit.forward.method in (b"GET", b"HEAD"),

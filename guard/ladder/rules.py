@@ -67,14 +67,13 @@ class Rules:
         rules: Sequence[CompiledRule],
         instances: Callable[[object], Sequence[Mapping[str, object]]] | None,
         build: Callable[[Sequence[Mapping[str, object]]], object],
-        encode: Callable[[object], bytes],
-        content_type: bytes,
+        encode: Callable[[object, object], tuple[bytes, bytes]],
     ) -> None:
+        """`encode`: (content type, body) of a document, given how the request's dialect read it."""
         self._rules = tuple(rules)
         self._instances = instances
         self._build = build
         self._encode = encode
-        self._headers = [(b"content-type", content_type)]
 
     def ask(self, permit: Permit, now: float) -> Answer | Closed:  # noqa: ARG002 — a Rung
         """One answer for each row, or why there is none."""
@@ -93,7 +92,8 @@ class Rules:
         if not answers:
             return Closed("no_rule")
         document = self._build(answers)
-        return Answer(200, list(self._headers), self._encode(document), document=document)
+        content_type, body = self._encode(document, permit.message)
+        return Answer(200, [(b"content-type", content_type)], body, document=document)
 
     def _first(self, row: Mapping[str, object]) -> Mapping[str, object] | None:
         for rule in self._rules:

@@ -7,11 +7,27 @@ from pydantic import Field
 from guard.policy import typed
 from guard.policy.errors import listed, shown
 from guard.policy.part import Part, Report
-from guard.policy.scalars import Boolean, Count, Duration, File, Number, Pointer, String, Value
+from guard.policy.scalars import Boolean, Count, Dimension, Duration, File, Number, Pointer, String, Value
 from guard.privacy.sensitivity import LEVELS, MEASURED, Sensitivity
 from guard.privacy.treatment import Treatment
 
 FieldType: TypeAlias = Literal["string", "integer", "number", "boolean", "timestamp", "array", "object"]
+Datatype: TypeAlias = Literal[
+    "BOOL",
+    "UINT8",
+    "UINT16",
+    "UINT32",
+    "UINT64",
+    "INT8",
+    "INT16",
+    "INT32",
+    "INT64",
+    "FP16",
+    "FP32",
+    "FP64",
+    "BF16",
+    "BYTES",
+]
 Detector: TypeAlias = Literal["email", "phone", "card", "iban", "ip", "token"]
 _NUMERIC: Final = frozenset({"integer", "number"})
 _ONLY: Final[dict[str, tuple[str, ...]]] = {
@@ -176,7 +192,18 @@ class NestedField(Shape):
         """Only outputs come from somewhere."""
 
 
-class InputField(Shape):
+class Wire(Shape):
+    """A field that stands in a tensor, where the dialect has them."""
+
+    datatype: Datatype | None = Field(default=None, description="Of its tensor (dialect oip).")
+    shape: tuple[Dimension, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Of its tensor, as the server's metadata has it: -1 is any length, and first the instances.",
+    )
+
+
+class InputField(Wire):
     """A field that a client sends."""
 
     at: Pointer | None = Field(default=None, description="Where it stands in the instance; without it, under its name.")
@@ -212,7 +239,7 @@ class Calibration(Part):
     report: String | None = None
 
 
-class OutputField(Shape):
+class OutputField(Wire):
     """A value that the model answers with."""
 
     at: Pointer | None = Field(

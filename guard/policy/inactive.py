@@ -9,22 +9,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from guard.policy.document import Items, Text, Tree
+from guard.policy.document import Items, Tree
 from guard.policy.errors import Path, Place
 from guard.policy.load import Loaded
 
 TABLE: Final[dict[str, str]] = {
     "release.*": "answers and telemetry carry model, version and commit, the rest is not shown yet",
-    "routes.*.dialect": "only json is spoken yet",
     "targets.*": "nothing is held against them yet",
     "owners": "nobody is told yet",
     "webhooks": "nobody is told yet",
 }
 
 _ACTIVE: Final = frozenset((("release", "model"), ("release", "version"), ("release", "commit"), ("targets", "cost")))
-
-_ACTIVE_VALUES: Final = {"routes.*.dialect": "json"}
-"""What acts already of what a line covers: some keys, and one value of another."""
+"""What acts already of what a line covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +40,9 @@ class Inactive:
 def inactive(loaded: Loaded) -> list[Inactive]:
     """What was written in the files, defaults not counted, and has no effect; in the table's order."""
     found: dict[str, list[Place]] = {}
-    for path, node, place in _written(loaded.tree):
+    for path, place in _written(loaded.tree):
         pattern = next((pattern for pattern in TABLE if matches(pattern, path)), None)
-        if pattern is not None and path not in _ACTIVE and _ACTIVE_VALUES.get(pattern) != node:
+        if pattern is not None and path not in _ACTIVE:
             found.setdefault(pattern, []).append(place)
     return [Inactive(pattern, why, tuple(found[pattern])) for pattern, why in TABLE.items() if pattern in found]
 
@@ -56,7 +53,7 @@ def matches(pattern: str, path: Path) -> bool:
     return len(parts) == len(path) and all(part in {"*", key} for part, key in zip(parts, path, strict=True))
 
 
-def _written(node: Tree | Items, path: Path = ()) -> Iterator[tuple[Path, object, Place]]:
+def _written(node: Tree | Items, path: Path = ()) -> Iterator[tuple[Path, Place]]:
     """Every key that was written. The items of a ladder count as keys of it."""
     if isinstance(node, Items):
         for item in node:
@@ -65,7 +62,7 @@ def _written(node: Tree | Items, path: Path = ()) -> Iterator[tuple[Path, object
         return
     for key, value in node.items():
         below = (*path, key)
-        yield below, str(value) if isinstance(value, Text) else value, node.places[key]
+        yield below, node.places[key]
         if _opaque(below, value):
             continue
         if isinstance(value, Tree | Items):

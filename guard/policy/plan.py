@@ -17,12 +17,12 @@ from guard.contract.fields import ContractInvalid
 from guard.contract.input import InputContract, compile_input
 from guard.contract.media import compile_opaque
 from guard.contract.output import OutputContract, compile_output
-from guard.contract.strict import dumps, loads
+from guard.contract.spoken import SpokenOutput
 from guard.dialects import DIALECTS, RAW
 from guard.ladder.cached import Cached, Store
 from guard.ladder.disabled import Disabled
 from guard.ladder.rules import RuleInvalid, Rules, compile_rules
-from guard.policy import telling
+from guard.policy import speaking, telling
 from guard.policy.errors import Path, PolicyError, PolicyInvalid
 from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Secret, TargetTls
@@ -36,7 +36,7 @@ from guard.policy.targets import Targets
 from guard.privacy.detectors import compile_detectors
 from guard.privacy.treatment import Hasher
 from guard.proxy.tracing import Untraced
-from guard.proxy.values import AnswerJudge, Ceiling, Dialect, Head, Judge, Refused, Route, Rung, Sink, Target, Tracer
+from guard.proxy.values import AnswerJudge, Ceiling, Dialect, Form, Head, Judge, Refused, Route, Rung, Sink, Target, Tracer
 
 PASSTHROUGH_COLLECT = 65536
 """Bytes of an unjudged answer that are buffered before it is relayed: small ones go out in one write."""
@@ -180,9 +180,10 @@ class _Compiler:
             return self._passthrough(key, method, template)
         if key in self._observed:
             route = route.but(enforcement="observe")
-        dialect: Dialect = DIALECTS["json"]
-        contract, judges = self._input(key, route)
-        output = self._output(key, route)
+        dialect = DIALECTS[route.dialect]
+        form = speaking.form_of(key, route, dialect)
+        contract, judges = self._input(key, route, form)
+        output = self._output(key, route, form)
         if len(self.errors) > before:
             return None
         collect = 0 if route.stream else route.max_answer
@@ -194,12 +195,12 @@ class _Compiler:
         if route.fallback.previous is not None:
             with self._reporting("routes", key, "fallback", "previous", "tls"):
                 ladder.append(self.targets.previous(key, route, route.fallback.previous, ceiling, collect=collect))
-        cached = self._cached(key, route, contract)
+        cached = self._cached(key, route, contract, form)
         if cached is not None:
             ladder.append(cached)
         if route.fallback.rules is not None:
             with self._reporting("routes", key, "fallback", "rules"):
-                ladder.append(self._rules(route, contract, output))
+                ladder.append(self._rules(route, contract, output, form))
         ladder.append(self._disabled(route, dialect))
         return Route(
             template=template,
@@ -220,6 +221,8 @@ class _Compiler:
             shown=telling.shown(route.inputs, contract, self._hasher),
             field_of=telling.field_of(route),
             baggage=self._baggage,
+            inspector=form.inspector if form is not None else lambda: None,
+            version=release.version if (release := self.policy.release) is not None and release.strict else "",
         )
 
     def _hash_key(self) -> Hasher:
@@ -236,7 +239,7 @@ class _Compiler:
         """What operators allow this route; theirs to change, so it outlives every reload."""
         return self.draft.take(("ceiling", key), None, Ceiling)
 
-    def _cached(self, key: str, route: RoutePolicy, contract: InputContract | None) -> Cached | None:
+    def _cached(self, key: str, route: RoutePolicy, contract: InputContract | None, form: Form | None) -> Cached | None:
         """The cached rung and its store."""
         declared = route.fallback.cached
         if declared is None:
@@ -252,7 +255,7 @@ class _Compiler:
             contract=hashlib.sha256(meaning.encode()).hexdigest(),
             key=None if declared.key is None else tuple(_field(contract, name) for name in declared.key),
             scope=frozenset(name.lower().encode() for name in declared.scope),
-            loads=loads,
+            read=speaking.reader(form),
         )
 
     def _passthrough(self, key: str, method: str, template: str) -> Route:
@@ -278,9 +281,11 @@ class _Compiler:
             baggage=self._baggage,
         )
 
-    def _input(self, key: str, route: RoutePolicy) -> tuple[InputContract | None, tuple[Judge, ...]]:
+    def _input(self, key: str, route: RoutePolicy, form: Form | None) -> tuple[InputContract | None, tuple[Judge, ...]]:
         enforce = route.enforcement == "enforce"
         with self._reporting("routes", key, "input"):
+            if form is not None and route.content is None:
+                return speaking.spoken_input(key, route, form, compile_detectors)
             if isinstance(route.input, SchemaFile):
                 from guard.contract.schema_file import compile_schema_input  # noqa: PLC0415 — 8 MiB that few policies need
 
@@ -299,24 +304,28 @@ class _Compiler:
             return None, (compile_opaque(route.content),)
         return None, ()
 
-    def _output(self, key: str, route: RoutePolicy) -> AnswerJudge | None:
+    def _output(self, key: str, route: RoutePolicy, form: Form | None) -> AnswerJudge | None:
         with self._reporting("routes", key, "output"):
             if isinstance(route.output, SchemaFile):
                 from guard.contract.schema_file import compile_schema_output  # noqa: PLC0415
 
                 return compile_schema_output(self._schema(route.output))
+            contract = None
             if route.output:
-                return compile_output(route.outputs, [measure.name for measure in telling.measures(route.outputs)])
+                contract = compile_output(route.outputs, [measure.name for measure in telling.measures(route.outputs)])
+            return contract if form is None else speaking.spoken_output(form, contract)
         return None
 
     def _schema(self, file: SchemaFile) -> Any:
         return json.loads(self.loaded.schemas[file.schema_.path])
 
-    def _rules(self, route: RoutePolicy, contract: InputContract | None, output: AnswerJudge | None) -> Rules:
-        assert isinstance(output, OutputContract)  # a rule without declared outputs is an error of the policy
+    def _rules(
+        self, route: RoutePolicy, contract: InputContract | None, output: AnswerJudge | None, form: Form | None
+    ) -> Rules:
+        assert isinstance(output, OutputContract | SpokenOutput)  # a rule without outputs is an error of the policy
         compiled = compile_rules(route.fallback.rules or (), route.inputs)
         instances = contract.instances if contract is not None else None
-        return Rules(compiled, instances, output.build, dumps, b"application/json")
+        return Rules(compiled, instances, output.build, speaking.writer(form))
 
     def _disabled(self, route: RoutePolicy, dialect: Dialect) -> Disabled:
         return Disabled(dialect, route.fallback.disabled)

@@ -86,6 +86,7 @@ class Route(Part):
     def finish(self, report: Report) -> Self:
         """The body is one thing, positions name fields, and rules answer what is declared."""
         self._body(report)
+        self._speech(report)
         self._columns(report)
         self._previous(report)
         self._cached(report)
@@ -101,6 +102,24 @@ class Route(Part):
                     report((key,), f"a body of another content type is opaque; {key} has no meaning", "content or input")
         elif self.rows is not None and self.input is None:
             report(("rows",), "rows without input", "input, or no rows")
+
+    def _speech(self, report: Report) -> None:
+        """What only some dialects have, or have no use for."""
+        if self.dialect == "json":
+            for side, fields in (("input", self.inputs), ("output", self.outputs)):
+                for name, field in fields.items():
+                    for key in ("shape", "datatype"):
+                        if field.given(key):
+                            report((side, name, key), f"{key} is of a tensor, and JSON has none", "dialect: oip")
+            return
+        for side, declared in (("input", self.input), ("output", self.output)):
+            if isinstance(declared, SchemaFile):
+                report((side,), f"a schema file describes a JSON body, and {self.dialect} has forms of its own", "fields")
+        if self.rows is not None and (self.dialect != "oip" or self.columns is None or self.rows.count("/") != 1):
+            expected = "a tensor such as /input-0, with columns" if self.dialect == "oip" else "no rows"
+            report(("rows",), f"{self.dialect} says itself where the instances stand", expected)
+        if self.dialect == "oip" and self.columns is not None and self.rows is None:
+            report(("columns",), "columns of which tensor?", "rows: /name-of-the-tensor")
 
     def _columns(self, report: Report) -> None:
         if self.columns is None or self.content is not None:
@@ -146,7 +165,12 @@ class Route(Part):
         if field.at is not None:
             return field
         safe = name.replace("~", "~0").replace("/", "~1")
-        return field.but(at=f"/{safe}" if self.rows is None else f"/predictions/*/{safe}")
+        match self.dialect:
+            case "oip" if "text_output" not in self.outputs:  # of the generate extension
+                return field.but(at=f"/{safe}/*")
+            case "kserve-v1" | "tfserving" | "vertex" | "mlflow" | "sagemaker":
+                return field.but(at="/predictions/*" if len(self.outputs) == 1 else f"/predictions/*/{safe}")
+        return field.but(at=f"/{safe}" if self.rows is None or self.dialect != "json" else f"/predictions/*/{safe}")
 
     def answered(self, outputs: Mapping[str, OutputField], report: Report) -> Self:
         """The answers of rules read by the types of their outputs."""

@@ -316,6 +316,7 @@ Server = Annotated[Origin, Kind(_origin, str, {"type": "string", "pattern": "^(?
 Network = Annotated[IPv4Network | IPv6Network, Kind(_network, str, {"type": "string", "examples": ["10.0.0.0/8"]})]
 Boolean = Annotated[bool, Kind(_boolean, bool, {"type": "boolean"})]
 Count = Annotated[int, Kind(_count(0, _BIG), int, {"type": "integer", "minimum": 0})]
+Dimension = Annotated[int, Kind(_count(-1, _BIG), int, {"type": "integer", "minimum": -1})]
 Positive = Annotated[int, Kind(_count(1, _BIG), int, {"type": "integer", "minimum": 1})]
 Status = Annotated[int, Kind(_count(200, 599), int, {"type": "integer", "minimum": 200, "maximum": 599})]
 Number = Annotated[int | float, Kind(_number, lambda value: value, {"type": "number"})]

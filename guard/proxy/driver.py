@@ -338,7 +338,7 @@ class Exchange:
         if link is not self._link or type(self._waiting) is not Relay:
             return
         if self._waiting.inspector is not None:
-            chunk = self._waiting.inspector.feed(chunk)
+            chunk = self._waiting.inspector.feed(chunk, monotonic())
         if chunk:
             self._sent += len(chunk)
             self.client.send_chunk(chunk)
@@ -354,14 +354,14 @@ class Exchange:
             self._end_relay(None)
 
     def _end_relay(self, failed: Reason | None) -> None:
-        relay = self._waiting
+        relay, tail = self._waiting, b""
         if type(relay) is Relay and relay.inspector is not None:
             tail = relay.inspector.end() if failed is None else relay.inspector.stop(failed)
             if tail:
                 self._sent += len(tail)
                 self.client.send_chunk(tail)
         self._drop_call()
-        self._answer(Relayed(self._sent, monotonic(), failed))
+        self._answer(Relayed(self._sent, monotonic(), failed, bool(tail)))
 
     # ── the client and the clock ──────────────────────────────────────────────────────────────────────────────────
 

@@ -1,5 +1,6 @@
 """Asks every judge of a route, and is the only place that makes a Permit."""
 
+from collections.abc import Mapping
 from math import inf
 
 from guard.proxy.forwarding import forward
@@ -10,7 +11,9 @@ from guard.proxy.values import (
     Amend,
     Deny,
     Head,
+    Headers,
     Lower,
+    Message,
     Permit,
     Reason,
     Record,
@@ -20,7 +23,9 @@ from guard.proxy.values import (
 )
 
 
-def judge(route: Route, head: Head, body: bytes | Stream, record: Record, now: float, wall: float) -> Permit:
+def judge(  # noqa: C901 — one question after the other
+    route: Route, head: Head, body: bytes | Stream, record: Record, now: float, wall: float
+) -> Permit:
     """Let every judge of the route look at the request. Raises Refused.
 
     A judge that crashes denies (law 3): the exception leaves here as it is and ends as a 500 with a Record.
@@ -28,6 +33,8 @@ def judge(route: Route, head: Head, body: bytes | Stream, record: Record, now: f
     document: object = None
     lowered: Reason | None = None
     rows: int | None = None
+    message: Message | None = None
+    sent = body
     if body is not STREAM:
         for one in route.judges:
             match verdict := one.judge(head, body, wall):
@@ -41,7 +48,7 @@ def judge(route: Route, head: Head, body: bytes | Stream, record: Record, now: f
                 case Deny():
                     record.violations = [*record.violations, *verdict.violations]
                     raise Refused(verdict.code, record.violations)
-            record.facts = verdict.facts or record.facts
+            record.facts, message = verdict.facts or record.facts, verdict.message
             if verdict.violations:
                 record.violations = [*record.violations, *verdict.violations]
     if document is not None:
@@ -52,8 +59,18 @@ def judge(route: Route, head: Head, body: bytes | Stream, record: Record, now: f
         drops |= {route.deadline_header}
         wish = now + patience(head.get(route.deadline_header))
     onward = Head(head.method, head.target, forward(head, record, drops, route.baggage))
+    if message is not None and body is not STREAM and body is not sent:
+        onward.headers = _changed(onward.headers, message.headers(body))
     until, shortened = min(deadline, wish), wish < deadline
-    return Permit(route, head, onward, body, document, rows, lowered, until, record.request_id, wall, shortened)
+    return Permit(
+        route, head, onward, body, document, rows, lowered, until, record.request_id, wall, shortened, message=message
+    )
+
+
+def _changed(headers: Headers, changes: Mapping[bytes, bytes | None]) -> Headers:
+    """The head that goes with an amended body."""
+    kept = [(name, value) for name, value in headers if name not in changes]
+    return kept + [(name, value) for name, value in changes.items() if value is not None]
 
 
 def note(record: Record, route: Route, document: object, rows: int | None) -> None:

@@ -17,6 +17,7 @@ from guard.proxy.values import (
     DONE,
     LEVEL,
     STREAM,
+    Allow,
     Answer,
     Attempt,
     Body,
@@ -28,6 +29,7 @@ from guard.proxy.values import (
     Failed,
     Head,
     Headers,
+    Listening,
     Permit,
     Plan,
     Prediction,
@@ -106,8 +108,8 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
             headers = seal(plan, record, rung, step, now())
             if step.complete:
                 return Reply(step.status, headers, step.body)
-            took = step.head_at - step.called_at
-            return relayed(record, ticket, (yield Relay(step.status, headers, route.inspector())), took)
+            took, inspector = step.head_at - step.called_at, route.inspector()
+            return relayed(record, ticket, (yield Relay(step.status, headers, inspector)), took, inspector)
         raise LadderEnded
     except Exception as error:  # noqa: BLE001 — law 3: a bug here is a 500 with a Record; one table for all
         return rescue(error, plan, record, route, ticket, now())
@@ -223,9 +225,10 @@ def judge_answer(rung: Rung, permit: Permit, record: Record, answer: Answer) -> 
     if route.output is None or permit.head.method == b"HEAD":
         return None
     if not answer.complete:
-        return None if route.collect == 0 else "too_large"
+        return None if route.collect == 0 or permit.streamed else "too_large"
     if rung.remote:
-        verdict = route.output.judge(answer.body, permit.rows)
+        verdict = route.output.judge(answer.body, permit.rows, answer.headers)
+        heard(record, permit, answer, verdict)
     else:
         verdict = route.output.judge_own(answer.document, permit.rows)
     if verdict.violations:
@@ -234,7 +237,19 @@ def judge_answer(rung: Rung, permit: Permit, record: Record, answer: Answer) -> 
         measured = route.output.measured(verdict.document)
         version, valid = answer.version or rung.version, not verdict.violations
         record.predictions.append(Prediction(rung.source, version, measured, valid))
+    if route.version and rung.source == "model" and answer.version not in ("", route.version):
+        return "version"
     return "invalid" if type(verdict) is Deny and route.enforce else None
+
+
+def heard(record: Record, permit: Permit, answer: Answer, verdict: Allow | Deny) -> None:
+    """What an answer says of itself. Its model's version the request's target may name, or who asked the server."""
+    attempt = record.attempts[-1]
+    version = verdict.version or permit.route.dialect.version(permit.head.target) or attempt.target.version
+    if version:
+        answer.version = attempt.version = version
+    if verdict.usage is not None:
+        record.usage = verdict.usage
 
 
 def seal(plan: Plan, record: Record, rung: Rung, answer: Answer, now: float) -> Headers:
@@ -259,19 +274,26 @@ def seal(plan: Plan, record: Record, rung: Rung, answer: Answer, now: float) -> 
     return headers
 
 
-def relayed(record: Record, ticket: Ticket | None, end: object, took: float) -> Ending:
-    """A pumped answer came to its end; a truncated one is never given a clean end."""
+def relayed(record: Record, ticket: Ticket | None, end: object, took: float, inspector: Listening | None) -> Ending:
+    """A pumped answer came to its end; a truncated one is given a clean end only after it said so itself."""
     if type(end) is not Relayed:
         raise TypeError(type(end).__name__)
+    broken = False
+    if inspector is not None:
+        said = inspector.said
+        record.usage = said.usage
+        record.attempts[-1].version, record.version = said.version, said.version or record.version
+        broken = said.usage is not None and said.usage.finish == "error" and end.failed is None
     record.response_bytes = end.sent
     record.answered_at = record.attempts[-1].ended_at = end.end_at
     record.attempts[-1].failed = end.failed
     outcome = Settlement.IGNORED if end.failed in OURS else Settlement.FAILURE
-    settle(ticket, Settlement.SUCCESS if end.failed is None else outcome, end.end_at, took=took)
+    settle(ticket, Settlement.SUCCESS if end.failed is None and not broken else outcome, end.end_at, took=took)
     if end.failed is None:
+        record.error = "error_event" if broken else ""
         return DONE
     record.error = end.failed
-    return CUT
+    return DONE if end.told else CUT
 
 
 def settle(

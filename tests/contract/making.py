@@ -42,4 +42,4 @@ def output_of(text: str) -> OutputContract:
 
 def said(verdict: Verdict) -> list[str]:
     """The violations as `pointer code`."""
-    return [f"{pointer} {code}" for pointer, code in verdict.violations]
+    return [f"{pointer} {code}" for pointer, code, _ in verdict.violations]

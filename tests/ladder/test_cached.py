@@ -30,7 +30,7 @@ def rung(store: Store | None = None, **changes: Any) -> Cached:
         "contract": "c",
         "key": None,
         "scope": frozenset(),
-        "loads": json.loads,
+        "read": lambda _headers, body: json.loads(body),
     }
     return Cached(Store(entries=100, bytes_=1 << 20, max_age=60.0) if store is None else store, **{**options, **changes})
 

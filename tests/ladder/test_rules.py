@@ -126,7 +126,9 @@ def rule(when: str | None, **answer: object) -> Any:
 
 def rung(*rules: Any, rows: list[dict[str, object]] | None = None) -> Rules:
     instances = None if rows is None else lambda _document: rows
-    return Rules(compile_rules(rules, FIELDS), instances, list, lambda document: repr(document).encode(), b"x/y")
+    return Rules(
+        compile_rules(rules, FIELDS), instances, list, lambda document, _message: (b"x/y", repr(document).encode())
+    )
 
 
 def permit(document: object = True) -> Permit:

@@ -26,6 +26,7 @@ from guard.proxy.values import (
     Rung,
     Settlement,
     Source,
+    Spec,
     Step,
     Target,
     Tracer,
@@ -96,6 +97,13 @@ class Tongue:
     """A dialect: 2xx ok, 400 the client's, 429 overload, the rest the model's fault."""
 
     name = "tongue"
+    management = ()
+
+    def form(self, spec: Spec) -> None:
+        del spec
+
+    def version(self, target: bytes) -> str:
+        return ""
 
     def outcome(self, answer: Answer) -> Outcome:
         if 200 <= answer.status < 300:

@@ -1,7 +1,7 @@
 """The words that the parts of guard say to each other; nothing here acts.
 
 Read in this order: `words` (the closed lists), `request` (what a client sent, and what a judge says of it), `calls` (what a
-rung says, the commands of the life, what answers them or is thrown), `plan` (the Plan and the Record).
+rung says, the commands of the life, what answers them or is thrown), `speech` (dialects), `plan` (the Plan and the Record).
 
 Exceptions, all raised into or out of the life:
 
@@ -39,11 +39,9 @@ from guard.proxy.values.calls import (
 from guard.proxy.values.plan import (
     AnswerJudge,
     Attempt,
-    Dialect,
     Measure,
     Plan,
     Prediction,
-    Problem,
     Record,
     Route,
     Rung,
@@ -67,6 +65,18 @@ from guard.proxy.values.request import (
     Stream,
     Verdict,
     Violation,
+)
+from guard.proxy.values.speech import (
+    Dialect,
+    Field,
+    Form,
+    Listening,
+    Message,
+    Misspoken,
+    Problem,
+    Said,
+    Spec,
+    Usage,
 )
 from guard.proxy.values.words import (
     FEATURE_STATES,
@@ -114,13 +124,18 @@ __all__ = [
     "Facts",
     "Failed",
     "FeatureState",
+    "Field",
+    "Form",
     "Gone",
     "Head",
     "Headers",
     "Inspector",
     "Judge",
+    "Listening",
     "Lower",
     "Measure",
+    "Message",
+    "Misspoken",
     "Outcome",
     "Peer",
     "Permit",
@@ -136,10 +151,12 @@ __all__ = [
     "Reply",
     "Route",
     "Rung",
+    "Said",
     "Settlement",
     "Sink",
     "Slots",
     "Source",
+    "Spec",
     "Step",
     "Stream",
     "Target",
@@ -147,6 +164,7 @@ __all__ = [
     "Trace",
     "Tracer",
     "UnreadableCode",
+    "Usage",
     "Values",
     "Verdict",
     "Violation",

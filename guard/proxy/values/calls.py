@@ -73,6 +73,7 @@ class Target:
     idle: float
     queue_timeout: float
     ceiling: Ceiling = field(default_factory=Ceiling)
+    version: str = ""  # that the server named when it was last asked; for dialects whose answers do not
 
     @property
     def closed(self) -> Reason | None:
@@ -91,14 +92,14 @@ class Closed:
 class Inspector(Protocol):
     """Reads a streamed answer on its way to the client."""
 
-    def feed(self, chunk: bytes) -> bytes:
+    def feed(self, chunk: bytes, now: float) -> bytes:
         """What the client gets in place of this chunk."""
 
     def end(self) -> bytes:
         """What the client still gets after the last chunk."""
 
     def stop(self, code: str) -> bytes:
-        """A closing event that tells the client why the stream ends early; may be empty."""
+        """A closing event that tells the client why the stream ends early; empty where there is no way to say it."""
 
 
 # ── commands of the life, the values they are answered with, and what is thrown instead ───────────────────────────
@@ -163,6 +164,7 @@ class Relayed:
     sent: int
     end_at: float
     failed: Reason | None = None
+    told: bool = False  # in the dialect's own words, so that the answer may end as if it were whole
 
 
 class Refused(Exception):  # noqa: N818 — a word of the domain, see the tree above

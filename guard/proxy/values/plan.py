@@ -4,19 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from guard.proxy.values.calls import Answer, Ceiling, Inspector, Step, Target
-from guard.proxy.values.request import Facts, Head, Judge, Permit, Verdict, Violation
-from guard.proxy.values.words import Outcome, Reason, Source
-
-
-@dataclass(slots=True, eq=False)
-class Problem:
-    """An error of ours, before a dialect gives it its shape."""
-
-    status: int
-    code: str
-    request_id: str
-    violations: Sequence[Violation] = ()
+from guard.proxy.values.calls import Answer, Ceiling, Step, Target
+from guard.proxy.values.request import Allow, Deny, Facts, Head, Judge, Permit, Violation
+from guard.proxy.values.speech import Dialect, Listening, Usage
+from guard.proxy.values.words import Headers, Reason, Source
 
 
 class Rung(Protocol):
@@ -34,10 +25,10 @@ class Rung(Protocol):
 class AnswerJudge(Protocol):
     """The output contract. Pure."""
 
-    def judge(self, body: bytes, rows: int | None) -> Verdict:
+    def judge(self, body: bytes, rows: int | None, headers: Headers) -> Allow | Deny:
         """`Allow` (document = what was read) or `Deny`, with the violations; `rows` answers are due, if that is known."""
 
-    def judge_own(self, document: object, rows: int | None) -> Verdict:
+    def judge_own(self, document: object, rows: int | None) -> Allow | Deny:
         """The same for an answer of a rung of our own; outputs that only the model gives may be null."""
 
     def measured(self, document: object) -> "Values":
@@ -62,18 +53,6 @@ Values: TypeAlias = Sequence[Sequence[object]]
 """For each Measure of a route, in order, one value for each instance; None where there is none."""
 
 
-class Dialect(Protocol):
-    """How a family of model servers speaks."""
-
-    name: str
-
-    def outcome(self, answer: "Answer") -> Outcome:
-        """Whose doing this answer is."""
-
-    def error(self, problem: "Problem") -> tuple[bytes, bytes]:
-        """(content type, body) of an error of ours, in the shape that clients of this dialect parse."""
-
-
 @dataclass(slots=True, eq=False)
 class Route:
     """One route, compiled. Immutable by convention (frozen dataclasses cost 2 x on creation, this one is made once)."""
@@ -89,7 +68,7 @@ class Route:
     judges: tuple[Judge, ...]
     output: AnswerJudge | None
     ladder: tuple[Rung, ...]
-    inspector: Callable[[], Inspector | None] = lambda: None
+    inspector: Callable[[], Listening | None] = lambda: None
     ceiling: Ceiling = field(default_factory=Ceiling)
     deadline_header: bytes = b""  # in which a client says how many seconds it waits
     remember: Callable[[Permit, Answer, float, str], None] | None = None
@@ -100,6 +79,7 @@ class Route:
     field_of: Callable[[str, bool], str] = lambda _pointer, _answer: ""
     """The declared field that a violation's pointer is about; of an answer where True."""
     baggage: frozenset[bytes] = frozenset()  # members that the model server may see
+    version: str = ""  # the only one that the model may answer with; empty: any
     key: str = field(init=False)  # as the policy names it
 
     def __post_init__(self) -> None:
@@ -150,13 +130,14 @@ class Tracer(Protocol):
 class Attempt:
     """One call, whatever became of it."""
 
-    __slots__ = ("asked_at", "begun_at", "ended_at", "failed", "status", "target")
+    __slots__ = ("asked_at", "begun_at", "ended_at", "failed", "status", "target", "version")
 
     def __init__(self, target: Target, asked_at: float) -> None:
         self.target = target
         self.asked_at = self.begun_at = asked_at  # begun: it had its slot and connection, and was written
         self.ended_at = 0.0  # 0: not before the exchange's own end
         self.status = 0
+        self.version = ""  # as the answer itself, its head or the target said
         self.failed: Reason | None = None
 
 
@@ -182,6 +163,7 @@ class Record:
     rows: int | None = None  # instances in the request; None where it was not read
     facts: Facts | None = None
     shown: Mapping[str, object] | None = None
+    usage: Usage | None = None  # of a generative answer
     method = ""
     route = ""  # template; empty where none matched
     status = 0

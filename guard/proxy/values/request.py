@@ -10,6 +10,7 @@ from guard.proxy.values.words import FeatureState, Headers, Reason, RefusalCode,
 if TYPE_CHECKING:
     from guard.proxy.values.calls import Closed
     from guard.proxy.values.plan import Route
+    from guard.proxy.values.speech import Message, Usage
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +63,7 @@ class Violation(NamedTuple):
 
     pointer: str
     code: ViolationCode
+    field: str = ""  # which declared field it is about, where the pointer does not say
 
 
 @dataclass(slots=True, eq=False)
@@ -81,6 +83,9 @@ class Allow:
     violations: Sequence[Violation] = ()
     rows: int | None = None
     facts: Facts | None = None
+    message: "Message | None" = None  # of a request, as its dialect read it
+    version: str = ""  # of the model that gave an answer, as the answer says
+    usage: "Usage | None" = None
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +97,7 @@ class Amend:
     violations: Sequence[Violation] = ()
     rows: int | None = None  # instances in the document, where it has rows
     facts: Facts | None = None
+    message: "Message | None" = None
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +107,8 @@ class Deny:
     code: RefusalCode
     violations: Sequence[Violation] = ()
     document: object = None
+    version: str = ""
+    usage: "Usage | None" = None
 
 
 @dataclass(slots=True, eq=False)
@@ -113,6 +121,7 @@ class Lower:
     violations: Sequence[Violation] = ()
     rows: int | None = None  # instances in the document, where it has rows
     facts: Facts | None = None
+    message: "Message | None" = None
 
 
 Verdict: TypeAlias = Allow | Amend | Deny | Lower
@@ -141,4 +150,10 @@ class Permit:
     wall: float
     shortened: bool = False  # the client's own deadline is earlier than ours
     spent: bool = False  # a streamed body was sent somewhere and cannot be sent again
+    message: "Message | None" = None  # how its dialect read the request
     closed: "Closed | None" = None  # what closed the rung above; how `disabled` chooses its status
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the client asked for the answer piece by piece."""
+        return self.message is not None and self.message.stream

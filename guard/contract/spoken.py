@@ -1,0 +1,93 @@
+"""The contract of a route whose dialect is not plain JSON: its form reads and writes, the contract judges what it read."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from guard.contract.fields import split
+from guard.contract.input import InputContract
+from guard.contract.output import NONE, OutputContract, unread
+from guard.contract.strict import Unreadable
+from guard.proxy.values import (
+    Allow,
+    Deny,
+    Form,
+    Head,
+    Headers,
+    Message,
+    Misspoken,
+    Values,
+    Verdict,
+    Violation,
+)
+
+
+class SpokenInput:
+    """A Judge. `contract` knows the instances; None: they are read, and pass. `field_of` names what a pointer is about."""
+
+    def __init__(
+        self, form: Form, contract: InputContract | None, *, enforce: bool, field_of: Callable[[str, bool], str]
+    ) -> None:
+        self._form, self._contract, self._enforce, self._field_of = form, contract, enforce, field_of
+
+    def judge(self, head: Head, body: bytes, wall: float) -> Verdict:
+        """Read, hold against the contract, and write what the model server receives."""
+        try:
+            message = self._form.read(head, body)
+        except Unreadable as error:
+            return Deny(error.code)
+        except Misspoken as error:
+            return Deny("contract", error.violations) if self._enforce else Allow(None, error.violations)
+        if message is None:
+            return Deny("unsupported_media_type")
+        if self._contract is None:
+            return Allow(message.document, message=message)
+        verdict = self._contract.written(self._contract.hold(message.document, wall), message.write)
+        if verdict.violations:
+            verdict.violations = self._located(verdict.violations, message)
+        if not isinstance(verdict, Deny):
+            verdict.message = message
+        return verdict
+
+    def _located(self, found: Iterable[Violation], message: Message) -> Sequence[Violation]:
+        """The violations, at their places in the client's own document."""
+        return [
+            Violation(
+                message.locate([_number(part) for part in split(one.pointer)]), one.code, self._field_of(one.pointer, False)
+            )
+            for one in found
+        ]
+
+
+class SpokenOutput:
+    """An AnswerJudge. `contract` None: whatever can be read passes."""
+
+    def __init__(self, form: Form, contract: OutputContract | None) -> None:
+        self._form, self._contract = form, contract
+
+    def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:
+        """Read an answer of a model server, and hold it against the contract."""
+        try:
+            said = self._form.read_answer(headers, body)
+        except Unreadable as error:
+            return Deny(error.code, unread(error)) if self._contract is not None else Allow()
+        except Misspoken as error:
+            return Deny("contract", error.violations) if self._contract is not None else Allow()
+        verdict = self._contract.hold(said.document, rows) if self._contract is not None else Allow(said.document)
+        verdict.version, verdict.usage = said.version, said.usage
+        return verdict
+
+    def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:
+        """An answer of a rung of ours, as the contract has it."""
+        return self._contract.judge_own(document, rows) if self._contract is not None else Allow(document)
+
+    def build(self, answers: Sequence[Mapping[str, object]]) -> object:
+        """The document that says these outputs."""
+        assert self._contract is not None  # rules answer declared outputs
+        return self._contract.build(answers)
+
+    def measured(self, document: object) -> Values:
+        """What the measured outputs say."""
+        return self._contract.measured(document) if self._contract is not None else ()
+
+
+def _number(part: str) -> str | int:
+    return int(part) if part.isdigit() else part

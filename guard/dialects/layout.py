@@ -1,0 +1,268 @@
+"""Where the instances of a JSON body stand, and how they lie there: the family that says `instances`, `inputs`, rows.
+
+Whatever the layout, a contract sees a list of instances by field name; what is amended is written back as it lay.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from http import HTTPStatus
+from math import isnan, nan
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+import orjson
+
+from guard.dialects.problem import TITLES
+from guard.proxy.values import Head, Headers, Listening, Message, Misspoken, Problem, Said, Spec, Violation
+
+Lies: TypeAlias = Literal["rows", "columns", "either", "split"]
+"""A member's value: a list of rows; a mapping of columns; either of them; pandas' split."""
+
+NaN: TypeAlias = Literal["none", "read", "both"]
+"""Whether the token NaN is JSON here, for a missing value; `both`: it is also what a missing value is written as."""
+
+UNDECLARED: Final = "<undeclared>"
+
+
+class Members(NamedTuple):
+    """What a body of a dialect may hold. `instances`: exactly one of them is there. `envelope`: the others it knows."""
+
+    instances: Mapping[str, Lies]
+    envelope: frozenset[str]
+
+
+class Fields(NamedTuple):
+    """What a layout needs of a route's declared fields."""
+
+    names: tuple[str, ...]  # of positional rows, in order
+    sole: str  # the one field there is, which a row that is no object is the value of; empty where there are more
+    sent: frozenset[str]
+    shared: frozenset[str]  # members of the envelope that fields refer to
+
+    @classmethod
+    def of(cls, spec: Spec, envelope: Iterable[str] = ()) -> "Fields":
+        """As declared."""
+        first = {(field.at or f"/{name}").split("/")[1] for name, field in spec.inputs.items()}
+        own = [name for name in spec.inputs if name not in envelope]
+        return cls(
+            names=spec.columns or (),
+            sole=own[0] if len(own) == 1 else "",
+            sent=frozenset(name for name, field in spec.inputs.items() if field.send),
+            shared=frozenset(first) & frozenset(envelope),
+        )
+
+
+def violation(path: Sequence[str | int], code: Any) -> Misspoken:
+    """What is wrong, at a place of the client's document."""
+    return Misspoken(Violation(pointer(path), code))
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """A JSON pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+class Rows:
+    """A Message whose body is JSON, with the instances in one of its members."""
+
+    stream = False
+
+    def __init__(self, tree: object, members: Members, fields: Fields, spec: Spec, *, nan: NaN = "none") -> None:
+        """Raises Misspoken."""
+        self._fields, self._dumps, self._nan = fields, spec.dumps, nan
+        self._envelope, self._member = _opened(tree if nan == "none" else _missing(tree), members, spec.undeclared)
+        value = self._envelope[self._member]
+        lies = members.instances[self._member]
+        if lies == "split":
+            found = self._split(value)
+        elif lies == "columns" or (lies == "either" and isinstance(value, dict)):
+            found = self._columns(value)
+        else:
+            found = self._rows(value)
+        shared = {name: self._envelope[name] for name in fields.shared if name in self._envelope}
+        self.document: object = [{**shared, **instance} for instance in found] if shared else found
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _rows(self, value: object) -> list[dict[str, Any]]:
+        if not isinstance(value, list):
+            raise violation((self._member,), "shape")
+        fields = self._fields
+        self._names: Sequence[str] = fields.names
+        first = value[0] if value else {}
+        if isinstance(first, dict):
+            self._lies = "objects"
+            self._check(value, lambda row: isinstance(row, dict))
+            return value
+        if fields.names and isinstance(first, list):
+            self._lies = "positional"
+            self._check(value, lambda row: isinstance(row, list) and len(row) == len(fields.names))
+            return [dict(zip(fields.names, row, strict=True)) for row in value]
+        if not fields.sole:
+            raise violation((self._member, 0), "shape")
+        self._lies = "bare"
+        self._check(value, lambda row: not isinstance(row, dict))
+        return [{fields.sole: row} for row in value]
+
+    def _check(self, rows: Sequence[object], fits: Callable[[object], bool]) -> None:
+        wrong = [index for index, row in enumerate(rows) if not fits(row)][:64]
+        if wrong:
+            raise Misspoken(*(Violation(pointer((self._member, index)), "shape") for index in wrong))
+
+    def _columns(self, value: object) -> list[dict[str, Any]]:
+        self._lies = "columns"
+        if not isinstance(value, dict):
+            raise violation((self._member,), "shape")
+        self._names = list(value)
+        lengths = {len(column) if isinstance(column, list) else -1 for column in value.values()}
+        if len(lengths) > 1 or -1 in lengths:
+            raise violation((self._member,), "shape")
+        return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)]
+
+    def _split(self, value: object) -> list[dict[str, Any]]:
+        self._lies = "split"
+        known = {"columns", "data", "index"}
+        if not isinstance(value, dict) or not value.keys() <= known or not isinstance(value.get("data"), list):
+            raise violation((self._member,), "shape")
+        names = value.get("columns", list(self._fields.names))
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise violation((self._member, "columns"), "shape")
+        if len(set(names)) != len(names):
+            raise violation((self._member, "columns"), "items")
+        self._names, self._split_rest = names, {"index": value["index"]} if "index" in value else {}
+        rows = value["data"]
+        wrong = [i for i, row in enumerate(rows) if not isinstance(row, list) or len(row) != len(names)][:64]
+        if wrong:
+            raise Misspoken(*(Violation(pointer((self._member, "data", index)), "shape") for index in wrong))
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def write(self, document: Any) -> bytes:
+        """See Message."""
+        shared, rows = {}, document
+        if self._fields.shared:
+            shared = {name: one for name, one in document[0].items() if name in self._fields.shared} if document else {}
+            rows = [{name: one for name, one in row.items() if name not in self._fields.shared} for row in document]
+        if self._nan == "both":
+            rows = [{name: _token(one) for name, one in row.items()} for row in rows]
+        body = {**self._envelope, **shared, self._member: self._laid(rows)}
+        if self._nan == "both":
+            return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return self._dumps(body)
+
+    def _laid(self, rows: Any) -> object:
+        match self._lies:
+            case "objects":
+                return rows
+            case "bare":
+                return [row.get(self._fields.sole) for row in rows]
+        present = {name for row in rows for name in row}
+        kept = [name for name in self._names if name in present or name in self._fields.sent]
+        kept += sorted(present.difference(kept))
+        if self._lies == "columns":
+            return {name: [row.get(name) for row in rows] for name in kept}
+        laid = [[row.get(name) for name in kept] for row in rows]
+        return laid if self._lies == "positional" else {"columns": kept, "data": laid, **self._split_rest}
+
+    def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
+        """None of its own."""
+        del body
+        return {}
+
+    def locate(self, path: Sequence[str | int]) -> str:
+        """See Message."""
+        if not path:
+            return pointer((self._member,))
+        row, *below = path
+        if below and below[0] in self._fields.shared:
+            return pointer(below)
+        if not below:
+            return pointer((self._member, *(("data",) if self._lies == "split" else ()), row))
+        name, *rest = below
+        place = self._names.index(str(name)) if self._lies in ("positional", "split") and name in self._names else name
+        match self._lies:
+            case "bare":
+                return pointer((self._member, row, *rest))
+            case "columns":
+                return pointer((self._member, name, row, *rest))
+            case "split":
+                return pointer((self._member, "data", row, place, *rest))
+        return pointer((self._member, row, place, *rest))
+
+
+def _opened(tree: object, members: Members, undeclared: str) -> tuple[dict[str, Any], str]:
+    """The body, and which of its members holds the instances."""
+    if not isinstance(tree, dict):
+        raise violation((), "shape")
+    found = [name for name in members.instances if name in tree]
+    if len(found) != 1:
+        raise violation((), "missing") if not found else violation((found[1],), "unknown")
+    known = members.envelope | {found[0]}
+    unknown = tree.keys() - known
+    if unknown and undeclared == "reject":
+        raise violation((UNDECLARED,), "unknown")
+    if unknown and undeclared == "strip":
+        tree = {name: value for name, value in tree.items() if name in known}
+    return tree, found[0]
+
+
+def _missing(value: Any) -> Any:
+    """NaN tokens are missing values."""
+    if isinstance(value, list):
+        return [_missing(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _missing(one) for name, one in value.items()}
+    return None if isinstance(value, float) and isnan(value) else value
+
+
+def _token(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_token(one) for one in value]
+    return nan if value is None else value
+
+
+class JsonForm:
+    """A Form of bodies that are JSON with their instances in a member, and answers that are JSON."""
+
+    def __init__(self, spec: Spec, members: Members, *, nan: NaN = "none") -> None:
+        self._spec, self._members, self._nan = spec, members, nan
+        self._fields = Fields.of(spec, members.envelope)
+
+    def read(self, head: Head, body: bytes) -> Message | None:
+        """See Form."""
+        if not self._spec.is_json(head):
+            return None
+        nan: NaN = self._nan if b"NaN" in body and b"Infinity" not in body else "none"
+        return Rows(self._spec.loads(body, nan != "none"), self._members, self._fields, self._spec, nan=nan)
+
+    def read_answer(self, headers: Headers, body: bytes) -> Said:
+        """See Form."""
+        del headers
+        return Said(self._spec.loads(body, self._nan != "none"))
+
+    def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
+        """See Form."""
+        del message
+        return b"application/json", self._spec.dumps(document)
+
+    def inspector(self) -> Listening | None:
+        """Answers are not streamed."""
+        return None
+
+
+def error_member(problem: Problem) -> tuple[bytes, bytes]:
+    """`{"error": text}`, which KServe, Triton, MLServer and TensorFlow Serving say, with what guard knows beside it."""
+    body = {
+        "error": f"guard: {told(problem)}",
+        "code": problem.code,
+        "request_id": problem.request_id,
+        "violations": [{"pointer": one.pointer, "code": one.code} for one in problem.violations],
+    }
+    return b"application/json", orjson.dumps(body)
+
+
+def told(problem: Problem) -> str:
+    """An error in one line; words of ours and declared names only."""
+    title = TITLES.get(problem.code) or HTTPStatus(problem.status).phrase
+    found = ", ".join(f"{one.pointer or '/'} {one.code}" for one in list(problem.violations)[:5])
+    return f"{title} ({found})" if found else title

@@ -1,0 +1,75 @@
+"""MLflow's scoring server: `/invocations` with a data frame in one of its layouts, tensors, or CSV.
+
+Source: mlflow/pyfunc/scoring_server. It answers 400 for what a client sent wrong and for what a model raised alike, and
+its messages quote the request's data, so only their beginnings are looked at. NaN tokens are read and written.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import orjson
+
+from guard.dialects.delimited import Lines, is_csv
+from guard.dialects.layout import JsonForm, Members, told
+from guard.proxy.values import Answer, Form, Head, Message, Outcome, Problem, Spec
+
+MEMBERS: Final = Members(
+    {"dataframe_split": "split", "dataframe_records": "rows", "instances": "rows", "inputs": "either"},
+    frozenset(("params",)),
+)
+_RAISED: Final = b"Encountered an unexpected error while evaluating the model"
+_PREDICTING: Final = b"Failed to predict data"
+_SCHEMA: Final = b"Failed to enforce schema"
+_MOST: Final = 65536
+
+
+class MLflow:
+    """A Dialect."""
+
+    name = "mlflow"
+    management: Iterable[str] = ()
+
+    def outcome(self, answer: Answer) -> Outcome:
+        """A 400 is the model's, unless its input was not what the signature says."""
+        status = answer.status
+        if 200 <= status < 300:
+            return "ok"
+        if status == 400:
+            body = answer.body[-_MOST:] if _SCHEMA in answer.body[-_MOST:] else answer.body[:_MOST]
+            raised = _RAISED in body or (_PREDICTING in body and _SCHEMA not in body)
+            return "model_fault" if raised else "client_fault"
+        if status in (413, 415, 422):
+            return "client_fault"
+        if status in (429, 503):
+            return "overload"
+        return "unavailable" if status in (404, 502, 504) else "model_fault"
+
+    def form(self, spec: Spec) -> Form:
+        """JSON in four layouts, or CSV with a header."""
+        return _Form(spec, MEMBERS, nan="read")
+
+    def version(self, target: bytes) -> str:
+        """No answer says it: `/version` is MLflow's own."""
+        del target
+        return ""
+
+    def error(self, problem: Problem) -> tuple[bytes, bytes]:
+        """As an MlflowException is serialised."""
+        code = "INTERNAL_ERROR" if problem.status == 500 else "BAD_REQUEST"
+        if problem.status in (502, 503, 504):
+            code = "TEMPORARILY_UNAVAILABLE"
+        body = {
+            "error_code": code,
+            "message": f"guard: {told(problem)}",
+            "code": problem.code,
+            "request_id": problem.request_id,
+            "violations": [{"pointer": one.pointer, "code": one.code} for one in problem.violations],
+        }
+        return b"application/json", orjson.dumps(body)
+
+
+class _Form(JsonForm):
+    def read(self, head: Head, body: bytes) -> Message | None:
+        if is_csv(head.get(b"content-type")) and head.get(b"content-encoding") is None:
+            return Lines(body, self._spec, header=True)
+        return super().read(head, body)

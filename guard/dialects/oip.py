@@ -1,0 +1,198 @@
+"""The Open Inference Protocol V2 (KServe, Triton, MLServer, OpenVINO, Seldon): tensors in JSON or in Triton's binary form.
+
+Source: kserve/open-inference-protocol, Triton's docs/protocol (extension_binary_data, extension_shared_memory,
+extension_generate). Shared memory is denied: what is not in the body cannot be judged.
+"""
+
+import re
+import zlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+from guard.dialects.layout import error_member, violation
+from guard.dialects.oip_message import TensorMessage, opened, read_tensors, split_body
+from guard.dialects.sse import Events
+from guard.dialects.tensors import Tensor, slices
+from guard.dialects.whole import Whole
+from guard.proxy.values import Answer, Form, Head, Headers, Listening, Message, Outcome, Problem, Said, Spec
+
+_VERSION: Final = re.compile(rb"/v2/models/[^/?]+/versions/([^/?]{1,64})(?=[/?]|\Z)")
+_CLIENTS: Final = re.compile(
+    rb"unexpected|expected |must |invalid|only supports|unable to (?:find|parse)|fail(?:ed)? to parse|missing|not supported"
+    rb"|unsupported|no codec|does not match|mismatch|batch-size|malformed",
+    re.IGNORECASE,
+)
+"""Words by which Triton and MLServer say that a request, and not a model, is at fault; both are 400."""
+_AWAY: Final = re.compile(rb"not ready|no available versions|unknown model|is not found", re.IGNORECASE)
+
+
+class OpenInference:
+    """A Dialect."""
+
+    name = "oip"
+    management: Iterable[str] = (
+        "/v2/repository/*", "/v2/systemsharedmemory/*", "/v2/cudasharedmemory/*", "/v2/trace/*", "/v2/logging",
+        "/v2/models/{model}/trace/*",
+    )  # fmt: skip
+
+    def outcome(self, answer: Answer) -> Outcome:
+        """A 400 is the model's, unless its words are those for a wrong request; MLServer's models fail with 400."""
+        status = answer.status
+        if 200 <= status < 300:
+            return "ok"
+        if status == 400:
+            said = answer.body[:4096]
+            if _AWAY.search(said):
+                return "unavailable"
+            return "client_fault" if _CLIENTS.search(said) else "model_fault"
+        if status in (413, 415, 422):
+            return "client_fault"
+        if status in (429, 503):
+            return "overload"
+        return "unavailable" if status in (404, 501, 502, 504) else "model_fault"
+
+    def form(self, spec: Spec) -> Form:
+        """Tensors; of the generate extension, text."""
+        if spec.template.endswith(("/generate", "/generate_stream")):
+            return _Generate(spec)
+        return _Tensors(spec)
+
+    def version(self, target: bytes) -> str:
+        """Where the target names one."""
+        found = _VERSION.search(target)
+        return found[1].decode() if found is not None else ""
+
+    def error(self, problem: Problem) -> tuple[bytes, bytes]:
+        """`{"error": text}`."""
+        return error_member(problem)
+
+
+class _Tensors:
+    """A Form."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+
+    def read(self, head: Head, body: bytes) -> Message | None:
+        """See Form."""
+        plain = _plain(head, body, self._spec.max_body)
+        length = head.get(b"inference-header-content-length")
+        typed = head.get(b"content-type") is None or self._spec.is_json(Head(head.method, head.target, _uncoded(head)))
+        if plain is None or (length is None and not typed):
+            return None
+        return opened(self._spec, head, plain, length)
+
+    def read_answer(self, headers: Headers, body: bytes) -> Said:
+        """See Form: a list of values by output name."""
+        length = next((value for name, value in headers if name == b"inference-header-content-length"), None)
+        text, raw = split_body(body, length)
+        tree = self._spec.loads(text, True)
+        if not isinstance(tree, dict):
+            raise violation((), "shape")
+        document: dict[str, object] = {}
+        for index, tensor in enumerate(read_tensors(tree, "outputs", raw)):
+            if tensor.name in self._spec.outputs:
+                document[tensor.name] = self._values(tensor, index)
+        version = tree.get("model_version")
+        return Said(document, version if isinstance(version, str) else "")
+
+    def _values(self, tensor: Tensor, index: int) -> list[Any]:
+        field = self._spec.outputs[tensor.name]
+        scalar = field.type != "array"
+        if scalar and tensor.shape[1:] not in ((), (1,)):
+            raise violation(("outputs", index, "shape"), "shape")
+        if field.datatype is not None and tensor.datatype != field.datatype:
+            raise violation(("outputs", index, "datatype"), "type")
+        return slices(tensor, scalar=scalar, whole=False)
+
+    def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
+        """See Form. In JSON, which every client reads, whatever it asked for."""
+        answer: dict[str, object] = {}
+        if isinstance(message, TensorMessage):
+            answer = {key: value for key, value in (("model_name", message.model), ("id", message.id)) if value}
+        answer["outputs"] = [
+            {"name": name, "shape": _shape(values), "datatype": self._datatype(name), "data": _flat(values)}
+            for name, values in document.items()
+        ]
+        return b"application/json", self._spec.dumps(answer)
+
+    def _datatype(self, name: str) -> str:
+        field = self._spec.outputs[name]
+        return field.datatype or DEFAULTS.get(field.type, "FP64")
+
+    def inspector(self) -> Listening | None:
+        """Tensors are not streamed."""
+        return None
+
+
+DEFAULTS: Final = {"integer": "INT64", "number": "FP64", "boolean": "BOOL", "string": "BYTES", "timestamp": "BYTES"}
+
+
+def _shape(values: list[Any]) -> list[int]:
+    first = values[0] if values else None
+    return [len(values), len(first)] if isinstance(first, list) else [len(values)]
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    return [one for value in values for one in value] if values and isinstance(values[0], list) else values
+
+
+def _uncoded(head: Head) -> Headers:
+    return [pair for pair in head.headers if pair[0] != b"content-encoding"]
+
+
+def _plain(head: Head, body: bytes, most: int) -> bytes | None:
+    """The body without its content coding, at most so long; None where it cannot be had."""
+    codings = [value.strip().lower() for name, value in head.headers if name == b"content-encoding"]
+    codings = [coding for coding in codings if coding != b"identity"]
+    if not codings:
+        return body
+    if len(codings) > 1 or codings[0] not in (b"gzip", b"deflate"):
+        return None
+    reader = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by its header
+    try:
+        plain = reader.decompress(body, most)
+    except zlib.error:
+        raise violation((), "format") from None
+    if not reader.eof or reader.unused_data:
+        raise violation((), "length" if reader.unconsumed_tail else "format")
+    return plain
+
+
+class _Generate:
+    """A Form of Triton's generate extension: text in, text out, whole or as events."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._stream = spec.template.endswith("_stream")
+
+    def read(self, head: Head, body: bytes) -> Message | None:
+        """See Form."""
+        if not self._spec.is_json(head):
+            return None
+        return Whole(self._spec.loads(body, False), self._spec.dumps, stream=self._stream)
+
+    def read_answer(self, headers: Headers, body: bytes) -> Said:
+        """See Form."""
+        del headers
+        tree = self._spec.loads(body, True)
+        version = tree.get("model_version") if isinstance(tree, dict) else None
+        return Said(tree, version if isinstance(version, str) else "")
+
+    def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
+        """See Form."""
+        del message
+        body = self._spec.dumps(document)
+        return (b"text/event-stream", b"data: %b\n\n" % body) if self._stream else (b"application/json", body)
+
+    def inspector(self) -> Listening | None:
+        """Each event is an answer; one with `error` is the model's fault, inside a 200."""
+        return Events(_generated, lambda code: {"error": f"guard: {code}"}) if self._stream else None
+
+
+def _generated(event: dict[str, Any], said: Any) -> None:
+    said.version = str(event.get("model_version") or said.version)
+    if event.get("text_output"):
+        said.piece()
+    if event.get("error"):
+        said.finish = "error"

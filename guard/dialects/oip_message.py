@@ -1,0 +1,301 @@
+"""A request of the Open Inference Protocol: its tensors, its instances, and how it is written back with true lengths."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from math import prod
+from typing import Any, Final
+
+from guard.dialects.layout import pointer, violation
+from guard.dialects.tensors import DATATYPES, MOST_RANK, TEXT, Tensor, decoded, encoded, flat, slices
+from guard.proxy.values import Field, Head, Misspoken, Spec, Violation
+
+ENVELOPE: Final = frozenset(("id", "parameters", "inputs", "outputs"))
+MEMBERS: Final = frozenset(("name", "shape", "datatype", "parameters", "data"))
+MOST_ELEMENTS: Final = 1 << 28
+_MODEL: Final = re.compile(rb"/v2/models/([^/?]{1,128})")
+_WIRE: Final = {"integer": "INT64", "number": "FP64", "boolean": "BOOL"}
+
+
+class TensorMessage:
+    """A Message. Instances are rows of tensors: `{tensor: value}`, or by column where a tensor holds the rows."""
+
+    stream = False
+
+    def __init__(
+        self, spec: Spec, tree: dict[str, Any], tensors: list[Tensor], *, model: str, raw: bool, framed: bool
+    ) -> None:
+        """`raw`: the body is one tensor and nothing else. `framed`: it says how long its JSON is. Raises Misspoken."""
+        self._spec, self._tree, self._raw, self._framed = spec, tree, raw, framed
+        self.model, self.id = model, tree.get("id")
+        self._tensors = tensors
+        self._place = {tensor.name: index for index, tensor in enumerate(tensors)}
+        self._json_length = 0
+        self._rows = spec.rows[1:] if spec.rows and spec.columns else ""
+        self.count = self._counted()
+        self.document: object = self._instances()
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _counted(self) -> int:
+        """How many instances there are; every tensor that is not whole has as many."""
+        counts = {}
+        for index, tensor in enumerate(self._tensors):
+            self._fits(tensor, index)
+            if not self._whole(tensor.name):
+                counts[index] = tensor.shape[0] if tensor.shape else 1
+        if not counts:
+            return 1
+        count = next(iter(counts.values()))
+        wrong = [Violation(pointer(("inputs", index, "shape")), "shape") for index, one in counts.items() if one != count]
+        if wrong:
+            raise Misspoken(*wrong)
+        return count
+
+    def _fits(self, tensor: Tensor, index: int) -> None:
+        """Its datatype and shape are as declared."""
+        if tensor.name == self._rows:
+            if len(tensor.shape) != 2 or tensor.shape[1] != len(self._spec.columns or ()):
+                raise violation(("inputs", index, "shape"), "shape")
+            return
+        field = self._field(tensor.name)
+        if field is None:
+            return
+        if field.datatype is not None and tensor.datatype != field.datatype:
+            raise violation(("inputs", index, "datatype"), "type")
+        declared = field.shape
+        if declared is None:
+            if field.type != "array" and tensor.shape[1:] not in ((), (1,)):
+                raise violation(("inputs", index, "shape"), "shape")
+        elif len(declared) != len(tensor.shape) or any(
+            want not in (-1, got) for want, got in zip(declared, tensor.shape, strict=True)
+        ):
+            raise violation(("inputs", index, "shape"), "shape")
+
+    def _field(self, name: str) -> Field | None:
+        return self._spec.inputs.get(name)
+
+    def _whole(self, name: str) -> bool:
+        """Declared without a batch: its first dimension is a number."""
+        field = self._field(name)
+        return field is not None and bool(field.shape) and field.shape[0] != -1  # type: ignore[index]
+
+    def _scalar(self, name: str) -> bool:
+        field = self._field(name)
+        if field is not None:
+            return field.type != "array"
+        return self._tensors[self._place[name]].shape[1:] in ((), (1,))
+
+    def _instances(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = [{} for _ in range(self.count)]
+        for tensor in self._tensors:
+            if tensor.name == self._rows:
+                for row, values in zip(found, slices(tensor, scalar=False, whole=False), strict=True):
+                    row.update(zip(self._spec.columns or (), values, strict=True))
+                continue
+            whole = self._whole(tensor.name)
+            values = slices(tensor, scalar=self._scalar(tensor.name), whole=whole)
+            if whole and self._scalar(tensor.name):
+                values = tensor.data[:1]
+            for index, row in enumerate(found):
+                row[tensor.name] = values[0 if whole else index]
+        return found
+
+    # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def write(self, document: Any) -> bytes:
+        """See Message."""
+        written = list(self._written(document))
+        if self._raw:
+            return encoded(written[0].data, written[0].datatype)
+        inputs, parts = [], []
+        for tensor in written:
+            rest = dict(tensor.rest)
+            entry: dict[str, Any] = {"name": tensor.name, "shape": list(tensor.shape), "datatype": tensor.datatype}
+            if tensor.binary:
+                part = encoded(tensor.data, tensor.datatype)
+                parts.append(part)
+                rest["parameters"] = {**rest.get("parameters", {}), "binary_data_size": len(part)}
+            else:
+                rest["data"] = tensor.data
+            inputs.append({**entry, **rest})
+        text = self._spec.dumps({**self._tree, "inputs": inputs})
+        self._json_length = len(text)
+        return b"".join((text, *parts))
+
+    def _written(self, document: Sequence[Mapping[str, Any]]) -> Iterator[Tensor]:
+        """The tensors that say what the document says; one that no instance has any more is left out."""
+        columns = self._spec.columns or ()
+        for tensor in self._tensors:
+            if tensor.name == self._rows:
+                sent = [name for name in columns if self._spec.inputs[name].send]
+                data = [row.get(name) for row in document for name in sent]
+                yield tensor._replace(data=data, shape=(len(document), len(sent)))
+            elif any(tensor.name in row for row in document):
+                yield tensor._replace(data=self._gathered(tensor, document))
+        known = self._place.keys() | (set(columns) if self._rows else set())
+        for name in dict.fromkeys(name for row in document for name in row if name not in known):
+            yield self._made(name, [row.get(name) for row in document])
+
+    def _gathered(self, tensor: Tensor, document: Sequence[Mapping[str, Any]]) -> list[Any]:
+        whole, scalar = self._whole(tensor.name), self._scalar(tensor.name)
+        if whole:
+            value = document[0][tensor.name]
+            return [value] if scalar else value
+        if scalar:
+            return [row.get(tensor.name) for row in document]
+        return list(chain.from_iterable(row[tensor.name] for row in document if tensor.name in row))
+
+    def _made(self, name: str, values: list[Any]) -> Tensor:
+        """A tensor that the client did not send: a default."""
+        field = self._spec.inputs[name]
+        many = isinstance(values[0], list)
+        shape: tuple[int, ...] = (len(values), len(values[0])) if many else (len(values),)
+        if field.shape is not None:
+            shape = tuple(len(values) if one == -1 and not index else one for index, one in enumerate(field.shape))
+        data = list(chain.from_iterable(values)) if many else values
+        return Tensor(name, field.datatype or _WIRE.get(field.type, "BYTES"), shape, data, False, {})
+
+    def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
+        """The length of its JSON; and no content coding, for the body has none any more."""
+        del body
+        changes: dict[bytes, bytes | None] = {b"content-encoding": None}
+        if self._framed and not self._raw:
+            changes[b"inference-header-content-length"] = b"%d" % self._json_length
+        return changes
+
+    def locate(self, path: Sequence[str | int]) -> str:
+        """See Message. A tensor that is not there is `-`, as RFC 6901 has it; what is in raw bytes has no place below."""
+        if len(path) < 2:
+            return pointer(("inputs",))
+        row, name, *rest = path
+        columns = self._spec.columns or ()
+        if self._rows and name in columns:
+            index = self._place.get(self._rows)
+            element = int(row) * len(columns) + columns.index(str(name))
+        else:
+            index = self._place.get(str(name))
+            tensor = self._tensors[index] if index is not None else None
+            size = prod(tensor.shape[1:]) if tensor is not None and not self._whole(str(name)) else 0
+            element = int(row) * size + (int(rest[0]) if rest and isinstance(rest[0], int) else 0)
+            if not rest and not (tensor is not None and self._scalar(str(name))):
+                return pointer(("inputs", "-" if index is None else index))
+        if index is None:
+            return pointer(("inputs", "-"))
+        tensor = self._tensors[index]
+        return (
+            pointer(("inputs", index))
+            if tensor.binary
+            else pointer(("inputs", index, "data", *self._nested(index, element)))
+        )
+
+    def _nested(self, index: int, element: int) -> Sequence[int]:
+        """Where an element stands in the client's data, flat or nested."""
+        inputs = self._tree.get("inputs", [])
+        data = inputs[index].get("data") if index < len(inputs) else None
+        if not (isinstance(data, list) and data and isinstance(data[0], list)):
+            return (element,)
+        found = []
+        for size in reversed(self._tensors[index].shape):
+            element, place = divmod(element, size or 1)
+            found.append(place)
+        return found[::-1]
+
+
+def opened(spec: Spec, head: Head, body: bytes, length: bytes | None) -> TensorMessage:
+    """Read a body, of which `length` bytes are JSON. Raises Misspoken, and what the reader of JSON raises."""
+    found = _MODEL.search(head.target)
+    model = found[1].decode("ascii", "replace") if found is not None else ""
+    if length is not None and length.strip() == b"0":
+        return TensorMessage(spec, {}, [_raw(spec, body)], model=model, raw=True, framed=True)
+    text, raw = split_body(body, length)
+    tree = spec.loads(text, False)
+    if not isinstance(tree, dict):
+        raise violation((), "shape")
+    unknown = tree.keys() - ENVELOPE
+    if unknown and spec.undeclared == "reject":
+        raise violation(("<undeclared>",), "unknown")
+    if unknown and spec.undeclared == "strip":
+        tree = {name: value for name, value in tree.items() if name in ENVELOPE}
+    _deny_shared_memory(tree)
+    tensors = list(read_tensors(tree, "inputs", raw))
+    names = [tensor.name for tensor in tensors]
+    if len(set(names)) != len(names):
+        raise violation(("inputs",), "items")
+    return TensorMessage(spec, tree, tensors, model=model, raw=False, framed=length is not None)
+
+
+def _raw(spec: Spec, body: bytes) -> Tensor:
+    """The one declared tensor, with no JSON at all; its variable dimensions follow from its bytes."""
+    if len(spec.inputs) != 1:
+        raise violation((), "missing")
+    [(name, field)] = spec.inputs.items()
+    if field.datatype is None or field.datatype not in DATATYPES:
+        raise violation((), "missing")
+    if field.datatype in TEXT:
+        return Tensor(name, field.datatype, (1,), decoded(body, field.datatype, 1, ()), True, {})
+    shape = list(field.shape or (-1,))
+    known = prod(one for one in shape if one != -1)
+    size = len(encoded([0], field.datatype)) * known
+    if shape.count(-1) > 1 or not size or len(body) % size:
+        raise violation((), "shape")
+    shape = [len(body) // size if one == -1 else one for one in shape]
+    return Tensor(name, field.datatype, tuple(shape), decoded(body, field.datatype, prod(shape), ()), True, {})
+
+
+def split_body(body: bytes, length: bytes | None) -> tuple[bytes, bytes]:
+    """Its JSON, and the raw tensors behind it. Raises Misspoken."""
+    if length is None:
+        return body, b""
+    text = length.strip()
+    if not text.isdigit() or len(text) > 12 or int(text) > len(body):
+        raise violation((), "shape")
+    return body[: int(text)], body[int(text) :]
+
+
+def read_tensors(tree: Mapping[str, Any], member: str, raw: bytes) -> Iterator[Tensor]:
+    """The tensors of a document; raw ones are taken from `raw`, in order, and leave nothing. Raises Misspoken."""
+    entries = tree.get(member)
+    if not isinstance(entries, list):
+        raise violation((member,), "missing" if entries is None else "shape")
+    at = 0
+    for index, entry in enumerate(entries):
+        path = (member, index)
+        name, datatype, shape = _declared(entry, path)
+        parameters = entry.get("parameters", {})
+        size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
+        rest = {key: value for key, value in entry.items() if key not in ("name", "datatype", "shape", "data")}
+        if size is None:
+            if datatype in ("FP16", "BF16"):
+                raise violation((*path, "datatype"), "type")  # neither has a form in JSON
+            yield Tensor(name, datatype, shape, flat(entry.get("data"), shape, path), False, rest)
+            continue
+        if "data" in entry or type(size) is not int or size < 0 or at + size > len(raw):
+            raise violation((*path, "parameters", "binary_data_size"), "shape")
+        yield Tensor(name, datatype, shape, decoded(raw[at : at + size], datatype, prod(shape), path), True, rest)
+        at += size
+    if at != len(raw):
+        raise violation((), "shape")
+
+
+def _declared(entry: object, path: Sequence[str | int]) -> tuple[str, str, tuple[int, ...]]:
+    if not isinstance(entry, dict) or not entry.keys() <= MEMBERS:
+        raise violation(path, "shape")
+    name, datatype, shape = entry.get("name"), entry.get("datatype"), entry.get("shape")
+    if not isinstance(name, str):
+        raise violation((*path, "name"), "missing" if name is None else "type")
+    if not isinstance(datatype, str) or datatype not in DATATYPES:
+        raise violation((*path, "datatype"), "missing" if datatype is None else "type")
+    if not isinstance(shape, list) or len(shape) > MOST_RANK or not all(type(one) is int and one >= 0 for one in shape):
+        raise violation((*path, "shape"), "missing" if shape is None else "type")
+    if prod(shape) > MOST_ELEMENTS:
+        raise violation((*path, "shape"), "max")
+    return name, datatype, tuple(shape)
+
+
+def _deny_shared_memory(tree: Mapping[str, Any]) -> None:
+    for member in ("inputs", "outputs"):
+        for index, entry in enumerate(tree.get(member) or ()):
+            parameters = entry.get("parameters") if isinstance(entry, dict) else None
+            if isinstance(parameters, dict) and any(str(key).startswith("shared_memory_") for key in parameters):
+                raise violation((member, index, "parameters", "shared_memory_region"), "unknown")

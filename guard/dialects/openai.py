@@ -1,0 +1,270 @@
+"""The OpenAI API as vLLM, llama.cpp, TGI, SGLang, LiteLLM and others serve it: chat, completions, embeddings.
+
+Source: OpenAI's API reference, openai-python's `_streaming.py`. A contract sees the request as one instance: the members it
+declares, and beside them `roles`, `texts`, `characters`, `attachments` and `tokens`, which no request has.
+"""
+
+import base64
+import binascii
+import copy
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from guard.dialects.layout import pointer, told, violation
+from guard.dialects.sse import Events, Heard
+from guard.proxy.values import Answer, Form, Head, Headers, Listening, Message, Outcome, Problem, Said, Spec, Usage
+
+KNOWN: Final = frozenset((
+    "model", "messages", "prompt", "input", "stream", "stream_options", "n", "best_of", "max_tokens",
+    "max_completion_tokens", "temperature", "top_p", "top_k", "min_p", "stop", "seed", "tools", "tool_choice",
+    "parallel_tool_calls", "response_format", "logprobs", "top_logprobs", "logit_bias", "presence_penalty",
+    "frequency_penalty", "repetition_penalty", "user", "suffix", "echo", "encoding_format", "dimensions", "metadata",
+    "store", "service_tier", "reasoning_effort", "modalities", "audio", "prediction", "verbosity", "web_search_options",
+    "safety_identifier", "prompt_cache_key", "functions", "function_call",
+))  # fmt: skip
+"""Members of a request that the API documents: they reach the model unless the policy declares otherwise."""
+
+VIRTUAL: Final = ("roles", "texts", "characters", "attachments", "tokens")
+Place: TypeAlias = tuple[str | int, ...]
+
+
+class OpenAI:
+    """A Dialect."""
+
+    name = "openai"
+    management: Iterable[str] = (
+        "/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/sleep", "/wake_up", "/reset_prefix_cache",
+        "/collective_rpc", "/flush_cache", "/update_weights_from_disk", "/start_profile", "/stop_profile", "/slots/*",
+    )  # fmt: skip
+
+    def outcome(self, answer: Answer) -> Outcome:
+        """424 is a backend that failed; an error object in a 200 is one too."""
+        status = answer.status
+        if 200 <= status < 300:
+            return "model_fault" if answer.body[:16].replace(b" ", b"").startswith(b'{"error":{') else "ok"
+        if status in (429, 503):
+            return "overload"
+        if status in (400, 409, 413, 415, 422):
+            return "client_fault"
+        return "unavailable" if status in (404, 502, 504) else "model_fault"
+
+    def form(self, spec: Spec) -> Form:
+        """The request is one instance."""
+        return _Form(spec)
+
+    def version(self, target: bytes) -> str:
+        """Answers name the model."""
+        del target
+        return ""
+
+    def error(self, problem: Problem) -> tuple[bytes, bytes]:
+        """`{"error": {message, type, param, code}}`."""
+        violations = [{"pointer": one.pointer, "code": one.code} for one in problem.violations]
+        error = {**_error(problem.code, f"guard: {told(problem)}", problem.status), "request_id": problem.request_id}
+        error["param"] = violations[0]["pointer"] if violations else None
+        return b"application/json", orjson.dumps({"error": {**error, "violations": violations}})
+
+
+def _error(code: str, message: str, status: int) -> dict[str, object]:
+    kind = "invalid_request_error" if 400 <= status < 500 else "server_error"
+    return {"message": message, "type": kind, "param": None, "code": code}
+
+
+class Prompt:
+    """A Message."""
+
+    def __init__(self, tree: dict[str, Any], spec: Spec) -> None:
+        """Raises Misspoken."""
+        self._tree, self._dumps = tree, spec.dumps
+        unknown = tree.keys() - KNOWN
+        if unknown and spec.undeclared == "reject":
+            raise violation(("<undeclared>",), "unknown")
+        dropped = unknown if spec.undeclared == "strip" else frozenset()
+        self.stream = tree.get("stream") is True
+        self.model = tree["model"] if isinstance(tree.get("model"), str) else ""
+        self._limit = "max_completion_tokens" if "max_completion_tokens" in tree else "max_tokens"
+        self._places = list(_texts(tree))
+        declared = spec.inputs
+        document = {name: value for name, value in tree.items() if name in declared}
+        if "max_tokens" in declared and self._limit in tree:
+            document["max_tokens"] = max((tree[name] for name in ("max_tokens", self._limit) if name in tree), key=_size)
+        self._virtual = {name for name in VIRTUAL if name in declared}
+        document.update((name, value) for name, value in self._told().items() if name in self._virtual)
+        self._envelope = {name: value for name, value in tree.items() if name not in declared and name not in dropped}
+        self.document: object = document
+
+    def _told(self) -> dict[str, Any]:
+        """The members that no request has."""
+        messages = [one for one in _list(self._tree.get("messages")) if isinstance(one, dict)]
+        texts = [text for _, text in self._places]
+        parts = [part for one in messages for part in _list(one.get("content"))]
+        sent = self._tree.get("input", self._tree.get("prompt"))
+        lists = sent if isinstance(sent, list) and sent and isinstance(sent[0], list) else [sent]
+        return {
+            "roles": [one.get("role") for one in messages],
+            "texts": texts,
+            "characters": sum(map(len, texts)),
+            "attachments": sum(isinstance(part, dict) and part.get("type") != "text" for part in parts),
+            "tokens": sum(type(token) is int for one in lists for token in _list(one)),
+        }
+
+    def write(self, document: Any) -> bytes:
+        """See Message."""
+        body = {**self._envelope, **{name: one for name, one in document.items() if name not in self._virtual}}
+        if "max_tokens" in document and self._limit != "max_tokens":
+            body[self._limit] = document["max_tokens"]
+            if "max_tokens" not in self._tree:
+                del body["max_tokens"]
+        texts = document.get("texts") if "texts" in self._virtual else None
+        if texts is not None and texts != [text for _, text in self._places]:
+            body = copy.deepcopy(body)
+            for (place, _), text in zip(self._places, texts, strict=True):
+                _put(body, place, text)
+        ordered = {name: body[name] for name in self._tree if name in body}
+        return self._dumps({**ordered, **body})
+
+    def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
+        """None of its own."""
+        del body
+        return {}
+
+    def locate(self, path: Sequence[str | int]) -> str:
+        """See Message."""
+        first, *rest = path or ("",)
+        if first not in self._virtual:
+            return pointer((self._limit, *rest) if first == "max_tokens" else path)
+        if first == "texts" and rest and isinstance(rest[0], int):
+            return pointer(self._places[rest[0]][0])
+        if first == "roles" and rest:
+            return pointer(("messages", *rest, "role"))
+        return pointer((next((name for name in ("messages", "prompt", "input") if name in self._tree), str(first)),))
+
+
+def _size(value: object) -> float:
+    """Of two limits the larger counts; what is no number is for the contract to refuse."""
+    return float(value) if isinstance(value, int | float) else float("inf")
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _texts(tree: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Every text that the model is to read, and where it stands."""
+    for index, message in enumerate(_list(tree.get("messages"))):
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, str):
+            yield ("messages", index, "content"), content
+        for number, part in enumerate(_list(content)):
+            if isinstance(part, dict) and isinstance(part.get("text"), str):
+                yield ("messages", index, "content", number, "text"), part["text"]
+    for name in ("prompt", "suffix", "input"):
+        value = tree.get(name)
+        if isinstance(value, str):
+            yield (name,), value
+        for index, one in enumerate(_list(value)):
+            if isinstance(one, str):
+                yield (name, index), one
+
+
+def _put(body: Any, place: Place, text: str) -> None:
+    for part in place[:-1]:
+        body = body[part]
+    body[place[-1]] = text
+
+
+class _Form:
+    """A Form."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+
+    def read(self, head: Head, body: bytes) -> Message | None:
+        """See Form."""
+        if not self._spec.is_json(head):
+            return None
+        tree = self._spec.loads(body, False)
+        if not isinstance(tree, dict):
+            raise violation((), "shape")
+        return Prompt(tree, self._spec)
+
+    def read_answer(self, headers: Headers, body: bytes) -> Said:
+        """See Form. Embeddings in base64 are read as numbers."""
+        del headers
+        tree = self._spec.loads(body, True)
+        if not isinstance(tree, dict):
+            return Said(tree)
+        heard = Heard()
+        _hear(tree, heard)
+        data = _list(tree.get("data"))
+        if any(isinstance(one, dict) and isinstance(one.get("embedding"), str) for one in data):
+            tree = {**tree, "data": [_decoded(one, index) for index, one in enumerate(data)]}
+        return Said(tree, heard.version, Usage(heard.input_tokens, heard.output_tokens, heard.finish))
+
+    def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
+        """See Form. What clients cannot do without is added; as events, where that was asked for."""
+        stream = isinstance(message, Prompt) and message.stream
+        chat = "/chat/" in self._spec.template
+        answer: dict[str, Any] = {
+            "id": "guard", "object": "chat.completion" if chat else "text_completion", "created": 0,
+            "model": message.model if isinstance(message, Prompt) else "", **document,
+        }  # fmt: skip
+        answer["choices"] = [
+            {"index": index, "finish_reason": "stop", "logprobs": None, **_choice(one, chat)}
+            for index, one in enumerate(document.get("choices", ()))
+        ]
+        if not stream:
+            usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+            return b"application/json", self._spec.dumps({"usage": usage, **answer})
+        if chat:
+            answer["object"] = "chat.completion.chunk"
+            answer["choices"] = [{**one, "delta": one.pop("message")} for one in answer["choices"]]
+        return b"text/event-stream", b"data: %b\n\ndata: [DONE]\n\n" % self._spec.dumps(answer)
+
+    def inspector(self) -> Listening | None:
+        """Reads chunks."""
+        return Events(_hear, lambda code: {"error": _error(code, f"guard: {code}", 502)})
+
+
+def _choice(choice: dict[str, Any], chat: bool) -> dict[str, Any]:  # noqa: FBT001
+    return {**choice, "message": {"role": "assistant", **choice.get("message", {})}} if chat else choice
+
+
+def _decoded(entry: Any, index: int) -> Any:
+    if not isinstance(entry, dict) or not isinstance(entry.get("embedding"), str):
+        return entry
+    try:
+        raw = base64.b64decode(entry["embedding"], validate=True)
+        return {**entry, "embedding": list(struct.unpack(f"<{len(raw) // 4}f", raw))}
+    except (binascii.Error, struct.error):
+        raise violation(("data", index, "embedding"), "format") from None
+
+
+def _hear(event: dict[str, Any], heard: Heard) -> None:
+    """An answer, or a chunk of one."""
+    if isinstance(event.get("model"), str):
+        heard.version = event["model"][:128]
+    if event.get("error"):
+        heard.finish = "error"
+    for choice in _list(event.get("choices")):
+        if not isinstance(choice, dict):
+            continue
+        delta = choice.get("delta")
+        carried = (
+            (delta.get(key) for key in ("content", "tool_calls", "reasoning_content")) if isinstance(delta, dict) else ()
+        )
+        if choice.get("text") or any(carried):
+            heard.piece()
+        if isinstance(choice.get("finish_reason"), str) and heard.finish != "error":
+            heard.finish = choice["finish_reason"][:32]
+    usage = event.get("usage")
+    if isinstance(usage, dict):
+        heard.input_tokens = _count(usage.get("prompt_tokens"))
+        heard.output_tokens = _count(usage.get("completion_tokens"))
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int and 0 <= value < 1 << 40 else 0

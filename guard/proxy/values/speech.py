@@ -1,0 +1,141 @@
+"""How a dialect carries instances and predictions, between the wire and the documents that contracts judge.
+
+A dialect other than plain JSON has a `Form` for each route. It reads a request into a `Message`, whose document is what the
+contract knows: one instance, or a list of instances by field name; and writes an amended document back in the client's own
+layout, so that lengths, offsets and headers are true again.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from guard.proxy.values.calls import Answer, Inspector
+from guard.proxy.values.request import Head, Violation
+from guard.proxy.values.words import Headers, Outcome
+
+
+class Misspoken(Exception):  # noqa: N818 — a word of the domain
+    """Readable, but not as the dialect has it: shapes that do not multiply, a member twice, rows of other lengths."""
+
+    def __init__(self, *violations: Violation) -> None:
+        super().__init__(violations)
+        self.violations = violations
+
+
+@dataclass(slots=True, eq=False)
+class Problem:
+    """An error of ours, before a dialect gives it its shape."""
+
+    status: int
+    code: str
+    request_id: str
+    violations: Sequence[Violation] = ()
+
+
+class Usage(NamedTuple):
+    """What a generative model says, or shows, of one answer. Times are of the monotonic clock; 0: there was no token."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    finish: str = ""
+    first_at: float = 0.0
+    last_at: float = 0.0
+    pieces: int = 0  # events that carried output
+
+
+class Message(Protocol):
+    """A request as its dialect reads it."""
+
+    document: object  # a list of instances, each by field name; or the one instance
+    stream: bool  # the client wants the answer piece by piece
+
+    def write(self, document: Any) -> bytes:
+        """The body that says this instead, in the client's own layout."""
+
+    def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
+        """What changes of the head with that body; None: the field goes."""
+
+    def locate(self, path: Sequence[str | int]) -> str:
+        """Where, in the client's own document, that part of `document` stands: a JSON pointer."""
+
+
+class Said(NamedTuple):
+    """An answer as its dialect reads it: what the output contract judges, and what else it tells."""
+
+    document: object
+    version: str = ""
+    usage: Usage | None = None
+
+
+class Form(Protocol):
+    """A dialect on one route. Pure."""
+
+    def read(self, head: Head, body: bytes) -> Message | None:
+        """None: not a media type it takes. Raises Misspoken, and what its reader of JSON raises."""
+
+    def read_answer(self, headers: Headers, body: bytes) -> Said:
+        """Raises the same."""
+
+    def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
+        """(content type, body) of an answer of our own, to a request."""
+
+    def inspector(self) -> "Listening | None":
+        """Of a streamed answer; None: its pieces mean nothing here."""
+
+
+class Listening(Inspector, Protocol):
+    """An Inspector that understands what passes."""
+
+    @property
+    def said(self) -> Said:
+        """What was heard so far; all of it once the answer has ended."""
+
+
+class Field(Protocol):
+    """What a form reads of a declared field."""
+
+    @property
+    def type(self) -> str: ...  # noqa: D102
+    @property
+    def at(self) -> str | None: ...  # noqa: D102
+    @property
+    def shape(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    @property
+    def datatype(self) -> str | None: ...  # noqa: D102
+    @property
+    def send(self) -> bool: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a form is made of. `loads` raises for what is not strict JSON; its second argument allows NaN tokens."""
+
+    template: str
+    inputs: Mapping[str, Field]
+    outputs: Mapping[str, Field]
+    rows: str | None
+    columns: tuple[str, ...] | None
+    undeclared: Literal["reject", "strip", "pass"]
+    max_body: int
+    loads: Callable[[bytes, bool], Any]
+    dumps: Callable[[object], bytes]
+    is_json: Callable[[Head], bool]
+
+
+class Dialect(Protocol):
+    """How a family of model servers speaks."""
+
+    name: str
+    management: Iterable[str]  # templates that only operators use; denied unless a policy lists them
+
+    def outcome(self, answer: Answer) -> Outcome:
+        """Whose doing this answer is."""
+
+    def error(self, problem: Problem) -> tuple[bytes, bytes]:
+        """(content type, body) of an error of ours, in the shape that clients of this dialect parse."""
+
+    def form(self, spec: Spec) -> Form | None:
+        """How it carries instances on a route; None: the body is the document. Raises ValueError."""
+
+    def version(self, target: bytes) -> str:
+        """The model's version that a request's target names; empty where it names none."""

@@ -1,0 +1,216 @@
+"""Routes of each dialect, compiled from the YAML that a user writes, and the same two people in each of its layouts."""
+
+import json
+import struct
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import Any
+
+from guard.policy.load import load
+from guard.policy.plan import Means, compile_plan
+from guard.proxy.judge import judge
+from guard.proxy.values import Head, Headers, Permit, Record, Refused, Route
+
+JSON: Headers = [(b"content-type", b"application/json")]
+CSV: Headers = [(b"content-type", b"text/csv")]
+PEOPLE = [{"age": 34, "income": 1000.5, "id": "a"}, {"age": 35, "income": 2000.0, "id": "b"}]
+FIELDS = """
+input:
+  id: {type: string, send: false, sensitivity: personal}
+  age: {type: integer, min: 18, max: 120}
+  income: {type: number, min: 0, nullable: true}
+  tenure: {type: integer, default: 7}
+output:
+  score: {type: number, min: 0, max: 1}
+fallback:
+  - rules: [{when: age < 35, answer: {score: 0.25}}, {answer: {score: 0.5}}]
+"""
+
+
+def compiled(text: str, key: str = "POST /p") -> Route:
+    """The one route of a policy."""
+    policy = f"version: guard/v1\nservice: t\nupstream: http://127.0.0.1:1\nroutes:\n  '{key}':\n"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "policy.yaml"
+        path.write_text(policy + indent(dedent(text).strip("\n"), "    ") + "\n", encoding="utf-8")
+        [route] = compile_plan(load(path, environ={}), Means()).routes
+    return route
+
+
+def ask(route: Route, headers: Headers, body: bytes, target: bytes = b"/p") -> Permit:
+    """What the judges allow. Raises Refused."""
+    return judge(route, Head(b"POST", target, headers), body, Record("r", 0.0), 0.0, 1_800_000_000.0)
+
+
+def refused(route: Route, headers: Headers, body: bytes) -> list[str]:
+    """Why not: the code, or of a contract `pointer code` of each violation."""
+    try:
+        ask(route, headers, body)
+    except Refused as error:
+        return [f"{one.pointer} {one.code}" for one in error.violations] or [error.code]
+    raise AssertionError("allowed")
+
+
+def forwarded(permit: Permit) -> tuple[Headers, bytes]:
+    """What the model server gets."""
+    assert isinstance(permit.body, bytes)
+    return permit.forward.headers, permit.body
+
+
+def own(route: Route, permit: Permit) -> Any:
+    """The answer of the rules."""
+    rules = next(rung for rung in route.ladder if rung.source == "rules")
+    return rules.ask(permit, 0.0)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way of a dialect to carry instances. `carry` writes them, `read` reads a body back."""
+
+    dialect: str
+    name: str
+    headers: Headers
+    carry: Callable[[Sequence[Mapping[str, Any]]], bytes]
+    read: Callable[[Headers, bytes], list[dict[str, Any]]]
+    extra: str = ""
+    answer: Callable[[Sequence[float]], tuple[Headers, bytes]] = lambda scores: (JSON, dumps({"predictions": list(scores)}))
+
+    @property
+    def route(self) -> Route:
+        """Compiled."""
+        return compiled(f"dialect: {self.dialect}\n{self.extra}\n{FIELDS}")
+
+    def __str__(self) -> str:
+        return f"{self.dialect}-{self.name}"
+
+
+def dumps(document: object) -> bytes:
+    return json.dumps(document).encode()
+
+
+def _objects(member: str) -> dict[str, Any]:
+    return {
+        "headers": JSON,
+        "carry": lambda rows: dumps({member: list(rows)}),
+        "read": lambda _headers, body: json.loads(body)[member],
+    }
+
+
+def _positional(member: str) -> dict[str, Any]:
+    names = ("id", "age", "income", "tenure")
+    return {
+        "headers": JSON,
+        "extra": "columns: [id, age, income, tenure]",
+        "carry": lambda rows: dumps({member: [[row.get(name) for name in names] for row in rows]}),
+        "read": lambda _headers, body: [dict(zip(names[1:], row, strict=True)) for row in json.loads(body)[member]],
+    }
+
+
+def _columns(member: str) -> dict[str, Any]:
+    return {
+        "headers": JSON,
+        "carry": lambda rows: dumps({member: {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}}),
+        "read": lambda _headers, body: _rows(json.loads(body)[member]),
+    }
+
+
+def _rows(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _split(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    names = list(rows[0]) if rows else ["age"]
+    return dumps({"dataframe_split": {"columns": names, "data": [[row[name] for name in names] for row in rows]}})
+
+
+def _read_split(_headers: Headers, body: bytes) -> list[dict[str, Any]]:
+    frame = json.loads(body)["dataframe_split"]
+    return [dict(zip(frame["columns"], row, strict=True)) for row in frame["data"]]
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    names = list(rows[0]) if rows else ["age"]
+    lines = [names, *[["" if row[name] is None else str(row[name]) for name in names] for row in rows]]
+    return "\n".join(",".join(line) for line in lines).encode() + b"\n"
+
+
+def _read_csv(_headers: Headers, body: bytes) -> list[dict[str, Any]]:
+    names, *rows = [line.split(",") for line in body.decode().splitlines()]
+    return [{name: (float(cell) if cell else None) for name, cell in zip(names, row, strict=True)} for row in rows]
+
+
+TYPES = {"id": "BYTES", "age": "INT64", "income": "FP64", "tenure": "INT64"}
+
+
+def _tensors(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    names = list(rows[0]) if rows else ["age"]
+    inputs = [
+        {"name": name, "shape": [len(rows), 1], "datatype": TYPES[name], "data": [[row[name]] for row in rows]}
+        for name in names
+    ]
+    return dumps({"id": "7", "inputs": inputs, "parameters": {"content_type": "pd"}})
+
+
+def packed(name: str, values: Sequence[Any]) -> bytes:
+    if TYPES[name] == "BYTES":
+        return b"".join(struct.pack("<I", len(one)) + one.encode() for one in values)
+    letter = "q" if TYPES[name] == "INT64" else "d"
+    return struct.pack(f"<{len(values)}{letter}", *(float("nan") if one is None else one for one in values))
+
+
+def _binary(rows: Sequence[Mapping[str, Any]]) -> tuple[Headers, bytes]:
+    names = list(rows[0]) if rows else ["age"]
+    parts = [packed(name, [row[name] for row in rows]) for name in names]
+    inputs = [
+        {"name": name, "shape": [len(rows)], "datatype": TYPES[name], "parameters": {"binary_data_size": len(part)}}
+        for name, part in zip(names, parts, strict=True)
+    ]
+    text = dumps({"inputs": inputs})
+    headers = [(b"content-type", b"application/octet-stream"), (b"inference-header-content-length", b"%d" % len(text))]
+    return headers, text + b"".join(parts)
+
+
+def read_tensors(headers: Headers, body: bytes) -> list[dict[str, Any]]:
+    """As a server reads them, by the specification and nothing of guard's."""
+    length = dict(headers).get(b"inference-header-content-length")
+    text, raw = (body, b"") if length is None else (body[: int(length)], body[int(length) :])
+    columns: dict[str, list[Any]] = {}
+    for tensor in json.loads(text)["inputs"]:
+        size = tensor.get("parameters", {}).get("binary_data_size")
+        if size is None:
+            data = tensor["data"]
+            columns[tensor["name"]] = [one[0] if isinstance(one, list) else one for one in data]
+        else:
+            part, raw = raw[:size], raw[size:]
+            columns[tensor["name"]] = [
+                one for (one,) in struct.iter_unpack("<q" if tensor["datatype"] == "INT64" else "<d", part)
+            ]
+        assert tensor["shape"][0] == len(columns[tensor["name"]])
+    assert not raw
+    return _rows(columns)
+
+
+def _tensor_answer(scores: Sequence[float]) -> tuple[Headers, bytes]:
+    output = {"name": "score", "shape": [len(scores)], "datatype": "FP64", "data": list(scores)}
+    return JSON, dumps({"model_name": "m", "model_version": "3", "outputs": [output]})
+
+
+OIP_BINARY_HEADERS = _binary(PEOPLE)[0]
+LAYOUTS = (
+    Layout("kserve-v1", "objects", **_objects("instances")),
+    Layout("kserve-v1", "positional", **_positional("instances")),
+    Layout("vertex", "objects", **_objects("instances")),
+    Layout("tfserving", "rows", **_objects("instances")),
+    Layout("tfserving", "columns", **_columns("inputs")),
+    Layout("tfserving", "examples", **_objects("examples")),
+    Layout("mlflow", "records", **_objects("dataframe_records")),
+    Layout("mlflow", "columns", **_columns("inputs")),
+    Layout("mlflow", "split", JSON, _split, _read_split),
+    Layout("mlflow", "csv", CSV, _csv, _read_csv),
+    Layout("sagemaker", "objects", **_objects("instances")),
+    Layout("oip", "json", JSON, _tensors, read_tensors, answer=_tensor_answer),
+    Layout("oip", "binary", OIP_BINARY_HEADERS, lambda rows: _binary(rows)[1], read_tensors, answer=_tensor_answer),
+)

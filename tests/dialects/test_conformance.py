@@ -1,0 +1,221 @@
+"""What holds for every dialect of the registry, in each of its layouts."""
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guard.dialects import DIALECTS
+from guard.proxy.values import REASONS, REFUSALS, Allow, Deny, Problem, Refused, Violation
+from tests.dialects.speaking import (
+    FIELDS,
+    JSON,
+    LAYOUTS,
+    OIP_BINARY_HEADERS,
+    PEOPLE,
+    Layout,
+    ask,
+    compiled,
+    forwarded,
+    own,
+    refused,
+)
+
+every = pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+TEXTUAL = [one for one in LAYOUTS if one.headers == JSON]
+SENT = [{"age": 34, "income": 1000.5, "tenure": 7}, {"age": 35, "income": 2000.0, "tenure": 7}]
+
+
+def headers_of(layout: Layout, body: bytes) -> Any:
+    """The binary form says how long its JSON is."""
+    if layout.headers is not OIP_BINARY_HEADERS:
+        return layout.headers
+    return [
+        (b"content-type", b"application/octet-stream"),
+        (b"inference-header-content-length", b"%d" % (body.rindex(b"]}") + 2)),
+    ]
+
+
+def test_every_dialect_of_the_registry_is_held() -> None:
+    assert {layout.dialect for layout in LAYOUTS} | {"json", "openai"} == set(DIALECTS)
+
+
+@every
+def test_what_is_checked_is_what_is_sent_without_what_is_not_to_be_sent(layout: Layout) -> None:
+    body = layout.carry([{**one, "tenure": 7} for one in PEOPLE])
+    permit = ask(layout.route, headers_of(layout, body), body)
+    assert permit.rows == 2
+    headers, sent = forwarded(permit)
+    assert layout.read(headers, sent) == SENT
+    assert b'"b"' not in sent
+
+
+@every
+def test_a_default_is_added_in_the_clients_own_layout(layout: Layout) -> None:
+    body = layout.carry(PEOPLE)
+    headers, sent = forwarded(ask(layout.route, headers_of(layout, body), body))
+    assert layout.read(headers, sent) == SENT
+
+
+@every
+def test_what_was_forwarded_is_accepted_again_and_says_the_same(layout: Layout) -> None:
+    """Law 4 over two hops; the second has no field that is not sent."""
+    body = layout.carry(PEOPLE)
+    headers, sent = forwarded(ask(layout.route, headers_of(layout, body), body))
+    second = compiled(
+        f"dialect: {layout.dialect}\n" + FIELDS.replace("  id: {type: string, send: false, sensitivity: personal}\n", "")
+    )
+    if layout.name == "positional":
+        return  # its columns are others
+    assert layout.read(*forwarded(ask(second, headers, sent))) == SENT
+
+
+@every
+def test_violations_name_a_place_in_the_clients_own_document(layout: Layout) -> None:
+    body = layout.carry([PEOPLE[0], {**PEOPLE[1], "age": 7}])
+    [found] = refused(layout.route, headers_of(layout, body), body)
+    pointer, code = found.split(" ")
+    assert code == "min"
+    if layout.headers == JSON:
+        node: Any = json.loads(body)
+        for part in pointer.split("/")[1:]:
+            node = node[int(part)] if isinstance(node, list) else node[part]
+        assert node == 7
+
+
+@every
+def test_an_empty_batch_is_no_request(layout: Layout) -> None:
+    body = layout.carry([])
+    assert refused(layout.route, headers_of(layout, body), body)
+
+
+@every
+def test_ten_thousand_rows(layout: Layout) -> None:
+    rows = [{**PEOPLE[0], "age": 18 + number % 100} for number in range(10_000)]
+    body = layout.carry(rows)
+    permit = ask(layout.route, headers_of(layout, body), body)
+    assert permit.rows == 10_000
+    headers, sent = forwarded(permit)
+    assert [row["age"] for row in layout.read(headers, sent)] == [row["age"] for row in rows]
+
+
+@every
+def test_a_truncated_body_is_never_more_than_it_was(layout: Layout) -> None:
+    body, route = layout.carry(PEOPLE), layout.route
+    headers = headers_of(layout, body)
+    for length in range(0, len(body) - 1, 7):
+        try:
+            permit = ask(route, headers, body[:length])
+        except Refused:
+            continue
+        assert layout.name == "csv"
+        assert permit.rows is not None
+        assert permit.rows <= 2
+
+
+@every
+def test_numbers_that_are_none_are_refused_or_missing(layout: Layout) -> None:
+    route = layout.route
+    if layout.headers == JSON:
+        huge = layout.carry([{**PEOPLE[0], "income": 1.0}]).replace(b"1.0", b"1e400")
+        assert refused(route, JSON, huge) == ["json_number"]
+        token = layout.carry([{**PEOPLE[0], "income": float("nan")}])
+        if layout.dialect in ("tfserving", "mlflow"):
+            _, sent = forwarded(ask(route, JSON, token))
+            assert (b"NaN" in sent) is (layout.dialect == "tfserving")
+        else:
+            assert refused(route, JSON, token) == ["json_number"]
+    missing = layout.carry([{**PEOPLE[0], "income": None}])
+    headers, sent = forwarded(ask(route, headers_of(layout, missing), missing))
+    [row] = layout.read(headers, sent)
+    assert row.get("income") is None or row["income"] != row["income"]
+    absent = layout.carry([{**PEOPLE[0], "age": None}]) if layout.name != "binary" else b""
+    if absent:
+        [found] = refused(route, headers_of(layout, absent), absent)
+        assert found.endswith(" null")
+
+
+@every
+def test_answers_are_held_against_the_contract(layout: Layout) -> None:
+    output = layout.route.output
+    assert output is not None
+    headers, body = layout.answer([0.1, 0.9])
+    verdict = output.judge(body, 2, headers)
+    assert isinstance(verdict, Allow)
+    assert output.measured(verdict.document) == [[0.1, 0.9]]
+    assert isinstance(output.judge(body, 3, headers), Deny)
+    for wrong in ([0.1, 1.5], [0.1, float("nan")]):
+        headers, body = layout.answer(wrong)
+        assert isinstance(output.judge(body, 2, headers), Deny)
+    for body in (b"", b"{", b"[]", b"{}", b'{"outputs":[{}]}', b'{"predictions":3}'):
+        assert isinstance(output.judge(body, 2, headers), Deny)
+
+
+@every
+def test_rules_answer_in_the_dialects_own_shape(layout: Layout) -> None:
+    route, body = layout.route, layout.carry(PEOPLE)
+    answer = own(route, ask(route, headers_of(layout, body), body))
+    assert route.output is not None
+    verdict = route.output.judge(answer.body, 2, answer.headers)
+    assert isinstance(verdict, Allow)
+    assert route.output.measured(verdict.document) == [[0.25, 0.5]]
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("code", [*REFUSALS, *REASONS])
+def test_errors_are_json_and_say_only_our_words(name: str, code: str) -> None:
+    content_type, body = DIALECTS[name].error(Problem(422, code, "r-1", [Violation("/age", "min")]))
+    assert content_type in (b"application/json", b"application/problem+json")
+    document = json.loads(body)
+    assert code in json.dumps(document)
+    assert "r-1" in json.dumps(document)
+    assert "/age" in json.dumps(document)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_hostile_documents_are_refused_and_never_a_crash(data: st.DataObject) -> None:
+    layout = data.draw(st.sampled_from(TEXTUAL))
+    tree = json.loads(layout.carry(PEOPLE))
+    anything = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.just("data"), inner, max_size=3)
+        ),
+        max_leaves=6,
+    )
+    node, steps = tree, data.draw(st.integers(0, 5))
+    for _ in range(steps):
+        key = data.draw(st.sampled_from(range(len(node)) if isinstance(node, list) else sorted(node))) if node else None
+        if key is None or not isinstance(node[key], list | dict):
+            break
+        node = node[key]
+    if node:
+        key = data.draw(st.sampled_from(range(len(node)) if isinstance(node, list) else sorted(node)))
+        node[key] = data.draw(anything)
+    try:
+        permit = ask(ROUTES[str(layout)], layout.headers, json.dumps(tree).encode())
+    except Refused:
+        return
+    headers, sent = forwarded(permit)
+    for row in layout.read(headers, sent):
+        assert 18 <= row["age"] <= 120
+        assert "id" not in row
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200), st.integers(-5, 300))
+def test_arbitrary_bytes_are_refused_and_never_a_crash(body: bytes, length: int) -> None:
+    for layout in LAYOUTS:
+        headers = [*layout.headers, (b"inference-header-content-length", b"%d" % length)]
+        output = ROUTES[str(layout)].output
+        assert output is not None
+        assert isinstance(output.judge(body, 1, headers), Allow | Deny)
+        with contextlib.suppress(Refused):  # and nothing else
+            ask(ROUTES[str(layout)], headers, body)
+
+
+ROUTES = {str(layout): layout.route for layout in LAYOUTS}

@@ -4,6 +4,7 @@ Where DESIGN shows a value that can only be an example (`upstream.probe`, `priva
 `release`), the default is none: a probe of a path that the model server does not have would keep guard unready.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -204,6 +205,17 @@ class Owners(Part):
     approvals: String | None = None
     retraining: String | None = None
     incidents: Incidents | None = None
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Each role that somebody has, and who."""
+        for role in type(self).model_fields:
+            if (name := self.of(role)) is not None:
+                yield role, name
+
+    def of(self, role: str) -> str | None:
+        """Who has a role."""
+        found = getattr(self, role)
+        return found.team if isinstance(found, Incidents) else found
 
 
 class Webhook(Part):

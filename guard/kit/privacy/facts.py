@@ -14,16 +14,11 @@ from guard.policy.route import AnyRoute, Route
 from guard.policy.telling import MOST_ROWS
 from guard.privacy.fence import MOST_CHARACTERS, MOST_ITEMS
 
-_ROLES = ("model_quality", "serving", "data_freshness", "approvals", "retraining")
-
 
 def owners(policy: Policy) -> Iterator[Owner]:
     """Who is declared to answer for what."""
-    for role in _ROLES:
-        if (name := getattr(policy.owners, role)) is not None:
-            yield Owner(role.replace("_", " "), name)
-    if policy.owners.incidents is not None:
-        yield Owner("incidents", policy.owners.incidents.team)
+    for role, name in policy.owners.named():
+        yield Owner(role.replace("_", " "), name)
 
 
 def recipients(policy: Policy) -> Iterator[Recipient]:

@@ -99,6 +99,7 @@ class _Sidecar:
             event=self.log.event,
             recompile=self._recompile,
             environ=environ,
+            contract=self._contract,
         )
         self.errors = LoopErrors(self.log.event)
         self.telemetry = Telemetry(self.log, self.operators.shares, self._wall, environ, self.errors)
@@ -364,6 +365,11 @@ class _Sidecar:
 
     def _wall(self) -> float:
         return monotonic() + self.clock.offset
+
+    def _contract(self, form: str, loaded: Loaded, plan: CompiledPlan) -> str:
+        from guard.kit.contract.written import written  # noqa: PLC0415 — for who asks
+
+        return written(form, loaded, plan, self._wall())
 
     async def _hint(self) -> None:
         while True:

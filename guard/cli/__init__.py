@@ -105,6 +105,17 @@ def privacy(policy: Path, as_json: bool) -> int:  # noqa: FBT001
 
 
 @cli.command()
+@click.argument("policy", type=POLICY)
+@click.option("--format", "form", type=click.Choice(["markdown", "openapi", "openapi-yaml", "json"]), default="markdown")
+@click.option("--json", "form", flag_value="json", help="For scripts: docs/contract.schema.json.")
+def contract(policy: Path, form: str) -> int:
+    """Say of each route of POLICY what to send, what comes back, and what each answer means."""
+    from guard.cli.contract import run  # noqa: PLC0415
+
+    return run(policy, form=form)
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON Schema of policies, for editors."""
     from guard.policy.schema import text  # noqa: PLC0415

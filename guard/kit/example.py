@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import ceil, prod
-from typing import Any
+from typing import Any, Final
 
 from guard.contract.fields import split
-from guard.kit import wire
-from guard.kit.pattern import shortest
+from guard.kit import pattern, wire
 from guard.policy import typed
 from guard.policy.fields import InputField, Shape
 from guard.policy.route import Route
+
+MOST_MORE: Final = 40
+"""Repetitions beyond the least that are tried, where a pattern has a field's least length beside it."""
 
 
 class NoExample(ValueError):  # noqa: N818
@@ -26,14 +28,7 @@ def example(route: Route, wall: float, path: str = "") -> Any:
     values = {name: value(field, wall) for name, field in route.inputs.items() if field.required}
     if wire.tensors(route, path):
         return {"inputs": _tensors(route, values)}
-    beside: dict[str, Any] = {}
-    instance: Any = {}
-    for name, one in values.items():
-        field = route.inputs[name]
-        into = beside if wire.shared(route, field, name) else instance
-        _put(into, split(field.at) if field.at is not None else [name], one)
-    if route.columns is not None:
-        instance = [values.get(name) for name in route.columns]
+    instance, beside = _placed(route, values)
     if wire.member(route):
         return {wire.member(route): [instance], **beside}
     if route.rows is None:
@@ -44,15 +39,28 @@ def example(route: Route, wall: float, path: str = "") -> Any:
     return document
 
 
+def _placed(route: Route, values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The instance, and what stands beside the instances."""
+    beside: dict[str, Any] = {}
+    instance: Any = {}
+    for name, field in route.inputs.items():
+        into = beside if wire.shared(route, field, name) else instance
+        *way, last = split(field.at) if field.at is not None else [name]
+        for part in way:  # what leads to a field is there, though the field itself be optional
+            into = into.setdefault(part, {})
+        if name in values:
+            into[last] = values[name]
+    if route.columns is not None:
+        return [values.get(name) for name in route.columns], beside
+    return instance, beside
+
+
 def value(field: Shape, wall: float) -> Any:
     """The least that a field takes."""
     if field.enum is not None:
         return field.enum[0]
     if field.pattern is not None:
-        found = shortest(field.pattern)
-        if found is None or any(typed.breaches(found, field)):
-            raise NoExample("a pattern says what is refused, not what is meant")
-        return found
+        return _matching(field, field.pattern)
     match field.type:
         case "integer" | "number":
             low = field.min if field.min is not None else min(0, field.max if field.max is not None else 0)
@@ -73,11 +81,12 @@ def value(field: Shape, wall: float) -> Any:
             return {name: value(one, wall) for name, one in fields.items() if one.required}
 
 
-def _put(instance: dict[str, Any], steps: list[str], found: Any) -> None:
-    *parents, last = steps
-    for part in parents:
-        instance = instance.setdefault(part, {})
-    instance[last] = found
+def _matching(field: Shape, asked: str) -> str:
+    for more in range(MOST_MORE):
+        found = pattern.written(asked, more)
+        if found is not None and not any(typed.breaches(found, field)):
+            return found
+    raise NoExample("a pattern says what is refused, not what is meant")
 
 
 def _tensors(route: Route, values: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A short text that a pattern allows: the first way through it, each repetition as seldom as it may be.
+"""A text that a pattern allows: the shortest way through it, each repetition as seldom as it may be, or a little more.
 
 The policy's patterns are Rust's; they are read here as Python reads them, which for all that has no look-around or
 back-reference is nearly the same. Who uses the text holds it against the contract itself.
@@ -17,21 +17,21 @@ _CANDIDATES: Final = "aA0 -_.xX1"
 MOST: Final = 1000
 
 
-def shortest(pattern: str) -> str | None:
-    """None where nothing was found."""
+def written(pattern: str, more: int = 0) -> str | None:
+    """`more`: how much oftener than it must be each part is repeated. None where nothing was found."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of forms that a later Python reads otherwise
-            text = _sequence(parser.parse(pattern.replace(r"\z", r"\Z").replace("(?<", "(?P<")))
+            text = _sequence(parser.parse(pattern.replace(r"\z", r"\Z").replace("(?<", "(?P<")), more)
         return text if len(text) <= MOST else None
     except (re.error, LookupError, RecursionError, OverflowError, MemoryError, ValueError):
         return None
 
 
-def _sequence(items: Iterable[tuple[Any, Any]]) -> str:
-    return "".join(_one(kind, value) for kind, value in items)
+def _sequence(items: Iterable[tuple[Any, Any]], more: int) -> str:
+    return "".join([_one(kind, value, more) for kind, value in items])
 
 
-def _one(kind: Any, value: Any) -> str:
+def _one(kind: Any, value: Any, more: int) -> str:
     match kind:
         case op.LITERAL:
             return chr(value)
@@ -40,14 +40,14 @@ def _one(kind: Any, value: Any) -> str:
         case op.IN:
             return _member(value)
         case op.MAX_REPEAT | op.MIN_REPEAT | op.POSSESSIVE_REPEAT:
-            least, _, below = value
+            least, most, below = value
             if least > MOST:
                 raise ValueError
-            return _sequence(below) * least
+            return _sequence(below, more) * min(int(most), int(least) + more)
         case op.SUBPATTERN | op.ATOMIC_GROUP:
-            return _sequence(value[-1] if kind is op.SUBPATTERN else value)
+            return _sequence(value[-1] if kind is op.SUBPATTERN else value, more)
         case op.BRANCH:
-            return min((_sequence(way) for way in value[1]), key=len)
+            return min((_sequence(way, more) for way in value[1]), key=len)
         case op.ANY | op.AT:
             return "x" if kind is op.ANY else ""
     raise LookupError(kind)
@@ -55,7 +55,7 @@ def _one(kind: Any, value: Any) -> str:
 
 def _member(items: Sequence[tuple[Any, Any]]) -> str:
     if items[0][0] is op.NEGATE:
-        return next(one for one in _CANDIDATES if not any(_holds(item, one) for item in items[1:]))
+        return next((one for one in _CANDIDATES if not any(_holds(item, one) for item in items[1:])), "~")
     kind, value = items[0]
     match kind:
         case op.RANGE:

@@ -1,0 +1,150 @@
+"""How a request looks in its dialect, in sentences; and one that works, with an answer to it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from guard.contract.output import OutputContract
+from guard.contract.spoken import SpokenOutput
+from guard.kit import wire
+from guard.kit.contract.values import Body, Example
+from guard.kit.example import NoExample, example, value
+from guard.policy import speaking
+from guard.policy.fields import SchemaFile
+from guard.policy.models import Passthrough
+from guard.policy.route import Route
+from guard.proxy.values import Deny, Head, Message
+from guard.proxy.values import Route as Compiled
+
+_JSON: Final = "application/json"
+_OTHERS: Final = {
+    "kserve-v1": "`inputs` may stand in place of `instances`.",
+    "tfserving": "`inputs` may stand in place of `instances`: rows, or an object of columns; `NaN` is a missing value.",
+    "mlflow": "Also read: `dataframe_split` (columns and data), `instances`, `inputs` (rows or columns), and `text/csv` "
+    "with a first line of names. `NaN` is a missing value, and `params` reach the model.",
+    "sagemaker": "Also read: `text/csv` without a line of names, its cells in the order of the columns.",
+    "vertex": "`parameters` reach the model.",
+}
+
+
+def body_of(route: Route | Passthrough) -> Body:
+    """What guard knows of a request."""
+    if isinstance(route, Passthrough):
+        return "passthrough"
+    if isinstance(route.input, SchemaFile):
+        return "schema"
+    if route.input is not None:
+        return "fields"
+    return "opaque" if route.content is not None else "unread"
+
+
+def judged(route: Route) -> bool:
+    """Whether guard reads the body as its dialect has it."""
+    return route.content is None and (route.input is not None or route.dialect != "json")
+
+
+def content(route: Route | Passthrough, path: str) -> tuple[str, ...]:
+    """Media types that are taken; none where any is."""
+    if isinstance(route, Passthrough):
+        return ()
+    if route.content is not None:
+        return route.content
+    if not judged(route):
+        return ()
+    if route.dialect in {"mlflow", "sagemaker"}:
+        return (_JSON, "text/csv")
+    return (_JSON, "application/octet-stream") if wire.tensors(route, path) else (_JSON,)
+
+
+def notes(route: Route | Passthrough, path: str) -> Iterator[str]:
+    """How a request and its answer are laid out."""
+    if isinstance(route, Passthrough):
+        yield "Passed to the model server as it comes, and its answer back, errors included; guard reads neither."
+        return
+    if route.enforcement == "observe":
+        yield "The contract is observed, not enforced: what breaks it is counted and passed on."
+    if route.content is not None:
+        yield "The body is passed on as it is; its type and its size are checked."
+    elif not judged(route):
+        yield "No input is declared: a body of any type is passed on unread."
+    else:
+        yield from _layout(route, path)
+    if route.stream:
+        yield "The answer is a stream: it is passed on as it comes, and cut off where it cannot be ended well."
+
+
+def _layout(route: Route, path: str) -> Iterator[str]:
+    if wire.tensors(route, path):
+        yield from _tensors(route)
+    elif route.dialect == "openai":
+        yield from _prompts(route)
+    elif wire.member(route):
+        row = "a list of values in the order below" if route.columns is not None else "an object"
+        yield f"Instances stand in the list `{wire.member(route)}`, each {row}; there are as many answers."
+        yield _OTHERS[route.dialect]
+    elif route.rows is not None:
+        row = "a list of values in the order below" if route.columns is not None else "an object"
+        where = "The body is" if not route.rows else "At the place below the body has"
+        yield f"{where} a list of one or more instances, each {row}; there are as many answers."
+    elif route.columns is not None:
+        yield "The body is one instance: a list of values in the order below."
+    else:
+        yield "The body is one instance: a JSON object." if route.inputs else "The body is JSON, as the schema file has it."
+
+
+def _prompts(route: Route) -> Iterator[str]:
+    yield "The OpenAI API: members that it documents reach the model, whether or not they are declared here."
+    if any(name in wire.VIRTUAL for name in route.inputs):
+        yield (
+            "`roles`, `texts`, `characters`, `attachments` and `tokens` are no members of a request: they are what guard "
+            "finds in `messages`, `prompt` or `input`."
+        )
+
+
+def _tensors(route: Route) -> Iterator[str]:
+    yield "The Open Inference Protocol V2: each field is a tensor of its name, in JSON or as binary data after it."
+    if route.columns is not None:
+        yield "One tensor, named below, has a row for each instance, its columns in the order below."
+    yield "A shape of -1 is any length; where it stands first it counts the instances, which all tensors agree on."
+    yield "gzip and deflate are read. Shared memory is refused."
+
+
+# ── one that works ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def working(route: Route, compiled: Compiled, path: str, wall: float) -> Example:
+    """A request that the route's own judges allow, and an answer that its contract does. Raises NoExample."""
+    if not judged(route):
+        raise NoExample("the body is not read")
+    if route.input is None:
+        raise NoExample("no fields are declared")
+    body = example(route, wall, path)
+    target = path.replace("/*", "/x").encode()
+    head, raw = Head(b"POST", target, [(b"content-type", b"application/json")]), json.dumps(body).encode()
+    message: Message | None = None
+    for judge in compiled.judges:
+        verdict = judge.judge(head, raw, wall)
+        if isinstance(verdict, Deny) or verdict.violations:
+            raise NoExample("what the contract asks together cannot be guessed")
+        message = verdict.message
+    return Example((("content-type", _JSON),), body, _answer(route, compiled, path, message, wall))
+
+
+def _answer(route: Route, compiled: Compiled, path: str, message: Message | None, wall: float) -> Any:
+    """None where no outputs are declared, or the answer is a stream."""
+    contract = compiled.output
+    if not route.outputs or route.stream or not isinstance(contract, OutputContract | SpokenOutput):
+        return None
+    try:
+        said = {name: value(output, wall) for name, output in route.outputs.items()}
+    except NoExample:
+        return None
+    document = contract.build([said])
+    write = speaking.writer(speaking.form_of(f"POST {path}", route, compiled.dialect))
+    kind, body = write(document, message)
+    return json.loads(body) if kind == b"application/json" else None
+
+
+def columns(route: Route | Passthrough) -> Sequence[str]:
+    """The order of positional rows; none where there are none."""
+    return (route.columns or ()) if isinstance(route, Route) else ()

@@ -134,7 +134,7 @@ DEFAULTS = {  # DESIGN §9, as shown there
                  "limits": {"concurrency": 64, "queue": 64, "queue_timeout": "200ms", "max_connection_age": "5m"}},
     "release": None,
     "privacy": {"traces": "metadata", "hash_key": None, "baggage": ()},
-    "telemetry": {"trace_sample": "1%", "prometheus": True},
+    "telemetry": {"trace_sample": "1%", "prometheus": True, "gen_ai": False},
     "webhooks": (), "admin": {"tokens": None, "tls": None},
 }  # fmt: skip
 ROUTE_DEFAULTS = {

@@ -64,7 +64,7 @@ def pointer(path: Sequence[str | int]) -> str:
 class Rows:
     """A Message whose body is JSON, with the instances in one of its members."""
 
-    stream = False
+    stream = once = False
 
     def __init__(self, tree: object, members: Members, fields: Fields, spec: Spec, *, nan: NaN = "none") -> None:
         """Raises Misspoken."""

@@ -70,6 +70,8 @@ def _error(code: str, message: str, status: int) -> dict[str, object]:
 class Prompt:
     """A Message."""
 
+    once = False
+
     def __init__(self, tree: dict[str, Any], spec: Spec) -> None:
         """Raises Misspoken."""
         self._tree, self._dumps = tree, spec.dumps

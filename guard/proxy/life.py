@@ -197,7 +197,7 @@ def accept_answer(
     if answer.complete:
         settle(ticket, Settlement.SUCCESS, now)
         if permit.route.remember is not None and rung.source == "model":
-            permit.route.remember(permit, answer, now, rung.version)
+            permit.route.remember(permit, answer, now, answer.version or rung.version)
     return answer
 
 

@@ -255,3 +255,9 @@ def test_an_answer_that_is_no_stream_of_events_passes_unread() -> None:
     route = compiled(CHAT, KEY)
     for head in ([], JSON, [*EVENTS, (b"content-encoding", b"gzip")]):
         assert route.inspector(None, head) is None
+
+
+def test_a_policy_can_have_every_answer_whole() -> None:
+    whole = CHAT.replace("input:\n", "input:\n  stream: {type: boolean, enum: [false], default: false}\n")
+    assert refused(compiled(whole, KEY), JSON, chat("x", stream=True)) == ["/stream enum"]
+    assert json.loads(forwarded(ask(compiled(whole, KEY), JSON, chat("x")))[1])["stream"] is False

@@ -49,6 +49,7 @@ class Message(Protocol):
 
     document: object  # a list of instances, each by field name; or the one instance
     stream: bool  # the client wants the answer piece by piece
+    once: bool  # it changes what the server remembers: it must not be sent twice, nor be answered from a cache
 
     def write(self, document: Any) -> bytes:
         """The body that says this instead, in the client's own layout."""

@@ -68,9 +68,7 @@ def _route(
         return []
     try:
         wall = time.time()  # noqa: TID251 — the edge of this command
-        body = (
-            requests[key].read_bytes() if key in requests else json.dumps(example(declared, wall, route.template)).encode()
-        )
+        body = requests[key].read_bytes() if key in requests else example(key, declared, wall).body
     except NoExample as error:
         return [Step(key, "", False, None, 0, "", f"no request to try: {error}; give one with --request")]
     steps = []

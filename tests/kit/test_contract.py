@@ -194,7 +194,7 @@ def test_each_dialect_has_a_request_that_works_and_an_answer_to_it(tmp_path: Pat
         ("POST /v2/models/m/infer", "dialect: oip\nrows: /in-0\ncolumns: [a, b]\ninput: {a: {type: number}, b: {type: integer, min: 3}}"),
         ("POST /v2/models/m/infer", "dialect: oip\ninput: {x: {type: array, min_items: 4, items: {type: string}}, when: {type: timestamp, unit: ms}}"),
         ("POST /v2/models/m/generate", "dialect: oip\ninput: {text_input: {type: string, min_length: 3}}\noutput: {text_output: {type: string}}"),
-        ("POST /v1/chat/completions", "dialect: openai\ninput: {roles: {type: array, items: {enum: [system]}}, characters: {type: integer, min: 9, max: 100}, max_tokens: {type: integer, min: 1}}"),
+        ("POST /v1/chat/completions", "dialect: openai\ninput: {roles: {type: array, items: {enum: [user]}}, characters: {type: integer, min: 2, max: 100}, max_tokens: {type: integer, min: 1}}"),
         ("POST /v1/embeddings", "dialect: openai\ninput: {texts: {type: array, items: {type: string, max_length: 5}}}"),
         ("POST /v1/completions", "dialect: openai\ninput: {temperature: {type: number, min: 0, max: 2}}"),
     ],

@@ -57,8 +57,9 @@ def _route(
     route: Route | None = None
     if isinstance(declared, Route):
         route = declared = declared if compiled.enforce else declared.but(enforcement="observe")
+    release = loaded.policy.release
     fields = tuple(inputs(route, path)) if route is not None else ()
-    example, why = _example(route, compiled, path, wall)
+    example, why = _example(route, compiled, path, wall, release.model if release is not None else None)
     return Contract(
         route=key,
         method=method,
@@ -75,7 +76,7 @@ def _route(
         no_example=why,
         fields=fields,
         outputs=tuple(outputs(route)) if route is not None else (),
-        sources=tuple(sources(declared, loaded.policy.release)),
+        sources=tuple(sources(declared, release)),
         statuses=tuple(statuses(declared, loaded, plan.upstream, DIALECTS[route.dialect] if route is not None else RAW)),
         violations=violations(route, fields) if route is not None else (),
         limits=tuple(_limits(declared, compiled, loaded.policy)),
@@ -84,11 +85,13 @@ def _route(
     )
 
 
-def _example(route: Route | None, compiled: Compiled, path: str, wall: float) -> tuple[Example | None, str]:
+def _example(
+    route: Route | None, compiled: Compiled, path: str, wall: float, model: str | None
+) -> tuple[Example | None, str]:
     if route is None or not judged(route):
         return None, ""
     try:
-        return working(route, compiled, path, wall), ""
+        return working(route, compiled, path, wall, model or "default"), ""
     except NoExample as error:
         return None, str(error)
 

@@ -112,13 +112,18 @@ def _tensors(route: Route) -> Iterator[str]:
 # ── one that works ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def working(route: Route, compiled: Compiled, path: str, wall: float) -> Example:
-    """A request that the route's own judges allow, and an answer that its contract does. Raises NoExample."""
+def working(route: Route, compiled: Compiled, path: str, wall: float, model: str) -> Example:
+    """A request that the route's own judges allow, and an answer that its contract does. Raises NoExample.
+
+    `model`: what requests to the OpenAI API call it.
+    """
     if not judged(route):
         raise NoExample("the body is not read")
     if route.input is None:
         raise NoExample("no fields are declared")
-    body = example(route, wall, path)
+    body = example(compiled.key, route, wall).document
+    if route.dialect == "openai":
+        body = {**body, "model": model}
     target = path.replace("/*", "/x").encode()
     head, raw = Head(b"POST", target, [(b"content-type", b"application/json")]), json.dumps(body).encode()
     message: Message | None = None
@@ -127,10 +132,10 @@ def working(route: Route, compiled: Compiled, path: str, wall: float) -> Example
         if isinstance(verdict, Deny) or verdict.violations:
             raise NoExample("what the contract asks together cannot be guessed")
         message = verdict.message
-    return Example((("content-type", _JSON),), body, _answer(route, compiled, path, message, wall))
+    return Example((("content-type", _JSON),), body, _answer(route, compiled, message, wall))
 
 
-def _answer(route: Route, compiled: Compiled, path: str, message: Message | None, wall: float) -> Any:
+def _answer(route: Route, compiled: Compiled, message: Message | None, wall: float) -> Any:
     """None where no outputs are declared, or the answer is a stream."""
     contract = compiled.output
     if not route.outputs or route.stream or not isinstance(contract, OutputContract | SpokenOutput):
@@ -140,7 +145,7 @@ def _answer(route: Route, compiled: Compiled, path: str, message: Message | None
     except NoExample:
         return None
     document = contract.build([said])
-    write = speaking.writer(speaking.form_of(f"POST {path}", route, compiled.dialect))
+    write = speaking.writer(speaking.form_of(compiled.key, route, compiled.dialect, metered=False))
     kind, body = write(document, message)
     return json.loads(body) if kind == b"application/json" else None
 

@@ -87,7 +87,7 @@ fuzz: .cache/fuzz/.stamp  ## fuzz the edges, JSON and the policy by coverage, SE
 
 # Not for shipping and not for guard's environment either: servers that others wrote, which tests let guard talk to.
 .cache/servers/.stamp: requirements/servers.lock tests/servers/install.py
-	@echo "[+] rotel and prometheus, in .cache/servers"
+	@echo "[+] rotel, prometheus and alertmanager, in .cache/servers"
 	@$(PYTHON) tests/servers/install.py
 	@touch $@
 

@@ -16,8 +16,6 @@ from guard.policy.load import Loaded
 TABLE: Final[dict[str, str]] = {
     "release.*": "answers and telemetry carry model, version and commit, the rest is not shown yet",
     "targets.*": "nothing is held against them yet",
-    "owners": "nobody is told yet",
-    "webhooks": "nobody is told yet",
 }
 
 _ACTIVE: Final = frozenset(

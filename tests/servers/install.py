@@ -47,6 +47,11 @@ def prometheus() -> Program:
     return _in_path("prometheus") or _once("prometheus", lambda: _debian("prometheus"))
 
 
+def alertmanager() -> Program:
+    """The Alertmanager; Debian calls it by a longer name."""
+    return _in_path("alertmanager") or _once("prometheus-alertmanager", lambda: _debian("prometheus-alertmanager"))
+
+
 def promtool() -> Program:
     """Its tool, which checks expositions and tests rules."""
     return _in_path("promtool") or _once("prometheus", lambda: _debian("promtool"))
@@ -121,7 +126,8 @@ def _start(path: str, libraries: Sequence[Callable[[], str]]) -> Program:
 
 
 def _debian(name: str) -> Program:
-    return _start(str(_unpacked("prometheus") / "usr" / "bin" / name), (lambda: "",))
+    package = name if name.startswith("prometheus-") else "prometheus"
+    return _start(str(_unpacked(package) / "usr" / "bin" / name), (lambda: "",))
 
 
 def _unpacked(package: str) -> Path:
@@ -164,7 +170,7 @@ def _run(what: str, command: Sequence[str], folder: Path = ROOT) -> None:
 def main() -> int:
     """Have all; 1 and the reasons if one cannot be had."""
     status = 0
-    for find in (rotel, prometheus, promtool):
+    for find in (rotel, prometheus, promtool, alertmanager):
         try:
             print(f"    {find.__name__}: {os.path.relpath(find().path, ROOT)}")
         except Missing as reason:

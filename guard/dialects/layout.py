@@ -65,6 +65,7 @@ class Rows:
     """A Message whose body is JSON, with the instances in one of its members."""
 
     stream = once = False
+    named = ""
 
     def __init__(self, tree: object, members: Members, fields: Fields, spec: Spec, *, nan: NaN = "none") -> None:
         """Raises Misspoken."""

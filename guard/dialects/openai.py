@@ -30,6 +30,8 @@ KNOWN: Final = frozenset((
 
 OPERATIONS: Final = {"/chat/": "chat", "/completions": "text_completion", "/embeddings": "embeddings"}
 """gen_ai.operation.name of a route."""
+FINISHES: Final = frozenset(("stop", "length", "tool_calls", "function_call", "content_filter"))
+"""Reasons that the API knows; a server's own word is `other`, for nobody declared what it may hold."""
 VIRTUAL: Final = ("roles", "texts", "characters", "attachments", "tokens")
 Place: TypeAlias = tuple[str | int, ...]
 
@@ -83,6 +85,8 @@ class Prompt:
         self.counted = False  # the model server was asked by us, and not by the client, how many tokens there were
         self._count = self.stream and spec.metered and "stream_options" not in spec.inputs
         self.model = tree["model"] if isinstance(tree.get("model"), str) else ""
+        model = spec.inputs.get("model")
+        self.named = self.model if model is None or model.enum is None else ""  # llama.cpp and others echo it
         self._limit = "max_completion_tokens" if "max_completion_tokens" in tree else "max_tokens"
         self._places = list(_texts(tree))
         declared = spec.inputs
@@ -272,7 +276,7 @@ def _hear(event: dict[str, Any], heard: Heard) -> bool:
         if choice.get("text") or any(carried):
             heard.piece()
         if isinstance(choice.get("finish_reason"), str) and heard.finish != "error":
-            heard.finish = choice["finish_reason"][:32]
+            heard.finish = choice["finish_reason"] if choice["finish_reason"] in FINISHES else "other"
     usage = event.get("usage")
     if isinstance(usage, dict):
         heard.input_tokens = _count(usage.get("prompt_tokens"))

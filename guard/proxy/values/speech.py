@@ -49,6 +49,7 @@ class Message(Protocol):
 
     document: object  # a list of instances, each by field name; or the one instance
     stream: bool  # the client wants the answer piece by piece
+    named: str  # the model that the client asked for, where a server may echo it as its own
     once: bool  # it changes what the server remembers: it must not be sent twice, nor be answered from a cache
 
     def write(self, document: Any) -> bytes:
@@ -108,6 +109,8 @@ class Field(Protocol):
     def datatype(self) -> str | None: ...  # noqa: D102
     @property
     def send(self) -> bool: ...  # noqa: D102
+    @property
+    def enum(self) -> Sequence[object] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

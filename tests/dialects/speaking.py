@@ -9,10 +9,12 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
+import pytest
+
 from guard.policy.load import load
 from guard.policy.plan import Means, compile_plan
 from guard.proxy.judge import judge
-from guard.proxy.values import Head, Headers, Permit, Record, Refused, Route
+from guard.proxy.values import Head, Headers, Permit, Record, Refused, Route, Violation
 
 JSON: Headers = [(b"content-type", b"application/json")]
 CSV: Headers = [(b"content-type", b"text/csv")]
@@ -52,6 +54,13 @@ def refused(route: Route, headers: Headers, body: bytes) -> list[str]:
     except Refused as error:
         return [f"{one.pointer} {one.code}" for one in error.violations] or [error.code]
     raise AssertionError("allowed")
+
+
+def broken(route: Route, headers: Headers, body: bytes) -> Sequence[Violation]:
+    """The violations themselves."""
+    with pytest.raises(Refused) as caught:
+        ask(route, headers, body)
+    return caught.value.violations
 
 
 def forwarded(permit: Permit) -> tuple[Headers, bytes]:
@@ -213,4 +222,57 @@ LAYOUTS = (
     Layout("sagemaker", "objects", **_objects("instances")),
     Layout("oip", "json", JSON, _tensors, read_tensors, answer=_tensor_answer),
     Layout("oip", "binary", OIP_BINARY_HEADERS, lambda rows: _binary(rows)[1], read_tensors, answer=_tensor_answer),
+)
+
+
+@dataclass(frozen=True)
+class Single:
+    """A route whose request is one instance: its policy, and a request and an answer that pass."""
+
+    policy: str
+    key: str
+    body: bytes
+    answer: bytes
+
+    @property
+    def route(self) -> Route:
+        """Compiled."""
+        return compiled(self.policy, self.key)
+
+    @property
+    def dialect(self) -> str:
+        return self.policy.split()[1]
+
+    def __str__(self) -> str:
+        return f"{self.dialect}{self.key.rpartition('/')[2]}"
+
+
+SINGLES = (
+    Single(
+        "dialect: json\ninput: {age: {type: integer}}\noutput: {score: {type: number}}\nfallback: {score: 0.5}",
+        "POST /score",
+        b'{"age":34}',
+        b'{"score":0.25}',
+    ),
+    Single(
+        "dialect: oip\ninput: {text_input: {type: string}}\noutput: {text_output: {type: string}}\n"
+        "fallback: {text_output: busy}",
+        "POST /v2/models/m/generate",
+        b'{"text_input":"a"}',
+        b'{"text_output":"b","model_version":"3"}',
+    ),
+    Single(
+        "dialect: openai\ninput: {texts: {type: array, items: {type: string}}, kind: {at: /response_format/type, enum: [text]}}\n"
+        "output: {finish: {at: /choices/*/finish_reason, enum: [stop]}}\nfallback: {finish: stop}",
+        "POST /v1/chat/completions",
+        b'{"model":"m","messages":[{"role":"user","content":"a"}],"response_format":{"type":"text"}}',
+        b'{"model":"m","choices":[{"finish_reason":"stop","message":{"content":"b"}}]}',
+    ),
+    Single(
+        "dialect: openai\ninput: {texts: {type: array, items: {type: string}}, tokens: {type: integer, max: 4}}\n"
+        "output: {embedding: {at: /data/*/embedding, type: array, items: {type: number}}}",
+        "POST /v1/embeddings",
+        b'{"model":"m","input":["a","b"]}',
+        b'{"model":"m","data":[{"embedding":[0.5,0.25]},{"embedding":"AAAAPw=="}]}',
+    ),
 )

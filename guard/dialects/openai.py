@@ -5,7 +5,6 @@ declares, and beside them `roles`, `texts`, `characters`, `attachments` and `tok
 """
 
 import base64
-import binascii
 import copy
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -249,7 +248,7 @@ def _decoded(entry: Any, index: int) -> Any:
     try:
         raw = base64.b64decode(entry["embedding"], validate=True)
         return {**entry, "embedding": list(struct.unpack(f"<{len(raw) // 4}f", raw))}
-    except (binascii.Error, struct.error):
+    except (ValueError, struct.error):
         raise violation(("data", index, "embedding"), "format") from None
 
 

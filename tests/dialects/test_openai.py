@@ -130,7 +130,8 @@ def test_embeddings_in_base64_are_judged_as_numbers() -> None:
         for embedding in (packed, values):
             body = dumps({"model": "e", "data": [{"index": 0, "embedding": embedding}]})
             assert isinstance(output.judge(body, None, JSON), Allow) is fits
-    assert isinstance(output.judge(dumps({"data": [{"embedding": "!!"}]}), None, JSON), Deny)
+    for wrong in ("!!", "é", "AAA="):
+        assert isinstance(output.judge(dumps({"data": [{"embedding": wrong}]}), None, JSON), Deny)
 
 
 def test_token_arrays_are_counted() -> None:

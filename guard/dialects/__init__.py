@@ -9,6 +9,7 @@ from guard.dialects.oip import OpenInference
 from guard.dialects.openai import OpenAI
 from guard.dialects.raw import Raw
 from guard.dialects.sagemaker import SageMaker
+from guard.dialects.tei import TextEmbeddings
 from guard.dialects.tfserving import TensorFlowServing
 from guard.dialects.vertex import Vertex
 from guard.proxy.values import Dialect
@@ -22,6 +23,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     MLflow(),
     SageMaker(),
     OpenAI(),
+    TextEmbeddings(),
 )
 
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}

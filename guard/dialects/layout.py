@@ -261,10 +261,11 @@ class JsonForm:
         return None
 
 
-def error_member(problem: Problem) -> tuple[bytes, bytes]:
+def error_member(problem: Problem, **also: str) -> tuple[bytes, bytes]:
     """`{"error": text}`, which KServe, Triton, MLServer and TensorFlow Serving say, with what guard knows beside it."""
     body = {
         "error": f"guard: {told(problem)}",
+        **also,
         "code": problem.code,
         "request_id": problem.request_id,
         "violations": [{"pointer": one.pointer, "code": one.code} for one in problem.violations],

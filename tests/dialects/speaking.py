@@ -244,7 +244,7 @@ class Single:
         return self.policy.split()[1]
 
     def __str__(self) -> str:
-        return f"{self.dialect}{self.key.rpartition('/')[2]}"
+        return f"{self.dialect}-{self.key.rpartition('/')[2]}"
 
 
 SINGLES = (
@@ -274,5 +274,26 @@ SINGLES = (
         "POST /v1/embeddings",
         b'{"model":"m","input":["a","b"]}',
         b'{"model":"m","data":[{"embedding":[0.5,0.25]},{"embedding":"AAAAPw=="}]}',
+    ),
+    Single(
+        "dialect: tei\ninput: {texts: {type: array, items: {type: string}}}\n"
+        "output: {embedding: {type: array, items: {type: number}}}",
+        "POST /embed",
+        b'{"inputs":["a",[1,2]],"truncate":true}',
+        b"[[0.5,0.25],[1,0]]",
+    ),
+    Single(
+        "dialect: tei\ninput: {batch: {type: integer, max: 4}}\n"
+        "output: {label: {enum: [good, bad]}, score: {type: number, min: 0, max: 1}}\nfallback: {label: bad, score: 0.5}",
+        "POST /predict",
+        b'{"inputs":[["a"],["b","c"]]}',
+        b'[[{"score":0.75,"label":"good"},{"score":0.25,"label":"bad"}],[{"score":1,"label":"bad"}]]',
+    ),
+    Single(
+        "dialect: tei\ninput: {query: {type: string}, texts: {type: array, items: {type: string}}}\n"
+        "output: {score: {type: number}}\nfallback: {score: 0}",
+        "POST /rerank",
+        b'{"query":"a","texts":["b","c"],"return_text":false}',
+        b'[{"index":1,"score":0.5},{"index":0,"score":0.25}]',
     ),
 )

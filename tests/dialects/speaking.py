@@ -32,13 +32,13 @@ fallback:
 """
 
 
-def compiled(text: str, key: str = "POST /p", above: str = "") -> Route:
+def compiled(text: str, key: str = "POST /p", above: str = "", means: Means | None = None) -> Route:
     """The one route of a policy. `above`: other keys of it."""
     policy = f"version: guard/v1\nservice: t\nupstream: http://127.0.0.1:1\n{above}routes:\n  '{key}':\n"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.yaml"
         path.write_text(policy + indent(dedent(text).strip("\n"), "    ") + "\n", encoding="utf-8")
-        [route] = compile_plan(load(path, environ={}), Means()).routes
+        [route] = compile_plan(load(path, environ={}), means or Means()).routes
     return route
 
 

@@ -7,7 +7,9 @@ import pytest
 from guard.dialects import DIALECTS, RAW
 from guard.dialects.common import Common
 from guard.dialects.problem import TITLES
+from guard.ladder.model import Model
 from guard.policy.errors import PolicyInvalid
+from guard.policy.plan import Means
 from guard.proxy.rescue import STATUS
 from guard.proxy.values import REASONS, REFUSALS, Answer, Problem, Spec, Violation
 from tests.dialects.speaking import JSON, ask, compiled
@@ -65,3 +67,11 @@ def test_what_a_form_cannot_do_is_a_mistake_of_the_policy(monkeypatch: pytest.Mo
     monkeypatch.setitem(DIALECTS, "vertex", Choosy())
     with pytest.raises(PolicyInvalid, match=r"policy.yaml:6:14: .*dialect: not on /p"):
         compiled("dialect: vertex\ninput: {age: {type: integer}}")
+
+
+def test_the_version_that_a_platform_names_is_only_of_dialects_of_that_platform() -> None:
+    for name, version in (("vertex", "d-1"), ("kserve-v1", "")):
+        route = compiled(f"dialect: {name}\ninput: {{age: {{type: integer}}}}", means=Means(deployed="d-1"))
+        model = route.ladder[0]
+        assert isinstance(model, Model)
+        assert model.target.version == version

@@ -5,7 +5,6 @@ declares, and beside them `roles`, `texts`, `characters`, `attachments` and `tok
 """
 
 import base64
-import binascii
 import copy
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from guard.dialects.common import Common
-from guard.dialects.layout import pointer, told, violation
+from guard.dialects.layout import pointer, referred, told, violation
 from guard.dialects.sse import Events, Heard, is_events
 from guard.proxy.values import Answer, Form, Head, Headers, Listening, Message, Outcome, Problem, Said, Spec
 
@@ -53,7 +52,9 @@ class OpenAI(Common):
         return super().outcome(answer)
 
     def form(self, spec: Spec) -> Form:
-        """The request is one instance."""
+        """The request is one instance. Raises ValueError for a word that cannot be taken out of it."""
+        if unsent := [name for name in VIRTUAL if name in spec.inputs and not spec.inputs[name].send]:
+            raise ValueError(f"{unsent[0]} is no member of a request: `send: false` cannot keep it from the model")
         return _Form(spec)
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
@@ -74,10 +75,10 @@ class Prompt:
 
     once = False
 
-    def __init__(self, tree: dict[str, Any], spec: Spec) -> None:
+    def __init__(self, tree: dict[str, Any], spec: Spec, referred: frozenset[str]) -> None:
         """Raises Misspoken."""
         self._tree, self._dumps = tree, spec.dumps
-        unknown = tree.keys() - KNOWN
+        unknown = tree.keys() - KNOWN - referred
         if unknown and spec.undeclared == "reject":
             raise violation(("<undeclared>",), "unknown")
         dropped = unknown if spec.undeclared == "strip" else frozenset()
@@ -90,12 +91,12 @@ class Prompt:
         self._limit = "max_completion_tokens" if "max_completion_tokens" in tree else "max_tokens"
         self._places = list(_texts(tree))
         declared = spec.inputs
-        document = {name: value for name, value in tree.items() if name in declared}
+        document = {name: value for name, value in tree.items() if name in referred}
         if "max_tokens" in declared and self._limit in tree:
             document["max_tokens"] = max((tree[name] for name in ("max_tokens", self._limit) if name in tree), key=_size)
         self._virtual = {name for name in VIRTUAL if name in declared}
         document.update((name, value) for name, value in self._told().items() if name in self._virtual)
-        self._envelope = {name: value for name, value in tree.items() if name not in declared and name not in dropped}
+        self._envelope = {name: value for name, value in tree.items() if name not in referred and name not in dropped}
         self.document: object = document
 
     def _told(self) -> dict[str, Any]:
@@ -188,7 +189,7 @@ class _Form:
     single = True
 
     def __init__(self, spec: Spec) -> None:
-        self._spec = spec
+        self._spec, self._referred = spec, referred(spec)
         self._operation = next((word for path, word in OPERATIONS.items() if path in spec.template), "")
 
     def read(self, head: Head, body: bytes) -> Message | None:
@@ -198,7 +199,7 @@ class _Form:
         tree = self._spec.loads(body, False)
         if not isinstance(tree, dict):
             raise violation((), "shape")
-        return Prompt(tree, self._spec)
+        return Prompt(tree, self._spec, self._referred)
 
     def read_answer(self, headers: Headers, body: bytes) -> Said:
         """See Form. Embeddings in base64 are read as numbers."""
@@ -251,7 +252,7 @@ def _decoded(entry: Any, index: int) -> Any:
     try:
         raw = base64.b64decode(entry["embedding"], validate=True)
         return {**entry, "embedding": list(struct.unpack(f"<{len(raw) // 4}f", raw))}
-    except (binascii.Error, struct.error):
+    except (ValueError, struct.error):
         raise violation(("data", index, "embedding"), "format") from None
 
 

@@ -135,6 +135,11 @@ class Dialect(Protocol):
 
     name: str
     tensors: bool  # fields may have a shape and a datatype, and one of them be made of columns
+    deployed: bool  # the platform names the version in the environment (AIP_DEPLOYED_MODEL_ID)
+
+    @property
+    def plain(self) -> bool:
+        """Whether bodies are documents as they are, so that a policy may say their layout: `rows`, a schema file."""
 
     @property
     def management(self) -> Iterable[str]:
@@ -147,7 +152,10 @@ class Dialect(Protocol):
         """(content type, body) of an error of ours, in the shape that clients of this dialect parse."""
 
     def form(self, spec: Spec) -> Form | None:
-        """How it carries instances on a route; None: the body is the document. Raises ValueError."""
+        """How it carries instances on a route; None: the body is the document.
+
+        Raises ValueError for what a policy cannot have of it; `guard check` says it at the route's `dialect`.
+        """
 
     def place(self, name: str, outputs: Collection[str], *, rows: bool) -> str:
         """Where an output stands that the policy says no place of; `name` is a reference token (RFC 6901)."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from guard.dialects.problem import CONTENT_TYPE, problem_body
-from guard.proxy.values import Answer, Form, Outcome, Problem, Spec
+from guard.proxy.values import Answer, Form, Looks, Outcome, Problem, Spec
 
 
 class Common:
@@ -12,10 +12,16 @@ class Common:
 
     name: str
     management: Iterable[str] = ()
-    tensors = False
+    tensors = deployed = False
+    looks = Looks()
 
     client_faults: Collection[int] = frozenset((400, 409, 413, 415, 422))
     away: Collection[int] = frozenset((502, 504))
+
+    @property
+    def plain(self) -> bool:
+        """Where it has no form of its own."""
+        return type(self).form is Common.form
 
     def outcome(self, answer: Answer) -> Outcome:
         """By status (DESIGN §3)."""

@@ -32,6 +32,7 @@ class Lines:
     """A Message. `header`: the first line names the columns; without it, `columns` of the route do."""
 
     stream = once = False
+    named = ""
 
     def __init__(self, body: bytes, spec: Spec, *, header: bool) -> None:
         """Raises Misspoken."""

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from guard.dialects import DIALECTS
 from guard.dialects.problem import TITLES
 from guard.kit.contract.codes import CLIENT, VIOLATIONS
 from guard.kit.contract.document import document
@@ -208,6 +209,19 @@ def test_tensors_and_prompts_have_one_that_works_too(tmp_path: Path, key: str, d
     assert not verdict.violations
     assert not isinstance(verdict, Deny)
     api(policy(tmp_path, declared, key))
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+def test_every_dialect_of_the_registry_is_described(tmp_path: Path, dialect: str) -> None:
+    path = policy(
+        tmp_path, f"dialect: {dialect}\ninput: {{texts: {{type: array, items: {{type: string}}}}}}", "POST /v1/embed"
+    )
+    made = make(*opened(path), WALL)
+    assert made.routes[0].dialect == dialect
+    assert made.routes[0].content[0] == "application/json"
+    assert set(DIALECTS[dialect].looks.notes) <= set(made.routes[0].notes)
+    assert f"- dialect: `{dialect}`" in markdown(made)
+    api(path)
 
 
 def test_where_nothing_can_be_guessed_it_says_so(tmp_path: Path) -> None:

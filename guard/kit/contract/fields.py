@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from guard.contract.fields import join, split
-from guard.kit import wire
 from guard.kit.contract import effects
 from guard.kit.contract.values import ByRules, Field, Freshness, Output, Shape
 from guard.kit.shapes import Inside, parts
+from guard.kit.wire import Wire
 from guard.policy.fields import InputField
 from guard.policy.fields import Shape as Declared
 from guard.policy.route import Route
@@ -15,18 +15,19 @@ from guard.policy.route import Route
 BOUNDS: Final = ("min", "max", "enum", "pattern", "min_length", "max_length", "min_items", "max_items", "datatype", "shape")
 
 
-def inputs(route: Route, path: str) -> Iterator[Field]:
+def inputs(laid: Wire) -> Iterator[Field]:
     """Everything that may be sent."""
+    route = laid.route
     for name, top in route.inputs.items():
-        base = wire.place(name, top, route, path)
+        base = laid.place(name, top)
         for one in parts(name, top):
-            yield _input(route, top, one, base)
+            yield _input(laid, top, one, base)
 
 
-def _input(route: Route, top: InputField, one: Inside, base: Sequence[str] | None) -> Field:
-    shape = one.shape
+def _input(laid: Wire, top: InputField, one: Inside, base: Sequence[str] | None) -> Field:
+    shape, route = one.shape, laid.route
     item = bool(one.way) and one.way[-1] == "*"
-    column = shape is top and route.columns is not None and route.dialect == "json"
+    column = shape is top and route.columns is not None and laid.plain
     fresh = top.freshness if one.shape is top else None
     return Field(
         shape=_shape(one, base),

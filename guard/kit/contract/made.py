@@ -11,6 +11,7 @@ from guard.kit.contract.sources import sources
 from guard.kit.contract.statuses import elsewhere, everywhere, statuses, violations
 from guard.kit.contract.values import Contract, Document, Example, Header, Limit
 from guard.kit.example import NoExample
+from guard.kit.wire import wire
 from guard.policy.load import Loaded
 from guard.policy.models import Denied, Passthrough, Policy
 from guard.policy.plan import CompiledPlan
@@ -58,7 +59,8 @@ def _route(
     if isinstance(declared, Route):
         route = declared = declared if compiled.enforce else declared.but(enforcement="observe")
     release = loaded.policy.release
-    fields = tuple(inputs(route, path)) if route is not None else ()
+    laid = wire(key, route) if route is not None else None
+    fields = tuple(inputs(laid)) if laid is not None else ()
     example, why = _example(route, compiled, path, wall, release.model if release is not None else None)
     return Contract(
         route=key,
@@ -67,8 +69,8 @@ def _route(
         body=body_of(declared),
         dialect=route.dialect if route is not None else "none",
         enforcement=route.enforcement if route is not None else None,
-        content=content(declared, path),
-        notes=tuple(notes(declared, path)),
+        content=content(declared),
+        notes=tuple(notes(laid)),
         columns=tuple(columns(declared)),
         rows=route.rows if route is not None else None,
         undeclared=effects.undeclared(route) if route is not None and route.inputs else None,
@@ -78,9 +80,9 @@ def _route(
         outputs=tuple(outputs(route)) if route is not None else (),
         sources=tuple(sources(declared, release)),
         statuses=tuple(statuses(declared, loaded, plan.upstream, DIALECTS[route.dialect] if route is not None else RAW)),
-        violations=violations(route, fields) if route is not None else (),
+        violations=violations(laid, fields) if laid is not None else (),
         limits=tuple(_limits(declared, compiled, loaded.policy)),
-        request_headers=tuple(_request_headers(declared, content(declared, path))),
+        request_headers=tuple(_request_headers(declared, content(declared))),
         answer_headers=tuple(_answer_headers(declared)),
     )
 

@@ -86,8 +86,7 @@ def _summary(route: Contract) -> Sequence[str]:
 def _route(route: Contract) -> Iterator[str]:
     yield from ("", f"## {code(route.route)}", "")
     yield from (f"- {note}" for note in route.notes)
-    if route.dialect not in {"json", "none"}:
-        yield f"- dialect: `{route.dialect}`"
+    yield f"- dialect: `{route.dialect}`"
     if route.rows:
         yield f"- the instances stand at {code(route.rows)}"
     if route.columns:

@@ -13,6 +13,7 @@ from guard.contract.media import is_json
 from guard.dialects import DIALECTS, RAW
 from guard.kit.contract import schemas
 from guard.kit.contract.values import Contract, Document, Header, Status
+from guard.kit.wire import wire
 from guard.policy.fields import SchemaFile
 from guard.policy.load import Loaded
 from guard.policy.route import Route
@@ -112,7 +113,7 @@ class _OpenApi:
         for kind in route.content or ("*/*",):
             media[kind] = {}
             if isinstance(declared, Route) and declared.input is not None and is_json(_typed(kind)):
-                media[kind]["schema"] = self._declared(declared, "input", route.path)
+                media[kind]["schema"] = self._declared(declared, "input", route.route)
                 if route.example is not None:
                     media[kind]["examples"] = {"least": {"value": route.example.body}}
         made: dict[str, Any] = {"content": media}
@@ -120,9 +121,9 @@ class _OpenApi:
             made["required"] = True
         return made
 
-    def _declared(self, route: Route, side: str, path: str) -> Any:
+    def _declared(self, route: Route, side: str, key: str) -> Any:
         if not isinstance(getattr(route, side), SchemaFile):
-            return schemas.request(route, path) if side == "input" else schemas.answer(route, path)
+            return schemas.request(wire(key, route)) if side == "input" else schemas.answer(wire(key, route))
         file = getattr(route, side).schema_.path
         name = re.sub(r"[^A-Za-z0-9]", "_", file.stem)
         while self._files.setdefault(name, file) != file:
@@ -136,7 +137,7 @@ class _OpenApi:
         kind = "text/event-stream" if isinstance(declared, Route) and declared.stream else "application/json"
         if isinstance(declared, Route) and declared.output:
             media: dict[str, Any] = (
-                {"schema": self._declared(declared, "output", route.path)} if not declared.stream else {}
+                {"schema": self._declared(declared, "output", route.route)} if not declared.stream else {}
             )
             if route.example is not None and route.example.answer is not None:
                 media["examples"] = {"least": {"value": route.example.answer}}

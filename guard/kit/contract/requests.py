@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from guard.contract.output import OutputContract
 from guard.contract.spoken import SpokenOutput
-from guard.kit import wire
+from guard.dialects import DIALECTS
 from guard.kit.contract.values import Body, Example
 from guard.kit.example import NoExample, example, value
+from guard.kit.wire import Wire
 from guard.policy import speaking
 from guard.policy.fields import SchemaFile
 from guard.policy.models import Passthrough
@@ -17,14 +18,6 @@ from guard.proxy.values import Deny, Head, Message
 from guard.proxy.values import Route as Compiled
 
 _JSON: Final = "application/json"
-_OTHERS: Final = {
-    "kserve-v1": "`inputs` may stand in place of `instances`.",
-    "tfserving": "`inputs` may stand in place of `instances`: rows, or an object of columns; `NaN` is a missing value.",
-    "mlflow": "Also read: `dataframe_split` (columns and data), `instances`, `inputs` (rows or columns), and `text/csv` "
-    "with a first line of names. `NaN` is a missing value, and `params` reach the model.",
-    "sagemaker": "Also read: `text/csv` without a line of names, its cells in the order of the columns.",
-    "vertex": "`parameters` reach the model.",
-}
 
 
 def body_of(route: Route | Passthrough) -> Body:
@@ -40,27 +33,24 @@ def body_of(route: Route | Passthrough) -> Body:
 
 def judged(route: Route) -> bool:
     """Whether guard reads the body as its dialect has it."""
-    return route.content is None and (route.input is not None or route.dialect != "json")
+    return route.content is None and (route.input is not None or not DIALECTS[route.dialect].plain)
 
 
-def content(route: Route | Passthrough, path: str) -> tuple[str, ...]:
+def content(route: Route | Passthrough) -> tuple[str, ...]:
     """Media types that are taken; none where any is."""
     if isinstance(route, Passthrough):
         return ()
     if route.content is not None:
         return route.content
-    if not judged(route):
-        return ()
-    if route.dialect in {"mlflow", "sagemaker"}:
-        return (_JSON, "text/csv")
-    return (_JSON, "application/octet-stream") if wire.tensors(route, path) else (_JSON,)
+    return DIALECTS[route.dialect].looks.content if judged(route) else ()
 
 
-def notes(route: Route | Passthrough, path: str) -> Iterator[str]:
-    """How a request and its answer are laid out."""
-    if isinstance(route, Passthrough):
+def notes(laid: Wire | None) -> Iterator[str]:
+    """How a request and its answer are laid out; None for a route that is passed through."""
+    if laid is None:
         yield "Passed to the model server as it comes, and its answer back, errors included; guard reads neither."
         return
+    route = laid.route
     if route.enforcement == "observe":
         yield "The contract is observed, not enforced: what breaks it is counted and passed on."
     if route.content is not None:
@@ -68,45 +58,30 @@ def notes(route: Route | Passthrough, path: str) -> Iterator[str]:
     elif not judged(route):
         yield "No input is declared: a body of any type is passed on unread."
     else:
-        yield from _layout(route, path)
+        yield from _layout(laid)
     if route.stream:
         yield "The answer is a stream: it is passed on as it comes, and cut off where it cannot be ended well."
 
 
-def _layout(route: Route, path: str) -> Iterator[str]:
-    if wire.tensors(route, path):
-        yield from _tensors(route)
-    elif route.dialect == "openai":
-        yield from _prompts(route)
-    elif wire.member(route):
-        row = "a list of values in the order below" if route.columns is not None else "an object"
-        yield f"Instances stand in the list `{wire.member(route)}`, each {row}; there are as many answers."
-        yield _OTHERS[route.dialect]
+def _layout(laid: Wire) -> Iterator[str]:
+    route = laid.route
+    row = "a list of values in the order below" if route.columns is not None else "an object"
+    if laid.tensors and route.columns is not None:
+        yield "One tensor, named below, has a row for each instance, its columns in the order below."
+    elif laid.tensors:
+        yield "Each field is a tensor of its name, and its first dimension counts the instances."
+    elif laid.member:
+        yield f"Instances stand in the list `{laid.member}`, each {row}; there are as many answers."
     elif route.rows is not None:
-        row = "a list of values in the order below" if route.columns is not None else "an object"
         where = "The body is" if not route.rows else "At the place below the body has"
         yield f"{where} a list of one or more instances, each {row}; there are as many answers."
-    elif route.columns is not None:
-        yield "The body is one instance: a list of values in the order below."
+    elif isinstance(route.input, SchemaFile):
+        yield "The body is JSON, as the schema file has it."
     else:
-        yield "The body is one instance: a JSON object." if route.inputs else "The body is JSON, as the schema file has it."
-
-
-def _prompts(route: Route) -> Iterator[str]:
-    yield "The OpenAI API: members that it documents reach the model, whether or not they are declared here."
-    if any(name in wire.VIRTUAL for name in route.inputs):
-        yield (
-            "`roles`, `texts`, `characters`, `attachments` and `tokens` are no members of a request: they are what guard "
-            "finds in `messages`, `prompt` or `input`."
-        )
-
-
-def _tensors(route: Route) -> Iterator[str]:
-    yield "The Open Inference Protocol V2: each field is a tensor of its name, in JSON or as binary data after it."
-    if route.columns is not None:
-        yield "One tensor, named below, has a row for each instance, its columns in the order below."
-    yield "A shape of -1 is any length; where it stands first it counts the instances, which all tensors agree on."
-    yield "gzip and deflate are read. Shared memory is refused."
+        yield f"The body is one instance: {row}."
+    yield from laid.looks.notes
+    if words := [f"`{name}`" for name in laid.looks.words if name in route.inputs]:
+        yield f"No member of a request, but what guard finds in it: {', '.join(words)}."
 
 
 # ── one that works ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -115,14 +90,14 @@ def _tensors(route: Route) -> Iterator[str]:
 def working(route: Route, compiled: Compiled, path: str, wall: float, model: str) -> Example:
     """A request that the route's own judges allow, and an answer that its contract does. Raises NoExample.
 
-    `model`: what requests to the OpenAI API call it.
+    `model`: what requests that name one call it.
     """
     if not judged(route):
         raise NoExample("the body is not read")
     if route.input is None:
         raise NoExample("no fields are declared")
     body = example(compiled.key, route, wall).document
-    if route.dialect == "openai":
+    if isinstance(body, dict) and "model" in body and "model" not in route.inputs:
         body = {**body, "model": model}
     target = path.replace("/*", "/x").encode()
     head, raw = Head(b"POST", target, [(b"content-type", b"application/json")]), json.dumps(body).encode()

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from guard.contract.fields import split
-from guard.kit import wire
 from guard.kit.markdown import prose
+from guard.kit.wire import Wire
 from guard.policy.fields import InputField, OutputField, Shape
 from guard.policy.route import Route
 
@@ -80,33 +80,27 @@ def _object(properties: Mapping[str, Any], required: list[str], undeclared: str 
 # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def request(route: Route, path: str) -> dict[str, Any]:
+def request(laid: Wire) -> dict[str, Any]:
     """The body of a request of declared fields."""
-    if wire.tensors(route, path):
+    route = laid.route
+    if laid.tensors:
         return _tensors(route)
-    if route.dialect == "openai":
-        real = {name: field for name, field in route.inputs.items() if name not in wire.VIRTUAL}
-        return _object({"model": {"type": "string"}} | _members(real, _OPEN)["properties"], _required(real))
-    if wire.member(route):
-        beside = {name: one for name, one in route.inputs.items() if wire.shared(route, one, name)}
-        own = {name: one for name, one in route.inputs.items() if name not in beside}
-        row = _row(route) if route.columns is not None else _members(own, route.undeclared)
+    real = {name: field for name, field in route.inputs.items() if name not in laid.looks.words}
+    beside = {name: one for name, one in real.items() if laid.beside(name, one)}
+    own = {name: one for name, one in real.items() if name not in beside}
+    undeclared = route.undeclared if not laid.looks.words else _OPEN  # what the API documents is never refused
+    instance = _row(route) if route.columns is not None else _members(own, undeclared)
+    if laid.member:
         body = _members(beside, _OPEN)
-        body["properties"][wire.member(route)] = {"type": "array", "minItems": 1, "items": row}
-        body["required"] = [*body.get("required", ()), wire.member(route)]
+        body["properties"][laid.member] = {"type": "array", "minItems": 1, "items": instance}
+        body["required"] = [*body.get("required", ()), laid.member]
         return body
-    instance = _row(route) if route.columns is not None else _members(route.inputs, route.undeclared)
     if route.rows is None:
         return instance
     made: dict[str, Any] = {"type": "array", "minItems": 1, "items": instance}
     for step in reversed(split(route.rows)):
         made = _object({step: made}, [step], route.undeclared)
     return made
-
-
-def _input(field: InputField) -> dict[str, Any]:
-    """An optional one may be null: that is a missing one. So may one whose absence lowers."""
-    return value(field, null=not field.required or field.missing == "fall")
 
 
 def _required(fields: Mapping[str, InputField]) -> list[str]:
@@ -175,9 +169,10 @@ def _tensor(name: str, datatype: str | None, shape: list[int] | None, element: d
 # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def answer(route: Route, path: str) -> dict[str, Any]:
+def answer(laid: Wire) -> dict[str, Any]:
     """The body of an answer of declared outputs; what else a model says is the client's, too."""
-    if wire.tensors(route, path):
+    route = laid.route
+    if laid.tensors:
         outputs = [
             _tensor(name, field.datatype, None, value(field.items if field.items is not None else field))
             for name, field in route.outputs.items()

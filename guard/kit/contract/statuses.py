@@ -7,6 +7,7 @@ from guard.kit.contract.codes import VIOLATIONS, said, violation
 from guard.kit.contract.reasons import reasons
 from guard.kit.contract.requests import judged
 from guard.kit.contract.values import Field, Said, Status
+from guard.kit.wire import Wire
 from guard.ladder.disabled import implied_status
 from guard.policy.fields import SchemaFile
 from guard.policy.load import Loaded
@@ -67,8 +68,9 @@ def elsewhere() -> tuple[Status, ...]:
     return tuple(Status(STATUS[code], "client", (said(code),)) for code in codes)
 
 
-def violations(route: Route, fields: Iterable[Field]) -> tuple[Said, ...]:
+def violations(laid: Wire, fields: Iterable[Field]) -> tuple[Said, ...]:
     """What a 422 may name."""
+    route = laid.route
     if isinstance(route.input, SchemaFile):
         found = {
             "missing",
@@ -87,13 +89,11 @@ def violations(route: Route, fields: Iterable[Field]) -> tuple[Said, ...]:
     elif not judged(route) or route.enforcement == "observe":
         return ()
     else:
-        found = {"shape"} if route.dialect != "json" or route.columns is not None or route.rows is not None else set()
-        if route.dialect in {"oip", "mlflow", "sagemaker"}:
-            found |= {"format", "missing"}
+        found = {"shape"} if not laid.plain or route.columns is not None or route.rows is not None else set()
+        if not laid.plain:
+            found |= {"format", "missing", "unknown", "items"}
         for field in fields:
             found |= set(_of_field(field))
-        if route.dialect in {"kserve-v1", "vertex", "tfserving", "mlflow", "sagemaker"}:
-            found |= {"missing", "unknown", "items"}
         if route.rows is not None:
             found |= {"missing", "items"}
         if route.undeclared == "reject":
@@ -126,7 +126,7 @@ def _refusals(route: Route | Passthrough, dialect: Dialect) -> Iterator[tuple[in
     if judged(route):
         for unread in UNREADABLE:
             yield STATUS[unread], unread
-        if route.enforcement == "enforce" and (route.input is not None or route.dialect != "json"):
+        if route.enforcement == "enforce":
             yield STATUS["contract"], "contract"
     for status in range(400, 500):
         if any(dialect.outcome(Answer(status, [], body)) == "client_fault" for body in _WORDS):

@@ -8,7 +8,7 @@ from guard.kit.privacy import forms
 from guard.kit.privacy.forms import Answered, Around, Field
 from guard.kit.privacy.values import Form, Input, Output, Value
 from guard.kit.shapes import Inside, parts
-from guard.kit.wire import place
+from guard.kit.wire import wire
 from guard.privacy.sensitivity import LEVELS, Sensitivity
 
 SENSITIVE: Final[tuple[Sensitivity, ...]] = LEVELS[LEVELS.index("personal") :]
@@ -17,9 +17,9 @@ SENSITIVE: Final[tuple[Sensitivity, ...]] = LEVELS[LEVELS.index("personal") :]
 
 def inputs(around: Around) -> Iterator[Input]:
     """Every field that clients send."""
-    route = around.route
+    route, laid = around.route, wire(around.key, around.route)
     for name, top in route.inputs.items():
-        base = place(name, top, route)
+        base = laid.place(name, top)
         for one in parts(name, top):
             field = Field(name, top, one.shape)
             sent = forms.model(field, around)

@@ -18,11 +18,13 @@ from guard.proxy.values import Answer, Form, Head, Headers, Listening, Message, 
 
 _VERSION: Final = re.compile(rb"/v2/models/[^/?]+/versions/([^/?]{1,64})(?=[/?]|\Z)")
 _CLIENTS: Final = re.compile(
-    rb"unexpected|expected |must |invalid|only supports|unable to (?:find|parse)|fail(?:ed)? to parse|missing|not supported"
-    rb"|unsupported|no codec|does not match|mismatch|batch-size|malformed",
+    rb"unexpected|expect(?:ed|s|ing) |must |invalid|only supports|unable to (?:find|parse)|fail(?:ed)? to parse"
+    rb"|missing|not supported|unsupported|no codec|does not match|mismatch|batch-size|malformed",
     re.IGNORECASE,
 )
 """Words by which Triton and MLServer say that a request, and not a model, is at fault; both are 400."""
+_QUOTED: Final = re.compile(rb"'[^']*'")
+"""Names and values that a client may have chosen: they say nothing of whose fault it is."""
 _AWAY: Final = re.compile(rb"not ready|no available versions|unknown model|is not found", re.IGNORECASE)
 
 
@@ -41,7 +43,7 @@ class OpenInference:
         if 200 <= status < 300:
             return "ok"
         if status == 400:
-            said = answer.body[:4096]
+            said = _QUOTED.sub(b"", answer.body[:4096])
             if _AWAY.search(said):
                 return "unavailable"
             return "client_fault" if _CLIENTS.search(said) else "model_fault"

@@ -6,11 +6,11 @@ chooses. NaN tokens are read and written; CSV is read by pandas, so what pandas 
 """
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 import orjson
 
+from guard.dialects.common import Instances
 from guard.dialects.delimited import Lines, is_csv
 from guard.dialects.layout import JsonForm, Members, told
 from guard.proxy.values import Answer, Form, Head, Message, Outcome, Problem, Spec
@@ -31,35 +31,24 @@ MISSING: Final = frozenset((
 """pandas.read_csv, `na_values`."""
 
 
-class MLflow:
-    """A Dialect."""
+class MLflow(Instances):
+    """A Dialect. No answer says a version: `/version` is MLflow's own."""
 
     name = "mlflow"
-    management: Iterable[str] = ()
+    client_faults = frozenset((400, 413, 415, 422))
+    away = frozenset((404, 502, 504))
 
     def outcome(self, answer: Answer) -> Outcome:
         """A 400 is the model's, unless its input was not what the signature says."""
-        status = answer.status
-        if 200 <= status < 300:
-            return "ok"
-        if status == 400:
+        if answer.status == 400:
             said = _RAISED.match(answer.body)
             raised = said is not None and (said["predicting"] is None or _SCHEMA not in answer.body)
             return "model_fault" if raised else "client_fault"
-        if status in (413, 415, 422):
-            return "client_fault"
-        if status in (429, 503):
-            return "overload"
-        return "unavailable" if status in (404, 502, 504) else "model_fault"
+        return super().outcome(answer)
 
     def form(self, spec: Spec) -> Form:
         """JSON in four layouts, or CSV with a header."""
         return _Form(spec, MEMBERS, nan="read")
-
-    def version(self, target: bytes) -> str:
-        """No answer says it: `/version` is MLflow's own."""
-        del target
-        return ""
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """As an MlflowException is serialised."""

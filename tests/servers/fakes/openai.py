@@ -1,12 +1,13 @@
 """An OpenAI-compatible server, from OpenAI's API reference and what vLLM and llama.cpp add to it.
 
 Its model says the last message back, word by word; `boom` is a failure: before the first word a 500, after it an error
-event inside the 200. What is held to: chat.completion and chat.completion.chunk, a role in the first delta, finish_reason
+event inside the 200; at `hang` it says nothing more. What is held to: chat.completion and chat.completion.chunk, a role in the first delta, finish_reason
 in the last, usage in a chunk with no choices where stream_options asks for it, then [DONE]; embeddings as numbers, or in
 base64 of little-endian FP32 where encoding_format asks for that, which openai-python does by default; errors are
 `{"error": {message, type, param, code}}`. Keep-alive comments stand between events, as sse-starlette sends them.
 """
 
+import asyncio
 import base64
 import json
 import struct
@@ -47,6 +48,8 @@ async def stream(tree, words, prompt, *, chat):
         if word == "boom":
             yield event({"error": {"message": "the decoder broke", "type": "server_error", "param": None, "code": None}})
             return
+        if word == "hang":
+            await asyncio.Event().wait()
         yield event(chunk(kind, {"content": f"{word} "} if chat else f"{word} ", text=not chat))
     yield event(chunk(kind, {} if chat else "", "stop", text=not chat))
     if (tree.get("stream_options") or {}).get("include_usage"):

@@ -213,3 +213,9 @@ def test_a_request_of_a_sequence_reaches_a_stateful_model_once() -> None:
         assert route.remember is not None
         route.remember(permit, Answer(200, JSON, dumps({"outputs": []})), 0.0, "")
         assert isinstance(cached.ask(permit, 0.0), Closed) is not twice
+
+
+def test_json_that_says_no_type_is_sent_on_with_its_own() -> None:
+    """As tritonclient sends it; KServe takes no JSON without."""
+    headers, _ = forwarded(ask(compiled(TABLE), [], body_of(tensor("input-0", "FP64", (1, 2), data=[34, 1.5]))))
+    assert (b"content-type", b"application/json") in headers

@@ -2,6 +2,10 @@
 
 Source: kserve/open-inference-protocol, Triton's docs/protocol (extension_binary_data, extension_shared_memory,
 extension_generate). Shared memory is denied: what is not in the body cannot be judged.
+Seen with MLServer 1.7.1 and KServe 0.21: MLServer's worker turns what a model raises into a 500, an InferenceError of its
+own runtimes into a 400, and a body that pydantic refuses into a 422 that repeats it; both answer 500 to a tensor whose data
+is not as long as its shape says; MLServer takes no binary tensors and answers [N,1] where [N] was meant; KServe takes no
+content coding, writes `"parameters": null` and `"model_version": null`, and answers 501 to a version in the target.
 """
 
 import re

@@ -11,6 +11,8 @@ from guard.dialects.tensors import DATATYPES, MOST_RANK, TEXT, Tensor, decoded, 
 from guard.proxy.values import Field, Head, Misspoken, Spec, Violation
 
 ENVELOPE: Final = frozenset(("id", "parameters", "inputs", "outputs"))
+SAID_TWICE: Final = frozenset(("model_name",))
+"""What KServe's own client adds. It is no part of the protocol, the target names the model, and it is not sent on."""
 MEMBERS: Final = frozenset(("name", "shape", "datatype", "parameters", "data"))
 MOST_ELEMENTS: Final = 1 << 28
 MOST_EMPTY: Final = 10_000
@@ -225,9 +227,9 @@ def opened(spec: Spec, head: Head, body: bytes, length: bytes | None) -> TensorM
     if not isinstance(tree, dict):
         raise violation((), "shape")
     unknown = tree.keys() - ENVELOPE
-    if unknown and spec.undeclared == "reject":
+    if unknown - SAID_TWICE and spec.undeclared == "reject":
         raise violation(("<undeclared>",), "unknown")
-    if unknown and spec.undeclared == "strip":
+    if unknown and spec.undeclared != "pass":
         tree = {name: value for name, value in tree.items() if name in ENVELOPE}
     _deny_shared_memory(tree)
     tensors = list(read_tensors(tree, "inputs", raw))

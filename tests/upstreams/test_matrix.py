@@ -128,6 +128,7 @@ def test_the_breaker_counts_the_models_faults_and_never_the_clients(scene: Scene
         for _ in range(5):
             answer = scene.post(body)
             assert (answer.status_code, family.told(answer.json())["code"]) == (status, "upstream_refused"), answer.text
+            assert "wide" not in answer.text  # servers repeat what they were sent; guard does not
             assert "x-guard-source" not in answer.headers
         assert scene.send(family.row(SETOSA)).headers["x-guard-source"] == "model"
         for reason in ("status", "status", "status", "breaker_open"):

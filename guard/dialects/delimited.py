@@ -35,6 +35,7 @@ class Lines:
     """
 
     stream = once = False
+    named = ""
 
     def __init__(self, body: bytes, spec: Spec, *, header: bool, missing: frozenset[str] = frozenset()) -> None:
         """Raises Misspoken."""

@@ -2,7 +2,7 @@
 
 Source: kserve python/kserve/kserve/protocol, and KServe 0.21 as it ran. Errors are `{"error": text}`; what its predictor
 raises is a 500, and so is much that a client sent wrong: a body without instances, another Content-Type than JSON, a row of
-another length, an instance that is an object of scalars (its own helper wants lists in it, or positional rows). So a contract
+another length, an instance that is an object of scalars (its own helper wants lists in it, or positional rows). A contract
 that denies these keeps a client from opening the breaker.
 """
 

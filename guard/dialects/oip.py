@@ -22,7 +22,8 @@ from guard.dialects.whole import Whole
 from guard.proxy.values import Answer, Form, Head, Headers, Listening, Message, Outcome, Problem, Said, Spec
 
 _METADATA: Final = re.compile(r"(/v2/models/[^/{}*]+)(?:/versions/[^/{}*]+)?/infer\Z")
-_VERSION: Final = re.compile(rb"/v2/models/[^/?]+/versions/([^/?]{1,64})(?=[/?]|\Z)")
+_VERSION: Final = re.compile(rb"/v2/models/[^/?]+/versions/([0-9]{1,20})(?=[/?]|\Z)")
+"""A number, as Triton's are: what else a client writes there is the client's, and an answer must name it itself."""
 _CLIENTS: Final = re.compile(
     rb"unexpected|expect(?:ed|s|ing) |must |invalid|only supports|unable to (?:find|parse)|fail(?:ed)? to parse"
     rb"|missing|not supported|unsupported|no codec|does not match|mismatch|batch-size|malformed",

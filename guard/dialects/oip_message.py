@@ -25,6 +25,7 @@ class TensorMessage:
     """A Message. Instances are rows of tensors: `{tensor: value}`, or by column where a tensor holds the rows."""
 
     stream = False
+    named = ""
 
     def __init__(
         self, spec: Spec, tree: dict[str, Any], tensors: list[Tensor], *, model: str, raw: bool, framed: bool, typed: bool

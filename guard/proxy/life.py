@@ -260,7 +260,8 @@ def judge_answer(rung: Rung, permit: Permit, record: Record, answer: Answer) -> 
 def heard(record: Record, permit: Permit, answer: Answer, verdict: Allow | Deny) -> None:
     """What an answer says of itself. Its model's version the request's target may name, or who asked the server."""
     attempt = record.attempts[-1]
-    version = verdict.version or named(answer) or permit.route.dialect.version(permit.head.target) or attempt.target.version
+    own = verdict.version if verdict.version != record.named else ""
+    version = own or named(answer) or permit.route.dialect.version(permit.head.target) or attempt.target.version
     if version:
         answer.version = attempt.version = word(version)
     if verdict.usage is not None:
@@ -325,7 +326,7 @@ def listened(record: Record, inspector: Listening) -> None:
     """What was heard of a relayed answer, also of one whose client left."""
     said = inspector.said
     record.usage = said.usage
-    if said.version:
+    if said.version not in ("", record.named):
         record.attempts[-1].version = record.version = word(said.version)
 
 

@@ -165,6 +165,7 @@ class Record:
     shown: Mapping[str, object] | None = None
     usage: Usage | None = None  # of a generative answer
     inspector: Listening | None = None  # of a relayed one
+    named = ""  # what the client calls the model: no server's word for its version
     method = ""
     route = ""  # template; empty where none matched
     status = 0

@@ -8,12 +8,14 @@ at the end the mode is what it was.
 import json
 import time
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from guard.cli.operate import Endpoint, Where, ask, find
+from guard.kit import evidence
 from guard.kit.example import NoExample, example
 from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, load
@@ -52,6 +54,9 @@ def run(where: Where, policy: Path, data: str, requests: dict[str, Path], *, as_
     if before.status != 200 or before.body["mode"] != "normal":
         said = "the service is lowered already" if before.status == 200 else before.body.get("code")
         click.echo(f"guard: no drill: {said}", err=True)
+        return 1
+    if before.body["policy"]["digest"] != loaded.digest:
+        click.echo(f"guard: no drill: the service runs another policy than {policy}; reload it first", err=True)
         return 1
     steps: list[Step] = []
     for route in plan.routes:
@@ -131,18 +136,13 @@ def _broken(route: Route, source: str, status: int, body: bytes) -> str:
 
 def _report(policy: Path, loaded: Loaded, plan: CompiledPlan, steps: list[Step], *, as_json: bool) -> int:
     ok = bool(steps) and all(step.ok for step in steps)
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    document: dict[str, Any] = {
-        "kind": "drill", "at": at, "ok": ok, "policy": loaded.digest, "service": loaded.policy.service,
-        "release": loaded.policy.release.version if loaded.policy.release else None,
-        "steps": [asdict(step) for step in steps],
-    }  # fmt: skip
-    folder = policy.parent / "evidence"
+    at = datetime.now(UTC)  # noqa: TID251 — the edge of this command
+    result = {"steps": [asdict(step) for step in steps]}
+    document = evidence.document(loaded, "drill", result, passed=ok, at=at)
     try:
-        folder.mkdir(exist_ok=True)
-        (folder / "drill.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        click.echo(f"guard: no evidence kept: {error.strerror}", err=True)
+        evidence.keep(policy, document)
+    except (OSError, ValueError) as error:
+        click.echo(f"guard: no evidence kept: {getattr(error, 'strerror', None) or error}", err=True)
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return 0 if ok else 1

@@ -94,18 +94,22 @@ def ask(endpoint: Endpoint, method: str, path: str, body: Any = None, *, ca: Pat
 
     headers = {"authorization": f"Bearer {endpoint.token}"} | ({"if-match": epoch} if epoch else {})
     try:
-        verify: Any = True
-        if ca is not None:
-            import ssl  # noqa: PLC0415
-
-            verify = ssl.create_default_context(cafile=str(ca))
-        with httpx2.Client(trust_env=False, timeout=WITHIN, verify=verify) as client:
+        with httpx2.Client(trust_env=False, timeout=WITHIN, verify=trust(ca)) as client:
             answer = client.request(method, f"{endpoint.url}/admin/v1{path}", json=body, headers=headers)
         return Said(answer.status_code, answer.json(), answer.headers.get("etag", ""))
     except (httpx2.HTTPError, OSError) as error:
         return Said(0, {"code": "unreachable", "detail": f"{endpoint.url}: {type(error).__name__}"}, "")
     except ValueError:
         return Said(0, {"code": "unreadable", "detail": f"{endpoint.url} does not speak the admin API"}, "")
+
+
+def trust(ca: Path | None) -> Any:
+    """Whom to believe over https, as httpx2 wants it. Raises OSError."""
+    if ca is None:
+        return True
+    import ssl  # noqa: PLC0415
+
+    return ssl.create_default_context(cafile=str(ca))
 
 
 def failed(said: Said) -> int:

@@ -1,0 +1,129 @@
+"""Part two: messy requests, made from the contract. Each class is a check; what fails is grouped by what came."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from guard.kit.rehearse.answers import Fault, fault
+from guard.kit.rehearse.cases import RANDOM, REPEATED, Case, cases
+from guard.kit.rehearse.stage import Stage
+from guard.kit.rehearse.subject import Subject
+from guard.kit.rehearse.values import Check, Got, Part
+
+UNTIL: Final = 0.45
+"""Share of the whole time after which no more is begun."""
+SOFT: Final = frozenset(("breaker_open", "backoff", "forced"))
+"""Reasons of the ladder's own that say nothing of the request at hand."""
+MOST_FIELDS: Final = 40
+
+
+class Tally:
+    """The checks of a part as its cases come in."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._checks: dict[tuple[str, ...], Check] = {}
+
+    def took(self, subject: Subject, case: Case, wrong: Fault | None) -> None:
+        """One case was tried."""
+        whole = self._check(subject, case, ())
+        whole.tried += 1
+        if wrong is None:
+            return
+        check = self._check(subject, case, (wrong.expected, wrong.got))
+        if not check.failed:
+            check.result, check.sent = "fail", case.sent
+            check.expected, check.got, check.todo = wrong.expected, wrong.got, wrong.todo
+        check.failed += 1
+        self._add(check, case.field)
+
+    def noted(self, subject: Subject, case: Case, title: str, todo: str) -> None:
+        """Worth saying, and no fault."""
+        check = self._check(subject, case, (title,))
+        if not check.todo:
+            check.result, check.name, check.sent, check.todo = "note", title, case.sent, todo
+        self._add(check, case.field)
+
+    def skipped(self, subject: Subject, case: Case, why: str) -> None:
+        """It could not be tried."""
+        check = self._check(subject, case, (why,))
+        check.result, check.todo = "skip", why
+        check.tried += 1
+
+    def close(self) -> None:
+        """A class whose cases all failed is not one that passed, too."""
+        failed = {(check.route, check.name): 0 for check in self._part.checks}
+        for check in self._part.checks:
+            failed[check.route, check.name] += check.failed
+        self._part.checks[:] = [
+            check
+            for check in self._part.checks
+            if check.result != "pass" or (check.tried and not failed[check.route, check.name])
+        ]
+
+    def _check(self, subject: Subject, case: Case, group: tuple[str, ...]) -> Check:
+        key = (subject.key, case.kind, *group)
+        if key not in self._checks:
+            self._checks[key] = Check(case.kind, "pass", subject.key)
+            self._part.checks.append(self._checks[key])
+        return self._checks[key]
+
+    @staticmethod
+    def _add(check: Check, field: str) -> None:
+        if field and field not in check.fields and len(check.fields) < MOST_FIELDS:
+            check.fields.append(field)
+
+
+def run(stage: Stage, part: Part) -> None:
+    """Every class on every route, as far as the time goes."""
+    tally, sent, left = Tally(part), 0, 0
+    per_class: dict[str, int] = {}
+    part.figures["classes"] = per_class
+    try:
+        for subject in stage.subjects:
+            repeated: list[bytes] = []
+            for case in _until(stage, cases(subject, stage.cage, stage.wall)):
+                if case is None:
+                    left += 1
+                    continue
+                got = stage.ask(case.request)
+                sent += 1
+                per_class[case.kind] = per_class.get(case.kind, 0) + 1
+                _judge(stage, tally, subject, case, got)
+                if case.kind == REPEATED and got.status == 200:
+                    repeated.append(got.body)
+                    if got.body != repeated[0]:
+                        tally.noted(
+                            subject, case, "the same request is answered differently",
+                            "expected where the model draws at random; else look for state in it",
+                        )  # fmt: skip
+                stage.progress.at(1 - stage.left(UNTIL) / (stage.options.seconds * UNTIL), f"{sent} requests, {case.kind}")
+    finally:
+        tally.close()
+        part.figures["requests"] = sent
+    if left:
+        part.checks.append(
+            Check(
+                "not tried", "skip", todo=f"{left} more requests did not fit into the time: give more --seconds", tried=left
+            )
+        )
+
+
+def _until(stage: Stage, made: Iterator[Case]) -> Iterator[Case | None]:
+    """The cases while there is time; None for each that is left."""
+    for case in made:
+        yield case if stage.left(UNTIL) > 0 else None
+
+
+def _judge(stage: Stage, tally: Tally, subject: Subject, case: Case, got: Got) -> None:
+    if case.wanted.verdict == "answered" and got.reason in SOFT:
+        tally.skipped(subject, case, f"the model was not asked ({got.reason}) after what failed before: mend that first")
+        return
+    wrong = fault(subject, case.wanted, case.rows, got, stage.cage)
+    tally.took(subject, case, wrong)
+    if wrong is None and case.kind == RANDOM:
+        subject.fine.append(case.request)
+    if wrong is None and case.passes:
+        tally.noted(subject, case, case.passes, "declare the min and max that the value can really have")
+    if got.source not in {"", "model"} and case.wanted.verdict == "answered":
+        for _ in range(2):  # what fails here must not open the breaker, which would hide what comes after
+            stage.ask(subject.good())

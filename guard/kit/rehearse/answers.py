@@ -71,7 +71,11 @@ def _below(value: Any) -> list[Any]:
 def fault(subject: Subject, wanted: Wanted, rows: int | None, got: Got, cage: Cage) -> Fault | None:
     """What is wrong with an answer; None: nothing."""
     if got.status >= 400 and (leaked := found(cage, {"the answer": got.body})):
-        return Fault("an error without any value that was sent", f"{got}, with {leaked[0]}", BUG)
+        return Fault(
+            "an error without any value that was sent",
+            f"{got}, and it repeats what was sent ({leaked[0].rpartition(' in ')[0]})",
+            BUG,
+        )
     if got.failed:
         return Fault(str(wanted), str(got), "did guard end, or hang? Its log says")
     if got.status == 500 or (got.status >= 500 and not got.source):

@@ -67,7 +67,10 @@ def _tried(stage: Stage, part: Part, one: Example) -> Check:
     if differing:
         check.result, check.failed, check.sent = "fail", 1, "the example"
         check.fields = [pointer for pointer, _ in differing]
-        check.expected, check.got = "the answer that the file expects", f"{got}, that differs in {len(differing)} places"
+        check.expected, check.got = (
+            "the answer that the file expects",
+            f"{got}, which differs in {len(differing)} place{'s' * (len(differing) != 1)}",
+        )
         check.todo = "look whether the model or the expectation is wrong; what differs was shown on the terminal"
         part.private += [f"{one.name} {pointer}: {words}" for pointer, words in differing]
     return check

@@ -129,7 +129,7 @@ class Load:
         begun, worked = perf_counter(), time.process_time()
         timed = await drive(begun + seconds)
         took = perf_counter() - begun
-        found = phase(kind, clients, took, timed, (time.process_time() - worked) / took)
+        found = phase(kind, clients, seconds if kind == "rate" else took, timed, (time.process_time() - worked) / took)
         if not again:
             self.phases.append(found)
             self._part.figures["phases"].append(found.document())
@@ -156,7 +156,7 @@ class Load:
         return found
 
     async def _open(self, rate: float, until: float) -> list[Timed]:
-        """Requests come when they come (a Poisson process), whether or not the ones before are answered.
+        """Requests come when they come, whether or not the ones before are answered: a Poisson process of a known count.
 
         The time of each counts from when it was due: a service that stalls makes them wait, as it would its clients.
         """
@@ -169,8 +169,8 @@ class Load:
             found.append(await self._ask(user, at))
             idle.append(user)
 
-        due = perf_counter()
-        while (due := due + draw.expovariate(rate)) < until:
+        begin = perf_counter()
+        for due in sorted(draw.uniform(begin, until) for _ in range(max(1, round(rate * (until - begin))))):
             await asyncio.sleep(max(0.0, due - perf_counter()))
             if len(waiting) >= MOST_WAITING:
                 found.append(Timed(due, 0.0, 0, "not sent", ""))

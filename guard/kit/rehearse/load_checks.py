@@ -56,7 +56,7 @@ def _collapse(phases: Sequence[Phase], fell: tuple[Phase, Phase] | None) -> Chec
     check.expected = "about as many answers a second with more clients"
     if fell is not None:
         best, worst = fell
-        check.result, check.failed, check.sent = "fail", 1, load(worst)
+        check.result, check.sent = "fail", load(worst)
         check.got = f"{worst.rate:.1f} a second with {worst.clients} clients, {best.rate:.1f} with {best.clients}"
         check.todo = (
             f"the model gets slower the more it is asked at once: bound upstream.limits.concurrency at {best.clients}, or "
@@ -82,7 +82,7 @@ def _share(one: Phase) -> Check:
     check = Check("the model answers", "pass", sent=load(one), tried=one.requests)
     check.expected, check.got = f"at least {share(MODEL_SHARE)}, as no target says otherwise", share(one.model_share)
     if one.model_share < MODEL_SHARE:
-        check.result, check.failed = "fail", 1
+        check.result = "fail"
         check.todo = TODO.get(
             max(one.reasons, key=lambda reason: one.reasons[reason], default=""), "see the table of phases"
         )
@@ -105,7 +105,7 @@ def memory(name: str, found: Growth | None, stage: Stage, *, sampled: bool) -> C
     check.expected = f"no growth (from {found.seen / 1024:.2g} KiB a request it would be noticed)"
     check.got = f"{found.first / MIB:.1f} to {found.last / MIB:.1f} MiB under a steady load"
     if found.leaks:
-        check.result, check.failed = "fail", 1
+        check.result = "fail"
         check.got += f": {found.per_request / 1024:.2g} KiB with every request"
         todo = "the model keeps something of every request: a cache without bound, a list, a graph that grows"
         check.todo = todo if name == "model" else "please report it, with the policy"

@@ -1,5 +1,6 @@
 """Part two: messy requests, made from the contract. Each class is a check; what fails is grouped by what came."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,6 +15,10 @@ UNTIL: Final = 0.45
 SOFT: Final = frozenset(("breaker_open", "backoff", "forced"))
 """Reasons of the ladder's own that say nothing of the request at hand."""
 MOST_FIELDS: Final = 40
+_ANSWERED: Final = re.compile(
+    r'^guard_violations\w*\{(?=[^}]*guard_direction="output")(?=[^}]*guard_code="(\w+)")[^}]*guard_field="([^"]*)"',
+    re.MULTILINE,
+)
 
 
 class Tally:
@@ -50,10 +55,16 @@ class Tally:
         check.tried += 1
 
     def close(self) -> None:
-        """A class whose cases all failed is not one that passed, too."""
-        failed = {(check.route, check.name): 0 for check in self._part.checks}
+        """A class in which something failed is not one that passed, too."""
+        failed: dict[tuple[str, str], int] = {}
+        tried: dict[tuple[str, str], int] = {}
+        for (route, kind, *group), check in self._checks.items():
+            failed[route, kind] = failed.get((route, kind), 0) + check.failed
+            if not group:
+                tried[route, kind] = check.tried
         for check in self._part.checks:
-            failed[check.route, check.name] += check.failed
+            if check.result == "fail":
+                check.tried = tried.get((check.route, check.name), check.failed)
         self._part.checks[:] = [
             check
             for check in self._part.checks
@@ -100,12 +111,22 @@ def run(stage: Stage, part: Part) -> None:
     finally:
         tally.close()
         part.figures["requests"] = sent
+    _explained(stage, part)
     if left:
         part.checks.append(
             Check(
                 "not tried", "skip", todo=f"{left} more requests did not fit into the time: give more --seconds", tried=left
             )
         )
+
+
+def _explained(stage: Stage, part: Part) -> None:
+    """Where answers broke their contract, guard has counted which output it was."""
+    broken = [check for check in part.checks if check.got.endswith("because of invalid")]
+    counted = sorted(set(_ANSWERED.findall(stage.page()))) if broken else []
+    words = ", ".join(f"{field or 'the answer'} {code}" for code, field in counted)
+    for check in broken if words else ():
+        check.got += f" (guard counts: {words})"
 
 
 def _until(stage: Stage, made: Iterator[Case]) -> Iterator[Case | None]:

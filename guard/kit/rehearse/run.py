@@ -74,9 +74,8 @@ def run(where: Where, policy: Path, against: Against, options: Options, forms: F
         except generate.NoGenerator as error:
             raise click.UsageError(str(error)) from None
         stack.enter_context(_ended_by(signal.SIGTERM))
-        began = time.monotonic()
         stage = _stage(stack, folder, where, policy, loaded, plan, against, options)
-        stage.began = began
+        stage.began = stage.clock()
         parts, interrupted = _play(stage)
         return _report(stage, parts, forms, interrupted=interrupted)
 

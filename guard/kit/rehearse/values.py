@@ -57,7 +57,7 @@ class Check:
     todo: str = ""
     fields: list[str] = field(default_factory=list)  # that failed, or that a note is about
     tried: int = 0  # requests
-    failed: int = 0
+    failed: int = 0  # of them; 0 where the check is of all of them together
 
 
 @dataclass(slots=True)

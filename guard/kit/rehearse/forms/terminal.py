@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from guard.kit.rehearse.forms.grouped import Finding, findings
+
 MARKS: Final = {"pass": "ok", "fail": "FAIL", "note": "note", "skip": "-"}
 
 
@@ -33,27 +35,26 @@ def _part(part: Mapping[str, Any]) -> Iterator[str]:
     checks = part["checks"]
     results = {name: sum(check["result"] == name for check in checks) for name in MARKS}
     mark = MARKS["fail"] if results["fail"] else MARKS["pass"] if results["pass"] or results["note"] else MARKS["skip"]
-    requests = f", {part['figures']['requests']} requests" if part["figures"].get("requests") else ""
+    count = part["figures"].get("requests", 0)
+    requests = f", {count} request{'s' * (count != 1)}" if count else ""
     ended = "" if part["complete"] else ", not to its end"
     words = ", ".join(f"{count} {word}" for word, count in (
         ("held", results["pass"]), ("failed", results["fail"]), ("noted", results["note"]), ("not tried", results["skip"]),
     ) if count)  # fmt: skip
     yield f"  {mark:5} {part['title']:26} {words or 'nothing'}{requests}{ended}"
-    for check in checks:
-        if check["result"] != "pass":
-            yield from _check(check)
+    for finding in findings([part], ("fail", "note", "skip")):
+        yield from _finding(finding)
 
 
-def _check(check: Mapping[str, Any]) -> Iterator[str]:
-    where = f" ({check['route']})" if check["route"] else ""
-    count = f", {check['failed']} of {check['tried']}" if check["failed"] and check["tried"] > 1 else ""
-    yield f"        {MARKS[check['result']]:5} {check['name']}{where}{count}"
+def _finding(found: Finding) -> Iterator[str]:
+    where = f" ({found.route})" if found.route else ""
+    yield f"        {MARKS[found.result]:5} {found.name}{where}{', ' * bool(found.share)}{found.share}"
     rows = [
-        ("fields", ", ".join(check["fields"][:12]) + (", …" if len(check["fields"]) > 12 else "")),
-        ("sent", check["sent"]), ("expected", check["expected"]), ("got", check["got"]), ("do", check["todo"]),
+        ("fields", found.named), ("sent", "; ".join(found.sent[:4])), ("expected", found.expected), ("got", found.got),
+        ("do", found.todo),
     ]  # fmt: skip
     for name, words in rows:
-        if words and (name in {"do", "fields"} or check["result"] == "fail"):
+        if words and (name in {"do", "fields"} or found.result == "fail"):
             yield f"              {name:9} {words}"
 
 

@@ -58,7 +58,7 @@ def layouts(key: str, route: Route) -> tuple[Layout, ...]:
                 return (_one("text", lambda row: {"text_input": "hello", **_tree(route, row)}),)
             return (_tensors(route),)
         case "openai":
-            return (_one("request", lambda row: _prompt(template, row)),)
+            return (_one("request", lambda row: _prompt(route, template, row)),)
         case "tfserving":
             return (_rows(route, "instances"), _columns(route, "inputs"))
         case "mlflow":
@@ -181,14 +181,16 @@ def _tensor(route: Route, name: str, rows: Sequence[Instance]) -> dict[str, Any]
     return {"name": name, "shape": [len(rows) if shape[0] == -1 else shape[0], *known], "datatype": kind, "data": data}
 
 
-def _prompt(template: str, row: Instance) -> dict[str, Any]:
+def _prompt(route: Route, template: str, row: Instance) -> dict[str, Any]:
     """The members that a contract declares, beside the text that every request has."""
     member: dict[str, Any] = {"prompt": "hello"}
     if "/chat/" in template:
         member = {"messages": [{"role": "user", "content": "hello"}]}
     elif template.endswith("/embeddings"):
         member = {"input": "hello"}
-    return {"model": "rehearsal", **member, **{name: value for name, value in row.items() if name not in VIRTUAL}}
+    if "model" not in route.inputs:
+        member["model"] = "rehearsal"
+    return {**member, **{name: value for name, value in row.items() if name not in VIRTUAL}}
 
 
 def _parted(route: Route, rows: Sequence[Instance]) -> tuple[list[dict[str, Any]], dict[str, Any]]:

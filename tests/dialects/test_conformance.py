@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from guard.dialects import DIALECTS
 from guard.proxy.values import REASONS, REFUSALS, Allow, Deny, Problem, Refused, Violation
 from tests.dialects.speaking import (
+    CSV,
     FIELDS,
     JSON,
     LAYOUTS,
@@ -219,3 +220,12 @@ def test_arbitrary_bytes_are_refused_and_never_a_crash(body: bytes, length: int)
 
 
 ROUTES = {str(layout): layout.route for layout in LAYOUTS}
+
+
+def test_times_since_the_epoch_are_numbers_in_csv() -> None:
+    route = compiled(
+        "dialect: mlflow\ninput: {t: {type: timestamp, unit: s}, u: {type: timestamp}}\noutput: {y: {type: number}}"
+    )
+    body = b"t,u\n1800000000,2027-01-15T08:00:00Z\n"
+    assert forwarded(ask(route, CSV, body))[1] == body
+    assert refused(route, CSV, b"t,u\nsoon,2027-01-15T08:00:00Z\n") == ["/0/t type"]

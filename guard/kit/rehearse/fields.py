@@ -93,6 +93,8 @@ def null(leaf: Leaf, scene: Scene) -> Iterator[Made]:
     """Null; of an optional field it is a missing one. A cell without text is null, and text is no null."""
     if scene.textual and leaf.shape.type == "string" and not leaf.shape.nullable:
         return
+    if scene.tensor and leaf.shape.type == "array":
+        return  # an element may be null, a tensor has no such form
     if leaf.shape is leaf.top and leaf.top.missing == "fall":
         yield Made(None, "null", Wanted("lowered", codes=("missing",)))
     else:

@@ -68,9 +68,7 @@ def _fault(subject: Subject, case: Case, got: Got, cage: Cage) -> Fault | None:
     """What is wrong with the model server's own answer."""
     expected = "an error without any value that was sent"
     if got.status >= 400 and (leaked := found(cage, {"its answer": got.body})):
-        return Fault(
-            expected, f"{got.status}, with what was sent as {leaked[0].partition(':')[2].strip() or leaked[0]}", ECHO
-        )
+        return Fault(expected, f"{got.status}, and it repeats what was sent ({leaked[0].rpartition(' in ')[0]})", ECHO)
     if case.wanted.verdict != "answered":
         if got.failed == "ReadTimeout":
             return Fault("an error", str(got), "bound what it reads: this request keeps one of its workers")

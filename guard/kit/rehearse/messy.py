@@ -124,7 +124,7 @@ def _explained(stage: Stage, part: Part) -> None:
     """Where answers broke their contract, guard has counted which output it was."""
     broken = [check for check in part.checks if check.got.endswith("because of invalid")]
     counted = sorted(set(_ANSWERED.findall(stage.page()))) if broken else []
-    words = ", ".join(f"{field or 'the answer'} {code}" for code, field in counted)
+    words = ", ".join(f"{field if field not in {'', '<body>'} else 'the whole answer'} {code}" for code, field in counted)
     for check in broken if words else ():
         check.got += f" (guard counts: {words})"
 

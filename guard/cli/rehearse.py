@@ -37,7 +37,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("policy", type=FILE)
 @click.option("--data", callback=_url, metavar="URL", help="A running guard. Without it, one is started.")
 @click.option("--ops", callback=_url, metavar="HOST:PORT|URL", help="The running guard's ops listener, for /metrics.")
-@click.option("--upstream", callback=_url, metavar="URL", help="The model server, in place of the policy's.")
+@click.option(
+    "--upstream", envvar="GUARD_UPSTREAM", callback=_url, metavar="URL", help="The model server, in place of the policy's."
+)
 @click.option("--seconds", type=click.FloatRange(5, 3600), help=f"At most so long. [{SECONDS:g}, quick {QUICK:g}]")
 @click.option("--quick", is_flag=True, help="A third of the time, and fewer requests.")
 @click.option("--clients", type=click.IntRange(1, 512), default=CLIENTS, show_default=True, help="Under load, at most.")

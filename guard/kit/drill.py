@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -90,13 +90,17 @@ def _tried(route: Route, declared: RoutePolicy, file: Path | None) -> Tried:
     return Tried(route.template, {"content-type": made.content_type}, made.body)
 
 
-def walk(endpoint: Endpoint, where: Where, route: Route, data: str, tried: Tried) -> list[Step]:
-    """One route down its ladder and back up, whatever happens on the way."""
+def walk(endpoint: Endpoint, where: Where, route: Route, data: str, tried: Tried, *, verify: Any = None) -> list[Step]:
+    """One route down its ladder and back up, whatever happens. `verify`: what `data` is believed by, in place of --ca."""
     steps = []
+    if not data.startswith("https:"):
+        verify = False
+    elif verify is None:
+        verify = trust(where.ca)
     try:
         for rung in route.ladder:
             mode = "normal" if rung.source == "model" else rung.source
-            steps.append(_rung(endpoint, where, route, mode, rung.source, data, tried))
+            steps.append(_rung(endpoint, where, route, mode, rung.source, data, tried, verify))
     finally:
         _mode(endpoint, where, route.key, "normal")
     return steps
@@ -110,7 +114,9 @@ def _mode(endpoint: Endpoint, where: Where, route: str, mode: str) -> str:
     return "" if said.status == 200 else f"the order was refused: {said.body.get('code')}"
 
 
-def _rung(endpoint: Endpoint, where: Where, route: Route, mode: str, source: str, data: str, tried: Tried) -> Step:
+def _rung(
+    endpoint: Endpoint, where: Where, route: Route, mode: str, source: str, data: str, tried: Tried, verify: Any
+) -> Step:
     import httpx2  # noqa: PLC0415
 
     key = route.key
@@ -121,7 +127,7 @@ def _rung(endpoint: Endpoint, where: Where, route: Route, mode: str, source: str
     answer = b""
     answered: Mapping[str, str] = {}
     headers = {"user-agent": "guard-drill", **tried.headers}
-    with httpx2.Client(trust_env=False, timeout=15.0, verify=trust(where.ca)) as client:
+    with httpx2.Client(trust_env=False, timeout=15.0, verify=verify) as client:
         while time.perf_counter() - begun < WITHIN:
             try:
                 found = client.request(route.method, data + tried.target, content=tried.body, headers=headers)

@@ -14,11 +14,13 @@ from guard.kit.rehearse.examples import route_of
 from guard.kit.rehearse.files import Example
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.subject import Subject, marked, usual
-from guard.kit.rehearse.values import Check, Got, Part
+from guard.kit.rehearse.values import Check, Got, Part, late
 
 MANY: Final = {True: 20, False: 60}
 """Instances drawn for each route, quick or not."""
 TRIES: Final = 8
+UNTIL: Final = 0.2
+"""Share of the whole time after which no route is begun."""
 LOWERED: Final = frozenset(("mode", "kill_file", "forced"))
 
 
@@ -31,6 +33,9 @@ def find(stage: Stage, part: Part) -> str:
             if isinstance(subject, Subject):
                 found.setdefault(subject.key, []).append(one)
     for index, subject in enumerate(stage.subjects):
+        if stage.left(UNTIL) <= 0:
+            part.checks.append(late(f"{len(stage.subjects) - index} of {len(stage.subjects)} routes were looked at"))
+            break
         lowered = _subject(stage, subject, found.get(subject.key, ()), part)
         if lowered:
             return lowered
@@ -62,7 +67,8 @@ def _subject(stage: Stage, subject: Subject, own: Any, part: Part) -> str:
 def _drawn(stage: Stage, subject: Subject) -> list[dict[str, Any]]:
     if not subject.declared.inputs:
         return []
-    return generate.instances(subject.declared.inputs, stage.wall, MANY[stage.options.quick], stage.options.seed)
+    count = max(5, MANY[stage.options.quick] // len(stage.subjects))
+    return generate.instances(subject.declared.inputs, stage.wall, count, stage.options.seed)
 
 
 def _works(got: Got) -> bool:

@@ -1,6 +1,6 @@
 """Every messy request of a route, made from its contract, with what must happen to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -26,6 +26,13 @@ class Case(NamedTuple):
     wanted: Wanted
     rows: int | None = None
     passes: str = ""
+
+
+def every(subjects: Sequence[Subject], cage: Cage, wall: float) -> Iterator[tuple[Subject, Case]]:
+    """Of all routes in turn, so that the time is not over before the last was seen."""
+    turns = [((one, case) for case in cases(one, cage, wall)) for one in subjects]
+    for turn in zip_longest(*turns):
+        yield from (pair for pair in turn if pair is not None)
 
 
 def cases(subject: Subject, cage: Cage, wall: float) -> Iterator[Case]:

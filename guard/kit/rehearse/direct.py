@@ -10,9 +10,9 @@ from typing import Final
 
 from guard.kit.rehearse.answers import FAILS, NARROW, Fault, broken
 from guard.kit.rehearse.canaries import Cage, found
-from guard.kit.rehearse.cases import Case, cases
+from guard.kit.rehearse.cases import Case, every
 from guard.kit.rehearse.client import Client
-from guard.kit.rehearse.messy import Tally
+from guard.kit.rehearse.messy import OVER, Tally
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.subject import Subject
 from guard.kit.rehearse.values import Check, Got, Part, Request
@@ -35,16 +35,15 @@ def run(stage: Stage, part: Part) -> None:
     origin = stage.upstream
     try:
         with Client(origin, stage.upstream_verify, within) as client:
-            for subject in stage.subjects:
-                for case in cases(subject, stage.cage, stage.wall):
-                    if stage.left(UNTIL) <= 0:
-                        break
-                    sent += 1
-                    allowed = case.wanted.verdict == "answered"
-                    request = _as_guard_sends(subject, case.request) if allowed else case.request
-                    got = client.ask(request)
-                    tally.took(subject, case, _fault(subject, case, got, stage.cage))
-                    stage.progress.at(1 - stage.left(UNTIL) / (stage.options.seconds * UNTIL), f"{sent} requests")
+            for subject, case in every(stage.subjects, stage.cage, stage.wall):
+                if stage.left(UNTIL) <= 0:
+                    part.checks.append(Check("not tried", "skip", todo=OVER))
+                    break
+                sent += 1
+                allowed = case.wanted.verdict == "answered"
+                got = client.ask(_as_guard_sends(subject, case.request) if allowed else case.request)
+                tally.took(subject, case, _fault(subject, case, got, stage.cage))
+                stage.progress.at(1 - stage.left(UNTIL) / (stage.options.seconds * UNTIL), f"{sent} requests")
     finally:
         tally.close()
         part.figures["requests"] = sent

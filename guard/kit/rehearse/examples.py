@@ -9,9 +9,9 @@ from guard.kit.rehearse.answers import TODO, told
 from guard.kit.rehearse.files import FOLDER, Example, Expect
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.subject import Subject
-from guard.kit.rehearse.values import Check, Got, Part
+from guard.kit.rehearse.values import Check, Got, Part, late
 
-UNTIL: Final = 0.25
+UNTIL: Final = 0.35
 """Share of the whole time after which no more is begun."""
 CLOSE: Final = 1e-6
 """Numbers that agree to this share are the same: another machine adds in another order."""
@@ -30,8 +30,7 @@ def run(stage: Stage, part: Part) -> None:
         if isinstance(one, tuple):
             part.checks.append(Check(one[0], "fail", got=one[1], todo="mend the file, or remove it: docs/rehearse.md"))
         elif stage.left(UNTIL) <= 0:
-            todo = f"{len(found) - index} examples did not fit into the time: give more --seconds"
-            part.checks.append(Check("not tried", "skip", todo=todo, tried=len(found) - index))
+            part.checks.append(late(f"{len(found) - index} of {len(found)} examples were sent"))
             break
         else:
             part.checks.append(_tried(stage, part, one))

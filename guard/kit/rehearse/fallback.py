@@ -5,7 +5,7 @@ import click
 from guard.cli.operate import ask, find
 from guard.kit import drill
 from guard.kit.rehearse.stage import Stage
-from guard.kit.rehearse.values import Check, Part
+from guard.kit.rehearse.values import Check, Part, late
 
 TODO = "`guard drill` shows it alone; look at the rung's own declaration and at guard's log"
 
@@ -32,9 +32,12 @@ def run(stage: Stage, part: Part) -> None:
         if subject.base is None:
             part.checks.append(Check("each rung", "skip", subject.key, todo="no request to try: give an example"))
             continue
+        if stage.left() <= 0:
+            part.checks.append(late(f"{len(stage.subjects) - index} of {len(stage.subjects)} routes were lowered"))
+            break
         good = subject.good()
         tried = drill.Tried(good.target, dict(good.headers), good.body)
-        for step in drill.walk(endpoint, stage.where, subject.route, stage.data, tried):
+        for step in drill.walk(endpoint, stage.where, subject.route, stage.data, tried, verify=stage.verify):
             check = Check(f"the rung {step.rung}", "pass", step.route, tried=1)
             check.expected = f"an answer of {step.rung} that keeps the output contract, within {drill.WITHIN:g} s"
             check.got = f"{step.status or 'no answer'} from {step.source or 'nobody'}"

@@ -75,7 +75,8 @@ class Load:
         self.phases: list[Phase] = []
         part.figures["phases"] = []
         self._time = max(4 * LEAST_STEP, min(stage.options.seconds * SHARE, stage.left() - RESERVE))
-        self._done = 0.0
+        self._began = perf_counter()
+        self._bursting = 0.0  # seconds, the pauses between them not counted
 
     async def run(self) -> None:
         """All phases; each is told as it ends."""
@@ -129,11 +130,11 @@ class Load:
         begun, worked = perf_counter(), time.process_time()
         timed = await drive(begun + seconds)
         took = perf_counter() - begun
-        found = phase(kind, clients, seconds if kind == "rate" else took, timed, (time.process_time() - worked) / took)
+        counted = {"rate": seconds, "burst": self._bursting}.get(kind, took)
+        found = phase(kind, clients, counted, timed, (time.process_time() - worked) / took)
         if not again:
             self.phases.append(found)
             self._part.figures["phases"].append(found.document())
-        self._done += took
         return found
 
     async def _ask(self, user: User, at: float | None = None) -> Timed:
@@ -189,13 +190,15 @@ class Load:
         """Everybody at once, and again."""
         found: list[Timed] = []
         for _ in range(BURSTS):
+            begun = perf_counter()
             found += await asyncio.gather(*(self._ask(user) for user in self._users))
+            self._bursting += perf_counter() - begun
             self._show("bursts")
             await asyncio.sleep(min(0.2, max(0.0, until - perf_counter())))
         return found
 
     def _show(self, what: str) -> None:
-        self._stage.progress.at((self.memory.sent and self._done) / self._time, f"{what}, {self.memory.sent} requests")
+        self._stage.progress.at((perf_counter() - self._began) / self._time, f"{what}, {self.memory.sent} requests")
 
 
 def run(stage: Stage, part: Part) -> None:

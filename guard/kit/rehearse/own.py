@@ -41,14 +41,13 @@ def started(policy: Path, loaded: Loaded, upstream: str | None, where: Where, fo
         *(["--upstream", upstream] if upstream is not None else []),
     ]  # fmt: skip
     environ = {name: value for name, value in where.environ.items() if not name.startswith(("OTEL_", "GUARD_LISTEN"))}
-    tls = loaded.policy.listen.tls
+    tls, admin = loaded.policy.listen.tls, loaded.policy.admin.tls
+    ca = where.ca or (admin.cert.path if admin is not None else None)
     with running(command, port, folder / "guard.log", environ=environ) as process:
         own = Own(
             data=f"{'https' if tls is not None else 'http'}://127.0.0.1:{port}",
             ops=f"http://127.0.0.1:{ops}",
-            where=Where(
-                None, folder / "state", where.ca, {name: environ[name] for name in environ if name != "GUARD_ADMIN"}
-            ),
+            where=Where(None, folder / "state", ca, {name: environ[name] for name in environ if name != "GUARD_ADMIN"}),
             verify=True if tls is None else pinned(tls.cert.path),
             log=folder / "guard.log",
             pid=process.pid,

@@ -60,6 +60,11 @@ class Check:
     failed: int = 0  # of them; 0 where the check is of all of them together
 
 
+def late(what: str) -> Check:
+    """The time was over before what must not be left out: nobody knows whether it holds."""
+    return Check("in time", "fail", got=f"the time was over before {what}", todo="give more --seconds")
+
+
 @dataclass(slots=True)
 class Part:
     """A part of the rehearsal, while it runs and after. `private`: for the terminal that asked, and stored nowhere."""

@@ -94,7 +94,7 @@ def test_the_page_is_well_formed_alone_and_without_a_script(found: dict[str, Any
 
 def test_every_plot_is_there_and_numbers_are_finite() -> None:
     page = html(LOADED)
-    for title in ("Latency with more clients", "Answers a second with more clients", "Who answered", "Memory"):
+    for title in ("Latency with more clients, ms", "Answers with more clients, a second", "Who answered", "Memory, MiB"):
         assert f"<figcaption>{title}</figcaption>" in page
     assert not re.findall(r'="(?:nan|inf|-inf)', page)
     assert plots.nice(0) == [0.0, 1.0]

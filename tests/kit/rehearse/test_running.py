@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+import trustme
 
 from guard.cli.operate import Where
 from guard.kit import drill
@@ -100,7 +101,7 @@ def test_a_drill_that_is_interrupted_puts_the_mode_back(monkeypatch: pytest.Monk
 
     one, _ = made(tmp_path, "json")
     with pytest.raises(KeyboardInterrupt):
-        drill.walk(None, None, one.route, "", drill.Tried("/p", {}, b""))  # type: ignore[arg-type]
+        drill.walk(None, None, one.route, "", drill.Tried("/p", {}, b""), verify=True)  # type: ignore[arg-type]
     assert modes == ["normal"]
 
 
@@ -112,6 +113,19 @@ def test_a_model_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_p
         own.started(path, load(path, environ={}), None, Where(None, None, None, {}), tmp_path),
     ):
         pass
+
+
+def test_a_guard_of_its_own_behind_a_certificate_for_somebody_else(served: Model, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("guard.internal")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "key.pem"))
+    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    authority.cert_pem.write_to_path(str(tmp_path / "cert.pem"), append=True)
+    path = policy(tmp_path, served.port)
+    path.write_text(path.read_text() + "listen: {tls: {cert: cert.pem, key: key.pem}}\n")
+    code, document = told(path, "--seconds", "8", "--only", "examples", "--only", "load", "--only", "fallback")
+    failed = [check for part in document["result"]["parts"] for check in part["checks"] if check["result"] == "fail"]
+    assert (code, failed) == (0, [])
 
 
 def test_no_guard_there_is_said_and_nothing_hangs(tmp_path: Path) -> None:

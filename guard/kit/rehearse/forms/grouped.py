@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 MOST_FIELDS = 12
+MOST_ROUTES = 3
 
 
 class Finding(NamedTuple):
@@ -44,15 +45,18 @@ def findings(parts: Iterable[Mapping[str, Any]], results: Sequence[str]) -> list
     for part in parts:
         for check in part["checks"]:
             if check["result"] in results:
-                alike = ("result", "route", "expected", "got", "todo")
+                alike = ("result", "expected", "got", "todo")
                 groups.setdefault((part["title"], *(check[key] for key in alike)), []).append(check)
     return [_finding(key, checks) for key, checks in groups.items()]
 
 
 def _finding(key: tuple[str, ...], checks: Sequence[Mapping[str, Any]]) -> Finding:
-    part, result, route, expected, got, todo = key
+    part, result, expected, got, todo = key
+    routes = _once(check["route"] for check in checks if check["route"])
+    more = len(routes) - MOST_ROUTES
     return Finding(
-        part, result, _once(check["name"] for check in checks), route,
+        part, result, _once(check["name"] for check in checks),
+        ", ".join(routes[:MOST_ROUTES]) + (f" and {more} more routes" if more > 0 else ""),
         _once(field for check in checks for field in check["fields"]),
         _once(check["sent"] for check in checks if check["sent"]), expected, got, todo,
         sum(check["failed"] for check in checks), sum(check["tried"] for check in checks),

@@ -132,7 +132,7 @@ def _load(part: Mapping[str, Any], targets: Mapping[str, float]) -> str:
         rate = targets.get("expected_rate")
         mark = (f"expected {rate:g} /s", rate) if rate is not None else None
         rates = [(str(one["clients"]), one["rate"]) for one in steps]
-        made.append(plots.bars("Answers a second with more clients", "/s", "clients at once", rates, mark))
+        made.append(plots.bars("Answers with more clients", "a second", "clients at once", rates, mark))
     rows = [
         (f"{one['clients']} clients" if one["kind"] == "steady" else KINDS[one["kind"]], one["answers"]) for one in phases
     ]

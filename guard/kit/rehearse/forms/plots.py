@@ -50,7 +50,7 @@ def lines(
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (value - ticks[0]) / (ticks[-1] - ticks[0]) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [_ticks(ticks, y, unit)]
+    parts = [_ticks(ticks, y)]
     if x_names is not None:
         parts += [_label(x(index), HEIGHT - BOTTOM + 16, name, "middle") for index, name in enumerate(x_names)]
     else:
@@ -73,7 +73,7 @@ def lines(
         parts.append(
             f'<text class="name s{index}" x="{WIDTH - RIGHT + 8}" y="{ends[index] + 4:.1f}">{escape(line.name)}</text>'
         )
-    return _plot(title, parts)
+    return _plot(f"{title}, {unit}", parts)
 
 
 def bars(title: str, unit: str, x_title: str, named: Sequence[tuple[str, float]], mark: tuple[str, float] | None) -> str:
@@ -85,7 +85,7 @@ def bars(title: str, unit: str, x_title: str, named: Sequence[tuple[str, float]]
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - value / ticks[-1] * (HEIGHT - TOP - BOTTOM)
 
-    parts = [_ticks(ticks, y, unit, WIDTH - 16)]
+    parts = [_ticks(ticks, y, WIDTH - 16)]
     for index, (name, value) in enumerate(named):
         left, wide = LEFT + index * room + room * 0.18, room * 0.64
         parts.append(f'<rect class="bar s0" x="{left:.1f}" y="{y(value):.1f}" width="{wide:.1f}" '
@@ -98,7 +98,7 @@ def bars(title: str, unit: str, x_title: str, named: Sequence[tuple[str, float]]
         parts.append(f'<line class="target" x1="{LEFT}" x2="{WIDTH - 16}" y1="{level:.1f}" y2="{level:.1f}"/>')
         parts.append(f'<line class="target" x1="{WIDTH - 46}" x2="{WIDTH - 16}" y1="{TOP - 8}" y2="{TOP - 8}"/>')
         parts.append(f'<text class="target-name" x="{WIDTH - 52}" y="{TOP - 4}" text-anchor="end">{escape(mark[0])}</text>')
-    return _plot(title, parts)
+    return _plot(f"{title}, {unit}", parts)
 
 
 def sources(title: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> str:
@@ -135,11 +135,11 @@ def _plot(title: str, parts: Sequence[str], tall: float = HEIGHT) -> str:
     )
 
 
-def _ticks(ticks: Sequence[float], y: Any, unit: str, right: float = WIDTH - RIGHT) -> str:
+def _ticks(ticks: Sequence[float], y: Any, right: float = WIDTH - RIGHT) -> str:
     made = []
     for index, tick in enumerate(ticks):
         level = y(tick)
-        name = short(tick) + (f" {unit}" if index == len(ticks) - 1 else "")
+        name = short(tick)
         kind = "axis" if not index else "grid"
         made.append(f'<line class="{kind}" x1="{LEFT}" x2="{right}" y1="{level:.1f}" y2="{level:.1f}"/>')
         made.append(_label(LEFT - 7, level + 4, name, "end"))

@@ -26,8 +26,10 @@ def terminal(document: Mapping[str, Any], private: Sequence[str]) -> str:
     lines.append("")
     if document["passed"]:
         lines.append(f"everything as promised: {tried} checks")
+    elif result["interrupted"]:
+        lines.append(f"INTERRUPTED: {failed} of {tried} checks failed so far")
     else:
-        lines.append(f"NOT AS PROMISED: {failed} of {tried} checks" + ("; interrupted" if result["interrupted"] else ""))
+        lines.append(f"NOT AS PROMISED: {failed} of {tried} checks")
     return "\n".join(lines)
 
 

@@ -129,6 +129,7 @@ CONTRACTS = [
     "undeclared: reject\ninput: {o: {type: object, fields: {x: {type: integer}, y: {type: string, required: false}}}, n: {type: number, enum: [1, 2.5]}}",
     "input: {o: {type: object, nullable: true, fields: {x: {type: integer}}}, l: {type: array, required: false, items: {type: string}}}",
     "columns: [a, b]\ninput: {a: {type: boolean}, b: {type: number, default: 1}}",
+    "columns: [a, b]\ninput: {a: {type: number, missing: fall}, b: {type: integer, nullable: true}}",
     "dialect: kserve-v1\ncolumns: [a, b]\ninput: {a: {type: integer, max: 3}, b: {type: integer}}",
     "dialect: vertex\ninput: {a: {type: integer, max: 3}, b: {type: string}, p: {type: number, at: /parameters/p, required: false}}",
 ]  # fmt: skip

@@ -36,7 +36,7 @@ def null(field: Shape, route: Route, *, column: bool) -> Effect:
         return missing(field, route, column=False)
     if route.enforcement == "observe":
         return _COUNTED
-    if isinstance(field, InputField) and field.missing == "fall" and not column:
+    if isinstance(field, InputField) and field.missing == "fall":
         return Effect("falls", "the model is not asked: a source below answers, reason `missing`", "missing")
     return Effect("denied", _DENIED.format("null"), "null")
 

@@ -126,7 +126,8 @@ def _members(fields: Mapping[str, InputField], undeclared: str) -> dict[str, Any
 
 def _row(route: Route) -> dict[str, Any]:
     names = route.columns or ()
-    items = [value(route.inputs[name], route.undeclared, null=not route.inputs[name].required) for name in names]
+    fields = [route.inputs[name] for name in names]
+    items = [value(one, route.undeclared, null=not one.required or one.missing == "fall") for one in fields]
     for name, item in zip(names, items, strict=True):
         item["title"] = name
     return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items), "items": False}

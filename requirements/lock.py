@@ -15,6 +15,7 @@ sets = {
     "dev": runtime + project["project"]["optional-dependencies"]["demo"] + project["dependency-groups"]["dev"],
     "bench": runtime + project["dependency-groups"]["bench"],
     "fuzz": runtime + project["dependency-groups"]["fuzz"],
+    "deploy": project["dependency-groups"]["deploy"],
     "servers": project["dependency-groups"]["servers"],
 }
 

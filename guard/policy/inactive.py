@@ -15,8 +15,8 @@ from guard.policy.load import Loaded
 
 TABLE: Final[dict[str, str]] = {
     "release.*": "answers and telemetry carry model, version and commit, the rest is not shown yet",
-    "targets.*": "nothing is held against them yet",
-    "owners": "nobody is told yet",
+    "targets.*": "`guard export` makes alerts of them, guard itself holds nothing against them yet",
+    "owners": "`guard export` names them in alerts, guard itself tells nobody yet",
     "webhooks": "nobody is told yet",
 }
 

@@ -2,7 +2,8 @@
 
 rotel comes from its wheel, by requirements/servers.lock, into an environment of its own. prometheus and promtool are
 taken from PATH, or else from Debian's package: apt-get downloads and verifies it, dpkg-deb unpacks it, nothing is
-installed and nobody need be root. Only the standard library is used here: it runs before there is anything else.
+installed and nobody need be root; so is amtool. What checks dashboards and manifests is in an environment of its own, by
+requirements/deploy.lock: the schemas of every Kubernetes make it 110 MB. Only the standard library is used here: it runs before there is anything else.
 """
 
 import fcntl
@@ -22,6 +23,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "servers"
 LOCK = ROOT / "requirements" / "servers.lock"
+DEPLOY = ROOT / "requirements" / "deploy.lock"
 WITHIN = 300.0
 _missing: dict[str, "Missing"] = {}
 
@@ -50,6 +52,16 @@ def prometheus() -> Program:
 def promtool() -> Program:
     """Its tool, which checks expositions and tests rules."""
     return _in_path("promtool") or _once("prometheus", lambda: _debian("promtool"))
+
+
+def amtool() -> Program:
+    """Alertmanager's tool, which checks configurations and says where an alert would go."""
+    return _in_path("amtool") or _once("prometheus-alertmanager", lambda: _debian("amtool", "prometheus-alertmanager"))
+
+
+def checkers() -> Program:
+    """A Python with what checks dashboards and manifests, by requirements/deploy.lock."""
+    return _once("checkers", _checkers)
 
 
 def _in_path(name: str) -> Program | None:
@@ -120,8 +132,19 @@ def _start(path: str, libraries: Sequence[Callable[[], str]]) -> Program:
     raise Missing(f"{path} does not run: {said}")
 
 
-def _debian(name: str) -> Program:
-    return _start(str(_unpacked("prometheus") / "usr" / "bin" / name), (lambda: "",))
+def _checkers() -> Program:
+    wanted = hashlib.sha256(DEPLOY.read_bytes() + sys.version.encode()).hexdigest()
+    done, python = CACHE / ".checkers", CACHE / "checkers" / "bin" / "python"
+    if not done.is_file() or done.read_text() != wanted:
+        _run("checkers", [sys.executable, "-m", "venv", "--clear", str(CACHE / "checkers")])
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run("checkers", [*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(DEPLOY)])
+        done.write_text(wanted)
+    return _start(str(python), (lambda: "",))
+
+
+def _debian(name: str, package: str = "prometheus") -> Program:
+    return _start(str(_unpacked(package) / "usr" / "bin" / name), (lambda: "",))
 
 
 def _unpacked(package: str) -> Path:
@@ -164,7 +187,7 @@ def _run(what: str, command: Sequence[str], folder: Path = ROOT) -> None:
 def main() -> int:
     """Have all; 1 and the reasons if one cannot be had."""
     status = 0
-    for find in (rotel, prometheus, promtool):
+    for find in (rotel, prometheus, promtool, amtool, checkers):
         try:
             print(f"    {find.__name__}: {os.path.relpath(find().path, ROOT)}")
         except Missing as reason:

@@ -8,7 +8,7 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format schema bench-quick leak-hunt fuzz servers differential simulate lock clean
+.PHONY: help venv demo test lint format schema bench-quick leak-hunt fuzz servers image image-e2e differential simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -83,6 +83,13 @@ fuzz: .cache/fuzz/.stamp  ## fuzz the edges, JSON and the policy by coverage, SE
 	@touch $@
 
 servers: .cache/servers/.stamp  ## the real servers that tests talk to, in .cache/servers
+
+image:  ## guard's image with buildah, on a base made here, from no registry (root; Debian's buildah and mmdebstrap)
+	@$(PYTHON) deploy/image/make.py
+
+image-e2e: $(STAMPS)/dev  ## make the images, run guard as a sidecar of the demo's model, kill, roll its policy, drain
+	@$(PYTHON) deploy/image/make.py --model
+	@GUARD_IMAGE=1 $(BIN)/python -m pytest tests/image
 
 differential: $(STAMPS)/bench  ## guard and Envoy, the same bytes to both; writes docs/differences-from-envoy.md
 	@$(BIN)/python -m tests.differential.run --write

@@ -103,4 +103,5 @@ lock: $(STAMPS)/venv  ## resolve the dependencies anew (hashes, no index address
 	@$(BIN)/python requirements/lock.py
 
 clean:  ## remove what the other targets made
+	@-umount -q .cache/image/store/overlay/*/merged .cache/image/store/overlay 2>/dev/null
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

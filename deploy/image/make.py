@@ -106,7 +106,7 @@ def image(name: str) -> str:
     given = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
     target = {GUARD: "guard", MODEL: "demo-model"}[name]
     buildah(
-        "build", "--quiet", "--isolation", "chroot", "--format", "docker", "--layers", "--pull=never",
+        "build", "--quiet", "--isolation", "chroot", "--format", "docker", "--layers", "--force-rm", "--pull=never",
         "--volume", f"{folder}:/wheels:ro", "--target", target, "--tag", name, *given, str(ROOT),
     )  # fmt: skip
     return name

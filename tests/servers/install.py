@@ -59,6 +59,12 @@ def amtool() -> Program:
     return _in_path("amtool") or _once("prometheus-alertmanager", lambda: _debian("amtool", "prometheus-alertmanager"))
 
 
+def alertmanager() -> Program:
+    """The Alertmanager itself."""
+    name = "prometheus-alertmanager"
+    return _in_path(name) or _once(name, lambda: _debian(name, name))
+
+
 def checkers() -> Program:
     """A Python with what checks dashboards and manifests, by requirements/deploy.lock."""
     return _once("checkers", _checkers)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from guard.kit.export.layout import SCHEMA, placed
-from guard.kit.export.panels import rows
+from guard.kit.export.panels import MOST_OUTPUTS, measured, rows
 from guard.kit.export.scope import Scope
 from guard.kit.export.slo import slos
 from guard.kit.export.values import Gap
@@ -51,5 +51,7 @@ def _gaps(scope: Scope) -> Iterator[Gap]:
         yield Gap("neither targets.availability nor targets.model_share leaves a budget: no row on budgets")
     else:
         yield Gap("the row on budgets shows what `guard export prometheus-rules` records: load those rules too")
+    if (beyond := len(measured(scope)) - MOST_OUTPUTS) > 0:
+        yield Gap(f"predictions of {beyond} further outputs: a dashboard shows {MOST_OUTPUTS}")
     if scope.policy.targets.cost is None:
         yield Gap("targets.cost is not declared: no row on cost")

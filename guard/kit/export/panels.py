@@ -18,6 +18,8 @@ from guard.telemetry.accumulators import Instrument
 
 STEP: Final = "$__rate_interval"
 WHERE: Final = "{{http_request_method}} {{http_route}}"
+MOST_OUTPUTS: Final = 20
+"""Of which the dashboard shows predictions: up to four panels each."""
 MODES: Final = {"1": ("lowered", "red")}
 STATES: Final = {"0": ("closed", "green"), "1": ("half open", "yellow"), "2": ("open", "red")}
 
@@ -188,12 +190,20 @@ def contract(scope: Scope) -> Row:
 
 def predictions(scope: Scope) -> Row:
     """What the model says, by version; fallbacks apart."""
-    panels: list[Panel] = []
-    for key, route in routes(scope.policy):
-        outputs = {} if isinstance(route.output, SchemaFile) else route.outputs
-        for measure in measures(outputs):
-            panels += _prediction(scope, key, measure)
-    return Row("Predictions by version", panels)
+    return Row(
+        "Predictions by version",
+        [panel for key, measure in measured(scope)[:MOST_OUTPUTS] for panel in _prediction(scope, key, measure)],
+    )
+
+
+def measured(scope: Scope) -> list[tuple[str, Measure]]:
+    """The outputs that may be told, each with its route's key."""
+    return [
+        (key, measure)
+        for key, route in routes(scope.policy)
+        if not isinstance(route.output, SchemaFile)
+        for measure in measures(route.outputs)
+    ]
 
 
 def _prediction(scope: Scope, key: str, measure: Measure) -> Iterator[Panel]:

@@ -7,6 +7,8 @@ import pytest
 
 from tests.kit.export.making import export, expressions, panels, policy
 from tests.servers import amtool, checkers, promtool
+from tests.servers.alertmanager import alertmanager
+from tests.servers.process import until
 
 ROOT = Path(__file__).resolve().parents[3]
 KINDS = ("grafana", "prometheus-rules", "alertmanager")
@@ -115,6 +117,39 @@ def test_a_lowered_mode_silences_what_follows_from_it(tmp_path: Path) -> None:
     }
 
 
+def test_a_real_alertmanager_silences_just_that(tmp_path: Path) -> None:
+    config = export("alertmanager", policy(), tmp_path).text.replace("https://pager.example", "http://127.0.0.1:9")
+    of_ours = {"service": "credit-risk", "severity": "ticket", "owner": "platform"}
+    route = {"http_request_method": "POST", "http_route": "/predict"}
+    slo = {"sloth_slo": "availability"}
+    with alertmanager(config) as server:
+        server.fire([
+            {**of_ours, **route, "alertname": "GuardModeLowered", "guard_mode": "rules"},
+            {**of_ours, "alertname": "GuardFallbackShare", "severity": "page", "sloth_slo": "model-share"},
+            {**of_ours, **route, "alertname": "GuardBreakerOpen"},
+            {**of_ours, **route, "http_route": "/other", "alertname": "GuardBreakerOpen"},
+            {**of_ours, **slo, "alertname": "GuardAvailability", "severity": "page"},
+            {**of_ours, **slo, "alertname": "GuardAvailability"},
+            {**of_ours, "alertname": "GuardPolicyRefused"},
+            {**of_ours, "alertname": "GuardFallbackShare", "severity": "page", "service": "another"},
+        ])  # fmt: skip
+        until(lambda: len(server.alerts()) == 8, lambda: str(server.alerts()))
+        silent = [
+            (one["labels"]["alertname"], one["labels"]["severity"], one["labels"].get("http_route"))
+            for one in server.alerts()
+            if one["status"]["inhibitedBy"]
+        ]
+        assert sorted(silent, key=str) == [
+            ("GuardAvailability", "ticket", None),
+            ("GuardBreakerOpen", "ticket", "/predict"),
+            ("GuardFallbackShare", "page", None),
+        ]
+        went = {one["labels"]["alertname"]: [to["name"] for to in one["receivers"]] for one in server.alerts()}
+        assert went["GuardPolicyRefused"] == ["guard-platform", "guard-sre"]
+        server.fire([{"alertname": "GuardAbsent", "service": "credit-risk", "severity": "page"}])
+        until(lambda: sum(bool(one["status"]["inhibitedBy"]) for one in server.alerts()) == 7, lambda: str(server.alerts()))
+
+
 def test_webhooks_of_the_format_are_addresses_and_secrets_are_not_written(tmp_path: Path) -> None:
     hooks = 'webhooks: [{url: "https://a.example", format: alertmanager}, {url: {env: HOOK}, format: alertmanager}, {url: "https://j.example"}]\n'
     made = export("alertmanager", policy(owners=hooks), tmp_path)
@@ -165,6 +200,25 @@ def test_rows_are_only_about_what_is_declared(tmp_path: Path) -> None:
     assert rows(less) == [
         "What answers now", "Traffic", "Latency", "Ladder", "Contract", "Predictions by version", "Guard itself",
     ]  # fmt: skip
+
+
+def test_a_policy_of_many_routes_has_a_dashboard_that_can_be_looked_at(tmp_path: Path) -> None:
+    many = "".join(f"  POST /r{n}:\n    output: {{label: {{enum: [a, b]}}}}\n" for n in range(300))
+    made = export("grafana", policy().replace("  GET /health", many + "  GET /health"), tmp_path)
+    assert "predictions of 285 further outputs" in made.warnings
+    assert len(panels(made.document)) < 100
+
+
+def test_every_alert_is_in_the_documentation(tmp_path: Path) -> None:
+    table = {
+        line.split("|")[1].strip(): line
+        for line in (ROOT / "docs" / "export.md").read_text().splitlines()
+        if line.startswith("| Guard")
+    }
+    rules = [rule for rule in export("prometheus-rules", policy(), tmp_path).rules if "alert" in rule]
+    assert set(table) == {rule["alert"] for rule in rules}
+    for rule in rules:
+        assert rule["labels"]["severity"] in table[rule["alert"]].split("|")[2]
 
 
 def test_outputs_that_are_not_measured_are_not_shown(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format schema bench-quick leak-hunt fuzz servers image image-e2e differential simulate lock clean
+.PHONY: help venv demo test lint format schema bench-quick docs leak-hunt fuzz servers image image-e2e differential simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -70,6 +70,15 @@ bench-quick: $(STAMPS)/bench  ## guard beside Envoy, one run, about two minutes
 	@.cache/fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	@touch $@
 
+.cache/docs/.stamp: requirements/docs.lock
+	@echo "[+] the site's generator, in .cache/docs"
+	@$(PYTHON) -m venv .cache/docs
+	@.cache/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+docs: .cache/docs/.stamp  ## the documentation as a static site, in site/
+	@NO_MKDOCS_2_WARNING=1 .cache/docs/bin/mkdocs build --strict
+
 leak-hunt: $(STAMPS)/dev  ## canaries through everything, then a search of every byte that left the process
 	@$(BIN)/python -m pytest tests/leaks
 
@@ -77,8 +86,9 @@ fuzz: .cache/fuzz/.stamp  ## fuzz the edges, JSON and the policy by coverage, SE
 	@status=0; for target in $(FUZZED); do .cache/fuzz/bin/python fuzz/run.py $$target --seconds $(SECONDS) || status=1; done; exit $$status
 
 # Not for shipping and not for guard's environment either: servers that others wrote, which tests let guard talk to.
-.cache/servers/.stamp: requirements/servers.lock requirements/deploy.lock tests/servers/install.py
-	@echo "[+] rotel, prometheus, amtool and what checks manifests, in .cache/servers"
+SERVERS := rotel mlserver mlflow kserve deploy
+.cache/servers/.stamp: $(SERVERS:%=requirements/%.lock) tests/servers/install.py
+	@echo "[+] $(SERVERS), prometheus and alertmanager, in .cache/servers"
 	@$(PYTHON) tests/servers/install.py
 	@touch $@
 

@@ -1,14 +1,16 @@
 """MLflow's scoring server: `/invocations` with a data frame in one of its layouts, tensors, or CSV.
 
-Source: mlflow/pyfunc/scoring_server. It answers 400 for what a client sent wrong and for what a model raised alike, and
-its messages quote the request's data, so only their beginnings are looked at. NaN tokens are read and written.
+Source: mlflow/pyfunc/scoring_server, and MLflow 3.17 as it ran. It answers 400 for what a client sent wrong and for what a
+model raised alike. Its messages quote the request's data, so they are told apart by how they begin, which no client
+chooses. NaN tokens are read and written; CSV is read by pandas, so what pandas takes for a missing value is one here.
 """
 
-from collections.abc import Iterable
+import re
 from typing import Final
 
 import orjson
 
+from guard.dialects.common import Instances
 from guard.dialects.delimited import Lines, is_csv
 from guard.dialects.layout import JsonForm, Members, told
 from guard.proxy.values import Answer, Form, Head, Message, Outcome, Problem, Spec
@@ -17,41 +19,36 @@ MEMBERS: Final = Members(
     {"dataframe_split": "split", "dataframe_records": "rows", "instances": "rows", "inputs": "either"},
     frozenset(("params",)),
 )
-_RAISED: Final = b"Encountered an unexpected error while evaluating the model"
-_PREDICTING: Final = b"Failed to predict data"
+_RAISED: Final = re.compile(
+    rb'\s*\{"error_code": ?"\w+", ?"message": ?"'
+    rb"(Encountered an unexpected error while evaluating the model|(?P<predicting>Failed to predict data))"
+)
 _SCHEMA: Final = b"Failed to enforce schema"
-_MOST: Final = 65536
+MISSING: Final = frozenset((
+    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
+    "NaN", "None", "n/a", "nan", "null",
+))  # fmt: skip
+"""pandas.read_csv, `na_values`."""
 
 
-class MLflow:
-    """A Dialect."""
+class MLflow(Instances):
+    """A Dialect. No answer says a version: `/version` is MLflow's own."""
 
     name = "mlflow"
-    management: Iterable[str] = ()
+    client_faults = frozenset((400, 413, 415, 422))
+    away = frozenset((404, 502, 504))
 
     def outcome(self, answer: Answer) -> Outcome:
         """A 400 is the model's, unless its input was not what the signature says."""
-        status = answer.status
-        if 200 <= status < 300:
-            return "ok"
-        if status == 400:
-            body = answer.body[-_MOST:] if _SCHEMA in answer.body[-_MOST:] else answer.body[:_MOST]
-            raised = _RAISED in body or (_PREDICTING in body and _SCHEMA not in body)
+        if answer.status == 400:
+            said = _RAISED.match(answer.body)
+            raised = said is not None and (said["predicting"] is None or _SCHEMA not in answer.body)
             return "model_fault" if raised else "client_fault"
-        if status in (413, 415, 422):
-            return "client_fault"
-        if status in (429, 503):
-            return "overload"
-        return "unavailable" if status in (404, 502, 504) else "model_fault"
+        return super().outcome(answer)
 
     def form(self, spec: Spec) -> Form:
         """JSON in four layouts, or CSV with a header."""
         return _Form(spec, MEMBERS, nan="read")
-
-    def version(self, target: bytes) -> str:
-        """No answer says it: `/version` is MLflow's own."""
-        del target
-        return ""
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """As an MlflowException is serialised."""
@@ -71,5 +68,5 @@ class MLflow:
 class _Form(JsonForm):
     def read(self, head: Head, body: bytes) -> Message | None:
         if is_csv(head.get(b"content-type")) and head.get(b"content-encoding") is None:
-            return Lines(body, self._spec, header=True)
+            return Lines(body, self._spec, header=True, missing=MISSING)
         return super().read(head, body)

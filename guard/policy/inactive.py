@@ -16,7 +16,7 @@ from guard.policy.load import Loaded
 TABLE: Final[dict[str, str]] = {
     "release.*": "answers and telemetry carry model, version and commit, the rest is not shown yet",
     "targets.quality": "no evaluation is held against it yet",
-    "owners": "nobody is told yet",
+    "owners": "`guard export` names them in alerts, guard itself tells nobody yet",
     "webhooks": "nobody is told yet",
 }
 

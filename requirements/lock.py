@@ -16,6 +16,7 @@ sets = {
     "bench": runtime + project["dependency-groups"]["bench"],
     "docs": project["dependency-groups"]["docs"],
     "fuzz": runtime + project["dependency-groups"]["fuzz"],
+    "deploy": project["dependency-groups"]["deploy"],
     # Servers that tests talk to, each in an environment of its own.
     **{name: project["dependency-groups"][name] for name in ("rotel", "mlserver", "mlflow", "kserve")},
 }

@@ -117,6 +117,17 @@ def contract(policy: Path, form: str) -> int:
 
 
 @cli.command()
+@click.argument("what", type=click.Choice(("grafana", "prometheus-rules", "alertmanager")))
+@click.argument("policy", type=POLICY)
+@click.option("--selector", metavar="MATCHERS", help='Which series are the service\'s; otherwise job="<service>".')
+def export(what: str, policy: Path, selector: str | None) -> int:
+    """Make a dashboard, alert rules or alert routes of POLICY; what it gives no reason for is left out, and said."""
+    from guard.cli.export import run  # noqa: PLC0415
+
+    return run(what, policy, selector)
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON Schema of policies, for editors."""
     from guard.policy.schema import text  # noqa: PLC0415

@@ -175,11 +175,15 @@ def test_a_webhook_that_is_none_is_a_mistake_whose_text_is_not_repeated(tmp_path
 
 
 def test_a_real_alertmanager_takes_two_replicas_for_one(model: Model, hook: Receiver, tmp_path: Path) -> None:  # noqa: F811
-    with alertmanager(hook.url) as server:
+    config = {
+        "route": {"receiver": "tests", "group_by": ["alertname", "service"], "group_wait": "0s", "group_interval": "1s"},
+        "receivers": [{"name": "tests", "webhook_configs": [{"url": hook.url, "send_resolved": True}]}],
+    }
+    with alertmanager(json.dumps(config)) as server:
         folders = [tmp_path / name for name in ("one", "two")]
         for folder in folders:
             folder.mkdir()
-            write(folder, model, f"{{url: '{server.url}', format: alertmanager}}")
+            write(folder, model, f"{{url: 'http://127.0.0.1:{server.port}', format: alertmanager}}")
         with sidecar("policy.yaml", folder=folders[0]) as one, sidecar("policy.yaml", folder=folders[1]) as two:
             for guard, folder in ((one, folders[0]), (two, folders[1])):
                 guard.wait_for("admin")

@@ -1,6 +1,6 @@
 """Real servers, written by others, that tests let guard talk to.
 
-`rotel` takes OTLP, `prometheus` scrapes; `mlserver`, `mlflow`, `kserve` and `fastapi` serve a model that was trained on
+`rotel` takes OTLP, `prometheus` scrapes, `alertmanager` routes; `mlserver`, `mlflow`, `kserve` and `fastapi` serve a model that was trained on
 scikit-learn's iris data, each its own way. `install` puts them into .cache/servers, each once. The rest are context
 managers: on loopback, on a free port, ended by process id:
 

@@ -1,94 +1,74 @@
-"""A real Alertmanager, whose notifications go to a webhook of a test's. Debian's is 0.25.
+"""A real Alertmanager with a configuration of ours; it sends to nobody that is there.
 
-Debian's reads its templates from /usr/share/prometheus, whatever it is told; where the package is only unpacked, it runs in a
-mount namespace of its own, in which its own share lies there. No privilege is needed for that but user namespaces.
+Debian's looks for its templates in /usr/share and nowhere else. Where they are not, it gets the package's own /usr/share, in
+a mount namespace that it has for itself.
 """
 
 import json
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
 from tests.servers import install
-from tests.servers.install import Missing, Program
 from tests.servers.process import WITHIN, found, running
 from tests.sidecar import free_port
 
+TEMPLATES = Path("/usr/share/prometheus/alertmanager/default.tmpl")
+
 
 class Alertmanager:
-    """A running one."""
+    """A running Alertmanager."""
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.url = f"http://127.0.0.1:{port}"
 
     @property
     def ready(self) -> bool:
-        """Whether it serves."""
+        """Whether it takes alerts."""
         try:
-            return self._get("/-/ready")[0] == 200
+            return self._ask("GET", "/-/ready")[0] == 200
         except (OSError, HTTPException):
             return False
 
-    def alerts(self) -> list[dict[str, Any]]:
-        """What it holds for not over."""
-        status, body = self._get("/api/v2/alerts")
+    def fire(self, alerts: Sequence[dict[str, str]]) -> None:
+        """Alerts by their labels, as Prometheus sends them."""
+        status, body = self._ask("POST", "/api/v2/alerts", json.dumps([{"labels": labels} for labels in alerts]))
         assert status == 200, body
-        found: list[dict[str, Any]] = json.loads(body)
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """What it knows: `labels`, `receivers`, and `status` with `inhibitedBy`."""
+        found: list[dict[str, Any]] = json.loads(self._ask("GET", "/api/v2/alerts")[1])
         return found
 
-    def _get(self, path: str) -> tuple[int, bytes]:
+    def _ask(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
         client = HTTPConnection("127.0.0.1", self.port, timeout=WITHIN)
         try:
-            client.request("GET", path)
+            client.request(method, path, body, {"Content-Type": "application/json"})
             answer = client.getresponse()
             return answer.status, answer.read()
         finally:
             client.close()
 
 
-def _runnable() -> tuple[Program, list[str]]:
-    """What to start, and what to say before its own arguments. Raises Missing."""
-    program = install.alertmanager()
-    share = Path(program.path).parents[1] / "share"
-    if share == Path("/usr/share") or not (share / "prometheus" / "alertmanager").is_dir():
-        return program, []
-    unshare = shutil.which("unshare")
-    apart = ["--map-root-user", "--mount"]
-    if unshare is None or subprocess.run([unshare, *apart, "true"], check=False, capture_output=True).returncode:
-        raise Missing("alertmanager: Debian's templates lie elsewhere, and there are no user namespaces here")
-    script = 'mount --bind "$0" /usr/share && exec "$@"'
-    return Program(unshare, {**program.environ, "PATH": "/usr/bin:/bin"}), [
-        *apart,
-        "sh",
-        "-c",
-        script,
-        str(share),
-        program.path,
-    ]
-
-
 @contextmanager
-def alertmanager(webhook: str) -> Iterator[Alertmanager]:
-    """One that notifies at once, and groups as its documentation advises."""
-    program, before = found(_runnable)
-    port = free_port()
+def alertmanager(config: str) -> Iterator[Alertmanager]:
+    """An Alertmanager, alone."""
+    program = found(install.alertmanager)
+    server = Alertmanager(free_port())
     with tempfile.TemporaryDirectory(prefix="alertmanager-") as folder:
-        config = Path(folder, "alertmanager.yml")
-        config.write_text(json.dumps({
-            "route": {"receiver": "tests", "group_by": ["alertname", "service"], "group_wait": "0s",
-                      "group_interval": "1s", "repeat_interval": "1h"},
-            "receivers": [{"name": "tests", "webhook_configs": [{"url": webhook, "send_resolved": True}]}],
-        }))  # fmt: skip
+        file = Path(folder, "alertmanager.yaml")
+        file.write_text(config)
         arguments = [
-            f"--config.file={config}", f"--storage.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}",
+            f"--config.file={file}", f"--storage.path={folder}/data", f"--web.listen-address=127.0.0.1:{server.port}",
             "--cluster.listen-address=", "--log.level=warn",
         ]  # fmt: skip
-        server = Alertmanager(port)
-        with running(program, [*before, *arguments], Path(folder), lambda: server.ready):
+        if not TEMPLATES.exists():
+            share = Path(program.path).parents[1] / "share"
+            within = ["-rm", "sh", "-c", 'mount --bind "$0" /usr/share && exec "$@"', str(share), program.path]
+            program, arguments = install.Program(shutil.which("unshare") or "unshare", {}), [*within, *arguments]
+        with running(program, arguments, Path(folder), lambda: server.ready):
             yield server

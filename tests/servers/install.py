@@ -1,8 +1,10 @@
 """Puts the real servers into .cache/servers, each once. `make servers` runs it, and so does the first test in need.
 
 rotel, MLServer, MLflow and KServe come from their wheels, each by a lock file in requirements/ into an environment of its
-own: they do not agree on what they need. prometheus and promtool are taken from PATH, or else from Debian's package: apt-get downloads and verifies it, dpkg-deb unpacks it, nothing is
-installed and nobody need be root. Only the standard library is used here: it runs before there is anything else.
+own: they do not agree on what they need. So does what checks dashboards and manifests, by deploy.lock: the schemas of every
+Kubernetes make it 110 MB. prometheus, promtool, Alertmanager and amtool are taken from PATH, or else from Debian's packages:
+apt-get downloads and verifies them, dpkg-deb unpacks them, nothing is installed and nobody need be root. Only the standard
+library is used here: it runs before there is anything else.
 """
 
 import fcntl
@@ -68,14 +70,29 @@ def prometheus() -> Program:
     return _in_path("prometheus") or _once("prometheus", lambda: _debian("prometheus"))
 
 
-def alertmanager() -> Program:
-    """The Alertmanager; Debian calls it by a longer name."""
-    return _in_path("alertmanager") or _once("prometheus-alertmanager", lambda: _debian("prometheus-alertmanager"))
-
-
 def promtool() -> Program:
     """Its tool, which checks expositions and tests rules."""
     return _in_path("promtool") or _once("prometheus", lambda: _debian("promtool"))
+
+
+def amtool() -> Program:
+    """Alertmanager's tool, which checks configurations and says where an alert would go."""
+    return _alertmanager("amtool")
+
+
+def alertmanager() -> Program:
+    """The Alertmanager itself."""
+    return _alertmanager("prometheus-alertmanager")
+
+
+def _alertmanager(name: str) -> Program:
+    package = "prometheus-alertmanager"
+    return _in_path(name) or _once(package, lambda: _debian(name, package))
+
+
+def checkers() -> Program:
+    """Python with what checks dashboards and manifests."""
+    return _python("deploy")
 
 
 def _in_path(name: str) -> Program | None:
@@ -156,8 +173,7 @@ def _start(path: str, libraries: Sequence[Callable[[], str]]) -> Program:
     raise Missing(f"{path} does not run: {said}")
 
 
-def _debian(name: str) -> Program:
-    package = name if name.startswith("prometheus-") else "prometheus"
+def _debian(name: str, package: str = "prometheus") -> Program:
     return _start(str(_unpacked(package) / "usr" / "bin" / name), (lambda: "",))
 
 
@@ -201,7 +217,7 @@ def _run(what: str, command: Sequence[str], folder: Path = ROOT) -> None:
 def main() -> int:
     """Have all; 1 and the reasons if one cannot be had."""
     status = 0
-    for find in (rotel, prometheus, promtool, alertmanager, mlserver, mlflow, kserve):
+    for find in (rotel, prometheus, promtool, amtool, checkers, mlserver, mlflow, kserve):
         try:
             print(f"    {find.__name__}: {os.path.relpath(find().path, ROOT)}")
         except Missing as reason:

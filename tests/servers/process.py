@@ -7,18 +7,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from tests.servers.install import Missing, Program
 
 WITHIN = 20.0
-T = TypeVar("T")
 TICK = 0.01
 
 
-def found(find: Callable[[], T]) -> T:
+def found(find: Callable[[], Program]) -> Program:
     """A program that is there; or else the test is skipped, or fails if GUARD_REQUIRE_SERVERS=1."""
     try:
         return find()

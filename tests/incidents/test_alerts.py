@@ -35,7 +35,7 @@ def test_generic() -> None:
     said.pop("guard")
     assert said.pop("key") == generic(Notice("resolved", opened(**lowered(route="POST /p")), 0, 1), AROUND)["key"]
     assert said == {
-        "format": "guard/alert/v1", "status": "firing", "kind": "mode", "severity": "warning",
+        "format": "guard/alert/v1", "status": "firing", "kind": "mode", "severity": "ticket",
         "summary": "The mode was lowered to rules", "service": "risk", "environment": "prod", "replica": "pod-1",
         "route": "POST /p", "target": None, "cause": {"mode": "rules", "who": "ann", "why": "bad"}, "answers_now": "rules",
         "back": "guard restore --route 'POST /p' --reason '…'", "owner": {"role": "incidents", "name": "sre"},
@@ -49,7 +49,7 @@ def test_generic() -> None:
 def test_alertmanager() -> None:
     (said,) = alertmanager(Notice("firing", opened(**breaker("open")), NOON, NOON + 30), AROUND)
     assert said["labels"] == {
-        "alertname": "GuardBreakerOpen", "service": "risk", "environment": "prod", "severity": "critical",
+        "alertname": "GuardBreakerOpen", "service": "risk", "environment": "prod", "severity": "page",
         "route": "POST /p", "target": "model", "owner": "sre",
     }  # fmt: skip
     assert said["annotations"]["runbook_url"] == "https://r"

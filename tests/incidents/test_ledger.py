@@ -71,7 +71,7 @@ def test_routes_are_incidents_of_their_own() -> None:
 def test_a_drill_is_told_as_information_and_a_kill_meanwhile_as_more() -> None:
     it = Dialogue()
     assert [one.opens.severity for one in it.notices(0, **lowered(why="drill"))] == ["info"]
-    assert [one.opens.severity for one in it.notices(1, **lowered(why="it does harm"))] == ["warning"]
+    assert [one.opens.severity for one in it.notices(1, **lowered(why="it does harm"))] == ["ticket"]
     assert it.says(2, **lowered(why="drill")) == []
 
 
@@ -91,7 +91,7 @@ def test_a_breaker_that_flaps_is_one_incident() -> None:
 
 def test_a_breaker_held_open_names_the_order_that_lets_it_go() -> None:
     (notice,) = Dialogue().notices(0, **breaker("open", why="forced_open"))
-    assert notice.opens.severity == "warning"
+    assert notice.opens.severity == "ticket"
     assert notice.opens.back.startswith('PUT /admin/v1/breakers {"route": "POST /p", "target": "model", "state": "auto"')
     assert Dialogue().says(0, name="breaker", route="POST /p", target="model", to="open", who="ann") == []
 
@@ -101,7 +101,7 @@ def test_a_budget_is_over_at_midnight_and_each_of_its_shares_is_told() -> None:
     spent = {"name": "budget", "daily": 20.0, "currency": "EUR"}
     assert it.says(0, share=0.76, alert_at=0.75, **spent) == [(FIRED, "budget")]
     (all_of_it,) = it.notices(60, share=1.02, alert_at=1.0, **spent)
-    assert all_of_it.opens.severity == "critical"
+    assert all_of_it.opens.severity == "page"
     assert it.says(DAY / 2 - 1) == []
     assert it.says(DAY / 2) == [(OVER, "budget"), (OVER, "budget")]
     assert it.says(DAY / 2 + 1, share=0.8, alert_at=0.75, **spent) == [(FIRED, "budget")]

@@ -106,7 +106,7 @@ def test_a_breaker_a_budget_and_a_policy(guard: Sidecar, hook: Receiver, model: 
     for _ in range(5):
         assert ask(guard) == 200
     (told,) = hook.wait(1, of("breaker"))
-    assert (told["route"], told["target"], told["severity"]) == ("POST /predict", "model", "critical")
+    assert (told["route"], told["target"], told["severity"]) == ("POST /predict", "model", "page")
     assert told["cause"] == {"why": "consecutive_failures"}
     assert told["answers_now"] == "rules"
     for _ in range(2):

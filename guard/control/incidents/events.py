@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 Kind: TypeAlias = Literal["mode", "breaker", "budget", "policy_refused", "contract_storm", "model_version"]
-Severity: TypeAlias = Literal["info", "warning", "critical"]
+Severity: TypeAlias = Literal["info", "ticket", "page"]
 Role: TypeAlias = Literal["incidents", "serving", "data_freshness", "model_quality"]
-SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
+SEVERITIES: Final[tuple[Severity, ...]] = ("info", "ticket", "page")
 
 DAY: Final = 86400.0
 DRILL: Final = "drill"
@@ -31,7 +31,7 @@ class Of(NamedTuple):
 KINDS: Final[Mapping[Kind, Of]] = {
     "mode": Of("GuardModeLowered", "incidents", 0.0),
     "breaker": Of("GuardBreakerOpen", "incidents", 60.0),
-    "budget": Of("GuardBudgetSpent", "serving", 0.0),
+    "budget": Of("GuardBudget", "serving", 0.0),
     "policy_refused": Of("GuardPolicyRefused", "serving", 0.0),
     "contract_storm": Of("GuardContractStorm", "data_freshness", 60.0),
     "model_version": Of("GuardModelVersionChanged", "model_quality", 0.0),
@@ -90,7 +90,7 @@ def _mode(fields: Fields, _: float) -> Iterator[Change]:
     back = f"guard restore --route '{route}' --reason '…'" if route is not None else "guard restore --reason '…'"
     yield Opens(
         subject,
-        "info" if why == DRILL else "warning",
+        "info" if why == DRILL else "ticket",
         f"The mode was lowered to {mode}" + (" by the kill file" if file else ""),
         {"mode": mode, "who": who, "why": why},
         "remove the kill file" if file else back,
@@ -109,7 +109,7 @@ def _breaker(fields: Fields, _: float) -> Iterator[Change]:
         order = f'PUT /admin/v1/breakers {{"route": "{route}", "target": "{target}", "state": "auto", "reason": "…"}}'
         yield Opens(
             subject,
-            "warning" if why == "forced_open" else "critical",
+            "ticket" if why == "forced_open" else "page",
             f"The breaker of {target} is open: it is not asked",
             {"why": why},
             order if why == "forced_open" else "guard status (it closes by itself, once probes are answered well)",
@@ -121,7 +121,7 @@ def _budget(fields: Fields, wall: float) -> Iterator[Change]:
     spent = f"{fields['alert_at']:.0%}"
     yield Opens(
         Subject("budget", detail=f"{int(wall // DAY)} {spent}"),
-        "critical" if fields["alert_at"] >= 1.0 else "warning",
+        "page" if fields["alert_at"] >= 1.0 else "ticket",
         f"{spent} of the day's budget is spent",
         {name: fields[name] for name in ("share", "alert_at", "daily", "currency")},
         "guard kill --to rules --reason '…' spends nothing; the day ends at midnight UTC",
@@ -133,7 +133,7 @@ def _refused(fields: Fields, _: float) -> Iterator[Change]:
     errors = list(fields.get("errors", ()))
     yield Opens(
         Subject("policy_refused"),
-        "warning",
+        "ticket",
         "The policy on disk is refused; the one before stays in force",
         {"in_force": fields.get("in_force", ""), "mistakes": len(errors), "errors": errors[:MOST_ERRORS]},
         "guard check POLICY, then mend the file: it is read by itself",
@@ -148,7 +148,7 @@ def _storm(fields: Fields, _: float) -> Iterator[Change]:
     route = fields["route"]
     yield Opens(
         Subject("contract_storm", route),
-        "warning",
+        "ticket",
         f"{fields['share']:.0%} of requests break the contract",
         {name: fields[name] for name in ("share", "requests", "field", "code")},
         f"guard observe --route '{route}' --ttl 15m --reason '…' (if it is the contract that is wrong)",

@@ -77,8 +77,9 @@ fuzz: .cache/fuzz/.stamp  ## fuzz the edges, JSON and the policy by coverage, SE
 	@status=0; for target in $(FUZZED); do .cache/fuzz/bin/python fuzz/run.py $$target --seconds $(SECONDS) || status=1; done; exit $$status
 
 # Not for shipping and not for guard's environment either: servers that others wrote, which tests let guard talk to.
-.cache/servers/.stamp: requirements/servers.lock tests/servers/install.py
-	@echo "[+] rotel and prometheus, in .cache/servers"
+SERVERS := rotel mlserver mlflow kserve
+.cache/servers/.stamp: $(SERVERS:%=requirements/%.lock) tests/servers/install.py
+	@echo "[+] $(SERVERS) and prometheus, in .cache/servers"
 	@$(PYTHON) tests/servers/install.py
 	@touch $@
 

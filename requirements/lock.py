@@ -15,7 +15,8 @@ sets = {
     "dev": runtime + project["project"]["optional-dependencies"]["demo"] + project["dependency-groups"]["dev"],
     "bench": runtime + project["dependency-groups"]["bench"],
     "fuzz": runtime + project["dependency-groups"]["fuzz"],
-    "servers": project["dependency-groups"]["servers"],
+    # Servers that tests talk to, each in an environment of its own.
+    **{name: project["dependency-groups"][name] for name in ("rotel", "mlserver", "mlflow", "kserve")},
 }
 
 subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "uv"], check=True)

@@ -81,7 +81,6 @@ class Wanted:
 class Signature:
     """What an MLmodel file says."""
 
-    name: str  # of the file, for comments
     inputs: Mapping[str, Field]
     outputs: Mapping[str, Field]
     params: Mapping[str, Field]

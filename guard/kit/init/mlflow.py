@@ -5,7 +5,7 @@ from typing import Final
 
 from guard.kit.init.draft import Field, Found, Route, Signature, Wanted
 from guard.kit.init.server import Server, answering
-from guard.kit.init.words import counted, line
+from guard.kit.init.words import line
 
 ASKED: Final = ("/ping", "/health", "/version")
 _VERSION: Final = re.compile(rb"\s*\d{1,3}\.\d{1,4}\.\d{1,4}[0-9A-Za-z.+-]{0,20}\s*\Z")
@@ -44,10 +44,9 @@ def _route(why: str, signature: Signature | None) -> Route:
         safe = name.replace("~", "~0").replace("/", "~1")
         shape = {"at": f"/params/{safe}", **field.shape, "required": False}
         inputs[name if name not in inputs else f"params.{name}"] = Field(shape, field.source)
-    sizes = f"{counted(len(inputs), 'input')} and {counted(len(signature.outputs), 'output')}"
     version = (f"model_uuid {line(signature.version, 40)}: what `release.version` would be.",) if signature.version else ()
     settings, reasons = {}, {}
     if signature.unmapped:
         settings, reasons = {"undeclared": "pass"}, {"undeclared": "an input could not be declared, see above"}
-    notes = (f"{sizes}, from {signature.name}.", *version, *signature.notes)
+    notes = (*version, *signature.notes)
     return Route(_KEY, "mlflow", why, settings, reasons, inputs, dict(signature.outputs), notes=notes)

@@ -54,7 +54,6 @@ def read(path: Path) -> Signature:
     if unmapped and len(inputs) == 1:  # a bare row would be taken for it
         inputs = {}
     return Signature(
-        name="MLmodel",
         inputs=inputs,
         outputs=_placed(outputs),
         params=_params(_json(declared, "params", notes), notes),

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from guard.kit.init.draft import MOST_MODELS, Field, Found, Route, Shape, Wanted
 from guard.kit.init.server import Heard, Server, answering, listed, mapping
-from guard.kit.init.words import counted, line, nameable, route, slug
+from guard.kit.init.words import line, nameable, route, slug
 
 TYPES: Final = {
     "BOOL": "boolean", "UINT8": "integer", "UINT16": "integer", "UINT32": "integer", "UINT64": "integer",
@@ -17,6 +17,11 @@ TYPES: Final = {
     "FP64": "number", "BF16": "number", "BYTES": "string",
 }  # fmt: skip
 ASKED: Final = ("/v2", "/v2/health/live", "/v2/health/ready", "/v2/docs", "/v2/docs/dataplane.json", "/v1/models")
+OWN: Final = {
+    "mlserver": ("GET /v2/models/{model}/docs", "GET /v2/models/{model}/docs/dataplane.json"),
+    "triton": ("GET /v2/models/{model}/config", "GET /v2/models/{model}/stats"),
+}
+"""What clients of one server read of a model, by the server's name."""
 _MOST_RANK: Final = 16
 _MOST_TENSORS: Final = 1000
 _READY: Final = "/v2/health/ready"
@@ -50,8 +55,9 @@ def find(server: Server, wanted: Wanted) -> Found | None:
             ("GET /v2/models/{model}", "GET /v2/models/{model}/ready", "GET /v2/models/{model}/versions/{version}",
              "GET /v2/models/{model}/versions/{version}/ready"), "metadata and readiness of models"
         )  # fmt: skip
+        passed |= dict.fromkeys(OWN.get(str(told.get("name")), ()), "what this server says of a model besides")
     return Found(
-        server=f"{said or 'a server'} that speaks the Open Inference Protocol",
+        server=f"{said or 'a server'}, which speaks the Open Inference Protocol",
         routes=tuple(routes),
         passed=passed,
         probe=_READY if f"GET {_READY}" in passed else "",
@@ -114,26 +120,21 @@ def _route(server: Server, name: str) -> Route | None:
     said = mapping(heard.document)
     notes: list[str] = []
     inputs = dict(_fields(listed(said.get("inputs")), path, notes))
-    outputs = dict(_fields(listed(said.get("outputs")), path, notes))
+    outputs = {name: _answered(name, one) for name, one in _fields(listed(said.get("outputs")), path, notes)}
     if len(outputs) > 1:  # a request may ask for some of them
         outputs = {name: Field({**one.shape, "required": False}, one.source) for name, one in outputs.items()}
-    for side, fields in (("inputs", inputs), ("outputs", outputs)):
-        if not fields:
-            notes.append(f"GET {line(path)} declares no {side}: nothing declared.")
+    if empty := [side for side, fields in (("inputs", inputs), ("outputs", outputs)) if not fields]:
+        notes.append(f"Nothing declared: GET {line(path)} declares no {' and no '.join(empty)}.")
     if versions := [line(one, 20) for one in listed(said.get("versions"))[:5]]:
         copied = f"{key.removeprefix('POST ').removesuffix('/infer')}/versions/{{version}}/infer"
         notes.append(f"Versions {', '.join(versions)}. Clients that name one need a copy of this route at {copied}")
+    if said.get("platform"):
+        notes.insert(0, f"Its platform is {line(said['platform'], 40)}.")
     settings, reasons = {}, {}
     if inputs and len(inputs) < len(listed(said.get("inputs"))):
         settings["undeclared"] = "pass"
         reasons["undeclared"] = "an input could not be declared, see above"
-    return Route(key, "oip", made.why, settings, reasons, inputs, outputs, notes=(_summary(said, inputs, outputs), *notes))
-
-
-def _summary(said: dict[str, Any], inputs: object, outputs: object) -> str:
-    platform = f"{line(said['platform'], 40)}, " if said.get("platform") else ""
-    sizes = [counted(len(one), what) for one, what in ((inputs, "input"), (outputs, "output"))]  # type: ignore[arg-type]
-    return f"{platform}{' and '.join(sizes)}."
+    return Route(key, "oip", made.why, settings, reasons, inputs, outputs, notes=tuple(notes))
 
 
 def _fields(entries: list[Any], path: str, notes: list[str]) -> Iterator[tuple[str, Field]]:
@@ -151,13 +152,27 @@ def _fields(entries: list[Any], path: str, notes: list[str]) -> Iterator[tuple[s
 
 
 def tensor(datatype: str, shape: list[int] | None) -> Shape:
-    """The field of a tensor. One value for each instance is a scalar, and its shape [-1] or [-1, 1] as the client likes."""
-    kind = TYPES[datatype]
-    if not shape:
-        return {"type": kind, "datatype": datatype} if shape == [] else {"type": "array", "datatype": datatype}
-    if shape[1:] in ([], [1]):
-        return {"type": kind, "datatype": datatype} | ({} if shape[0] == -1 else {"shape": shape})
-    return {"type": "array", "datatype": datatype, "shape": shape, "items": {"type": kind}}
+    """The field of a tensor. Where the first dimension is -1 it counts instances, and else the tensor is one instance.
+
+    One value for each instance is a scalar; its shape may be [-1] or [-1, 1], as the client likes.
+    """
+    made: Shape = {"type": TYPES[datatype], "datatype": datatype}
+    if shape is None:
+        return {**made, "type": "array"}
+    if shape[:1] == [-1] and shape[1:] in ([], [1]):
+        return made
+    if set(shape) <= {1}:
+        return {**made, "shape": shape} if shape else made
+    return {**made, "type": "array", "shape": shape, "items": {"type": TYPES[datatype]}}
+
+
+def _answered(name: str, field: Field) -> Field:
+    """An output whose first dimension is a size does not count instances: it is there as a whole."""
+    if field.shape.get("shape", [-1])[0] in (-1, 1):
+        return field
+    safe = name.replace("~", "~0").replace("/", "~1")
+    whole = {key: value for key, value in field.shape.items() if key != "items"}
+    return Field({"at": f"/{safe}", **whole}, field.source)
 
 
 def _shape(value: Any) -> list[int] | None:

@@ -52,9 +52,10 @@ def _found(server: Server, document: dict[str, Any], path: str, wanted: Wanted) 
     info = mapping(document.get("info"))
     title = line(info.get("title", ""), 60)
     bento = " by BentoML" if "x-bentoml-name" in str(document.get("paths"))[: 1 << 20] else ""
+    version = line(info.get("version", ""), 20)
     ready = [one for one in HEALTH if server.get(one).fine and f"GET {one}" in passed]
     return Found(
-        server=f"{title or 'a service'} {line(info.get('version', ''), 20)}, documented in {path}{bento}",
+        server=f"{title or 'a service'}{'' if version in ('', 'None') else ' ' + version}, documented in {path}{bento}",
         routes=tuple(reader.routes),
         passed=passed,
         probe=ready[0] if ready else "",
@@ -95,18 +96,21 @@ class _Reader:
             self.notes.append(f"not listed: {', '.join(keys[:5])}{more}: {why}")
 
     def _post(self, key: str, operation: dict[str, Any]) -> None:
-        content = mapping(self._resolved(operation.get("requestBody")).get("content"))
+        body = self._resolved(operation.get("requestBody"))
+        content = mapping(body.get("content"))
         json = next((kind for kind in content if _is_json(kind)), None)
         if json is None and content and all(_MEDIA.match(kind) for kind in content):
             self.routes.append(self._made(key, operation, {"content": list(content)}))
         elif json is None or len(content) > 1:
             why = "takes no body" if not content else "takes bodies of several kinds, which no contract says"
             self.passed[key] = f"in {self._path}: {why}"
-        elif self._resolved(operation.get("requestBody")).get("required") is not True:
-            made = self._made(key, operation, {})
-            self.routes.append(made.noted("Nothing declared of the request: its body may be left out."))
         else:
-            self.routes.append(self._made(key, operation, {}, mapping(content[json]).get("schema", {})))
+            schema = mapping(content[json]).get("schema", {})
+            if body.get("required") is not True and not self._requests.needs_members(schema):
+                made = self._made(key, operation, {})
+                self.routes.append(made.noted("Nothing declared of the request: its body may be left out."))
+            else:
+                self.routes.append(self._made(key, operation, {}, schema))
 
     def _made(self, key: str, operation: dict[str, Any], settings: dict[str, Any], schema: Any = None) -> Route:
         spoken = self._dialect == "vertex"

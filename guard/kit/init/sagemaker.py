@@ -17,6 +17,7 @@ def find(server: Server, wanted: Wanted) -> Found | None:
     if wanted.dialect == "sagemaker":
         why = "by --dialect"
     nothing = "Nothing declared: a container of SageMaker says nothing of its model."
-    routes = (Route("POST /invocations", "sagemaker", why, notes=(nothing,)),)
+    kinds = "Bodies that are neither JSON nor CSV are refused: 415. Then `content: [image/jpeg]`, or what they are."
+    routes = (Route("POST /invocations", "sagemaker", why, notes=(nothing, kinds)),)
     probe = "/ping" if "GET /ping" in passed else ""
     return Found("a container with SageMaker's routes", routes, passed, probe, "sagemaker-model")

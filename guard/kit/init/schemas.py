@@ -44,6 +44,14 @@ class Schemas:
         """The schema without references, `allOf` and null: what it says is all in one mapping. Raises Unmapped."""
         return self._plain(schema, frozenset(), 0)
 
+    def needs_members(self, schema: Any) -> bool:
+        """Whether only an object with some member fits: then no body is no request, whatever `required` says of it."""
+        try:
+            said = self.plain(schema)
+        except Unmapped:
+            return False
+        return said.get("nullable") is not True and bool(listed(said.get("required")))
+
     def _plain(self, schema: Any, seen: frozenset[str], depth: int) -> dict[str, Any]:
         self._steps += 1
         if self._steps > MOST_STEPS or depth > 4 * DEEPEST:
@@ -267,7 +275,7 @@ def _bounds(said: dict[str, Any], kind: str, unsaid: list[str]) -> Shape:
                 bounds.append((math.floor(beyond * way) + 1) * way)
             else:
                 bounds.append(beyond)
-                unsaid.append(f"{exclusive} {scalar(beyond)}, which it excludes itself")
+                unsaid.append(f"{exclusive}, for {scalar(beyond)} itself passes")
         if bounds:
             found[ours] = max(bounds) if way > 0 else min(bounds)
         unsaid += [

@@ -3,19 +3,18 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from guard.kit.init.draft import WIDE, Draft, Field, Route
+from guard.kit.init.draft import Draft, Field, Route
 from guard.kit.init.words import flow, line, scalar
 
 MOST_COMMENT: Final = 180
 _HEAD: Final = """\
 # A draft by `guard init`, to be read and made yours. The model server at {upstream}
 # is {server}.
-# Nothing is enforced yet: violations are counted, and every request is forwarded as it came. What the server did not say
-# is not here: bounds, units, sensitivity, what to answer without the model (`fallback`). Then `enforcement: enforce`.
+# Nothing is enforced yet: violations are counted, and every request is forwarded as it came. `max_body` and `timeout` are
+# not from the server but so wide that nothing breaks; set what you measure. What the server did not say is not here:
+# bounds, units, sensitivity, what to answer without the model (`fallback`). Add it, and then `enforcement: enforce`.
 """
 _SETTINGS: Final = ("rows", "columns", "content", "undeclared", "stream")
-_OBSERVE: Final = "counted, not denied"
-_WIDE: Final = "not from the server: wide enough to break nothing; set what you measure"
 
 
 def write(draft: Draft) -> str:
@@ -58,14 +57,12 @@ def _route(route: Route) -> Iterator[str]:
     yield from (f"  # {line(note, MOST_COMMENT)}" for note in route.notes)
     yield f"  {_key(route.key)}:"
     yield _said(f"    dialect: {route.dialect}", route.why)
-    yield _said("    enforcement: observe", _OBSERVE)
+    yield "    enforcement: observe"
     for name in _SETTINGS:
         if name in route.settings:
             setting = f"    {name}: {flow(route.settings[name])}"
             yield _said(setting, route.reasons[name]) if name in route.reasons else setting
-    for name, value in route.limits.items():
-        text = f"    {name}: {flow(value)}"
-        yield _said(text, _WIDE) if name == next(iter(WIDE)) else text
+    yield from (f"    {name}: {flow(value)}" for name, value in route.limits.items())
     yield from _fields("input", route.inputs)
     yield from _fields("output", route.outputs)
 

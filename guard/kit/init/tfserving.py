@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from guard.kit.init.draft import MOST_MODELS, Field, Found, Route, Shape, Wanted
 from guard.kit.init.server import Server, listed, mapping
-from guard.kit.init.words import counted, line, nameable, route, slug
+from guard.kit.init.words import line, nameable, route, slug
 
 TYPES: Final = {
     "DT_FLOAT": "number", "DT_DOUBLE": "number", "DT_HALF": "number", "DT_BFLOAT16": "number", "DT_INT8": "integer",
@@ -84,8 +84,7 @@ def _predict(made: Route, signature: dict[str, Any], path: str, others: list[str
     if others:
         names = ", ".join(line(one, 40) for one in others[:5])
         notes.append(f"Requests that name another signature ({names}) are held against this one, too.")
-    sizes = f"{counted(len(inputs), 'input')} and {counted(len(outputs), 'output')}"
-    return Route(made.key, made.dialect, made.why, settings, reasons, inputs, outputs, notes=(f"{sizes}.", *notes))
+    return Route(made.key, made.dialect, made.why, settings, reasons, inputs, outputs, notes=tuple(notes))
 
 
 def _fields(tensors: dict[str, Any], source: str, notes: list[str]) -> Iterator[tuple[str, Field]]:

@@ -14,7 +14,7 @@ MOST_NAME: Final = 200
 """Characters of a field's name; YAML ends a key at 1,024."""
 
 _PLAIN: Final = re.compile(
-    r"(?:[A-Za-z_/][A-Za-z0-9_./*-]*(?: [A-Za-z0-9_./(-][A-Za-z0-9_./()-]*)*|[0-9]{1,6}(?:s|m|MiB)|https?://[a-z0-9.-]+(?::[0-9]+)?)\Z",
+    r"(?:[A-Za-z_/][A-Za-z0-9_./*-]*(?: [A-Za-z0-9_./(-][A-Za-z0-9_./()*-]*)*|[0-9]{1,6}(?:s|m|MiB)|https?://[a-z0-9.-]+(?::[0-9]+)?)\Z",
     re.ASCII,
 )
 _TRUTHY: Final = frozenset(("y", "n", "yes", "no", "on", "off"))

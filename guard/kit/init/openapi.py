@@ -11,7 +11,7 @@ from guard.kit.init import bodies
 from guard.kit.init.draft import MOST_ROUTES, Found, Route, Wanted
 from guard.kit.init.schemas import Schemas
 from guard.kit.init.server import Server, answering, mapping
-from guard.kit.init.words import line, slug
+from guard.kit.init.words import MOST_KEY, line, slug
 from guard.policy.observed import CONTROL_PLANE
 from guard.policy.routes import RouteInvalid, RouteTable, template
 from guard.proxy.values import Refused
@@ -174,6 +174,8 @@ def _key(method: str, path: str) -> tuple[str, str]:
     words = {word for segment in path.lower().split("/") for word in (segment, *re.split(r"[-_:.]", segment))}
     if words & _OPERATORS or _is_managed(path):
         return "", "for operators, by its path"
+    if len(path) > MOST_KEY:
+        return "", "its path is too long"
     names: Iterator[int] = iter(range(1 << 16))
     key = f"{method} " + _VARIABLE.sub(lambda found: _variable(found[1], next(names)), path)
     try:

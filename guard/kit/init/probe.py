@@ -64,7 +64,7 @@ class Probe:
 
     def ahead(self, paths: Iterable[str]) -> None:
         """Ask for several at once: a slow server is waited for once. Raises Unreachable where nothing at all comes back."""
-        self._runner.run(self._several(list(paths)))
+        self._runner.run(self._several(list(dict.fromkeys(paths))))
         if not any(heard.status for heard in self._heard.values()):
             raise Unreachable(next(heard.why for heard in self._heard.values()))
 

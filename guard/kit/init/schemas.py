@@ -128,7 +128,7 @@ class Schemas:
         if depth > DEEPEST:
             raise Unmapped("too deep")
         reference = schema.get("$ref") if isinstance(schema, dict) else None
-        if reference is not None and reference in seen:
+        if isinstance(reference, str) and reference in seen:
             raise Unmapped("it refers to itself")
         below = seen | {reference} if isinstance(reference, str) else seen
         said = self._plain(schema, seen, depth)

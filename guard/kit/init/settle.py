@@ -16,6 +16,7 @@ from guard.policy.document import MAX_BYTES
 from guard.policy.errors import PolicyError, PolicyInvalid
 from guard.policy.load import load
 from guard.policy.plan import Means, compile_plan
+from guard.policy.routes import template, ties
 
 ROUNDS: Final = 24
 _NAME: Final = Path("draft")
@@ -28,7 +29,10 @@ class Unsettled(Exception):  # noqa: N818 — a word of the domain
 
 def settle(draft: Draft) -> tuple[str, Draft]:
     """The text that guard serves as it is, and the draft that says it. Raises Unsettled."""
+    draft = _untied(draft)
     for _ in range(ROUNDS):
+        if not draft.found.routes and not draft.found.passed:
+            raise Unsettled("guard refuses every route that was found")
         text = write(draft)
         if len(text.encode("utf-8", "replace")) > MAX_BYTES:
             draft = _smaller(draft)
@@ -41,6 +45,23 @@ def settle(draft: Draft) -> tuple[str, Draft]:
             continue
         return text, draft
     raise Unsettled("the draft is still not accepted after taking away what is not; declare this server by hand")
+
+
+def _untied(draft: Draft) -> Draft:
+    """The draft without routes that could match the same request as an earlier one."""
+    found = draft.found
+    keys = [*(route.key for route in found.routes), *found.passed]
+    tied = dict(ties({key: template(key) for key in dict.fromkeys(keys)}))
+    notes = (f"not listed: {later}: could match the same requests as {earlier}" for later, earlier in tied.items())
+    return replace(
+        draft,
+        found=replace(
+            found,
+            routes=tuple(route for route in found.routes if route.key not in tied),
+            passed={key: why for key, why in found.passed.items() if key not in tied},
+            notes=(*found.notes, *notes),
+        ),
+    )
 
 
 def _smaller(draft: Draft) -> Draft:
@@ -59,7 +80,7 @@ def _smaller(draft: Draft) -> Draft:
 def _without(draft: Draft, errors: tuple[PolicyError, ...]) -> Draft:
     """The draft without what the errors are about. Raises Unsettled for an error about anything but a route."""
     routes = {route.key: route for route in draft.found.routes}
-    passed, notes = dict(draft.found.passed), list(draft.found.notes)
+    notes = list(draft.found.notes)
     for error in errors:
         match error.path:
             case ("routes", str(key), *below) if key in routes:
@@ -69,14 +90,9 @@ def _without(draft: Draft, errors: tuple[PolicyError, ...]) -> Draft:
                     notes.append(f"not listed: {key}: {error.message}")
                 else:
                     routes[key] = repaired
-            case ("routes", str(key), *_):
-                if passed.pop(key, None) is not None:
-                    notes.append(f"not listed: {key}: {error.message}")
             case _:
                 raise Unsettled(f"guard refuses what was found: {line(error, 200)}")
-    if not routes and not passed:
-        raise Unsettled("guard refuses every route that was found")
-    found = replace(draft.found, routes=tuple(routes.values()), passed=passed, notes=tuple(notes))
+    found = replace(draft.found, routes=tuple(routes.values()), notes=tuple(notes))
     return replace(draft, found=found)
 
 

@@ -13,6 +13,9 @@ from guard.policy.routes import RouteInvalid, template
 MOST_NAME: Final = 200
 """Characters of a field's name; YAML ends a key at 1,024."""
 
+MOST_KEY: Final = 400
+"""Characters of a route's key, encoded."""
+
 _PLAIN: Final = re.compile(
     r"(?:[A-Za-z_/][A-Za-z0-9_./*-]*(?: [A-Za-z0-9_./(-][A-Za-z0-9_./()*-]*)*|[0-9]{1,6}(?:s|m|MiB)|https?://[a-z0-9.-]+(?::[0-9]+)?)\Z",
     re.ASCII,
@@ -80,6 +83,8 @@ def route(method: str, prefix: str, name: str, suffix: str = "") -> str | None:
     if not nameable(name):
         return None
     key = f"{method} {prefix}{quote(name, safe=_UNRESERVED)}{suffix}"
+    if len(key) > MOST_KEY:
+        return None
     try:
         template(key)
     except RouteInvalid:

@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 Shape = dict[str, Any]
 """A field's keys and values as the policy has them; nested fields are shapes too."""
 
-WIDE: Final[Mapping[str, Any]] = {"max_body": "16MiB", "timeout": {"attempt": "30s", "request": "60s"}}
+WIDE: Final[Mapping[str, Any]] = {"max_body": "8MiB", "timeout": {"attempt": "30s", "request": "60s"}}
 """A draft must not break what works: limits so wide that they need no knowledge of the model."""
-GENERATES: Final[Mapping[str, Any]] = {"max_body": "16MiB", "timeout": {"attempt": "9m", "idle": "2m", "request": "10m"}}
+GENERATES: Final[Mapping[str, Any]] = {"max_body": "8MiB", "timeout": {"attempt": "9m", "idle": "2m", "request": "10m"}}
 """The same for what writes text: openai-python waits ten minutes."""
 
 MOST_ROUTES: Final = 200

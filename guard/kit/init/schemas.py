@@ -113,7 +113,7 @@ class Schemas:
         raise Unmapped("one of several types")
 
     def _values(self, schema: dict[str, Any]) -> list[Any] | None:
-        return [schema["const"]] if "const" in schema else schema.get("enum")
+        return [schema["const"]] if "const" in schema else listed(schema["enum"]) if "enum" in schema else None
 
     def field(self, schema: Any, source: str, *, required: bool = True) -> Field:
         """The field of a value. `source` says where the schema stands. Raises Unmapped."""

@@ -10,6 +10,8 @@ from guard.kit.init.words import line
 ASKED: Final = ("/ping", "/health", "/version")
 _VERSION: Final = re.compile(rb"\s*\d{1,3}\.\d{1,4}\.\d{1,4}[0-9A-Za-z.+-]{0,20}\s*\Z")
 _KEY: Final = "POST /invocations"
+_PARAMS: Final = "params"
+"""The member beside the rows; a column of that name has its place."""
 
 
 def find(server: Server, wanted: Wanted) -> Found | None:
@@ -40,10 +42,10 @@ def _route(why: str, signature: Signature | None) -> Route:
             "Nothing declared: MLflow says nothing of its model over HTTP. `guard init --mlmodel PATH` reads it."
         )
     inputs = dict(signature.inputs)
-    for name, field in signature.params.items():
-        safe = name.replace("~", "~0").replace("/", "~1")
-        shape = {"at": f"/params/{safe}", **field.shape, "required": False}
-        inputs[name if name not in inputs else f"params.{name}"] = Field(shape, field.source)
+    if signature.params:
+        fields = {name: {**field.shape, "required": False} for name, field in signature.params.items()}
+        told = "; ".join(f"{line(name, 30)}: {field.source}" for name, field in signature.params.items())
+        inputs.setdefault(_PARAMS, Field({"type": "object", "required": False, "fields": fields}, told))
     version = (f"model_uuid {line(signature.version, 40)}: what `release.version` would be.",) if signature.version else ()
     settings, reasons = {}, {}
     if signature.unmapped:

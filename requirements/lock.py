@@ -14,6 +14,7 @@ sets = {
     "demo": runtime + project["project"]["optional-dependencies"]["demo"],
     "dev": runtime + project["project"]["optional-dependencies"]["demo"] + project["dependency-groups"]["dev"],
     "bench": runtime + project["dependency-groups"]["bench"],
+    "docs": project["dependency-groups"]["docs"],
     "fuzz": runtime + project["dependency-groups"]["fuzz"],
     # Servers that tests talk to, each in an environment of its own.
     **{name: project["dependency-groups"][name] for name in ("rotel", "mlserver", "mlflow", "kserve")},

@@ -12,7 +12,7 @@ from guard.kit.init.draft import MOST_ROUTES, Found, Route, Wanted
 from guard.kit.init.schemas import Schemas
 from guard.kit.init.server import Server, answering, mapping
 from guard.kit.init.words import MOST_KEY, line, slug
-from guard.policy.observed import CONTROL_PLANE
+from guard.policy.management import every
 from guard.policy.routes import RouteInvalid, RouteTable, template
 from guard.proxy.values import Refused
 
@@ -28,7 +28,7 @@ _OPERATORS: Final = frozenset((
     "loglevel", "cache", "flush", "metrics", "pull", "push", "delete", "weights",
 ))  # fmt: skip
 """Words of a path by which something is meant for operators, or scrapers."""
-_MANAGED: Final = RouteTable((f"POST {path}", True) for path in CONTROL_PLANE)
+_MANAGED: Final = RouteTable((f"POST {path}", True) for path in every())
 _VARIABLE: Final = re.compile(r"\{([^{}/]*)\}")
 _MEDIA: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*\Z", re.ASCII)
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z", re.ASCII)

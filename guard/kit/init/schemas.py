@@ -176,8 +176,8 @@ class Schemas:
             raise Unmapped("an enum without values" if not members else "an enum of too many values")
         if all(isinstance(one, str) and nameable(one) for one in members):
             return {"enum": list(dict.fromkeys(members)), **null}
-        if all(type(one) is bool for one in members) and set(members) == {True, False}:
-            return {"type": "boolean", **null}
+        if all(type(one) is bool for one in members):
+            return {"type": "boolean", **({} if len(set(members)) == 2 else {"enum": members[:1]}), **null}
         if all(type(one) is int for one in members):
             return {"type": "integer", "enum": list(dict.fromkeys(members)), **null}
         if all(type(one) in (int, float) and math.isfinite(one) for one in members):

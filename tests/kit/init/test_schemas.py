@@ -45,6 +45,7 @@ def field(schema: Any, **how: Any) -> Field:
         ({"type": "integer", "enum": [0, 1]}, {"type": "integer", "enum": [0, 1]}),
         ({"enum": [0, 0.5]}, {"type": "number", "enum": [0, 0.5]}),
         ({"enum": [True, False]}, {"type": "boolean"}),
+        ({"const": True}, {"type": "boolean", "enum": [True]}),
         ({"anyOf": [{"const": "a"}, {"enum": ["b", "c"]}]}, {"enum": ["a", "b", "c"]}),
         ({"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "string", "nullable": True}),
         ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, {"type": "number"}),

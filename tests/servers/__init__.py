@@ -9,5 +9,6 @@ managers: on loopback, on a free port, ended by process id:
         server.folder   # the model's files, and the server's log
         server.kill(); server.start()   # on the same port
 
-Where a server cannot be had the test is skipped with the reason, or fails if GUARD_REQUIRE_SERVERS=1.
+`fake` starts those that cannot be installed, each written from its specification in `fakes`: Triton, TensorFlow Serving,
+Vertex AI, SageMaker, the OpenAI API. Where a server cannot be had the test is skipped with the reason, or fails if GUARD_REQUIRE_SERVERS=1.
 """

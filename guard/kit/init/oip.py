@@ -50,12 +50,11 @@ def find(server: Server, wanted: Wanted) -> Found | None:
         routes.append(_any())
     said = " ".join(line(told[key], 40) for key in ("name", "version") if told.get(key))
     passed = answering(server, *(path for path in ASKED if path != "/v1/models"))
-    if told:
-        passed |= dict.fromkeys(
-            ("GET /v2/models/{model}", "GET /v2/models/{model}/ready", "GET /v2/models/{model}/versions/{version}",
-             "GET /v2/models/{model}/versions/{version}/ready"), "metadata and readiness of models"
-        )  # fmt: skip
-        passed |= dict.fromkeys(OWN.get(str(told.get("name")), ()), "what this server says of a model besides")
+    passed |= dict.fromkeys(
+        ("GET /v2/models/{model}", "GET /v2/models/{model}/ready", "GET /v2/models/{model}/versions/{version}",
+         "GET /v2/models/{model}/versions/{version}/ready"), "metadata and readiness of models"
+    )  # fmt: skip
+    passed |= dict.fromkeys(OWN.get(str(told.get("name")), ()), "what this server says of a model besides")
     return Found(
         server=f"{said or 'a server'}, which speaks the Open Inference Protocol",
         routes=tuple(routes),

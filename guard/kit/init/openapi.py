@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from guard.dialects import DIALECTS
 from guard.kit.init import bodies
 from guard.kit.init.draft import MOST_ROUTES, Found, Route, Wanted
 from guard.kit.init.schemas import Schemas
 from guard.kit.init.server import Server, answering, mapping
 from guard.kit.init.words import MOST_KEY, line, slug
-from guard.policy.management import every
+from guard.policy.management import OTHERS
 from guard.policy.routes import RouteInvalid, RouteTable, template
 from guard.proxy.values import Refused
 
@@ -20,7 +21,7 @@ DOCUMENTS: Final = ("/openapi.json", "/docs.json", "/v2/docs/dataplane.json")
 DOCS: Final = ("/docs", "/redoc")
 HEALTH: Final = ("/readyz", "/health", "/healthz", "/ready", "/livez", "/ping")
 ASKED: Final = (*DOCUMENTS, *DOCS, *HEALTH)
-DIALECTS: Final = ("", "json", "vertex")
+SPOKEN: Final = ("", "json", "vertex")
 
 _OPERATORS: Final = frozenset((
     "admin", "management", "manage", "internal", "debug", "shutdown", "restart", "reload", "reset", "load", "unload",
@@ -28,7 +29,10 @@ _OPERATORS: Final = frozenset((
     "loglevel", "cache", "flush", "metrics", "pull", "push", "delete", "weights",
 ))  # fmt: skip
 """Words of a path by which something is meant for operators, or scrapers."""
-_MANAGED: Final = RouteTable((f"POST {path}", True) for path in every())
+_MANAGED: Final = RouteTable((f"POST {path}", True) for path in dict.fromkeys((
+    *OTHERS, *(path for name, dialect in DIALECTS.items() if name != "sagemaker" for path in dialect.management)
+)))  # fmt: skip
+"""SageMaker's `/models/*` loads models there, and is `/models/iris/predict` of anybody else."""
 _VARIABLE: Final = re.compile(r"\{([^{}/]*)\}")
 _MEDIA: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*\Z", re.ASCII)
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z", re.ASCII)
@@ -36,7 +40,7 @@ _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z", re.ASCII)
 
 def find(server: Server, wanted: Wanted) -> Found | None:
     """What the first document that lists paths says."""
-    if wanted.dialect not in DIALECTS:
+    if wanted.dialect not in SPOKEN:
         return None
     for path in DOCUMENTS:
         said = mapping(server.get(path).document)

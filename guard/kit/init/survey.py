@@ -24,7 +24,7 @@ FAMILIES: Final[dict[str, Source]] = {
     "tei": tei.find,
 }
 OTHERS: Final[dict[str, Source]] = {"openapi": openapi.find, "sagemaker": sagemaker.find}
-_SPOKEN: Final = {"json": ("tei", "openapi"), "vertex": ("openapi",)}
+_SPOKEN: Final = {"json": ("openapi",), "vertex": ("openapi",)}
 """Sources of the dialects that no source is named after."""
 
 ASKED: Final = tuple(dict.fromkeys(

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from guard.kit.init.draft import Found, Route, Wanted
+from guard.kit.init.draft import Field, Found, Route, Wanted
 from guard.kit.init.server import Server, answering, mapping
-from guard.kit.init.words import line, slug
+from guard.kit.init.words import line, nameable, slug
 
 ASKED: Final = ("/info", "/health", "/docs")
 KINDS: Final = {
@@ -13,24 +13,26 @@ KINDS: Final = {
     "reranker": ("/rerank",),
 }
 """What each kind of model answers, by TEI's docs/openapi.json."""
-_LIMITS: Final = ("max_input_length", "max_client_batch_size", "max_batch_tokens")
+_INFO: Final = "from GET /info:"
+_MOST_LABELS: Final = 500
 
 
 def find(server: Server, wanted: Wanted) -> Found | None:
-    """The routes of its kind; their `inputs` may be a text, a list or a list of lists, so nothing is declared."""
+    """The routes of its kind: how many inputs there may be, and the labels."""
+    del wanted  # a server has one model, and says which
     info = mapping(server.get("/info").document)
     kind = next((one for one in KINDS if one in mapping(info.get("model_type"))), None)
-    if kind is None or not isinstance(info.get("model_id"), str) or wanted.dialect not in ("", "json"):
+    if kind is None or not isinstance(info.get("model_id"), str):
         return None
+    said = mapping(mapping(info["model_type"])[kind])
     why = f"GET /info names a model of kind {kind}, as Text Embeddings Inference does"
-    limits = ", ".join(f"{name} {line(info[name], 20)}" for name in _LIMITS if name in info)
-    notes = ["Nothing declared: `inputs` is a text, a list or a list of lists, and one type cannot say so."]
-    notes += [f"GET /info: {limits}."] if limits else []
-    notes += _labels(mapping(info["model_type"])[kind])
-    routes = [
-        Route(f"POST {path}", "json", why, notes=tuple(notes) if index == 0 else ())
-        for index, path in enumerate(KINDS[kind])
-    ]
+    inputs, most = {}, info.get("max_client_batch_size")
+    if type(most) is int and 0 < most < 1 << 53:
+        shape = {"type": "integer", "min": 1, "max": most}
+        inputs["batch"] = Field(shape, f"{_INFO} max_client_batch_size; the dialect's word for how many there are")
+    outputs = _outputs(said)
+    paths = ("/embed_sparse",) if said.get("pooling") == "splade" else KINDS[kind]
+    routes = [Route(f"POST {path}", "tei", why, inputs=inputs, outputs=outputs) for path in paths]
     if kind == "embedding":
         routes.append(Route("POST /v1/embeddings", "openai", "it has OpenAI's route beside its own"))
     passed = answering(server, *ASKED)
@@ -45,6 +47,9 @@ def find(server: Server, wanted: Wanted) -> Found | None:
     )
 
 
-def _labels(said: Any) -> list[str]:
-    labels = [line(one, 30) for one in mapping(mapping(said).get("id2label")).values()]
-    return [f"Its labels: {', '.join(labels[:20])}{', …' if len(labels) > 20 else ''}."] if labels else []
+def _outputs(said: dict[str, Any]) -> dict[str, Field]:
+    """The label of a classifier: one of those that the model's configuration names."""
+    labels = list(dict.fromkeys(mapping(said.get("id2label")).values()))
+    if not labels or len(labels) > _MOST_LABELS or not all(nameable(one) for one in labels):
+        return {}
+    return {"label": Field({"enum": labels}, f"{_INFO} id2label")}

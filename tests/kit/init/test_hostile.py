@@ -155,7 +155,7 @@ def test_any_document_everywhere(document: Any, status: int) -> None:
     for other in (page(document), b"\xff\xfe", b"[" * 5000, b'{"a":NaN,"a":1}', b""):
         server = Fake({}, Heard(status, other))
         outcome(server, Wanted())
-        for dialect in ("oip", "kserve-v1", "tfserving", "mlflow", "openai", "sagemaker", "json", "vertex"):
+        for dialect in ("oip", "kserve-v1", "tfserving", "mlflow", "openai", "sagemaker", "tei", "json", "vertex"):
             outcome(server, Wanted(models=("m",), dialect=dialect))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.test_cli import valid
 from tests.sidecar import WITHIN, Sidecar, sidecar
 from tests.test_lifecycle import ask
 from tests.test_serve import Model
@@ -311,7 +312,9 @@ def test_a_drill_walks_every_rung_and_leaves_no_trace(guard: Sidecar, tmp_path: 
     done = run(tmp_path, "drill", str(tmp_path / "policy.yaml"), "--data", url, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
-    assert [(step["rung"], step["source"]) for step in told["steps"]] == [
+    valid("evidence.schema.json", told)
+    assert (told["kind"], told["passed"], told["service"]) == ("drill", True, "t")
+    assert [(step["rung"], step["source"]) for step in told["result"]["steps"]] == [
         (rung, rung) for rung in ("model", "previous", "cached", "rules", "disabled")
     ]
     assert told == json.loads((tmp_path / "evidence" / "drill.json").read_text())
@@ -322,6 +325,16 @@ def test_a_drill_walks_every_rung_and_leaves_no_trace(guard: Sidecar, tmp_path: 
     assert done.returncode == 1
     assert "FAIL POST /predict                model" in done.stdout
     assert "answered from previous" in done.stdout
+    assert not json.loads((tmp_path / "evidence" / "drill.json").read_text())["passed"]
+
+
+def test_a_drill_is_of_the_policy_that_is_served(guard: Sidecar, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text((tmp_path / "policy.yaml").read_text().replace("max_age: 1h", "max_age: 2h"))
+    done = run(tmp_path, "drill", str(other))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "runs another policy" in done.stderr
+    assert not (tmp_path / "evidence").exists()
 
 
 def test_a_drill_needs_a_service_that_is_not_lowered(guard: Sidecar, tmp_path: Path) -> None:

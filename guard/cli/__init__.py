@@ -13,6 +13,7 @@ import click
 
 from guard import __version__
 from guard.cli.operators import COMMANDS
+from guard.cli.rehearse import rehearse
 
 POLICY = click.Path(dir_okay=False, path_type=Path)
 
@@ -144,7 +145,7 @@ def demo(stay: bool) -> int:  # noqa: FBT001
     return run(stay=stay)
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, rehearse):
     cli.add_command(_command)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guard.dialects.layout import pointer, violation
-from guard.proxy.values import Spec
+from guard.proxy.values import Field, Spec
 
 
 def is_csv(content_type: bytes | None) -> bool:
@@ -49,7 +49,7 @@ class Lines:
         for index, row in enumerate(rows):
             if len(row) != len(self._names):
                 raise violation((index,), "shape")
-        types = {name: (spec.inputs[name].type if name in spec.inputs else "string") for name in self._names}
+        types = {name: (_type(spec.inputs[name]) if name in spec.inputs else "string") for name in self._names}
         self._sent = frozenset(name for name, field in spec.inputs.items() if field.send)
         readers = [_READERS.get(types[name], _text) for name in self._names]
         self.document: object = [
@@ -80,6 +80,11 @@ class Lines:
     def locate(self, path: Sequence[str | int]) -> str:
         """Rows are counted from 0, without the line of names."""
         return pointer(path)
+
+
+def _type(field: Field) -> str:
+    """How a cell reads: a time since the epoch is a number."""
+    return "number" if field.type == "timestamp" and field.unit is not None else field.type
 
 
 def _text(cell: str) -> object:

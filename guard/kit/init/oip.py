@@ -90,9 +90,10 @@ def _models(server: Server, told: dict[str, Any]) -> tuple[list[str], list[str]]
     if not has_index:
         return [], ["the server does not list its models: --model NAME asks for the metadata of one"]
     entries = [mapping(one) for one in listed(server.post("/v2/repository/index", b"{}").document)]
-    away = {one.get("name") for one in entries if one.get("state") not in (None, "", "READY")}
-    ready = [one["name"] for one in entries if isinstance(one.get("name"), str) and one["name"] not in away]
-    notes = [f"not listed: the model {line(name)} is not ready" for name in sorted(map(str, away))[:20]]
+    named = [one for one in entries if isinstance(one.get("name"), str)]
+    away = {one["name"] for one in named if one.get("state") not in (None, "", "READY")}
+    ready = [one["name"] for one in named if one["name"] not in away]
+    notes = [f"not listed: the model {line(name)} is not ready" for name in sorted(away)[:20]]
     if not ready:
         notes.append("POST /v2/repository/index lists no model that is ready: --model NAME asks for the metadata of one")
     return list(dict.fromkeys(ready)), notes

@@ -156,7 +156,7 @@ class Schemas:
         kind = said.get("type")
         if kind is None:
             kind = "object" if "properties" in said else "array" if "items" in said or "prefixItems" in said else None
-        if kind not in _TYPES:
+        if not isinstance(kind, str) or kind not in _TYPES:
             raise Unmapped("any value" if kind is None else f"the type {line(kind, 30)}")
         match kind:
             case "string":

@@ -49,7 +49,7 @@ def find(server: Server, wanted: Wanted) -> Found | None:
 
 def _outputs(said: dict[str, Any]) -> dict[str, Field]:
     """The label of a classifier: one of those that the model's configuration names."""
-    labels = list(dict.fromkeys(mapping(said.get("id2label")).values()))
-    if not labels or len(labels) > _MOST_LABELS or not all(nameable(one) for one in labels):
+    labels = list(mapping(said.get("id2label")).values())
+    if not 0 < len(labels) <= _MOST_LABELS or not all(nameable(one) for one in labels):
         return {}
-    return {"label": Field({"enum": labels}, f"{_INFO} id2label")}
+    return {"label": Field({"enum": list(dict.fromkeys(labels))}, f"{_INFO} id2label")}

@@ -137,6 +137,28 @@ def schema() -> int:
 
 
 @cli.command()
+@click.option("--upstream", envvar="GUARD_UPSTREAM", metavar="URL", required=True, help="The running model server.")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="A model to ask about; may be repeated.")
+@click.option("--mlmodel", type=click.Path(exists=True, path_type=Path), metavar="PATH",
+              help="An MLmodel file or its folder: MLflow's signature is nowhere on HTTP.")  # fmt: skip
+@click.option("--dialect", metavar="NAME", default="", help="What the server speaks, where the guess is wrong.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="In place of stdout.")
+@click.option("--force", is_flag=True, help="Write over FILE.")
+@click.option("--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+              help="Who signed the server's certificate.")  # fmt: skip
+@click.option("--timeout", type=click.FloatRange(0.1, 600), default=20.0, show_default=True, metavar="SECONDS",
+              help="For all questions together.")  # fmt: skip
+def init(upstream: str, dialect: str, **said: Any) -> int:
+    """Ask a running model server what it is, and print a first policy: all observed, nothing invented."""
+    from guard.dialects import DIALECTS  # noqa: PLC0415
+    from guard.kit.init.run import Asked, run  # noqa: PLC0415
+
+    if dialect and dialect not in DIALECTS:
+        raise click.BadParameter(f"one of {', '.join(DIALECTS)}", param_hint="--dialect")
+    return run(Asked(upstream=_origin(upstream), dialect=dialect, **said))
+
+
+@cli.command()
 @click.option("--stay", is_flag=True, help="Keep model and guard running, with requests to try.")
 def demo(stay: bool) -> int:  # noqa: FBT001
     """Train a model, guard it, break it, bring it back."""

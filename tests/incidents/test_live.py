@@ -1,6 +1,7 @@
 """A running guard and its webhooks; a real Alertmanager where it can be had."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,21 @@ def ask(guard: Sidecar, age: object = 20, route: str = "/predict") -> int:
     answer = client.getresponse()
     answer.read()
     return answer.status
+
+
+def test_a_rehearsal_pages_nobody(model: Model, hook: Receiver, tmp_path: Path) -> None:  # noqa: F811
+    """Two guards of one policy, one of them silent: only the other's notice comes, though the silent one was killed first."""
+    for name, environ in (("silent", {**os.environ, "GUARD_WEBHOOKS": "off"}), ("loud", None)):
+        folder = tmp_path / name
+        folder.mkdir()
+        write(folder, model, f"{hook.url}/all")
+        with sidecar("policy.yaml", folder=folder, environ=environ) as running:
+            running.wait_for("admin")
+            assert run(folder, "kill", "--reason", name).returncode == 0
+            running.process.terminate()
+            running.ended()
+    (told,) = hook.wait(1, of("mode"))
+    assert told["cause"]["why"] == "loud"
 
 
 def test_a_kill_and_its_end(guard: Sidecar, hook: Receiver, tmp_path: Path) -> None:

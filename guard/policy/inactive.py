@@ -14,13 +14,12 @@ from guard.policy.errors import Path, Place
 from guard.policy.load import Loaded
 
 TABLE: Final[dict[str, str]] = {
-    "release.*": "answers and telemetry carry model, version and commit, the rest is not shown yet",
     "targets.*": "nothing is held against them yet",
     "owners": "nobody is told yet",
     "webhooks": "nobody is told yet",
 }
 
-_ACTIVE: Final = frozenset((("release", "model"), ("release", "version"), ("release", "commit"), ("targets", "cost")))
+_ACTIVE: Final = frozenset((("targets", "cost"),))
 """What acts already of what a line covers."""
 
 

@@ -119,7 +119,7 @@ POLICY_INFO: Final = Instrument(
 )  # fmt: skip
 MODEL_INFO: Final = Instrument(
     "guard.model.info", "gauge", "{info}", "1, with the release that the policy names.",
-    ("guard.model", "guard.model.version", "vcs.ref.head.revision"),
+    ("guard.model", "guard.model.version", "vcs.ref.head.revision", "guard.release.digest"),
 )  # fmt: skip
 POLICY_REFUSED: Final = Instrument(
     "guard.policy.refused", "gauge", "{state}", "1 while the policy on disk is refused and the one before is in force."

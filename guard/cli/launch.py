@@ -1,11 +1,12 @@
 """Commands on the way to a launch as click sees them; what they do is in `guard.kit`."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from guard.cli import environment
+from guard.cli.operators import _found, _where
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -96,4 +97,36 @@ def release(record: Path | None, policy: Path | None, verify: bool, as_json: boo
     return run.make(Asked(**given), record, policy, environment(), as_json=as_json)
 
 
-COMMANDS = (release,)
+@click.command()
+@_found
+@click.argument("policy", type=FILE)
+@click.option("--live", metavar="URL", help="The ops listener of a guard that runs POLICY, such as http://127.0.0.1:8902.")
+@click.option("--pipeline", "pipelines", multiple=True, type=FILE, help="A file of the CI that is in no known place.")
+@click.option(
+    "--fail-on", type=click.Choice(("fail", "warn")), default="fail", show_default=True, help="What exits with 1."
+)
+@click.option("--markdown", "as_markdown", is_flag=True, help="For a pull request, or a job's summary.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts: docs/checklist.schema.json.")
+@click.option("--junit", type=FILE, help="Write JUnit XML there too.")
+def checklist(
+    admin: str | None, state_dir: Path | None, ca: Path | None, policy: Path, live: str | None, pipelines: tuple[Path, ...],
+    fail_on: Literal["fail", "warn"], as_markdown: bool, as_json: bool, junit: Path | None,  # noqa: FBT001
+) -> int:  # fmt: skip
+    """Say in nine sections what is missing before POLICY is launched, each with its evidence and how to fix it.
+
+    With --live and a way to the admin API (--admin, --state-dir or GUARD_TOKEN) its status is read, too.
+    """
+    from guard.kit.checklist.run import Options, run  # noqa: PLC0415
+
+    if live is not None and not live.startswith(("http://", "https://")):
+        raise click.UsageError("--live is a URL such as http://127.0.0.1:8902")
+    if as_markdown and as_json:
+        raise click.UsageError("--markdown or --json")
+    where = _where(admin, state_dir, ca)
+    asked = admin is not None or state_dir is not None or "GUARD_TOKEN" in where.environ
+    form: Literal["table", "markdown", "json"] = "json" if as_json else "markdown" if as_markdown else "table"
+    address = live.rstrip("/") if live is not None else None
+    return run(policy, Options(address, where, asked, pipelines, fail_on, form, junit))
+
+
+COMMANDS = (release, checklist)

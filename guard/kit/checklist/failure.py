@@ -1,0 +1,104 @@
+"""7. Failure: somebody answers without the model, that was tried, there is a way back, and people know what to do."""
+
+from collections.abc import Iterator
+
+from guard.kit.checklist.values import Facts, Item, Part
+from guard.kit.checklist.words import field, fresh, judged, named, policy, release
+from guard.kit.evidence import Evidence
+from guard.policy.models import FIRST
+from guard.policy.route import Route
+
+
+def _items(facts: Facts) -> Iterator[Item]:
+    yield _rung(facts)
+    yield from _drill(facts)
+    yield _rollback(facts)
+    incidents = facts.loaded.policy.owners.incidents
+    for item, key, example, what in (
+        ("failure.page", "page", "URL", "who is paged, and how"),
+        ("failure.dashboard", "dashboard", "URL", "what they look at"),
+        ("failure.recovery", "runbook", "URL", "how it is brought back"),
+    ):
+        value = getattr(incidents, key) if incidents is not None else None
+        whole = {key: example} if incidents is not None else {"team": "TEAM", key: example}
+        fix = policy(facts, owners={"incidents": whole})
+        yield judged(item, [] if named(value) else [f"owners.incidents.{key} does not say {what}"], str(value), fix)
+
+
+def _routes(facts: Facts) -> list[tuple[str, Route]]:
+    return [(key, route) for key, route in facts.loaded.policy.routes.items() if isinstance(route, Route)]
+
+
+def _rung(facts: Facts) -> Item:
+    """`rules` always answers; `previous` is a model that may be down too, `cached` knows only what was asked before."""
+    none: list[str] = []
+    weak: list[str] = []
+    for key, route in _routes(facts):
+        if route.fallback.rules is None:
+            (weak if route.fallback.previous or route.fallback.cached else none).append(key)
+    outputs = _routes(facts)[0][1].outputs if _routes(facts) else {}
+    answer = dict.fromkeys([name for name, one in outputs.items() if one.required and one.from_ is None], "VALUE")
+    if none:
+        fix = field(facts, none[0], (), fallback=[{"rules": [{"answer": answer or {"OUTPUT": "VALUE"}}]}])
+        return judged("failure.rung", none, "", fix, why="only an error answers without the model")
+    fix = f"a `rules` rung for each in {facts.name}, below the others"
+    good = "rules answer without the model"
+    return judged("failure.rung", weak, good, fix, "warn", why="without the model only previous or cached answer")
+
+
+def _drill(facts: Facts) -> Iterator[Item]:
+    command = f"guard drill {facts.name} --data URL"
+    item, found = fresh("failure.drilled", "drill", facts, command)
+    if found is not None and not found.passed:
+        item = Item("failure.drilled", "fail", "a rung did not keep its promise", f"mend it, then run `{command}`")
+    yield item
+    if found is None:
+        return
+    steps = found.result.get("steps")
+    done = (
+        {(step.get("route"), step.get("rung")) for step in steps if isinstance(step, dict)}
+        if isinstance(steps, list)
+        else set()
+    )
+    wanted = [
+        (key, rung)
+        for key, route in _routes(facts)
+        if "{" not in key and not key.endswith("*")  # nobody can send to a template without an example
+        for rung in ("previous", "cached", "rules")
+        if getattr(route.fallback, rung) is not None
+    ]
+    missing = [f"{key} {rung}" for key, rung in wanted if (key, rung) not in done]
+    yield judged("failure.covered", missing, f"{len(wanted)} rungs below the model", f"run `{command}`", why="not drilled")
+
+
+def _rollback(facts: Facts) -> Item:
+    record = facts.loaded.policy.release
+    serving = [key for key, route in _routes(facts) if route.fallback.previous is not None]
+    if serving:
+        found = facts.evidence["drill"]
+        steps = found.result.get("steps") if isinstance(found, Evidence) else None
+        answered = {
+            step.get("route")
+            for step in (steps if isinstance(steps, list) else ())
+            if isinstance(step, dict) and step.get("rung") == "previous" and step.get("ok") is True
+        }
+        silent = [key for key in serving if key not in answered]
+        fix = f"start the previous model's server, then run `guard drill {facts.name} --data URL`"
+        return judged(
+            "failure.rollback", silent, "the previous model answered in the drill", fix, why="no previous model answered"
+        )
+    if record is None or record.previous is None:
+        text = "no release to go back to is named"
+        return Item(
+            "failure.rollback", "fail", text, release(facts, "--previous RECORD") + ", or `--previous none` for the first"
+        )
+    if record.previous == FIRST:
+        return Item("failure.rollback", "pass", "this is the first release: the way back is the rung without the model")
+    before = record.before
+    assert before is not None
+    good = f"{before.version}, by {before.record}"
+    fix = "bring that record back (`git log -- releases`), or " + release(facts, "--previous RECORD")
+    return judged("failure.rollback", [facts.before] if facts.before else [], good, fix)
+
+
+SECTION = Part("failure", "Failure and recovery", _items)

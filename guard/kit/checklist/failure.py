@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import field, fresh, judged, named, policy, release
 from guard.kit.evidence import Evidence
+from guard.policy.errors import listed
 from guard.policy.models import FIRST
 from guard.policy.route import Route
 
@@ -36,10 +37,13 @@ def _rung(facts: Facts) -> Item:
     for key, route in _routes(facts):
         if route.fallback.rules is None:
             (weak if route.fallback.previous or route.fallback.cached else none).append(key)
-    outputs = _routes(facts)[0][1].outputs if _routes(facts) else {}
-    answer = dict.fromkeys([name for name, one in outputs.items() if one.required and one.from_ is None], "VALUE")
     if none:
-        fix = field(facts, none[0], (), fallback=[{"rules": [{"answer": answer or {"OUTPUT": "VALUE"}}]}])
+        route = dict(_routes(facts))[none[0]]
+        outputs = {name: one for name, one in route.outputs.items() if one.required and one.from_ is None}
+        answer = dict.fromkeys(outputs, "VALUE") or {"OUTPUT": "VALUE"}
+        known = [f"{name} is {listed(map(str, one.enum))}" for name, one in outputs.items() if one.enum is not None]
+        fix = field(facts, none[0], (), fallback=[{"rules": [{"answer": answer}]}])
+        fix += f"; {' and '.join(known)}" if known else ""
         return judged("failure.rung", none, "", fix, why="only an error answers without the model")
     fix = f"a `rules` rung for each in {facts.name}, below the others"
     good = "rules answer without the model"
@@ -49,17 +53,20 @@ def _rung(facts: Facts) -> Item:
 def _drill(facts: Facts) -> Iterator[Item]:
     command = f"guard drill {facts.name} --data URL"
     item, found = fresh("failure.drilled", "drill", facts, command)
-    if found is not None and not found.passed:
-        item = Item("failure.drilled", "fail", "a rung did not keep its promise", f"mend it, then run `{command}`")
-    yield item
     if found is None:
+        yield item
         return
-    steps = found.result.get("steps")
-    done = (
-        {(step.get("route"), step.get("rung")) for step in steps if isinstance(step, dict)}
-        if isinstance(steps, list)
-        else set()
-    )
+    listed = found.result.get("steps")
+    steps = [step for step in listed if isinstance(step, dict)] if isinstance(listed, list) else []
+    if not found.passed:
+        broken = next((step for step in steps if step.get("ok") is not True), {})
+        why = f"{broken.get('route')} {broken.get('rung')}: {broken.get('why')}"[:300]
+        fix = f"mend it, then run `{command}`"
+        if "--request" in why:
+            fix = f"run `{command} --request '{broken.get('route')}=FILE'`, with a request that the contract allows"
+        item = Item("failure.drilled", "fail", f"a rung did not keep its promise: {why}", fix)
+    yield item
+    done = {(step.get("route"), step.get("rung")) for step in steps}
     wanted = [
         (key, rung)
         for key, route in _routes(facts)

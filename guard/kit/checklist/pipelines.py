@@ -15,7 +15,7 @@ PLACES: Final = (
 )  # fmt: skip
 MOST_FILES: Final = 200
 MOST_BYTES: Final = 1 << 20
-_COMMENT: Final = re.compile(r"\s*(?:#|//)")
+_COMMENT: Final = re.compile(r"(?:^|\s)(?:#|//).*")
 _COMMAND: Final = re.compile(r"\bguard\s+(rehearse|checklist)\b([^\n]*)")
 _EXCUSE: Final = re.compile(r"\|\|\s*(?:true|:|exit 0|echo)\b|\|\|\s*:")
 
@@ -49,6 +49,5 @@ def mentions(paths: Iterable[tuple[str, Path]]) -> Iterator[Mention]:
         except OSError:
             continue
         for number, line in enumerate(raw.decode("utf-8", "replace").splitlines(), 1):
-            if not _COMMENT.match(line):
-                for found in _COMMAND.finditer(line):
-                    yield Mention(found[1], name, number, _EXCUSE.search(found[2]) is not None)
+            for found in _COMMAND.finditer(_COMMENT.sub("", line)):
+                yield Mention(found[1], name, number, _EXCUSE.search(found[2]) is not None)

@@ -56,7 +56,7 @@ def _parts(facts: Facts, record: Release) -> Item:
     for kind, part in record.parts.items():
         if not isinstance(part, str) and not (part.path and part.digest):
             wrong.append(kind)
-    fix = release(facts, f"--part {wrong[0]}=PATH") + ", or `in_code` or `none` as PATH" if wrong else ""
+    fix = release(facts, " ".join(f"--part {kind}=PATH" for kind in wrong)) + ", or in_code or none as PATH"
     return judged("release.parts", wrong, "each of the seven kinds is answered", fix, why="no answer for")
 
 
@@ -66,7 +66,7 @@ def _contract(facts: Facts, record: Release) -> Item:
         return Item("release.contract", "fail", "the record has no digest of a contract", again)
     if any(warning.path == ("release", "contract") for warning in facts.loaded.warnings):
         text = "the policy's routes have another contract than the release was made for"
-        return Item("release.contract", "warn", text, f"take the change of the routes back, or {again}")
+        return Item("release.contract", "warn", text, f"{again}, or take the change of the routes back")
     return Item("release.contract", "pass", f"{record.contract[:19]}, as the policy's routes have it")
 
 

@@ -43,7 +43,7 @@ def _measured(facts: Facts, name: str) -> float | None:
 
 def _held(facts: Facts, item: str, wrong: list[str], good: str, measured: float | None, said: str) -> Item:
     """Fails on a contradiction, warns where nobody measured, passes with both numbers."""
-    again = f"a better service, or an honest target; then run `guard rehearse {facts.name}`"
+    again = f"make the service better or the target honest, then run `guard rehearse {facts.name}`"
     if wrong:
         return judged(item, wrong, good, again)
     if measured is None:

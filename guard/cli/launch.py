@@ -114,7 +114,7 @@ def checklist(
 ) -> int:  # fmt: skip
     """Say in nine sections what is missing before POLICY is launched, each with its evidence and how to fix it.
 
-    With --live and a way to the admin API (--admin, --state-dir or GUARD_TOKEN) its status is read, too.
+    With --live and a way to the admin API (--admin with GUARD_TOKEN, or --state-dir) its status is read, too.
     """
     from guard.kit.checklist.run import Options, run  # noqa: PLC0415
 
@@ -123,7 +123,7 @@ def checklist(
     if as_markdown and as_json:
         raise click.UsageError("--markdown or --json")
     where = _where(admin, state_dir, ca)
-    asked = admin is not None or state_dir is not None or "GUARD_TOKEN" in where.environ
+    asked = admin is not None or state_dir is not None
     form: Literal["table", "markdown", "json"] = "json" if as_json else "markdown" if as_markdown else "table"
     address = live.rstrip("/") if live is not None else None
     return run(policy, Options(address, where, asked, pipelines, fail_on, form, junit))

@@ -104,7 +104,7 @@ def ask(endpoint: Endpoint, method: str, path: str, body: Any = None, *, ca: Pat
         return Said(answer.status_code, answer.json(), answer.headers.get("etag", ""))
     except (httpx2.HTTPError, OSError) as error:
         return Said(0, {"code": "unreachable", "detail": f"{endpoint.url}: {type(error).__name__}"}, "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return Said(0, {"code": "unreadable", "detail": f"{endpoint.url} does not speak the admin API"}, "")
 
 

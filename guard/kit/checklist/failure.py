@@ -1,6 +1,7 @@
 """7. Failure: somebody answers without the model, that was tried, there is a way back, and people know what to do."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import field, fresh, judged, named, policy, release
@@ -24,6 +25,26 @@ def _items(facts: Facts) -> Iterator[Item]:
         whole = {key: example} if incidents is not None else {"team": "TEAM", key: example}
         fix = policy(facts, owners={"incidents": whole})
         yield judged(item, [] if named(value) else [f"owners.incidents.{key} does not say {what}"], str(value), fix)
+
+
+class Step(NamedTuple):
+    """One rung of one route, as a drill found it."""
+
+    route: str
+    rung: str
+    why: str
+    ok: bool
+
+
+def _steps(facts: Facts) -> list[Step]:
+    """Those of the drill's evidence that can be read."""
+    found = facts.evidence["drill"]
+    listed = found.result.get("steps") if isinstance(found, Evidence) else None
+    return [
+        Step(str(one.get("route")), str(one.get("rung")), str(one.get("why")), ok=one.get("ok") is True)
+        for one in (listed if isinstance(listed, list) else ())
+        if isinstance(one, dict)
+    ]
 
 
 def _routes(facts: Facts) -> list[tuple[str, Route]]:
@@ -56,17 +77,16 @@ def _drill(facts: Facts) -> Iterator[Item]:
     if found is None:
         yield item
         return
-    listed = found.result.get("steps")
-    steps = [step for step in listed if isinstance(step, dict)] if isinstance(listed, list) else []
+    steps = _steps(facts)
     if not found.passed:
-        broken = next((step for step in steps if step.get("ok") is not True), {})
-        why = f"{broken.get('route')} {broken.get('rung')}: {broken.get('why')}"[:300]
+        broken = next((step for step in steps if not step.ok), Step("no route", "no rung", "nothing was tried", ok=False))
+        why = f"{broken.route} {broken.rung}: {broken.why}"[:300]
         fix = f"mend it, then run `{command}`"
-        if "--request" in why:
-            fix = f"run `{command} --request '{broken.get('route')}=FILE'`, with a request that the contract allows"
+        if "--request" in why and broken.route in facts.loaded.policy.routes:
+            fix = f"run `{command} --request '{broken.route}=FILE'`, with a request that the contract allows"
         item = Item("failure.drilled", "fail", f"a rung did not keep its promise: {why}", fix)
     yield item
-    done = {(step.get("route"), step.get("rung")) for step in steps}
+    done = {(step.route, step.rung) for step in steps}
     wanted = [
         (key, rung)
         for key, route in _routes(facts)
@@ -82,13 +102,7 @@ def _rollback(facts: Facts) -> Item:
     record = facts.loaded.policy.release
     serving = [key for key, route in _routes(facts) if route.fallback.previous is not None]
     if serving:
-        found = facts.evidence["drill"]
-        steps = found.result.get("steps") if isinstance(found, Evidence) else None
-        answered = {
-            step.get("route")
-            for step in (steps if isinstance(steps, list) else ())
-            if isinstance(step, dict) and step.get("rung") == "previous" and step.get("ok") is True
-        }
+        answered = {step.route for step in _steps(facts) if step.rung == "previous" and step.ok}
         silent = [key for key in serving if key not in answered]
         fix = f"start the previous model's server, then run `guard drill {facts.name} --data URL`"
         return judged(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ def facts(
     files = dict.fromkeys([*pipelines.find(top), *named])
     shown = [(_shown(path, top), path) for path in files]
     return Facts(
-        name=str(policy),
+        name=shlex.quote(str(policy)),
         loaded=loaded,
         privacy=make(loaded, inactive(loaded)),
         evidence=_evidence(policy, loaded, now),

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from guard.kit.checklist.pages import get
 
 _LINE: Final = re.compile(r"([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)(?: .*)?\Z", re.ASCII)
-_LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"', re.ASCII)
+_LABEL: Final = re.compile(r'\b(\w+)="((?:[^"\\]|\\.)*)"', re.ASCII)
 _ESCAPED: Final = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
 
 

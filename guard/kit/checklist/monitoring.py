@@ -36,7 +36,7 @@ def _items(facts: Facts) -> Iterator[Item]:
     yield _reached(facts, live)
     if live is not None and not live.trouble:
         yield _same(facts, live)
-        yield _state(live)
+        yield _state(facts, live)
     for signal in SIGNALS:
         how = signal.how.replace("POLICY", facts.name)
         labels = dict.fromkeys(signal.labels, "")
@@ -85,7 +85,7 @@ def _same(facts: Facts, live: Live) -> Item:
     )
 
 
-def _state(live: Live) -> Item:
+def _state(facts: Facts, live: Live) -> Item:
     """Nothing is lowered, forced or refused. Passes without a token: the ops page says as much, and less of why."""
     wrong = [
         f"{one.labels.get('http_route', '')} is lowered to {one.labels.get('guard_mode', '')}"
@@ -104,13 +104,19 @@ def _state(live: Live) -> Item:
         said = _member(live.status, "back")
         if isinstance(said, str):
             wrong = wrong or ["it is lowered"]
-            back = f"`{said[:200]}`"
+            back = next((f"`{way}`" if way.startswith("guard") else way for way in _ways(facts) if way == said), back)
         if live.status.get("durable") is False:
             wrong.append("its state folder cannot be written: a restart forgets orders")
         good += ", by its admin API too"
     if live.status_trouble:
         wrong.append(live.status_trouble)
     return judged("monitoring.state", wrong, good, back, "warn")
+
+
+def _ways(facts: Facts) -> Iterator[str]:
+    """What guard says of the way back. Anything else that a server says is not repeated as a thing to do."""
+    yield from ("guard restore --reason '…'", "remove the kill file")
+    yield from (f"guard restore --route '{key}' --reason '…'" for key in facts.loaded.policy.routes)
 
 
 def _member(document: object, *names: str) -> object:

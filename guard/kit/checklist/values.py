@@ -45,7 +45,7 @@ class Facts:
     """All that sections know. They read nothing else, no clock either."""
 
     name: str
-    """The policy's path, as it was typed: fixes are commands about it."""
+    """The policy's path, as it is typed in a shell: fixes are commands about it."""
     loaded: Loaded
     privacy: Report
     evidence: Mapping[Kind, Evidence | Unusable]

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from guard import __version__
+from guard.cli.launch import COMMANDS as LAUNCH
 from guard.cli.operators import COMMANDS
 
 POLICY = click.Path(dir_okay=False, path_type=Path)
@@ -122,19 +123,13 @@ def demo(stay: bool) -> int:  # noqa: FBT001
     return run(stay=stay)
 
 
+for _command in (*COMMANDS, *LAUNCH):
+    cli.add_command(_command)
+
+
 def environment() -> dict[str, str]:
     """The environment, handed down to whoever reads a policy."""
     return dict(os.environ)  # noqa: TID251 — the one place besides `serve`
-
-
-def _register() -> None:
-    from guard.cli import launch  # noqa: PLC0415 — it asks this module for the environment
-
-    for command in (*COMMANDS, *launch.COMMANDS):
-        cli.add_command(command)
-
-
-_register()
 
 
 def main() -> int:

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import click
 
-from guard.cli import environment
 from guard.cli.operators import _found, _where
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -85,6 +84,7 @@ def release(record: Path | None, policy: Path | None, verify: bool, as_json: boo
 
     What is not given is absent, and nothing is guessed. Exit 1 where --verify finds a difference.
     """
+    from guard.cli.operate import environment  # noqa: PLC0415
     from guard.kit.release import run  # noqa: PLC0415
     from guard.kit.release.asked import Asked  # noqa: PLC0415
 

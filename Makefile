@@ -8,7 +8,7 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format schema bench-quick leak-hunt fuzz servers differential simulate lock clean
+.PHONY: help venv demo test lint format schema bench-quick docs leak-hunt fuzz servers differential simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -69,6 +69,15 @@ bench-quick: $(STAMPS)/bench  ## guard beside Envoy, one run, about two minutes
 	@$(PYTHON) -m venv .cache/fuzz
 	@.cache/fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	@touch $@
+
+.cache/docs/.stamp: requirements/docs.lock
+	@echo "[+] the site's generator, in .cache/docs"
+	@$(PYTHON) -m venv .cache/docs
+	@.cache/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+docs: .cache/docs/.stamp  ## the documentation as a static site, in site/
+	@NO_MKDOCS_2_WARNING=1 .cache/docs/bin/mkdocs build --strict
 
 leak-hunt: $(STAMPS)/dev  ## canaries through everything, then a search of every byte that left the process
 	@$(BIN)/python -m pytest tests/leaks

@@ -62,6 +62,8 @@ INFO = b'guard_policy_info{guard_service="t",guard_policy_digest="sha256:0000000
         (INFO + b'guard_mode{http_route="/p",guard_mode="rules"} 1\n', 200, "monitoring.state", "/p is lowered to rules"),
         (INFO + b"guard_policy_refused 1\n", 200, "monitoring.state", "refused"),
         (INFO + b'guard_model_info{guard_model_version="9"} 1\n', 200, "monitoring.model_version", "not seen"),
+        (INFO + b'guard_model_info{guard_model_version="1"} 1\nguard_model_served{guard_target="model",guard_model_version="9"} 1\n', 200,
+         "monitoring.model_version", "names 9, and the release is 1"),
         (INFO + b'guard_requests_total{guard_source="x' + b"\n", 200, "monitoring.requests", "not seen"),
     ],
 )  # fmt: skip

@@ -139,6 +139,12 @@ def _version(facts: Facts, live: Live | None) -> Item:
     if record is None or not named(record.version):
         fix = f"run `guard release --policy {facts.name} --version VERSION`, and {policy(facts, release='release.yaml')}"
         return Item("monitoring.model_version", "fail", "no release says which version answers", fix)
+    served = live.seen("guard_model_served", guard_target="model", guard_model_version="") if live is not None else ()
+    if others := {one.labels["guard_model_version"] for one in served} - {record.version}:
+        text = f"a model server names {', '.join(sorted(others))[:60]}, and the release is {record.version}"
+        return Item(
+            "monitoring.model_version", "fail", text, f"deploy release {record.version} there, or release what is there"
+        )
     seen = live is not None and any(live.seen("guard_model_info", guard_model_version=record.version))
     return _signal(facts, "model_version", "guard_model_info", f"deploy release {record.version} there", seen=seen)
 

@@ -133,7 +133,7 @@ def _quality(facts: Facts) -> Item:
 def _cost(facts: Facts) -> Item:
     targets = facts.loaded.policy.targets
     cost = targets.cost
-    if cost is None or (cost.per_request is None and cost.daily is None):
+    if cost is None or (cost.per_request is None and cost.daily is None and not cost.by_token):
         return _undeclared(facts, "targets.cost", "cost", {"per_request": "0.0004 EUR", "daily": "20 EUR"})
     wrong = []
     if cost.per_request is not None and cost.daily is not None and targets.expected_rate is not None:
@@ -142,11 +142,13 @@ def _cost(facts: Facts) -> Item:
             wrong.append(
                 f"the expected volume costs {day:.2f} {cost.daily.currency} a day, and {cost.daily.amount:g} are allowed"
             )
-    said = [
-        f"{one.amount:g} {one.currency} {what}"
-        for one, what in ((cost.per_request, "a request"), (cost.daily, "a day"))
-        if one
-    ]
+    prices = (
+        (cost.per_request, "a request"),
+        (cost.per_million_input_tokens, "a million tokens in"),
+        (cost.per_million_output_tokens, "a million tokens out"),
+        (cost.daily, "a day"),
+    )
+    said = [f"{one.amount:g} {one.currency} {what}" for one, what in prices if one]
     fix = policy(facts, targets={"cost": {"daily": "AMOUNT CURRENCY"}}) + ", an amount that the expected volume keeps"
     return judged("targets.cost", wrong, ", ".join(said), fix)
 

@@ -5,7 +5,7 @@ contract knows: one instance, or a list of instances by field name; and writes a
 layout, so that lengths, offsets and headers are true again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -35,9 +35,10 @@ class Problem:
 class Usage(NamedTuple):
     """What a generative model says, or shows, of one answer. Times are of the monotonic clock; 0: there was no token."""
 
+    operation: str = ""  # gen_ai.operation.name
     input_tokens: int = 0
     output_tokens: int = 0
-    finish: str = ""
+    finish: str = ""  # as the model says; `error` where an error came in its place
     first_at: float = 0.0
     last_at: float = 0.0
     pieces: int = 0  # events that carried output
@@ -48,6 +49,8 @@ class Message(Protocol):
 
     document: object  # a list of instances, each by field name; or the one instance
     stream: bool  # the client wants the answer piece by piece
+    named: str  # the model that the client asked for, where a server may echo it as its own
+    once: bool  # it changes what the server remembers: it must not be sent twice, nor be answered from a cache
 
     def write(self, document: Any) -> bytes:
         """The body that says this instead, in the client's own layout."""
@@ -70,6 +73,8 @@ class Said(NamedTuple):
 class Form(Protocol):
     """A dialect on one route. Pure."""
 
+    single: bool  # a request is one instance, and not a list of them
+
     def read(self, head: Head, body: bytes) -> Message | None:
         """None: not a media type it takes. Raises Misspoken, and what its reader of JSON raises."""
 
@@ -79,8 +84,8 @@ class Form(Protocol):
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
         """(content type, body) of an answer of our own, to a request."""
 
-    def inspector(self) -> "Listening | None":
-        """Of a streamed answer; None: its pieces mean nothing here."""
+    def inspector(self, message: Message | None, headers: Headers) -> "Listening | None":
+        """Of a streamed answer with this head; None: its pieces mean nothing here."""
 
 
 class Listening(Inspector, Protocol):
@@ -104,6 +109,8 @@ class Field(Protocol):
     def datatype(self) -> str | None: ...  # noqa: D102
     @property
     def send(self) -> bool: ...  # noqa: D102
+    @property
+    def enum(self) -> Sequence[object] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,7 @@ class Spec:
     columns: tuple[str, ...] | None
     undeclared: Literal["reject", "strip", "pass"]
     max_body: int
+    metered: bool  # tokens are paid for or told: a stream is asked how many there were
     loads: Callable[[bytes, bool], Any]
     dumps: Callable[[object], bytes]
     is_json: Callable[[Head], bool]
@@ -126,7 +134,16 @@ class Dialect(Protocol):
     """How a family of model servers speaks."""
 
     name: str
-    management: Iterable[str]  # templates that only operators use; denied unless a policy lists them
+    tensors: bool  # fields may have a shape and a datatype, and one of them be made of columns
+    deployed: bool  # the platform names the version in the environment (AIP_DEPLOYED_MODEL_ID)
+
+    @property
+    def plain(self) -> bool:
+        """Whether bodies are documents as they are, so that a policy may say their layout: `rows`, a schema file."""
+
+    @property
+    def management(self) -> Iterable[str]:
+        """Templates that only operators use; denied unless a policy lists them."""
 
     def outcome(self, answer: Answer) -> Outcome:
         """Whose doing this answer is."""
@@ -135,7 +152,19 @@ class Dialect(Protocol):
         """(content type, body) of an error of ours, in the shape that clients of this dialect parse."""
 
     def form(self, spec: Spec) -> Form | None:
-        """How it carries instances on a route; None: the body is the document. Raises ValueError."""
+        """How it carries instances on a route; None: the body is the document.
+
+        Raises ValueError for what a policy cannot have of it; `guard check` says it at the route's `dialect`.
+        """
+
+    def place(self, name: str, outputs: Collection[str], *, rows: bool) -> str:
+        """Where an output stands that the policy says no place of; `name` is a reference token (RFC 6901)."""
 
     def version(self, target: bytes) -> str:
         """The model's version that a request's target names; empty where it names none."""
+
+    def status(self, template: str) -> str:
+        """Where the server says which version of that route's model it serves; empty where answers, or nobody, say it."""
+
+    def served(self, page: Any) -> str:
+        """The version that such a page, JSON of any form, names; empty where it names none."""

@@ -325,3 +325,16 @@ def test_a_policy_that_names_another_place(folder: Path) -> None:
 
 def test_the_reference_is_a_record() -> None:
     assert load_release(ROOT / "policies" / "reference-release.yaml").before.version == "3.10"  # type: ignore[union-attr]
+
+
+def test_the_command_of_the_documentation_is_one(folder: Path) -> None:
+    text = (ROOT / "docs" / "launch.md").read_text()
+    command = text[text.index("guard release --policy policy.yaml --model") :].partition("\n```")[0]
+    for name in ("scaler.joblib", "thresholds.json"):
+        (folder / name).write_text("{}")
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "CI_URL": "https://ci/1"}
+    done = subprocess.run(["sh", "-ec", command], capture_output=True, text=True, timeout=60, cwd=folder, env=environ)
+    assert done.returncode == 0, done.stderr
+    absent = [line.split()[1] for line in done.stdout.splitlines() if line.lstrip().startswith("absent")]
+    assert absent in ([], ["commit"]), "but for git, nothing is missing"
+    assert done.stdout.endswith("release.yaml: 1.4.0: all is as it says\n")

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
+from guard.cli import operate
 from tests.cli.test_cli import valid
 from tests.sidecar import WITHIN, Sidecar, sidecar
 from tests.test_lifecycle import ask
@@ -292,6 +295,35 @@ def test_every_peer_is_told(guard: Sidecar, tmp_path: Path) -> None:
     done = run(tmp_path, "kill", "--reason", "r", "--peers", f"{address},127.0.0.1:9", GUARD_TOKEN=secret)
     assert done.returncode == 1
     assert "applied 1/2 in " in done.stdout
+
+
+def test_peers_behind_a_name_show_a_certificate_for_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    issued = authority.issue_cert("guard-peers.risk.svc")
+    issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    issued.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    made = subprocess.run([sys.executable, "-m", "guard", "token", "otto"], capture_output=True, text=True, check=True)
+    (tmp_path / "tokens").write_text(made.stdout)
+    text = POLICY.replace("UPSTREAM", "http://127.0.0.1:9").replace("PREVIOUS", "http://127.0.0.1:9")
+    (tmp_path / "policy.yaml").write_text(text + "admin: {tokens: {file: tokens}, tls: {cert: cert.pem, key: key.pem}}\n")
+    real = socket.getaddrinfo
+
+    def resolve(host: str, *arguments: object, **more: object) -> object:
+        return real("127.0.0.1" if host.endswith(".risk.svc") else host, *arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with sidecar("policy.yaml", folder=tmp_path) as guard:
+        port = guard.wait_for("admin")["listen"].rpartition(":")[2]
+        where = operate.Where(None, None, tmp_path / "ca.pem", {"GUARD_TOKEN": made.stderr.split()[-1]})
+        order = {"mode": "rules", "reason": "r", "ttl": None, "route": None, "cut": False}
+        assert operate.kill(where, order, f"dns:guard-peers.risk.svc:{port}") == 0
+        assert "applied 1/1 in " in capsys.readouterr().out
+        for other in (f"dns:another.risk.svc:{port}", f"https://127.0.0.1:{port}"):
+            assert operate.kill(where, order, other) == 1
+            assert "FAILED unreachable" in capsys.readouterr().out
 
 
 def test_a_contract_that_is_itself_wrong_is_observed_for_a_time(guard: Sidecar, tmp_path: Path) -> None:

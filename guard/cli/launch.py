@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import click
 
-from guard.cli.operators import _found, _where
+from guard.cli.operators import found, where
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -14,15 +14,15 @@ def _pairs(what: str) -> Any:
     """Options such as KEY=VALUE, each key once."""
 
     def read(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
-        found: dict[str, str] = {}
+        made: dict[str, str] = {}
         for one in value:
             key, equals, said = one.partition("=")
             if not (key and equals and said):
                 raise click.BadParameter(f"expected {what}")
-            if key in found:
+            if key in made:
                 raise click.BadParameter(f"{key} is given twice")
-            found[key] = said
-        return found
+            made[key] = said
+        return made
 
     return read
 
@@ -30,22 +30,22 @@ def _pairs(what: str) -> Any:
 def _parts(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
     from guard.kit.release.asked import KINDS  # noqa: PLC0415
 
-    found: dict[str, str] = _pairs("KIND=PATH, KIND=in_code or KIND=none")(context, parameter, value)
-    for kind in found:
+    made: dict[str, str] = _pairs("KIND=PATH, KIND=in_code or KIND=none")(context, parameter, value)
+    for kind in made:
         if kind not in KINDS:
             raise click.BadParameter(f"no kind of part is {kind!r}; there are {', '.join(KINDS)}")
-    return found
+    return made
 
 
 def _metrics(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, int | float]:
     from guard.policy.scalars import number  # noqa: PLC0415
 
-    found = {}
+    made = {}
     for name, said in _pairs("NAME=NUMBER such as auc=0.87")(context, parameter, value).items():
         if (read := number(said)) is None:
             raise click.BadParameter(f"{name} is not a number")
-        found[name] = read
-    return found
+        made[name] = read
+    return made
 
 
 def _configuration(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str] | None:
@@ -98,7 +98,7 @@ def release(record: Path | None, policy: Path | None, verify: bool, as_json: boo
 
 
 @click.command()
-@_found
+@found
 @click.argument("policy", type=FILE)
 @click.option("--live", metavar="URL", help="The ops listener of a guard that runs POLICY, such as http://127.0.0.1:8902.")
 @click.option("--pipeline", "pipelines", multiple=True, type=FILE, help="A file of the CI that is in no known place.")
@@ -122,11 +122,11 @@ def checklist(
         raise click.UsageError("--live is a URL such as http://127.0.0.1:8902")
     if as_markdown and as_json:
         raise click.UsageError("--markdown or --json")
-    where = _where(admin, state_dir, ca)
+    place = where(admin, state_dir, ca)
     asked = admin is not None or state_dir is not None
     form: Literal["table", "markdown", "json"] = "json" if as_json else "markdown" if as_markdown else "table"
     address = live.rstrip("/") if live is not None else None
-    return run(policy, Options(address, where, asked, pipelines, fail_on, form, junit))
+    return run(policy, Options(address, place, asked, pipelines, fail_on, form, junit))
 
 
 COMMANDS = (release, checklist)

@@ -6,6 +6,7 @@ declares, and beside them `roles`, `texts`, `characters`, `attachments` and `tok
 
 import base64
 import copy
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
@@ -29,6 +30,8 @@ KNOWN: Final = frozenset((
 
 OPERATIONS: Final = {"/chat/": "chat", "/completions": "text_completion", "/embeddings": "embeddings"}
 """gen_ai.operation.name of a route."""
+_NO_MODEL: Final = re.compile(rb'"(?:code|type)": ?"(?:model_not_found|NotFoundError)"|"param": ?"model"')
+"""OpenAI's words and vLLM's; a model's name is repeated in the message only, where its quotes are escaped."""
 FINISHES: Final = frozenset(("stop", "length", "tool_calls", "function_call", "content_filter"))
 """Reasons that the API knows; a server's own word is `other`, for nobody declared what it may hold."""
 VIRTUAL: Final = ("roles", "texts", "characters", "attachments", "tokens")
@@ -46,7 +49,12 @@ class OpenAI(Common):
     )  # fmt: skip
 
     def outcome(self, answer: Answer) -> Outcome:
-        """424 is a backend that failed; an error object in a 200 is one too."""
+        """424 is a backend that failed; an error object in a 200 is one too. A model that is not there, the client named.
+
+        Otherwise whoever asks for a model that never was would open the breaker for all who ask for one that is there.
+        """
+        if answer.status == 404 and _NO_MODEL.search(answer.body[:4096]):
+            return "client_fault"
         if answer.body[:16].replace(b" ", b"").startswith(b'{"error":{') and 200 <= answer.status < 300:
             return "model_fault"
         return super().outcome(answer)
@@ -222,12 +230,16 @@ class _Form:
             "id": "guard", "object": "chat.completion" if chat else "text_completion", "created": 0,
             "model": message.model if isinstance(message, Prompt) else "", **document,
         }  # fmt: skip
+        usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+        if self._operation == "embeddings":
+            data = [{"object": "embedding", "index": index, **one} for index, one in enumerate(document.get("data", ()))]
+            whole = {"object": "list", "model": answer["model"], "usage": usage, **document, "data": data}
+            return b"application/json", self._spec.dumps(whole)
         answer["choices"] = [
             {"index": index, "finish_reason": "stop", "logprobs": None, **_choice(one, chat)}
             for index, one in enumerate(document.get("choices", ()))
         ]
         if not stream:
-            usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
             return b"application/json", self._spec.dumps({"usage": usage, **answer})
         if chat:
             answer["object"] = "chat.completion.chunk"

@@ -70,6 +70,7 @@ class Question:
     """A Message."""
 
     stream = once = False
+    named = ""
 
     def __init__(self, tree: object, route: str, spec: Spec, referred: frozenset[str], virtual: frozenset[str]) -> None:
         """Raises Misspoken."""

@@ -14,13 +14,9 @@ from guard.policy.errors import Path, Place
 from guard.policy.load import Loaded
 
 TABLE: Final[dict[str, str]] = {
-    "targets.*": "nothing is held against them yet",
-    "owners": "nobody is told yet",
+    "owners": "`guard export` names them in alerts, guard itself tells nobody yet",
     "webhooks": "nobody is told yet",
 }
-
-_ACTIVE: Final = frozenset((("targets", "cost"),))
-"""What acts already of what a line covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,7 @@ def inactive(loaded: Loaded) -> list[Inactive]:
     found: dict[str, list[Place]] = {}
     for path, place in _written(loaded.tree):
         pattern = next((pattern for pattern in TABLE if matches(pattern, path)), None)
-        if pattern is not None and path not in _ACTIVE:
+        if pattern is not None:
             found.setdefault(pattern, []).append(place)
     return [Inactive(pattern, why, tuple(found[pattern])) for pattern, why in TABLE.items() if pattern in found]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from guard.dialects import DIALECTS
 from guard.proxy.values import REASONS, REFUSALS, Allow, Deny, Problem, Refused, Violation
 from tests.dialects.speaking import (
+    CSV,
     FIELDS,
     JSON,
     LAYOUTS,
@@ -291,6 +292,15 @@ def test_a_hostile_instance_is_refused_or_written_as_it_was_judged(data: st.Data
     except Refused:
         return
     assert json.loads(forwarded(ask(route, headers, sent))[1]) == json.loads(sent)
+
+
+def test_times_since_the_epoch_are_numbers_in_csv() -> None:
+    route = compiled(
+        "dialect: mlflow\ninput: {t: {type: timestamp, unit: s}, u: {type: timestamp}}\noutput: {y: {type: number}}"
+    )
+    body = b"t,u\n1800000000,2027-01-15T08:00:00Z\n"
+    assert forwarded(ask(route, CSV, body))[1] == body
+    assert refused(route, CSV, b"t,u\nsoon,2027-01-15T08:00:00Z\n") == ["/0/t type"]
 
 
 ROUTES = {str(one): one.route for one in (*LAYOUTS, *SINGLES)}

@@ -122,6 +122,26 @@ def test_an_error_inside_a_200_is_the_models_fault() -> None:
     assert openai.outcome(Answer(424, [], b"")) == "model_fault"
 
 
+def test_a_model_that_is_not_there_was_named_by_the_client() -> None:
+    openai = DIALECTS["openai"]
+    for body in (
+        b'{"error":{"message":"The model `x` does not exist","type":"invalid_request_error","param":"model","code":"model_not_found"}}',
+        b'{"object":"error","message":"The model `x` does not exist.","type":"NotFoundError","param":null,"code":404}',
+    ):
+        assert openai.outcome(Answer(404, [], body)) == "client_fault"
+    for body in (b'{"detail":"Not Found"}', b"", dumps({"detail": '"code": "model_not_found"'})):
+        assert openai.outcome(Answer(404, [], body)) == "unavailable"
+
+
+def test_an_embedding_of_our_own_is_an_embedding() -> None:
+    route = compiled(EMBED + "fallback: {embedding: [0, 0]}\n", "POST /v1/embeddings")
+    answer = json.loads(own(route, ask(route, JSON, b'{"input":"a","model":"e"}')).body)
+    assert answer == {
+        "object": "list", "model": "e", "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+        "data": [{"object": "embedding", "index": 0, "embedding": [0, 0]}],
+    }  # fmt: skip
+
+
 def test_embeddings_in_base64_are_judged_as_numbers() -> None:
     output = compiled(EMBED, "POST /v1/embeddings").output
     assert output is not None

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from guard.kit.rehearse.canaries import Cage
 from tests.answering import answering
-from tests.leaks.canaries import Cage
 from tests.servers.sink import Collector, sink
 from tests.sidecar import WITHIN, Sidecar, sidecar
 

@@ -1,13 +1,14 @@
 """Canaries in everything that a client or a model server says, and then a search of every byte that left the process."""
 
 import base64
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.leaks.canaries import Cage, compressed, found
+from guard.kit.rehearse.canaries import Cage, found
 from tests.leaks.stage import Stage, staged
 
 CRASHES = """
@@ -241,3 +242,8 @@ def test_the_hunt_finds_every_form_of_a_canary() -> None:
     ):  # fmt: skip
         assert found(cage, {"place": b"some " + form + b" text"}) == ["c in place"], form
     assert found(cage, {"place": canary[:-1].encode()}) == []
+
+
+def compressed(text: str) -> bytes:
+    """The hunt sees through compression."""
+    return b"before" + gzip.compress(text.encode()) + b"after"

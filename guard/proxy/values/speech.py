@@ -102,6 +102,8 @@ class Field(Protocol):
     @property
     def type(self) -> str: ...  # noqa: D102
     @property
+    def unit(self) -> str | None: ...  # noqa: D102
+    @property
     def at(self) -> str | None: ...  # noqa: D102
     @property
     def shape(self) -> tuple[int, ...] | None: ...  # noqa: D102

@@ -91,9 +91,10 @@ class Stage:
         self.git("add", "--", *(name for name in os.listdir(self.folder) if name.endswith((".yaml", ".json", ".lock"))))
         self.git("commit", "-q", "--allow-empty", "-m", "state")
 
-    def run(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, check: bool = True, **more: str) -> "subprocess.CompletedProcess[str]":
         environ = {
             **os.environ,
+            **more,
             "GUARD_STATE_DIR": str(self.folder / "state"),
             "GIT_CEILING_DIRECTORIES": str(self.folder.parent),
         }
@@ -129,6 +130,18 @@ class Stage:
 
     def where(self) -> Where:
         return Where(None, self.folder / "state", None, {})
+
+    def rehearse(self, upstream: int) -> "subprocess.CompletedProcess[str]":
+        """The real one, short, with the team's own example, against the model."""
+        examples = self.folder / "tests" / "requests"
+        examples.mkdir(parents=True, exist_ok=True)
+        (examples / "malignant.json").write_bytes((self.folder / "request.json").read_bytes())
+        made = self.run("token", "ci", "--role", "operator")  # the policy names its tokens: a guard makes none of its own
+        with (self.folder / "tokens").open("a") as file:
+            file.write(made.stdout)
+        secret = made.stderr.split()[-1]
+        arguments = ("rehearse", "policy.yaml", "--quick", "--upstream", f"http://127.0.0.1:{upstream}")
+        return self.run(*arguments, check=False, GUARD_TOKEN=secret)
 
     def rehearsed(self, *, passed: bool = True, **measured: float) -> None:
         """The evidence that a rehearsal leaves, as docs/evidence.schema.json has it."""
@@ -252,6 +265,8 @@ def answers(stage: Stage, item: Item) -> dict[str, str]:
                                "NAME=NUMBER": f"auc={stage.metrics['auc']}"},
         "contract.units": {"UNIT": "µm"}, "contract.descriptions": {"TEXT": "as the pathologist measures it"},
         "contract.outputs": {"TEXT": "what to do"}, "contract.calibration": {"NUMBER": "0.04", "FILE": "evaluation.json"},
+        "targets.latency": {"300ms": "1s"}, "targets.volume": {"50/s": "20/s"}, "targets.errors": {"1%": "5%"},
+        "targets.availability": {"99.5%": "95%"},
         "targets.quality": {"METRIC": "auc", "auc=NUMBER": f"auc={stage.metrics['auc']}", "NUMBER": "0.95"},
         "next.pipeline": {"URL": "https://ci.example/7"}, "next.previous": {"--previous RECORD": "--previous none"},
         "failure.rollback": {"--previous RECORD": "--previous none"}, "data.inspection": {"NAME": "ana"},

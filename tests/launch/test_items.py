@@ -172,6 +172,7 @@ def test_what_a_policy_says(tmp_path: Path, before: str, after: str, item: str, 
     [
         ("{latency_p95: 20s}", "latency", "fail", "gives up after 10s"),
         ("{expected_rate: 1000/s, latency_p95: 300ms}", "volume", "fail", "300 calls under way, and there are 64 slots"),
+        ("{expected_rate: 1000/s, latency_p95: 300ms}", "volume", "fail", "a p95 of 300ms"),
         ("{expected_rate: 100/s, latency_p95: 300ms}", "volume", "warn", "not measured"),
         ("{quality: {auc: 0.85}}", "quality", "pass", "auc 0.87"),
         ("{quality: {auc: 0.9}}", "quality", "fail", "0.87"),
@@ -186,6 +187,13 @@ def test_targets_agree_with_the_rest(tmp_path: Path, targets: str, item: str, st
     release = "release: {version: 1, evaluation: {metrics: {auc: 0.87, ece: 0.03}}}\n"
     found = items(tmp_path, more=f"targets: {targets}\n{release}")[f"targets.{item}"]
     assert (found.status, words in found.evidence) == (status, True), found
+
+
+def test_a_policy_without_a_contract_has_a_checklist_too(tmp_path: Path) -> None:
+    found = items(
+        tmp_path, "routes: {GET /a: passthrough, GET /b: denied}\n", "targets: {expected_rate: 1/s, latency_p95: 1s}\n"
+    )
+    assert found["contract.declared"].evidence == "no route has a contract"
 
 
 @pytest.mark.parametrize("name", ["TODO", "tbd", "-", "?", "n/a", "TEAM", "", "xxx", "nobody"])

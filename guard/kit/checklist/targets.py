@@ -1,15 +1,18 @@
 """4. Good enough: targets are declared, and agree with the policy's times and limits, the evaluation and the rehearsal."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
 from guard.kit.checklist.values import Facts, Item, Part
-from guard.kit.checklist.words import judged, policy, release
+from guard.kit.checklist.words import field, judged, policy, release
 from guard.kit.evidence import Evidence
 from guard.policy.route import Route
 from guard.policy.scalars import write_duration
 
 DAY: Final = 86400
+NEARLY: Final = 0.95
+"""Of the expected rate: a load that is sent at just that rate is measured a little below it."""
 LESS_IS_BETTER: Final = frozenset(
     {
         "mae", "mse", "rmse", "mape", "smape", "msle", "loss", "log_loss", "logloss", "cross_entropy", "brier",
@@ -99,18 +102,25 @@ def _volume(facts: Facts) -> Item:
     rate = targets.expected_rate
     if rate is None:
         return _undeclared(facts, "targets.volume", "expected_rate", "50/s")
-    own = [route.limits.concurrency for _, route in _routes(facts) if route.limits is not None]
-    slots = max(
-        [one for one in own if one is not None] + [common.concurrency] * (None in own or len(own) < len(_routes(facts)))
-    )
-    wrong = []
-    if targets.latency_p95 is not None and rate * targets.latency_p95 > slots:
-        wrong.append(f"{rate:g}/s at p95 are {rate * targets.latency_p95:.0f} calls under way, and there are {slots} slots")
+    slots = {key: route.limits.concurrency for key, route in _routes(facts) if route.limits and route.limits.concurrency}
+    most = max((slots.get(key, common.concurrency) for key, _ in _routes(facts)), default=common.concurrency)
+    under_way = math.ceil(rate * targets.latency_p95) if targets.latency_p95 is not None else 0
+    if under_way > most:
+        own = next((key for key, count in slots.items() if count == most), None)
+        limits = {"limits": {"concurrency": under_way}}
+        fix = (
+            field(facts, own, (), **limits)
+            if own is not None
+            else policy(facts, upstream={"url": str(facts.loaded.policy.upstream.url), **limits})
+        )
+        text = f"{rate:g}/s at a p95 of {write_duration(targets.latency_p95 or 0)} are {under_way} calls under way"
+        wanted = f"{fix}, if the model server can take so many at once; or a p95 that {most} slots hold"
+        return Item("targets.volume", "fail", f"{text}, and there are {most} slots", wanted)
     measured = _measured(facts, "rate")
     said = f"{measured:.1f}/s" if measured is not None else ""
-    if measured is not None and measured < rate:
-        wrong.append(f"the rehearsal reached {said}, and {rate:g}/s are expected")
-    return _held(facts, "targets.volume", wrong, f"{rate:g} requests a second, {slots} slots", measured, said)
+    short = [f"the rehearsal reached {said}, and {rate:g}/s are expected"]
+    wrong = short if measured is not None and measured < rate * NEARLY else []
+    return _held(facts, "targets.volume", wrong, f"{rate:g} requests a second, {most} slots", measured, said)
 
 
 def _quality(facts: Facts) -> Item:

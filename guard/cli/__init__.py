@@ -107,6 +107,17 @@ def privacy(policy: Path, as_json: bool) -> int:  # noqa: FBT001
 
 
 @cli.command()
+@click.argument("policy", type=POLICY)
+@click.option("--format", "form", type=click.Choice(["markdown", "openapi", "openapi-yaml", "json"]), default="markdown")
+@click.option("--json", "form", flag_value="json", help="For scripts: docs/contract.schema.json.")
+def contract(policy: Path, form: str) -> int:
+    """Say of each route of POLICY what to send, what comes back, and what each answer means."""
+    from guard.cli.contract import run  # noqa: PLC0415
+
+    return run(policy, form=form)
+
+
+@cli.command()
 @click.argument("what", type=click.Choice(("grafana", "prometheus-rules", "alertmanager")))
 @click.argument("policy", type=POLICY)
 @click.option("--selector", metavar="MATCHERS", help='Which series are the service\'s; otherwise job="<service>".')

@@ -32,9 +32,12 @@ class Service:
         versions: Versions,
         audit: Audit | None,
         now_in_force: Callable[[], tuple[Loaded, CompiledPlan]],
+        written: Callable[[str, Loaded, CompiledPlan], str],
     ) -> None:
+        """`written`: a contract in one of its forms; handed down, as the control plane does not know the kit."""
         self._operations, self._runtime, self._reloader = operations, runtime, reloader
         self._shares, self._versions, self._audit, self._now_in_force = shares, versions, audit, now_in_force
+        self._written = written
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -68,6 +71,22 @@ class Service:
     def audit(self, limit: int) -> list[dict[str, Any]]:
         """The newest entries."""
         return self._audit.newest(limit) if self._audit is not None else []
+
+    def contract(self, form: str) -> str:
+        """What the routes in force take and answer, in one of `admin.FORMS`.
+
+        Made beside the loop, and again where a reload let go of the policy meanwhile.
+        """
+        while True:
+            loaded, plan = self._now_in_force()
+            try:
+                text = self._written(form, loaded, plan)
+            except (RuntimeError, LookupError):
+                if self._now_in_force()[0] is loaded:
+                    raise
+            else:
+                if self._now_in_force()[0] is loaded:
+                    return text
 
     # ── the account ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,7 +1,7 @@
 """What a policy may declare that has no effect yet in this version. `guard check` says so plainly.
 
-One table. Each line is a pattern (`*` is one key or index, a pattern covers everything below it) and half a sentence.
-A key leaves the table in the change that makes it act. Keys that only document (`description`, `meaning`, `derived`,
+One table, empty while everything acts. Each line is a pattern (`*` is one key or index, a pattern covers everything below
+it) and half a sentence. A key leaves the table in the change that makes it act. Keys that only document (`description`, `meaning`, `derived`,
 `calibration`, `unit` of what is not a time) never act and are not listed.
 """
 
@@ -13,10 +13,7 @@ from guard.policy.document import Items, Tree
 from guard.policy.errors import Path, Place
 from guard.policy.load import Loaded
 
-TABLE: Final[dict[str, str]] = {
-    "owners": "`guard export` names them in alerts, guard itself tells nobody yet",
-    "webhooks": "nobody is told yet",
-}
+TABLE: Final[dict[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ Where DESIGN shows a value that can only be an example (`upstream.probe`, `priva
 `release`), the default is none: a probe of a path that the model server does not have would keep guard unready.
 """
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -22,6 +24,7 @@ from guard.policy.scalars import (
     File,
     Listener,
     LocalPath,
+    Misread,
     Name,
     Network,
     Number,
@@ -42,6 +45,7 @@ __all__ = ["Denied", "Passthrough", "Policy", "Route"]
 VERSION: Final = "guard/v1"
 FIRST: Final = "none"
 """In place of the release before: there is none, and somebody says so."""
+_WEBHOOK: Final = re.compile(r"https?://[^/?#@\s]+(?:[/?][!\"$-~]*)?\Z")
 
 
 class ListenTls(Part):
@@ -237,12 +241,37 @@ class Owners(Part):
     retraining: String | None = None
     incidents: Incidents | None = None
 
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Each role that somebody has, and who."""
+        for role in type(self).model_fields:
+            if (name := self.of(role)) is not None:
+                yield role, name
+
+    def of(self, role: str) -> str | None:
+        """Who has a role."""
+        found = getattr(self, role)
+        return found.team if isinstance(found, Incidents) else found
+
 
 class Webhook(Part):
     """Where alerts go."""
 
     url: Annotated[Annotated[Secret, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
     format: Literal["json", "alertmanager"] = "json"
+
+    @classmethod
+    def prepare(cls, data: Any, report: Report) -> Any:
+        """Refused without repeating it: a bare URL may be a secret."""
+        del report
+        if not isinstance(data, Tree):
+            raise Misread("a webhook is a mapping", "{url: https://HOST/PATH} or {url: {env: NAME}}")
+        return data
+
+    def finish(self, report: Report) -> Self:
+        """A URL that is no secret can be judged now; it is not repeated, as it may be one all the same."""
+        if isinstance(self.url, str) and not _WEBHOOK.match(self.url):
+            report(("url",), "not the URL of a webhook", "http:// or https:// with host and path, without user or fragment")
+        return self
 
 
 class Admin(Part):

@@ -164,8 +164,12 @@ CACHE: Final = Instrument("guard.cache.size", "gauge", "By", "Bytes of the cache
 LOOP_LAG: Final = Instrument(
     "guard.loop.lag", "histogram", "s", "How late the event loop comes to a timer: what everything waits.", (), SECONDS
 )
+ALERTS: Final = Instrument(
+    "guard.alerts", "counter", "{alert}", "Notices of incidents that a webhook took, repetitions included.",
+    ("guard.incident", "guard.format"),
+)  # fmt: skip
 DROPPED: Final = Instrument(
-    "guard.telemetry.dropped", "counter", "{item}", "Spans, log lines and metric exports that were given up, and why.",
+    "guard.telemetry.dropped", "counter", "{item}", "Spans, log lines, metric exports and alerts given up, and why.",
     ("guard.signal", "guard.reason"),
 )  # fmt: skip
 CRASHES: Final = Instrument(

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from guard import __version__
+from guard.cli.launch import COMMANDS as LAUNCH
 from guard.cli.operators import COMMANDS
 from guard.cli.rehearse import rehearse
 
@@ -167,7 +168,7 @@ def demo(stay: bool) -> int:  # noqa: FBT001
     return run(stay=stay)
 
 
-for _command in (*COMMANDS, rehearse):
+for _command in (*COMMANDS, *LAUNCH, rehearse):
     cli.add_command(_command)
 
 

@@ -12,7 +12,9 @@ from guard.control.reload import Reloader
 from guard.control.shares import Shares
 from guard.ladder.breaker import Breaker
 from guard.ladder.mode import Order
+from guard.policy.digests import release_digest
 from guard.policy.load import Loaded
+from guard.policy.models import FIRST, Release
 from guard.policy.plan import CompiledPlan
 from guard.policy.runtime import Runtime
 from guard.telemetry.versions import Versions
@@ -118,7 +120,7 @@ class Service:
                 "attempts": self._reloader.outcome.attempts,
                 "refused": self._reloader.outcome.refused,
             },
-            "release": {"model": release.model, "version": release.version} if release is not None else None,
+            "release": _release(loaded, release) if release is not None else None,
             "guard": __version__,
         }
 
@@ -150,6 +152,24 @@ def back(operations: Operations) -> str | None:
     for route in orders.routes or {}:
         return f"guard restore --route '{route}' --reason '…'"
     return None
+
+
+def _release(loaded: Loaded, release: Release) -> dict[str, Any]:
+    """What is deployed. `contract`: whether the routes still have the release's; None where it names none."""
+    differs = any(warning.path == ("release", "contract") for warning in loaded.warnings)
+    before = release.before
+    return {
+        "model": release.model,
+        "version": release.version,
+        "commit": release.commit,
+        "digest": release_digest(release),
+        "contract": None if release.contract is None else "differs" if differs else "same",
+        "approved_by": release.approved_by,
+        "approved_at": release.approved_at,
+        "pipeline": release.pipeline,
+        "previous": before.version if before is not None else None,
+        "first": release.previous == FIRST,
+    }
 
 
 def _order(order: Order) -> dict[str, Any]:

@@ -43,6 +43,8 @@ from guard.policy.scalars import (
 __all__ = ["Denied", "Passthrough", "Policy", "Route"]
 
 VERSION: Final = "guard/v1"
+FIRST: Final = "none"
+"""In place of the release before: there is none, and somebody says so."""
 _WEBHOOK: Final = re.compile(r"https?://[^/?#@\s]+(?:[/?][!\"$-~]*)?\Z")
 
 
@@ -120,6 +122,17 @@ class Evaluation(Part):
     metrics: dict[str, Number] = Field(default_factory=dict)
 
 
+class Earlier(Part):
+    """The release before, and where its record is kept."""
+
+    version: String
+    commit: String | None = None
+    digest: String | None = Field(default=None, description="Of what its record says.")
+    record: String | None = Field(default=None, description="Its record, from the folder of this one.")
+
+
+AnyFile = Annotated[Annotated[ReleasePart, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
+AnyEarlier = Annotated[Annotated[Earlier, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
 AnyPart = Annotated[
     Annotated[ReleasePart, Tag(MAPPING)] | Annotated[Literal["in_code", "none"], Tag(WORD)], Discriminator(is_word)
 ]
@@ -132,7 +145,7 @@ class Release(Part):
     model: String | None = None
     version: String
     commit: String | None = None
-    lockfile: String | None = None
+    lockfile: AnyFile | None = Field(default=None, description="A digest, or the file with its digest.")
     parts: dict[PartKind, AnyPart] = Field(default_factory=dict)
     contract: String | None = None
     configuration: dict[str, Value] = Field(default_factory=dict)
@@ -140,13 +153,20 @@ class Release(Part):
     approved_by: String | None = None
     approved_at: String | None = None
     pipeline: String | None = None
-    previous: String | None = None
+    previous: AnyEarlier | None = Field(default=None, description="A version, or where its record is; none: the first.")
     strict: Boolean = Field(default=False, description="A model server of another version closes the rung.")
 
     def finish(self, report: Report) -> Self:
         """Configuration has no declared types."""
         del report
         return self.but(configuration={key: typed.plain(value) for key, value in self.configuration.items()})
+
+    @property
+    def before(self) -> Earlier | None:
+        """The release before; None where none is named, or this is the first."""
+        if isinstance(self.previous, str):
+            return None if self.previous == FIRST else Earlier(version=self.previous)
+        return self.previous
 
 
 class Privacy(Part):

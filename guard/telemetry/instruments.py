@@ -137,7 +137,7 @@ POLICY_INFO: Final = Instrument(
 )  # fmt: skip
 MODEL_INFO: Final = Instrument(
     "guard.model.info", "gauge", "{info}", "1, with the release that the policy names.",
-    ("guard.model", "guard.model.version", "vcs.ref.head.revision"),
+    ("guard.model", "guard.model.version", "vcs.ref.head.revision", "guard.release.digest"),
 )  # fmt: skip
 MODEL_SERVED: Final = Instrument(
     "guard.model.served", "gauge", "{info}", "1, with the version that a model server named last.",

@@ -1,8 +1,8 @@
 """What a policy may declare that has no effect yet in this version. `guard check` says so plainly.
 
 One table, empty while everything acts. Each line is a pattern (`*` is one key or index, a pattern covers everything below
-it) and half a sentence. A key leaves the table in the change that makes it act. Keys that only document (`description`, `meaning`, `derived`,
-`calibration`, `unit` of what is not a time) never act and are not listed.
+it) and half a sentence. A key leaves the table in the change that makes it act. Keys that only document (`description`,
+`meaning`, `derived`, `calibration`, `unit` of what is not a time) never act and are not listed.
 """
 
 from collections.abc import Iterator

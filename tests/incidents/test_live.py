@@ -78,7 +78,7 @@ def test_a_rehearsal_pages_nobody(model: Model, hook: Receiver, tmp_path: Path) 
     for name, environ in (("silent", {**os.environ, "GUARD_WEBHOOKS": "off"}), ("loud", None)):
         folder = tmp_path / name
         folder.mkdir()
-        write(folder, model, f"{hook.url}/all")
+        write(folder, model, f"{{url: {hook.url}/all}}")
         with sidecar("policy.yaml", folder=folder, environ=environ) as running:
             running.wait_for("admin")
             assert run(folder, "kill", "--reason", name).returncode == 0

@@ -8,7 +8,7 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format schema bench-quick leak-hunt fuzz servers differential simulate lock clean
+.PHONY: help venv demo test lint format schema bench-quick instructions leak-hunt fuzz servers differential simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ schema: $(STAMPS)/runtime  ## write docs/policy.schema.json anew
 
 bench-quick: $(STAMPS)/bench  ## guard beside Envoy, one run, about two minutes
 	@$(BIN)/python benchmarks/quick.py
+
+instructions: $(STAMPS)/runtime  ## what a request costs in instructions, beside the commit before (needs valgrind)
+	@$(BIN)/python -m benchmarks.instructions
 
 # An environment of its own: atheris is a compiler's child and has no place beside what is shipped.
 .cache/fuzz/.stamp: requirements/fuzz.lock

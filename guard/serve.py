@@ -15,7 +15,7 @@ from time import monotonic
 import uvloop
 
 from guard import __version__
-from guard.control import ops, reload, tls
+from guard.control import ops, reload, tls, versions
 from guard.control.operators import Operators, Unreachable
 from guard.control.process import LoopErrors, connections_within, quiet_crashes
 from guard.control.readiness import Readiness
@@ -101,7 +101,9 @@ class _Sidecar:
             environ=environ,
         )
         self.errors = LoopErrors(self.log.event)
-        self.telemetry = Telemetry(self.log, self.operators.shares, self._wall, environ, self.errors)
+        self.telemetry = Telemetry(
+            self.log, self.operators.shares, self.operators.versions, self._wall, environ, self.errors
+        )
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> int:
@@ -132,6 +134,7 @@ class _Sidecar:
             sinks=(self.telemetry.sink,),
             tracer=self.telemetry.tracer,
             secret=lambda secret: resolve(secret, self.environ),
+            deployed=self.environ.get("AIP_DEPLOYED_MODEL_ID", "")[:128],
         )
         self._tick(loop)
         self.shutdown.heed(loop, lambda: self._hold(self._reload()))
@@ -151,6 +154,7 @@ class _Sidecar:
         self._announce(address)
         self.reloader.begin(self.loaded, refused)
         self._hold(self._until_upstream())
+        self._hold(versions.follow(lambda: self._in_force()[1]))
         self._hold(self.operators.heed())
         self._hold(self.operators.serve(self.reloader))
         self._hold(self.telemetry.export())

@@ -102,6 +102,8 @@ def value_schema(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = 
                 schema = core.chain_schema([schema, _member([float(one) for one in shape.enum])])  # type: ignore[arg-type]
         case "boolean":
             schema = core.bool_schema(strict=True)
+            if shape.enum is not None:
+                schema = core.chain_schema([schema, core.literal_schema(list(shape.enum))])
         case "timestamp":
             schema = _timestamp(shape)
         case "array":

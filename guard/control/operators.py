@@ -25,6 +25,7 @@ from guard.policy.runtime import Runtime
 from guard.policy.scalars import Address
 from guard.proxy.front import Connection
 from guard.proxy.values import Ceiling
+from guard.telemetry.versions import Versions
 
 
 class Unreachable(Exception):  # noqa: N818
@@ -45,7 +46,7 @@ class Operators:
         recompile: Callable[[], Awaitable[None]],
         environ: Mapping[str, str],
     ) -> None:
-        self.shares = Shares()
+        self.shares, self.versions = Shares(), Versions(event)
         self._runtime, self._in_force, self._connections = runtime, in_force, connections
         self._event, self._environ = event, environ
         self._state: StateFolder | None = None
@@ -160,7 +161,7 @@ class Operators:
             self._announce(token, tls=context is not None)
         from guard.control.admin import application  # noqa: PLC0415 — a third of a second, after clients are served
 
-        service = Service(self.operations, self._runtime, reloader, self.shares, self._audit, self._in_force)
+        service = Service(self.operations, self._runtime, reloader, self.shares, self.versions, self._audit, self._in_force)
         api = application(service, self._keys.identify, listener.hosts(self._where))
         self._event("admin", listen=str(self._where))
         await listener.run(api, self._socket, context)

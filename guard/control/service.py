@@ -15,6 +15,7 @@ from guard.ladder.mode import Order
 from guard.policy.load import Loaded
 from guard.policy.plan import CompiledPlan
 from guard.policy.runtime import Runtime
+from guard.telemetry.versions import Versions
 
 
 class Service:
@@ -26,11 +27,12 @@ class Service:
         runtime: Runtime,
         reloader: Reloader,
         shares: Shares,
+        versions: Versions,
         audit: Audit | None,
         now_in_force: Callable[[], tuple[Loaded, CompiledPlan]],
     ) -> None:
         self._operations, self._runtime, self._reloader = operations, runtime, reloader
-        self._shares, self._audit, self._now_in_force = shares, audit, now_in_force
+        self._shares, self._versions, self._audit, self._now_in_force = shares, versions, audit, now_in_force
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -112,6 +114,7 @@ class Service:
             "mode": order.mode,
             "why": why if order.mode != "normal" else None,
             "breakers": breakers,
+            "served": {target: version for target in breakers if (version := self._versions.served(key, target))},
         }
 
     def _breakers(self) -> Iterator[tuple[str, str, Breaker]]:

@@ -18,6 +18,7 @@ from guard.control.shares import Shares
 from guard.control.state import StateFolder
 from guard.control.vitals import Vitals
 from guard.policy.load import Loaded
+from guard.policy.models import Cost as CostPolicy
 from guard.policy.plan import CompiledPlan
 from guard.privacy.fence import fence
 from guard.proxy.tracing import Sampler
@@ -28,10 +29,12 @@ from guard.telemetry.cost import Cost, Price
 from guard.telemetry.environment import SIGNALS, read
 from guard.telemetry.exchanges import Exchanges
 from guard.telemetry.family import Family, counted
+from guard.telemetry.generative import Generative
 from guard.telemetry.log import Log
 from guard.telemetry.meters import Meters
 from guard.telemetry.outbox import Outbox
 from guard.telemetry.prometheus import TEXT, Exposition, wanted
+from guard.telemetry.versions import Versions
 
 if TYPE_CHECKING:
     from guard.telemetry.otlp import Otlp
@@ -45,7 +48,13 @@ class Telemetry:
     """`sink` takes every record. Nothing of it fails a request, and what it loses it counts."""
 
     def __init__(
-        self, log: Log, shares: Shares, wall: Callable[[], float], environ: Mapping[str, str], errors: LoopErrors
+        self,
+        log: Log,
+        shares: Shares,
+        versions: Versions,
+        wall: Callable[[], float],
+        environ: Mapping[str, str],
+        errors: LoopErrors,
     ) -> None:
         self._log, self._wall, self._errors = log, wall, errors
         self._environ, self._environment = environ, read(environ)
@@ -54,7 +63,9 @@ class Telemetry:
         self._cost = Cost(lambda now: now - monotonic() + wall(), log.event)
         self._lag = Histogram(of.LOOP_LAG.buckets)
         self._lost: Counter[tuple[str, str]] = Counter()
-        self._outbox = Outbox([shares, self._meters, self._cost, Exchanges(log, fence)], self._later)
+        self._generative, self._versions = Generative(), versions
+        sinks: list[Sink] = [shares, self._meters, self._cost, self._generative, self._versions, Exchanges(log, fence)]
+        self._outbox = Outbox(sinks, self._later)
         self._vitals: Vitals
         self._resource: dict[str, str] = {}
         self._exposition = Exposition()
@@ -94,14 +105,13 @@ class Telemetry:
 
     def adopt(self, loaded: Loaded, plan: CompiledPlan) -> None:
         """A policy is in force."""
-        cost = loaded.policy.targets.cost
-        self._cost.price = None
-        if cost is not None and cost.per_request is not None:
-            amount, currency = cost.per_request
-            daily = float(cost.daily[0]) if cost.daily is not None else None
-            self._cost.price = Price(float(amount), currency, daily, cost.alert_at)
+        self._cost.price = _price(loaded.policy.targets.cost)
+        self._generative.on = loaded.policy.telemetry.gen_ai
+        release = loaded.policy.release
+        self._versions.expected = release.version if release is not None else ""
         self._scraped = loaded.policy.telemetry.prometheus
         self._meters.keep(frozenset(route.key for route in plan.routes))
+        self._versions.keep(frozenset(route.key for route in plan.routes))
 
     async def export(self) -> None:
         """Begin to export, where a variable asks for it; importing the SDK takes a fifth of a second, and a thread."""
@@ -180,13 +190,14 @@ class Telemetry:
 
     def _families(self) -> Iterator[Family]:
         now = monotonic()
-        yield from counted([*self._meters.series(), self._cost.spent])
+        yield from counted([*self._meters.series(), self._cost.spent, *self._generative.series()])
         shares: list[Any] = list(self._meters.top_shares(now))
         if shares:
             yield Family(of.TOP_SHARE, shares)
         share, price = self._cost.share(now), self._cost.price
         if share is not None and price is not None:
             yield Family(of.BUDGET_SHARE, [((price.currency,), share)])
+        yield Family(of.MODEL_SERVED, [(labels, 1) for labels in self._versions.served_now()])
         yield Family(of.LOOP_LAG, [((), self._lag)])
         yield Family(of.LOOP_ERRORS, [((), self._errors.count)])
         yield Family(of.POLICY_REFUSED, [((), int(self._refused()))])
@@ -200,3 +211,20 @@ class Telemetry:
         for instrument, counts in ((of.CRASHES, self._outbox.crashes), (of.SLOW_SINKS, self._outbox.slow)):
             yield Family(instrument, [((sink,), counts.get(sink, 0)) for sink in self._outbox.names()])
         yield from self._vitals.families()
+
+
+def _price(cost: CostPolicy | None) -> Price | None:
+    """`targets.cost` as numbers; None where nothing has a price."""
+    if cost is None:
+        return None
+    priced = [one for one in (cost.per_request, cost.per_million_input_tokens, cost.per_million_output_tokens) if one]
+    if not priced:
+        return None
+    return Price(
+        per_request=cost.per_request.amount if cost.per_request else 0.0,
+        currency=priced[0].currency,
+        daily=cost.daily.amount if cost.daily else None,
+        alert_at=cost.alert_at,
+        per_input_token=cost.per_million_input_tokens.amount / 1e6 if cost.per_million_input_tokens else 0.0,
+        per_output_token=cost.per_million_output_tokens.amount / 1e6 if cost.per_million_output_tokens else 0.0,
+    )

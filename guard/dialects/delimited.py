@@ -31,7 +31,7 @@ def cells(body: bytes) -> list[list[str]]:
 class Lines:
     """A Message. `header`: the first line names the columns; without it, `columns` of the route do."""
 
-    stream = False
+    stream = once = False
 
     def __init__(self, body: bytes, spec: Spec, *, header: bool) -> None:
         """Raises Misspoken."""

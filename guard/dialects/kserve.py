@@ -3,40 +3,26 @@
 Source: kserve python/kserve/kserve/protocol. Errors are `{"error": text}`; what its predictor raises is a 500.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
+from guard.dialects.common import Instances
 from guard.dialects.layout import JsonForm, Members, error_member
-from guard.proxy.values import Answer, Form, Outcome, Problem, Spec
+from guard.proxy.values import Form, Problem, Spec
 
 MEMBERS: Final = Members({"instances": "rows", "inputs": "rows"}, frozenset(("parameters",)))
 
 
-class KServe:
-    """A Dialect."""
+class KServe(Instances):
+    """A Dialect. 503 is a model that is not loaded; 404 and 501 are of a server that does not have it."""
 
     name = "kserve-v1"
-    management: Iterable[str] = ("/v2/repository/*",)
-
-    def outcome(self, answer: Answer) -> Outcome:
-        """503 is a model that is not loaded; 501 is asked of the wrong server."""
-        status = answer.status
-        if 200 <= status < 300:
-            return "ok"
-        if status in (429, 503):
-            return "overload"
-        if status in (400, 413, 415, 422):
-            return "client_fault"
-        return "unavailable" if status in (404, 501, 502, 504) else "model_fault"
+    management = ("/v2/repository/*",)
+    client_faults = frozenset((400, 413, 415, 422))
+    away = frozenset((404, 501, 502, 504))
 
     def form(self, spec: Spec) -> Form:
         """Instances are rows."""
         return JsonForm(spec, MEMBERS)
-
-    def version(self, target: bytes) -> str:
-        """V1 has none."""
-        del target
-        return ""
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """`{"error": text}`."""

@@ -64,7 +64,7 @@ def pointer(path: Sequence[str | int]) -> str:
 class Rows:
     """A Message whose body is JSON, with the instances in one of its members."""
 
-    stream = False
+    stream = once = False
 
     def __init__(self, tree: object, members: Members, fields: Fields, spec: Spec, *, nan: NaN = "none") -> None:
         """Raises Misspoken."""
@@ -224,6 +224,8 @@ def _token(value: Any) -> Any:
 class JsonForm:
     """A Form of bodies that are JSON with their instances in a member, and answers that are JSON."""
 
+    single = False
+
     def __init__(self, spec: Spec, members: Members, *, nan: NaN = "none") -> None:
         self._spec, self._members, self._nan = spec, members, nan
         self._fields = Fields.of(spec, members.envelope)
@@ -245,8 +247,9 @@ class JsonForm:
         del message
         return b"application/json", self._spec.dumps(document)
 
-    def inspector(self) -> Listening | None:
+    def inspector(self, message: Message | None, headers: Headers) -> Listening | None:
         """Answers are not streamed."""
+        del message, headers
         return None
 
 

@@ -4,11 +4,11 @@ Source: mlflow/pyfunc/scoring_server. It answers 400 for what a client sent wron
 its messages quote the request's data, so only their beginnings are looked at. NaN tokens are read and written.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 import orjson
 
+from guard.dialects.common import Instances
 from guard.dialects.delimited import Lines, is_csv
 from guard.dialects.layout import JsonForm, Members, told
 from guard.proxy.values import Answer, Form, Head, Message, Outcome, Problem, Spec
@@ -23,35 +23,24 @@ _SCHEMA: Final = b"Failed to enforce schema"
 _MOST: Final = 65536
 
 
-class MLflow:
-    """A Dialect."""
+class MLflow(Instances):
+    """A Dialect. No answer says a version: `/version` is MLflow's own."""
 
     name = "mlflow"
-    management: Iterable[str] = ()
+    client_faults = frozenset((400, 413, 415, 422))
+    away = frozenset((404, 502, 504))
 
     def outcome(self, answer: Answer) -> Outcome:
         """A 400 is the model's, unless its input was not what the signature says."""
-        status = answer.status
-        if 200 <= status < 300:
-            return "ok"
-        if status == 400:
+        if answer.status == 400:
             body = answer.body[-_MOST:] if _SCHEMA in answer.body[-_MOST:] else answer.body[:_MOST]
             raised = _RAISED in body or (_PREDICTING in body and _SCHEMA not in body)
             return "model_fault" if raised else "client_fault"
-        if status in (413, 415, 422):
-            return "client_fault"
-        if status in (429, 503):
-            return "overload"
-        return "unavailable" if status in (404, 502, 504) else "model_fault"
+        return super().outcome(answer)
 
     def form(self, spec: Spec) -> Form:
         """JSON in four layouts, or CSV with a header."""
         return _Form(spec, MEMBERS, nan="read")
-
-    def version(self, target: bytes) -> str:
-        """No answer says it: `/version` is MLflow's own."""
-        del target
-        return ""
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """As an MlflowException is serialised."""

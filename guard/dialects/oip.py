@@ -6,16 +6,18 @@ extension_generate). Shared memory is denied: what is not in the body cannot be 
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, Final
 
+from guard.dialects.common import Common
 from guard.dialects.layout import error_member, violation
 from guard.dialects.oip_message import TensorMessage, opened, read_tensors, split_body
-from guard.dialects.sse import Events
+from guard.dialects.sse import Events, Heard, is_events
 from guard.dialects.tensors import Tensor, slices
 from guard.dialects.whole import Whole
 from guard.proxy.values import Answer, Form, Head, Headers, Listening, Message, Outcome, Problem, Said, Spec
 
+_METADATA: Final = re.compile(r"(/v2/models/[^/{}*]+)(?:/versions/[^/{}*]+)?/infer\Z")
 _VERSION: Final = re.compile(rb"/v2/models/[^/?]+/versions/([^/?]{1,64})(?=[/?]|\Z)")
 _CLIENTS: Final = re.compile(
     rb"unexpected|expected |must |invalid|only supports|unable to (?:find|parse)|fail(?:ed)? to parse|missing|not supported"
@@ -26,30 +28,26 @@ _CLIENTS: Final = re.compile(
 _AWAY: Final = re.compile(rb"not ready|no available versions|unknown model|is not found", re.IGNORECASE)
 
 
-class OpenInference:
+class OpenInference(Common):
     """A Dialect."""
 
     name = "oip"
-    management: Iterable[str] = (
+    tensors = True
+    client_faults = frozenset((413, 415, 422))
+    away = frozenset((404, 501, 502, 504))
+    management = (
         "/v2/repository/*", "/v2/systemsharedmemory/*", "/v2/cudasharedmemory/*", "/v2/trace/*", "/v2/logging",
         "/v2/models/{model}/trace/*",
     )  # fmt: skip
 
     def outcome(self, answer: Answer) -> Outcome:
         """A 400 is the model's, unless its words are those for a wrong request; MLServer's models fail with 400."""
-        status = answer.status
-        if 200 <= status < 300:
-            return "ok"
-        if status == 400:
+        if answer.status == 400:
             said = answer.body[:4096]
             if _AWAY.search(said):
                 return "unavailable"
             return "client_fault" if _CLIENTS.search(said) else "model_fault"
-        if status in (413, 415, 422):
-            return "client_fault"
-        if status in (429, 503):
-            return "overload"
-        return "unavailable" if status in (404, 501, 502, 504) else "model_fault"
+        return super().outcome(answer)
 
     def form(self, spec: Spec) -> Form:
         """Tensors; of the generate extension, text."""
@@ -57,10 +55,25 @@ class OpenInference:
             return _Generate(spec)
         return _Tensors(spec)
 
+    def place(self, name: str, outputs: Collection[str], *, rows: bool) -> str:
+        """Each value of a tensor; but the generate extension's one text."""
+        del rows
+        return f"/{name}" if "text_output" in outputs else f"/{name}/*"
+
     def version(self, target: bytes) -> str:
         """Where the target names one."""
         found = _VERSION.search(target)
         return found[1].decode() if found is not None else ""
+
+    def status(self, template: str) -> str:
+        """The model's metadata, for servers whose answers leave the version out."""
+        found = _METADATA.match(template)
+        return found[1] if found is not None else ""
+
+    def served(self, page: Any) -> str:
+        """The one version there is; of several an answer must say which it was."""
+        versions = page.get("versions") if isinstance(page, dict) else None
+        return versions[0] if isinstance(versions, list) and len(versions) == 1 and isinstance(versions[0], str) else ""
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """`{"error": text}`."""
@@ -69,6 +82,8 @@ class OpenInference:
 
 class _Tensors:
     """A Form."""
+
+    single = False
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
@@ -120,8 +135,9 @@ class _Tensors:
         field = self._spec.outputs[name]
         return field.datatype or DEFAULTS.get(field.type, "FP64")
 
-    def inspector(self) -> Listening | None:
+    def inspector(self, message: Message | None, headers: Headers) -> Listening | None:
         """Tensors are not streamed."""
+        del message, headers
         return None
 
 
@@ -162,6 +178,8 @@ def _plain(head: Head, body: bytes, most: int) -> bytes | None:
 class _Generate:
     """A Form of Triton's generate extension: text in, text out, whole or as events."""
 
+    single = True
+
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._stream = spec.template.endswith("_stream")
@@ -185,14 +203,18 @@ class _Generate:
         body = self._spec.dumps(document)
         return (b"text/event-stream", b"data: %b\n\n" % body) if self._stream else (b"application/json", body)
 
-    def inspector(self) -> Listening | None:
+    def inspector(self, message: Message | None, headers: Headers) -> Listening | None:
         """Each event is an answer; one with `error` is the model's fault, inside a 200."""
-        return Events(_generated, lambda code: {"error": f"guard: {code}"}) if self._stream else None
+        del message
+        return (
+            Events(_generated, lambda code: {"error": f"guard: {code}"}, "text_completion") if is_events(headers) else None
+        )
 
 
-def _generated(event: dict[str, Any], said: Any) -> None:
-    said.version = str(event.get("model_version") or said.version)
+def _generated(event: dict[str, Any], heard: Heard) -> bool:
+    heard.version = str(event.get("model_version") or heard.version)[:128]
     if event.get("text_output"):
-        said.piece()
+        heard.piece()
     if event.get("error"):
-        said.finish = "error"
+        heard.finish = "error"
+    return False

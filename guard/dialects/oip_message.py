@@ -13,6 +13,8 @@ from guard.proxy.values import Field, Head, Misspoken, Spec, Violation
 ENVELOPE: Final = frozenset(("id", "parameters", "inputs", "outputs"))
 MEMBERS: Final = frozenset(("name", "shape", "datatype", "parameters", "data"))
 MOST_ELEMENTS: Final = 1 << 28
+MOST_EMPTY: Final = 10_000
+"""Of a dimension beside one that is 0: as many instances cost no byte to send."""
 _MODEL: Final = re.compile(rb"/v2/models/([^/?]{1,128})")
 _WIRE: Final = {"integer": "INT64", "number": "FP64", "boolean": "BOOL"}
 
@@ -28,6 +30,8 @@ class TensorMessage:
         """`raw`: the body is one tensor and nothing else. `framed`: it says how long its JSON is. Raises Misspoken."""
         self._spec, self._tree, self._raw, self._framed = spec, tree, raw, framed
         self.model, self.id = model, tree.get("id")
+        parameters = tree.get("parameters")
+        self.once = isinstance(parameters, dict) and "sequence_id" in parameters  # Triton's extension for stateful models
         self._tensors = tensors
         self._place = {tensor.name: index for index, tensor in enumerate(tensors)}
         self._json_length = 0
@@ -288,7 +292,7 @@ def _declared(entry: object, path: Sequence[str | int]) -> tuple[str, str, tuple
         raise violation((*path, "datatype"), "missing" if datatype is None else "type")
     if not isinstance(shape, list) or len(shape) > MOST_RANK or not all(type(one) is int and one >= 0 for one in shape):
         raise violation((*path, "shape"), "missing" if shape is None else "type")
-    if prod(shape) > MOST_ELEMENTS:
+    if prod(shape) > MOST_ELEMENTS or (0 in shape and max(shape) > MOST_EMPTY):
         raise violation((*path, "shape"), "max")
     return name, datatype, tuple(shape)
 

@@ -8,14 +8,15 @@ import base64
 import binascii
 import copy
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import orjson
 
+from guard.dialects.common import Common
 from guard.dialects.layout import pointer, told, violation
-from guard.dialects.sse import Events, Heard
-from guard.proxy.values import Answer, Form, Head, Headers, Listening, Message, Outcome, Problem, Said, Spec, Usage
+from guard.dialects.sse import Events, Heard, is_events
+from guard.proxy.values import Answer, Form, Head, Headers, Listening, Message, Outcome, Problem, Said, Spec
 
 KNOWN: Final = frozenset((
     "model", "messages", "prompt", "input", "stream", "stream_options", "n", "best_of", "max_tokens",
@@ -27,38 +28,31 @@ KNOWN: Final = frozenset((
 ))  # fmt: skip
 """Members of a request that the API documents: they reach the model unless the policy declares otherwise."""
 
+OPERATIONS: Final = {"/chat/": "chat", "/completions": "text_completion", "/embeddings": "embeddings"}
+"""gen_ai.operation.name of a route."""
 VIRTUAL: Final = ("roles", "texts", "characters", "attachments", "tokens")
 Place: TypeAlias = tuple[str | int, ...]
 
 
-class OpenAI:
-    """A Dialect."""
+class OpenAI(Common):
+    """A Dialect. Answers name the model."""
 
     name = "openai"
-    management: Iterable[str] = (
+    away = frozenset((404, 502, 504))
+    management = (
         "/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/sleep", "/wake_up", "/reset_prefix_cache",
         "/collective_rpc", "/flush_cache", "/update_weights_from_disk", "/start_profile", "/stop_profile", "/slots/*",
     )  # fmt: skip
 
     def outcome(self, answer: Answer) -> Outcome:
         """424 is a backend that failed; an error object in a 200 is one too."""
-        status = answer.status
-        if 200 <= status < 300:
-            return "model_fault" if answer.body[:16].replace(b" ", b"").startswith(b'{"error":{') else "ok"
-        if status in (429, 503):
-            return "overload"
-        if status in (400, 409, 413, 415, 422):
-            return "client_fault"
-        return "unavailable" if status in (404, 502, 504) else "model_fault"
+        if answer.body[:16].replace(b" ", b"").startswith(b'{"error":{') and 200 <= answer.status < 300:
+            return "model_fault"
+        return super().outcome(answer)
 
     def form(self, spec: Spec) -> Form:
         """The request is one instance."""
         return _Form(spec)
-
-    def version(self, target: bytes) -> str:
-        """Answers name the model."""
-        del target
-        return ""
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """`{"error": {message, type, param, code}}`."""
@@ -76,6 +70,8 @@ def _error(code: str, message: str, status: int) -> dict[str, object]:
 class Prompt:
     """A Message."""
 
+    once = False
+
     def __init__(self, tree: dict[str, Any], spec: Spec) -> None:
         """Raises Misspoken."""
         self._tree, self._dumps = tree, spec.dumps
@@ -84,6 +80,8 @@ class Prompt:
             raise violation(("<undeclared>",), "unknown")
         dropped = unknown if spec.undeclared == "strip" else frozenset()
         self.stream = tree.get("stream") is True
+        self.counted = False  # the model server was asked by us, and not by the client, how many tokens there were
+        self._count = self.stream and spec.metered and "stream_options" not in spec.inputs
         self.model = tree["model"] if isinstance(tree.get("model"), str) else ""
         self._limit = "max_completion_tokens" if "max_completion_tokens" in tree else "max_tokens"
         self._places = list(_texts(tree))
@@ -123,6 +121,10 @@ class Prompt:
             body = copy.deepcopy(body)
             for (place, _), text in zip(self._places, texts, strict=True):
                 _put(body, place, text)
+        options = body.get("stream_options")
+        if self._count and (options is None or (isinstance(options, dict) and options.get("include_usage") is not True)):
+            body["stream_options"] = {**(options or {}), "include_usage": True}
+            self.counted = True
         ordered = {name: body[name] for name in self._tree if name in body}
         return self._dumps({**ordered, **body})
 
@@ -179,8 +181,11 @@ def _put(body: Any, place: Place, text: str) -> None:
 class _Form:
     """A Form."""
 
+    single = True
+
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
+        self._operation = next((word for path, word in OPERATIONS.items() if path in spec.template), "")
 
     def read(self, head: Head, body: bytes) -> Message | None:
         """See Form."""
@@ -202,12 +207,12 @@ class _Form:
         data = _list(tree.get("data"))
         if any(isinstance(one, dict) and isinstance(one.get("embedding"), str) for one in data):
             tree = {**tree, "data": [_decoded(one, index) for index, one in enumerate(data)]}
-        return Said(tree, heard.version, Usage(heard.input_tokens, heard.output_tokens, heard.finish))
+        return heard.said(tree, self._operation)
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
         """See Form. What clients cannot do without is added; as events, where that was asked for."""
         stream = isinstance(message, Prompt) and message.stream
-        chat = "/chat/" in self._spec.template
+        chat = self._operation == "chat"
         answer: dict[str, Any] = {
             "id": "guard", "object": "chat.completion" if chat else "text_completion", "created": 0,
             "model": message.model if isinstance(message, Prompt) else "", **document,
@@ -224,9 +229,12 @@ class _Form:
             answer["choices"] = [{**one, "delta": one.pop("message")} for one in answer["choices"]]
         return b"text/event-stream", b"data: %b\n\ndata: [DONE]\n\n" % self._spec.dumps(answer)
 
-    def inspector(self) -> Listening | None:
-        """Reads chunks."""
-        return Events(_hear, lambda code: {"error": _error(code, f"guard: {code}", 502)})
+    def inspector(self, message: Message | None, headers: Headers) -> Listening | None:
+        """Reads chunks. The one that tells usage is not the client's where the client did not ask for it."""
+        if not is_events(headers):
+            return None
+        hear = _overhear if isinstance(message, Prompt) and message.counted else _hear
+        return Events(hear, lambda code: {"error": _error(code, f"guard: {code}", 502)}, self._operation)
 
 
 def _choice(choice: dict[str, Any], chat: bool) -> dict[str, Any]:  # noqa: FBT001
@@ -243,7 +251,12 @@ def _decoded(entry: Any, index: int) -> Any:
         raise violation(("data", index, "embedding"), "format") from None
 
 
-def _hear(event: dict[str, Any], heard: Heard) -> None:
+def _overhear(event: dict[str, Any], heard: Heard) -> bool:
+    """Whether a chunk holds nothing but usage."""
+    return _hear(event, heard) or (event.get("choices") == [] and isinstance(event.get("usage"), dict))
+
+
+def _hear(event: dict[str, Any], heard: Heard) -> bool:
     """An answer, or a chunk of one."""
     if isinstance(event.get("model"), str):
         heard.version = event["model"][:128]
@@ -264,6 +277,7 @@ def _hear(event: dict[str, Any], heard: Heard) -> None:
     if isinstance(usage, dict):
         heard.input_tokens = _count(usage.get("prompt_tokens"))
         heard.output_tokens = _count(usage.get("completion_tokens"))
+    return False
 
 
 def _count(value: object) -> int:

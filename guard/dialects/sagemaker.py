@@ -4,46 +4,30 @@ Source: AWS developer guide, "Use your own inference code". What JSON means is t
 Amazon's own algorithms are spoken: `{"instances": [{"features": […]} or rows]}`, and CSV without a header.
 """
 
-from collections.abc import Iterable
 from typing import Any, Final
 
+from guard.dialects.common import Instances
 from guard.dialects.delimited import Lines, cells, is_csv
 from guard.dialects.layout import JsonForm, Members
-from guard.dialects.problem import CONTENT_TYPE, problem_body
-from guard.proxy.values import Answer, Form, Head, Headers, Message, Outcome, Problem, Said, Spec
+from guard.proxy.values import Form, Head, Headers, Message, Said, Spec
 
 MEMBERS: Final = Members({"instances": "rows"}, frozenset(("configuration",)))
 
 
-class SageMaker:
-    """A Dialect."""
+class SageMaker(Instances):
+    """A Dialect. The container is somebody's own program; the platform wraps what it says wrong into a ModelError.
+
+    507 is a multi-model container without memory for one more.
+    """
 
     name = "sagemaker"
-    management: Iterable[str] = ("/models", "/models/*")
-
-    def outcome(self, answer: Answer) -> Outcome:
-        """By status; the container is somebody's own program."""
-        status = answer.status
-        if 200 <= status < 300:
-            return "ok"
-        if status in (400, 406, 409, 413, 415, 422):
-            return "client_fault"
-        if status in (429, 503):
-            return "overload"
-        return "unavailable" if status in (502, 504, 507) else "model_fault"
+    management = ("/models", "/models/*")
+    client_faults = frozenset((400, 406, 409, 413, 415, 422))
+    away = frozenset((502, 504, 507))
 
     def form(self, spec: Spec) -> Form:
         """JSON instances, or CSV without a header."""
         return _Form(spec, MEMBERS)
-
-    def version(self, target: bytes) -> str:
-        """A container is not told which variant it is."""
-        del target
-        return ""
-
-    def error(self, problem: Problem) -> tuple[bytes, bytes]:
-        """RFC 9457; the platform wraps whatever a container says into a ModelError."""
-        return CONTENT_TYPE, problem_body(problem)
 
 
 class _Form(JsonForm):

@@ -4,34 +4,25 @@ Source: tensorflow/serving g3doc/api_rest.md. Answers name no version; the reque
 """
 
 import re
-from collections.abc import Iterable
 from typing import Any, Final
 
+from guard.dialects.common import Instances
 from guard.dialects.layout import JsonForm, Members, error_member, violation
-from guard.proxy.values import Answer, Form, Headers, Outcome, Problem, Said, Spec
+from guard.proxy.values import Form, Headers, Problem, Said, Spec
 
 MEMBERS: Final = Members(
     {"instances": "rows", "inputs": "either", "examples": "rows"}, frozenset(("signature_name", "context"))
 )
+_MODEL: Final = re.compile(r"(/v1/models/[^/:{}*]+)(?:/(?:versions|labels)/[^/:]+)?:")
 _VERSION: Final = re.compile(rb"/versions/([0-9]{1,20})(?=[:/?]|\Z)")
 
 
-class TensorFlowServing:
-    """A Dialect."""
+class TensorFlowServing(Instances):
+    """A Dialect. Statuses are gRPC's codes: what a graph refuses and what a client sent wrong are both 400."""
 
     name = "tfserving"
-    management: Iterable[str] = ()
-
-    def outcome(self, answer: Answer) -> Outcome:
-        """GRPC's codes as statuses: what a graph refuses and what a client sent wrong are both 400."""
-        status = answer.status
-        if 200 <= status < 300:
-            return "ok"
-        if status in (400, 413, 415):
-            return "client_fault"
-        if status in (429, 503):
-            return "overload"
-        return "unavailable" if status in (404, 412, 502, 504) else "model_fault"
+    client_faults = frozenset((400, 413, 415))
+    away = frozenset((404, 412, 502, 504))
 
     def form(self, spec: Spec) -> Form:
         """Rows, or columns."""
@@ -41,6 +32,17 @@ class TensorFlowServing:
         """Where the target names one."""
         found = _VERSION.search(target)
         return found[1].decode() if found is not None else ""
+
+    def status(self, template: str) -> str:
+        """`GET /v1/models/{model}`, without the version or label that a target may name."""
+        found = _MODEL.match(template)
+        return found[1] if found is not None else ""
+
+    def served(self, page: Any) -> str:
+        """The newest that is available."""
+        states = page.get("model_version_status") if isinstance(page, dict) else None
+        found = [one["version"] for one in states or () if isinstance(one, dict) and one.get("state") == "AVAILABLE"]
+        return max((one for one in found if isinstance(one, str) and one.isdigit()), key=int, default="")
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """`{"error": text}`."""

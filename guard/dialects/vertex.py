@@ -1,15 +1,16 @@
 """Vertex AI's custom containers, and the family that says instances, parameters and predictions.
 
-Source: Vertex AI, custom container requirements. The platform names the deployed model in the environment.
+Source: Vertex AI, custom container requirements. No answer names a version; the platform names the deployed model in the
+environment (AIP_DEPLOYED_MODEL_ID).
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 import orjson
 
+from guard.dialects.common import Instances
 from guard.dialects.layout import JsonForm, Members, told
-from guard.proxy.values import Answer, Form, Outcome, Problem, Spec
+from guard.proxy.values import Form, Problem, Spec
 
 MEMBERS: Final = Members({"instances": "rows"}, frozenset(("parameters",)))
 WORDS: Final = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 422: "INVALID_ARGUMENT", 429: "RESOURCE_EXHAUSTED",
@@ -17,31 +18,14 @@ WORDS: Final = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 422: "INVALID_ARGUMEN
 """google.rpc.Code of a status, as Google's clients print it."""
 
 
-class Vertex:
-    """A Dialect."""
+class Vertex(Instances):
+    """A Dialect. The container is somebody's own program: its outcome is its status."""
 
     name = "vertex"
-    management: Iterable[str] = ()
-
-    def outcome(self, answer: Answer) -> Outcome:
-        """By status; the container is somebody's own program."""
-        status = answer.status
-        if 200 <= status < 300:
-            return "ok"
-        if status in (400, 409, 413, 415, 422):
-            return "client_fault"
-        if status in (429, 503):
-            return "overload"
-        return "unavailable" if status in (502, 504) else "model_fault"
 
     def form(self, spec: Spec) -> Form:
         """Instances are rows."""
         return JsonForm(spec, MEMBERS)
-
-    def version(self, target: bytes) -> str:
-        """Only the environment names it (AIP_DEPLOYED_MODEL_ID)."""
-        del target
-        return ""
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """google.rpc.Status, as Google's APIs write it in JSON."""

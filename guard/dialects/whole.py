@@ -9,6 +9,8 @@ from guard.dialects.layout import pointer
 class Whole:
     """The document is the body."""
 
+    once = False
+
     def __init__(self, tree: object, dumps: Callable[[object], bytes], *, stream: bool) -> None:
         self.document, self._dumps, self.stream = tree, dumps, stream
 

@@ -120,6 +120,8 @@ class Cached:
         """What makes two requests the same question; None for one that is nobody else's, or not one question."""
         if permit.body is STREAM or (permit.rows is not None and permit.rows != 1):
             return None
+        if permit.message is not None and permit.message.once:
+            return None
         told: list[bytes] = [self._about, permit.head.method, permit.head.target]
         for name, value in permit.head.headers:
             if name in self._scope:

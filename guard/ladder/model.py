@@ -27,15 +27,15 @@ class Model:
         ticket = self.breaker.admit(now)
         if type(ticket) is Closed:
             return ticket
-        target = self.target
+        target, message = self.target, permit.message
         return Call(
             target,
             permit.forward,
             permit.body,
-            0 if permit.message is not None and permit.message.stream else self._collect,
+            0 if message is not None and message.stream else self._collect,
             min(now + target.attempt, permit.deadline),
             ticket,  # type: ignore[arg-type]
-            self._replay or permit.forward.method in (b"GET", b"HEAD"),
+            (self._replay and not (message is not None and message.once)) or permit.forward.method in (b"GET", b"HEAD"),
             permit.route.deadline_header,
             self._eager,
         )

@@ -33,7 +33,7 @@ _NUMERIC: Final = frozenset({"integer", "number"})
 _ONLY: Final[dict[str, tuple[str, ...]]] = {
     "min": ("integer", "number"),
     "max": ("integer", "number"),
-    "enum": ("string", "integer", "number"),
+    "enum": ("string", "integer", "number", "boolean"),
     "pattern": ("string",),
     "min_length": ("string",),
     "max_length": ("string",),

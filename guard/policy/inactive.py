@@ -20,7 +20,9 @@ TABLE: Final[dict[str, str]] = {
     "webhooks": "nobody is told yet",
 }
 
-_ACTIVE: Final = frozenset((("release", "model"), ("release", "version"), ("release", "commit"), ("targets", "cost")))
+_ACTIVE: Final = frozenset(
+    (("release", "model"), ("release", "version"), ("release", "commit"), ("release", "strict"), ("targets", "cost"))
+)
 """What acts already of what a line covers."""
 
 

@@ -1,10 +1,11 @@
 """The rungs below the model as a route declares them, and the breaker (DESIGN §3, §9)."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_serializer
 
+from guard.dialects import DIALECTS
 from guard.policy import typed
 from guard.policy.document import Items, Text, Tree
 from guard.policy.errors import listed, nearest, shown
@@ -28,7 +29,10 @@ from guard.policy.scalars import (
     write_duration,
 )
 
-Dialect = Literal["json", "oip", "kserve-v1", "tfserving", "vertex", "mlflow", "sagemaker", "openai"]
+if TYPE_CHECKING:
+    Dialect = str
+else:
+    Dialect = Literal[tuple(DIALECTS)]
 
 RUNGS: Final = ("previous", "cached", "rules", "disabled")
 """Below the model, in the one order there is."""

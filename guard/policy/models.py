@@ -158,20 +158,32 @@ class Telemetry(Part):
 
     trace_sample: Share = 0.01
     prometheus: Boolean = True
+    gen_ai: Boolean = Field(default=False, description="The gen_ai metrics of generative routes, whose names may change.")
 
 
 class Cost(Part):
     """What answers may cost."""
 
     per_request: Price | None = None
+    per_million_input_tokens: Price | None = Field(default=None, description="Where the dialect reports usage.")
+    per_million_output_tokens: Price | None = None
     daily: Price | None = None
     alert_at: Share = 0.75
 
     def finish(self, report: Report) -> Self:
         """One currency."""
-        if self.per_request and self.daily and self.per_request.currency != self.daily.currency:
-            report(("daily",), "daily and per_request are in different currencies", self.per_request.currency)
+        names = ("per_request", "per_million_input_tokens", "per_million_output_tokens", "daily")
+        given = [(name, price) for name in names if (price := getattr(self, name)) is not None]
+        for name, price in given[1:]:
+            first, expected = given[0][0], given[0][1].currency
+            if price.currency != expected:
+                report((name,), f"{name} and {first} are in different currencies", expected)
         return self
+
+    @property
+    def by_token(self) -> bool:
+        """Whether tokens are paid for."""
+        return self.per_million_input_tokens is not None or self.per_million_output_tokens is not None
 
 
 class Targets(Part):

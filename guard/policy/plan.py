@@ -27,9 +27,10 @@ from guard.policy.errors import Path, PolicyError, PolicyInvalid
 from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Secret, TargetTls
 from guard.policy.load import Loaded
+from guard.policy.management import unlisted
 from guard.policy.models import Denied, Passthrough
 from guard.policy.route import Route as RoutePolicy
-from guard.policy.routes import RouteTable
+from guard.policy.routes import RouteTable, template, ties
 from guard.policy.runtime import Draft, Runtime
 from guard.policy.scalars import Origin
 from guard.policy.targets import Targets
@@ -119,6 +120,8 @@ class Means:
     """Samples that share of exchanges; whether their traces may be told."""
     secret: Callable[[Secret], bytes | None] = lambda _secret: None
     """What the policy only says the place of; None where it is not there."""
+    deployed: str = ""
+    """The version that Vertex AI says a container was deployed as."""
 
 
 def compile_plan(loaded: Loaded, means: Means, draft: Draft | None = None) -> CompiledPlan:
@@ -132,6 +135,7 @@ def compile_plan(loaded: Loaded, means: Means, draft: Draft | None = None) -> Co
         made = route if isinstance(route, Denied) else compiler.route(key, route)
         if made is not None:
             entries.append((key, made))
+    entries += compiler.management()
     if compiler.errors:
         raise PolicyInvalid(compiler.errors)
     return CompiledPlan(
@@ -158,6 +162,8 @@ class _Compiler:
         self.targets = Targets(loaded.policy, means, draft)
         self._observed = means.observed()
         self._baggage = frozenset(name.encode() for name in self.policy.privacy.baggage)
+        cost = self.policy.targets.cost
+        self._metered = self.policy.telemetry.gen_ai or (cost is not None and cost.by_token)
         self.errors: list[PolicyError] = []
         self._hasher = self._hash_key()
 
@@ -181,7 +187,7 @@ class _Compiler:
         if key in self._observed:
             route = route.but(enforcement="observe")
         dialect = DIALECTS[route.dialect]
-        form = speaking.form_of(key, route, dialect)
+        form = speaking.form_of(key, route, dialect, metered=self._metered)
         contract, judges = self._input(key, route, form)
         output = self._output(key, route, form)
         if len(self.errors) > before:
@@ -221,9 +227,21 @@ class _Compiler:
             shown=telling.shown(route.inputs, contract, self._hasher),
             field_of=telling.field_of(route),
             baggage=self._baggage,
-            inspector=form.inspector if form is not None else lambda: None,
+            inspector=form.inspector if form is not None else lambda _message, _headers: None,
             version=release.version if (release := self.policy.release) is not None and release.strict else "",
         )
+
+    def management(self) -> list[tuple[str, Denied]]:
+        """What only operators of the model server use is not there, unless the policy lists it."""
+        routes = self.policy.routes
+        dialects = {route.dialect for route in routes.values() if isinstance(route, RoutePolicy)}
+        added = list(unlisted(routes.keys(), sorted(dialects)))
+        for _, key in ties({key: template(key) for key in (*routes, *added)}):
+            if key in routes:
+                self.errors.append(
+                    self.loaded.error(("routes", key), "could match what only operators of the model server use")
+                )
+        return [(key, Denied()) for key in added]
 
     def _hash_key(self) -> Hasher:
         """Without a key no hash is told: `[redacted]` stands in its place."""
@@ -285,7 +303,7 @@ class _Compiler:
         enforce = route.enforcement == "enforce"
         with self._reporting("routes", key, "input"):
             if form is not None and route.content is None:
-                return speaking.spoken_input(key, route, form, compile_detectors)
+                return speaking.spoken_input(route, form, compile_detectors)
             if isinstance(route.input, SchemaFile):
                 from guard.contract.schema_file import compile_schema_input  # noqa: PLC0415 — 8 MiB that few policies need
 

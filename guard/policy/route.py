@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_serializer
 
+from guard.dialects import DIALECTS
 from guard.policy import typed
 from guard.policy.document import Text, Tree
 from guard.policy.errors import listed, nearest, shown
@@ -105,21 +106,25 @@ class Route(Part):
 
     def _speech(self, report: Report) -> None:
         """What only some dialects have, or have no use for."""
+        dialect = DIALECTS[self.dialect]
+        for side, name, key in () if dialect.tensors else self._wired():
+            report((side, name, key), f"{key} is of a tensor, and {self.dialect} has none", "dialect: oip")
         if self.dialect == "json":
-            for side, fields in (("input", self.inputs), ("output", self.outputs)):
-                for name, field in fields.items():
-                    for key in ("shape", "datatype"):
-                        if field.given(key):
-                            report((side, name, key), f"{key} is of a tensor, and JSON has none", "dialect: oip")
             return
-        for side, declared in (("input", self.input), ("output", self.output)):
-            if isinstance(declared, SchemaFile):
+        for side in ("input", "output"):
+            if isinstance(getattr(self, side), SchemaFile):
                 report((side,), f"a schema file describes a JSON body, and {self.dialect} has forms of its own", "fields")
-        if self.rows is not None and (self.dialect != "oip" or self.columns is None or self.rows.count("/") != 1):
-            expected = "a tensor such as /input-0, with columns" if self.dialect == "oip" else "no rows"
+        if self.rows is not None and (not dialect.tensors or self.columns is None or self.rows.count("/") != 1):
+            expected = "a tensor such as /input-0, with columns" if dialect.tensors else "no rows"
             report(("rows",), f"{self.dialect} says itself where the instances stand", expected)
-        if self.dialect == "oip" and self.columns is not None and self.rows is None:
+        if dialect.tensors and self.columns is not None and self.rows is None:
             report(("columns",), "columns of which tensor?", "rows: /name-of-the-tensor")
+
+    def _wired(self) -> Iterator[tuple[str, str, str]]:
+        """Where fields say how they stand in a tensor."""
+        for side, fields in (("input", self.inputs), ("output", self.outputs)):
+            for name, field in fields.items():
+                yield from ((side, name, key) for key in ("shape", "datatype") if field.given(key))
 
     def _columns(self, report: Report) -> None:
         if self.columns is None or self.content is not None:
@@ -152,6 +157,9 @@ class Route(Part):
         if times.model_fields_set and spent > self.timeout.request:
             path = ("fallback", "previous", "timeout")
             report(path, f"connect + attempt is more than the route's request {write_duration(self.timeout.request)}")
+        if previous.dialect not in (None, self.dialect):
+            path = ("fallback", "previous", "dialect")
+            report(path, "the previous model answers the same clients, in the same dialect", self.dialect)
 
     def _cached(self, report: Report) -> None:
         cached = self.fallback.cached
@@ -165,12 +173,7 @@ class Route(Part):
         if field.at is not None:
             return field
         safe = name.replace("~", "~0").replace("/", "~1")
-        match self.dialect:
-            case "oip" if "text_output" not in self.outputs:  # of the generate extension
-                return field.but(at=f"/{safe}/*")
-            case "kserve-v1" | "tfserving" | "vertex" | "mlflow" | "sagemaker":
-                return field.but(at="/predictions/*" if len(self.outputs) == 1 else f"/predictions/*/{safe}")
-        return field.but(at=f"/{safe}" if self.rows is None or self.dialect != "json" else f"/predictions/*/{safe}")
+        return field.but(at=DIALECTS[self.dialect].place(safe, self.outputs, rows=self.rows is not None))
 
     def answered(self, outputs: Mapping[str, OutputField], report: Report) -> Self:
         """The answers of rules read by the types of their outputs."""

@@ -13,11 +13,8 @@ from guard.policy import telling
 from guard.policy.route import Route
 from guard.proxy.values import Dialect, Form, Headers, Judge, Spec
 
-ONE_INSTANCE = frozenset(("openai",))
-"""Dialects whose requests are one instance."""
 
-
-def form_of(key: str, route: Route, dialect: Dialect) -> Form | None:
+def form_of(key: str, route: Route, dialect: Dialect, *, metered: bool) -> Form | None:
     """How the dialect carries instances on this route; None: its body is the document."""
     return dialect.form(
         Spec(
@@ -28,6 +25,7 @@ def form_of(key: str, route: Route, dialect: Dialect) -> Form | None:
             columns=route.columns,
             undeclared=route.undeclared,
             max_body=route.max_body,
+            metered=metered,
             loads=_loads,
             dumps=dumps,
             is_json=is_json,
@@ -41,15 +39,14 @@ def _loads(body: bytes, nan: bool) -> Any:  # noqa: FBT001 — see Spec
     return tree
 
 
-def spoken_input(key: str, route: Route, form: Form, detect: Detect) -> tuple[InputContract | None, tuple[Judge, ...]]:
+def spoken_input(route: Route, form: Form, detect: Detect) -> tuple[InputContract | None, tuple[Judge, ...]]:
     """The contract over what the form reads, and the judge that holds requests against it."""
     enforce = route.enforcement == "enforce"
     contract = None
     if route.inputs:
-        single = route.dialect in ONE_INSTANCE or key.endswith(("/generate", "/generate_stream"))
         contract = compile_input(
             route.inputs,
-            rows=None if single else "",
+            rows=None if form.single else "",
             columns=None,
             undeclared=route.undeclared,
             enforce=enforce,

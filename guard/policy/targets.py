@@ -78,6 +78,7 @@ class Targets:
             idle=pick("timeout", "idle"),
             queue_timeout=pick("limits", "queue_timeout", common),
             ceiling=ceiling,
+            version=self._means.deployed if source == "model" and route.dialect == "vertex" else "",
         )
 
     def _breaker(self, source: Source, key: str, route: RoutePolicy, *, trips: bool = True) -> Breaker:

@@ -108,14 +108,16 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
             headers = seal(plan, record, rung, step, now())
             if step.complete:
                 return Reply(step.status, headers, step.body)
-            took, inspector = step.head_at - step.called_at, route.inspector()
-            return relayed(record, ticket, (yield Relay(step.status, headers, inspector)), took, inspector)
+            record.inspector = inspector = route.inspector(permit.message, step.headers)
+            return relayed(record, ticket, (yield Relay(step.status, headers, inspector)), step.head_at - step.called_at)
         raise LadderEnded
     except Exception as error:  # noqa: BLE001 — law 3: a bug here is a 500 with a Record; one table for all
         return rescue(error, plan, record, route, ticket, now())
     finally:
         settle(ticket, Settlement.IGNORED, now())
         record.ended_at = now()
+        if record.inspector is not None:
+            listened(record, record.inspector)
         publish(plan, record)
 
 
@@ -195,7 +197,7 @@ def accept_answer(
     if answer.complete:
         settle(ticket, Settlement.SUCCESS, now)
         if permit.route.remember is not None and rung.source == "model":
-            permit.route.remember(permit, answer, now, rung.version)
+            permit.route.remember(permit, answer, now, answer.version or rung.version)
     return answer
 
 
@@ -245,11 +247,26 @@ def judge_answer(rung: Rung, permit: Permit, record: Record, answer: Answer) -> 
 def heard(record: Record, permit: Permit, answer: Answer, verdict: Allow | Deny) -> None:
     """What an answer says of itself. Its model's version the request's target may name, or who asked the server."""
     attempt = record.attempts[-1]
-    version = verdict.version or permit.route.dialect.version(permit.head.target) or attempt.target.version
+    version = verdict.version or named(answer) or permit.route.dialect.version(permit.head.target) or attempt.target.version
     if version:
-        answer.version = attempt.version = version
+        answer.version = attempt.version = word(version)
     if verdict.usage is not None:
         record.usage = verdict.usage
+
+
+def named(answer: Answer) -> str:
+    """The version that an answer's head names."""
+    for name, value in answer.headers:
+        if name == b"x-model-version":
+            return value.decode("latin-1")
+    return ""
+
+
+def word(text: str) -> str:
+    """What a model server says of itself, fit for a header and a label."""
+    if text.isascii() and text.isprintable():
+        return text[:128]
+    return "".join(one if " " <= one <= "~" else "_" for one in text[:128])
 
 
 def seal(plan: Plan, record: Record, rung: Rung, answer: Answer, now: float) -> Headers:
@@ -274,16 +291,12 @@ def seal(plan: Plan, record: Record, rung: Rung, answer: Answer, now: float) -> 
     return headers
 
 
-def relayed(record: Record, ticket: Ticket | None, end: object, took: float, inspector: Listening | None) -> Ending:
+def relayed(record: Record, ticket: Ticket | None, end: object, took: float) -> Ending:
     """A pumped answer came to its end; a truncated one is given a clean end only after it said so itself."""
     if type(end) is not Relayed:
         raise TypeError(type(end).__name__)
-    broken = False
-    if inspector is not None:
-        said = inspector.said
-        record.usage = said.usage
-        record.attempts[-1].version, record.version = said.version, said.version or record.version
-        broken = said.usage is not None and said.usage.finish == "error" and end.failed is None
+    usage = record.inspector.said.usage if record.inspector is not None else None
+    broken = usage is not None and usage.finish == "error" and end.failed is None
     record.response_bytes = end.sent
     record.answered_at = record.attempts[-1].ended_at = end.end_at
     record.attempts[-1].failed = end.failed
@@ -294,6 +307,14 @@ def relayed(record: Record, ticket: Ticket | None, end: object, took: float, ins
         return DONE
     record.error = end.failed
     return DONE if end.told else CUT
+
+
+def listened(record: Record, inspector: Listening) -> None:
+    """What was heard of a relayed answer, also of one whose client left."""
+    said = inspector.said
+    record.usage = said.usage
+    if said.version:
+        record.attempts[-1].version = record.version = word(said.version)
 
 
 def settle(

@@ -27,6 +27,7 @@ class Probe:
         self._path = path
         self._outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._link: Link | None = None
+        self.page = b""  # what a GET was answered with, up to 64 KiB
 
     async def ask(self, within: float) -> bool:
         """Whether it is there; False too where that is not known in time."""
@@ -57,7 +58,9 @@ class Probe:
     def answered(self, link: Link, answer: Answer) -> None:
         """The answer's head, or the whole of it."""
         self._link = None
-        if not answer.complete:
+        if answer.complete:
+            self.page = answer.body
+        else:
             link.cancel()
         self._tell(200 <= answer.status < 300)
 

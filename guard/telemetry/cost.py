@@ -20,6 +20,8 @@ class Price(NamedTuple):
     currency: str
     daily: float | None
     alert_at: float
+    per_input_token: float = 0.0
+    per_output_token: float = 0.0
 
 
 class Cost:
@@ -41,6 +43,9 @@ class Cost:
         if not calls:
             return
         amount = calls * price.per_request
+        if record.usage is not None:
+            amount += record.usage.input_tokens * price.per_input_token
+            amount += record.usage.output_tokens * price.per_output_token
         matched = record.matched
         labels = (matched.method, matched.template) if matched is not None else ("", "")
         self.spent.bind((*labels, price.currency)).value += amount

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
-from guard.proxy.values import Record
+from guard.proxy.values import Record, Usage
 from guard.telemetry.bucket import Bucket
 from guard.telemetry.log import Log
 
@@ -71,6 +71,17 @@ def _account(record: Record) -> dict[str, Any]:
         "error": record.error or None,
         "gone": record.gone or None,
         "rows": record.rows if record.rows != 1 else None,
+        **(_usage(record, record.usage) if record.usage is not None else {}),
         "ms": round((record.ended_at - record.begun_at) * 1e3, 3),
         "upstream_ms": round(waited * 1e3, 3) if record.attempts else None,
+    }
+
+
+def _usage(record: Record, usage: Usage) -> dict[str, Any]:
+    """Of a generative answer."""
+    return {
+        "input_tokens": usage.input_tokens or None,
+        "output_tokens": usage.output_tokens or None,
+        "finish": usage.finish or None,
+        "first_token_ms": round((usage.first_at - record.called_at) * 1e3, 3) if usage.first_at else None,
     }

@@ -105,6 +105,24 @@ BUDGET_SHARE: Final = Instrument(
     "guard.cost.budget.share", "gauge", "{share}",
     "Share of `targets.cost.daily` spent since midnight UTC.", ("guard.currency",),
 )  # fmt: skip
+_OPERATION: Final = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.response.model")
+TOKEN_USAGE: Final = Instrument(
+    "gen_ai.client.token.usage", "histogram", "{token}",
+    "Tokens of one generative answer, as its model server counts them. Only with `telemetry.gen_ai`, like all gen_ai.*",
+    (*_OPERATION, "gen_ai.token.type"), tuple(4.0**power for power in range(14)),
+)  # fmt: skip
+GENERATION_DURATION: Final = Instrument(
+    "gen_ai.server.request.duration", "histogram", "s", "Of one generative answer, to its last byte.",
+    (*_OPERATION, "error.type"), tuple(0.01 * 2**power for power in range(14)),
+)  # fmt: skip
+FIRST_TOKEN: Final = Instrument(
+    "gen_ai.server.time_to_first_token", "histogram", "s", "Of a stream, from the call to the first event with output.",
+    _OPERATION, (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+)  # fmt: skip
+EACH_TOKEN: Final = Instrument(
+    "gen_ai.server.time_per_output_token", "histogram", "s", "Of a stream, for each token after the first.",
+    _OPERATION, (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5),
+)  # fmt: skip
 MODE: Final = Instrument(
     "guard.mode", "gauge", "{state}", "1 on the highest rung that operators allow the route.",
     (_METHOD, _ROUTE, "guard.mode"),
@@ -120,6 +138,10 @@ POLICY_INFO: Final = Instrument(
 MODEL_INFO: Final = Instrument(
     "guard.model.info", "gauge", "{info}", "1, with the release that the policy names.",
     ("guard.model", "guard.model.version", "vcs.ref.head.revision"),
+)  # fmt: skip
+MODEL_SERVED: Final = Instrument(
+    "guard.model.served", "gauge", "{info}", "1, with the version that a model server named last.",
+    (_METHOD, _ROUTE, "guard.target", "guard.model.version"),
 )  # fmt: skip
 POLICY_REFUSED: Final = Instrument(
     "guard.policy.refused", "gauge", "{state}", "1 while the policy on disk is refused and the one before is in force."

@@ -176,7 +176,7 @@ class Meters:
     def _violated(self, route: _Route, matched: Route, record: Record) -> None:
         for direction, found in zip(DIRECTIONS, (record.violations, record.answer_violations), strict=True):
             for violation in found:
-                field = matched.field_of(violation.pointer, direction == "output")
+                field = violation.field or matched.field_of(violation.pointer, direction == "output")
                 self._count(of.VIOLATIONS, (*route.labels, direction, field, violation.code))
 
     def _noticed(self, route: _Route, record: Record) -> None:

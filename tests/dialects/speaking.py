@@ -30,9 +30,9 @@ fallback:
 """
 
 
-def compiled(text: str, key: str = "POST /p") -> Route:
-    """The one route of a policy."""
-    policy = f"version: guard/v1\nservice: t\nupstream: http://127.0.0.1:1\nroutes:\n  '{key}':\n"
+def compiled(text: str, key: str = "POST /p", above: str = "") -> Route:
+    """The one route of a policy. `above`: other keys of it."""
+    policy = f"version: guard/v1\nservice: t\nupstream: http://127.0.0.1:1\n{above}routes:\n  '{key}':\n"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.yaml"
         path.write_text(policy + indent(dedent(text).strip("\n"), "    ") + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from guard.dialects import DIALECTS
-from guard.proxy.values import Allow, Answer, Deny
+from guard.proxy.values import Allow, Answer, Closed, Deny
 from tests.dialects.speaking import JSON, ask, compiled, dumps, forwarded, own, refused
 
 IMAGE = """
@@ -58,6 +58,7 @@ def test_data_may_be_flat_or_nested(data: Any) -> None:
         (tensor(shape=(1, 2, 3), data=[0] * 6), "/inputs/0/shape shape"),
         (tensor(shape=(-1, 3, 2), data=[0] * 6), "/inputs/0/shape type"),
         (tensor(shape=(1 << 40, 3, 2), data=[0] * 6), "/inputs/0/shape max"),
+        (tensor(name="other", shape=(1 << 40, 0), data=[]), "/inputs/0/shape max"),
         (tensor(datatype="FP64", data=[0] * 6), "/inputs/0/datatype type"),
         (tensor(datatype="FLOAT", data=[0] * 6), "/inputs/0/datatype type"),
         (tensor(datatype="FP16", data=[0] * 6), "/inputs/0/datatype type"),
@@ -199,3 +200,16 @@ def test_the_generate_extension_is_text() -> None:
     assert route.output is not None
     assert isinstance(route.output.judge(b'{"text_output":"x","model_version":"2"}', None, []), Allow)
     assert ask(compiled(GENERATE, "POST /v2/models/m/generate_stream"), JSON, b'{"text_input":"hi"}').streamed
+
+
+def test_a_request_of_a_sequence_reaches_a_stateful_model_once() -> None:
+    kept = "  - cached: {max_age: 1h}\n  - rules: [{answer: {predict: 0}}]\n"
+    route = compiled(TABLE.replace("fallback: {predict: 0}\n", "fallback:\n" + kept))
+    model, cached, *_ = route.ladder
+    table = tensor("input-0", "FP64", (1, 2), data=[20, 1])
+    for parameters, twice in (({}, True), ({"sequence_id": 7, "sequence_start": True}, False)):
+        permit = ask(route, JSON, body_of(table, parameters=parameters))
+        assert model.ask(permit, 0.0).replay is twice
+        assert route.remember is not None
+        route.remember(permit, Answer(200, JSON, dumps({"outputs": []})), 0.0, "")
+        assert isinstance(cached.ask(permit, 0.0), Closed) is not twice

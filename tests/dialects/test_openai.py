@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from guard.dialects import DIALECTS
 from guard.dialects.sse import MOST
-from guard.proxy.values import Allow, Answer, Deny, Problem, Usage
+from guard.proxy.values import Allow, Answer, Deny, Permit, Problem, Usage
 from tests.dialects.speaking import JSON, ask, compiled, dumps, forwarded, own, refused
 
 CHAT = """
@@ -107,7 +107,7 @@ def test_answers_tell_version_usage_and_finish() -> None:
     verdict = output.judge(answer(), None, JSON)
     assert isinstance(verdict, Allow)
     assert verdict.version == "m-1-0613"
-    assert verdict.usage == Usage(9, 2, "stop")
+    assert verdict.usage == Usage("chat", 9, 2, "stop")
     assert output.measured(verdict.document) == [["stop"]]
     assert isinstance(
         output.judge(answer(choices=[{"finish_reason": "odd", "message": {"content": "x"}}]), None, JSON), Deny
@@ -161,6 +161,7 @@ def test_errors_are_what_clients_parse() -> None:
     assert error["param"] is None
 
 
+EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8")]
 CHUNKS = [
     {"model": "m-7", "choices": [{"delta": {"role": "assistant"}}]},
     {"model": "m-7", "choices": [{"delta": {"content": "a"}}]},
@@ -176,7 +177,7 @@ def stream(ending: bytes) -> bytes:
 
 @given(st.sampled_from([b"\n", b"\r", b"\r\n"]), st.lists(st.integers(1, 400), max_size=8))
 def test_events_are_heard_in_every_framing_and_passed_byte_by_byte(ending: bytes, cuts: list[int]) -> None:
-    inspector = compiled(CHAT, KEY).inspector()
+    inspector = compiled(CHAT, KEY).inspector(None, EVENTS)
     assert inspector is not None
     body, passed, at = stream(ending), b"", 0
     for number, cut in enumerate([*cuts, len(body)]):
@@ -191,7 +192,7 @@ def test_events_are_heard_in_every_framing_and_passed_byte_by_byte(ending: bytes
 
 
 def test_a_stop_in_the_middle_of_an_event_is_a_whole_event() -> None:
-    inspector = compiled(CHAT, KEY).inspector()
+    inspector = compiled(CHAT, KEY).inspector(None, EVENTS)
     assert inspector is not None
     sent = inspector.feed(b'data: {"choices":[]}\n\ndata: {"choi', 1.0)
     tail = inspector.stop("mode")
@@ -203,15 +204,60 @@ def test_a_stop_in_the_middle_of_an_event_is_a_whole_event() -> None:
 
 
 def test_an_event_without_end_passes_unread_and_cannot_be_stopped_well() -> None:
-    inspector = compiled(CHAT, KEY).inspector()
+    inspector = compiled(CHAT, KEY).inspector(None, EVENTS)
     assert inspector is not None
     assert inspector.feed(b"x" * (MOST + 1), 1.0) == b"x" * (MOST + 1)
     assert inspector.stop("mode") == b""
 
 
 def test_an_error_event_is_heard() -> None:
-    inspector = compiled(CHAT, KEY).inspector()
+    inspector = compiled(CHAT, KEY).inspector(None, EVENTS)
     assert inspector is not None
     inspector.feed(b'data: {"error":{"message":"x"}}\n\n', 1.0)
     assert inspector.said.usage is not None
     assert inspector.said.usage.finish == "error"
+
+
+METERED = "targets: {cost: {per_million_input_tokens: 2 EUR}}\n"
+
+
+def metered(**changes: Any) -> tuple[Any, Permit]:
+    """The inspector of a stream that costs money by the token, and what was allowed."""
+    route = compiled(CHAT, KEY, METERED)
+    permit = ask(route, JSON, chat("x", stream=True, **changes))
+    return route.inspector(permit.message, EVENTS), permit
+
+
+def test_where_tokens_are_paid_for_a_stream_is_asked_how_many_there_were() -> None:
+    inspector, permit = metered()
+    assert json.loads(forwarded(permit)[1])["stream_options"] == {"include_usage": True}
+    passed = inspector.feed(stream(b"\n"), 1.0) + inspector.end()
+    assert inspector.said.usage.input_tokens == 3
+    assert b"usage" not in passed, "the client did not ask"
+    assert passed.count(b"data:") == len(CHUNKS)
+    assert passed.endswith(b"data:[DONE]\n\n")
+
+
+def test_a_client_that_asks_for_usage_gets_it() -> None:
+    inspector, permit = metered(stream_options={"include_usage": True, "include_obfuscation": False})
+    assert json.loads(forwarded(permit)[1])["stream_options"]["include_obfuscation"] is False
+    assert inspector.feed(stream(b"\n"), 1.0) + inspector.end() == stream(b"\n")
+
+
+def test_usage_is_not_asked_for_where_nobody_pays_by_the_token() -> None:
+    permit = ask(compiled(CHAT, KEY), JSON, chat("x", stream=True))
+    assert "stream_options" not in json.loads(forwarded(permit)[1])
+    _, permit = metered(stream_options="odd")
+    assert json.loads(forwarded(permit)[1])["stream_options"] == "odd", "for the server to refuse"
+
+
+def test_an_answer_that_is_no_stream_of_events_passes_unread() -> None:
+    route = compiled(CHAT, KEY)
+    for head in ([], JSON, [*EVENTS, (b"content-encoding", b"gzip")]):
+        assert route.inspector(None, head) is None
+
+
+def test_a_policy_can_have_every_answer_whole() -> None:
+    whole = CHAT.replace("input:\n", "input:\n  stream: {type: boolean, enum: [false], default: false}\n")
+    assert refused(compiled(whole, KEY), JSON, chat("x", stream=True)) == ["/stream enum"]
+    assert json.loads(forwarded(ask(compiled(whole, KEY), JSON, chat("x")))[1])["stream"] is False

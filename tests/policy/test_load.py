@@ -134,7 +134,7 @@ DEFAULTS = {  # DESIGN §9, as shown there
                  "limits": {"concurrency": 64, "queue": 64, "queue_timeout": "200ms", "max_connection_age": "5m"}},
     "release": None,
     "privacy": {"traces": "metadata", "hash_key": None, "baggage": ()},
-    "telemetry": {"trace_sample": "1%", "prometheus": True},
+    "telemetry": {"trace_sample": "1%", "prometheus": True, "gen_ai": False},
     "webhooks": (), "admin": {"tokens": None, "tls": None},
 }  # fmt: skip
 ROUTE_DEFAULTS = {
@@ -216,7 +216,7 @@ def test_all_mistakes_at_once_each_at_its_place():
         ("{enum: []}", "empty; expected at least one"),
         ("{enum: [a, a]}", '"a" stands twice'),
         ("{type: integer, enum: [a]}", 'enum[0]: "a" is not an integer'),
-        ("{type: boolean, enum: [true]}", "enum has no meaning for type boolean"),
+        ("{type: timestamp, enum: [x]}", "enum has no meaning for type timestamp"),
         ("{enum: a}", '"a" is one value; expected a list'),
         ("{type: string, pattern: '('}", "not a pattern of the linear-time engine"),
         ("{type: string, pattern: '(a)\\1'}", "not a pattern of the linear-time engine"),

@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from guard.policy.errors import PolicyInvalid
 from guard.policy.load import load
 from guard.policy.plan import Means, compile_plan
-from guard.proxy.values import Settlement
+from guard.proxy.values import Head, Refused, Settlement
 
 POLICY = """version: guard/v1
 service: s
@@ -61,3 +64,24 @@ def test_a_breaker_opens_as_its_route_says_and_never_by_itself_on_a_passthrough(
         for _ in range(calls):
             breaker.admit(1.0).settle(Settlement.FAILURE, 1.0)
         assert breaker.state == state
+
+
+def test_what_only_operators_of_the_model_server_use_is_denied_unless_listed(tmp_path):
+    def answered(*routes, method=b"POST", target=b"/v2/repository/index"):
+        path = tmp_path / "policy.yaml"
+        lines = "".join(f"  '{key}': {value}\n" for key, value in routes)
+        path.write_text(f"version: guard/v1\nservice: s\nupstream: http://h\nroutes:\n{lines}")
+        try:
+            return compile_plan(load(path, environ={}), Means()).match(Head(method, target, [])).template
+        except Refused as refused:
+            return refused.code
+
+    infer = ("POST /v2/models/m/infer", "{dialect: oip}")
+    everything = ("POST /*", "passthrough")
+    assert answered(everything) == "/*", "no dialect is spoken that has any"
+    assert answered(infer, everything) == "not_found"
+    assert answered(infer, everything, target=b"/v2/health/live") == "/*"
+    assert answered(infer, everything, ("POST /v2/repository/index", "passthrough")) == "/v2/repository/index"
+    assert answered(infer, ("POST /v2/repository/*", "passthrough")) == "/v2/repository/*"
+    with pytest.raises(PolicyInvalid, match="only operators of the model server use"):
+        answered(infer, ("POST /{a}/repository/index/*", "passthrough"))

@@ -217,7 +217,7 @@ class Stage:
             judges=tuple(judges),
             output=output,
             ladder=tuple(rungs) if rungs is not None else (self.model, rules(), Off()),
-            inspector=lambda: inspector,
+            inspector=lambda _message, _headers: inspector,
             **of_route,
         )
         self.expose_reason = expose_reason

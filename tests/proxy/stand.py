@@ -13,7 +13,7 @@ from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
 from guard.proxy.pool import Pool
 from guard.proxy.tracing import Untraced
-from guard.proxy.values import Answer, Head, Inspector, Record, Refused, Route
+from guard.proxy.values import Answer, Head, Record, Refused, Route
 from tests.proxy.scene import Fixed, Off, Tickets, Tongue, target
 
 WITHIN = 10.0
@@ -69,7 +69,7 @@ class Stand:
     def add(
         self, path: str, *, buffered: bool = True, collect: int = 1 << 20, concurrency: int = 64, queue: int = 64,
         max_body: int = 1 << 24, replay: bool = True, output: Fixed | None = None, request: float = 10.0,
-        inspector: Callable[[], Inspector | None] = lambda: None, judges: tuple[Fixed, ...] = (), **times: float,
+        inspector: Callable[[object, object], Any] = lambda _message, _headers: None, judges: tuple[Fixed, ...] = (), **times: float,
     ) -> None:  # fmt: skip
         """A route with a model rung and `disabled`."""
         slots = Slots(concurrency, queue, asyncio.get_running_loop().call_soon)

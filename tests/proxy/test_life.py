@@ -22,7 +22,9 @@ from guard.proxy.values import (
     Relay,
     Relayed,
     Reply,
+    Said,
     Settlement,
+    Usage,
     Violation,
 )
 from tests.proxy.scene import DENY, Fixed, Listener, Local, Off, Stage, header, rules
@@ -283,6 +285,41 @@ def test_a_streamed_answer_settles_at_its_end() -> None:
     assert stage.say(Relayed(42, 101.0)) is DONE
     assert outcomes(stage) == {"SUCCESS": 1}
     assert (stage.record.response_bytes, stage.record.answered_at) == (42, 101.0)
+
+
+class Heard:
+    """What an inspector heard of a stream."""
+
+    def __init__(self, finish: str = "stop") -> None:
+        self.said = Said(None, "m-7", Usage("chat", 3, 2, finish))
+
+
+def test_what_a_stream_said_of_itself_is_in_the_record_also_where_the_client_left() -> None:
+    for ending in (Relayed(42, 101.0), Gone()):
+        stage = Stage(collect=0, inspector=Heard())
+        asked(stage)
+        stage.say(Answer(200, [], b"", complete=False))
+        stage.say(ending)
+        assert (stage.record.usage, stage.record.version) == (Usage("chat", 3, 2, "stop"), "m-7")
+        assert stage.record.attempts[0].version == "m-7"
+
+
+def test_an_error_within_a_stream_counts_against_the_model() -> None:
+    stage = Stage(collect=0, inspector=Heard("error"))
+    asked(stage)
+    stage.say(Answer(200, [], b"", complete=False))
+    assert stage.say(Relayed(42, 101.0)) is DONE
+    assert outcomes(stage) == {"FAILURE": 1}
+    assert stage.record.error == "error_event"
+
+
+def test_a_stream_that_was_told_why_it_ends_may_end_well() -> None:
+    stage = Stage(collect=0, inspector=Heard("error"))
+    asked(stage)
+    stage.say(Answer(200, [], b"", complete=False))
+    assert stage.say(Relayed(42, 101.0, "reset", told=True)) is DONE
+    assert outcomes(stage) == {"FAILURE": 1}
+    assert stage.record.error == "reset"
 
 
 def test_a_truncated_stream_is_cut_and_counts_as_failure() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from guard.proxy.values import Usage
 from guard.telemetry.cost import DAY, Cost, Price
 from tests.telemetry.records import attempt, record
 
@@ -80,3 +81,13 @@ def test_no_price_no_cost_and_no_budget_no_share() -> None:
     assert (free.cost.today, unbounded.cost.today) == (0.0, 1.5)
     assert (free.cost.share(0.0), unbounded.cost.share(0.0)) == (None, None)
     assert unbounded.events == []
+
+
+def test_tokens_are_paid_for_where_they_are_counted() -> None:
+    till = Till(Price(0.0, "EUR", None, 0.75, per_input_token=2e-6, per_output_token=8e-6))
+    till.cost.record(record(usage=Usage("chat", 1000, 500, "stop")))
+    till.cost.record(record())
+    assert till.cost.today == pytest.approx(0.006)
+    labels, spent = next(iter(till.cost.spent))
+    assert labels == ("POST", "/p", "EUR")
+    assert spent.value == pytest.approx(0.006)

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from guard.proxy.values.calls import Answer, Ceiling, Step, Target
 from guard.proxy.values.request import Allow, Deny, Facts, Head, Judge, Permit, Violation
-from guard.proxy.values.speech import Dialect, Listening, Usage
+from guard.proxy.values.speech import Dialect, Listening, Message, Usage
 from guard.proxy.values.words import Headers, Reason, Source
 
 
@@ -68,7 +68,7 @@ class Route:
     judges: tuple[Judge, ...]
     output: AnswerJudge | None
     ladder: tuple[Rung, ...]
-    inspector: Callable[[], Listening | None] = lambda: None
+    inspector: Callable[[Message | None, Headers], Listening | None] = lambda _message, _headers: None
     ceiling: Ceiling = field(default_factory=Ceiling)
     deadline_header: bytes = b""  # in which a client says how many seconds it waits
     remember: Callable[[Permit, Answer, float, str], None] | None = None
@@ -164,6 +164,7 @@ class Record:
     facts: Facts | None = None
     shown: Mapping[str, object] | None = None
     usage: Usage | None = None  # of a generative answer
+    inspector: Listening | None = None  # of a relayed one
     method = ""
     route = ""  # template; empty where none matched
     status = 0

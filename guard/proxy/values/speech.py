@@ -5,7 +5,7 @@ contract knows: one instance, or a list of instances by field name; and writes a
 layout, so that lengths, offsets and headers are true again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -35,9 +35,10 @@ class Problem:
 class Usage(NamedTuple):
     """What a generative model says, or shows, of one answer. Times are of the monotonic clock; 0: there was no token."""
 
+    operation: str = ""  # gen_ai.operation.name
     input_tokens: int = 0
     output_tokens: int = 0
-    finish: str = ""
+    finish: str = ""  # as the model says; `error` where an error came in its place
     first_at: float = 0.0
     last_at: float = 0.0
     pieces: int = 0  # events that carried output
@@ -48,6 +49,7 @@ class Message(Protocol):
 
     document: object  # a list of instances, each by field name; or the one instance
     stream: bool  # the client wants the answer piece by piece
+    once: bool  # it changes what the server remembers: it must not be sent twice, nor be answered from a cache
 
     def write(self, document: Any) -> bytes:
         """The body that says this instead, in the client's own layout."""
@@ -70,6 +72,8 @@ class Said(NamedTuple):
 class Form(Protocol):
     """A dialect on one route. Pure."""
 
+    single: bool  # a request is one instance, and not a list of them
+
     def read(self, head: Head, body: bytes) -> Message | None:
         """None: not a media type it takes. Raises Misspoken, and what its reader of JSON raises."""
 
@@ -79,8 +83,8 @@ class Form(Protocol):
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
         """(content type, body) of an answer of our own, to a request."""
 
-    def inspector(self) -> "Listening | None":
-        """Of a streamed answer; None: its pieces mean nothing here."""
+    def inspector(self, message: Message | None, headers: Headers) -> "Listening | None":
+        """Of a streamed answer with this head; None: its pieces mean nothing here."""
 
 
 class Listening(Inspector, Protocol):
@@ -117,6 +121,7 @@ class Spec:
     columns: tuple[str, ...] | None
     undeclared: Literal["reject", "strip", "pass"]
     max_body: int
+    metered: bool  # tokens are paid for or told: a stream is asked how many there were
     loads: Callable[[bytes, bool], Any]
     dumps: Callable[[object], bytes]
     is_json: Callable[[Head], bool]
@@ -126,7 +131,11 @@ class Dialect(Protocol):
     """How a family of model servers speaks."""
 
     name: str
-    management: Iterable[str]  # templates that only operators use; denied unless a policy lists them
+    tensors: bool  # fields may have a shape and a datatype, and one of them be made of columns
+
+    @property
+    def management(self) -> Iterable[str]:
+        """Templates that only operators use; denied unless a policy lists them."""
 
     def outcome(self, answer: Answer) -> Outcome:
         """Whose doing this answer is."""
@@ -137,5 +146,14 @@ class Dialect(Protocol):
     def form(self, spec: Spec) -> Form | None:
         """How it carries instances on a route; None: the body is the document. Raises ValueError."""
 
+    def place(self, name: str, outputs: Collection[str], *, rows: bool) -> str:
+        """Where an output stands that the policy says no place of; `name` is a reference token (RFC 6901)."""
+
     def version(self, target: bytes) -> str:
         """The model's version that a request's target names; empty where it names none."""
+
+    def status(self, template: str) -> str:
+        """Where the server says which version of that route's model it serves; empty where answers, or nobody, say it."""
+
+    def served(self, page: Any) -> str:
+        """The version that such a page, JSON of any form, names; empty where it names none."""

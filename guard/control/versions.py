@@ -1,0 +1,47 @@
+"""Asks model servers which version they serve, where their answers do not say it; each again every ten seconds.
+
+The order of the sources (the reference's discovery order): the answer itself, its `x-model-version` header, the request's
+target, what is asked for here, the environment (AIP_DEPLOYED_MODEL_ID), and the policy's release.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+
+from guard.ladder.model import Model
+from guard.policy.plan import CompiledPlan
+from guard.proxy.probe import Probe
+from guard.proxy.values import Dialect, Target
+
+EVERY = 10.0
+WITHIN = 2.0
+
+
+async def follow(plan: Callable[[], CompiledPlan]) -> None:
+    """Keep `version` of every target that can be asked, for ever."""
+    while True:
+        await asyncio.gather(*(ask(dialect, page, targets) for dialect, page, targets in pages(plan())))
+        await asyncio.sleep(EVERY)
+
+
+def pages(plan: CompiledPlan) -> Iterable[tuple[Dialect, str, list[Target]]]:
+    """What to ask, and whom it is about: routes of one model share a page."""
+    found: dict[tuple[str, str], tuple[Dialect, str, list[Target]]] = {}
+    for route in plan.routes:
+        page = route.dialect.status(route.template)
+        for target in (rung.target for rung in route.ladder if page and isinstance(rung, Model)):
+            found.setdefault((target.url, page), (route.dialect, page, []))[2].append(target)
+    return found.values()
+
+
+async def ask(dialect: Dialect, page: str, targets: list[Target]) -> None:
+    """One page. A server that does not answer, or not so, leaves what is known."""
+    probe = Probe(targets[0], page)
+    if not await probe.ask(WITHIN):
+        return
+    try:
+        served = dialect.served(json.loads(probe.page))
+    except (ValueError, RecursionError):
+        return
+    for target in targets:
+        target.version = served[:128] or target.version

@@ -35,6 +35,7 @@ from guard.proxy.front import Connection
 from guard.proxy.pool import Pool
 from guard.serve import COLLECT
 from guard.telemetry.spans import Spans
+from guard.telemetry.versions import Versions
 
 
 class Loop:
@@ -86,7 +87,7 @@ class Stand:
         random.seed(1)
         log: Any = Quiet()
         environ = {"OTEL_TRACES_EXPORTER": "otlp"} if scenario.told else {}
-        telemetry = Telemetry(log, Shares(), float, environ, LoopErrors(log.event))
+        telemetry = Telemetry(log, Shares(), Versions(log.event), float, environ, LoopErrors(log.event))
         if scenario.told:
             spans = Spans(id, Resource({}), InstrumentationScope("guard"), fence=fence, wall=float)
             telemetry._outbox.sinks = [*telemetry._outbox.sinks, spans]

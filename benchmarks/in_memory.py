@@ -122,10 +122,15 @@ class Stand:
             sys.exit(f"not the reply that was expected:\n{replied.decode()}")
 
 
+def running_on(loop: Loop) -> Loop:
+    """From here on guard finds this loop where it asks for the one that runs."""
+    asyncio._set_running_loop(loop)  # type: ignore[arg-type]
+    return loop
+
+
 def stands(names: list[str]) -> dict[str, Stand]:
     """Everything that was asked for, ready to run; with the collector as `serve` sets it."""
-    loop = Loop()
-    asyncio._set_running_loop(loop)  # type: ignore[arg-type]
+    loop = running_on(Loop())
     found = {name: Stand(SCENARIOS[name], loop) for name in names}
     gc.freeze()
     gc.set_threshold(*COLLECT)

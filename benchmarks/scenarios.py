@@ -38,9 +38,9 @@ class Scenario:
         self.policy, self.sent, self.said, self.expected, self.told = policy, sent, said, expected, told
 
 
-def listed(member: bytes, one: bytes) -> bytes:
+def listed(member: bytes, one: bytes, rows: int = ROWS) -> bytes:
     """A batch."""
-    return b'{"%b": [%b]}' % (member, b",".join([one] * ROWS))
+    return b'{"%b": [%b]}' % (member, b",".join([one] * rows))
 
 
 PASSTHROUGH = "version: guard/v1\nservice: bench\nupstream: http://127.0.0.1:8080\nroutes:\n  POST /predict: passthrough\n"

@@ -8,7 +8,7 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format schema bench bench-quick soak instructions leak-hunt fuzz servers differential simulate lock clean
+.PHONY: help venv demo test lint format schema bench bench-quick soak instructions docs leak-hunt fuzz servers image image-e2e differential simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -87,6 +87,15 @@ instructions: $(STAMPS)/runtime  ## what a request costs in instructions, beside
 	@.cache/fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	@touch $@
 
+.cache/docs/.stamp: requirements/docs.lock
+	@echo "[+] the site's generator, in .cache/docs"
+	@$(PYTHON) -m venv .cache/docs
+	@.cache/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+docs: .cache/docs/.stamp  ## the documentation as a static site, in site/
+	@NO_MKDOCS_2_WARNING=1 .cache/docs/bin/mkdocs build --strict
+
 leak-hunt: $(STAMPS)/dev  ## canaries through everything, then a search of every byte that left the process
 	@$(BIN)/python -m pytest tests/leaks
 
@@ -94,12 +103,20 @@ fuzz: .cache/fuzz/.stamp  ## fuzz the edges, JSON and the policy by coverage, SE
 	@status=0; for target in $(FUZZED); do .cache/fuzz/bin/python fuzz/run.py $$target --seconds $(SECONDS) || status=1; done; exit $$status
 
 # Not for shipping and not for guard's environment either: servers that others wrote, which tests let guard talk to.
-.cache/servers/.stamp: requirements/servers.lock tests/servers/install.py
-	@echo "[+] rotel and prometheus, in .cache/servers"
+SERVERS := rotel mlserver mlflow kserve deploy
+.cache/servers/.stamp: $(SERVERS:%=requirements/%.lock) tests/servers/install.py
+	@echo "[+] $(SERVERS), prometheus and alertmanager, in .cache/servers"
 	@$(PYTHON) tests/servers/install.py
 	@touch $@
 
 servers: .cache/servers/.stamp  ## the real servers that tests talk to, in .cache/servers
+
+image:  ## guard's image with buildah, on a base made here, from no registry (root; Debian's buildah and mmdebstrap)
+	@$(PYTHON) deploy/image/make.py
+
+image-e2e: $(STAMPS)/dev  ## make the images, run guard as a sidecar of the demo's model, kill, roll its policy, drain
+	@$(PYTHON) deploy/image/make.py --model
+	@GUARD_IMAGE=1 $(BIN)/python -m pytest tests/image
 
 differential: $(STAMPS)/bench  ## guard and Envoy, the same bytes to both; writes docs/differences-from-envoy.md
 	@$(BIN)/python -m tests.differential.run --write
@@ -113,4 +130,5 @@ lock: $(STAMPS)/venv  ## resolve the dependencies anew (hashes, no index address
 	@$(BIN)/python requirements/lock.py
 
 clean:  ## remove what the other targets made
+	@-umount -q .cache/image/store/overlay/*/merged .cache/image/store/overlay 2>/dev/null
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -14,8 +14,11 @@ sets = {
     "demo": runtime + project["project"]["optional-dependencies"]["demo"],
     "dev": runtime + project["project"]["optional-dependencies"]["demo"] + project["dependency-groups"]["dev"],
     "bench": runtime + project["dependency-groups"]["bench"],
+    "docs": project["dependency-groups"]["docs"],
     "fuzz": runtime + project["dependency-groups"]["fuzz"],
-    "servers": project["dependency-groups"]["servers"],
+    "deploy": project["dependency-groups"]["deploy"],
+    # Servers that tests talk to, each in an environment of its own.
+    **{name: project["dependency-groups"][name] for name in ("rotel", "mlserver", "mlflow", "kserve")},
 }
 
 subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "uv"], check=True)

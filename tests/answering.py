@@ -23,6 +23,8 @@ class _Server(asyncio.Protocol):
         while True:
             head, end, rest = self._unread.partition(b"\r\n\r\n")
             length = next((int(line[15:]) for line in head.split(b"\r\n") if line[:15].lower() == b"content-length:"), 0)
+            if b"transfer-encoding: chunked" in head.lower():
+                length = rest.index(b"0\r\n\r\n") + 5 if rest.endswith(b"0\r\n\r\n") else len(rest) + 1
             if not end or len(rest) < length:
                 return
             self._unread = rest[length:]

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import random
 import socket
 import subprocess
 import sys
@@ -15,10 +16,15 @@ WITHIN = 20.0
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Free, and below the ports that systems give to whoever connects: one of those may be gone before it is used."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Sidecar:

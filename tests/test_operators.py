@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
+from guard.cli import operate
+from tests.cli.test_cli import valid
 from tests.sidecar import WITHIN, Sidecar, sidecar
 from tests.test_lifecycle import ask
 from tests.test_serve import Model
@@ -293,6 +297,35 @@ def test_every_peer_is_told(guard: Sidecar, tmp_path: Path) -> None:
     assert "applied 1/2 in " in done.stdout
 
 
+def test_peers_behind_a_name_show_a_certificate_for_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    issued = authority.issue_cert("guard-peers.risk.svc")
+    issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    issued.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    made = subprocess.run([sys.executable, "-m", "guard", "token", "otto"], capture_output=True, text=True, check=True)
+    (tmp_path / "tokens").write_text(made.stdout)
+    text = POLICY.replace("UPSTREAM", "http://127.0.0.1:9").replace("PREVIOUS", "http://127.0.0.1:9")
+    (tmp_path / "policy.yaml").write_text(text + "admin: {tokens: {file: tokens}, tls: {cert: cert.pem, key: key.pem}}\n")
+    real = socket.getaddrinfo
+
+    def resolve(host: str, *arguments: object, **more: object) -> object:
+        return real("127.0.0.1" if host.endswith(".risk.svc") else host, *arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with sidecar("policy.yaml", folder=tmp_path) as guard:
+        port = guard.wait_for("admin")["listen"].rpartition(":")[2]
+        where = operate.Where(None, None, tmp_path / "ca.pem", {"GUARD_TOKEN": made.stderr.split()[-1]})
+        order = {"mode": "rules", "reason": "r", "ttl": None, "route": None, "cut": False}
+        assert operate.kill(where, order, f"dns:guard-peers.risk.svc:{port}") == 0
+        assert "applied 1/1 in " in capsys.readouterr().out
+        for other in (f"dns:another.risk.svc:{port}", f"https://127.0.0.1:{port}"):
+            assert operate.kill(where, order, other) == 1
+            assert "FAILED unreachable" in capsys.readouterr().out
+
+
 def test_a_contract_that_is_itself_wrong_is_observed_for_a_time(guard: Sidecar, tmp_path: Path) -> None:
     assert ask(guard.connect(), "x")[0] == 422
     done = run(tmp_path, "observe", "--route", "POST /predict", "--ttl", "15m", "--reason", "the contract is wrong")
@@ -311,7 +344,9 @@ def test_a_drill_walks_every_rung_and_leaves_no_trace(guard: Sidecar, tmp_path: 
     done = run(tmp_path, "drill", str(tmp_path / "policy.yaml"), "--data", url, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
-    assert [(step["rung"], step["source"]) for step in told["steps"]] == [
+    valid("evidence.schema.json", told)
+    assert (told["kind"], told["passed"], told["service"]) == ("drill", True, "t")
+    assert [(step["rung"], step["source"]) for step in told["result"]["steps"]] == [
         (rung, rung) for rung in ("model", "previous", "cached", "rules", "disabled")
     ]
     assert told == json.loads((tmp_path / "evidence" / "drill.json").read_text())
@@ -322,6 +357,16 @@ def test_a_drill_walks_every_rung_and_leaves_no_trace(guard: Sidecar, tmp_path: 
     assert done.returncode == 1
     assert "FAIL POST /predict                model" in done.stdout
     assert "answered from previous" in done.stdout
+    assert not json.loads((tmp_path / "evidence" / "drill.json").read_text())["passed"]
+
+
+def test_a_drill_is_of_the_policy_that_is_served(guard: Sidecar, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text((tmp_path / "policy.yaml").read_text().replace("max_age: 1h", "max_age: 2h"))
+    done = run(tmp_path, "drill", str(other))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "runs another policy" in done.stderr
+    assert not (tmp_path / "evidence").exists()
 
 
 def test_a_drill_needs_a_service_that_is_not_lowered(guard: Sidecar, tmp_path: Path) -> None:

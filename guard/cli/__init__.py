@@ -13,6 +13,7 @@ import click
 
 from guard import __version__
 from guard.cli.operators import COMMANDS
+from guard.cli.rehearse import rehearse
 
 POLICY = click.Path(dir_okay=False, path_type=Path)
 
@@ -105,6 +106,17 @@ def privacy(policy: Path, as_json: bool) -> int:  # noqa: FBT001
 
 
 @cli.command()
+@click.argument("what", type=click.Choice(("grafana", "prometheus-rules", "alertmanager")))
+@click.argument("policy", type=POLICY)
+@click.option("--selector", metavar="MATCHERS", help='Which series are the service\'s; otherwise job="<service>".')
+def export(what: str, policy: Path, selector: str | None) -> int:
+    """Make a dashboard, alert rules or alert routes of POLICY; what it gives no reason for is left out, and said."""
+    from guard.cli.export import run  # noqa: PLC0415
+
+    return run(what, policy, selector)
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON Schema of policies, for editors."""
     from guard.policy.schema import text  # noqa: PLC0415
@@ -122,7 +134,7 @@ def demo(stay: bool) -> int:  # noqa: FBT001
     return run(stay=stay)
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, rehearse):
     cli.add_command(_command)
 
 

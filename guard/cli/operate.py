@@ -30,10 +30,11 @@ class Where:
 
 
 class Endpoint(NamedTuple):
-    """One API, and the secret that it knows us by."""
+    """One API, and the secret that it knows us by. `name`: whom its certificate names, where the URL has an address."""
 
     url: str
     token: str
+    name: str = ""
 
 
 class Said(NamedTuple):
@@ -94,18 +95,27 @@ def ask(endpoint: Endpoint, method: str, path: str, body: Any = None, *, ca: Pat
 
     headers = {"authorization": f"Bearer {endpoint.token}"} | ({"if-match": epoch} if epoch else {})
     try:
-        verify: Any = True
-        if ca is not None:
-            import ssl  # noqa: PLC0415
-
-            verify = ssl.create_default_context(cafile=str(ca))
+        verify = (
+            trust(ca) if endpoint.url.startswith("https:") else False
+        )  # 20 ms of reading certificates that http has not
         with httpx2.Client(trust_env=False, timeout=WITHIN, verify=verify) as client:
-            answer = client.request(method, f"{endpoint.url}/admin/v1{path}", json=body, headers=headers)
+            named = {"sni_hostname": endpoint.name} if endpoint.name else None
+            url = f"{endpoint.url}/admin/v1{path}"
+            answer = client.request(method, url, json=body, headers=headers, extensions=named)
         return Said(answer.status_code, answer.json(), answer.headers.get("etag", ""))
     except (httpx2.HTTPError, OSError) as error:
         return Said(0, {"code": "unreachable", "detail": f"{endpoint.url}: {type(error).__name__}"}, "")
     except ValueError:
         return Said(0, {"code": "unreadable", "detail": f"{endpoint.url} does not speak the admin API"}, "")
+
+
+def trust(ca: Path | None) -> Any:
+    """Whom to believe over https, as httpx2 wants it. Raises OSError."""
+    if ca is None:
+        return True
+    import ssl  # noqa: PLC0415
+
+    return ssl.create_default_context(cafile=str(ca))
 
 
 def failed(said: Said) -> int:
@@ -202,7 +212,7 @@ def _everywhere(where: Where, order: dict[str, Any], peers: str) -> int:
     token = where.environ.get("GUARD_TOKEN")
     if token is None:
         raise click.UsageError("peers share a token file; set GUARD_TOKEN to its secret")
-    endpoints = [Endpoint(trusted(address), token) for address in addresses(peers, socket.getaddrinfo)]
+    endpoints = [Endpoint(trusted(url), token, name) for url, name in addresses(peers, socket.getaddrinfo)]
     begun = time.perf_counter()
     with ThreadPoolExecutor(max_workers=min(64, len(endpoints))) as pool:
         answers = list(pool.map(lambda one: ask(one, "PUT", "/mode", order, ca=where.ca), endpoints))
@@ -215,20 +225,23 @@ def _everywhere(where: Where, order: dict[str, Any], peers: str) -> int:
     return 0 if applied == len(endpoints) else 1
 
 
-def addresses(peers: str, resolve: Callable[..., Sequence[Any]]) -> list[str]:
-    """`host:port,…`, or `dns:NAME:PORT` for every address of a name. Raises click.UsageError."""
-    found: list[str] = []
+def addresses(peers: str, resolve: Callable[..., Sequence[Any]]) -> list[tuple[str, str]]:
+    """`host:port,…`, or `dns:NAME:PORT` for every address of a name. Raises click.UsageError.
+
+    Each with the name that its certificate must be for: nobody has certificates for the addresses of pods.
+    """
+    found: list[tuple[str, str]] = []
     for peer in peers.split(","):
         if not peer.startswith("dns:"):
-            found.append(peer.strip())
+            found.append((peer.strip(), ""))
             continue
         _, name, port = ([*peer.split(":"), "", ""])[:3]
         try:
             known = {info[4][0] for info in resolve(name, int(port), type=socket.SOCK_STREAM)}
         except (OSError, ValueError) as error:
             raise click.UsageError(f"cannot resolve {peer}: {error}") from None
-        found += [f"https://[{ip}]:{port}" if ":" in ip else f"https://{ip}:{port}" for ip in sorted(known)]
-    if not all(found):
+        found += [(f"https://[{ip}]:{port}" if ":" in ip else f"https://{ip}:{port}", name) for ip in sorted(known)]
+    if not all(url for url, _ in found):
         raise click.UsageError("an empty peer")
     return found
 

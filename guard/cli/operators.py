@@ -9,7 +9,7 @@ import click
 LOWER = ("previous", "cached", "rules", "disabled")
 
 
-def _found(command: Callable[..., int]) -> Callable[..., int]:
+def found(command: Callable[..., int]) -> Callable[..., int]:
     """The options by which every operators' command finds the API."""
     for option in (
         click.option("--ca", type=click.Path(dir_okay=False, path_type=Path), help="Whom to trust for https."),
@@ -22,7 +22,8 @@ def _found(command: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
-def _where(admin: str | None, state_dir: Path | None, ca: Path | None) -> Any:
+def where(admin: str | None, state_dir: Path | None, ca: Path | None) -> Any:
+    """What those options say, and the environment."""
     from guard.cli.operate import Where, environment  # noqa: PLC0415
 
     return Where(admin, state_dir, ca, environment())
@@ -39,17 +40,17 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | 
 
 
 @click.command()
-@_found
+@found
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def status(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: bool) -> int:  # noqa: FBT001
     """Say what answers now, since when, why, and how to go back."""
     from guard.cli import operate  # noqa: PLC0415
 
-    return operate.status(_where(admin, state_dir, ca), as_json=as_json)
+    return operate.status(where(admin, state_dir, ca), as_json=as_json)
 
 
 @click.command()
-@_found
+@found
 @click.option(
     "--to", type=click.Choice(LOWER), default="rules", help="The highest source that may answer.", show_default=True
 )
@@ -66,29 +67,29 @@ def kill(
     from guard.cli import operate  # noqa: PLC0415
 
     order = {"mode": to, "reason": reason, "ttl": ttl, "route": route, "cut": cut}
-    return operate.kill(_where(admin, state_dir, ca), order, peers)
+    return operate.kill(where(admin, state_dir, ca), order, peers)
 
 
 @click.command()
-@_found
+@found
 @click.option("--route", metavar="'METHOD /path'", help="Only this route.")
 @click.option("--reason", required=True, help="Why; it is audited.")
 def restore(admin: str | None, state_dir: Path | None, ca: Path | None, route: str | None, reason: str) -> int:
     """Let the model answer again."""
     from guard.cli import operate  # noqa: PLC0415
 
-    return operate.restore(_where(admin, state_dir, ca), route, reason)
+    return operate.restore(where(admin, state_dir, ca), route, reason)
 
 
 @click.command()
-@_found
+@found
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def audit(admin: str | None, state_dir: Path | None, ca: Path | None, limit: int, as_json: bool) -> int:  # noqa: FBT001
     """Say who did what, when and why."""
     from guard.cli import operate  # noqa: PLC0415
 
-    return operate.audit(_where(admin, state_dir, ca), limit, as_json=as_json)
+    return operate.audit(where(admin, state_dir, ca), limit, as_json=as_json)
 
 
 @click.command()
@@ -102,7 +103,7 @@ def token(name: str, role: str) -> int:
 
 
 @click.command()
-@_found
+@found
 @click.option("--route", required=True, metavar="'METHOD /path'")
 @click.option("--ttl", required=True, callback=_seconds, metavar="15m", help="For so long.")
 @click.option("--reason", required=True, help="Why; it is audited.")
@@ -110,21 +111,21 @@ def observe(admin: str | None, state_dir: Path | None, ca: Path | None, route: s
     """Stop enforcing the contract of a route for a time: it is the contract that is wrong."""
     from guard.cli import operate  # noqa: PLC0415
 
-    return operate.observe(_where(admin, state_dir, ca), route, ttl, reason)
+    return operate.observe(where(admin, state_dir, ca), route, ttl, reason)
 
 
 def _requests(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, Path]:
-    found = {}
+    named = {}
     for one in value:
         route, equals, file = one.partition("=")
         if not equals or not Path(file).is_file():
             raise click.BadParameter("expected 'METHOD /path=FILE'")
-        found[route] = Path(file)
-    return found
+        named[route] = Path(file)
+    return named
 
 
 @click.command()
-@_found
+@found
 @click.argument("policy", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--data", default="http://127.0.0.1:8900", show_default=True, metavar="URL", help="Where clients connect.")
 @click.option(
@@ -138,7 +139,7 @@ def drill(
     """Walk the running service that POLICY declares down each rung and back. Exit 1 where one breaks its promise."""
     from guard.kit import drill as kit  # noqa: PLC0415
 
-    return kit.run(_where(admin, state_dir, ca), policy, data.rstrip("/"), requests, as_json=as_json)
+    return kit.run(where(admin, state_dir, ca), policy, data.rstrip("/"), requests, as_json=as_json)
 
 
 COMMANDS = (status, kill, restore, observe, drill, audit, token)

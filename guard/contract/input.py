@@ -121,7 +121,8 @@ class InputContract:
     def _positional(self, fields: Mapping[str, InputField], undeclared: Undeclared) -> Schema:
         shapes = []
         for name in self._columns or ():
-            schema = nullable(fields[name], undeclared, (name,))
+            field = fields[name]  # null is the one way in which a position can be missing
+            schema = nullable(_Lenient(field) if field.missing == "fall" else field, undeclared, (name,))
             if fields[name].has_default and not fields[name].nullable:
                 schema = core.no_info_after_validator_function(_defaulting(fields[name].default), schema)
             shapes.append(schema)

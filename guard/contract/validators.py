@@ -101,9 +101,9 @@ def value_schema(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = 
             if shape.enum is not None:
                 schema = core.chain_schema([schema, _member([float(one) for one in shape.enum])])  # type: ignore[arg-type]
         case "boolean":
-            schema = core.bool_schema(strict=True)
-            if shape.enum is not None:
-                schema = core.chain_schema([schema, core.literal_schema(list(shape.enum))])
+            schema = core.chain_schema(
+                [core.bool_schema(strict=True), core.literal_schema(list(shape.enum or (False, True)))]
+            )
         case "timestamp":
             schema = _timestamp(shape)
         case "array":

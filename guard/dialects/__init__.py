@@ -9,20 +9,24 @@ from guard.dialects.oip import OpenInference
 from guard.dialects.openai import OpenAI
 from guard.dialects.raw import Raw
 from guard.dialects.sagemaker import SageMaker
+from guard.dialects.tei import TextEmbeddings
 from guard.dialects.tfserving import TensorFlowServing
 from guard.dialects.vertex import Vertex
 from guard.proxy.values import Dialect
 
-DIALECTS: Final[dict[str, Dialect]] = {
-    "json": Json(),
-    "oip": OpenInference(),
-    "kserve-v1": KServe(),
-    "tfserving": TensorFlowServing(),
-    "vertex": Vertex(),
-    "mlflow": MLflow(),
-    "sagemaker": SageMaker(),
-    "openai": OpenAI(),
-}
+_ALL: Final[tuple[Dialect, ...]] = (
+    Json(),
+    OpenInference(),
+    KServe(),
+    TensorFlowServing(),
+    Vertex(),
+    MLflow(),
+    SageMaker(),
+    OpenAI(),
+    TextEmbeddings(),
+)
+
+DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
 """By the name that a policy uses."""
 
 RAW: Final[Dialect] = Raw()

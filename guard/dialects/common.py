@@ -12,10 +12,15 @@ class Common:
 
     name: str
     management: Iterable[str] = ()
-    tensors = False
+    tensors = deployed = False
 
     client_faults: Collection[int] = frozenset((400, 409, 413, 415, 422))
     away: Collection[int] = frozenset((502, 504))
+
+    @property
+    def plain(self) -> bool:
+        """Where it has no form of its own."""
+        return type(self).form is Common.form
 
     def outcome(self, answer: Answer) -> Outcome:
         """By status (DESIGN §3)."""

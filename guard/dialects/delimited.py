@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guard.dialects.layout import pointer, violation
-from guard.proxy.values import Spec
+from guard.proxy.values import Field, Spec
 
 
 def is_csv(content_type: bytes | None) -> bool:
@@ -29,11 +29,15 @@ def cells(body: bytes) -> list[list[str]]:
 
 
 class Lines:
-    """A Message. `header`: the first line names the columns; without it, `columns` of the route do."""
+    """A Message. `header`: the first line names the columns; without it, `columns` of the route do.
+
+    `missing`: what the server's own reader takes for no value in a column of any type, beside an empty cell.
+    """
 
     stream = once = False
+    named = ""
 
-    def __init__(self, body: bytes, spec: Spec, *, header: bool) -> None:
+    def __init__(self, body: bytes, spec: Spec, *, header: bool, missing: frozenset[str] = frozenset()) -> None:
         """Raises Misspoken."""
         rows = cells(body)
         self._header = header
@@ -43,11 +47,15 @@ class Lines:
         for index, row in enumerate(rows):
             if len(row) != len(self._names):
                 raise violation((index,), "shape")
-        types = {name: (spec.inputs[name].type if name in spec.inputs else "string") for name in self._names}
+        types = {name: (_type(spec.inputs[name]) if name in spec.inputs else "string") for name in self._names}
         self._sent = frozenset(name for name, field in spec.inputs.items() if field.send)
         readers = [_READERS.get(types[name], _text) for name in self._names]
         self.document: object = [
-            {name: read(cell) for name, read, cell in zip(self._names, readers, row, strict=True)} for row in rows
+            {
+                name: None if cell in missing else read(cell)
+                for name, read, cell in zip(self._names, readers, row, strict=True)
+            }
+            for row in rows
         ]
 
     def write(self, document: Any) -> bytes:
@@ -59,7 +67,7 @@ class Lines:
         writer = csv.writer(out, lineterminator="\n")
         if self._header:
             writer.writerow(kept)
-        writer.writerows([[_cell(row.get(name)) for name in kept] for row in document])
+        writer.writerows([[cell(row.get(name)) for name in kept] for row in document])
         return out.getvalue().encode()
 
     def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
@@ -72,16 +80,22 @@ class Lines:
         return pointer(path)
 
 
+def _type(field: Field) -> str:
+    """How a cell reads: a time since the epoch is a number."""
+    return "number" if field.type == "timestamp" and field.unit is not None else field.type
+
+
 def _text(cell: str) -> object:
     return cell or None
 
 
 def _number(cell: str) -> object:
-    """As JSON would have it; what is not a number stays what it is, for the contract to refuse."""
+    """As JSON would have it, and NaN is a missing value; what is no number stays what it is, for the contract to refuse."""
     try:
-        return int(cell) if cell.lstrip("+-").isdigit() else float(cell)
+        number = int(cell) if cell.lstrip("+-").isdigit() else float(cell)
     except ValueError:
         return cell or None
+    return None if number != number else number  # noqa: PLR0124 — NaN
 
 
 def _boolean(cell: str) -> object:
@@ -91,7 +105,8 @@ def _boolean(cell: str) -> object:
 _READERS = {"integer": _number, "number": _number, "boolean": _boolean}
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """A value as it stands in a line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else value

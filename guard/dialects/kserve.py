@@ -1,6 +1,9 @@
 """KServe's V1 protocol: `POST /v1/models/{model}:predict`, instances in, predictions out, no word of a version.
 
-Source: kserve python/kserve/kserve/protocol. Errors are `{"error": text}`; what its predictor raises is a 500.
+Source: kserve python/kserve/kserve/protocol, and KServe 0.21 as it ran. Errors are `{"error": text}`; what its predictor
+raises is a 500, and so is much that a client sent wrong: a body without instances, another Content-Type than JSON, a row of
+another length, an instance that is an object of scalars (its own helper wants lists in it, or positional rows). A contract
+that denies these keeps a client from opening the breaker.
 """
 
 from typing import Final

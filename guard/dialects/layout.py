@@ -41,14 +41,22 @@ class Fields(NamedTuple):
     @classmethod
     def of(cls, spec: Spec, envelope: Iterable[str] = ()) -> "Fields":
         """As declared."""
-        first = {(field.at or f"/{name}").split("/")[1] for name, field in spec.inputs.items()}
         own = [name for name in spec.inputs if name not in envelope]
         return cls(
             names=spec.columns or (),
             sole=own[0] if len(own) == 1 else "",
             sent=frozenset(name for name, field in spec.inputs.items() if field.send),
-            shared=frozenset(first) & frozenset(envelope),
+            shared=referred(spec) & frozenset(envelope),
         )
+
+
+def referred(spec: Spec) -> frozenset[str]:
+    """The members of an instance that declared fields stand in."""
+    return frozenset(_first(field.at) if field.at else name for name, field in spec.inputs.items())
+
+
+def _first(at: str) -> str:
+    return at.split("/")[1].replace("~1", "/").replace("~0", "~")
 
 
 def violation(path: Sequence[str | int], code: Any) -> Misspoken:
@@ -65,6 +73,7 @@ class Rows:
     """A Message whose body is JSON, with the instances in one of its members."""
 
     stream = once = False
+    named = ""
 
     def __init__(self, tree: object, members: Members, fields: Fields, spec: Spec, *, nan: NaN = "none") -> None:
         """Raises Misspoken."""
@@ -253,10 +262,11 @@ class JsonForm:
         return None
 
 
-def error_member(problem: Problem) -> tuple[bytes, bytes]:
+def error_member(problem: Problem, **also: str) -> tuple[bytes, bytes]:
     """`{"error": text}`, which KServe, Triton, MLServer and TensorFlow Serving say, with what guard knows beside it."""
     body = {
         "error": f"guard: {told(problem)}",
+        **also,
         "code": problem.code,
         "request_id": problem.request_id,
         "violations": [{"pointer": one.pointer, "code": one.code} for one in problem.violations],

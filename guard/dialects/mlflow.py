@@ -1,9 +1,11 @@
 """MLflow's scoring server: `/invocations` with a data frame in one of its layouts, tensors, or CSV.
 
-Source: mlflow/pyfunc/scoring_server. It answers 400 for what a client sent wrong and for what a model raised alike, and
-its messages quote the request's data, so only their beginnings are looked at. NaN tokens are read and written.
+Source: mlflow/pyfunc/scoring_server, and MLflow 3.17 as it ran. It answers 400 for what a client sent wrong and for what a
+model raised alike. Its messages quote the request's data, so they are told apart by how they begin, which no client
+chooses. NaN tokens are read and written; CSV is read by pandas, so what pandas takes for a missing value is one here.
 """
 
+import re
 from typing import Final
 
 import orjson
@@ -17,10 +19,16 @@ MEMBERS: Final = Members(
     {"dataframe_split": "split", "dataframe_records": "rows", "instances": "rows", "inputs": "either"},
     frozenset(("params",)),
 )
-_RAISED: Final = b"Encountered an unexpected error while evaluating the model"
-_PREDICTING: Final = b"Failed to predict data"
+_RAISED: Final = re.compile(
+    rb'\s*\{"error_code": ?"\w+", ?"message": ?"'
+    rb"(Encountered an unexpected error while evaluating the model|(?P<predicting>Failed to predict data))"
+)
 _SCHEMA: Final = b"Failed to enforce schema"
-_MOST: Final = 65536
+MISSING: Final = frozenset((
+    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
+    "NaN", "None", "n/a", "nan", "null",
+))  # fmt: skip
+"""pandas.read_csv, `na_values`."""
 
 
 class MLflow(Instances):
@@ -33,8 +41,8 @@ class MLflow(Instances):
     def outcome(self, answer: Answer) -> Outcome:
         """A 400 is the model's, unless its input was not what the signature says."""
         if answer.status == 400:
-            body = answer.body[-_MOST:] if _SCHEMA in answer.body[-_MOST:] else answer.body[:_MOST]
-            raised = _RAISED in body or (_PREDICTING in body and _SCHEMA not in body)
+            said = _RAISED.match(answer.body)
+            raised = said is not None and (said["predicting"] is None or _SCHEMA not in answer.body)
             return "model_fault" if raised else "client_fault"
         return super().outcome(answer)
 
@@ -60,5 +68,5 @@ class MLflow(Instances):
 class _Form(JsonForm):
     def read(self, head: Head, body: bytes) -> Message | None:
         if is_csv(head.get(b"content-type")) and head.get(b"content-encoding") is None:
-            return Lines(body, self._spec, header=True)
+            return Lines(body, self._spec, header=True, missing=MISSING)
         return super().read(head, body)

@@ -2,6 +2,10 @@
 
 Source: kserve/open-inference-protocol, Triton's docs/protocol (extension_binary_data, extension_shared_memory,
 extension_generate). Shared memory is denied: what is not in the body cannot be judged.
+Seen with MLServer 1.7.1 and KServe 0.21: MLServer's worker turns what a model raises into a 500, an InferenceError of its
+own runtimes into a 400, and a body that pydantic refuses into a 422 that repeats it; both answer 500 to a tensor whose data
+is not as long as its shape says; MLServer takes no binary tensors and answers [N,1] where [N] was meant; KServe takes no
+content coding, writes `"parameters": null` and `"model_version": null`, and answers 501 to a version in the target.
 """
 
 import re
@@ -18,13 +22,16 @@ from guard.dialects.whole import Whole
 from guard.proxy.values import Answer, Form, Head, Headers, Listening, Message, Outcome, Problem, Said, Spec
 
 _METADATA: Final = re.compile(r"(/v2/models/[^/{}*]+)(?:/versions/[^/{}*]+)?/infer\Z")
-_VERSION: Final = re.compile(rb"/v2/models/[^/?]+/versions/([^/?]{1,64})(?=[/?]|\Z)")
+_VERSION: Final = re.compile(rb"/v2/models/[^/?]+/versions/([0-9]{1,20})(?=[/?]|\Z)")
+"""A number, as Triton's are: what else a client writes there is the client's, and an answer must name it itself."""
 _CLIENTS: Final = re.compile(
-    rb"unexpected|expected |must |invalid|only supports|unable to (?:find|parse)|fail(?:ed)? to parse|missing|not supported"
-    rb"|unsupported|no codec|does not match|mismatch|batch-size|malformed",
+    rb"unexpected|expect(?:ed|s|ing) |must |invalid|only supports|unable to (?:find|parse)|fail(?:ed)? to parse"
+    rb"|missing|not supported|unsupported|no codec|does not match|mismatch|batch-size|malformed",
     re.IGNORECASE,
 )
 """Words by which Triton and MLServer say that a request, and not a model, is at fault; both are 400."""
+_QUOTED: Final = re.compile(rb"'[^']*'")
+"""Names and values that a client may have chosen: they say nothing of whose fault it is."""
 _AWAY: Final = re.compile(rb"not ready|no available versions|unknown model|is not found", re.IGNORECASE)
 
 
@@ -43,7 +50,7 @@ class OpenInference(Common):
     def outcome(self, answer: Answer) -> Outcome:
         """A 400 is the model's, unless its words are those for a wrong request; MLServer's models fail with 400."""
         if answer.status == 400:
-            said = answer.body[:4096]
+            said = _QUOTED.sub(b"", answer.body[:4096])
             if _AWAY.search(said):
                 return "unavailable"
             return "client_fault" if _CLIENTS.search(said) else "model_fault"

@@ -11,6 +11,8 @@ from guard.dialects.tensors import DATATYPES, MOST_RANK, TEXT, Tensor, decoded, 
 from guard.proxy.values import Field, Head, Misspoken, Spec, Violation
 
 ENVELOPE: Final = frozenset(("id", "parameters", "inputs", "outputs"))
+SAID_TWICE: Final = frozenset(("model_name",))
+"""What KServe's own client adds. It is no part of the protocol, the target names the model, and it is not sent on."""
 MEMBERS: Final = frozenset(("name", "shape", "datatype", "parameters", "data"))
 MOST_ELEMENTS: Final = 1 << 28
 MOST_EMPTY: Final = 10_000
@@ -23,12 +25,16 @@ class TensorMessage:
     """A Message. Instances are rows of tensors: `{tensor: value}`, or by column where a tensor holds the rows."""
 
     stream = False
+    named = ""
 
     def __init__(
-        self, spec: Spec, tree: dict[str, Any], tensors: list[Tensor], *, model: str, raw: bool, framed: bool
+        self, spec: Spec, tree: dict[str, Any], tensors: list[Tensor], *, model: str, raw: bool, framed: bool, typed: bool
     ) -> None:
-        """`raw`: the body is one tensor and nothing else. `framed`: it says how long its JSON is. Raises Misspoken."""
-        self._spec, self._tree, self._raw, self._framed = spec, tree, raw, framed
+        """`raw`: the body is one tensor and nothing else. `framed`: it says how long its JSON is. `typed`: and what it is.
+
+        Raises Misspoken.
+        """
+        self._spec, self._tree, self._raw, self._framed, self._typed = spec, tree, raw, framed, typed
         self.model, self.id = model, tree.get("id")
         parameters = tree.get("parameters")
         self.once = isinstance(parameters, dict) and "sequence_id" in parameters  # Triton's extension for stateful models
@@ -161,9 +167,14 @@ class TensorMessage:
         return Tensor(name, field.datatype or _WIRE.get(field.type, "BYTES"), shape, data, False, {})
 
     def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
-        """The length of its JSON; and no content coding, for the body has none any more."""
+        """The length of its JSON; no content coding, for the body has none any more; and a type where the client said none.
+
+        tritonclient says none, and KServe takes no JSON without.
+        """
         del body
         changes: dict[bytes, bytes | None] = {b"content-encoding": None}
+        if not self._typed and not self._framed:
+            changes[b"content-type"] = b"application/json"
         if self._framed and not self._raw:
             changes[b"inference-header-content-length"] = b"%d" % self._json_length
         return changes
@@ -211,22 +222,23 @@ def opened(spec: Spec, head: Head, body: bytes, length: bytes | None) -> TensorM
     found = _MODEL.search(head.target)
     model = found[1].decode("ascii", "replace") if found is not None else ""
     if length is not None and length.strip() == b"0":
-        return TensorMessage(spec, {}, [_raw(spec, body)], model=model, raw=True, framed=True)
+        return TensorMessage(spec, {}, [_raw(spec, body)], model=model, raw=True, framed=True, typed=True)
     text, raw = split_body(body, length)
     tree = spec.loads(text, False)
     if not isinstance(tree, dict):
         raise violation((), "shape")
     unknown = tree.keys() - ENVELOPE
-    if unknown and spec.undeclared == "reject":
+    if unknown - SAID_TWICE and spec.undeclared == "reject":
         raise violation(("<undeclared>",), "unknown")
-    if unknown and spec.undeclared == "strip":
+    if unknown and spec.undeclared != "pass":
         tree = {name: value for name, value in tree.items() if name in ENVELOPE}
     _deny_shared_memory(tree)
     tensors = list(read_tensors(tree, "inputs", raw))
     names = [tensor.name for tensor in tensors]
     if len(set(names)) != len(names):
         raise violation(("inputs",), "items")
-    return TensorMessage(spec, tree, tensors, model=model, raw=False, framed=length is not None)
+    typed = head.get(b"content-type") is not None
+    return TensorMessage(spec, tree, tensors, model=model, raw=False, framed=length is not None, typed=typed)
 
 
 def _raw(spec: Spec, body: bytes) -> Tensor:

@@ -5,8 +5,8 @@ declares, and beside them `roles`, `texts`, `characters`, `attachments` and `tok
 """
 
 import base64
-import binascii
 import copy
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from guard.dialects.common import Common
-from guard.dialects.layout import pointer, told, violation
+from guard.dialects.layout import pointer, referred, told, violation
 from guard.dialects.sse import Events, Heard, is_events
 from guard.proxy.values import Answer, Form, Head, Headers, Listening, Message, Outcome, Problem, Said, Spec
 
@@ -30,6 +30,10 @@ KNOWN: Final = frozenset((
 
 OPERATIONS: Final = {"/chat/": "chat", "/completions": "text_completion", "/embeddings": "embeddings"}
 """gen_ai.operation.name of a route."""
+_NO_MODEL: Final = re.compile(rb'"(?:code|type)": ?"(?:model_not_found|NotFoundError)"|"param": ?"model"')
+"""OpenAI's words and vLLM's; a model's name is repeated in the message only, where its quotes are escaped."""
+FINISHES: Final = frozenset(("stop", "length", "tool_calls", "function_call", "content_filter"))
+"""Reasons that the API knows; a server's own word is `other`, for nobody declared what it may hold."""
 VIRTUAL: Final = ("roles", "texts", "characters", "attachments", "tokens")
 Place: TypeAlias = tuple[str | int, ...]
 
@@ -45,13 +49,20 @@ class OpenAI(Common):
     )  # fmt: skip
 
     def outcome(self, answer: Answer) -> Outcome:
-        """424 is a backend that failed; an error object in a 200 is one too."""
+        """424 is a backend that failed; an error object in a 200 is one too. A model that is not there, the client named.
+
+        Otherwise whoever asks for a model that never was would open the breaker for all who ask for one that is there.
+        """
+        if answer.status == 404 and _NO_MODEL.search(answer.body[:4096]):
+            return "client_fault"
         if answer.body[:16].replace(b" ", b"").startswith(b'{"error":{') and 200 <= answer.status < 300:
             return "model_fault"
         return super().outcome(answer)
 
     def form(self, spec: Spec) -> Form:
-        """The request is one instance."""
+        """The request is one instance. Raises ValueError for a word that cannot be taken out of it."""
+        if unsent := [name for name in VIRTUAL if name in spec.inputs and not spec.inputs[name].send]:
+            raise ValueError(f"{unsent[0]} is no member of a request: `send: false` cannot keep it from the model")
         return _Form(spec)
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
@@ -72,10 +83,10 @@ class Prompt:
 
     once = False
 
-    def __init__(self, tree: dict[str, Any], spec: Spec) -> None:
+    def __init__(self, tree: dict[str, Any], spec: Spec, referred: frozenset[str]) -> None:
         """Raises Misspoken."""
         self._tree, self._dumps = tree, spec.dumps
-        unknown = tree.keys() - KNOWN
+        unknown = tree.keys() - KNOWN - referred
         if unknown and spec.undeclared == "reject":
             raise violation(("<undeclared>",), "unknown")
         dropped = unknown if spec.undeclared == "strip" else frozenset()
@@ -83,15 +94,17 @@ class Prompt:
         self.counted = False  # the model server was asked by us, and not by the client, how many tokens there were
         self._count = self.stream and spec.metered and "stream_options" not in spec.inputs
         self.model = tree["model"] if isinstance(tree.get("model"), str) else ""
+        model = spec.inputs.get("model")
+        self.named = self.model if model is None or model.enum is None else ""  # llama.cpp and others echo it
         self._limit = "max_completion_tokens" if "max_completion_tokens" in tree else "max_tokens"
         self._places = list(_texts(tree))
         declared = spec.inputs
-        document = {name: value for name, value in tree.items() if name in declared}
+        document = {name: value for name, value in tree.items() if name in referred}
         if "max_tokens" in declared and self._limit in tree:
             document["max_tokens"] = max((tree[name] for name in ("max_tokens", self._limit) if name in tree), key=_size)
         self._virtual = {name for name in VIRTUAL if name in declared}
         document.update((name, value) for name, value in self._told().items() if name in self._virtual)
-        self._envelope = {name: value for name, value in tree.items() if name not in declared and name not in dropped}
+        self._envelope = {name: value for name, value in tree.items() if name not in referred and name not in dropped}
         self.document: object = document
 
     def _told(self) -> dict[str, Any]:
@@ -184,7 +197,7 @@ class _Form:
     single = True
 
     def __init__(self, spec: Spec) -> None:
-        self._spec = spec
+        self._spec, self._referred = spec, referred(spec)
         self._operation = next((word for path, word in OPERATIONS.items() if path in spec.template), "")
 
     def read(self, head: Head, body: bytes) -> Message | None:
@@ -194,7 +207,7 @@ class _Form:
         tree = self._spec.loads(body, False)
         if not isinstance(tree, dict):
             raise violation((), "shape")
-        return Prompt(tree, self._spec)
+        return Prompt(tree, self._spec, self._referred)
 
     def read_answer(self, headers: Headers, body: bytes) -> Said:
         """See Form. Embeddings in base64 are read as numbers."""
@@ -217,12 +230,16 @@ class _Form:
             "id": "guard", "object": "chat.completion" if chat else "text_completion", "created": 0,
             "model": message.model if isinstance(message, Prompt) else "", **document,
         }  # fmt: skip
+        usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+        if self._operation == "embeddings":
+            data = [{"object": "embedding", "index": index, **one} for index, one in enumerate(document.get("data", ()))]
+            whole = {"object": "list", "model": answer["model"], "usage": usage, **document, "data": data}
+            return b"application/json", self._spec.dumps(whole)
         answer["choices"] = [
             {"index": index, "finish_reason": "stop", "logprobs": None, **_choice(one, chat)}
             for index, one in enumerate(document.get("choices", ()))
         ]
         if not stream:
-            usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
             return b"application/json", self._spec.dumps({"usage": usage, **answer})
         if chat:
             answer["object"] = "chat.completion.chunk"
@@ -247,7 +264,7 @@ def _decoded(entry: Any, index: int) -> Any:
     try:
         raw = base64.b64decode(entry["embedding"], validate=True)
         return {**entry, "embedding": list(struct.unpack(f"<{len(raw) // 4}f", raw))}
-    except (binascii.Error, struct.error):
+    except (ValueError, struct.error):
         raise violation(("data", index, "embedding"), "format") from None
 
 
@@ -272,7 +289,7 @@ def _hear(event: dict[str, Any], heard: Heard) -> bool:
         if choice.get("text") or any(carried):
             heard.piece()
         if isinstance(choice.get("finish_reason"), str) and heard.finish != "error":
-            heard.finish = choice["finish_reason"][:32]
+            heard.finish = choice["finish_reason"] if choice["finish_reason"] in FINISHES else "other"
     usage = event.get("usage")
     if isinstance(usage, dict):
         heard.input_tokens = _count(usage.get("prompt_tokens"))

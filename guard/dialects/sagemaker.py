@@ -7,7 +7,7 @@ Amazon's own algorithms are spoken: `{"instances": [{"features": […]} or rows]
 from typing import Any, Final
 
 from guard.dialects.common import Instances
-from guard.dialects.delimited import Lines, cells, is_csv
+from guard.dialects.delimited import Lines, cell, cells, is_csv
 from guard.dialects.layout import JsonForm, Members
 from guard.proxy.values import Form, Head, Headers, Message, Said, Spec
 
@@ -40,16 +40,27 @@ class _Form(JsonForm):
         """A line of CSV is a prediction; of several cells, a list."""
         kind = next((value for name, value in headers if name == b"content-type"), None)
         if is_csv(kind):
-            rows = [[_value(cell) for cell in row] for row in cells(body)]
+            rows = [[_value(one) for one in row] for row in cells(body)]
             if len(rows) == 1 and len(rows[0]) > 1 and len(self._spec.outputs) == 1:
                 rows = [[one] for one in rows[0]]  # Amazon's own containers put a batch on one line
             return Said({"predictions": [row[0] if len(row) == 1 else row for row in rows]})
         return super().read_answer(headers, body)
 
+    def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
+        """Lines for lines, where a prediction is one value; a client that sent CSV reads CSV."""
+        predictions = document.get("predictions")
+        if isinstance(message, Lines) and isinstance(predictions, list) and not any(map(_several, predictions)):
+            return b"text/csv", "".join(f"{one}\n" for one in map(cell, predictions)).encode()
+        return super().write_answer(document, message)
 
-def _value(cell: str) -> Any:
+
+def _several(prediction: object) -> bool:
+    return isinstance(prediction, dict | list)
+
+
+def _value(text: str) -> Any:
     try:
-        number = float(cell)
+        number = float(text)
     except ValueError:
-        return cell
-    return int(number) if number.is_integer() and "." not in cell and "e" not in cell.lower() else number
+        return text
+    return int(number) if number.is_integer() and "." not in text and "e" not in text.lower() else number

@@ -22,6 +22,7 @@ class Vertex(Instances):
     """A Dialect. The container is somebody's own program: its outcome is its status."""
 
     name = "vertex"
+    deployed = True
 
     def form(self, spec: Spec) -> Form:
         """Instances are rows."""

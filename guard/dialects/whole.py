@@ -10,6 +10,7 @@ class Whole:
     """The document is the body."""
 
     once = False
+    named = ""
 
     def __init__(self, tree: object, dumps: Callable[[object], bytes], *, stream: bool) -> None:
         self.document, self._dumps, self.stream = tree, dumps, stream

@@ -2,20 +2,20 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
-READY_WITHIN = 60.0
+from guard.kit.processes import free_port, running, wait
+
 HERE = Path(__file__).resolve().parent
 POLICIES = (HERE.parent.parent / "policies", HERE / "policies")
 """In a checkout, and in an installed package."""
@@ -80,7 +80,7 @@ def run(*, stay: bool) -> int:
     malignant, benign = rows[0], rows[19]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guard-demo-")))
-        model_port, port = _free_port(), _free_port()
+        model_port, port = free_port(), free_port()
         click.echo("[1/3] training a classifier and starting its server")
         model = _Model(model_port, folder)
         stack.callback(model.kill)
@@ -91,7 +91,7 @@ def run(*, stay: bool) -> int:
             "--listen", f"127.0.0.1:{port}", "--upstream", f"http://127.0.0.1:{model_port}",
             "--ops", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state-dir", str(folder / "state"),
         ]  # fmt: skip
-        stack.enter_context(_running(command, port, folder / "guard.log"))
+        stack.enter_context(running(command, port, folder / "guard.log"))
         click.echo("[3/3] sending requests\n")
         client = stack.enter_context(httpx2.Client(timeout=10))
         show = Show(f"http://127.0.0.1:{port}", client)
@@ -176,7 +176,7 @@ class _Model:
         with (self._folder / "model.log").open("ab") as log:
             command = [sys.executable, "-m", "guard.kit.demo_model", "--port", str(self._port)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 — our own module
-        _wait(self._port, self._process, self._folder / "model.log")
+        wait(self._port, self._process, self._folder / "model.log")
 
     def received(self, client: Any) -> list[str]:
         found: list[str] = client.get(f"http://127.0.0.1:{self._port}/received").json()
@@ -187,40 +187,6 @@ class _Model:
             self._process.kill()
             self._process.wait()
             self._process = None
-
-
-@contextmanager
-def _running(command: list[str], port: int, log: Path) -> Iterator[None]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603 — our own module
-    try:
-        _wait(port, process, log)
-        yield
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Until somebody accepts on the port."""
-    deadline = time.monotonic() + READY_WITHIN
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise click.ClickException(f"a server did not start:\n{log.read_text(errors='replace')[-2000:]}")
-        time.sleep(0.02)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _policy() -> Path:

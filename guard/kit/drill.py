@@ -7,13 +7,16 @@ at the end the mode is what it was.
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
-from guard.cli.operate import Endpoint, Where, ask, find
+from guard.cli.operate import Endpoint, Where, ask, find, trust
+from guard.kit import evidence
 from guard.kit.example import NoExample, example
 from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, load
@@ -39,6 +42,14 @@ class Step:
     why: str
 
 
+class Tried(NamedTuple):
+    """The request that a route is drilled with."""
+
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
 def run(where: Where, policy: Path, data: str, requests: dict[str, Path], *, as_json: bool) -> int:
     """0: every rung answered as it promises. 1: one did not, or the policy is wrong."""
     try:
@@ -53,29 +64,45 @@ def run(where: Where, policy: Path, data: str, requests: dict[str, Path], *, as_
         said = "the service is lowered already" if before.status == 200 else before.body.get("code")
         click.echo(f"guard: no drill: {said}", err=True)
         return 1
+    if before.body["policy"]["digest"] != loaded.digest:
+        click.echo(f"guard: no drill: the service runs another policy than {policy}; reload it first", err=True)
+        return 1
     steps: list[Step] = []
     for route in plan.routes:
-        steps += _route(endpoint, where, loaded, route, data, requests)
+        declared = loaded.policy.routes[route.key]
+        if not isinstance(declared, RoutePolicy) or "{" in route.template or route.template.endswith("*"):
+            continue
+        try:
+            tried = _tried(route, declared, requests.get(route.key))
+        except NoExample as error:
+            steps.append(Step(route.key, "", False, None, 0, "", f"no request to try: {error}; give one with --request"))
+            continue
+        steps += walk(endpoint, where, route, data, tried)
     return _report(policy, loaded, plan, steps, as_json=as_json)
 
 
-def _route(
-    endpoint: Endpoint, where: Where, loaded: Loaded, route: Route, data: str, requests: dict[str, Path]
-) -> list[Step]:
-    key = f"{route.method} {route.template}"
-    declared = loaded.policy.routes[key]
-    if not isinstance(declared, RoutePolicy) or "{" in route.template or route.template.endswith("*"):
-        return []
-    try:
-        wall = time.time()  # noqa: TID251 — the edge of this command
-        body = requests[key].read_bytes() if key in requests else json.dumps(example(declared, wall)).encode()
-    except NoExample as error:
-        return [Step(key, "", False, None, 0, "", f"no request to try: {error}; give one with --request")]
+def _tried(route: Route, declared: RoutePolicy, file: Path | None) -> Tried:
+    """The body that somebody gave, or one made from the contract. Raises NoExample."""
+    if file is not None:
+        kind = declared.content[0] if declared.content else "application/json"
+        return Tried(route.template, {"content-type": kind}, file.read_bytes())
+    made = example(route.key, declared, time.time())  # noqa: TID251 — the edge of this command
+    return Tried(route.template, {"content-type": made.content_type}, made.body)
+
+
+def walk(endpoint: Endpoint, where: Where, route: Route, data: str, tried: Tried, *, verify: Any = None) -> list[Step]:
+    """One route down its ladder and back up, whatever happens. `verify`: what `data` is believed by, in place of --ca."""
     steps = []
-    for rung in route.ladder:
-        mode = "normal" if rung.source == "model" else rung.source
-        steps.append(_rung(endpoint, where, route, mode, rung.source, data, body))
-    _mode(endpoint, where, key, "normal")
+    if not data.startswith("https:"):
+        verify = False
+    elif verify is None:
+        verify = trust(where.ca)
+    try:
+        for rung in route.ladder:
+            mode = "normal" if rung.source == "model" else rung.source
+            steps.append(_rung(endpoint, where, route, mode, rung.source, data, tried, verify))
+    finally:
+        _mode(endpoint, where, route.key, "normal")
     return steps
 
 
@@ -87,62 +114,64 @@ def _mode(endpoint: Endpoint, where: Where, route: str, mode: str) -> str:
     return "" if said.status == 200 else f"the order was refused: {said.body.get('code')}"
 
 
-def _rung(endpoint: Endpoint, where: Where, route: Route, mode: str, source: str, data: str, body: bytes) -> Step:
+def _rung(
+    endpoint: Endpoint, where: Where, route: Route, mode: str, source: str, data: str, tried: Tried, verify: Any
+) -> Step:
     import httpx2  # noqa: PLC0415
 
-    key = f"{route.method} {route.template}"
+    key = route.key
     refused = _mode(endpoint, where, key, mode)
     if refused:
         return Step(key, source, False, None, 0, "", refused)
     begun, got, status = time.perf_counter(), "", 0
     answer = b""
-    headers = {"content-type": "application/json", "user-agent": "guard-drill"}
-    with httpx2.Client(trust_env=False, timeout=15.0) as client:
+    answered: Mapping[str, str] = {}
+    headers = {"user-agent": "guard-drill", **tried.headers}
+    with httpx2.Client(trust_env=False, timeout=15.0, verify=verify) as client:
         while time.perf_counter() - begun < WITHIN:
             try:
-                found = client.request(route.method, data + route.template, content=body, headers=headers)
+                found = client.request(route.method, data + tried.target, content=tried.body, headers=headers)
             except httpx2.HTTPError as error:
                 return Step(key, source, False, None, 0, "", f"{data}: {type(error).__name__}")
-            got, status, answer = found.headers.get("x-guard-source", ""), found.status_code, found.content
+            answered = found.headers
+            got, status, answer = answered.get("x-guard-source", ""), found.status_code, found.content
             if got == source or not got:
                 break
             if source == "cached":
                 return Step(key, source, True, None, status, got, "nothing was kept for this request")
     took = time.perf_counter() - begun
-    why = _broken(route, source, status, answer) if got == source else f"answered from {got or 'nobody'}"
+    why = _broken(route, source, status, answer, answered) if got == source else f"answered from {got or 'nobody'}"
     return Step(key, source, not why, round(took, 4), status, got, why)
 
 
-def _broken(route: Route, source: str, status: int, body: bytes) -> str:
-    """How an answer breaks the output contract; nothing where it does not."""
+def _broken(route: Route, source: str, status: int, body: bytes, headers: Mapping[str, str]) -> str:
+    """How an answer breaks the output contract; nothing where it does not. Rules may leave to the model what is its own."""
     if source == "disabled" or route.output is None:
         return ""
     if not 200 <= status < 300:
         return f"status {status}"
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return "not JSON"
-    verdict = route.output.judge_own(document, None) if source == "rules" else route.output.judge(body, None, [])
+    if source == "rules" and route.dialect.name == "json":
+        try:
+            verdict = route.output.judge_own(json.loads(body), None)
+        except ValueError:
+            return "not JSON"
+    else:
+        verdict = route.output.judge(body, None, [(name.encode(), value.encode()) for name, value in headers.items()])
     if isinstance(verdict, Allow):
         return ""
-    return "breaks the output contract: " + ", ".join(f"{one.pointer} {one.code}" for one in verdict.violations)
+    found = [one for one in verdict.violations if source != "rules" or one.code != "null"]
+    return "breaks the output contract: " + ", ".join(f"{one.pointer} {one.code}" for one in found) if found else ""
 
 
 def _report(policy: Path, loaded: Loaded, plan: CompiledPlan, steps: list[Step], *, as_json: bool) -> int:
     ok = bool(steps) and all(step.ok for step in steps)
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    document: dict[str, Any] = {
-        "kind": "drill", "at": at, "ok": ok, "policy": loaded.digest, "service": loaded.policy.service,
-        "release": loaded.policy.release.version if loaded.policy.release else None,
-        "steps": [asdict(step) for step in steps],
-    }  # fmt: skip
-    folder = policy.parent / "evidence"
+    at = datetime.now(UTC)  # noqa: TID251 — the edge of this command
+    result = {"steps": [asdict(step) for step in steps]}
+    document = evidence.document(loaded, "drill", result, passed=ok, at=at)
     try:
-        folder.mkdir(exist_ok=True)
-        (folder / "drill.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        click.echo(f"guard: no evidence kept: {error.strerror}", err=True)
+        evidence.keep(policy, document)
+    except (OSError, ValueError) as error:
+        click.echo(f"guard: no evidence kept: {getattr(error, 'strerror', None) or error}", err=True)
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return 0 if ok else 1

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from guard.kit.carry import Carried, layouts
 from guard.policy.fields import Shape
 from guard.policy.route import Route
 
@@ -12,23 +13,12 @@ class NoExample(ValueError):  # noqa: N818
     """A field whose values nobody can guess."""
 
 
-def example(route: Route, wall: float) -> Any:
-    """One instance, in the shape of the route's requests. Raises NoExample for a pattern or a schema file."""
+def example(key: str, route: Route, wall: float) -> Carried:
+    """A request of one instance, as the route's dialect carries it. Raises NoExample for a pattern or a schema file."""
     if route.input is None or not route.inputs:
         raise NoExample("the route declares no fields")
-    values = {name: value(field, wall) for name, field in route.inputs.items() if field.required}
-    if route.columns is not None:
-        instance: Any = [values.get(name) for name in route.columns]
-    else:
-        instance = {}
-        for name, one in values.items():
-            _put(instance, route.inputs[name].at or f"/{name}", one)
-    if route.rows is None:
-        return instance
-    document: Any = [instance]
-    for part in reversed([part for part in route.rows.split("/") if part]):
-        document = {part: document}
-    return document
+    found = {name: value(field, wall) for name, field in route.inputs.items() if field.required}
+    return layouts(key, route)[0].carry([found])
 
 
 def value(field: Shape, wall: float) -> Any:
@@ -50,14 +40,18 @@ def value(field: Shape, wall: float) -> Any:
                 return int(wall * (1000 if field.unit == "ms" else 1))
             return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds")
         case "array":
-            return [value(field.items, wall)] * max(field.min_items or 0, 1) if field.items is not None else []
+            return [value(field.items, wall)] * elements(field) if field.items is not None else []
         case _:
             fields: Mapping[str, Shape] = field.fields or {}
             return {name: value(one, wall) for name, one in fields.items() if one.required}
 
 
-def _put(instance: dict[str, Any], pointer: str, found: Any) -> None:
-    *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-    for part in parents:
-        instance = instance.setdefault(part, {})
-    instance[last] = found
+def elements(field: Shape) -> int:
+    """How many elements an array has at least; of a tensor, as many as its shape says."""
+    shape: tuple[int, ...] | None = getattr(field, "shape", None)
+    if shape is None:
+        return max(field.min_items or 0, 1)
+    count = 1
+    for dimension in shape[1:] if shape[0] == -1 else shape:
+        count *= max(dimension, 1)
+    return count

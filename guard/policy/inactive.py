@@ -15,14 +15,12 @@ from guard.policy.load import Loaded
 
 TABLE: Final[dict[str, str]] = {
     "release.*": "answers and telemetry carry model, version and commit, the rest is not shown yet",
-    "targets.*": "nothing is held against them yet",
-    "owners": "nobody is told yet",
+    "targets.quality": "no evaluation is held against it yet",
+    "owners": "`guard export` names them in alerts, guard itself tells nobody yet",
     "webhooks": "nobody is told yet",
 }
 
-_ACTIVE: Final = frozenset(
-    (("release", "model"), ("release", "version"), ("release", "commit"), ("release", "strict"), ("targets", "cost"))
-)
+_ACTIVE: Final = frozenset((("release", "model"), ("release", "version"), ("release", "commit"), ("release", "strict")))
 """What acts already of what a line covers."""
 
 

@@ -187,7 +187,11 @@ class _Compiler:
         if key in self._observed:
             route = route.but(enforcement="observe")
         dialect = DIALECTS[route.dialect]
-        form = speaking.form_of(key, route, dialect, metered=self._metered)
+        try:
+            form = speaking.form_of(key, route, dialect, metered=self._metered)
+        except ValueError as error:
+            self.errors.append(self.loaded.error(("routes", key, "dialect"), str(error)))
+            return None
         contract, judges = self._input(key, route, form)
         output = self._output(key, route, form)
         if len(self.errors) > before:

@@ -109,7 +109,7 @@ class Route(Part):
         dialect = DIALECTS[self.dialect]
         for side, name, key in () if dialect.tensors else self._wired():
             report((side, name, key), f"{key} is of a tensor, and {self.dialect} has none", "dialect: oip")
-        if self.dialect == "json":
+        if dialect.plain:
             return
         for side in ("input", "output"):
             if isinstance(getattr(self, side), SchemaFile):

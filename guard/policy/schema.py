@@ -1,11 +1,13 @@
 """JSON Schema (2020-12) of the policy, for editors. Made from the models; docs/policy.schema.json is the copy."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from guard.policy.described import DESCRIPTIONS, FIELDS
 from guard.policy.ladder import RUNGS
 from guard.policy.models import Policy
 from guard.policy.route import DENIED, PASSTHROUGH
@@ -37,13 +39,16 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a policy file."""
     made = Policy.model_json_schema(by_alias=True, schema_generator=_Generate)
     parts = made["$defs"]
+    for name, part in (("Policy", made), *parts.items()):
+        _describe(part, DESCRIPTIONS.get("Shape" if name in FIELDS else name, {}))
     for name in ("Upstream", "Previous"):
         whole = parts[name]
         parts[name] = {"description": whole["description"], "anyOf": [whole["properties"]["url"], whole]}
     parts["Fallback"] = _ladder(parts["Fallback"])
     for name, word in (("Passthrough", PASSTHROUGH), ("Denied", DENIED)):
         parts[name] = {"const": word, "description": parts[name]["description"]}
-    made["properties"]["release"] = {"anyOf": [{"type": "string"}, made["properties"]["release"]]}
+    release = made["properties"]["release"]
+    made["properties"]["release"] = {"anyOf": [{"type": "string"}, release], "description": release["description"]}
     # A policy that extends another may leave to it what it needs.
     made["required"] = ["version"]
     made_whole: dict[str, Any] = _stripped({"$schema": DIALECT, **made, "title": "guard policy"})
@@ -53,6 +58,13 @@ def schema() -> dict[str, Any]:
 def text() -> str:
     """As it is printed and committed."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _describe(part: dict[str, Any], words: Mapping[str, str]) -> None:
+    """Each key says what it means; a model's own word comes first."""
+    for key, declared in part.get("properties", {}).items():
+        if key in words:
+            declared.setdefault("description", words[key])
 
 
 def _ladder(rungs: dict[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,8 @@ def spoken_input(route: Route, form: Form, detect: Detect) -> tuple[InputContrac
             enforce=enforce,
             detect=detect,
         )
-    return contract, (SpokenInput(form, contract, enforce=enforce, field_of=telling.field_of(route)),)
+    instances = route.but(rows=None if form.single else "", columns=None)  # as the contract has them
+    return contract, (SpokenInput(form, contract, enforce=enforce, field_of=telling.field_of(instances)),)
 
 
 def spoken_output(form: Form, contract: OutputContract | None) -> SpokenOutput:

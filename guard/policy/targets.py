@@ -4,6 +4,7 @@ import hashlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from guard.dialects import DIALECTS
 from guard.ladder.breaker import Breaker, Config
 from guard.ladder.limits import Slots
 from guard.ladder.model import Model
@@ -78,7 +79,7 @@ class Targets:
             idle=pick("timeout", "idle"),
             queue_timeout=pick("limits", "queue_timeout", common),
             ceiling=ceiling,
-            version=self._means.deployed if source == "model" and route.dialect == "vertex" else "",
+            version=self._means.deployed if source == "model" and DIALECTS[route.dialect].deployed else "",
         )
 
     def _breaker(self, source: Source, key: str, route: RoutePolicy, *, trips: bool = True) -> Breaker:

@@ -22,6 +22,8 @@ MOST_HEADERS = 128
 MOST_HEADER_BYTES = 65536
 MOST_INTERIM = 8
 """Interim (1xx) responses before a final one; none is passed on."""
+MOST_ERROR = 65536
+"""Bytes of an error that is no stream, though a stream was asked for: its dialect reads whose fault it is."""
 IDLE = 2.0
 """Seconds an unused connection is kept: below every common server's keep-alive, so that ours is the side that closes."""
 _LAST_CHUNK = b"0\r\n\r\n"
@@ -205,6 +207,8 @@ class Link(asyncio.Protocol):
         self.status = status
         self.head_at = monotonic()
         self._head_done = True
+        if self._collect == 0 and not 200 <= status < 300:
+            self._collect = MOST_ERROR
         if self._head_only or status in (204, 304):
             self._done, self._keep = True, parser.should_keep_alive()
         elif self.length == UNKNOWN:

@@ -59,8 +59,10 @@ def judge(  # noqa: C901 — one question after the other
     if route.deadline_header:
         wish = now + patience(head.get(route.deadline_header))
     onward = Head(head.method, head.target, forward(head, record, drops, route.baggage))
-    if message is not None and body is not STREAM and body is not sent:
-        onward.headers = _changed(onward.headers, message.headers(body))
+    if message is not None:
+        record.named = message.named
+        if body is not STREAM and body is not sent:
+            onward.headers = _changed(onward.headers, message.headers(body))
     until, shortened = min(deadline, wish), wish < deadline
     return Permit(
         route, head, onward, body, document, rows, lowered, until, record.request_id, wall, shortened, message=message

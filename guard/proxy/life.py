@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypeAlias
 
 from guard.proxy.headers import REPLY_DROPS, date, dated, retry_after, strip
 from guard.proxy.judge import judge
-from guard.proxy.rescue import rescue
+from guard.proxy.rescue import broken, rescue
 from guard.proxy.tracing import traceparent
 from guard.proxy.values import (
     CUT,
@@ -188,7 +188,8 @@ def accept_answer(
             wait = retry_after(answer.headers)
             settle(ticket, Settlement.FAILURE if reason == "status" else Settlement.BACKOFF, now, retry_after=wait)
             return Closed(reason, wait)
-    if rung.source != "disabled":
+    failed = rung.remote and whole_stream(permit, record, answer, now)
+    if rung.source != "disabled" and record.inspector is None:
         reason = judge_answer(rung, permit, record, answer)
         if reason is not None:
             settle(ticket, Settlement.INVALID, now)
@@ -197,10 +198,22 @@ def accept_answer(
     if ceiling.level and LEVEL[rung.source] < ceiling.level:
         return Closed(ceiling.why)  # a kill that was acknowledged while the model thought
     if answer.complete:
-        settle(ticket, Settlement.SUCCESS, now)
-        if permit.route.remember is not None and rung.source == "model":
+        settle(ticket, Settlement.FAILURE if failed else Settlement.SUCCESS, now)
+        if permit.route.remember is not None and rung.source == "model" and record.inspector is None:
             permit.route.remember(permit, answer, now, answer.version or rung.version)
     return answer
+
+
+def whole_stream(permit: Permit, record: Record, answer: Answer, now: float) -> bool:
+    """Whether a stream that arrived in one piece with its head, and so is not relayed, says that the model broke."""
+    if not answer.complete or not (permit.streamed or permit.route.collect == 0):
+        return False
+    record.inspector = inspector = permit.route.inspector(permit.message, answer.headers)
+    if inspector is None:
+        return False
+    answer.body = inspector.feed(answer.body, now) + inspector.end()
+    record.error = "error_event" if broken(record) else ""
+    return record.error != ""
 
 
 def judge_status(route: Route, answer: Answer) -> Reason | None:
@@ -249,7 +262,8 @@ def judge_answer(rung: Rung, permit: Permit, record: Record, answer: Answer) -> 
 def heard(record: Record, permit: Permit, answer: Answer, verdict: Allow | Deny) -> None:
     """What an answer says of itself. Its model's version the request's target may name, or who asked the server."""
     attempt = record.attempts[-1]
-    version = verdict.version or named(answer) or permit.route.dialect.version(permit.head.target) or attempt.target.version
+    own = verdict.version if verdict.version != record.named else ""
+    version = own or named(answer) or permit.route.dialect.version(permit.head.target) or attempt.target.version
     if version:
         answer.version = attempt.version = word(version)
     if verdict.usage is not None:
@@ -297,15 +311,14 @@ def relayed(record: Record, ticket: Ticket | None, end: object, took: float) -> 
     """A pumped answer came to its end; a truncated one is given a clean end only after it said so itself."""
     if type(end) is not Relayed:
         raise TypeError(type(end).__name__)
-    usage = record.inspector.said.usage if record.inspector is not None else None
-    broken = usage is not None and usage.finish == "error" and end.failed is None
+    failed = end.failed is not None or broken(record)
     record.response_bytes = end.sent
     record.answered_at = record.attempts[-1].ended_at = end.end_at
     record.attempts[-1].failed = end.failed
     outcome = Settlement.IGNORED if end.failed in OURS else Settlement.FAILURE
-    settle(ticket, Settlement.SUCCESS if end.failed is None and not broken else outcome, end.end_at, took=took)
+    settle(ticket, outcome if failed else Settlement.SUCCESS, end.end_at, took=took)
     if end.failed is None:
-        record.error = "error_event" if broken else ""
+        record.error = "error_event" if failed else ""
         return DONE
     record.error = end.failed
     return DONE if end.told else CUT
@@ -315,7 +328,7 @@ def listened(record: Record, inspector: Listening) -> None:
     """What was heard of a relayed answer, also of one whose client left."""
     said = inspector.said
     record.usage = said.usage
-    if said.version:
+    if said.version not in ("", record.named):
         record.attempts[-1].version = record.version = word(said.version)
 
 

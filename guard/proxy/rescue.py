@@ -53,8 +53,11 @@ def rescue(
     """Refused → its status; Gone → nobody to answer; anything else is a bug of ours → 500."""
     if isinstance(error, Gone):
         record.gone = error.cause
+        if broken(record):  # many clients leave as soon as they read of it
+            record.error = "error_event"
         if ticket is not None:
-            ticket.settle(Settlement.GONE, now)  # counts only past the slow threshold
+            outcome = Settlement.FAILURE if record.error else Settlement.GONE  # which counts only past the slow threshold
+            ticket.settle(outcome, now)
         return CUT
     if isinstance(error, Refused):
         code, status = error.code, error.status or STATUS[error.code]
@@ -75,6 +78,12 @@ def rescue(
         headers.append((b"allow", error.allow))
     record.response_bytes = len(body)
     return Reply(status, headers, body, close=code in CLOSES)
+
+
+def broken(record: Record) -> bool:
+    """Whether a stream told that the model failed."""
+    usage = record.inspector.said.usage if record.inspector is not None else None
+    return usage is not None and usage.finish == "error"
 
 
 class Plain:

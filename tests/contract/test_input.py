@@ -249,6 +249,14 @@ def test_an_absent_feature_may_fall_to_the_rules() -> None:
     assert said(judged(text, {"a": "x", "b": 1})) == ["/a type"]  # type: ignore[arg-type]
 
 
+def test_null_in_a_positional_row_is_the_one_way_to_be_absent() -> None:
+    text = "columns: [a, b]\ninput: {a: {type: integer, missing: fall}, b: {type: integer}}"
+    verdict = judged(text, [None, 1])  # type: ignore[arg-type]
+    assert isinstance(verdict, Lower)
+    assert said(verdict) == ["/0 missing"]
+    assert said(judged(text, [1, None])) == ["/1 null"]  # type: ignore[arg-type]
+
+
 OBSERVE = "enforcement: observe\n" + PERSON.strip() + "\n  id: {type: string, send: false}"
 
 

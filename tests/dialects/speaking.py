@@ -9,10 +9,12 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
+import pytest
+
 from guard.policy.load import load
 from guard.policy.plan import Means, compile_plan
 from guard.proxy.judge import judge
-from guard.proxy.values import Head, Headers, Permit, Record, Refused, Route
+from guard.proxy.values import Head, Headers, Permit, Record, Refused, Route, Violation
 
 JSON: Headers = [(b"content-type", b"application/json")]
 CSV: Headers = [(b"content-type", b"text/csv")]
@@ -30,13 +32,13 @@ fallback:
 """
 
 
-def compiled(text: str, key: str = "POST /p", above: str = "") -> Route:
+def compiled(text: str, key: str = "POST /p", above: str = "", means: Means | None = None) -> Route:
     """The one route of a policy. `above`: other keys of it."""
     policy = f"version: guard/v1\nservice: t\nupstream: http://127.0.0.1:1\n{above}routes:\n  '{key}':\n"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.yaml"
         path.write_text(policy + indent(dedent(text).strip("\n"), "    ") + "\n", encoding="utf-8")
-        [route] = compile_plan(load(path, environ={}), Means()).routes
+        [route] = compile_plan(load(path, environ={}), means or Means()).routes
     return route
 
 
@@ -52,6 +54,13 @@ def refused(route: Route, headers: Headers, body: bytes) -> list[str]:
     except Refused as error:
         return [f"{one.pointer} {one.code}" for one in error.violations] or [error.code]
     raise AssertionError("allowed")
+
+
+def broken(route: Route, headers: Headers, body: bytes) -> Sequence[Violation]:
+    """The violations themselves."""
+    with pytest.raises(Refused) as caught:
+        ask(route, headers, body)
+    return caught.value.violations
 
 
 def forwarded(permit: Permit) -> tuple[Headers, bytes]:
@@ -213,4 +222,78 @@ LAYOUTS = (
     Layout("sagemaker", "objects", **_objects("instances")),
     Layout("oip", "json", JSON, _tensors, read_tensors, answer=_tensor_answer),
     Layout("oip", "binary", OIP_BINARY_HEADERS, lambda rows: _binary(rows)[1], read_tensors, answer=_tensor_answer),
+)
+
+
+@dataclass(frozen=True)
+class Single:
+    """A route whose request is one instance: its policy, and a request and an answer that pass."""
+
+    policy: str
+    key: str
+    body: bytes
+    answer: bytes
+
+    @property
+    def route(self) -> Route:
+        """Compiled."""
+        return compiled(self.policy, self.key)
+
+    @property
+    def dialect(self) -> str:
+        return self.policy.split()[1]
+
+    def __str__(self) -> str:
+        return f"{self.dialect}-{self.key.rpartition('/')[2]}"
+
+
+SINGLES = (
+    Single(
+        "dialect: json\ninput: {age: {type: integer}}\noutput: {score: {type: number}}\nfallback: {score: 0.5}",
+        "POST /score",
+        b'{"age":34}',
+        b'{"score":0.25}',
+    ),
+    Single(
+        "dialect: oip\ninput: {text_input: {type: string}}\noutput: {text_output: {type: string}}\n"
+        "fallback: {text_output: busy}",
+        "POST /v2/models/m/generate",
+        b'{"text_input":"a"}',
+        b'{"text_output":"b","model_version":"3"}',
+    ),
+    Single(
+        "dialect: openai\ninput: {texts: {type: array, items: {type: string}}, kind: {at: /response_format/type, enum: [text]}}\n"
+        "output: {finish: {at: /choices/*/finish_reason, enum: [stop]}}\nfallback: {finish: stop}",
+        "POST /v1/chat/completions",
+        b'{"model":"m","messages":[{"role":"user","content":"a"}],"response_format":{"type":"text"}}',
+        b'{"model":"m","choices":[{"finish_reason":"stop","message":{"content":"b"}}]}',
+    ),
+    Single(
+        "dialect: openai\ninput: {texts: {type: array, items: {type: string}}, tokens: {type: integer, max: 4}}\n"
+        "output: {embedding: {at: /data/*/embedding, type: array, items: {type: number}}}",
+        "POST /v1/embeddings",
+        b'{"model":"m","input":["a","b"]}',
+        b'{"model":"m","data":[{"embedding":[0.5,0.25]},{"embedding":"AAAAPw=="}]}',
+    ),
+    Single(
+        "dialect: tei\ninput: {texts: {type: array, items: {type: string}}}\n"
+        "output: {embedding: {type: array, items: {type: number}}}",
+        "POST /embed",
+        b'{"inputs":["a",[1,2]],"truncate":true}',
+        b"[[0.5,0.25],[1,0]]",
+    ),
+    Single(
+        "dialect: tei\ninput: {batch: {type: integer, max: 4}}\n"
+        "output: {label: {enum: [good, bad]}, score: {type: number, min: 0, max: 1}}\nfallback: {label: bad, score: 0.5}",
+        "POST /predict",
+        b'{"inputs":[["a"],["b","c"]]}',
+        b'[[{"score":0.75,"label":"good"},{"score":0.25,"label":"bad"}],[{"score":1,"label":"bad"}]]',
+    ),
+    Single(
+        "dialect: tei\ninput: {query: {type: string}, texts: {type: array, items: {type: string}}}\n"
+        "output: {score: {type: number}}\nfallback: {score: 0}",
+        "POST /rerank",
+        b'{"query":"a","texts":["b","c"],"return_text":false}',
+        b'[{"index":1,"score":0.5},{"index":0,"score":0.25}]',
+    ),
 )

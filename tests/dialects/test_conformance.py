@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +12,17 @@ from hypothesis import strategies as st
 from guard.dialects import DIALECTS
 from guard.proxy.values import REASONS, REFUSALS, Allow, Deny, Problem, Refused, Violation
 from tests.dialects.speaking import (
+    CSV,
     FIELDS,
     JSON,
     LAYOUTS,
     OIP_BINARY_HEADERS,
     PEOPLE,
+    SINGLES,
     Layout,
+    Single,
     ask,
+    broken,
     compiled,
     forwarded,
     own,
@@ -40,7 +45,13 @@ def headers_of(layout: Layout, body: bytes) -> Any:
 
 
 def test_every_dialect_of_the_registry_is_held() -> None:
-    assert {layout.dialect for layout in LAYOUTS} | {"json", "openai"} == set(DIALECTS)
+    assert {one.dialect for one in (*LAYOUTS, *SINGLES)} == set(DIALECTS)
+
+
+def test_every_dialect_of_the_registry_has_its_row_in_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dialects.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| `")]
+    assert {f"`{name}`" for name in DIALECTS} <= set(rows)
 
 
 @every
@@ -75,10 +86,11 @@ def test_what_was_forwarded_is_accepted_again_and_says_the_same(layout: Layout) 
 
 @every
 def test_violations_name_a_place_in_the_clients_own_document(layout: Layout) -> None:
-    body = layout.carry([PEOPLE[0], {**PEOPLE[1], "age": 7}])
+    body = layout.carry([*PEOPLE, {**PEOPLE[1], "age": 7}])
     [found] = refused(layout.route, headers_of(layout, body), body)
     pointer, code = found.split(" ")
     assert code == "min"
+    assert [one.field for one in broken(layout.route, headers_of(layout, body), body)] == ["age"], "as metrics name it"
     if layout.headers == JSON:
         node: Any = json.loads(body)
         for part in pointer.split("/")[1:]:
@@ -179,7 +191,19 @@ def test_errors_are_json_and_say_only_our_words(name: str, code: str) -> None:
 @given(st.data())
 def test_hostile_documents_are_refused_and_never_a_crash(data: st.DataObject) -> None:
     layout = data.draw(st.sampled_from(TEXTUAL))
-    tree = json.loads(layout.carry(PEOPLE))
+    try:
+        permit = ask(ROUTES[str(layout)], layout.headers, bent(data, layout.carry(PEOPLE)))
+    except Refused:
+        return
+    headers, sent = forwarded(permit)
+    for row in layout.read(headers, sent):
+        assert 18 <= row["age"] <= 120
+        assert "id" not in row
+
+
+def bent(data: st.DataObject, body: bytes) -> bytes:
+    """A document with anything in place of one of its parts."""
+    tree = json.loads(body)
     anything = st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
         lambda inner: (
@@ -196,21 +220,17 @@ def test_hostile_documents_are_refused_and_never_a_crash(data: st.DataObject) ->
     if node:
         key = data.draw(st.sampled_from(range(len(node)) if isinstance(node, list) else sorted(node)))
         node[key] = data.draw(anything)
-    try:
-        permit = ask(ROUTES[str(layout)], layout.headers, json.dumps(tree).encode())
-    except Refused:
-        return
-    headers, sent = forwarded(permit)
-    for row in layout.read(headers, sent):
-        assert 18 <= row["age"] <= 120
-        assert "id" not in row
+    return json.dumps(tree).encode()
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200), st.integers(-5, 300))
 def test_arbitrary_bytes_are_refused_and_never_a_crash(body: bytes, length: int) -> None:
-    for layout in LAYOUTS:
-        headers = [*layout.headers, (b"inference-header-content-length", b"%d" % length)]
+    for layout in (*LAYOUTS, *SINGLES):
+        headers = [
+            *(layout.headers if isinstance(layout, Layout) else JSON),
+            (b"inference-header-content-length", b"%d" % length),
+        ]
         output = ROUTES[str(layout)].output
         assert output is not None
         assert isinstance(output.judge(body, 1, headers), Allow | Deny)
@@ -218,4 +238,69 @@ def test_arbitrary_bytes_are_refused_and_never_a_crash(body: bytes, length: int)
             ask(ROUTES[str(layout)], headers, body)
 
 
-ROUTES = {str(layout): layout.route for layout in LAYOUTS}
+one_instance = pytest.mark.parametrize("single", SINGLES, ids=str)
+
+
+@one_instance
+def test_one_instance_is_forwarded_as_it_was_and_accepted_again(single: Single) -> None:
+    permit = ask(single.route, JSON, single.body)
+    headers, sent = forwarded(permit)
+    assert json.loads(sent) == json.loads(single.body)
+    assert permit.rows is None
+    assert forwarded(ask(single.route, headers, sent))[1] == sent
+
+
+@one_instance
+def test_one_instance_that_is_not_strict_json_is_refused(single: Single) -> None:
+    body, route = single.body, single.route
+    for length in range(len(body)):
+        assert refused(route, JSON, body[:length])
+    assert refused(route, JSON, body[:-1] + b',"z":1e400}') == ["json_number"]
+    assert refused(route, JSON, body[:-1] + b',"z":NaN}') == ["json_number"]
+    assert refused(route, JSON, body[:-1] + b',"z":1,"z":2}') == ["json_duplicate"]
+    assert refused(route, [(b"content-type", b"text/plain")], body) == ["unsupported_media_type"]
+
+
+@one_instance
+def test_an_answer_to_one_instance_is_held_against_the_contract(single: Single) -> None:
+    output = single.route.output
+    assert output is not None
+    assert isinstance(output.judge(single.answer, None, JSON), Allow)
+    for length in range(len(single.answer)):
+        assert isinstance(output.judge(single.answer[:length], None, JSON), Deny)
+
+
+@one_instance
+def test_rules_answer_one_instance_in_the_dialects_own_shape(single: Single) -> None:
+    route = single.route
+    if all(rung.source != "rules" for rung in route.ladder):
+        return
+    answer = own(route, ask(route, JSON, single.body))
+    assert route.output is not None
+    assert isinstance(route.output.judge(answer.body, None, answer.headers), Allow)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_hostile_instance_is_refused_or_written_as_it_was_judged(data: st.DataObject) -> None:
+    single = data.draw(st.sampled_from(SINGLES))
+    route = ROUTES[str(single)]
+    assert route.output is not None
+    route.output.judge(bent(data, single.answer), None, JSON)
+    try:
+        headers, sent = forwarded(ask(route, JSON, bent(data, single.body)))
+    except Refused:
+        return
+    assert json.loads(forwarded(ask(route, headers, sent))[1]) == json.loads(sent)
+
+
+def test_times_since_the_epoch_are_numbers_in_csv() -> None:
+    route = compiled(
+        "dialect: mlflow\ninput: {t: {type: timestamp, unit: s}, u: {type: timestamp}}\noutput: {y: {type: number}}"
+    )
+    body = b"t,u\n1800000000,2027-01-15T08:00:00Z\n"
+    assert forwarded(ask(route, CSV, body))[1] == body
+    assert refused(route, CSV, b"t,u\nsoon,2027-01-15T08:00:00Z\n") == ["/0/t type"]
+
+
+ROUTES = {str(one): one.route for one in (*LAYOUTS, *SINGLES)}

@@ -5,9 +5,14 @@ import json
 import pytest
 
 from guard.dialects import DIALECTS, RAW
+from guard.dialects.common import Common
 from guard.dialects.problem import TITLES
+from guard.ladder.model import Model
+from guard.policy.errors import PolicyInvalid
+from guard.policy.plan import Means
 from guard.proxy.rescue import STATUS
-from guard.proxy.values import REASONS, REFUSALS, Answer, Problem, Violation
+from guard.proxy.values import REASONS, REFUSALS, Answer, Problem, Spec, Violation
+from tests.dialects.speaking import JSON, ask, compiled
 
 
 @pytest.mark.parametrize("status", range(200, 600))
@@ -40,3 +45,33 @@ def test_a_problem() -> None:
 def test_every_code_has_a_title_and_every_refusal_a_status() -> None:
     assert set(TITLES) == {*REASONS, *REFUSALS}
     assert set(STATUS) == set(REFUSALS)
+
+
+class House(Common):
+    """What somebody might add: no form of its own, or one that cannot be had."""
+
+    name = "house"
+
+
+def test_a_dialect_without_a_form_leaves_the_layout_to_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DIALECTS, "vertex", House())
+    route = compiled("dialect: vertex\nrows: /people\ninput: {age: {type: integer}}")
+    assert ask(route, JSON, b'{"people":[{"age":34},{"age":35}]}').rows == 2
+
+
+def test_what_a_form_cannot_do_is_a_mistake_of_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Choosy(House):
+        def form(self, spec: Spec) -> None:
+            raise ValueError(f"not on {spec.template}")
+
+    monkeypatch.setitem(DIALECTS, "vertex", Choosy())
+    with pytest.raises(PolicyInvalid, match=r"policy.yaml:6:14: .*dialect: not on /p"):
+        compiled("dialect: vertex\ninput: {age: {type: integer}}")
+
+
+def test_the_version_that_a_platform_names_is_only_of_dialects_of_that_platform() -> None:
+    for name, version in (("vertex", "d-1"), ("kserve-v1", "")):
+        route = compiled(f"dialect: {name}\ninput: {{age: {{type: integer}}}}", means=Means(deployed="d-1"))
+        model = route.ladder[0]
+        assert isinstance(model, Model)
+        assert model.target.version == version

@@ -170,6 +170,10 @@ def test_answers_in_raw_bytes_are_judged_and_tell_their_version() -> None:
     [
         (400, "[request id: 1] unexpected shape for input 'x' for model 'm'", "client_fault"),
         (400, "SKLearnModel only supports 'predict' outputs", "client_fault"),
+        (400, "inference input data-type is 'INT32', model expects 'FP32' for 'm'", "client_fault"),
+        (400, "mlserver.errors.InferenceError: SKLearnModel only supports 'predict' (nope was received)", "client_fault"),
+        (400, "unexpected inference input 'it is not ready, and is not found' for model 'm'", "client_fault"),
+        (400, "cannot allocate for 'an input that must be expected'", "model_fault"),
         (400, "Model iris is not ready yet.", "unavailable"),
         (400, "division by zero", "model_fault"),
         (404, "Model iris not found", "unavailable"),
@@ -213,3 +217,17 @@ def test_a_request_of_a_sequence_reaches_a_stateful_model_once() -> None:
         assert route.remember is not None
         route.remember(permit, Answer(200, JSON, dumps({"outputs": []})), 0.0, "")
         assert isinstance(cached.ask(permit, 0.0), Closed) is not twice
+
+
+def test_json_that_says_no_type_is_sent_on_with_its_own() -> None:
+    """As tritonclient sends it; KServe takes no JSON without."""
+    headers, _ = forwarded(ask(compiled(TABLE), [], body_of(tensor("input-0", "FP64", (1, 2), data=[34, 1.5]))))
+    assert (b"content-type", b"application/json") in headers
+
+
+def test_what_kserves_client_adds_is_taken_and_not_sent_on() -> None:
+    one = tensor("input-0", "FP64", (1, 2), data=[34, 1.5])
+    route = compiled("undeclared: reject\n" + TABLE)
+    _, sent = forwarded(ask(route, JSON, body_of(one, model_name="other")))
+    assert json.loads(sent).keys() == {"inputs"}
+    assert refused(route, JSON, body_of(one, model="other")) == ["/<undeclared> unknown"]

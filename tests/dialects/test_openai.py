@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from guard.dialects import DIALECTS
 from guard.dialects.sse import MOST
+from guard.policy.errors import PolicyInvalid
 from guard.proxy.values import Allow, Answer, Deny, Permit, Problem, Usage
 from tests.dialects.speaking import JSON, ask, compiled, dumps, forwarded, own, refused
 
@@ -121,6 +122,26 @@ def test_an_error_inside_a_200_is_the_models_fault() -> None:
     assert openai.outcome(Answer(424, [], b"")) == "model_fault"
 
 
+def test_a_model_that_is_not_there_was_named_by_the_client() -> None:
+    openai = DIALECTS["openai"]
+    for body in (
+        b'{"error":{"message":"The model `x` does not exist","type":"invalid_request_error","param":"model","code":"model_not_found"}}',
+        b'{"object":"error","message":"The model `x` does not exist.","type":"NotFoundError","param":null,"code":404}',
+    ):
+        assert openai.outcome(Answer(404, [], body)) == "client_fault"
+    for body in (b'{"detail":"Not Found"}', b"", dumps({"detail": '"code": "model_not_found"'})):
+        assert openai.outcome(Answer(404, [], body)) == "unavailable"
+
+
+def test_an_embedding_of_our_own_is_an_embedding() -> None:
+    route = compiled(EMBED + "fallback: {embedding: [0, 0]}\n", "POST /v1/embeddings")
+    answer = json.loads(own(route, ask(route, JSON, b'{"input":"a","model":"e"}')).body)
+    assert answer == {
+        "object": "list", "model": "e", "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+        "data": [{"object": "embedding", "index": 0, "embedding": [0, 0]}],
+    }  # fmt: skip
+
+
 def test_embeddings_in_base64_are_judged_as_numbers() -> None:
     output = compiled(EMBED, "POST /v1/embeddings").output
     assert output is not None
@@ -129,7 +150,8 @@ def test_embeddings_in_base64_are_judged_as_numbers() -> None:
         for embedding in (packed, values):
             body = dumps({"model": "e", "data": [{"index": 0, "embedding": embedding}]})
             assert isinstance(output.judge(body, None, JSON), Allow) is fits
-    assert isinstance(output.judge(dumps({"data": [{"embedding": "!!"}]}), None, JSON), Deny)
+    for wrong in ("!!", "é", "AAA="):
+        assert isinstance(output.judge(dumps({"data": [{"embedding": wrong}]}), None, JSON), Deny)
 
 
 def test_token_arrays_are_counted() -> None:
@@ -261,3 +283,14 @@ def test_a_policy_can_have_every_answer_whole() -> None:
     whole = CHAT.replace("input:\n", "input:\n  stream: {type: boolean, enum: [false], default: false}\n")
     assert refused(compiled(whole, KEY), JSON, chat("x", stream=True)) == ["/stream enum"]
     assert json.loads(forwarded(ask(compiled(whole, KEY), JSON, chat("x")))[1])["stream"] is False
+
+
+def test_a_word_that_no_request_has_cannot_be_kept_from_the_model() -> None:
+    with pytest.raises(PolicyInvalid, match="texts is no member of a request"):
+        compiled(EMBED.replace("items: {type: string}}}", "items: {type: string}, send: false}}"), KEY)
+
+
+def test_a_declared_member_that_the_api_does_not_know_is_declared() -> None:
+    route = compiled(EMBED.replace("input: {", "input: {pooling: {enum: [mean]}, ") + "undeclared: reject\n", KEY)
+    assert b'"pooling":"mean"' in forwarded(ask(route, JSON, b'{"input":"a","pooling":"mean"}'))[1]
+    assert refused(route, JSON, b'{"input":"a","pooling":"max"}') == ["/pooling enum"]

@@ -1,6 +1,5 @@
 """An example is what its contract allows."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ def test_an_example_is_allowed(tmp_path: Path, declared: str) -> None:
     (path := tmp_path / "p.yaml").write_text(f"{HEAD}    {declared}\n")
     loaded = load(path, environ={})
     (judge,) = compile_plan(loaded, Means()).routes[0].judges
-    body = json.dumps(example(loaded.policy.routes["POST /p"], 1e9)).encode()  # type: ignore[arg-type]
+    body = example("POST /p", loaded.policy.routes["POST /p"], 1e9).body  # type: ignore[arg-type]
     verdict = judge.judge(Head(b"POST", b"/p", [(b"content-type", b"application/json")]), body, 1e9)
     assert isinstance(verdict, Amend), (body, verdict)
 
@@ -41,4 +40,4 @@ def test_an_example_is_allowed(tmp_path: Path, declared: str) -> None:
 def test_what_cannot_be_guessed_is_said(tmp_path: Path, declared: str) -> None:
     (path := tmp_path / "p.yaml").write_text(f"{HEAD}    {declared}\n")
     with pytest.raises(NoExample):
-        example(load(path, environ={}).policy.routes["POST /p"], 1e9)  # type: ignore[arg-type]
+        example("POST /p", load(path, environ={}).policy.routes["POST /p"], 1e9)  # type: ignore[arg-type]

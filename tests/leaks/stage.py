@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from guard.kit.rehearse.canaries import Cage
 from tests.answering import answering
-from tests.leaks.canaries import Cage
 from tests.servers.sink import Collector, sink
 from tests.sidecar import WITHIN, Sidecar, sidecar
 
@@ -50,6 +50,15 @@ routes:
       - rules: [{when: "age > 1000000.0", answer: {label: "no_"}}]
     breaker: {minimum_calls: 1000000, consecutive_failures: 1000000}
   POST /bare: passthrough
+  POST /v1/chat/completions:
+    dialect: openai
+    undeclared: pass
+    input: {texts: {type: array, sensitivity: personal, items: {type: string, detect: [email]}}, characters: {type: integer, max: 400}}
+    fallback: [{disabled: {status: 503}}]
+  "POST /v2/models/m/versions/{v}/infer":
+    dialect: oip
+    input: {x: {type: number}, note: {type: string, required: false, sensitivity: personal}}
+    output: {y: {type: number, sensitivity: financial}}
 """
 ENVIRON: Final = {
     "HASH_KEY": "0123456789abcdef0123456789abcdef",
@@ -80,8 +89,11 @@ class Stage:
 
     def answer(self, head: bytes, body: bytes) -> tuple[int, bytes] | None:
         """As the mood is; canaries in every part of an answer."""
-        del head, body
         text = self.cage.text
+        if head.startswith(b"POST /v1/chat"):
+            return 0, self.chat(body)
+        if head.startswith(b"POST /v2/"):
+            return 0, self.tensors()
         match self.mood:
             case "ok":
                 told = {"label": "yes_", "advice": text("answer: personal output"), "extra": text("answer: undeclared")}
@@ -100,6 +112,40 @@ class Stage:
             case "busy":
                 return 0, raw(503, text("busy: body"), f"Retry-After: {text('busy: header')}")
         return None  # silent
+
+    def chat(self, body: bytes) -> bytes:
+        """An answer, or events; the model's name is echoed, as some servers do."""
+        text, asked = self.cage.text, json.loads(body)
+        if self.mood == "fault":
+            return raw(
+                500, json.dumps({"error": {"message": text("chat: error")}}), f"X-Error: {text('chat: error header')}"
+            )
+        choice = {"index": 0, "finish_reason": text("chat: finish")}
+        told = {"id": text("chat: id"), "model": asked["model"], text("chat: key"): 1}
+        if not asked.get("stream"):
+            message = {"role": "assistant", "content": text("chat: answer")}
+            return raw(
+                200, json.dumps({**told, "choices": [{**choice, "message": message}], "usage": {"prompt_tokens": 3}})
+            )
+        events = [{**told, "choices": [{**choice, "delta": {"content": text("stream: piece")}}]}]
+        if self.mood == "invalid":
+            events.append({"error": {"message": text("stream: error"), "code": text("stream: code")}})
+        lines = "".join(
+            f"event: {text('stream: event')}\n: {text('stream: comment')}\ndata: {json.dumps(one)}\n\n" for one in events
+        )
+        return raw(200, lines).replace(b"application/json", b"text/event-stream")
+
+    def tensors(self) -> bytes:
+        """Tensors, with more than was asked for."""
+        text = self.cage.text
+        if self.mood == "fault":
+            return raw(400, json.dumps({"error": f"model broke on {text('tensors: error')}"}))
+        outputs = [
+            {"name": "y", "shape": [1], "datatype": "FP64", "data": [self.cage.number("tensors: output")]},
+            {"name": text("tensors: name"), "shape": [1], "datatype": "BYTES", "data": [text("tensors: other output")]},
+        ]
+        parameters = {text("tensors: parameter"): text("tensors: parameter value")}
+        return raw(200, json.dumps({"id": text("tensors: id"), "outputs": outputs, "parameters": parameters}))
 
     # ── clients ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,13 +1,14 @@
 """Canaries in everything that a client or a model server says, and then a search of every byte that left the process."""
 
 import base64
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.leaks.canaries import Cage, compressed, found
+from guard.kit.rehearse.canaries import Cage, found
 from tests.leaks.stage import Stage, staged
 
 CRASHES = """
@@ -122,9 +123,54 @@ def observed(stage: Stage) -> None:
     stage.admin("PUT", "/admin/v1/enforcement", {**order, "enforcement": "enforce"})
 
 
+def dialects(stage: Stage) -> None:
+    text = stage.cage.text
+
+    def chat(outcome: str, **changes: object) -> bytes:
+        part = {
+            "type": text(f"{outcome}: part"),
+            "text": f"{text(f'{outcome}: part text')} {text(f'{outcome}: mail')}@example.org",
+        }
+        message = {"role": text(f"{outcome}: role"), "content": [part], "name": text(f"{outcome}: name")}
+        body = {
+            "model": text(f"{outcome}: model"), "messages": [message], "user": text(f"{outcome}: user"),
+            text(f"{outcome}: key"): text(f"{outcome}: value"), **changes,
+        }  # fmt: skip
+        return stage.ask(outcome, json.dumps(body).encode(), path="/v1/chat/completions")
+
+    def infer(outcome: str, *more: dict[str, object]) -> bytes:
+        def tensor(name: str, datatype: str, value: object) -> dict[str, object]:
+            return {"name": name, "datatype": datatype, "shape": [1], "data": [value]}
+
+        inputs = [
+            tensor("x", "FP64", stage.cage.number(f"{outcome}: x")),
+            tensor("note", "BYTES", text(f"{outcome}: note")),
+            tensor(text(f"{outcome}: tensor name"), "BYTES", text(f"{outcome}: tensor value")),
+            *more,
+        ]
+        body = {"id": text(f"{outcome}: id"), "inputs": inputs, "parameters": {text(f"{outcome}: parameter"): 1}}
+        path = f"/v2/models/m/versions/{text(f'{outcome}: version')}/infer"
+        return stage.ask(outcome, json.dumps(body).encode(), path=path)
+
+    stage.mood = "ok"
+    assert b"x-guard-source: model" in chat("chat")
+    assert b"text/event-stream" in chat("chat stream", stream=True)
+    assert b" 422 " in chat("chat denied", prompt=text("long prompt") * 20)
+    chat("chat odd", messages=text("chat odd: messages"), prompt=[[text("odd prompt")]], input=7)
+    assert b"x-guard-source: model" in infer("tensors")
+    assert b" 422 " in infer(
+        "tensors denied", {"name": text("lonely tensor"), "datatype": text("datatype"), "shape": text("shape")}
+    )
+    stage.mood = "invalid"
+    assert b"text/event-stream" in chat("chat stream broken", stream=True)
+    stage.mood = "fault"
+    assert b"x-guard-source: disabled" in chat("chat fault")
+    assert b"x-guard-source: disabled" in infer("tensors fault")
+
+
 ROUTE = "POST /predict/{customer}"
 OUTCOMES: dict[str, Callable[[Stage], None]] = {
-    one.__name__: one for one in (allowed, denied, model_in_trouble, killed, gone, observed)
+    one.__name__: one for one in (allowed, denied, model_in_trouble, killed, gone, observed, dialects)
 }
 
 
@@ -196,3 +242,8 @@ def test_the_hunt_finds_every_form_of_a_canary() -> None:
     ):  # fmt: skip
         assert found(cage, {"place": b"some " + form + b" text"}) == ["c in place"], form
     assert found(cage, {"place": canary[:-1].encode()}) == []
+
+
+def compressed(text: str) -> bytes:
+    """The hunt sees through compression."""
+    return b"before" + gzip.compress(text.encode()) + b"after"

@@ -100,7 +100,7 @@ def test_what_does_not_act_yet_is_named_with_its_place():
     webhooks = found["webhooks"]
     assert str(webhooks).endswith("declared but not active yet: webhooks (nobody is told yet)")
     assert len(webhooks.places) == 1
-    assert len(found["targets.*"].places) > 1
+    assert len(found["release.*"].places) > 1
 
 
 def test_defaults_are_not_reported(tmp_path):

@@ -69,7 +69,8 @@ class Stand:
     def add(
         self, path: str, *, buffered: bool = True, collect: int = 1 << 20, concurrency: int = 64, queue: int = 64,
         max_body: int = 1 << 24, replay: bool = True, output: Fixed | None = None, request: float = 10.0,
-        inspector: Callable[[object, object], Any] = lambda _message, _headers: None, judges: tuple[Fixed, ...] = (), **times: float,
+        inspector: Callable[[object, object], Any] = lambda _message, _headers: None, judges: tuple[Fixed, ...] = (),
+        dialect: Tongue | None = None, **times: float,
     ) -> None:  # fmt: skip
         """A route with a model rung and `disabled`."""
         slots = Slots(concurrency, queue, asyncio.get_running_loop().call_soon)
@@ -78,7 +79,7 @@ class Stand:
         self.slots.append(slots)
         self.routes[path.encode()] = Route(
             template=path, method="*", buffered=buffered, max_body=max_body, collect=collect, request=request, enforce=True,
-            dialect=Everything(), judges=judges, output=output, ladder=(model, Off()), inspector=inspector,
+            dialect=dialect or Everything(), judges=judges, output=output, ladder=(model, Off()), inspector=inspector,
         )  # fmt: skip
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

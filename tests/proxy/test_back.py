@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from guard.proxy.back import MOST_HEADERS, MOST_INTERIM
-from guard.proxy.values import Allow
-from tests.proxy.scene import Fixed
+from guard.proxy.values import Allow, Answer, Outcome
+from tests.proxy.scene import Fixed, Tongue
 from tests.proxy.stand import OK, answering, post, read_request, run, standing
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -91,6 +91,27 @@ def test_connections_are_reused_and_headers_come_back_in_order(loop: str) -> Non
         )
         assert b"x-hop" not in answer
     assert connections == 1
+
+
+@LOOPS
+def test_an_error_where_a_stream_was_asked_for_is_read_whole(loop: str) -> None:
+    """Its dialect reads in the body whose fault it is, and many servers write head and body apart."""
+    seen: list[Answer] = []
+
+    async def in_two(reader: Any, writer: Any) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 400 B\r\nContent-Length: 5\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(b"fault")
+
+    class Reading(Tongue):
+        def outcome(self, answer: Answer) -> Outcome:
+            seen.append(answer)
+            return super().outcome(answer)
+
+    ask(loop, in_two, paths={"/p": {"collect": 0, "dialect": Reading()}})
+    assert [(answer.complete, answer.body) for answer in seen] == [(True, b"fault")]
 
 
 @LOOPS

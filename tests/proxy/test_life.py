@@ -304,6 +304,28 @@ def test_what_a_stream_said_of_itself_is_in_the_record_also_where_the_client_lef
         assert stage.record.attempts[0].version == "m-7"
 
 
+class Passing(Heard):
+    """One that takes a part away."""
+
+    def feed(self, chunk: bytes, now: float) -> bytes:
+        return chunk.replace(b"usage", b"")
+
+    def end(self) -> bytes:
+        return b"."
+
+
+@pytest.mark.parametrize(("finish", "outcome"), [("stop", "SUCCESS"), ("error", "FAILURE")])
+def test_a_stream_that_arrived_in_one_piece_is_heard_and_not_judged_as_a_document(finish: str, outcome: str) -> None:
+    stage = Stage(collect=0, output=DENY, inspector=Passing(finish))
+    asked(stage)
+    reply = stage.say(Answer(200, [(b"content-type", b"text/event-stream")], b"data usage"))
+    assert isinstance(reply, Reply)
+    assert reply.body == b"data ."
+    assert outcomes(stage) == {outcome: 1}
+    assert (stage.record.usage, stage.record.version) == (Usage("chat", 3, 2, finish), "m-7")
+    assert stage.record.error == ("error_event" if finish == "error" else "")
+
+
 def test_an_error_within_a_stream_counts_against_the_model() -> None:
     stage = Stage(collect=0, inspector=Heard("error"))
     asked(stage)
@@ -311,6 +333,15 @@ def test_an_error_within_a_stream_counts_against_the_model() -> None:
     assert stage.say(Relayed(42, 101.0)) is DONE
     assert outcomes(stage) == {"FAILURE": 1}
     assert stage.record.error == "error_event"
+
+
+def test_it_counts_also_where_the_client_left_as_soon_as_it_read_of_it() -> None:
+    stage = Stage(collect=0, inspector=Heard("error"))
+    asked(stage)
+    stage.say(Answer(200, [], b"", complete=False))
+    assert stage.say(Gone()) is CUT
+    assert outcomes(stage) == {"FAILURE": 1}
+    assert (stage.record.error, stage.record.gone) == ("error_event", "client")
 
 
 def test_a_stream_that_was_told_why_it_ends_may_end_well() -> None:

@@ -1,8 +1,10 @@
 """Puts the real servers into .cache/servers, each once. `make servers` runs it, and so does the first test in need.
 
-rotel comes from its wheel, by requirements/servers.lock, into an environment of its own. prometheus and promtool are
-taken from PATH, or else from Debian's package: apt-get downloads and verifies it, dpkg-deb unpacks it, nothing is
-installed and nobody need be root. Only the standard library is used here: it runs before there is anything else.
+rotel, MLServer, MLflow and KServe come from their wheels, each by a lock file in requirements/ into an environment of its
+own: they do not agree on what they need. So does what checks dashboards and manifests, by deploy.lock: the schemas of every
+Kubernetes make it 110 MB. prometheus, promtool, Alertmanager and amtool are taken from PATH, or else from Debian's packages:
+apt-get downloads and verifies them, dpkg-deb unpacks them, nothing is installed and nobody need be root. Only the standard
+library is used here: it runs before there is anything else.
 """
 
 import fcntl
@@ -21,7 +23,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "servers"
-LOCK = ROOT / "requirements" / "servers.lock"
+LOCKS = ROOT / "requirements"
 WITHIN = 300.0
 _missing: dict[str, "Missing"] = {}
 
@@ -42,6 +44,27 @@ def rotel() -> Program:
     return _once("rotel", _rotel)
 
 
+def mlserver() -> Program:
+    """Python with MLServer and its sklearn runtime."""
+    return _python("mlserver")
+
+
+def mlflow() -> Program:
+    """Python with MLflow and scikit-learn."""
+    return _python("mlflow")
+
+
+def kserve() -> Program:
+    """Python with KServe and scikit-learn."""
+    return _python("kserve")
+
+
+def _python(name: str) -> Program:
+    """The interpreter of an environment; its scripts are in PATH, as if it was activated."""
+    place = _once(name, lambda: Program(str(_environment(name)), {}))
+    return Program(f"{place.path}/bin/python", {"PATH": f"{place.path}/bin:/usr/bin:/bin"})
+
+
 def prometheus() -> Program:
     """The Prometheus server; downloaded if it is not there."""
     return _in_path("prometheus") or _once("prometheus", lambda: _debian("prometheus"))
@@ -50,6 +73,26 @@ def prometheus() -> Program:
 def promtool() -> Program:
     """Its tool, which checks expositions and tests rules."""
     return _in_path("promtool") or _once("prometheus", lambda: _debian("promtool"))
+
+
+def amtool() -> Program:
+    """Alertmanager's tool, which checks configurations and says where an alert would go."""
+    return _alertmanager("amtool")
+
+
+def alertmanager() -> Program:
+    """The Alertmanager itself."""
+    return _alertmanager("prometheus-alertmanager")
+
+
+def _alertmanager(name: str) -> Program:
+    package = "prometheus-alertmanager"
+    return _in_path(name) or _once(package, lambda: _debian(name, package))
+
+
+def checkers() -> Program:
+    """Python with what checks dashboards and manifests."""
+    return _python("deploy")
 
 
 def _in_path(name: str) -> Program | None:
@@ -61,7 +104,7 @@ def _once(package: str, find: Callable[[], Program]) -> Program:
     if package in _missing:
         raise _missing[package]
     try:
-        with _alone():
+        with alone():
             return find()
     except Missing as reason:
         _missing[package] = reason
@@ -69,7 +112,7 @@ def _once(package: str, find: Callable[[], Program]) -> Program:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """One process installs, others wait for it."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / ".lock").open("w") as held:
@@ -77,21 +120,31 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _rotel() -> Program:
-    wanted = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
-    done = CACHE / ".rotel"
+def digest_of(*parts: str) -> str:
+    """What changes when one of them does, or this Python."""
+    return hashlib.sha256("\0".join((*parts, sys.version)).encode()).hexdigest()
+
+
+def _environment(name: str) -> Path:
+    """A virtual environment by the lock file of that name, made anew when that has changed."""
+    lock, place = LOCKS / f"{name}.lock", CACHE / name
+    wanted, done = digest_of(lock.read_text()), CACHE / f".{name}"
     if not done.is_file() or done.read_text() != wanted:
-        _run("rotel", [sys.executable, "-m", "venv", "--clear", str(CACHE / "venv")])
-        pip = [str(CACHE / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run("rotel", [*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)])
-        _start(_agent(), tuple(_libraries()))
+        done.unlink(missing_ok=True)
+        _run(name, [sys.executable, "-m", "venv", "--clear", str(place)])
+        pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run(name, [*pip, "--no-compile", "--require-hashes", "--only-binary", ":all:", "-r", str(lock)])
         done.write_text(wanted)
-    return _start(_agent(), tuple(_libraries()))
+    return place
 
 
-def _agent() -> str:
+def _rotel() -> Program:
+    return _start(_agent(_environment("rotel")), tuple(_libraries()))
+
+
+def _agent(place: Path) -> str:
     """The binary in the wheel; the package's own Python would only daemonise it."""
-    found = list((CACHE / "venv").glob("lib/python*/site-packages/rotel/rotel-agent"))
+    found = list(place.glob("lib/python*/site-packages/rotel/rotel-agent"))
     if not found:
         raise Missing("rotel: its wheel has no rotel-agent")
     return str(found[0])
@@ -120,8 +173,8 @@ def _start(path: str, libraries: Sequence[Callable[[], str]]) -> Program:
     raise Missing(f"{path} does not run: {said}")
 
 
-def _debian(name: str) -> Program:
-    return _start(str(_unpacked("prometheus") / "usr" / "bin" / name), (lambda: "",))
+def _debian(name: str, package: str = "prometheus") -> Program:
+    return _start(str(_unpacked(package) / "usr" / "bin" / name), (lambda: "",))
 
 
 def _unpacked(package: str) -> Path:
@@ -164,7 +217,7 @@ def _run(what: str, command: Sequence[str], folder: Path = ROOT) -> None:
 def main() -> int:
     """Have all; 1 and the reasons if one cannot be had."""
     status = 0
-    for find in (rotel, prometheus, promtool):
+    for find in (rotel, prometheus, promtool, amtool, checkers, mlserver, mlflow, kserve):
         try:
             print(f"    {find.__name__}: {os.path.relpath(find().path, ROOT)}")
         except Missing as reason:

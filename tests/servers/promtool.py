@@ -6,6 +6,9 @@ from pathlib import Path
 from tests.servers import install
 from tests.servers.process import WITHIN, found
 
+PLAY = 180.0
+"""Seconds for a file of rule tests, which may play days."""
+
 
 class Refused(AssertionError):
     """promtool found a fault; the message is what it said. Code 3 is a fault of style, such as a metric without help."""
@@ -23,16 +26,16 @@ def check_rules(path: Path) -> str:
 
 def test_rules(path: Path) -> str:
     """A file of rule tests passes."""
-    return _run("test", "rules", str(path))
+    return _run("test", "rules", str(path), within=PLAY)
 
 
 test_rules.__test__ = False  # type: ignore[attr-defined]  # the name is promtool's, a test it is not
 
 
-def _run(*arguments: str, given: bytes = b"") -> str:
+def _run(*arguments: str, given: bytes = b"", within: float = WITHIN) -> str:
     program = found(install.promtool)
     run = subprocess.run(
-        [program.path, *arguments], input=given, capture_output=True, env=dict(program.environ), check=False, timeout=WITHIN
+        [program.path, *arguments], input=given, capture_output=True, env=dict(program.environ), check=False, timeout=within
     )
     said = (run.stdout + run.stderr).decode(errors="replace")
     if run.returncode:

@@ -155,8 +155,8 @@ class Record:
 
     __slots__ = (
         "answer_violations", "answered_at", "attempts", "begun_at", "called_at", "code", "descents", "ended_at",
-        "error", "facts", "gone", "head_at", "inspector", "matched", "method", "predictions", "protocol", "read_at",
-        "reason", "request_bytes", "request_id", "response_bytes", "route", "rows", "scheme", "shown", "source",
+        "error", "facts", "gone", "head_at", "inspector", "matched", "method", "named", "predictions", "protocol",
+        "read_at", "reason", "request_bytes", "request_id", "response_bytes", "route", "rows", "scheme", "shown", "source",
         "status", "trace", "usage", "version", "violations",
     )  # fmt: skip
 
@@ -175,6 +175,7 @@ class Record:
         self.shown: Mapping[str, object] | None = None
         self.usage: Usage | None = None  # of a generative answer
         self.inspector: Listening | None = None  # of a relayed one
+        self.named = ""  # what the client calls the model: no server's word for its version
         self.method = ""
         self.route = ""  # template; empty where none matched
         self.status = 0

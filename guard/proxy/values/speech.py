@@ -49,6 +49,7 @@ class Message(Protocol):
 
     document: object  # a list of instances, each by field name; or the one instance
     stream: bool  # the client wants the answer piece by piece
+    named: str  # the model that the client asked for, where a server may echo it as its own
     once: bool  # it changes what the server remembers: it must not be sent twice, nor be answered from a cache
 
     def write(self, document: Any) -> bytes:
@@ -101,6 +102,8 @@ class Field(Protocol):
     @property
     def type(self) -> str: ...  # noqa: D102
     @property
+    def unit(self) -> str | None: ...  # noqa: D102
+    @property
     def at(self) -> str | None: ...  # noqa: D102
     @property
     def shape(self) -> tuple[int, ...] | None: ...  # noqa: D102
@@ -108,6 +111,8 @@ class Field(Protocol):
     def datatype(self) -> str | None: ...  # noqa: D102
     @property
     def send(self) -> bool: ...  # noqa: D102
+    @property
+    def enum(self) -> Sequence[object] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,11 @@ class Dialect(Protocol):
 
     name: str
     tensors: bool  # fields may have a shape and a datatype, and one of them be made of columns
+    deployed: bool  # the platform names the version in the environment (AIP_DEPLOYED_MODEL_ID)
+
+    @property
+    def plain(self) -> bool:
+        """Whether bodies are documents as they are, so that a policy may say their layout: `rows`, a schema file."""
 
     @property
     def management(self) -> Iterable[str]:
@@ -144,7 +154,10 @@ class Dialect(Protocol):
         """(content type, body) of an error of ours, in the shape that clients of this dialect parse."""
 
     def form(self, spec: Spec) -> Form | None:
-        """How it carries instances on a route; None: the body is the document. Raises ValueError."""
+        """How it carries instances on a route; None: the body is the document.
+
+        Raises ValueError for what a policy cannot have of it; `guard check` says it at the route's `dialect`.
+        """
 
     def place(self, name: str, outputs: Collection[str], *, rows: bool) -> str:
         """Where an output stands that the policy says no place of; `name` is a reference token (RFC 6901)."""

@@ -1,10 +1,10 @@
 """Canaries: values that stand nowhere else in the world, and every form in which one could fly away."""
 
 import base64
-import gzip
 import re
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import count
 from secrets import token_hex
 from typing import Final
@@ -25,6 +25,11 @@ class Cage:
         self.texts[channel] = made = f"Kanarie{next(_numbers):04d}{token_hex(6)}"
         return made
 
+    def near(self, channel: str, value: float) -> float:
+        """A number that nothing else has, next to a value that has room around it."""
+        self.texts[channel] = repr(made := value * (1 + (next(_numbers) * 7919 % 100_000 + 1) * 1e-10))
+        return made
+
     def number(self, channel: str) -> float:
         """A number that nothing else has."""
         made = 7_000_000.0 + next(_numbers) * 1013 + 0.0625
@@ -32,8 +37,13 @@ class Cage:
         return made
 
 
-def forms(canary: str) -> Iterator[bytes]:
+@lru_cache(maxsize=1 << 16)
+def forms(canary: str) -> tuple[bytes, ...]:
     """The bytes by which it is recognised; whoever searches folds case, and undoes escapes, before."""
+    return tuple(_forms(canary))
+
+
+def _forms(canary: str) -> Iterator[bytes]:
     plain = canary.encode()
     for one in (plain, plain.lower()):
         yield one.lower()
@@ -74,8 +84,3 @@ def found(cage: Cage, haystacks: Mapping[str, bytes]) -> list[str]:
                 if any(form in text for form in forms(canary)):
                     escaped.append(f"{channel} in {place}")
     return sorted(set(escaped))
-
-
-def compressed(text: str) -> bytes:
-    """For the proof that the hunt sees through compression."""
-    return b"before" + gzip.compress(text.encode()) + b"after"

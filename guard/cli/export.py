@@ -1,0 +1,31 @@
+"""`guard export`: dashboards, rules and routes made from a policy."""
+
+import json
+from pathlib import Path
+
+import click
+
+from guard.cli.check import compiled, refused
+from guard.kit.export.alertmanager import alertmanager
+from guard.kit.export.grafana import dashboard
+from guard.kit.export.rules import rules
+from guard.kit.export.scope import SelectorInvalid, scope
+from guard.kit.export.yaml import written
+from guard.policy.errors import PolicyInvalid
+
+
+def run(what: str, policy: Path, selector: str | None) -> int:
+    """0: printed, what is left out as warnings. 1: the policy may not be served, and every reason was said."""
+    try:
+        loaded, _ = compiled(policy)
+    except PolicyInvalid as invalid:
+        return refused(policy, invalid, as_json=False)
+    try:
+        chosen = scope(loaded.policy, loaded.digest, selector)
+    except SelectorInvalid as invalid:
+        raise click.BadParameter(str(invalid), param_hint="--selector") from None
+    made, gaps = {"grafana": dashboard, "prometheus-rules": rules, "alertmanager": alertmanager}[what](chosen)
+    for gap in gaps:
+        click.echo(f"warning: {gap.text}", err=True)
+    click.echo(json.dumps(made, indent=2) + "\n" if what == "grafana" else written(what, chosen, gaps, made), nl=False)
+    return 0

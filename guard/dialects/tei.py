@@ -1,0 +1,270 @@
+"""Hugging Face Text Embeddings Inference: /embed, /embed_all, /embed_sparse, /similarity, /predict, /rerank.
+
+Source: huggingface/text-embeddings-inference, docs/openapi.json 1.7.1, router/src/http. A contract sees the request as one
+instance: the members it declares, and beside them words that no request has. What the server does beyond the specification:
+`error_type` is capitalised; 413 is a batch, 422 a text, 424 the model or a route that the model is not for; 503 comes from
+/health only; a NaN in a vector is written as null; the head of an answer counts the tokens (x-compute-tokens).
+"""
+
+import copy
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from guard.dialects.common import Common
+from guard.dialects.layout import UNDECLARED, error_member, pointer, referred, violation
+from guard.proxy.values import Form, Head, Headers, Listening, Message, Problem, Said, Spec, Usage
+
+KNOWN: Final = frozenset((
+    "inputs", "query", "texts", "parameters", "normalize", "truncate", "truncation_direction", "prompt_name",
+    "raw_scores", "return_text",
+))  # fmt: skip
+"""Members of a request that the API documents: they reach the model unless the policy declares otherwise."""
+
+ROUTES: Final = ("embed", "embed_all", "embed_sparse", "similarity", "predict", "rerank")
+VIRTUAL: Final = ("texts", "characters", "tokens", "batch")
+MEMBERS: Final = frozenset(("label", "score", "labels", "scores", "index", "text"))
+"""Outputs that are a member of what answers one input, and not the whole of it."""
+
+Place: TypeAlias = tuple[str | int, ...]
+
+
+class TextEmbeddings(Common):
+    """A Dialect. Operators have no route here: a server has the one model that it was started with."""
+
+    name = "tei"
+    away = frozenset((404, 502, 504))
+
+    def form(self, spec: Spec) -> Form:
+        """One instance, of a route that says what it carries. Raises ValueError."""
+        route = spec.template.rpartition("/")[2]
+        if route not in ROUTES:
+            raise ValueError(f"tei knows the routes {', '.join(f'/{one}' for one in ROUTES)}")
+        if spec.columns is not None:
+            raise ValueError("tei has no columns")
+        return _Form(spec, route)
+
+    def place(self, name: str, outputs: Collection[str], *, rows: bool) -> str:
+        """What answers one input, or a member of it."""
+        del outputs, rows
+        return f"/*/{name}" if name in MEMBERS else "/*"
+
+    def status(self, template: str) -> str:
+        """Where the server describes itself."""
+        del template
+        return "/info"
+
+    def served(self, page: Any) -> str:
+        """The model's revision; a model of a local folder has none."""
+        sha = page.get("model_sha") if isinstance(page, dict) else None
+        return sha if isinstance(sha, str) else ""
+
+    def error(self, problem: Problem) -> tuple[bytes, bytes]:
+        """`{"error": text, "error_type": …}`."""
+        kind = "Validation" if 400 <= problem.status < 500 else "Backend"
+        if problem.status in (429, 503):
+            kind = "Overloaded" if problem.code in ("overloaded", "backoff") else "Unhealthy"
+        return error_member(problem, error_type=kind)
+
+
+class Question:
+    """A Message."""
+
+    stream = once = False
+    named = ""
+
+    def __init__(self, tree: object, route: str, spec: Spec, referred: frozenset[str], virtual: frozenset[str]) -> None:
+        """Raises Misspoken."""
+        if not isinstance(tree, dict):
+            raise violation((), "shape")
+        self._tree, self._dumps, self._virtual = tree, spec.dumps, virtual
+        unknown = tree.keys() - KNOWN - (referred - virtual)
+        if unknown and spec.undeclared == "reject":
+            raise violation((UNDECLARED,), "unknown")
+        self._places, self._tokens, self.batch = _read(tree, route)
+        inputs = tree.get("inputs")
+        self.alone = isinstance(inputs, str) or (isinstance(inputs, list) and isinstance(inputs[0], str))  # of /predict
+        own = {name: value for name, value in tree.items() if name in referred and name not in virtual}
+        dropped = unknown if spec.undeclared == "strip" else frozenset()
+        self._envelope = {name: value for name, value in tree.items() if name not in own and name not in dropped}
+        told = self._told()
+        self.document: object = {**own, **{name: told[name] for name in virtual}}
+
+    def _told(self) -> dict[str, object]:
+        """The words that no request has."""
+        texts = [text for _, text in self._places]
+        return {"texts": texts, "characters": sum(map(len, texts)), "tokens": self._tokens, "batch": self.batch}
+
+    def write(self, document: Any) -> bytes:
+        """See Message."""
+        body = {**self._envelope, **{name: one for name, one in document.items() if name not in self._virtual}}
+        if "texts" in self._virtual and document["texts"] != [text for _, text in self._places]:
+            body = copy.deepcopy(body)
+            for (place, _), text in zip(self._places, document["texts"], strict=True):
+                _put(body, place, text)
+        ordered = {name: body[name] for name in self._tree if name in body}
+        return self._dumps({**ordered, **body})
+
+    def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
+        """None of its own."""
+        del body
+        return {}
+
+    def locate(self, path: Sequence[str | int]) -> str:
+        """See Message."""
+        first, *rest = path or ("",)
+        if first not in self._virtual:
+            return pointer(path)
+        if first == "texts" and rest and isinstance(rest[0], int):
+            return pointer(self._places[rest[0]][0])
+        return pointer(("texts",) if "texts" in self._tree else ("inputs",))
+
+
+def _read(tree: Mapping[str, Any], route: str) -> tuple[list[tuple[Place, str]], int, int]:
+    """Every text and where it stands, how many token numbers there are, and of how many inputs. Raises Misspoken."""
+    if route == "rerank":
+        leaves, batch = _asked(tree, "query", "texts")
+    elif route == "similarity":
+        leaves, batch = _asked(_member(tree, "inputs", dict), "source_sentence", "sentences", "inputs")
+    else:
+        leaves, batch = _inputs(_member(tree, "inputs", str, list), pairs=route == "predict")
+    places: list[tuple[Place, str]] = []
+    for place, value in leaves:
+        if isinstance(value, str):
+            places.append((place, value))
+        elif type(value) is not int or value < 0 or not route.startswith("embed"):
+            raise violation(place, "type")
+    return places, len(leaves) - len(places), batch
+
+
+def _asked(tree: Mapping[str, Any], one: str, many: str, *above: str) -> tuple[list[tuple[Place, Any]], int]:
+    """One text, and those that it is held against."""
+    first, others = _member(tree, one, str, above=above), _member(tree, many, list, above=above)
+    if not others:
+        raise violation((*above, many), "items")
+    leaves: list[tuple[Place, Any]] = [((*above, one), first)]
+    leaves += [((*above, many, index), text) for index, text in enumerate(others)]
+    return leaves, len(others)
+
+
+def _inputs(inputs: Any, *, pairs: bool) -> tuple[list[tuple[Place, Any]], int]:
+    """One text (where `pairs`, one or two; else also its token numbers), or a list of such."""
+    if isinstance(inputs, str):
+        return [(("inputs",), inputs)], 1
+    if not inputs:
+        raise violation(("inputs",), "items")
+    if type(inputs[0]) is (str if pairs else int):
+        if pairs and len(inputs) > 2:
+            raise violation(("inputs",), "shape")
+        return [(("inputs", index), one) for index, one in enumerate(inputs)], 1
+    leaves: list[tuple[Place, Any]] = []
+    for index, one in enumerate(inputs):
+        if pairs and not (isinstance(one, list) and len(one) in (1, 2)):
+            raise violation(("inputs", index), "shape")
+        if isinstance(one, list):
+            leaves += [(("inputs", index, number), part) for number, part in enumerate(one)]
+        else:
+            leaves.append((("inputs", index), one))
+    return leaves, len(inputs)
+
+
+def _member(tree: Mapping[str, Any], name: str, *types: type, above: Place = ()) -> Any:
+    if name not in tree:
+        raise violation((*above, name), "missing")
+    if not isinstance(tree[name], types):
+        raise violation((*above, name), "type")
+    return tree[name]
+
+
+def _put(body: Any, place: Place, text: str) -> None:
+    for part in place[:-1]:
+        body = body[part]
+    body[place[-1]] = text
+
+
+class _Form:
+    """A Form."""
+
+    single = True
+
+    def __init__(self, spec: Spec, route: str) -> None:
+        """Raises ValueError."""
+        self._spec, self._route, self._referred = spec, route, referred(spec)
+        words = [name for name in VIRTUAL if name in spec.inputs and not (name == "texts" and route == "rerank")]
+        if unsent := [name for name in words if not spec.inputs[name].send]:
+            raise ValueError(f"{unsent[0]} is no member of a request: `send: false` cannot keep it from the model")
+        self._virtual = frozenset(words)
+
+    def read(self, head: Head, body: bytes) -> Message | None:
+        """See Form."""
+        if not self._spec.is_json(head):
+            return None
+        return Question(self._spec.loads(body, False), self._route, self._spec, self._referred, self._virtual)
+
+    def read_answer(self, headers: Headers, body: bytes) -> Said:
+        """See Form. Of the classes of /predict, the likeliest is the answer to one input."""
+        tree = self._spec.loads(body, False)
+        if not isinstance(tree, list):
+            raise violation((), "shape")
+        if self._route == "predict":
+            tree = [_likeliest(one, index) for index, one in enumerate(tree if _batched(tree) else [tree])]
+        elif self._route == "rerank":
+            _unique(tree)
+        return Said(tree, usage=_usage(headers, self._route))
+
+    def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
+        """See Form. What rules say of the request is said of each input; ranks are in the order that was sent."""
+        batch = message.batch if isinstance(message, Question) else 1
+        answers = document * batch if isinstance(document, list) and len(document) == 1 else document
+        if self._route == "rerank":
+            answers = [{**one, "index": index} for index, one in enumerate(answers)]
+        elif self._route == "predict":
+            answers = [_classes(one) for one in answers]
+            if isinstance(message, Question) and message.alone:
+                [answers] = answers
+        return b"application/json", self._spec.dumps(answers)
+
+    def inspector(self, message: Message | None, headers: Headers) -> Listening | None:
+        """Answers are not streamed."""
+        del message, headers
+        return None
+
+
+def _batched(tree: list[Any]) -> bool:
+    return not tree or isinstance(tree[0], list)
+
+
+def _likeliest(classes: object, index: int) -> dict[str, object]:
+    """What /predict says of one input. Raises Misspoken."""
+    if not isinstance(classes, list) or not classes:
+        raise violation((index,), "shape")
+    for number, one in enumerate(classes):
+        if not isinstance(one, dict) or type(one.get("score")) not in (int, float) or not isinstance(one.get("label"), str):
+            raise violation((index, number), "shape")
+    first = max(classes, key=lambda one: one["score"])
+    return {**first, "labels": [one["label"] for one in classes], "scores": [one["score"] for one in classes]}
+
+
+def _classes(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What clients of /predict read, of an answer of our own."""
+    labels, scores = answer.get("labels"), answer.get("scores")
+    if labels and scores and len(labels) == len(scores):
+        return [{"score": score, "label": label} for label, score in zip(labels, scores, strict=True)]
+    return [{name: answer[name] for name in ("score", "label") if name in answer}]
+
+
+def _unique(ranks: list[Any]) -> None:
+    """Each text has one rank. Raises Misspoken."""
+    seen: set[int] = set()
+    for number, one in enumerate(ranks):
+        index = one.get("index") if isinstance(one, dict) else None
+        if type(index) is not int or not 0 <= index < len(ranks) or index in seen:
+            raise violation((number, "index"), "items")
+        seen.add(index)
+
+
+def _usage(headers: Headers, route: str) -> Usage | None:
+    """The tokens that the head of an answer counts."""
+    told = next((value for name, value in headers if name == b"x-compute-tokens"), b"")
+    if not told.isdigit() or len(told) > 12:
+        return None
+    return Usage("embeddings" if route.startswith("embed") else "", int(told))

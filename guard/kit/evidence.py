@@ -1,0 +1,169 @@
+"""What was done before a launch, kept where CI and reviewers find it: `evidence/<kind>.json` beside the policy.
+
+    {"kind": "drill", "version": 1, "at": "2025-06-02T09:30:00Z", "guard": "0.1.0",
+     "service": "credit-risk", "environment": "staging" | "",
+     "policy_digest": "sha256:…", "release_digest": "sha256:…" | null, "passed": true, "result": {…}}
+
+`result` is the kind's own: docs/evidence.schema.json. A command writes with `keep`; whoever reads calls `read` and then
+`stale`. A file here may come from a branch, an artifact store or another team, so nothing about it is believed: every way
+in which it is of no use is an `Unusable` that says so, and no file makes a reader crash, wait or fill its memory.
+
+Stale is what is about another policy or release than the one at hand, or older than MOST_AGE.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from guard import __version__
+from guard.kit.files import read_at_most, replace
+from guard.policy.digests import release_digest
+from guard.policy.load import Loaded
+
+Kind: TypeAlias = Literal["release", "rehearse", "drill", "checklist"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+VERSION: Final = 1
+FOLDER: Final = "evidence"
+MOST_BYTES: Final = 8 << 20
+"""Of one file, written or read: a rehearsal with every differing answer, with room."""
+MOST_AGE: Final = timedelta(days=30)
+"""Of a rehearsal, a drill or a checklist. Digests see what changed in the policy and the release; age stands for what they
+do not see: machines, traffic, the data behind the features, who is on call. A month is a third of the quarter that audit
+regimes allow at most between tests of the kind (PCI DSS 4.0 §11.3). A release has no age: it is what is deployed."""
+SKEW: Final = timedelta(minutes=5)
+"""How far ahead the clock of the machine that wrote it may be."""
+
+Why: TypeAlias = Literal["missing", "unreadable", "huge", "malformed", "foreign"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a file says, believed as far as its form goes."""
+
+    kind: Kind
+    at: datetime
+    guard: str
+    service: str
+    environment: str
+    policy_digest: str
+    release_digest: str | None
+    passed: bool
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """No evidence, and why: a word for programs, a sentence for people."""
+
+    kind: Kind
+    reason: Why
+    why: str
+
+
+class _Form(BaseModel):
+    """The members of a file, exactly these."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    kind: str
+    version: int
+    at: str
+    guard: str
+    service: str
+    environment: str
+    policy_digest: str
+    release_digest: str | None
+    passed: bool
+    result: dict[str, Any]
+
+
+def place(policy: Path, kind: Kind) -> Path:
+    """Where the evidence of a policy file is."""
+    return policy.parent / FOLDER / f"{kind}.json"
+
+
+def document(loaded: Loaded, kind: Kind, result: Mapping[str, Any], *, passed: bool, at: datetime) -> dict[str, Any]:
+    """The whole form; `at` is aware."""
+    return {
+        "kind": kind,
+        "version": VERSION,
+        "at": at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "guard": __version__,
+        "service": loaded.policy.service,
+        "environment": loaded.environment,
+        "policy_digest": loaded.digest,
+        "release_digest": release_digest(loaded.policy.release),
+        "passed": passed,
+        "result": dict(result),
+    }
+
+
+def keep(policy: Path, found: Mapping[str, Any]) -> Path:
+    """Write a document, atomically; where it is. Raises OSError, ValueError for what is no JSON or over MOST_BYTES."""
+    path = place(policy, found["kind"])
+    text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if len(raw := text.encode()) > MOST_BYTES:
+        raise ValueError(f"{len(raw)} bytes of evidence; a file has at most {MOST_BYTES}")
+    path.parent.mkdir(exist_ok=True)
+    replace(path, raw)
+    return path
+
+
+def read(policy: Path, kind: Kind, *, service: str, now: datetime) -> Evidence | Unusable:
+    """The evidence of a kind. Never raises."""
+    path = place(policy, kind)
+    where = f"{FOLDER}/{path.name}"
+    try:
+        raw = read_at_most(path, MOST_BYTES)
+    except FileNotFoundError:
+        return Unusable(kind, "missing", f"{where} is not there")
+    except OSError as error:
+        return Unusable(kind, "unreadable", f"{where} cannot be read: {error.strerror or 'no file'}")
+    if len(raw) > MOST_BYTES:
+        return Unusable(kind, "huge", f"{where} is larger than {MOST_BYTES >> 20} MiB")
+    try:
+        form = _Form.model_validate_json(raw)
+        at = _time(form.at)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        member = str(first["loc"][0])[:40] if first["loc"] else "the file"
+        return Unusable(kind, "malformed", f"{where} is not evidence: {member}: {first['msg'][:80]}")
+    except ValueError:
+        return Unusable(kind, "malformed", f"{where} is not evidence: at: not a time (RFC 3339)")
+    if (form.kind, form.version) != (kind, VERSION):
+        return Unusable(kind, "foreign", f"{where} is not {kind} evidence in version {VERSION}")
+    if form.service != service:
+        return Unusable(kind, "foreign", f"{where} is about another service")
+    if at > now + SKEW:
+        return Unusable(kind, "malformed", f"{where} is dated in the future")
+    members = form.model_dump(exclude={"kind", "version", "at"})
+    return Evidence(kind=kind, at=at, **members)
+
+
+def stale(evidence: Evidence, loaded: Loaded, now: datetime) -> tuple[str, ...]:
+    """Why it does not speak of what is at hand; nothing where it does."""
+    found = []
+    release = release_digest(loaded.policy.release)
+    if evidence.release_digest != release:
+        found.append("it is about another release")
+    if evidence.policy_digest != loaded.digest:
+        found.append("the policy has changed since")
+    if evidence.kind != "release" and now - evidence.at > MOST_AGE:
+        found.append(f"it is {(now - evidence.at).days} days old, and {MOST_AGE.days} are allowed")
+    return tuple(found)
+
+
+def _time(text: str) -> datetime:
+    """Raises ValueError for anything but a time with an offset, in RFC 3339's form."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None or text[10:11] not in {"T", "t", " "} or len(text) < 20:
+        raise ValueError("no offset")
+    try:
+        return found.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("out of range") from error

@@ -1,0 +1,16 @@
+"""`guard export`: a policy as a Grafana dashboard, Prometheus rules, an Alertmanager configuration.
+
+scope         which series are this service's, and PromQL about them
+values        an alert, a gap
+slo           objectives as recording rules with Sloth's names, and their burn-rate alerts
+alerts        everything else that somebody is told; one function for each
+owners        who is told, with runbook and dashboard
+rules         policy → rule file
+layout        panels → the JSON that Grafana imports
+panels        what the dashboard shows; one function for each row
+grafana       policy → dashboard
+alertmanager  policy → Alertmanager configuration
+yaml          how the files are written
+
+Only what the policy declares: no target, no alert; what is left out is said in the file and as a warning.
+"""

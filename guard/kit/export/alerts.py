@@ -1,0 +1,324 @@
+"""What somebody is told, besides burning budgets; one function for each matter, in the order of a night on call.
+
+Thresholds that no policy declares stand here, each with its reason. Windows come in pairs, as in `slo`: the long one says
+that it matters, the short one that it still goes on. `wait` outlasts one failed scrape.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from guard.kit.export.scope import (
+    ANSWERED,
+    COUNTED,
+    FAILED,
+    ROUTE,
+    Scope,
+    matcher,
+    number,
+    routes,
+    share,
+    share_by,
+)
+from guard.kit.export.slo import EVIDENCE, burning, slos
+from guard.kit.export.values import Alert, Gap, Severity
+from guard.policy.scalars import write_duration
+from guard.telemetry import instruments as of
+
+DENIED: Final = 0.05
+"""Requests of a route that break the contract: single callers always err; five in a hundred is a release gone wrong."""
+BROKEN: Final = 0.01
+"""Answers of a model, or values of a feature, that break the contract: a model that is well breaks it never."""
+AGING: Final = 0.5
+"""Values past `freshness.warn`: half of them is not one late customer but a pipeline that stands."""
+QUIET: Final = 0.01
+"""Of the expected rate: less than this share of it is no quiet night."""
+
+
+def alerts(scope: Scope) -> Iterator[Alert | Gap]:
+    """Everything that the policy gives a reason for."""
+    for matter in MATTERS:
+        yield from matter(scope)
+
+
+def availability(scope: Scope) -> Iterator[Alert | Gap]:
+    """`targets.availability`, as a budget."""
+    declared = {slo.name: slo for slo in slos(scope)}
+    if "availability" not in declared:
+        yield Gap("targets.availability is not declared: no burn-rate alerts")
+        return
+    yield from burning(declared["availability"])
+
+
+def error_rate(scope: Scope) -> Iterator[Alert | Gap]:
+    """`targets.error_rate`, a bound at any time; where the availability's budget pages already it is a ticket."""
+    targets = scope.policy.targets
+    if targets.error_rate is None:
+        yield Gap("targets.error_rate is not declared: no alert on it")
+        return
+
+    def failing(window: str) -> str:
+        errors = scope.rate(of.SERVER_DURATION, window, scope.promised, FAILED, part="_count")
+        return share(errors, scope.rate(of.SERVER_DURATION, window, scope.promised, COUNTED, part="_count"))
+
+    failed = f"increase({scope.series(of.SERVER_DURATION, scope.promised, FAILED, part='_count')}[30m])"
+    yield Alert(
+        name="GuardErrorRate",
+        expr=_twice(failing, number(targets.error_rate), f"sum({failed}) >= {EVIDENCE}"),
+        wait="2m",
+        severity="page" if targets.availability is None else "ticket",
+        role="serving",
+        summary=f"{scope.service}: more than {number(targets.error_rate * 100)}% of requests get 5xx",
+        description="{{ $value | humanizePercentage }} of the last five minutes' requests failed.",
+    )
+
+
+def latency(scope: Scope) -> Iterator[Alert | Gap]:
+    """`targets.latency_p95`. Fewer than a hundred requests have fewer than five beyond their 95th percentile."""
+    target = scope.policy.targets.latency_p95
+    if target is None:
+        yield Gap("targets.latency_p95 is not declared: no alert on it")
+        return
+    if target not in of.SECONDS:
+        within = " and ".join(write_duration(bound) for bound in _around(target, of.SECONDS))
+        yield Gap(f"targets.latency_p95 is interpolated between {within}, the histogram's bounds next to it")
+
+    def p95(window: str) -> str:
+        buckets = scope.rate(of.SERVER_DURATION, window, scope.promised, COUNTED, part="_bucket")
+        return f"histogram_quantile(0.95, sum by (le) ({buckets}))"
+
+    counted = f"increase({scope.series(of.SERVER_DURATION, scope.promised, COUNTED, part='_count')}[30m])"
+    yield Alert(
+        name="GuardLatency",
+        expr=_twice(p95, number(target), f"sum({counted}) >= {EVIDENCE * 20}"),
+        wait="2m",
+        severity="page",
+        role="serving",
+        summary=f"{scope.service}: the 95th percentile of latency is above {write_duration(target)}",
+        description="p95 is {{ $value | humanizeDuration }}. guard_overhead_duration_seconds and "
+        "http_client_request_duration_seconds say whether guard or the model server takes it.",
+    )
+
+
+def fallbacks(scope: Scope) -> Iterator[Alert | Gap]:
+    """`targets.model_share`: clients get answers, but not the model's."""
+    target = scope.policy.targets.model_share
+    if target is None:
+        yield Gap("targets.model_share is not declared: no alert on the share of fallbacks")
+        return
+    slo = next(slo for slo in slos(scope) if slo.name == "model-share")
+
+    def lowered(window: str) -> str:
+        return f"max without (sloth_window) ({slo.recorded(f'slo:sli_error:ratio_rate{window}')})"
+
+    yield Alert(
+        name="GuardFallbackShare",
+        expr=_twice(lowered, number(slo.budget), f"{slo.failures('30m')} >= {EVIDENCE}"),
+        wait="2m",
+        severity="page",
+        role="incidents",
+        summary=f"{scope.service}: the model gives less than {number(target * 100)}% of the answers",
+        description="{{ $value | humanizePercentage }} of answers come from a lower rung; guard_fallbacks_total says why.",
+    )
+
+
+def traffic(scope: Scope) -> Iterator[Alert | Gap]:
+    """`targets.expected_rate`: nothing fails where nobody asks."""
+    expected = scope.policy.targets.expected_rate
+    if expected is None:
+        yield Gap("targets.expected_rate is not declared: no alert when traffic stays away")
+        return
+    rate = scope.rate(of.REQUESTS, "15m", scope.promised)
+    yield Alert(
+        name="GuardTrafficGone",
+        expr=f"sum({rate}) < {number(expected * QUIET)}",
+        wait="15m",
+        severity="ticket",
+        role="serving",
+        summary=f"{scope.service}: hardly any requests, where {number(expected)}/s are expected",
+        description="{{ $value | humanize }} requests a second over fifteen minutes.",
+    )
+
+
+def breakers(scope: Scope) -> Iterator[Alert | Gap]:
+    """A breaker that does not close. A page where no `model_share` would page for what follows from it."""
+    severity: Severity = "page" if scope.policy.targets.model_share is None else "ticket"
+    states = scope.series(of.BREAKER_STATE, 'guard_state!="closed"')
+    yield Alert(
+        name="GuardBreakerOpen",
+        expr=f"max by ({ROUTE}, guard_target) ({states}) == 1",
+        wait="2m",
+        severity=severity,
+        role="serving",
+        summary=f"{scope.service}: the breaker of {{{{ $labels.guard_target }}}} is open on {{{{ $labels.http_route }}}}",
+        description="The target fails, or is too slow; lower rungs answer. It is asked again on its own.",
+    )
+
+
+def mode(scope: Scope) -> Iterator[Alert | Gap]:
+    """Somebody lowered the ladder; told at once, because it silences what follows from it."""
+    lowered = scope.series(of.MODE, 'guard_mode!="normal"')
+    yield Alert(
+        name="GuardModeLowered",
+        expr=f"max by ({ROUTE}, guard_mode) ({lowered}) == 1",
+        wait="0m",
+        severity="ticket",
+        role="incidents",
+        summary=f"{scope.service}: {{{{ $labels.http_route }}}} answers from {{{{ $labels.guard_mode }}}} or below",
+        description="An operator or the kill file lowered it; `guard status` says who, why, and how to go back.",
+    )
+
+
+def violations(scope: Scope) -> Iterator[Alert | Gap]:
+    """Callers, or the model, break the contract."""
+    if not any(route.input is not None for _, route in routes(scope.policy)):
+        yield Gap("no route declares an input: no alert on requests that break the contract")
+    else:
+        reason = 'guard_reason="contract"'
+        denied = scope.increase(of.REQUESTS, "15m", scope.promised, reason)
+        asked = scope.increase(of.REQUESTS, "15m", scope.promised)
+        yield Alert(
+            name="GuardContractStorm",
+            expr=f"(\n{_indented(share_by(ROUTE, denied, asked, ROUTE))}\n) > {number(DENIED)}\n"
+            f"and\nsum by ({ROUTE}) ({denied}) >= {EVIDENCE * 4}",
+            wait="5m",
+            severity="ticket",
+            role="serving",
+            summary=f"{scope.service}: many requests to {{{{ $labels.http_route }}}} break the contract",
+            description="{{ $value | humanizePercentage }} of them in fifteen minutes; guard_violations_total names the "
+            "fields. A caller changed, or the contract is wrong (`guard observe`).",
+        )
+    if not any(route.output is not None for _, route in routes(scope.policy)):
+        yield Gap("no route declares an output: no alert on answers that break the contract")
+        return
+    broken = scope.increase(of.VIOLATIONS, "15m", scope.promised, 'guard_direction="output"')
+    answered = scope.increase(of.REQUESTS, "15m", scope.promised, ANSWERED)
+    yield Alert(
+        name="GuardAnswersInvalid",
+        expr=f"(\n{_indented(share_by(f'{ROUTE}, guard_field', broken, answered, ROUTE))}\n) > {number(BROKEN)}\n"
+        f"and\nsum by ({ROUTE}, guard_field) ({broken}) >= {EVIDENCE}",
+        wait="5m",
+        severity="ticket",
+        role="model_quality",
+        summary=f"{scope.service}: answers break the contract of {{{{ $labels.guard_field }}}}",
+        description="{{ $value | humanize }} violations a request in fifteen minutes on {{ $labels.http_route }}; "
+        "guard_violations_total by guard_code says which.",
+    )
+
+
+def freshness(scope: Scope) -> Iterator[Alert | Gap]:
+    """Features that are too old, and before that: features that will be."""
+    declared = [field.freshness for _, route in routes(scope.policy) for field in route.inputs.values() if field.freshness]
+    if not declared:
+        yield Gap("no field declares freshness: no alert on old features")
+        return
+    rows = scope.increase(of.INSTANCES, "15m", scope.promised)
+    stale = scope.increase(of.VIOLATIONS, "15m", scope.promised, 'guard_code="stale"')
+    aging = scope.increase(of.FEATURES, "15m", scope.promised, 'guard_state="aging"')
+    kinds = (
+        (
+            "GuardFeatureStale", stale, BROKEN, any(one.stale is not None for one in declared),
+            "is too old to be used", "Rungs that read it are closed, lower ones answer",
+        ),
+        (
+            "GuardFeatureAging", aging, AGING, any(one.warn is not None for one in declared),
+            "gets old", "Past `freshness.warn`: its pipeline is late, and past `stale` the model will not be asked",
+        ),
+    )  # fmt: skip
+    for name, seen, most, wanted, summary, description in kinds:
+        if wanted:
+            ratio = share_by(f"{ROUTE}, guard_field", seen, rows, ROUTE)
+            yield Alert(
+                name=name,
+                expr=f"(\n{_indented(ratio)}\n) > {number(most)}\n"
+                f"and\nsum by ({ROUTE}, guard_field) ({seen}) >= {EVIDENCE}",
+                wait="5m",
+                severity="ticket",
+                role="data_freshness",
+                summary=f"{scope.service}: {{{{ $labels.guard_field }}}} {summary}",
+                description=f"{{{{ $value | humanizePercentage }}}} of instances on {{{{ $labels.http_route }}}}. "
+                f"{description}.",
+            )
+
+
+def cost(scope: Scope) -> Iterator[Alert | Gap]:
+    """The day's budget. Each replica counts its own spending, so they are added."""
+    declared = scope.policy.targets.cost
+    if declared is None or declared.per_request is None or declared.daily is None:
+        yield Gap("targets.cost has no per_request with a daily budget: no alert on cost")
+        return
+    yield Alert(
+        name="GuardBudget",
+        expr=f"sum by (guard_currency) ({scope.series(of.BUDGET_SHARE)}) >= {number(declared.alert_at)}",
+        wait="1m",
+        severity="ticket",
+        role="serving",
+        summary=f"{scope.service}: {number(declared.alert_at * 100)}% of the day's budget is spent",
+        description=f"{{{{ $value | humanizePercentage }}}} of {number(declared.daily[0])} {declared.daily[1]} since "
+        "midnight UTC, over the replicas that run now.",
+    )
+
+
+def quality(scope: Scope) -> Iterator[Alert | Gap]:
+    """`targets.quality` needs labels, which guard never sees."""
+    if scope.policy.targets.quality:
+        yield Gap(f"targets.quality ({', '.join(scope.policy.targets.quality)}): it needs true outcomes, guard sees none")
+
+
+def policy(scope: Scope) -> Iterator[Alert | Gap]:
+    """The policy on disk is not the one in force."""
+    yield Alert(
+        name="GuardPolicyRefused",
+        expr=f"sum({scope.series(of.POLICY_REFUSED)}) > 0",
+        wait="2m",
+        severity="ticket",
+        role="serving",
+        summary=f"{scope.service}: the policy on disk is refused, the one before is in force",
+        description="{{ $value }} replicas; `guard status` and the event policy_refused in the log say why.",
+    )
+
+
+def presence(scope: Scope) -> Iterator[Alert | Gap]:
+    """Nobody is there to be asked. `up` is the scraper's own; who pushes by OTLP has only the second."""
+    if not scope.policy.telemetry.prometheus:
+        yield Gap("telemetry.prometheus is false: /metrics is off, so these series must come by OTLP, and `up` does not")
+    yield Alert(
+        name="GuardDown",
+        expr=f"up{{{scope.selector}}} == 0",
+        wait="2m",
+        severity="ticket",
+        role="serving",
+        summary=f"{scope.service}: guard on {{{{ $labels.instance }}}} cannot be scraped",
+        description="It is down, or its ops listener (8902) cannot be reached. Its clients get connection errors.",
+    )
+    yield Alert(
+        name="GuardAbsent",
+        expr=f"absent({scope.series(of.POLICY_INFO, matcher('guard_service', '=', scope.service))})",
+        wait="5m",
+        severity="page",
+        role="incidents",
+        summary=f"{scope.service}: no guard tells anything",
+        description="Every replica is gone, or telemetry is, or the selector of these rules fits nothing "
+        "(it is a choice of `guard export --selector`).",
+    )
+
+
+MATTERS: Final[tuple[Callable[[Scope], Iterator[Alert | Gap]], ...]] = (
+    availability, error_rate, fallbacks, latency, presence, breakers, mode, policy, violations, freshness, traffic, cost,
+    quality,
+)  # fmt: skip
+
+
+def _twice(ratio: Callable[[str], str], most: str, evidence: str) -> str:
+    """Above a bound over five and over thirty minutes, with enough requests to say so."""
+    both = "\nand\n".join(f"(\n{_indented(ratio(window))}\n) > {most}" for window in ("5m", "30m"))
+    return f"{both}\nand on ()\n{evidence}"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def _around(value: float, bounds: tuple[float, ...]) -> tuple[float, ...]:
+    below = [bound for bound in bounds if bound < value]
+    above = [bound for bound in bounds if bound > value]
+    return (*below[-1:], *above[:1])

@@ -1,0 +1,28 @@
+"""What an export is made of."""
+
+from typing import Literal, NamedTuple, TypeAlias
+
+Severity: TypeAlias = Literal["page", "ticket"]
+"""As the SRE workbook (chapter 5) has them: somebody gets up, or somebody looks at it in working hours."""
+
+Role: TypeAlias = Literal["incidents", "serving", "model_quality", "data_freshness"]
+"""Keys of the policy's `owners`."""
+
+
+class Alert(NamedTuple):
+    """One thing that somebody is told. `wait`: how long it must hold, as Prometheus writes durations."""
+
+    name: str
+    expr: str
+    wait: str
+    severity: Severity
+    role: Role
+    summary: str
+    description: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+class Gap(NamedTuple):
+    """What is not exported, and why."""
+
+    text: str

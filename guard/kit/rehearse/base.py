@@ -1,0 +1,162 @@
+"""A request that works, for each route.
+
+It is the first that the model answers, of the team's examples and then of what the contract allows. Everything messy is one
+change away from it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from guard.kit.carry import JSON, Carried
+from guard.kit.rehearse import generate
+from guard.kit.rehearse.answers import TODO, told
+from guard.kit.rehearse.examples import route_of
+from guard.kit.rehearse.files import Example
+from guard.kit.rehearse.stage import Stage
+from guard.kit.rehearse.subject import Subject, marked, usual
+from guard.kit.rehearse.values import Check, Got, Part, late
+
+MANY: Final = {True: 20, False: 60}
+"""Instances drawn for each route, quick or not."""
+TRIES: Final = 8
+UNTIL: Final = 0.2
+"""Share of the whole time after which no route is begun."""
+LOWERED: Final = frozenset(("mode", "kill_file", "forced"))
+
+
+def find(stage: Stage, part: Part) -> str:
+    """Fill in every subject. Why the rehearsal makes no sense; empty where it does."""
+    found: dict[str, list[Example]] = {}
+    for one in stage.examples:
+        if isinstance(one, Example):
+            subject = route_of(one, stage.subjects)
+            if isinstance(subject, Subject):
+                found.setdefault(subject.key, []).append(one)
+    for index, subject in enumerate(stage.subjects):
+        if stage.left(UNTIL) <= 0:
+            part.checks.append(late(f"{len(stage.subjects) - index} of {len(stage.subjects)} routes were looked at"))
+            break
+        lowered = _subject(stage, subject, found.get(subject.key, ()), part)
+        if lowered:
+            return lowered
+        stage.progress.at((index + 1) / len(stage.subjects), subject.key)
+    return ""
+
+
+def _subject(stage: Stage, subject: Subject, own: Any, part: Part) -> str:
+    said: Got | None = None
+    for one in own:
+        if one.path is not None:
+            subject.target = one.path
+            break
+    subject.more = _drawn(stage, subject)
+    for carried, instance, headers in _candidates(stage, subject, own):
+        tried = subject.request(carried.body, carried.content_type, headers)
+        got = stage.ask(tried)
+        if got.reason in LOWERED:
+            return f"guard is lowered ({got.reason}): {subject.key} is answered from {got.source}, not by the model"
+        if subject.base is None or _works(got):
+            subject.base, subject.instance, subject.headers, said = carried, instance, headers, got
+        if _works(got):
+            subject.works = True
+            break
+    part.checks.append(_check(subject, said))
+    return ""
+
+
+def _drawn(stage: Stage, subject: Subject) -> list[dict[str, Any]]:
+    if not subject.declared.inputs:
+        return []
+    count = max(5, MANY[stage.options.quick] // len(stage.subjects))
+    return generate.instances(subject.declared.inputs, stage.wall, count, stage.options.seed)
+
+
+def _works(got: Got) -> bool:
+    return got.source == "model" and 200 <= got.status < 300
+
+
+def _candidates(
+    stage: Stage, subject: Subject, own: Any
+) -> Iterator[tuple[Carried, dict[str, Any] | None, tuple[tuple[str, str], ...]]]:
+    """(body, its instance where that is known, headers)."""
+    inputs = dict(subject.declared.inputs)
+    for one in [each for each in own if each.good][:TRIES]:
+        headers = tuple((name, value) for name, value in one.headers.items() if name != "content-type")
+        kind = one.headers.get("content-type", subject.declared.content[0] if subject.declared.content else JSON)
+        instance = _instance(subject, one.document)
+        if instance is not None and subject.layouts and kind == JSON:
+            instance = marked(inputs, instance, stage.cage)
+            yield subject.layouts[0].carry([instance]), instance, headers
+        else:
+            made = usual(inputs, stage.wall, stage.options.seed, stage.cage) if inputs and _guessed(subject) else None
+            yield Carried(kind, one.body, one.document), made, headers
+    if not inputs:
+        return
+    if not _guessed(subject):
+        return
+    made = usual(inputs, stage.wall, stage.options.seed, stage.cage)
+    yield subject.layouts[0].carry([made]), made, ()
+    for instance in subject.more[:TRIES]:
+        made = marked(inputs, instance, stage.cage)
+        yield subject.layouts[0].carry([made]), made, ()
+
+
+def _guessed(subject: Subject) -> bool:
+    """Whether the generator could make instances: it cannot where a pattern is in no syntax that it reads."""
+    return bool(subject.more)
+
+
+def _instance(subject: Subject, document: Any) -> dict[str, Any] | None:
+    """The first instance of an example, by field name; None where it cannot be told."""
+    declared, row = subject.declared, _row(subject, document)
+    if declared.columns is not None:
+        if not isinstance(row, list) or len(row) != len(declared.columns):
+            return None
+        return dict(zip(declared.columns, row, strict=True))
+    if not isinstance(row, Mapping) or not declared.inputs:
+        return None
+    found = {name: _at(row, [name] if field.at is None else _steps(field.at)) for name, field in declared.inputs.items()}
+    return {name: value for name, value in found.items() if value is not _NOTHING}
+
+
+def _row(subject: Subject, document: Any) -> Any:
+    """The first row of a body, as it lies there."""
+    declared, value = subject.declared, document
+    if declared.dialect == "json":
+        value = _at(document, _steps(declared.rows or ""))
+        if declared.rows is None:
+            return value
+    elif isinstance(document, Mapping):
+        value = next((document[name] for name in ("instances", "dataframe_records") if name in document), None)
+    return value[0] if isinstance(value, list) and value else None
+
+
+def _at(value: Any, steps: list[str]) -> Any:
+    for step in steps:
+        value = value.get(step, _NOTHING) if isinstance(value, Mapping) else _NOTHING
+    return value
+
+
+_NOTHING: Final = object()
+
+
+def _steps(pointer: str) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def _check(subject: Subject, got: Got | None) -> Check:
+    """Whether there is a request that works."""
+    check = Check("a request that works", "pass", subject.key, expected="an answer of the model", tried=1)
+    if got is None:
+        check.result, check.tried = "skip", 0
+        check.todo = "nothing of the contract says what a request looks like: give an example in tests/requests"
+    elif not subject.works:
+        code, violations = told(got.body)
+        check.result, check.failed, check.got = "fail", 1, str(got)
+        check.todo = (
+            TODO.get(got.reason) or TODO.get(code) or "give an example in tests/requests that production would send"
+        )
+        if violations:
+            check.got += f": {', '.join(dict.fromkeys(violations))}"
+        check.todo += "; of messy requests only those were sent that must be denied"
+    return check

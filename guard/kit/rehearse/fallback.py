@@ -1,0 +1,47 @@
+"""Part five: each rung, by the drill. A guard that somebody else started is lowered only where `--drill` says so."""
+
+import click
+
+from guard.cli.operate import ask, find
+from guard.kit import drill
+from guard.kit.rehearse.stage import Stage
+from guard.kit.rehearse.values import Check, Part, late
+
+TODO = "`guard drill` shows it alone; look at the rung's own declaration and at guard's log"
+
+
+def run(stage: Stage, part: Part) -> None:
+    """Each rung of each route is a check."""
+    if not stage.own and not stage.options.drill:
+        todo = "this guard may be serving clients: say --drill to lower it, rung by rung, and back"
+        part.checks.append(Check("each rung", "skip", todo=todo))
+        return
+    try:
+        endpoint = find(stage.where)
+    except click.UsageError as error:
+        part.checks.append(Check("each rung", "skip" if not stage.own else "fail", todo=error.message))
+        return
+    before = ask(endpoint, "GET", "/status", ca=stage.where.ca)
+    if before.status != 200 or before.body["mode"] != "normal":
+        said = "the service is lowered already" if before.status == 200 else str(before.body.get("code"))
+        part.checks.append(
+            Check("each rung", "fail", got=said, todo="`guard status` says who lowered it, and the way back")
+        )
+        return
+    for index, subject in enumerate(stage.subjects):
+        if subject.base is None:
+            part.checks.append(Check("each rung", "skip", subject.key, todo="no request to try: give an example"))
+            continue
+        if stage.left() <= 0:
+            part.checks.append(late(f"{len(stage.subjects) - index} of {len(stage.subjects)} routes were lowered"))
+            break
+        good = subject.good()
+        tried = drill.Tried(good.target, dict(good.headers), good.body)
+        for step in drill.walk(endpoint, stage.where, subject.route, stage.data, tried, verify=stage.verify):
+            check = Check(f"the rung {step.rung}", "pass", step.route, tried=1)
+            check.expected = f"an answer of {step.rung} that keeps the output contract, within {drill.WITHIN:g} s"
+            check.got = f"{step.status or 'no answer'} from {step.source or 'nobody'}"
+            if not step.ok:
+                check.result, check.failed, check.got, check.todo = "fail", 1, step.why, TODO
+            part.checks.append(check)
+        stage.progress.at((index + 1) / len(stage.subjects), subject.key)

@@ -1,0 +1,175 @@
+"""What a phase of the load measured, and what follows from it. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import ceil
+from typing import Any, Final, Literal, TypeAlias
+
+from guard.kit.rehearse.values import Check
+from guard.kit.rehearse.wire import Timed
+from guard.policy.models import Targets
+
+Kind: TypeAlias = Literal["steady", "rate", "burst", "soak"]
+
+GRACE: Final = 0.5
+"""Seconds after the end in which what was due before it may still be answered."""
+COLLAPSE: Final = 0.5
+"""Of the best rate so far: a server whose rate falls below that with more clients gets slower the more it is asked."""
+LEAST: Final = 20
+"""Answers, without which a 95th percentile says nothing."""
+MODEL_SHARE: Final = 0.95
+"""Where no target says how many answers must be the model's."""
+BUSY: Final = 0.85
+"""Share of a core from which on the load generator may have measured itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase. Times in seconds; shares from 0 to 1; `answers` by source, or by what came in place of an answer."""
+
+    kind: Kind
+    clients: int
+    seconds: float
+    requests: int
+    rate: float
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    error_rate: float
+    availability: float
+    model_share: float
+    answers: dict[str, int]
+    reasons: dict[str, int]
+    busy: float
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def phase(kind: Kind, clients: int, seconds: float, timed: Sequence[Timed], busy: float) -> Phase:
+    """Count. An error is whatever is no 2xx; unavailable is a 5xx, or no answer."""
+    count = len(timed)
+    times = sorted(one.seconds for one in timed if one.status)
+    good = [one for one in timed if 200 <= one.status < 300]
+    rate = count / seconds if seconds else 0.0
+    if kind == "rate" and timed:
+        end = min(one.at for one in timed) + seconds + GRACE
+        rate = sum(one.status > 0 and one.at + one.seconds <= end for one in timed) / seconds
+    down = sum(one.status == 0 or one.status >= 500 for one in timed)
+    return Phase(
+        kind=kind,
+        clients=clients,
+        seconds=seconds,
+        requests=count,
+        rate=rate,
+        p50=quantile(times, 0.5),
+        p95=quantile(times, 0.95),
+        p99=quantile(times, 0.99),
+        error_rate=1 - len(good) / count if count else 0.0,
+        availability=1 - down / count if count else 0.0,
+        model_share=sum(one.source == "model" for one in good) / count if count else 0.0,
+        answers=dict(Counter(one.source if one.status == 0 or one.source else str(one.status) for one in timed)),
+        reasons=dict(Counter(one.reason for one in timed if one.reason)),
+        busy=busy,
+    )
+
+
+def quantile(ordered: Sequence[float], share: float) -> float | None:
+    """The nearest rank; None of nothing."""
+    return ordered[max(0, ceil(len(ordered) * share) - 1)] if ordered else None
+
+
+def collapsed(steps: Sequence[Phase]) -> tuple[Phase, Phase] | None:
+    """(the best so far, the one that fell) of steps with more and more clients; None where none did."""
+    best: Phase | None = None
+    for step in steps:
+        if best is not None and best.requests >= LEAST and step.rate < best.rate * COLLAPSE:
+            return best, step
+        if best is None or step.rate > best.rate:
+            best = step
+    return None
+
+
+def held(targets: Targets, at: Phase) -> list[Check]:
+    """The targets that a load can hold, one check each."""
+    found = [
+        _least("targets.availability", targets.availability, at.availability, at, "answers below 500",
+               "a rung that always answers (rules) keeps the service available while the model is not"),
+        _most("targets.error_rate", targets.error_rate, at.error_rate, at, "answers that are no 2xx",
+              "look at the reasons in the table of phases"),
+        _least("targets.model_share", targets.model_share, at.model_share, at, "answers of the model itself",
+               "give the model more time (timeout), more room (upstream.limits) or more replicas"),
+    ]  # fmt: skip
+    if targets.latency_p95 is not None:
+        found.append(_latency(targets.latency_p95, at))
+    if targets.expected_rate is not None:
+        found.append(_rate(float(targets.expected_rate), at))
+    return [one for one in found if one is not None]
+
+
+def _latency(target: float, at: Phase) -> Check:
+    check = Check("targets.latency_p95", "pass", expected=f"p95 at most {ms(target)}", sent=load(at), tried=at.requests)
+    if at.p95 is None or at.requests < LEAST:
+        check.result, check.got = "fail", f"{at.requests} answers: too few to say"
+        check.todo = "give more --seconds"
+        return check
+    check.got = f"p95 {ms(at.p95)}"
+    if at.p95 > target:
+        check.result = "fail"
+        check.todo = "make the model faster, spread it over more replicas, or promise what it can keep"
+    return check
+
+
+def _rate(target: float, at: Phase) -> Check:
+    check = Check(
+        "targets.expected_rate", "pass", expected=f"{target:g} answers a second", sent=load(at), tried=at.requests,
+        got=f"{at.rate:.1f} a second",
+    )  # fmt: skip
+    if at.rate < target * 0.95:
+        check.result = "fail"
+        check.todo = "add replicas until one of them need not carry so much, and rehearse with the share of one"
+    return check
+
+
+def _least(name: str, target: float | None, measured: float, at: Phase, what: str, todo: str) -> Check | None:
+    if target is None:
+        return None
+    check = Check(name, "pass", expected=f"at least {share(target)}", got=f"{share(measured)} {what}", sent=load(at))
+    check.tried = at.requests
+    if measured < target:
+        check.result, check.todo = "fail", todo
+    return check
+
+
+def _most(name: str, target: float | None, measured: float, at: Phase, what: str, todo: str) -> Check | None:
+    if target is None:
+        return None
+    check = Check(name, "pass", expected=f"at most {share(target)}", got=f"{share(measured)} {what}", sent=load(at))
+    check.tried = at.requests
+    if measured > target:
+        check.result, check.todo = "fail", todo
+    return check
+
+
+def load(at: Phase) -> str:
+    """The load in words."""
+    match at.kind:
+        case "rate":
+            return f"{at.requests} requests at the expected rate, {at.seconds:.1f} s"
+        case "burst":
+            return f"bursts of {at.clients} requests"
+        case "soak":
+            return f"{at.clients} clients for {at.seconds:.1f} s"
+    return f"{at.clients} {'clients' if at.clients != 1 else 'client'}, {at.seconds:.1f} s"
+
+
+def ms(seconds: float) -> str:
+    """Milliseconds, with as many digits as mean something."""
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def share(value: float) -> str:
+    """Per cent."""
+    return f"{value * 100:.4g} %"

@@ -1,0 +1,1 @@
+"""The forms of the report. Each is a function of the evidence document, and a file."""

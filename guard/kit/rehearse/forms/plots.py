@@ -1,0 +1,167 @@
+"""Plots as SVG, inline: no script, no font, no fetch. Colours are classes, so that light and dark are the page's affair.
+
+Each plot is 440 units wide and shown at most that wide, so that on a phone its text is still read.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from math import ceil, floor, log10
+from typing import Any, Final, NamedTuple
+
+WIDTH: Final = 440
+HEIGHT: Final = 230
+LEFT: Final = 52
+RIGHT: Final = 62
+TOP: Final = 16
+BOTTOM: Final = 38
+SOURCES: Final = ("model", "previous", "cached", "rules", "disabled")
+
+
+class Line(NamedTuple):
+    """A series: its name stands at its end."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+def nice(most: float, count: int = 4) -> list[float]:
+    """Ticks from zero to at least `most`, on round numbers."""
+    if most <= 0:
+        return [0.0, 1.0]
+    raw = most / count
+    power = 10 ** floor(log10(raw))
+    step = next(one * power for one in (1, 2, 2.5, 5, 10) if one * power >= raw * 0.999)
+    return [index * step for index in range(ceil(most / step - 1e-9) + 1)]
+
+
+def lines(
+    title: str, unit: str, x_title: str, series: Sequence[Line], x_names: Sequence[str] | None = None,
+    mark: tuple[str, float] | None = None, floor_at: float = 0.0,
+) -> str:  # fmt: skip
+    """Lines over x. `x_names`: x counts places of these names; else it is a number. `mark`: a level, such as a target."""
+    most_y = max([value for line in series for _, value in line.points] + ([mark[1]] if mark else []), default=1.0)
+    ticks = [floor_at + tick for tick in nice(max(most_y - floor_at, 1e-9))]
+    most_x = max([value for line in series for value, _ in line.points], default=1.0) or 1.0
+    least_x = min([value for line in series for value, _ in line.points], default=0.0) if x_names else 0.0
+
+    def x(value: float) -> float:
+        return LEFT + (value - least_x) / max(most_x - least_x, 1e-9) * (WIDTH - LEFT - RIGHT)
+
+    def y(value: float) -> float:
+        return HEIGHT - BOTTOM - (value - ticks[0]) / (ticks[-1] - ticks[0]) * (HEIGHT - TOP - BOTTOM)
+
+    parts = [_ticks(ticks, y)]
+    if x_names is not None:
+        parts += [_label(x(index), HEIGHT - BOTTOM + 16, name, "middle") for index, name in enumerate(x_names)]
+    else:
+        parts += [
+            _label(x(tick), HEIGHT - BOTTOM + 16, short(tick), "middle") for tick in nice(most_x, 3) if tick <= most_x
+        ]
+    parts.append(_label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 5, x_title, "middle"))
+    if mark is not None:
+        level = y(mark[1])
+        parts.append(f'<line class="target" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{level:.1f}" y2="{level:.1f}"/>')
+        parts.append(f'<text class="target-name" x="{LEFT + 4}" y="{level - 5:.1f}">{escape(mark[0])}</text>')
+    ends = _apart([(index, y(line.points[-1][1])) for index, line in enumerate(series) if line.points])
+    for index, line in enumerate(series):
+        if not line.points:
+            continue
+        path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line.points)
+        parts.append(f'<polyline class="line s{index}" points="{path}"/>')
+        if x_names is not None:
+            parts += [f'<circle class="dot s{index}" cx="{x(a):.1f}" cy="{y(b):.1f}" r="3"/>' for a, b in line.points]
+        parts.append(
+            f'<text class="name s{index}" x="{WIDTH - RIGHT + 8}" y="{ends[index] + 4:.1f}">{escape(line.name)}</text>'
+        )
+    return _plot(f"{title}, {unit}", parts)
+
+
+def bars(title: str, unit: str, x_title: str, named: Sequence[tuple[str, float]], mark: tuple[str, float] | None) -> str:
+    """A bar for each name, its value above it."""
+    most = max([value for _, value in named] + ([mark[1]] if mark else []), default=1.0)
+    ticks = nice(most * 1.1)
+    room = (WIDTH - LEFT - 16) / max(1, len(named))
+
+    def y(value: float) -> float:
+        return HEIGHT - BOTTOM - value / ticks[-1] * (HEIGHT - TOP - BOTTOM)
+
+    parts = [_ticks(ticks, y, WIDTH - 16)]
+    for index, (name, value) in enumerate(named):
+        left, wide = LEFT + index * room + room * 0.18, room * 0.64
+        parts.append(f'<rect class="bar s0" x="{left:.1f}" y="{y(value):.1f}" width="{wide:.1f}" '
+                     f'height="{max(0.0, HEIGHT - BOTTOM - y(value)):.1f}" rx="2"/>')  # fmt: skip
+        parts.append(_label(left + wide / 2, y(value) - 5, short(value), "middle"))
+        parts.append(_label(left + wide / 2, HEIGHT - BOTTOM + 16, name, "middle"))
+    parts.append(_label((LEFT + WIDTH - 16) / 2, HEIGHT - 5, x_title, "middle"))
+    if mark is not None:
+        level = y(mark[1])
+        parts.append(f'<line class="target" x1="{LEFT}" x2="{WIDTH - 16}" y1="{level:.1f}" y2="{level:.1f}"/>')
+        parts.append(f'<line class="target" x1="{WIDTH - 46}" x2="{WIDTH - 16}" y1="{TOP - 8}" y2="{TOP - 8}"/>')
+        parts.append(f'<text class="target-name" x="{WIDTH - 52}" y="{TOP - 4}" text-anchor="end">{escape(mark[0])}</text>')
+    return _plot(f"{title}, {unit}", parts)
+
+
+def sources(title: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> str:
+    """Who answered: a bar of shares for each phase."""
+    tall, left = 24, 100
+    names = [name for name in SOURCES if any(name in row for _, row in rows)]
+    others = sorted({name for _, row in rows for name in row} - set(SOURCES))
+    parts, wide = [], WIDTH - left - 16
+    for index, (name, row) in enumerate(rows):
+        top, at, total = 4 + index * (tall + 8), float(left), sum(row.values()) or 1
+        parts.append(_label(left - 8, top + 16, name, "end"))
+        for source in (*names, *others):
+            share = row.get(source, 0) / total * wide
+            kind = f"source {source}" if source in SOURCES else "source none"
+            if share:
+                told = f"{source}: {row[source]} of {total}"
+                parts.append(f'<rect class="{kind}" x="{at:.1f}" y="{top}" width="{max(share, 0.8):.1f}" height="{tall}">'
+                             f"<title>{escape(told)}</title></rect>")  # fmt: skip
+            at += share
+    top, at = 12 + len(rows) * (tall + 8), float(left)
+    for source in (*names, *others):
+        kind = f"source {source}" if source in SOURCES else "source none"
+        parts.append(f'<rect class="{kind}" x="{at:.0f}" y="{top}" width="11" height="11" rx="2"/>')
+        parts.append(_label(at + 16, top + 10, source, "start"))
+        at += 30 + 7.2 * len(source)
+    return _plot(title, parts, top + 20)
+
+
+def _plot(title: str, parts: Sequence[str], tall: float = HEIGHT) -> str:
+    body = "".join(parts)
+    return (
+        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {WIDTH} {tall:g}" role="img" '
+        f'aria-label="{escape(title)}">{body}</svg></figure>'
+    )
+
+
+def _ticks(ticks: Sequence[float], y: Any, right: float = WIDTH - RIGHT) -> str:
+    made = []
+    for index, tick in enumerate(ticks):
+        level = y(tick)
+        name = short(tick)
+        kind = "axis" if not index else "grid"
+        made.append(f'<line class="{kind}" x1="{LEFT}" x2="{right}" y1="{level:.1f}" y2="{level:.1f}"/>')
+        made.append(_label(LEFT - 7, level + 4, name, "end"))
+    return "".join(made)
+
+
+def _apart(ends: Sequence[tuple[int, float]]) -> dict[int, float]:
+    """Names at the ends of lines, moved until none covers another."""
+    placed: dict[int, float] = {}
+    last = -1e9
+    for index, level in sorted(ends, key=lambda one: one[1]):
+        placed[index] = last = max(level, last + 14)
+    over = max(0.0, last - (HEIGHT - BOTTOM + 2))
+    return {index: level - over for index, level in placed.items()}
+
+
+def _label(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def short(value: float) -> str:
+    """A number for an axis."""
+    if abs(value) >= 10_000:
+        return f"{value / 1000:.3g}k"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

@@ -1,0 +1,71 @@
+"""For the terminal: what failed in full, what held in a line."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from guard.kit.rehearse.forms.grouped import Finding, findings
+
+MARKS: Final = {"pass": "ok", "fail": "FAIL", "note": "note", "skip": "-"}
+
+
+def terminal(document: Mapping[str, Any], private: Sequence[str]) -> str:
+    """The whole report. `private`: what may be shown to whoever asked, and is kept nowhere."""
+    result = document["result"]
+    lines = [
+        f"{document['service']}: {'rehearsed' if not result['interrupted'] else 'INTERRUPTED'}, {result['seconds']:.0f} s"
+    ]
+    for part in result["parts"]:
+        lines += _part(part)
+        if part["name"] == "load" and part["figures"].get("phases"):
+            lines += [f"        {line}" for line in phases(part["figures"]["phases"])]
+    if private:
+        lines += ["", "What differs from the team's examples (shown here, and kept nowhere):"]
+        lines += [f"  {line}" for line in private]
+    failed = sum(check["result"] == "fail" for part in result["parts"] for check in part["checks"])
+    tried = sum(check["result"] in {"pass", "fail"} for part in result["parts"] for check in part["checks"])
+    lines.append("")
+    if document["passed"]:
+        lines.append(f"everything as promised: {tried} checks")
+    elif result["interrupted"]:
+        lines.append(f"INTERRUPTED: {failed} of {tried} checks failed so far")
+    else:
+        lines.append(f"NOT AS PROMISED: {failed} of {tried} checks")
+    return "\n".join(lines)
+
+
+def _part(part: Mapping[str, Any]) -> Iterator[str]:
+    checks = part["checks"]
+    results = {name: sum(check["result"] == name for check in checks) for name in MARKS}
+    mark = MARKS["fail"] if results["fail"] else MARKS["pass"] if results["pass"] or results["note"] else MARKS["skip"]
+    count = part["figures"].get("requests", 0)
+    requests = f", {count} request{'s' * (count != 1)}" if count else ""
+    ended = "" if part["complete"] else ", not to its end"
+    words = ", ".join(f"{count} {word}" for word, count in (
+        ("held", results["pass"]), ("failed", results["fail"]), ("noted", results["note"]), ("not tried", results["skip"]),
+    ) if count)  # fmt: skip
+    yield f"  {mark:5} {part['title']:26} {words or 'nothing'}{requests}{ended}"
+    for finding in findings([part], ("fail", "note", "skip")):
+        yield from _finding(finding)
+
+
+def _finding(found: Finding) -> Iterator[str]:
+    where = f" ({found.route})" if found.route else ""
+    yield f"        {MARKS[found.result]:5} {found.name}{where}{', ' * bool(found.share)}{found.share}"
+    rows = [
+        ("fields", found.named), ("sent", "; ".join(found.sent[:4])), ("expected", found.expected), ("got", found.got),
+        ("do", found.todo),
+    ]  # fmt: skip
+    for name, words in rows:
+        if words and (name in {"do", "fields"} or found.result == "fail"):
+            yield f"              {name:9} {words}"
+
+
+def phases(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The load as a table."""
+    yield f"{'load':8} {'clients':>7} {'req/s':>8} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8} {'errors':>8} {'model':>8}"
+    for one in found:
+        times = [f"{one[name] * 1e3:.1f}" if one[name] is not None else "-" for name in ("p50", "p95", "p99")]
+        yield (
+            f"{one['kind']:8} {one['clients'] or '-':>7} {one['rate']:>8.1f} {times[0]:>8} {times[1]:>8} {times[2]:>8} "
+            f"{one['error_rate']:>8.2%} {one['model_share']:>8.1%}"
+        )

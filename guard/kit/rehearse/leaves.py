@@ -1,0 +1,53 @@
+"""The fields of a contract one by one, nested ones included, and an instance with one of them changed."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from guard.policy.fields import InputField, Shape
+
+ABSENT: Final = object()
+"""In place of a value: the field is left out."""
+
+
+class Leaf(NamedTuple):
+    """A declared field. `path`: from the instance, by field names; more than one step inside objects."""
+
+    name: str
+    path: tuple[str, ...]
+    shape: Shape
+    top: InputField
+
+
+def leaves(inputs: Mapping[str, InputField]) -> Iterator[Leaf]:
+    """Every field, outer ones first."""
+    for name, field in inputs.items():
+        yield from _below((name,), field, field)
+
+
+def _below(path: tuple[str, ...], shape: Shape, top: InputField) -> Iterator[Leaf]:
+    yield Leaf(".".join(path), path, shape, top)
+    for name, inner in (shape.fields or {}).items():
+        yield from _below((*path, name), inner, top)
+
+
+def at(instance: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """The value of a field; ABSENT where there is none, or no object around it."""
+    found: Any = instance
+    for part in path:
+        if not isinstance(found, Mapping) or part not in found:
+            return ABSENT
+        found = found[part]
+    return found
+
+
+def changed(instance: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """The instance with another value there, or without the field. What is around it must be there."""
+    head, *rest = path
+    made = dict(instance)
+    if rest:
+        made[head] = changed(made[head], tuple(rest), value)
+    elif value is ABSENT:
+        made.pop(head, None)
+    else:
+        made[head] = value
+    return made

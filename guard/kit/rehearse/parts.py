@@ -1,0 +1,25 @@
+"""The parts of a rehearsal, in their order: a file each, and a line here."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from guard.kit.rehearse import direct, examples, fallback, leaks, load, messy
+from guard.kit.rehearse.stage import Stage
+from guard.kit.rehearse.values import Part
+
+
+class Play(NamedTuple):
+    """How a part is called, and what plays it."""
+
+    title: str
+    run: Callable[[Stage, Part], None]
+
+
+PARTS: Final[Mapping[str, Play]] = {
+    "examples": Play("The team's examples", examples.run),
+    "messy": Play("Messy requests", messy.run),
+    "direct": Play("The model server itself", direct.run),
+    "load": Play("Load", load.run),
+    "fallback": Play("Each rung", fallback.run),
+    "leaks": Play("What got out", leaks.run),
+}

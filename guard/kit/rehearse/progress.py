@@ -1,0 +1,46 @@
+"""How far the rehearsal is, for whoever waits: a bar on a terminal, plain lines elsewhere. Always on stderr."""
+
+import time
+from typing import Final, TextIO
+
+WIDTH: Final = 28
+EVERY: Final = {True: 0.1, False: 5.0}
+"""Seconds between two signs of life, on a terminal and elsewhere."""
+
+
+class Progress:
+    """Writes to a stream; nothing where it is None."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._terminal = stream is not None and stream.isatty()
+        self._title, self._said, self._open = "", 0.0, False
+
+    def begin(self, title: str) -> None:
+        """A part begins."""
+        self.clear()
+        self._title, self._said = title, time.monotonic()
+        if self._stream is not None and not self._terminal:
+            self._stream.write(f"rehearse: {title}\n")
+            self._stream.flush()
+
+    def at(self, share: float, what: str = "") -> None:
+        """So much of the part is done; `what` is going on."""
+        if self._stream is None or time.monotonic() - self._said < EVERY[self._terminal]:
+            return
+        self._said = time.monotonic()
+        share = min(max(share, 0.0), 1.0)
+        if self._terminal:
+            bar = "█" * round(share * WIDTH) + "░" * (WIDTH - round(share * WIDTH))
+            self._stream.write(f"\r\x1b[K{self._title:22} {bar} {share:4.0%} {what}")
+            self._open = True
+        else:
+            self._stream.write(f"rehearse: {self._title}: {share:.0%} {what}\n")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Nothing of it is left on the line."""
+        if self._open and self._stream is not None:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+            self._open = False

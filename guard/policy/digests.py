@@ -1,0 +1,61 @@
+"""Digests of parts of a policy by what they mean, so that a comment, an order or a default in other words changes none."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from guard.policy.fields import SchemaFile, Shape
+from guard.policy.models import Policy, Release
+from guard.policy.route import Input, Output, Route
+
+_UNSAID: Final = {"description", "log", "treatment", "fields", "items", "default", "at"}
+"""Keys of a field that are no part of the contract (for people, for telemetry), and those that are written apart."""
+
+
+def release_digest(release: Release | None) -> str | None:
+    """`sha256:` and hex: of a release in a file or inline, the same. None without a release."""
+    return None if release is None else _digest(release.model_dump(exclude_defaults=True))
+
+
+def contract_digest(policy: Policy, schemas: Mapping[Path, bytes]) -> str:
+    """`sha256:` and hex of what the routes accept and return: where, which fields, and what each means.
+
+    Rungs, limits and times are not part of it, nor what only people or telemetry read (`description`, `log`,
+    `treatment`): a release keeps its contract when those change. Values at their default count as not written, so a
+    later guard that knows more keys computes the same.
+    """
+    routes = {key: _route(route, schemas) for key, route in policy.routes.items() if isinstance(route, Route)}
+    return _digest(routes)
+
+
+def _route(route: Route, schemas: Mapping[Path, bytes]) -> dict[str, Any]:
+    said = route.model_dump(
+        by_alias=True, exclude_defaults=True, include={"dialect", "rows", "columns", "undeclared", "content", "stream"}
+    )
+    return {**said, "input": _side(route.input, schemas), "output": _side(route.output, schemas)}
+
+
+def _side(side: Input | Output | None, schemas: Mapping[Path, bytes]) -> Any:
+    if isinstance(side, SchemaFile):
+        return hashlib.sha256(schemas[side.schema_.path]).hexdigest()
+    return None if side is None else {name: _shape(field) for name, field in side.items()}
+
+
+def _shape(shape: Shape) -> dict[str, Any]:
+    said = shape.model_dump(by_alias=True, exclude_defaults=True, exclude=_UNSAID)
+    if shape.has_default:
+        said["default"] = shape.default
+    if (at := getattr(shape, "at", None)) is not None:
+        said["at"] = at
+    if shape.items is not None:
+        said["items"] = _shape(shape.items)
+    if shape.fields is not None:
+        said["fields"] = {name: _shape(field) for name, field in shape.fields.items()}
+    return said
+
+
+def _digest(meaning: object) -> str:
+    text = json.dumps(meaning, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Model servers with a fault that a rehearsal must find, and one without."""

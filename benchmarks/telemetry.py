@@ -4,11 +4,10 @@ Rounds alternate. `none` publishes to nobody and samples nothing; `full` has 1 %
 second, and logs by OTLP; `hole` is `full` whose collector takes everything and says nothing. Of the last, memory at the
 first and last round and what it counted as lost are shown, and how long it took to end.
 
-    python benchmarks/telemetry.py [--rounds 7] [--seconds 3]
+    python -m benchmarks.telemetry [--rounds 7] [--seconds 3]
 """
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -18,9 +17,8 @@ import urllib.request
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks.quick import HERE, PROXY_CORE, command, free_port, load, memory, pinned, processor, running
+from benchmarks.measure import LOAD_CORE, closed_loop, started
+from benchmarks.servers import FULL, SERVERS, Ports, Server, guard, install
 from tests.servers.black_hole import black_hole
 from tests.servers.sink import sink
 
@@ -35,23 +33,19 @@ from guard.cli import main
 main()
 """
 CONNECTIONS = 32
-INTERVALS = {"OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_BSP_SCHEDULE_DELAY": "1000", "OTEL_LOGS_EXPORTER": "otlp"}
+OFTEN = ["OTEL_METRIC_EXPORT_INTERVAL=1000", "OTEL_BSP_SCHEDULE_DELAY=1000", "OTEL_LOGS_EXPORTER=otlp"]
 
 
-def guard(folder: Path, name: str, port: int, ops: int, upstream: int) -> list[str]:
-    """The command of one variant."""
-    own = folder / name
-    own.mkdir()
-    policy = (HERE / "policy.yaml").read_text().replace("http://127.0.0.1:8080", f"http://127.0.0.1:{upstream}")
-    (own / "policy.yaml").write_text(policy)
-    program = ["-c", NONE] if name.startswith("none") else ["-m", "guard"]
-    return pinned(
-        PROXY_CORE,
-        [
-            sys.executable, *program, "serve", str(own / "policy.yaml"), "--listen", f"127.0.0.1:{port}",
-            "--ops", f"127.0.0.1:{ops}", "--admin", "127.0.0.1:0", "--state-dir", str(own / "state"),
-        ],
-    )  # fmt: skip
+def variant(name: str) -> Server:
+    """One of the three."""
+
+    def command(folder: Path, ports: Ports) -> list[str]:
+        env, export, python, _, module, *rest = guard(folder, ports, name, FULL)
+        if name == "none":
+            return [python, "-c", NONE, *rest]
+        return [env, export, *OFTEN, python, "-m", module, *rest]
+
+    return Server(name, command, guard=name != "none")
 
 
 def scrape(ports: list[int], stop: threading.Event) -> None:
@@ -68,41 +62,40 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=3)
     options = parser.parse_args()
-    names = ("none", "full", "hole")
+    if missing := install():
+        sys.exit(f"missing: {', '.join(missing)}")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guard-bench-")))
         folder.chmod(0o755)
-        upstream = free_port()
-        stack.enter_context(running(command("direct", folder, {"direct": upstream}), upstream, folder / "nginx.log"))
-        endpoints = {"full": stack.enter_context(sink()).endpoint, "hole": stack.enter_context(black_hole()).endpoint}
-        ports, ops = {name: free_port() for name in names}, {name: free_port() for name in names}
-        processes = {}
-        for name in names:
-            for key in (*INTERVALS, "OTEL_EXPORTER_OTLP_ENDPOINT"):
-                os.environ.pop(key, None)
-            if name in endpoints:
-                os.environ.update({**INTERVALS, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoints[name]})
-            program = guard(folder, name, ports[name], ops[name], upstream)
-            processes[name] = stack.enter_context(running(program, ports[name], folder / f"{name}.log"))
-            load(ports[name], upstream, CONNECTIONS, 1)
+        upstream = stack.enter_context(started("direct", SERVERS["direct"], folder, 0, 0, LOAD_CORE)).ports.own
+        endpoints = {
+            "none": "",
+            "full": stack.enter_context(sink()).endpoint,
+            "hole": stack.enter_context(black_hole()).endpoint,
+        }
+        running = {
+            name: stack.enter_context(started(name, variant(name), folder, upstream, int(endpoint.rpartition(":")[2] or 0)))
+            for name, endpoint in endpoints.items()
+        }
+        for one in running.values():
+            closed_loop(one, CONNECTIONS, 1)
         stop = threading.Event()
-        threading.Thread(target=scrape, args=([ops["full"], ops["hole"]], stop), daemon=True).start()
-        runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+        threading.Thread(
+            target=scrape, args=([running[name].ports.ops for name in ("full", "hole")], stop), daemon=True
+        ).start()
+        runs: dict[str, list[dict[str, float]]] = {name: [] for name in running}
         for number in range(options.rounds):
             print(f"round {number + 1}/{options.rounds}", file=sys.stderr, flush=True)
-            for name in names:
-                used = processor(processes[name].pid)
-                run = load(ports[name], upstream, CONNECTIONS, options.seconds)
-                run["cpu_us"] = (processor(processes[name].pid) - used) / run["requests"] * 1e6
-                run["mib"] = memory(processes[name].pid)
-                runs[name].append(run)
+            for name, one in running.items():
+                runs[name].append({**closed_loop(one, CONNECTIONS, options.seconds), "mib": one.memory()})
         stop.set()
         show(runs)
-        page = urllib.request.urlopen(f"http://127.0.0.1:{ops['hole']}/metrics", timeout=5).read().decode()
+        hole = running["hole"]
+        page = urllib.request.urlopen(f"http://127.0.0.1:{hole.ports.ops}/metrics", timeout=5).read().decode()
         print("\n".join(line for line in page.splitlines() if line.startswith("guard_telemetry_dropped_total{")))
         begun = time.monotonic()
-        processes["hole"].terminate()
-        processes["hole"].wait(30)
+        hole.process.terminate()
+        hole.process.wait(30)
         print(f"hole: ended {time.monotonic() - begun:.1f} s after SIGTERM, 5 s of which are its drain")
     return 0
 

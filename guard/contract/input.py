@@ -61,7 +61,7 @@ class InputContract:
         self._unsent = [self._paths[name] for name, field in fields.items() if not field.send]
         places = {name: self._place(path) for name, path in self._paths.items()}
         self._scrubbing = Scrubbing(fields, {name: place for name, place in places.items() if place}, detect)
-        self._profile = Profile(fields, lambda name: _reader(places[name]))
+        self._profile = Profile(fields, lambda names: _reader([places[name] for name in names]))
         self._names = frozenset(_names(fields)).union(*self._paths.values(), self._rows or ())
         self._flat = (
             self._rows is None
@@ -273,22 +273,23 @@ def compile_input(
     return InputContract(fields, rows=rows, columns=columns, undeclared=undeclared, enforce=enforce, detect=detect)
 
 
-def _reader(place: tuple[Part, ...]) -> Read:
+def _reader(places: Sequence[tuple[Part, ...]]) -> Read:
     """Reads what stands there in a row, whatever the row is; None where nothing does."""
+    names = [place[0] for place in places if len(place) == 1 and isinstance(place[0], str)]
+    if len(names) < len(places):
+        return lambda row: [_standing(row, place) for place in places]
+    nothing = [None] * len(names)
+    return lambda row: [*map(row.get, names)] if isinstance(row, dict) else nothing
+
+
+def _standing(row: object, place: tuple[Part, ...]) -> object:
     match place:
         case ():
-            return lambda _row: None
+            return None
         case (int(position),):
-            return lambda row: row[position] if isinstance(row, list | tuple) and position < len(row) else None
-        case (str(name),):
-            return lambda row: row.get(name) if isinstance(row, dict) else None
-    steps = tuple(str(part) for part in place)
-
-    def read(row: object) -> object:
-        found = _reach(row, steps)
-        return None if found is _ABSENT else found
-
-    return read
+            return row[position] if isinstance(row, list | tuple) and position < len(row) else None
+    found = _reach(row, tuple(str(part) for part in place))
+    return None if found is _ABSENT else found
 
 
 def _defaulting(default: object) -> Callable[[object], object]:

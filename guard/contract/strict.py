@@ -40,7 +40,7 @@ def loads(body: bytes, nan: bool = False) -> object:  # noqa: FBT001, FBT002 —
         tree = jiter.from_json(body, allow_inf_nan=nan, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
         raise Unreadable(_code(body, str(error))) from None
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+    if len(body) > MAX_DEPTH and body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _bound_depth(tree)
     return tree
 

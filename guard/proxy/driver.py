@@ -123,7 +123,8 @@ class Exchange:
 
     def _finish(self, result: Reply | Ending) -> None:
         self.ended = True
-        self._drop_call()
+        if self._call is not None:
+            self._drop_call()
         client = self.client
         client.budget.used -= self.held
         self.held = 0

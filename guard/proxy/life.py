@@ -91,17 +91,19 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
         for rung in route.ladder:  # disabled is always last and always answers
             if head.alone and permit.closed is not None and rung.source != "disabled":
                 continue  # the client wants the model's answer or none
-            ticket, step = None, closed(rung, permit, now()) or rung.ask(permit, now())
+            at = now()
+            ticket, step = None, closed(rung, permit, at) or rung.ask(permit, at)
             if type(step) is Call:
                 ticket = step.ticket
-                call(record, step, now())
+                call(record, step, at)
                 try:
                     step = yield step  # type: ignore[assignment]
                 except Failed as failure:
                     step = failure  # type: ignore[assignment]
-            step = accept(rung, permit, record, step, ticket, now())
+                at = now()
+            step = accept(rung, permit, record, step, ticket, at)
             if isinstance(step, Closed):
-                settle(ticket, Settlement.IGNORED, now())
+                settle(ticket, Settlement.IGNORED, at)
                 permit.closed = step
                 record.descents.append((rung.source, step.reason))
                 continue
@@ -114,8 +116,8 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
     except Exception as error:  # noqa: BLE001 — law 3: a bug here is a 500 with a Record; one table for all
         return rescue(error, plan, record, route, ticket, now())
     finally:
-        settle(ticket, Settlement.IGNORED, now())
         record.ended_at = now()
+        settle(ticket, Settlement.IGNORED, record.ended_at)
         if record.inspector is not None:
             listened(record, record.inspector)
         publish(plan, record)

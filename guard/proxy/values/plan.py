@@ -151,39 +151,14 @@ class Prediction(NamedTuple):
 
 
 class Record:
-    """The one account of an exchange. Holds no client value but `log: true` fields of one that is sampled.
+    """The one account of an exchange. Holds no client value but `log: true` fields of one that is sampled."""
 
-    Defaults stand on the class, not in twenty assignments for each request.
-    """
-
-    matched: Route | None = None
-    trace: Trace | None = None
-    scheme = "http"
-    protocol = "1.1"
-    rows: int | None = None  # instances in the request; None where it was not read
-    facts: Facts | None = None
-    shown: Mapping[str, object] | None = None
-    usage: Usage | None = None  # of a generative answer
-    inspector: Listening | None = None  # of a relayed one
-    named = ""  # what the client calls the model: no server's word for its version
-    method = ""
-    route = ""  # template; empty where none matched
-    status = 0
-    source: Source | None = None  # None: denied, or nobody was answered
-    reason: Reason | None = None  # why the first rung was left
-    code = ""  # of a refusal
-    version = ""
-    violations: Sequence[Violation] = ()
-    answer_violations: Sequence[Violation] = ()
-    read_at = 0.0  # the body was whole
-    called_at = 0.0
-    head_at = 0.0
-    answered_at = 0.0  # the upstream's last byte
-    ended_at = 0.0
-    request_bytes = 0
-    response_bytes = 0
-    gone = ""
-    error = ""  # type name of a bug, or what broke a relayed answer
+    __slots__ = (
+        "answer_violations", "answered_at", "attempts", "begun_at", "called_at", "code", "descents", "ended_at",
+        "error", "facts", "gone", "head_at", "inspector", "matched", "method", "named", "predictions", "protocol",
+        "read_at", "reason", "request_bytes", "request_id", "response_bytes", "route", "rows", "scheme", "shown", "source",
+        "status", "trace", "usage", "version", "violations",
+    )  # fmt: skip
 
     def __init__(self, request_id: str, begun_at: float) -> None:
         self.request_id = request_id
@@ -191,6 +166,34 @@ class Record:
         self.descents: list[tuple[Source, Reason]] = []
         self.attempts: list[Attempt] = []
         self.predictions: list[Prediction] = []
+        self.matched: Route | None = None
+        self.trace: Trace | None = None
+        self.scheme = "http"
+        self.protocol = "1.1"
+        self.rows: int | None = None  # instances in the request; None where it was not read
+        self.facts: Facts | None = None
+        self.shown: Mapping[str, object] | None = None
+        self.usage: Usage | None = None  # of a generative answer
+        self.inspector: Listening | None = None  # of a relayed one
+        self.named = ""  # what the client calls the model: no server's word for its version
+        self.method = ""
+        self.route = ""  # template; empty where none matched
+        self.status = 0
+        self.source: Source | None = None  # None: denied, or nobody was answered
+        self.reason: Reason | None = None  # why the first rung was left
+        self.code = ""  # of a refusal
+        self.version = ""
+        self.violations: Sequence[Violation] = ()
+        self.answer_violations: Sequence[Violation] = ()
+        self.read_at = 0.0  # the body was whole
+        self.called_at = 0.0
+        self.head_at = 0.0
+        self.answered_at = 0.0  # the upstream's last byte
+        self.ended_at = 0.0
+        self.request_bytes = 0
+        self.response_bytes = 0
+        self.gone = ""
+        self.error = ""  # type name of a bug, or what broke a relayed answer
 
 
 class Sink(Protocol):

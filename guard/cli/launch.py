@@ -57,7 +57,7 @@ def _configuration(context: click.Context, parameter: click.Parameter, value: tu
 @click.command()
 @click.argument("record", type=FILE, required=False)
 @click.option("--policy", type=FILE, help="Whose contract this release keeps; evidence is kept beside it.")
-@click.option("--model", metavar="NAME")
+@click.option("--model", metavar="NAME", help="What it is called.")
 @click.option("--version", metavar="VERSION", help="Needed to write a record.")
 @click.option("--commit", metavar="HASH", help="Default: git's HEAD, with -dirty where a tracked file was changed.")
 @click.option("--lockfile", type=FILE, help="What pins the dependencies.")
@@ -68,12 +68,19 @@ def _configuration(context: click.Context, parameter: click.Parameter, value: tu
 @click.option("--evaluation", type=FILE, help="The report; numbers in it must be those of --metric.")
 @click.option("--dataset", metavar="NAME", help="What it was evaluated on.")
 @click.option("--evaluated", metavar="DATE", help="When.")
-@click.option("--metric", "metrics", multiple=True, callback=_metrics, metavar="NAME=NUMBER")
-@click.option("--approved-by", metavar="WHO")
+@click.option("--metric", "metrics", multiple=True, callback=_metrics, metavar="NAME=NUMBER", help="Of the evaluation.")
+@click.option("--approved-by", metavar="WHO", help="Who lets it out.")
 @click.option("--approved-at", metavar="TIME", help="Default: now, where --approved-by is given.")
 @click.option("--pipeline", metavar="URL", help="The run that made this release.")
 @click.option("--previous", metavar="RECORD|none", help="The release before. Default: the record that this one replaces.")
-@click.option("--config", "configuration", multiple=True, callback=_configuration, metavar="KEY=VALUE|none")
+@click.option(
+    "--config",
+    "configuration",
+    multiple=True,
+    callback=_configuration,
+    metavar="KEY=VALUE|none",
+    help="What it is run with.",
+)
 @click.option("--strict", is_flag=True, help="A model server of another version closes the rung.")
 @click.option(
     "--verify", is_flag=True, help="Write nothing: hold RECORD against the disk, and its contract against --policy."

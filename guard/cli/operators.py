@@ -83,7 +83,7 @@ def restore(admin: str | None, state_dir: Path | None, ca: Path | None, route: s
 
 @click.command()
 @found
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="The newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def audit(admin: str | None, state_dir: Path | None, ca: Path | None, limit: int, as_json: bool) -> int:  # noqa: FBT001
     """Say who did what, when and why."""
@@ -94,7 +94,13 @@ def audit(admin: str | None, state_dir: Path | None, ca: Path | None, limit: int
 
 @click.command()
 @click.argument("name")
-@click.option("--role", type=click.Choice(("viewer", "operator")), default="operator", show_default=True)
+@click.option(
+    "--role",
+    type=click.Choice(("viewer", "operator")),
+    default="operator",
+    show_default=True,
+    help="A viewer changes nothing.",
+)
 def token(name: str, role: str) -> int:
     """Make a secret for NAME: shown once, with the line for the token file."""
     from guard.cli import operate  # noqa: PLC0415
@@ -104,7 +110,7 @@ def token(name: str, role: str) -> int:
 
 @click.command()
 @found
-@click.option("--route", required=True, metavar="'METHOD /path'")
+@click.option("--route", required=True, metavar="'METHOD /path'", help="Whose contract.")
 @click.option("--ttl", required=True, callback=_seconds, metavar="15m", help="For so long.")
 @click.option("--reason", required=True, help="Why; it is audited.")
 def observe(admin: str | None, state_dir: Path | None, ca: Path | None, route: str, ttl: float, reason: str) -> int:

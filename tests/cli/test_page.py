@@ -1,0 +1,40 @@
+"""docs/commands.md is what the command line says, and every option and variable says what it means."""
+
+import re
+from pathlib import Path
+
+import click
+
+from guard.cli import cli
+from tests.cli.page import PAGE, page
+
+GUARD = Path(__file__).resolve().parents[2] / "guard"
+
+
+def commands(group: click.Group) -> list[click.Command]:
+    found = []
+    for one in group.commands.values():
+        found += commands(one) if isinstance(one, click.Group) else [one]
+    return found
+
+
+def test_the_page_is_what_the_command_line_says() -> None:
+    assert PAGE.read_text() == page(), "python -m tests.cli.page"
+
+
+def test_every_command_and_option_says_what_it_means() -> None:
+    silent = [
+        f"{command.name} {option.opts[-1]}"
+        for command in commands(cli)
+        for option in command.params
+        if isinstance(option, click.Option) and not option.hidden and not (option.help or "").strip()
+    ]
+    assert silent == []
+    assert all(command.help for command in commands(cli))
+
+
+def test_every_variable_is_there() -> None:
+    read = {
+        name for path in GUARD.rglob("*.py") for name in re.findall(r"\"(GUARD_[A-Z_]+|AIP_[A-Z_]+)\"", path.read_text())
+    }
+    assert {name for name in read if f"`{name}`" not in PAGE.read_text()} == set()

@@ -16,6 +16,7 @@ import uvloop
 
 from guard import __version__
 from guard.control import ops, reload, tls, versions
+from guard.control.incidents.desk import Desk
 from guard.control.operators import Operators, Unreachable
 from guard.control.process import LoopErrors, connections_within, quiet_crashes
 from guard.control.readiness import Readiness
@@ -99,11 +100,15 @@ class _Sidecar:
             event=self.log.event,
             recompile=self._recompile,
             environ=environ,
+            contract=self._contract,
         )
         self.errors = LoopErrors(self.log.event)
         self.telemetry = Telemetry(
             self.log, self.operators.shares, self.operators.versions, self._wall, environ, self.errors
         )
+        counts = {"delivered": self.telemetry.alerts, "lost": self.telemetry.lost}
+        self.desk = Desk(self.log, self.runtime, self._in_force, wall=self._wall, environ=environ, **counts)
+        self.telemetry.also(self.desk.storms)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> int:
@@ -137,7 +142,7 @@ class _Sidecar:
             deployed=self.environ.get("AIP_DEPLOYED_MODEL_ID", "")[:128],
         )
         self._tick(loop)
-        self.shutdown.heed(loop, lambda: self._hold(self._reload()))
+        self.shutdown.heed(loop, lambda: self._hold(self.reloader.reload()))
         refused = self._first_policy()
         server, address = await self._bind()
         probes = await self._bind_ops()
@@ -159,6 +164,7 @@ class _Sidecar:
         self._hold(self.operators.serve(self.reloader))
         self._hold(self.telemetry.export())
         self._hold(self.telemetry.keep())
+        self._hold(self.desk.watch())
         if self.path is not None:
             self._hold(self.reloader.watch())
         else:
@@ -170,6 +176,7 @@ class _Sidecar:
         probes.close()
         for task in tuple(self._tasks):
             task.cancel()
+        await asyncio.to_thread(self.desk.end)
         await asyncio.to_thread(self.telemetry.close)
         for _, made in self.runtime:
             if isinstance(made, Pool):
@@ -205,6 +212,7 @@ class _Sidecar:
         self.door = Door(plan, _limits(limits), self.budget)
         self._put_in_force(loaded, plan, draft)
         self.operators.recall(self.state)
+        self.desk.recall(self.operators.operations.orders)
         if self.operators.observed():  # known only now that the state folder is open
             draft = self.runtime.draft()
             self._put_in_force(loaded, compile_plan(loaded, self.means, draft), draft)
@@ -369,6 +377,11 @@ class _Sidecar:
     def _wall(self) -> float:
         return monotonic() + self.clock.offset
 
+    def _contract(self, form: str, loaded: Loaded, plan: CompiledPlan) -> str:
+        from guard.kit.contract.written import written  # noqa: PLC0415 — for who asks
+
+        return written(form, loaded, plan, self._wall())
+
     async def _hint(self) -> None:
         while True:
             self.log.event("hint", message=HINT)
@@ -379,9 +392,6 @@ class _Sidecar:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _reload(self) -> None:
-        await self.reloader.reload()
 
 
 def _limits(declared: object) -> Limits:

@@ -138,11 +138,18 @@ def test_of_telemetry_it_says_what_the_policy_says(tmp_path: Path) -> None:
     assert "/srv/s" in told(made.kept)
 
 
+def test_webhooks_receive_something_and_their_secrets_are_not_told(tmp_path: Path) -> None:
+    rest = "webhooks: [{url: 'https://h.example/s3cr3t'}, {url: {env: ALERTS}}]\n"
+    made = report(tmp_path, "  GET /a: passthrough\n", rest)
+    assert [one.where for one in made.recipients if one.who == "webhook"] == ["https://h.example", "ALERTS"]
+    assert "s3cr3t" not in markdown(made)
+
+
 def test_owners_and_what_has_no_effect(tmp_path: Path) -> None:
     found = loaded(tmp_path, "  GET /a: passthrough\n", "owners: {serving: platform, incidents: {team: sre}}\n")
-    made = make(found, (Inactive("webhooks", "nobody is told yet", ()),))
+    made = make(found, (Inactive("targets.*", "nothing is held against them yet", ()),))
     assert [(one.role, one.name) for one in made.owners] == [("serving", "platform"), ("incidents", "sre")]
-    assert "- `webhooks`: nobody is told yet." in markdown(made)
+    assert "- `targets.*`: nothing is held against them yet." in markdown(made)
     assert "without effect" not in markdown(make(found, ()))
 
 

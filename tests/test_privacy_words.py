@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from guard.kit.markdown import code, prose
 from guard.kit.privacy.document import document
-from guard.kit.privacy.markdown import code, markdown, prose
+from guard.kit.privacy.markdown import markdown
 from tests.cli.test_cli import valid
 from tests.privacy_pages import Seen, cells, parsed, report, unseen
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from guard import __version__
+from guard.cli.launch import COMMANDS as LAUNCH
 from guard.cli.operators import COMMANDS
 from guard.cli.rehearse import rehearse
 
@@ -106,6 +107,17 @@ def privacy(policy: Path, as_json: bool) -> int:  # noqa: FBT001
 
 
 @cli.command()
+@click.argument("policy", type=POLICY)
+@click.option("--format", "form", type=click.Choice(["markdown", "openapi", "openapi-yaml", "json"]), default="markdown")
+@click.option("--json", "form", flag_value="json", help="For scripts: docs/contract.schema.json.")
+def contract(policy: Path, form: str) -> int:
+    """Say of each route of POLICY what to send, what comes back, and what each answer means."""
+    from guard.cli.contract import run  # noqa: PLC0415
+
+    return run(policy, form=form)
+
+
+@cli.command()
 @click.argument("what", type=click.Choice(("grafana", "prometheus-rules", "alertmanager")))
 @click.argument("policy", type=POLICY)
 @click.option("--selector", metavar="MATCHERS", help='Which series are the service\'s; otherwise job="<service>".')
@@ -126,6 +138,28 @@ def schema() -> int:
 
 
 @cli.command()
+@click.option("--upstream", envvar="GUARD_UPSTREAM", metavar="URL", required=True, help="The running model server.")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="A model to ask about; may be repeated.")
+@click.option("--mlmodel", type=click.Path(exists=True, path_type=Path), metavar="PATH",
+              help="An MLmodel file or its folder: MLflow's signature is nowhere on HTTP.")  # fmt: skip
+@click.option("--dialect", metavar="NAME", default="", help="What the server speaks, where the guess is wrong.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="In place of stdout.")
+@click.option("--force", is_flag=True, help="Write over FILE.")
+@click.option("--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+              help="Who signed the server's certificate.")  # fmt: skip
+@click.option("--timeout", type=click.FloatRange(0.1, 600), default=20.0, show_default=True, metavar="SECONDS",
+              help="For all questions together.")  # fmt: skip
+def init(upstream: str, dialect: str, **said: Any) -> int:
+    """Ask a running model server what it is, and print a first policy: all observed, nothing invented."""
+    from guard.dialects import DIALECTS  # noqa: PLC0415
+    from guard.kit.init.run import Asked, run  # noqa: PLC0415
+
+    if dialect and dialect not in DIALECTS:
+        raise click.BadParameter(f"one of {', '.join(DIALECTS)}", param_hint="--dialect")
+    return run(Asked(upstream=_origin(upstream), dialect=dialect, **said))
+
+
+@cli.command()
 @click.option("--stay", is_flag=True, help="Keep model and guard running, with requests to try.")
 def demo(stay: bool) -> int:  # noqa: FBT001
     """Train a model, guard it, break it, bring it back."""
@@ -134,7 +168,7 @@ def demo(stay: bool) -> int:  # noqa: FBT001
     return run(stay=stay)
 
 
-for _command in (*COMMANDS, rehearse):
+for _command in (*COMMANDS, *LAUNCH, rehearse):
     cli.add_command(_command)
 
 

@@ -105,7 +105,7 @@ def ask(endpoint: Endpoint, method: str, path: str, body: Any = None, *, ca: Pat
         return Said(answer.status_code, answer.json(), answer.headers.get("etag", ""))
     except (httpx2.HTTPError, OSError) as error:
         return Said(0, {"code": "unreachable", "detail": f"{endpoint.url}: {type(error).__name__}"}, "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return Said(0, {"code": "unreadable", "detail": f"{endpoint.url} does not speak the admin API"}, "")
 
 
@@ -159,9 +159,16 @@ def shown(told: dict[str, Any]) -> str:
     state = "" if policy["ok"] else f"   REFUSED since: {'; '.join(policy['errors'][:3])}"
     lines.append(f"policy:      {policy['service']} {policy['digest'][:19]}{state}")
     if release:
-        lines.append(f"release:     {release['model'] or '-'} {release['version']}")
+        lines.append(f"release:     {_release(release)}")
     lines.append(f"guard:       {told['guard']}   epoch {told['epoch']}" + ("" if told["durable"] else "   NOT DURABLE"))
     return "\n".join(lines)
+
+
+def _release(told: dict[str, Any]) -> str:
+    commit = f", commit {told['commit'][:12]}" if told["commit"] else ""
+    approved = f", approved by {told['approved_by']}" if told["approved_by"] else ""
+    differs = "   THE CONTRACT IS NOT THIS RELEASE'S" if told["contract"] == "differs" else ""
+    return f"{told['model'] or '-'} {told['version']}{commit}{approved}{differs}"
 
 
 def kill(where: Where, order: dict[str, Any], peers: str | None) -> int:

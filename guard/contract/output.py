@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic_core import SchemaValidator, ValidationError
 from pydantic_core import core_schema as core
 
-from guard.contract.fields import ContractInvalid, OutputField, Part, Shape, join, split
+from guard.contract.fields import ContractInvalid, OutputField, Shape, join, split
 from guard.contract.strict import Unreadable, audit, loads
 from guard.contract.validators import MOST_VIOLATIONS, Schema, members_schema, validator, value_schema, violations
 from guard.proxy.values import Allow, Deny, Headers, Values, Violation
@@ -88,7 +88,8 @@ class OutputContract:
         except ValidationError as error:
             return Deny("contract", violations(error, self._names), document)
         if rows is not None:
-            short = [Violation(join(path), "items") for path in self._lists if len(_reach(document, path)) != rows]
+            lists = ((path, _sought(document, path)) for path in self._lists)  # one of optional outputs need not be there
+            short = [Violation(join(path), "items") for path, found in lists if found is not None and len(found) != rows]
             if short:
                 return Deny("contract", short[:MOST_VIOLATIONS], document)
         return Allow(document)
@@ -181,12 +182,6 @@ def _put(value: Any, path: tuple[str, ...], what: Any) -> Any:
     made = value if isinstance(value, dict) else {}
     made[path[0]] = _put(made.get(path[0]), path[1:], what)
     return made
-
-
-def _reach(value: Any, path: tuple[Part, ...]) -> Any:
-    for part in path:
-        value = value[part]
-    return value
 
 
 def _names(shape: Shape) -> frozenset[str]:

@@ -6,13 +6,16 @@
     PUT  /admin/v1/breakers        {"route", "target", "state", "reason"}
     POST /admin/v1/policy/reload   read the policy from disk now
     GET  /admin/v1/audit?limit=    who did what, the newest first
+    GET  /admin/v1/contract        what the routes in force take and answer; `?format=` or Accept choose the form
     GET  /admin/v1/openapi.json    this, for machines
 
-    PUT  /admin/v1/mode            {"mode", "reason", "ttl"?, "route"?, "cut"?}; to raise, If-Match: EPOCH
+Every request needs a token; one that acts, an operator's. Requests of browsers, and for names that are not guard's, are
 refused; what a caller sent never stands in an error.
 """
 
+import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal, Protocol
 
@@ -56,6 +59,9 @@ class Service(Protocol):
     def audit(self, limit: int) -> list[dict[str, Any]]:
         """The newest entries."""
 
+    def contract(self, form: str) -> str:
+        """What the routes in force take and answer."""
+
 
 class _Order(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
@@ -87,6 +93,15 @@ class BreakerOrder(_Order):
     state: Literal["auto", "open", "closed"]
 
 
+FORMS: Final = {
+    "markdown": "text/markdown; charset=utf-8",
+    "json": "application/json",
+    "openapi": "application/vnd.oai.openapi+json;version=3.1",
+    "openapi-yaml": "application/vnd.oai.openapi;version=3.1",
+}
+"""Of a contract, and the media type of each (the OpenAPI Initiative's own for its documents). The first is for who asks for
+nothing in particular."""
+
 Identify = Callable[[str], Identity | None]
 Endpoint = Callable[[Request, Identity], Awaitable[Response]]
 
@@ -108,6 +123,7 @@ def application(service: Service, identify: Identify, hosts: frozenset[str]) -> 
         ("PUT", "/admin/v1/breakers", made.breakers),
         ("POST", "/admin/v1/policy/reload", made.reload),
         ("GET", "/admin/v1/audit", made.audit),
+        ("GET", "/admin/v1/contract", made.contract),
         ("GET", "/admin/v1/openapi.json", made.openapi),
     ]
     routes = [Route(path, Guarded(endpoint, identify, hosts, method)) for method, path, endpoint in paths]
@@ -209,10 +225,43 @@ class _Api:
             raise Refused(422, "limit", "a number from 1 to 10000")
         return JSONResponse({"entries": self._service.audit(int(limit))})
 
+    async def contract(self, request: Request, who: Identity) -> Response:
+        """GET contract. In a thread: hundreds of routes take longer than clients may wait."""
+        del who
+        form = _form(request)
+        text = await asyncio.to_thread(self._service.contract, form)
+        return Response(text, media_type=None, headers={"content-type": FORMS[form], "vary": "accept"})
+
     async def openapi(self, request: Request, who: Identity) -> Response:
         """GET openapi.json."""
         del request, who
         return JSONResponse(OPENAPI)
+
+
+def _form(request: Request) -> str:
+    """The form that is asked for by name, or else the first that is accepted. Raises Refused."""
+    named = request.query_params.get("format")
+    if named is not None:
+        if named not in FORMS:
+            raise Refused(422, "format", f"one of {', '.join(FORMS)}")
+        return named
+    ranges = request.headers.get("accept", "*/*").lower().split(",")
+    for one in sorted(ranges, key=_weight, reverse=True):
+        wanted = one.partition(";")[0].strip()
+        for form, media in FORMS.items():
+            kind = media.partition(";")[0]
+            if _weight(one) > 0 and wanted in {"*/*", kind, kind.partition("/")[0] + "/*"}:
+                return form
+    raise Refused(406, "not_acceptable", ", ".join(media.partition(";")[0] for media in FORMS.values()))
+
+
+def _weight(media_range: str) -> float:
+    """Its `q` (RFC 9110 §12.4.2); what is none is not wanted."""
+    for parameter in media_range.split(";")[1:]:
+        name, _, value = parameter.strip().partition("=")
+        if name == "q":
+            return float(value) if re.fullmatch(r"[01](\.\d{0,3})?", value) else 0.0
+    return 1.0
 
 
 async def _read(request: Request, kind: type[Any]) -> Any:

@@ -23,6 +23,21 @@ def _operation(summary: str, body: dict[str, Any] | None = None, *, epoch: bool 
     return made
 
 
+def _contract() -> dict[str, Any]:
+    made = _operation("What the routes in force take and answer")
+    kinds = ("text/markdown", "application/json", "application/vnd.oai.openapi+json", "application/vnd.oai.openapi")
+    made["responses"]["200"]["content"] = {kind: {} for kind in kinds}
+    made["parameters"] = [
+        {
+            "name": "format",
+            "in": "query",
+            "schema": {"enum": ["markdown", "json", "openapi", "openapi-yaml"]},
+            "description": "In place of Accept.",
+        }
+    ]
+    return made
+
+
 _REASON: Final = {"type": "string", "minLength": 1, "maxLength": 500}
 
 
@@ -77,6 +92,7 @@ OPENAPI: Final[dict[str, Any]] = {
         },
         "/admin/v1/policy/reload": {"post": _operation("Read the policy now")},
         "/admin/v1/audit": {"get": _operation("Who did what")},
+        "/admin/v1/contract": {"get": _contract()},
         "/admin/v1/openapi.json": {"get": _operation("This document")},
     },
 }

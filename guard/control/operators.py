@@ -45,10 +45,11 @@ class Operators:
         event: Callable[..., None],
         recompile: Callable[[], Awaitable[None]],
         environ: Mapping[str, str],
+        contract: Callable[[str, Loaded, CompiledPlan], str],
     ) -> None:
         self.shares, self.versions = Shares(), Versions(event)
         self._runtime, self._in_force, self._connections = runtime, in_force, connections
-        self._event, self._environ = event, environ
+        self._event, self._environ, self._contract = event, environ, contract
         self._state: StateFolder | None = None
         self._audit: Audit | None = None
         self._where = Address("127.0.0.1", 0)
@@ -161,7 +162,8 @@ class Operators:
             self._announce(token, tls=context is not None)
         from guard.control.admin import application  # noqa: PLC0415 — a third of a second, after clients are served
 
-        service = Service(self.operations, self._runtime, reloader, self.shares, self.versions, self._audit, self._in_force)
+        means = (self.operations, self._runtime, reloader, self.shares, self.versions, self._audit, self._in_force)
+        service = Service(*means, self._contract)
         api = application(service, self._keys.identify, listener.hosts(self._where))
         self._event("admin", listen=str(self._where))
         await listener.run(api, self._socket, context)

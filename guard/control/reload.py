@@ -171,6 +171,8 @@ class Reloader:
             self.outcome.ok, self.outcome.digest, self.outcome.errors = True, loaded.digest, ()
             self.outcome.at = monotonic()
             self._event("policy", policy=loaded.digest[:19])
+            for warning in loaded.warnings:
+                self._event("warning", message=str(warning))
 
     def _refused(self, error: PolicyInvalid) -> None:
         errors = tuple(str(one) for one in error.errors)

@@ -12,7 +12,9 @@ from guard.control.reload import Reloader
 from guard.control.shares import Shares
 from guard.ladder.breaker import Breaker
 from guard.ladder.mode import Order
+from guard.policy.digests import release_digest
 from guard.policy.load import Loaded
+from guard.policy.models import FIRST, Release
 from guard.policy.plan import CompiledPlan
 from guard.policy.runtime import Runtime
 from guard.telemetry.versions import Versions
@@ -30,9 +32,12 @@ class Service:
         versions: Versions,
         audit: Audit | None,
         now_in_force: Callable[[], tuple[Loaded, CompiledPlan]],
+        written: Callable[[str, Loaded, CompiledPlan], str],
     ) -> None:
+        """`written`: a contract in one of its forms; handed down, as the control plane does not know the kit."""
         self._operations, self._runtime, self._reloader = operations, runtime, reloader
         self._shares, self._versions, self._audit, self._now_in_force = shares, versions, audit, now_in_force
+        self._written = written
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,6 +72,22 @@ class Service:
         """The newest entries."""
         return self._audit.newest(limit) if self._audit is not None else []
 
+    def contract(self, form: str) -> str:
+        """What the routes in force take and answer, in one of `admin.FORMS`.
+
+        Made beside the loop, and again where a reload let go of the policy meanwhile.
+        """
+        while True:
+            loaded, plan = self._now_in_force()
+            try:
+                text = self._written(form, loaded, plan)
+            except (RuntimeError, LookupError):
+                if self._now_in_force()[0] is loaded:
+                    raise
+            else:
+                if self._now_in_force()[0] is loaded:
+                    return text
+
     # ── the account ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def status(self) -> dict[str, Any]:
@@ -99,7 +120,7 @@ class Service:
                 "attempts": self._reloader.outcome.attempts,
                 "refused": self._reloader.outcome.refused,
             },
-            "release": {"model": release.model, "version": release.version} if release is not None else None,
+            "release": _release(loaded, release) if release is not None else None,
             "guard": __version__,
         }
 
@@ -131,6 +152,24 @@ def back(operations: Operations) -> str | None:
     for route in orders.routes or {}:
         return f"guard restore --route '{route}' --reason '…'"
     return None
+
+
+def _release(loaded: Loaded, release: Release) -> dict[str, Any]:
+    """What is deployed. `contract`: whether the routes still have the release's; None where it names none."""
+    differs = any(warning.path == ("release", "contract") for warning in loaded.warnings)
+    before = release.before
+    return {
+        "model": release.model,
+        "version": release.version,
+        "commit": release.commit,
+        "digest": release_digest(release),
+        "contract": None if release.contract is None else "differs" if differs else "same",
+        "approved_by": release.approved_by,
+        "approved_at": release.approved_at,
+        "pipeline": release.pipeline,
+        "previous": before.version if before is not None else None,
+        "first": release.previous == FIRST,
+    }
 
 
 def _order(order: Order) -> dict[str, Any]:

@@ -45,7 +45,10 @@ SAVE_EVERY: Final = 60.0
 
 
 class Telemetry:
-    """`sink` takes every record. Nothing of it fails a request, and what it loses it counts."""
+    """`sink` takes every record. Nothing of it fails a request, and what it loses it counts, by (signal, why) in `lost`.
+
+    `alerts` counts notices that webhooks took, by (kind, format).
+    """
 
     def __init__(
         self,
@@ -62,7 +65,8 @@ class Telemetry:
         self._meters = Meters(exemplars=self._environment.exemplars)
         self._cost = Cost(lambda now: now - monotonic() + wall(), log.event)
         self._lag = Histogram(of.LOOP_LAG.buckets)
-        self._lost: Counter[tuple[str, str]] = Counter()
+        self.lost: Counter[tuple[str, str]] = Counter()
+        self.alerts: Counter[tuple[str, str]] = Counter()
         self._generative, self._versions = Generative(), versions
         sinks: list[Sink] = [shares, self._meters, self._cost, self._generative, self._versions, Exchanges(log, fence)]
         self._outbox = Outbox(sinks, self._later)
@@ -77,6 +81,10 @@ class Telemetry:
     def sink(self) -> Sink:
         """Where the life publishes."""
         return self._outbox
+
+    def also(self, sink: Sink) -> None:
+        """One more that takes every record."""
+        self._outbox.sinks = [*self._outbox.sinks, sink]
 
     def tracer(self, share: float, traces: bool) -> Tracer:  # noqa: FBT001 — see Means
         """Samples that share of exchanges, unless the environment says another."""
@@ -120,7 +128,7 @@ class Telemetry:
         from guard.telemetry.otlp import Otlp  # noqa: PLC0415
 
         self._otlp = otlp = await asyncio.to_thread(
-            Otlp, self._environment, self._resource, __version__, self._lost, lambda: round(self._wall() * 1e9)
+            Otlp, self._environment, self._resource, __version__, self.lost, lambda: round(self._wall() * 1e9)
         )
         if self._environment.on("metrics"):
             otlp.metrics(self._families)
@@ -145,7 +153,7 @@ class Telemetry:
             self._save()
         if self._otlp is not None:
             self._otlp.close()
-        lost = {f"{signal} {why}": count for (signal, why), count in self._lost.items()}
+        lost = {f"{signal} {why}": count for (signal, why), count in self.lost.items()}
         if lost:
             self._log.event("telemetry_lost", logging.WARNING, **lost)
 
@@ -201,8 +209,9 @@ class Telemetry:
         yield Family(of.LOOP_LAG, [((), self._lag)])
         yield Family(of.LOOP_ERRORS, [((), self._errors.count)])
         yield Family(of.POLICY_REFUSED, [((), int(self._refused()))])
+        yield Family(of.ALERTS, list(self.alerts.copy().items()))
         dropped = {
-            **self._lost,
+            **self.lost,
             ("logs", "lines_dropped"): self._log.dropped,
             ("logs", "crashed"): self._log.crashes,
             ("records", "outbox_full"): self._outbox.dropped,

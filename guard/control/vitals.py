@@ -8,6 +8,7 @@ from guard import __version__
 from guard.ladder.breaker import Breaker
 from guard.ladder.cached import Store
 from guard.ladder.limits import Slots
+from guard.policy.digests import release_digest
 from guard.policy.load import Loaded
 from guard.policy.plan import CompiledPlan
 from guard.policy.runtime import Runtime
@@ -44,7 +45,7 @@ class Vitals:
         yield Family(of.POLICY_INFO, [((policy.service, loaded.digest[:19], __version__), 1)])
         release = policy.release
         if release is not None:
-            labels = (release.model or "", release.version, release.commit or "")
+            labels = (release.model or "", release.version, release.commit or "", (release_digest(release) or "")[:19])
             yield Family(of.MODEL_INFO, [(labels, 1)])
 
     def _ladder(self) -> Iterator[Family]:

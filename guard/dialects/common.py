@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from guard.dialects.problem import CONTENT_TYPE, problem_body
-from guard.proxy.values import Answer, Form, Outcome, Problem, Spec
+from guard.proxy.values import Answer, Form, Looks, Outcome, Problem, Spec
 
 
 class Common:
@@ -13,6 +13,7 @@ class Common:
     name: str
     management: Iterable[str] = ()
     tensors = deployed = False
+    looks = Looks()
 
     client_faults: Collection[int] = frozenset((400, 409, 413, 415, 422))
     away: Collection[int] = frozenset((502, 504))

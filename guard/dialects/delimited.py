@@ -42,6 +42,8 @@ class Lines:
         rows = cells(body)
         self._header = header
         self._names: Sequence[str] = (rows.pop(0) if rows else []) if header else (spec.columns or ())
+        if not self._names and not spec.inputs and rows:
+            self._names = [str(index) for index in range(len(rows[0]))]  # nothing is declared: any columns will do
         if not self._names or len(set(self._names)) != len(self._names):
             raise violation((), "shape" if self._names else "missing")
         for index, row in enumerate(rows):

@@ -10,7 +10,7 @@ from typing import Final
 
 from guard.dialects.common import Instances
 from guard.dialects.layout import JsonForm, Members, error_member
-from guard.proxy.values import Form, Problem, Spec
+from guard.proxy.values import Form, Looks, Problem, Spec
 
 MEMBERS: Final = Members({"instances": "rows", "inputs": "rows"}, frozenset(("parameters",)))
 
@@ -19,6 +19,7 @@ class KServe(Instances):
     """A Dialect. 503 is a model that is not loaded; 404 and 501 are of a server that does not have it."""
 
     name = "kserve-v1"
+    looks = Looks("instances", beside=MEMBERS.envelope, notes=("`inputs` may stand in place of `instances`.",))
     management = ("/v2/repository/*",)
     client_faults = frozenset((400, 413, 415, 422))
     away = frozenset((404, 501, 502, 504))

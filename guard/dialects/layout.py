@@ -37,6 +37,7 @@ class Fields(NamedTuple):
     sole: str  # the one field there is, which a row that is no object is the value of; empty where there are more
     sent: frozenset[str]
     shared: frozenset[str]  # members of the envelope that fields refer to
+    free: bool = False  # nothing is declared, so instances may be anything
 
     @classmethod
     def of(cls, spec: Spec, envelope: Iterable[str] = ()) -> "Fields":
@@ -47,6 +48,7 @@ class Fields(NamedTuple):
             sole=own[0] if len(own) == 1 else "",
             sent=frozenset(name for name, field in spec.inputs.items() if field.send),
             shared=referred(spec) & frozenset(envelope),
+            free=not spec.inputs,
         )
 
 
@@ -106,7 +108,7 @@ class Rows:
             self._lies = "positional"
             self._check(value, lambda row: isinstance(row, list) and len(row) == len(fields.names))
             return [dict(zip(fields.names, row, strict=True)) for row in value]
-        if not fields.sole:
+        if not fields.sole and not fields.free:
             raise violation((self._member, 0), "shape")
         self._lies = "bare"
         self._check(value, lambda row: not isinstance(row, dict))
@@ -133,6 +135,8 @@ class Rows:
         if not isinstance(value, dict) or not value.keys() <= known or not isinstance(value.get("data"), list):
             raise violation((self._member,), "shape")
         names = value.get("columns", list(self._fields.names))
+        if self._fields.free and isinstance(names, list):
+            names = [str(name) for name in names]  # pandas numbers columns that have no name
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise violation((self._member, "columns"), "shape")
         if len(set(names)) != len(names):

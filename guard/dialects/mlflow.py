@@ -13,7 +13,7 @@ import orjson
 from guard.dialects.common import Instances
 from guard.dialects.delimited import Lines, is_csv
 from guard.dialects.layout import JsonForm, Members, told
-from guard.proxy.values import Answer, Form, Head, Message, Outcome, Problem, Spec
+from guard.proxy.values import Answer, Form, Head, Looks, Message, Outcome, Problem, Spec
 
 MEMBERS: Final = Members(
     {"dataframe_split": "split", "dataframe_records": "rows", "instances": "rows", "inputs": "either"},
@@ -35,6 +35,16 @@ class MLflow(Instances):
     """A Dialect. No answer says a version: `/version` is MLflow's own."""
 
     name = "mlflow"
+    looks = Looks(
+        "dataframe_records",
+        rows="instances",
+        beside=MEMBERS.envelope,
+        content=("application/json", "text/csv"),
+        notes=(
+            "Also read: `dataframe_split` (columns and data), `instances`, `inputs` (rows or columns); CSV with its names.",
+            "`NaN` is a missing value, and `params` reach the model.",
+        ),
+    )
     client_faults = frozenset((400, 413, 415, 422))
     away = frozenset((404, 502, 504))
 

@@ -19,7 +19,7 @@ from guard.dialects.oip_message import TensorMessage, opened, read_tensors, spli
 from guard.dialects.sse import Events, Heard, is_events
 from guard.dialects.tensors import Tensor, slices
 from guard.dialects.whole import Whole
-from guard.proxy.values import Answer, Form, Head, Headers, Listening, Message, Outcome, Problem, Said, Spec
+from guard.proxy.values import Answer, Form, Head, Headers, Listening, Looks, Message, Outcome, Problem, Said, Spec
 
 _METADATA: Final = re.compile(r"(/v2/models/[^/{}*]+)(?:/versions/[^/{}*]+)?/infer\Z")
 _VERSION: Final = re.compile(rb"/v2/models/[^/?]+/versions/([0-9]{1,20})(?=[/?]|\Z)")
@@ -39,6 +39,13 @@ class OpenInference(Common):
     """A Dialect."""
 
     name = "oip"
+    looks = Looks(
+        content=("application/json", "application/octet-stream"),
+        notes=(
+            "A shape of -1 is any length; where it stands first it counts the instances, which all tensors agree on.",
+            "Binary tensors, gzip and deflate are read. Shared memory is refused.",
+        ),
+    )
     tensors = True
     client_faults = frozenset((413, 415, 422))
     away = frozenset((404, 501, 502, 504))

@@ -41,6 +41,7 @@ class TensorMessage:
         self._tensors = tensors
         self._place = {tensor.name: index for index, tensor in enumerate(tensors)}
         self._json_length = 0
+        self._one = False  # nothing is declared, and its tensors do not count instances
         self._rows = spec.rows[1:] if spec.rows and spec.columns else ""
         self.count = self._counted()
         self.document: object = self._instances()
@@ -58,6 +59,9 @@ class TensorMessage:
             return 1
         count = next(iter(counts.values()))
         wrong = [Violation(pointer(("inputs", index, "shape")), "shape") for index, one in counts.items() if one != count]
+        if wrong and not self._spec.inputs:
+            self._one = True
+            return 1
         if wrong:
             raise Misspoken(*wrong)
         return count
@@ -88,7 +92,7 @@ class TensorMessage:
     def _whole(self, name: str) -> bool:
         """Declared without a batch: its first dimension is a number."""
         field = self._field(name)
-        return field is not None and bool(field.shape) and field.shape[0] != -1  # type: ignore[index]
+        return self._one or (field is not None and bool(field.shape) and field.shape[0] != -1)  # type: ignore[index]
 
     def _scalar(self, name: str) -> bool:
         field = self._field(name)

@@ -16,7 +16,7 @@ import orjson
 from guard.dialects.common import Common
 from guard.dialects.layout import pointer, referred, told, violation
 from guard.dialects.sse import Events, Heard, is_events
-from guard.proxy.values import Answer, Form, Head, Headers, Listening, Message, Outcome, Problem, Said, Spec
+from guard.proxy.values import Answer, Form, Head, Headers, Listening, Looks, Message, Outcome, Problem, Said, Spec
 
 KNOWN: Final = frozenset((
     "model", "messages", "prompt", "input", "stream", "stream_options", "n", "best_of", "max_tokens",
@@ -42,6 +42,12 @@ class OpenAI(Common):
     """A Dialect. Answers name the model."""
 
     name = "openai"
+    looks = Looks(
+        words=dict(
+            zip(VIRTUAL, ("/messages/*/role", "/messages/*/content", "/messages", "/messages", "/input"), strict=True)
+        ),
+        notes=("Members that the API documents reach the model, whether or not they are declared here.",),
+    )
     away = frozenset((404, 502, 504))
     management = (
         "/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/sleep", "/wake_up", "/reset_prefix_cache",

@@ -9,7 +9,7 @@ from typing import Any, Final
 from guard.dialects.common import Instances
 from guard.dialects.delimited import Lines, cell, cells, is_csv
 from guard.dialects.layout import JsonForm, Members
-from guard.proxy.values import Form, Head, Headers, Message, Said, Spec
+from guard.proxy.values import Form, Head, Headers, Looks, Message, Said, Spec
 
 MEMBERS: Final = Members({"instances": "rows"}, frozenset(("configuration",)))
 
@@ -21,6 +21,12 @@ class SageMaker(Instances):
     """
 
     name = "sagemaker"
+    looks = Looks(
+        "instances",
+        beside=MEMBERS.envelope,
+        content=("application/json", "text/csv"),
+        notes=("Also read: CSV without a line of names, its cells in the order of `columns`.",),
+    )
     management = ("/models", "/models/*")
     client_faults = frozenset((400, 406, 409, 413, 415, 422))
     away = frozenset((502, 504, 507))

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from guard.dialects.common import Common
 from guard.dialects.layout import UNDECLARED, error_member, pointer, referred, violation
-from guard.proxy.values import Form, Head, Headers, Listening, Message, Problem, Said, Spec, Usage
+from guard.proxy.values import Form, Head, Headers, Listening, Looks, Message, Problem, Said, Spec, Usage
 
 KNOWN: Final = frozenset((
     "inputs", "query", "texts", "parameters", "normalize", "truncate", "truncation_direction", "prompt_name",
@@ -32,6 +32,10 @@ class TextEmbeddings(Common):
     """A Dialect. Operators have no route here: a server has the one model that it was started with."""
 
     name = "tei"
+    looks = Looks(
+        words=dict.fromkeys(VIRTUAL, "/inputs"),
+        notes=("Members that the API documents reach the model, whether or not they are declared here.",),
+    )
     away = frozenset((404, 502, 504))
 
     def form(self, spec: Spec) -> Form:

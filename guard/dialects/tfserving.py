@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from guard.dialects.common import Instances
 from guard.dialects.layout import JsonForm, Members, error_member, violation
-from guard.proxy.values import Form, Headers, Problem, Said, Spec
+from guard.proxy.values import Form, Headers, Looks, Problem, Said, Spec
 
 MEMBERS: Final = Members(
     {"instances": "rows", "inputs": "either", "examples": "rows"}, frozenset(("signature_name", "context"))
@@ -21,6 +21,11 @@ class TensorFlowServing(Instances):
     """A Dialect. Statuses are gRPC's codes: what a graph refuses and what a client sent wrong are both 400."""
 
     name = "tfserving"
+    looks = Looks(
+        "instances",
+        beside=MEMBERS.envelope,
+        notes=("`inputs` may stand in place of `instances`: rows, or an object of columns. `NaN` is a missing value.",),
+    )
     client_faults = frozenset((400, 413, 415))
     away = frozenset((404, 412, 502, 504))
 

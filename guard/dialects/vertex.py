@@ -10,7 +10,7 @@ import orjson
 
 from guard.dialects.common import Instances
 from guard.dialects.layout import JsonForm, Members, told
-from guard.proxy.values import Form, Problem, Spec
+from guard.proxy.values import Form, Looks, Problem, Spec
 
 MEMBERS: Final = Members({"instances": "rows"}, frozenset(("parameters",)))
 WORDS: Final = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 422: "INVALID_ARGUMENT", 429: "RESOURCE_EXHAUSTED",
@@ -22,6 +22,7 @@ class Vertex(Instances):
     """A Dialect. The container is somebody's own program: its outcome is its status."""
 
     name = "vertex"
+    looks = Looks("instances", beside=MEMBERS.envelope, notes=("`parameters` reach the model.",))
     deployed = True
 
     def form(self, spec: Spec) -> Form:

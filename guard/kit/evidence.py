@@ -151,9 +151,11 @@ def stale(evidence: Evidence, loaded: Loaded, now: datetime) -> tuple[str, ...]:
     release = release_digest(loaded.policy.release)
     if evidence.release_digest != release:
         found.append("it is about another release")
+    if evidence.kind == "release":  # it speaks of the record alone, and a record does not age
+        return tuple(found)
     if evidence.policy_digest != loaded.digest:
         found.append("the policy has changed since")
-    if evidence.kind != "release" and now - evidence.at > MOST_AGE:
+    if now - evidence.at > MOST_AGE:
         found.append(f"it is {(now - evidence.at).days} days old, and {MOST_AGE.days} are allowed")
     return tuple(found)
 

@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from math import ceil, prod
+from typing import Any, Final
 
+from guard.kit import pattern
 from guard.kit.carry import Carried, layouts
-from guard.policy.fields import Shape
+from guard.policy import typed
+from guard.policy.fields import InputField, Shape
 from guard.policy.route import Route
+
+MOST_MORE: Final = 40
+"""Repetitions beyond the least that are tried, where a pattern has a field's least length beside it."""
 
 
 class NoExample(ValueError):  # noqa: N818
@@ -14,11 +20,16 @@ class NoExample(ValueError):  # noqa: N818
 
 
 def example(key: str, route: Route, wall: float) -> Carried:
-    """A request of one instance, as the route's dialect carries it. Raises NoExample for a pattern or a schema file."""
+    """A request of one instance, as the dialect carries it. Raises NoExample for a schema file, and some patterns."""
     if route.input is None or not route.inputs:
         raise NoExample("the route declares no fields")
-    found = {name: value(field, wall) for name, field in route.inputs.items() if field.required}
-    return layouts(key, route)[0].carry([found])
+    wanted = {name: field for name, field in route.inputs.items() if field.required or _leads(field)}
+    return layouts(key, route)[0].carry([{name: value(field, wall) for name, field in wanted.items()}])
+
+
+def _leads(field: InputField) -> bool:
+    """What leads to a field must be there, though the field itself be optional."""
+    return field.at is not None and field.at.count("/") > 1
 
 
 def value(field: Shape, wall: float) -> Any:
@@ -26,11 +37,11 @@ def value(field: Shape, wall: float) -> Any:
     if field.enum is not None:
         return field.enum[0]
     if field.pattern is not None:
-        raise NoExample("a pattern says what is refused, not what is meant")
+        return _matching(field, field.pattern)
     match field.type:
         case "integer" | "number":
             low = field.min if field.min is not None else min(0, field.max if field.max is not None else 0)
-            return int(low) if field.type == "integer" else low
+            return ceil(low) if field.type == "integer" else low
         case "string":
             return "x" * max(field.min_length or 0, 1)
         case "boolean":
@@ -46,12 +57,17 @@ def value(field: Shape, wall: float) -> Any:
             return {name: value(one, wall) for name, one in fields.items() if one.required}
 
 
+def _matching(field: Shape, asked: str) -> str:
+    for more in range(MOST_MORE):
+        found = pattern.written(asked, more)
+        if found is not None and not any(typed.breaches(found, field)):
+            return found
+    raise NoExample("a pattern says what is refused, not what is meant")
+
+
 def elements(field: Shape) -> int:
-    """How many elements an array has at least; of a tensor, as many as its shape says."""
+    """How many elements an array has at least, and one where it may; of a tensor, as many as its shape says."""
     shape: tuple[int, ...] | None = getattr(field, "shape", None)
     if shape is None:
-        return max(field.min_items or 0, 1)
-    count = 1
-    for dimension in shape[1:] if shape[0] == -1 else shape:
-        count *= max(dimension, 1)
-    return count
+        return max(field.min_items or 0, min(1, field.max_items if field.max_items is not None else 1))
+    return prod(max(size, 1) for size in (shape[1:] if shape[0] == -1 else shape))

@@ -6,6 +6,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from guard.policy.document import MAX_BYTES
+
 
 class NotAFile(OSError):  # noqa: N818 — it is one more way in which a file cannot be read
     """A pipe, a device, a folder: nothing that ends by itself."""
@@ -24,6 +26,11 @@ def read_at_most(path: Path, most: int) -> bytes:
     """The content, at most a byte more than `most`, which shows that there is more. Raises OSError."""
     with os.fdopen(open_regular(path), "rb") as file:
         return file.read(most + 1)
+
+
+def policy_file(path: Path) -> bytes:
+    """A Reader of the policy's loader that never waits, for files that somebody else may have put there."""
+    return read_at_most(path, MAX_BYTES)
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -53,6 +53,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "alert_at": "The share of the day's budget at which operators are told.",
     },
     "Disabled": {"status": "Of the answer.", "body": "JSON of any form.", "retry_after": "Told in Retry-After."},
+    "Earlier": {"version": "Its version.", "commit": "Of the code that made it."},
     "Evaluation": {
         "report": "File of the evaluation.",
         "digest": "Of that file.",
@@ -131,7 +132,6 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "model": "Its name.",
         "version": "Its version.",
         "commit": "Of the code that made it.",
-        "lockfile": "Digest of what it was made with.",
         "parts": "By kind: a file with its digest, `in_code` or `none`.",
         "contract": "Digest of the contract it was made for.",
         "configuration": "What it is run with.",
@@ -139,7 +139,6 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "approved_by": "Who let it out.",
         "approved_at": "When.",
         "pipeline": "What made it.",
-        "previous": "The release before.",
     },
     "ReleasePart": {"path": "Relative to release.yaml.", "digest": "Of its content."},
     "Route": {

@@ -1,8 +1,8 @@
 """What a policy may declare that has no effect yet in this version. `guard check` says so plainly.
 
-One table. Each line is a pattern (`*` is one key or index, a pattern covers everything below it) and half a sentence.
-A key leaves the table in the change that makes it act. Keys that only document (`description`, `meaning`, `derived`,
-`calibration`, `unit` of what is not a time) never act and are not listed.
+One table, empty while everything acts. Each line is a pattern (`*` is one key or index, a pattern covers everything below
+it) and half a sentence. A key leaves the table in the change that makes it act. Keys that only document (`description`,
+`meaning`, `derived`, `calibration`, `unit` of what is not a time) never act and are not listed.
 """
 
 from collections.abc import Iterator
@@ -13,15 +13,7 @@ from guard.policy.document import Items, Tree
 from guard.policy.errors import Path, Place
 from guard.policy.load import Loaded
 
-TABLE: Final[dict[str, str]] = {
-    "release.*": "answers and telemetry carry model, version and commit, the rest is not shown yet",
-    "targets.quality": "no evaluation is held against it yet",
-    "owners": "`guard export` names them in alerts, guard itself tells nobody yet",
-    "webhooks": "nobody is told yet",
-}
-
-_ACTIVE: Final = frozenset((("release", "model"), ("release", "version"), ("release", "commit"), ("release", "strict")))
-"""What acts already of what a line covers."""
+TABLE: Final[dict[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +34,7 @@ def inactive(loaded: Loaded) -> list[Inactive]:
     found: dict[str, list[Place]] = {}
     for path, place in _written(loaded.tree):
         pattern = next((pattern for pattern in TABLE if matches(pattern, path)), None)
-        if pattern is not None and path not in _ACTIVE:
+        if pattern is not None:
             found.setdefault(pattern, []).append(place)
     return [Inactive(pattern, why, tuple(found[pattern])) for pattern, why in TABLE.items() if pattern in found]
 

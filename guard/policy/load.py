@@ -11,20 +11,22 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from guard.policy.digests import contract_digest
 from guard.policy.document import MAX_BYTES, Text, Tree, parse, rooted
 from guard.policy.errors import Path as Pointer
 from guard.policy.errors import Place, PolicyError, PolicyInvalid, listed, nearest, shown
 from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Secret
-from guard.policy.models import Policy, Route
+from guard.policy.models import Policy, Release, Route
 from guard.policy.part import Part, find
 
 MAX_EXTENDS: Final = 8
+_Model = TypeVar("_Model", bound=Part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def load(path: str | Path, *, environ: Mapping[str, str], read: Reader = from_di
         tree = _extended(Path(path), files)
         _inline_release(tree, files)
         rooted(tree)
-        policy = _validated(tree)
+        policy = _validated(tree, Policy)
         schemas = _schemas(policy, tree, files)
     except PolicyInvalid as error:
         error.contents = files.contents
@@ -88,11 +90,18 @@ def load(path: str | Path, *, environ: Mapping[str, str], read: Reader = from_di
         policy=policy,
         digest=_digest(policy, schemas),
         contents=files.contents,
-        warnings=tuple(_warnings(policy, tree, environ)),
+        warnings=tuple(_warnings(policy, tree, environ, schemas)),
         environment=environ.get("GUARD_ENVIRONMENT", ""),
         schemas=schemas,
         tree=tree,
     )
+
+
+def load_release(path: Path, read: Reader = from_disk) -> Release:
+    """A release's own file. Raises PolicyInvalid with everything that is wrong."""
+    tree = parse(_Files(read).read(path, Place(str(path))), str(path))
+    rooted(tree)
+    return _validated(tree, Release)
 
 
 class _Files:
@@ -173,16 +182,16 @@ def _inline_release(tree: Tree, files: _Files) -> None:
     tree["release"] = parse(files.read(path, named.place, ("release",)), str(path))
 
 
-def _validated(tree: Tree) -> Policy:
+def _validated(tree: Tree, model: type[_Model]) -> _Model:
     errors: list[PolicyError] = []
     try:
-        policy = Policy.model_validate(tree, context=errors)
+        made = model.model_validate(tree, context=errors)
     except ValidationError as invalid:
         details = invalid.errors(include_url=False)
         raise PolicyInvalid([*errors, *(_translated(detail, tree) for detail in details if not _echo(detail))]) from None
     if errors:
         raise PolicyInvalid(errors)
-    return policy
+    return made
 
 
 def _echo(detail: ErrorDetails) -> bool:
@@ -271,8 +280,15 @@ def _digest(policy: Policy, schemas: Mapping[Path, bytes]) -> str:
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _warnings(policy: Policy, tree: Tree, environ: Mapping[str, str]) -> Iterator[PolicyError]:
+def _warnings(
+    policy: Policy, tree: Tree, environ: Mapping[str, str], schemas: Mapping[Path, bytes]
+) -> Iterator[PolicyError]:
     """What is allowed, and probably not meant."""
+    if policy.release is not None and policy.release.contract not in {None, contract_digest(policy, schemas)}:
+        pointer = ("release", "contract")
+        yield PolicyError(
+            find(tree, pointer)[0] or tree.place, pointer, "the routes have another contract than this release's"
+        )
     for path, secret in _secrets(policy):
         place = find(tree, path)[0] or tree.place
         if secret.env is not None and secret.env not in environ:

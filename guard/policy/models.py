@@ -4,6 +4,8 @@ Where DESIGN shows a value that can only be an example (`upstream.probe`, `priva
 `release`), the default is none: a probe of a path that the model server does not have would keep guard unready.
 """
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -22,6 +24,7 @@ from guard.policy.scalars import (
     File,
     Listener,
     LocalPath,
+    Misread,
     Name,
     Network,
     Number,
@@ -40,6 +43,9 @@ from guard.policy.scalars import (
 __all__ = ["Denied", "Passthrough", "Policy", "Route"]
 
 VERSION: Final = "guard/v1"
+FIRST: Final = "none"
+"""In place of the release before: there is none, and somebody says so."""
+_WEBHOOK: Final = re.compile(r"https?://[^/?#@\s]+(?:[/?][!\"$-~]*)?\Z")
 
 
 class ListenTls(Part):
@@ -116,6 +122,17 @@ class Evaluation(Part):
     metrics: dict[str, Number] = Field(default_factory=dict)
 
 
+class Earlier(Part):
+    """The release before, and where its record is kept."""
+
+    version: String
+    commit: String | None = None
+    digest: String | None = Field(default=None, description="Of what its record says.")
+    record: String | None = Field(default=None, description="Its record, from the folder of this one.")
+
+
+AnyFile = Annotated[Annotated[ReleasePart, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
+AnyEarlier = Annotated[Annotated[Earlier, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
 AnyPart = Annotated[
     Annotated[ReleasePart, Tag(MAPPING)] | Annotated[Literal["in_code", "none"], Tag(WORD)], Discriminator(is_word)
 ]
@@ -128,7 +145,7 @@ class Release(Part):
     model: String | None = None
     version: String
     commit: String | None = None
-    lockfile: String | None = None
+    lockfile: AnyFile | None = Field(default=None, description="A digest, or the file with its digest.")
     parts: dict[PartKind, AnyPart] = Field(default_factory=dict)
     contract: String | None = None
     configuration: dict[str, Value] = Field(default_factory=dict)
@@ -136,13 +153,20 @@ class Release(Part):
     approved_by: String | None = None
     approved_at: String | None = None
     pipeline: String | None = None
-    previous: String | None = None
+    previous: AnyEarlier | None = Field(default=None, description="A version, or where its record is; none: the first.")
     strict: Boolean = Field(default=False, description="A model server of another version closes the rung.")
 
     def finish(self, report: Report) -> Self:
         """Configuration has no declared types."""
         del report
         return self.but(configuration={key: typed.plain(value) for key, value in self.configuration.items()})
+
+    @property
+    def before(self) -> Earlier | None:
+        """The release before; None where none is named, or this is the first."""
+        if isinstance(self.previous, str):
+            return None if self.previous == FIRST else Earlier(version=self.previous)
+        return self.previous
 
 
 class Privacy(Part):
@@ -217,12 +241,37 @@ class Owners(Part):
     retraining: String | None = None
     incidents: Incidents | None = None
 
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Each role that somebody has, and who."""
+        for role in type(self).model_fields:
+            if (name := self.of(role)) is not None:
+                yield role, name
+
+    def of(self, role: str) -> str | None:
+        """Who has a role."""
+        found = getattr(self, role)
+        return found.team if isinstance(found, Incidents) else found
+
 
 class Webhook(Part):
     """Where alerts go."""
 
     url: Annotated[Annotated[Secret, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
     format: Literal["json", "alertmanager"] = "json"
+
+    @classmethod
+    def prepare(cls, data: Any, report: Report) -> Any:
+        """Refused without repeating it: a bare URL may be a secret."""
+        del report
+        if not isinstance(data, Tree):
+            raise Misread("a webhook is a mapping", "{url: https://HOST/PATH} or {url: {env: NAME}}")
+        return data
+
+    def finish(self, report: Report) -> Self:
+        """A URL that is no secret can be judged now; it is not repeated, as it may be one all the same."""
+        if isinstance(self.url, str) and not _WEBHOOK.match(self.url):
+            report(("url",), "not the URL of a webhook", "http:// or https:// with host and path, without user or fragment")
+        return self
 
 
 class Admin(Part):

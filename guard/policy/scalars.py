@@ -249,7 +249,9 @@ def integer(text: str) -> int | None:
     if _INTEGER.match(text):
         return int(text)
     exact = Decimal(text) if _FLOAT.match(text) else None
-    return int(exact) if exact is not None and exact % 1 == 0 and abs(exact) < Decimal(10) ** 40 else None
+    if exact is None or exact.copy_abs() >= Decimal(10) ** 40:
+        return None
+    return int(exact) if exact == exact.to_integral_value() else None
 
 
 def number(text: str) -> int | float | None:

@@ -49,7 +49,9 @@ class Targets:
         pool = self._pool(previous.url, previous.tls, age)
         target = self._target("previous", key, route, previous.url, pool, ceiling, previous)
         breaker = self._breaker("previous", key, route)
-        return Model(target, breaker, collect=collect, replay=route.input is not None, version=previous.version or "")
+        before = release.before if (release := self._policy.release) is not None else None
+        version = previous.version or (before.version if before is not None else "")
+        return Model(target, breaker, collect=collect, replay=route.input is not None, version=version)
 
     def probe(self) -> Target:
         """The model server, for whoever asks whether it is there."""

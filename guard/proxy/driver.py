@@ -178,9 +178,7 @@ class Exchange:
         """The body cannot be read to its end."""
         self.broken = code
         if not self.ended:
-            self._drop_call()
-            if self._waiting is not None:
-                self._answer(None, Refused(code))
+            self._fail(Refused(code))
 
     def _pump_body(self, link: Link) -> None:
         if self._body_sent:
@@ -189,6 +187,8 @@ class Exchange:
             link.send_body(self._take_body())
             self.client.budget.used -= self.held
             self.held = 0
+        if type(self._waiting) is Call:  # the model server's time begins when it has the whole; until then both must get on
+            self.client.alarm.set(monotonic() + self._waiting.target.attempt if self.body_done else self._idle_deadline())
         if self.body_done:
             self._body_sent = self.taken = True
             link.end_body()
@@ -230,8 +230,7 @@ class Exchange:
     def _place(self, call: Call) -> Failed | None:
         now = monotonic()
         pool: Pool = call.target.pool  # type: ignore[assignment]
-        link = None if self._replayed else pool.take(now)
-        if link is not None:
+        if (link := None if self._replayed else pool.take(now)) is not None:
             self._send(link, call)
         else:
             self.client.alarm.set(min(call.until, now + call.target.connect))
@@ -240,8 +239,7 @@ class Exchange:
 
     def dialled(self, dial: object, link: Link | None, reason: Reason | None) -> bool:
         """A connection is there, or cannot be had. False: it is not wanted any more."""
-        call = self._call
-        if dial is not self._dial or call is None:
+        if dial is not self._dial or (call := self._call) is None:
             return False
         self._dial = None
         reason = reason or call.target.closed
@@ -277,10 +275,9 @@ class Exchange:
         """The call broke."""
         if link is not self._link:
             return
-        call = self._call
         if type(self._waiting) is Relay:
             self._end_relay(reason)
-        elif call is not None:
+        elif (call := self._call) is not None:
             if reason == "reset" and call.replay and link.reused and not link.heard and not self._replayed:
                 self._replayed, self._link = True, None
                 self._place(call)
@@ -292,14 +289,15 @@ class Exchange:
         if link is self._link:
             self._pump_body(link)
 
-    def _fail(self, failure: Failed) -> None:
+    def _fail(self, failure: Failed | Refused | Gone) -> None:
+        """Cancel what is under way; the life hears of it if it waits."""
         self._drop_call()
         if self._waiting is not None:
             self._answer(None, failure)
 
     def _free_slot(self) -> None:
-        slot, self._slot = self._slot, None
-        if slot is not None:
+        if self._slot is not None:
+            slot, self._slot = self._slot, None
             slot.release()
 
     def _drop_call(self) -> None:
@@ -315,8 +313,7 @@ class Exchange:
     # ── Relay ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _begin_relay(self, relay: Relay) -> None:
-        link = self._link
-        self._waiting = relay
+        self._waiting, link = relay, self._link
         if link is None:  # lost between its head and this command
             self._end_relay("reset")
             return
@@ -378,9 +375,7 @@ class Exchange:
         if not self.ended:
             if self._turn is not None and self._call is not None:  # what was never sent says nothing of the target
                 self._call.ticket.settle(Settlement.IGNORED, monotonic())
-            self._drop_call()
-            if self._waiting is not None:
-                self._answer(None, Gone(cause))
+            self._fail(Gone(cause))
 
     def cut(self) -> bool:
         """End a relayed answer whose source operators do not allow any more."""
@@ -391,11 +386,15 @@ class Exchange:
 
     def expire(self) -> None:
         """The alarm of the outstanding command rang."""
-        waiting = self._waiting
+        waiting, link = self._waiting, self._link
         if type(waiting) is Body:
             self._answer(None, Refused("request_timeout"))
         elif type(waiting) is Relay:
             self._end_relay("timeout")
+        elif self._turn is not None:
+            self._fail(Failed("overloaded", sent=False, retry_after=1.0))
+        elif link is None:
+            self._fail(Failed("connect", sent=False))
         elif type(waiting) is Call:
-            queued = Failed("overloaded", sent=False, retry_after=1.0) if self._turn is not None else None
-            self._fail(queued or (Failed("timeout") if self._link is not None else Failed("connect", sent=False)))
+            client_is_late = waiting.body is STREAM and not (self._body_sent or link.paused)
+            self._fail(Refused("request_timeout") if client_is_late else Failed("timeout"))

@@ -137,7 +137,7 @@ POLICY_INFO: Final = Instrument(
 )  # fmt: skip
 MODEL_INFO: Final = Instrument(
     "guard.model.info", "gauge", "{info}", "1, with the release that the policy names.",
-    ("guard.model", "guard.model.version", "vcs.ref.head.revision"),
+    ("guard.model", "guard.model.version", "vcs.ref.head.revision", "guard.release.digest"),
 )  # fmt: skip
 MODEL_SERVED: Final = Instrument(
     "guard.model.served", "gauge", "{info}", "1, with the version that a model server named last.",
@@ -164,8 +164,12 @@ CACHE: Final = Instrument("guard.cache.size", "gauge", "By", "Bytes of the cache
 LOOP_LAG: Final = Instrument(
     "guard.loop.lag", "histogram", "s", "How late the event loop comes to a timer: what everything waits.", (), SECONDS
 )
+ALERTS: Final = Instrument(
+    "guard.alerts", "counter", "{alert}", "Notices of incidents that a webhook took, repetitions included.",
+    ("guard.incident", "guard.format"),
+)  # fmt: skip
 DROPPED: Final = Instrument(
-    "guard.telemetry.dropped", "counter", "{item}", "Spans, log lines and metric exports that were given up, and why.",
+    "guard.telemetry.dropped", "counter", "{item}", "Spans, log lines, metric exports and alerts given up, and why.",
     ("guard.signal", "guard.reason"),
 )  # fmt: skip
 CRASHES: Final = Instrument(

@@ -59,6 +59,13 @@ def test_rows_have_one_answer_each() -> None:
         assert isinstance(contract.judge(shape, 1), Deny)
 
 
+def test_a_list_of_an_optional_output_need_not_be_there() -> None:
+    contract = output_of("input: {a: {type: integer}}\noutput: {x: {type: integer, at: /x/*, required: false}}")
+    for body in (b"{}", b'{"x":null}', b'{"x":[1,2]}'):
+        assert isinstance(contract.judge(body, 2), Allow)
+    assert said(contract.judge(b'{"x":[1]}', 2)) == ["/x items"]
+
+
 def test_our_own_answers_leave_the_models_outputs_null() -> None:
     one, many = output_of(ONE), output_of(MANY)
     assert one.build([{"label": "no_"}]) == {"label": "no_", "score": None, "note": None}

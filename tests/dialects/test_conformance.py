@@ -44,6 +44,19 @@ def headers_of(layout: Layout, body: bytes) -> Any:
     ]
 
 
+@pytest.mark.parametrize(
+    ("dialect", "headers", "body"),
+    [
+        *((one, JSON, b'{"instances":[[5.1,3.5],[6.3,3.3]]}') for one in ("kserve-v1", "tfserving", "vertex", "mlflow", "sagemaker")),
+        ("kserve-v1", JSON, b'{"instances":["a","b"],"parameters":{"k":1}}'),
+        ("mlflow", JSON, b'{"dataframe_split":{"columns":[0,1],"data":[[5.1,3.5]]}}'),
+        ("sagemaker", CSV, b"5.1,3.5\n6.3,3.3\n"),
+    ],
+)  # fmt: skip
+def test_where_nothing_is_declared_instances_may_be_anything(dialect: str, headers: Any, body: bytes) -> None:
+    assert forwarded(ask(compiled(f"dialect: {dialect}"), headers, body))[1] == body
+
+
 def test_every_dialect_of_the_registry_is_held() -> None:
     assert {one.dialect for one in (*LAYOUTS, *SINGLES)} == set(DIALECTS)
 

@@ -57,9 +57,10 @@ def test_stale_by_policy_release_and_age(tmp_path: Path) -> None:
     assert stale(again, same, NOW + timedelta(days=31)) == ("it is 31 days old, and 30 are allowed",)
 
 
-def test_a_release_does_not_age(tmp_path: Path) -> None:
-    path, loaded = policy(tmp_path)
+def test_a_release_does_not_age_and_outlives_a_change_of_the_policy(tmp_path: Path) -> None:
+    path, loaded = policy(tmp_path, RELEASE)
     keep(path, document(loaded, "release", {}, passed=True, at=NOW))
+    _, loaded = policy(tmp_path, RELEASE + "drain: 6s\n")
     later = NOW + timedelta(days=900)
     again = read(path, "release", service="credit-risk", now=later)
     assert isinstance(again, Evidence)

@@ -121,7 +121,7 @@ def test_what_the_reference_policy_means():
         "reference-schema.json",
     ]
     assert policy.drain == 5.0
-    assert [warning.pointer for warning in loaded.warnings] == ["admin.tokens"]
+    assert [warning.pointer for warning in loaded.warnings] == ["release.contract", "admin.tokens"]
 
 
 DEFAULTS = {  # DESIGN §9, as shown there
@@ -269,6 +269,7 @@ def test_a_field_that_is_refused(errors, field, message):
         ("{type: string, default: 'null'}", "default", "null"),
         ("{type: string, nullable: true, default: null}", "default", None),
         ("{type: integer, default: 34.0}", "default", 34),
+        ("{type: integer, default: 1e+28}", "default", 10**28),
         ("{type: integer, default: 12345678901234567890}", "default", 12345678901234567890),
         ("{type: number, default: 1e3}", "default", 1000.0),
         ("{type: boolean, default: true}", "default", True),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guard.proxy.back import MOST_HEADERS, MOST_INTERIM
-from guard.proxy.values import Allow, Answer, Outcome
+from guard.proxy.values import Allow, Answer, Outcome, Settlement
 from tests.proxy.scene import Fixed, Tongue
 from tests.proxy.stand import OK, answering, post, read_request, run, standing
 
@@ -313,6 +313,35 @@ def test_deadlines_of_the_attempt_and_of_an_idle_stream(loop: str) -> None:
         assert head(ask(loop, script, paths={"/p": {"attempt": 0.1}})[0]) == (503, b"timeout", b"timeout")
     answer = ask(loop, silent, paths={"/p": {"collect": 0, "idle": 0.1}})
     assert b"content-length: 9" in answer[0] if answer[0] else True
+
+
+@LOOPS
+def test_the_time_of_an_attempt_begins_when_a_streamed_body_is_whole(loop: str) -> None:
+    """A long upload is no slow model server; an upload that stands still is the client's fault."""
+
+    async def whole(reader: Any, writer: Any) -> None:
+        await read_request(reader)
+        writer.write(OK)
+
+    async def upload(stand: Any, pieces: int) -> bytes:
+        reader, writer = await stand.connect()
+        writer.write(b"POST /p HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 20\r\n\r\n")
+        for _ in range(pieces):
+            writer.write(b"x")
+            await asyncio.sleep(0.02)
+        answer: bytes = await reader.read()
+        writer.close()
+        return answer
+
+    async def main() -> None:
+        options = {"buffered": False, "attempt": 0.1, "idle": 0.3}
+        async with standing(whole, paths={"/p": options}) as stand:
+            assert (await upload(stand, 20)).startswith(b"HTTP/1.1 200")
+            assert (await upload(stand, 5)).startswith(b"HTTP/1.1 408")
+            await stand.settled()
+            assert stand.models[0].breaker.counts[Settlement.FAILURE] == 0
+
+    run(main, loop)
 
 
 @LOOPS

@@ -9,21 +9,16 @@ from typing import assert_never
 from guard.kit.privacy.forms import kept_text
 from guard.kit.privacy.values import Body, Note, Owner, Recipient
 from guard.policy.fields import SchemaFile
-from guard.policy.models import Passthrough, Policy
+from guard.policy.models import Passthrough, Policy, Webhook
 from guard.policy.route import AnyRoute, Route
 from guard.policy.telling import MOST_ROWS
 from guard.privacy.fence import MOST_CHARACTERS, MOST_ITEMS
 
-_ROLES = ("model_quality", "serving", "data_freshness", "approvals", "retraining")
-
 
 def owners(policy: Policy) -> Iterator[Owner]:
     """Who is declared to answer for what."""
-    for role in _ROLES:
-        if (name := getattr(policy.owners, role)) is not None:
-            yield Owner(role.replace("_", " "), name)
-    if policy.owners.incidents is not None:
-        yield Owner("incidents", policy.owners.incidents.team)
+    for role, name in policy.owners.named():
+        yield Owner(role.replace("_", " "), name)
 
 
 def recipients(policy: Policy) -> Iterator[Recipient]:
@@ -41,9 +36,19 @@ def recipients(policy: Policy) -> Iterator[Recipient]:
     yield Recipient("reader of standard error", None, (), "the log")
     if policy.telemetry.prometheus:
         yield Recipient("scraper of `/metrics`", str(policy.listen.ops), (), "metrics")
+    for hook in policy.webhooks:
+        gets = "notices of incidents: words of guard, the policy and operators, the model's version; nothing of a client"
+        yield Recipient("webhook", _webhook(hook), (), gets)
     yield Recipient(
         "OTLP endpoints", None, (), "metrics, traces and log, if `OTEL_*` variables of the environment name them"
     )
+
+
+def _webhook(hook: Webhook) -> str:
+    """Where it is, without what may be a secret: of a URL its host."""
+    if isinstance(hook.url, str):
+        return "/".join(hook.url.split("/")[:3])
+    return hook.url.env or str(hook.url.file)
 
 
 # ── one route ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,35 +1,25 @@
 """The rows of a route: every declared field and output, and every part of one, in the policy's order."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from guard.contract.fields import join, split
 from guard.kit.privacy import forms
 from guard.kit.privacy.forms import Answered, Around, Field
-from guard.kit.privacy.values import Form, Input, Output, Said, Value
-from guard.policy.fields import InputField, Shape
-from guard.policy.route import Route
+from guard.kit.privacy.values import Form, Input, Output, Value
+from guard.kit.shapes import Inside, parts
+from guard.kit.wire import wire
 from guard.privacy.sensitivity import LEVELS, Sensitivity
 
 SENSITIVE: Final[tuple[Sensitivity, ...]] = LEVELS[LEVELS.index("personal") :]
 """Personal and above."""
 
 
-class Inside(NamedTuple):
-    """A shape somewhere in a field: its dotted name, the way to it, and the sensitivity that holds for it."""
-
-    name: str
-    shape: Shape
-    way: tuple[str, ...]
-    sensitivity: Sensitivity
-    said: Said
-
-
 def inputs(around: Around) -> Iterator[Input]:
     """Every field that clients send."""
-    route = around.route
+    route, laid = around.route, wire(around.key, around.route)
     for name, top in route.inputs.items():
-        base = _place(name, top, route)
+        base = laid.place(name, top)
         for one in parts(name, top):
             field = Field(name, top, one.shape)
             sent = forms.model(field, around)
@@ -59,33 +49,6 @@ def outputs(around: Around) -> Iterator[Output]:
                 metric=forms.measured(output, around),
                 cache=forms.cached_output(around),
             )
-
-
-def parts(name: str, top: Shape) -> Iterator[Inside]:
-    """A field, then what is inside it. A part without a sensitivity of its own has that of what holds it."""
-    declared = top.given("sensitivity")
-    yield from _parts(Inside(name, top, (), top.sensitivity, "declared" if declared else "default"))
-
-
-def _parts(one: Inside) -> Iterator[Inside]:
-    yield one
-    below = [(f"{one.name}.{name}", shape, name) for name, shape in (one.shape.fields or {}).items()]
-    if one.shape.items is not None:
-        below.append((f"{one.name}[]", one.shape.items, "*"))
-    for name, shape, step in below:
-        if shape.given("sensitivity"):
-            found: tuple[Sensitivity, Said] = (shape.sensitivity, "declared")
-        else:
-            found = (one.sensitivity, "default" if one.said == "default" else "inherited")
-        yield from _parts(Inside(name, shape, (*one.way, step), *found))
-
-
-def _place(name: str, field: InputField, route: Route) -> tuple[str, ...] | None:
-    """Reference tokens of where a field stands in a body; None where a positional row has no column for it."""
-    base = (*split(route.rows), "*") if route.rows is not None else ()
-    if route.columns is not None:
-        return (*base, str(route.columns.index(name))) if name in route.columns else None
-    return (*base, *(split(field.at) if field.at is not None else (name,)))
 
 
 def _value(one: Inside, base: Sequence[str] | None, *, derived: bool) -> Value:

@@ -26,6 +26,7 @@ _TEXTS: Final = frozenset({"string", "timestamp"})
 class Around:
     """What decides the forms besides the field itself."""
 
+    key: str
     route: Route
     hash_key: bool
     traces: bool

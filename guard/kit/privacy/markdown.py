@@ -1,41 +1,20 @@
-"""Report → Markdown (GitHub's, for its tables), safe whatever the policy's authors wrote.
+"""Report → Markdown."""
 
-What they wrote becomes a code span where every character of it is harmless there, and is escaped character by character
-elsewhere; what cannot be seen, line ends and characters that turn the writing direction among it, is shown as its number.
-"""
-
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from guard.kit.markdown import NONE, code, prose, section, table
 from guard.kit.privacy.values import Finding, Form, Input, Note, Output, Report, RouteReport, Value
 
-_HARMLESS: Final = re.compile(r"[\w.,:;/*+=@?!#%()\[\]{}'\"~^$€-]+(?: [\w.,:;/*+=@?!#%()\[\]{}'\"~^$€-]+)*\Z")
-"""In a code span, also in a cell of a table: no backtick, bar, backslash, angle or ampersand, no space at an end."""
-_ESCAPES: Final = str.maketrans({one: f"\\{one}" for one in "*_[]~#!"} | {one: f"&#{ord(one)};" for one in "\\`|<>&$@"})
-_STRUCTURE: Final = re.compile(r"(?i)(?<=www)\.|:(?=//)|\A[-+=]|(?<=\A\d)[.)]|(?<=\d)[.)](?= )")
-"""What would make a link of a bare address, or a list of a line that begins so."""
 _TEXTS: Final = {"free": "free text", "pattern": "pattern", "enum": "one of a list"}
 _FROM: Final = {"declared": "", "inherited": " (of its field)", "default": " (default)"}
 _VALUE: Final = ("Place", "Type", "Sensitivity", "Origin")
 _TOLD: Final = ("Log (sampled)", "Trace", "Metric", "Cache")
-NONE: Final = "–"
 
 
 def markdown(report: Report) -> str:
     """The whole page."""
     return "\n".join(_page(report)) + "\n"
-
-
-def code(text: str) -> str:
-    """A name, where it reads best."""
-    return f"`{text}`" if _HARMLESS.match(text) else prose(text)
-
-
-def prose(text: str) -> str:
-    """Words of somebody else, on one line."""
-    seen = "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in text)
-    return _STRUCTURE.sub(lambda found: f"&#{ord(found[0])};", seen.translate(_ESCAPES)) or NONE
 
 
 def _page(report: Report) -> Iterator[str]:
@@ -47,20 +26,20 @@ def _page(report: Report) -> Iterator[str]:
     yield f"- policy: {code(report.digest)}"
     yield from (f"- {owner.role}: {prose(owner.name)}" for owner in report.owners)
     yield from _summary(report)
-    yield from _section("For review", [_finding(one) for one in report.review], "Nothing was found to question.")
+    yield from section("For review", [_finding(one) for one in report.review], "Nothing was found to question.")
     yield from _recipients(report)
     for route in report.routes:
         yield from _route(route)
-    yield from _section("The request itself", map(_note, report.request))
-    yield from _section("Log, traces and metrics", map(_note, report.telemetry))
-    yield from _section("What is kept", map(_note, report.kept))
+    yield from section("The request itself", map(_note, report.request))
+    yield from section("Log, traces and metrics", map(_note, report.telemetry))
+    yield from section("What is kept", map(_note, report.kept))
     if report.inactive:
-        yield from _section("Declared, without effect in this version", map(_note, report.inactive))
+        yield from section("Declared, without effect in this version", map(_note, report.inactive))
 
 
 def _summary(report: Report) -> Iterator[str]:
     yield from ("", "## Summary", "")
-    yield from _table(
+    yield from table(
         ("Sensitivity", "Fields", "reach a model", "in sampled log lines", "Outputs", "in sampled log lines"),
         (
             (one.sensitivity, *map(str, (one.inputs, one.inputs_sent, one.inputs_logged, one.outputs, one.outputs_logged)))
@@ -69,13 +48,13 @@ def _summary(report: Report) -> Iterator[str]:
     )
     reached = [f"{code(one.route)}: {code(one.field)}, {one.sensitivity}: {one.form.text}" for one in report.sensitive]
     title = "### Personal and above, reaching a model"
-    yield from _section(title, reached, "No field that is declared personal or above.")
+    yield from section(title, reached, "No field that is declared personal or above.")
 
 
 def _recipients(report: Report) -> Iterator[str]:
     yield from ("", "## Who receives what", "")
     everywhere = max((len(one.routes) for one in report.recipients), default=0)
-    yield from _table(
+    yield from table(
         ("Who", "Where", "Routes", "What"),
         (
             (
@@ -100,10 +79,10 @@ def _route(route: RouteReport) -> Iterator[str]:
     if route.inputs:
         to = "Model and previous model" if route.inputs[0].previous is not None else "Model"
         yield from ("", "### Fields", "")
-        yield from _table(("Field", *_VALUE, "Required", to, *_TOLD), map(_input, route.inputs))
+        yield from table(("Field", *_VALUE, "Required", to, *_TOLD), map(_input, route.inputs))
     if route.outputs:
         yield from ("", "### Outputs", "")
-        yield from _table(("Output", *_VALUE, "Meaning", "Client", *_TOLD), map(_output, route.outputs))
+        yield from table(("Output", *_VALUE, "Meaning", "Client", *_TOLD), map(_output, route.outputs))
 
 
 def _input(row: Input) -> Sequence[str]:
@@ -137,15 +116,3 @@ def _finding(one: Finding) -> str:
 
 def _note(note: Note) -> str:
     return f"{note.text}: {', '.join(map(code, note.values))}" if note.values else note.text
-
-
-def _section(title: str, items: Iterable[str], empty: str = "") -> Iterator[str]:
-    yield from ("", title if title.startswith("#") else f"## {title}", "")
-    listed = [f"- {item}" for item in items]
-    yield from listed or [empty]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'|'.join('---' for _ in head)}|"
-    yield from (f"| {' | '.join(row)} |" for row in rows)

@@ -43,7 +43,7 @@ def _route(key: str, route: AnyRoute, policy: Policy) -> RouteReport:
         return RouteReport(key, body, None, (), notes)
     if isinstance(route, Passthrough):
         return RouteReport(key, body, None, ("model", "disabled"), notes)
-    around = Around(route, policy.privacy.hash_key is not None, policy.privacy.traces != "off")
+    around = Around(key, route, policy.privacy.hash_key is not None, policy.privacy.traces != "off")
     below = [name for name in RUNGS if name == "disabled" or getattr(route.fallback, name) is not None]
     return RouteReport(
         route=key,

@@ -26,7 +26,7 @@ def findings(policy: Policy, report: RouteReport) -> Iterator[Finding]:
             text = "Requests and answers pass unread. Is it known what they hold, and that the model server may have it?"
             yield Finding("passthrough", report.route, (), text)
         return
-    around = Around(declared, policy.privacy.hash_key is not None, policy.privacy.traces != "off")
+    around = Around(report.route, declared, policy.privacy.hash_key is not None, policy.privacy.traces != "off")
     for doubts in DOUBTS:
         for code, fields, text in doubts(around, report):
             if named := tuple(dict.fromkeys(fields)):

@@ -7,6 +7,7 @@ own (`name`, `meaning`, `values` …), so that a writer knows what to escape.
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from guard.kit.shapes import Said
 from guard.privacy.sensitivity import Sensitivity
 from guard.privacy.treatment import Treatment
 
@@ -26,8 +27,6 @@ Kind: TypeAlias = Literal[
     "digest",
     "kept",
 ]
-Said: TypeAlias = Literal["declared", "inherited", "default"]
-"""Where a sensitivity comes from: its own key, the field it is a part of, or nowhere."""
 Body: TypeAlias = Literal["fields", "schema", "opaque", "undeclared", "passthrough", "denied"]
 """What guard knows of a route's requests."""
 Code: TypeAlias = Literal[

@@ -41,6 +41,7 @@ def started(policy: Path, loaded: Loaded, upstream: str | None, where: Where, fo
         *(["--upstream", upstream] if upstream is not None else []),
     ]  # fmt: skip
     environ = {name: value for name, value in where.environ.items() if not name.startswith(("OTEL_", "GUARD_LISTEN"))}
+    environ["GUARD_WEBHOOKS"] = "off"  # a drill pages nobody
     tls, admin = loaded.policy.listen.tls, loaded.policy.admin.tls
     ca = where.ca or (admin.cert.path if admin is not None else None)
     with running(command, port, folder / "guard.log", environ=environ) as process:

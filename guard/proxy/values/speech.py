@@ -132,10 +132,22 @@ class Spec:
     is_json: Callable[[Head], bool]
 
 
+class Looks(NamedTuple):
+    """How requests look, for people and for descriptions of an API; what reads them is the form."""
+
+    member: str = ""  # of the body, which holds the instances; empty: they have no member of their own
+    rows: str = ""  # the same, where an instance is a list of values; empty: as `member`
+    beside: frozenset[str] = frozenset()  # members of the body in which fields may stand beside the instances
+    words: Mapping[str, str] = {}  # what a contract may declare and no request has, and where it is taken from
+    content: tuple[str, ...] = ("application/json",)
+    notes: tuple[str, ...] = ()  # sentences, in which backticks mark code
+
+
 class Dialect(Protocol):
     """How a family of model servers speaks."""
 
     name: str
+    looks: Looks
     tensors: bool  # fields may have a shape and a datatype, and one of them be made of columns
     deployed: bool  # the platform names the version in the environment (AIP_DEPLOYED_MODEL_ID)
 

@@ -1,0 +1,94 @@
+"""The sink that sees a contract storm: a share of a route's requests that break the contract, which is no longer chance.
+
+Two windows, as the SRE Workbook (ch. 5, "Multiwindow, Multi-Burn-Rate Alerts") has them: the long one says that it matters,
+the short one that it still goes on, so that an alert ends soon after its cause. 10 % is a burn rate of 10 against a goal
+of 99 % good requests, which spends a month's budget in three days. It ends at half of that in the short window, or when
+nothing is asked any more. Below fifty requests a share says nothing.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from guard.proxy.values import Record
+
+BUCKET: Final = 10.0
+LONG: Final = 30
+"""Buckets: five minutes."""
+SHORT: Final = 6
+"""One minute."""
+SHARE: Final = 0.10
+OVER: Final = 0.05
+LEAST: Final = 50
+MOST_CAUSES: Final = 64
+
+
+class Storm(NamedTuple):
+    """What is seen of a route in a window."""
+
+    share: float
+    requests: int
+    field: str
+    code: str
+
+
+class _Bucket:
+    __slots__ = ("broken", "causes", "number", "requests")
+
+    def __init__(self, number: int) -> None:
+        self.number, self.requests, self.broken = number, 0, 0
+        self.causes: Counter[tuple[str, str]] = Counter()
+
+
+class Storms:
+    """A Sink. Requests are counted by route; what breaks the contract is a declared field and a code."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, list[_Bucket]] = {}
+        self._raging: set[str] = set()
+
+    def record(self, record: Record) -> None:
+        """Count it, if its contract was looked at."""
+        matched = record.matched
+        if matched is None or not matched.judges or (record.code and record.code != "contract"):
+            return
+        number = int(record.ended_at / BUCKET)
+        buckets = self._routes.setdefault(matched.key, [])
+        if not buckets or buckets[-1].number < number:
+            buckets.append(_Bucket(number))
+            del buckets[:-LONG]
+        bucket = buckets[-1]
+        bucket.requests += 1
+        if record.violations:
+            bucket.broken += 1
+            first = record.violations[0]
+            cause = (first.field or matched.field_of(first.pointer, False), first.code)
+            if cause in bucket.causes or len(bucket.causes) < MOST_CAUSES:
+                bucket.causes[cause] += 1
+
+    def look(self, now: float) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The events that are due: (name, fields)."""
+        for route, buckets in self._routes.items():
+            number = int(now / BUCKET)
+            short, long = _seen(buckets, number - SHORT), _seen(buckets, number - LONG)
+            if route in self._raging:
+                if short.share < OVER:
+                    self._raging.discard(route)
+                    yield "contract_storm_over", {"route": route}
+            elif long.requests >= LEAST and long.share >= SHARE and short.share >= SHARE:
+                self._raging.add(route)
+                yield "contract_storm", {"route": route, **long._asdict(), "share": round(long.share, 4)}
+
+    def keep(self, routes: frozenset[str]) -> None:
+        """Forget routes that the policy does not name any more."""
+        for route in [route for route in self._routes if route not in routes]:
+            del self._routes[route]
+            self._raging.discard(route)
+
+
+def _seen(buckets: list[_Bucket], after: int) -> Storm:
+    counted = [one for one in buckets if one.number > after]
+    requests, broken = sum(one.requests for one in counted), sum(one.broken for one in counted)
+    causes = sum((one.causes for one in counted), Counter[tuple[str, str]]())
+    field, code = max(causes, key=causes.__getitem__) if causes else ("", "")
+    return Storm(broken / requests if requests else 0.0, requests, field, code)

@@ -1,0 +1,15 @@
+"""`guard checklist`: what is missing before a launch, in nine sections, each item with its evidence and how to fix it.
+
+values     item, section, and the facts that sections are made of
+words      how evidence and fixes are said
+gather     the facts: policy, evidence files, pipelines, a live guard (the only place that reads anything)
+live       the ops page of a guard that runs, and its status
+pages      a page read within bounds
+pipelines  what the repository's CI runs
+
+release_record … next_release   a section each: pure, facts → items, all of the same shape
+registry   the nine, in their order
+
+table, markdown, junit, document   forms of the result
+run        the command
+"""

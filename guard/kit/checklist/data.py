@@ -1,0 +1,103 @@
+"""3. Data boundaries: what is sensitive is declared, nothing sensitive leaves, no more is taken than is needed."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from guard.kit.checklist.values import Facts, Item, Part
+from guard.kit.checklist.words import field, judged, policy, some
+from guard.kit.privacy.fields import SENSITIVE
+from guard.kit.privacy.values import Finding, Input, Output, RouteReport
+from guard.policy.route import Route
+
+_LEAVES: Final[Mapping[str, str]] = {
+    "free_text": "`detect` on each, such as `detect: [email, phone, card, iban]`, or `send: false`",
+    "output_text": "a `sensitivity` above internal on each, or `treatment: drop`",
+    "hash_without_key": "a key: `privacy: {hash_key: {env: GUARD_HASH_KEY}}`",
+    "hashed_secret": "no `treatment` on each",
+    "treatment_ignored": "the `treatment` on the whole field, and none on its parts",
+    "age_measured": "no `freshness` on each, or a `sensitivity` up to internal",
+    "cached_sensitive": "no `cached` rung on the route, or `scope: [authorization]`",
+    "cache_key": "no `key` in the route's `cached`",
+}
+"""Doubts of the privacy report about what leaves, and what settles each."""
+_TAKES: Final[Mapping[str, str]] = {
+    "undeclared_pass": "`undeclared: strip` on the route",
+    "observe": "`enforcement: enforce` on the route",
+    "schema": "fields in place of the schema file",
+    "unread": "`input` or `content` on the route",
+    "passthrough": "a contract for the route, or the word `denied`",
+}
+"""Doubts about what is taken."""
+
+
+def _items(facts: Facts) -> Iterator[Item]:
+    yield _sensitivity(facts)
+    yield _leaves(facts)
+    yield _doubts(facts, "data.minimised", _TAKES, _minimised(facts))
+    tokens = facts.loaded.policy.admin.tokens
+    fix = "run `guard token NAME --role viewer >> tokens` for each person, and " + policy(
+        facts, admin={"tokens": {"file": "tokens"}}
+    )
+    nobody = [] if tokens is not None else ["nobody is named who may inspect: one token for everybody is made at the start"]
+    where = (tokens.env or str(tokens.file)) if tokens is not None else ""
+    yield judged("data.inspection", nobody, f"named tokens, from {where}", fix, "warn")
+
+
+def _findings(facts: Facts) -> Iterator[Finding]:
+    """What has no body has nothing to question."""
+    return (one for one in facts.privacy.review if one.code != "passthrough" or not one.route.startswith(("GET ", "HEAD ")))
+
+
+def _sensitivity(facts: Facts) -> Item:
+    found = [one for one in _findings(facts) if one.code == "sensitivity_default"]
+    names = [name for one in found for name in one.fields]
+    fix = ""
+    if found:
+        route = found[0].route
+        fix = field(facts, route, _top(facts, route, names[0]), sensitivity="internal") + ", or higher, and so for each"
+    return judged("data.sensitivity", names, "every field says how sensitive it is", fix, why="no sensitivity declared")
+
+
+def _top(facts: Facts, route: str, name: str) -> tuple[str, str]:
+    """The whole field that a name of the report is of; what is inside takes its level from there."""
+    declared = facts.loaded.policy.routes[route]
+    assert isinstance(declared, Route)
+    for side, fields in (("input", declared.inputs), ("output", declared.outputs)):
+        for key in sorted(fields, key=len, reverse=True):
+            if name == key or name.startswith((f"{key}.", f"{key}[")):
+                return side, key
+    return "input", name
+
+
+def _leaves(facts: Facts) -> Item:
+    told = [
+        row.value.name
+        for route in facts.privacy.routes
+        for row in _rows(route)
+        if row.value.sensitivity in SENSITIVE and row.log.kind in {"value", "client_bytes"}
+    ]
+    if told:
+        return Item("data.leaves", "fail", f"in the log as they are: {some(told)}", "`log: false` on each")
+    return _doubts(facts, "data.leaves", _LEAVES, "nothing personal or above is in log, trace or metric as it is")
+
+
+def _rows(route: RouteReport) -> tuple[Input | Output, ...]:
+    return (*route.inputs, *route.outputs)
+
+
+def _doubts(facts: Facts, item: str, settled_by: Mapping[str, str], good: str) -> Item:
+    found = [one for one in _findings(facts) if one.code in settled_by]
+    wrong = [f"{one.route}{': ' + some(one.fields) if one.fields else ''} ({one.code})" for one in found]
+    ways = dict.fromkeys(settled_by[one.code] for one in found)
+    fix = f"in {facts.name}: {'; '.join(ways)}; `guard privacy {facts.name}` says more"
+    return judged(item, wrong, good, fix, "warn")
+
+
+def _minimised(facts: Facts) -> str:
+    sent = [one for one in facts.privacy.sensitive if one.form.kind != "never"]
+    kept = [row.value.name for route in facts.privacy.routes for row in route.inputs if row.model.kind == "never"]
+    withheld = f"; never sent: {some(kept)}" if kept else ""
+    return f"nothing undeclared reaches the model; {len(sent)} fields personal or above do{withheld}"
+
+
+SECTION = Part("data", "Data boundaries", _items)

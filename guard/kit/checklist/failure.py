@@ -1,0 +1,125 @@
+"""7. Failure: somebody answers without the model, that was tried, there is a way back, and people know what to do."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from guard.kit.checklist.values import Facts, Item, Part
+from guard.kit.checklist.words import field, fresh, judged, named, policy, release
+from guard.kit.evidence import Evidence
+from guard.policy.errors import listed
+from guard.policy.models import FIRST
+from guard.policy.route import Route
+
+
+def _items(facts: Facts) -> Iterator[Item]:
+    yield _rung(facts)
+    yield from _drill(facts)
+    yield _rollback(facts)
+    incidents = facts.loaded.policy.owners.incidents
+    for item, key, example, what in (
+        ("failure.page", "page", "URL", "who is paged, and how"),
+        ("failure.dashboard", "dashboard", "URL", "what they look at"),
+        ("failure.recovery", "runbook", "URL", "how it is brought back"),
+    ):
+        value = getattr(incidents, key) if incidents is not None else None
+        whole = {key: example} if incidents is not None else {"team": "TEAM", key: example}
+        fix = policy(facts, owners={"incidents": whole})
+        yield judged(item, [] if named(value) else [f"owners.incidents.{key} does not say {what}"], str(value), fix)
+
+
+class Step(NamedTuple):
+    """One rung of one route, as a drill found it."""
+
+    route: str
+    rung: str
+    why: str
+    ok: bool
+
+
+def _steps(facts: Facts) -> list[Step]:
+    """Those of the drill's evidence that can be read."""
+    found = facts.evidence["drill"]
+    listed = found.result.get("steps") if isinstance(found, Evidence) else None
+    return [
+        Step(str(one.get("route")), str(one.get("rung")), str(one.get("why")), ok=one.get("ok") is True)
+        for one in (listed if isinstance(listed, list) else ())
+        if isinstance(one, dict)
+    ]
+
+
+def _routes(facts: Facts) -> list[tuple[str, Route]]:
+    return [(key, route) for key, route in facts.loaded.policy.routes.items() if isinstance(route, Route)]
+
+
+def _rung(facts: Facts) -> Item:
+    """`rules` always answers; `previous` is a model that may be down too, `cached` knows only what was asked before."""
+    none: list[str] = []
+    weak: list[str] = []
+    for key, route in _routes(facts):
+        if route.fallback.rules is None:
+            (weak if route.fallback.previous or route.fallback.cached else none).append(key)
+    if none:
+        route = dict(_routes(facts))[none[0]]
+        outputs = {name: one for name, one in route.outputs.items() if one.required and one.from_ is None}
+        answer = dict.fromkeys(outputs, "VALUE") or {"OUTPUT": "VALUE"}
+        known = [f"{name} is {listed(map(str, one.enum))}" for name, one in outputs.items() if one.enum is not None]
+        fix = field(facts, none[0], (), fallback=[{"rules": [{"answer": answer}]}])
+        fix += f"; {' and '.join(known)}" if known else ""
+        return judged("failure.rung", none, "", fix, why="only an error answers without the model")
+    fix = f"a `rules` rung for each in {facts.name}, below the others"
+    good = "rules answer without the model"
+    return judged("failure.rung", weak, good, fix, "warn", why="without the model only previous or cached answer")
+
+
+def _drill(facts: Facts) -> Iterator[Item]:
+    command = f"guard drill {facts.name} --data URL"
+    item, found = fresh("failure.drilled", "drill", facts, command)
+    if found is None:
+        yield item
+        return
+    steps = _steps(facts)
+    if not found.passed:
+        broken = next((step for step in steps if not step.ok), Step("no route", "no rung", "nothing was tried", ok=False))
+        why = f"{broken.route} {broken.rung}: {broken.why}"[:300]
+        fix = f"mend it, then run `{command}`"
+        if "--request" in why and broken.route in facts.loaded.policy.routes:
+            fix = f"run `{command} --request '{broken.route}=FILE'`, with a request that the contract allows"
+        item = Item("failure.drilled", "fail", f"a rung did not keep its promise: {why}", fix)
+    yield item
+    done = {(step.route, step.rung) for step in steps}
+    wanted = [
+        (key, rung)
+        for key, route in _routes(facts)
+        if "{" not in key and not key.endswith("*")  # nobody can send to a template without an example
+        for rung in ("previous", "cached", "rules")
+        if getattr(route.fallback, rung) is not None
+    ]
+    missing = [f"{key} {rung}" for key, rung in wanted if (key, rung) not in done]
+    yield judged("failure.covered", missing, f"{len(wanted)} rungs below the model", f"run `{command}`", why="not drilled")
+
+
+def _rollback(facts: Facts) -> Item:
+    record = facts.loaded.policy.release
+    serving = [key for key, route in _routes(facts) if route.fallback.previous is not None]
+    if serving:
+        answered = {step.route for step in _steps(facts) if step.rung == "previous" and step.ok}
+        silent = [key for key in serving if key not in answered]
+        fix = f"start the previous model's server, then run `guard drill {facts.name} --data URL`"
+        return judged(
+            "failure.rollback", silent, "the previous model answered in the drill", fix, why="no previous model answered"
+        )
+    if record is None or record.previous is None:
+        text = "no release to go back to is named"
+        return Item(
+            "failure.rollback", "fail", text, release(facts, "--previous RECORD") + ", or `--previous none` for the first"
+        )
+    if record.previous == FIRST:
+        return Item("failure.rollback", "pass", "this is the first release: the way back is the rung without the model")
+    before = record.before
+    assert before is not None
+    good = f"{before.version}, by {before.record}"
+    fix = "bring that record back (`git log -- releases`), or " + release(facts, "--previous RECORD")
+    return judged("failure.rollback", [facts.before] if facts.before else [], good, fix)
+
+
+SECTION = Part("failure", "Failure and recovery", _items)

@@ -1,0 +1,186 @@
+"""5. Monitoring: each minimum signal was seen on the ops page of a guard that runs this policy."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from guard.kit.checklist.live import Live
+from guard.kit.checklist.values import Facts, Item, Part
+from guard.kit.checklist.words import field, judged, named, policy
+from guard.policy import telling
+from guard.policy.route import Route
+
+
+class Signal(NamedTuple):
+    """Something that must be seen: any of `names`, with all `labels`; `how` it is brought about."""
+
+    id: str
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    how: str
+
+
+_DURATION: Final = "http_server_request_duration_seconds_count"
+SIGNALS: Final = (
+    Signal("requests", ("guard_requests_total",), ("guard_source",), "send a request"),
+    Signal("latency", (_DURATION,), ("http_route",), "send a request"),
+    Signal("errors", (_DURATION,), ("http_response_status_code",), "send a request"),
+    Signal("violations", ("guard_violations_total",), ("guard_code",), "send a request that breaks the contract"),
+    Signal("fallbacks", ("guard_fallbacks_total",), ("guard_reason",), "run `guard drill POLICY --data URL`"),
+)
+"""The model's version, predictions and freshness depend on what is declared, and are functions below."""
+
+
+def _items(facts: Facts) -> Iterator[Item]:
+    live = facts.live
+    yield from _told(facts)
+    yield _reached(facts, live)
+    if live is not None and not live.trouble:
+        yield _same(facts, live)
+        yield _state(facts, live)
+    for signal in SIGNALS:
+        how = signal.how.replace("POLICY", facts.name)
+        labels = dict.fromkeys(signal.labels, "")
+        seen = live is not None and any(True for name in signal.names for _ in live.seen(name, **labels))
+        yield _signal(facts, signal.id, signal.names[0], how, seen=seen)
+    yield _version(facts, live)
+    yield _predictions(facts, live)
+    yield _freshness(facts, live)
+
+
+def _told(facts: Facts) -> Iterator[Item]:
+    off = [] if facts.loaded.policy.telemetry.prometheus else ["telemetry.prometheus is false: nobody can scrape"]
+    yield judged("monitoring.page", off, "/metrics is served", policy(facts, telemetry={"prometheus": True}))
+
+
+def _look(facts: Facts) -> str:
+    return f"`guard checklist {facts.name} --live http://HOST:{facts.loaded.policy.listen.ops.port}`"
+
+
+def _reached(facts: Facts, live: Live | None) -> Item:
+    if live is None:
+        return Item("monitoring.live", "warn", "no running guard was looked at", f"run {_look(facts)}")
+    if live.trouble or not live.ready:
+        fix = f"start `guard serve {facts.name}` and its model server, and name its ops listener: {_look(facts)}"
+        return Item("monitoring.live", "fail", live.trouble or live.waiting, fix)
+    return Item("monitoring.live", "pass", f"{live.url} is ready")
+
+
+def _same(facts: Facts, live: Live) -> Item:
+    service, digest = facts.loaded.policy.service, facts.loaded.digest
+    wrong = []
+    info = [dict(one.labels) for one in live.seen("guard_policy_info")]
+    if not any(one.get("guard_service") == service for one in info):
+        wrong.append(f"it guards {', '.join(one.get('guard_service', 'nobody') for one in info)[:60]}, not {service}")
+    elif not any(one.get("guard_policy_digest") == digest[:19] for one in info):
+        wrong.append(
+            f"it runs {', '.join(one.get('guard_policy_digest', '') for one in info)[:60]}, this policy is {digest[:19]}"
+        )
+    elif live.status is not None and _member(live.status, "policy", "digest") != digest:
+        wrong.append("its ops page and its admin API are of different policies")
+    return judged(
+        "monitoring.policy",
+        wrong,
+        f"it runs {digest[:19]}",
+        f"deploy this policy there, or name the guard of it: {_look(facts)}",
+    )
+
+
+def _state(facts: Facts, live: Live) -> Item:
+    """Nothing is lowered, forced or refused. Passes without a token: the ops page says as much, and less of why."""
+    wrong = [
+        f"{one.labels.get('http_route', '')} is lowered to {one.labels.get('guard_mode', '')}"
+        for one in live.seen("guard_mode", guard_mode="")
+        if one.value == 1 and one.labels["guard_mode"] != "normal"
+    ]
+    wrong += ["the policy on its disk is refused" for one in live.seen("guard_policy_refused") if one.value]
+    wrong += [
+        f"the breaker of {one.labels.get('http_route', '')} is {one.labels['guard_state']}"
+        for one in live.seen("guard_breaker_state", guard_state="")
+        if one.value == 1 and one.labels["guard_state"] == "open"
+    ]
+    good = "nothing is lowered"
+    back = "`guard status` says why and the way back"
+    if live.status is not None:
+        said = _member(live.status, "back")
+        if isinstance(said, str):
+            wrong = wrong or ["it is lowered"]
+            back = next((f"`{way}`" if way.startswith("guard") else way for way in _ways(facts) if way == said), back)
+        if live.status.get("durable") is False:
+            wrong.append("its state folder cannot be written: a restart forgets orders")
+        good += ", by its admin API too"
+    if live.status_trouble:
+        wrong.append(live.status_trouble)
+    return judged("monitoring.state", wrong, good, back, "warn")
+
+
+def _ways(facts: Facts) -> Iterator[str]:
+    """What guard says of the way back. Anything else that a server says is not repeated as a thing to do."""
+    yield from ("guard restore --reason '…'", "remove the kill file")
+    yield from (f"guard restore --route '{key}' --reason '…'" for key in facts.loaded.policy.routes)
+
+
+def _member(document: object, *names: str) -> object:
+    for name in names:
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
+
+
+def _signal(facts: Facts, name: str, metric: str, how: str, *, seen: bool) -> Item:
+    item = f"monitoring.{name}"
+    if seen:
+        return Item(item, "pass", f"{metric} was seen")
+    if facts.live is None:
+        return Item(item, "warn", f"{metric} was not looked for", f"run {_look(facts)}")
+    return Item(item, "fail", f"{metric} was not seen", f"{how}, then look again: {_look(facts)}")
+
+
+def _version(facts: Facts, live: Live | None) -> Item:
+    record = facts.loaded.policy.release
+    if record is None or not named(record.version):
+        fix = f"run `guard release --policy {facts.name} --version VERSION`, and {policy(facts, release='release.yaml')}"
+        return Item("monitoring.model_version", "fail", "no release says which version answers", fix)
+    served = live.seen("guard_model_served", guard_target="model", guard_model_version="") if live is not None else ()
+    if others := {one.labels["guard_model_version"] for one in served} - {record.version}:
+        text = f"a model server names {', '.join(sorted(others))[:60]}, and the release is {record.version}"
+        return Item(
+            "monitoring.model_version", "fail", text, f"deploy release {record.version} there, or release what is there"
+        )
+    seen = live is not None and any(live.seen("guard_model_info", guard_model_version=record.version))
+    return _signal(facts, "model_version", "guard_model_info", f"deploy release {record.version} there", seen=seen)
+
+
+def _predictions(facts: Facts, live: Live | None) -> Item:
+    """An output above internal is not measured, so nobody would see a model that has collapsed."""
+    routes = [(key, route) for key, route in facts.loaded.policy.routes.items() if isinstance(route, Route)]
+    measured = [(key, name.name) for key, route in routes for name in telling.measures(route.outputs) if not route.stream]
+    if not measured:
+        route, name = next(((key, name) for key, route in routes for name in route.outputs), ("POST /ROUTE", "OUTPUT"))
+        fix = "if that may be measured, " + field(facts, route, ("output", name), sensitivity="internal")
+        return Item("monitoring.predictions", "fail", "no output is measured, so no distribution is seen", fix)
+    names = ("guard_predictions_total", "guard_prediction_value_count")
+    seen = live is not None and any(True for name in names for _ in live.seen(name, guard_source="model"))
+    return _signal(facts, "predictions", names[0], "send a request that the model answers", seen=seen)
+
+
+def _freshness(facts: Facts, live: Live | None) -> Item:
+    times = [
+        (key, name, one)
+        for key, route in facts.loaded.policy.routes.items()
+        if isinstance(route, Route)
+        for name, one in route.inputs.items()
+        if one.type == "timestamp"
+    ]
+    bare = [(key, name) for key, name, one in times if one.freshness is None]
+    if bare:
+        key, name = bare[0]
+        fix = field(facts, key, ("input", name), freshness={"warn": "1h", "stale": "24h"})
+        return judged(
+            "monitoring.freshness", [name for _, name in bare], "", fix, "warn", why="timestamps whose age nobody limits"
+        )
+    if not times:
+        return Item("monitoring.freshness", "pass", "no field is a timestamp: nothing ages")
+    seen = live is not None and any(live.seen("guard_feature_age_seconds_count", guard_field=""))
+    return _signal(facts, "freshness", "guard_feature_age_seconds", "send a request", seen=seen)
+
+
+SECTION = Part("monitoring", "Monitoring", _items)

@@ -1,0 +1,21 @@
+"""6. The rehearsal: production-like requests, before the launch, of this policy and this release."""
+
+from collections.abc import Iterator
+
+from guard.kit.checklist.values import Facts, Item, Part
+from guard.kit.checklist.words import fresh
+
+
+def _items(facts: Facts) -> Iterator[Item]:
+    command = f"guard rehearse {facts.name}"
+    item, found = fresh("rehearsal.fresh", "rehearse", facts, command)
+    yield item
+    if found is None:
+        yield Item("rehearsal.passed", "fail", "nothing was rehearsed", f"run `{command}`")
+    elif found.passed:
+        yield Item("rehearsal.passed", "pass", "every target and invariant held")
+    else:
+        yield Item("rehearsal.passed", "fail", "it found faults", f"mend what its report names, then run `{command}`")
+
+
+SECTION = Part("rehearsal", "Rehearsal", _items)

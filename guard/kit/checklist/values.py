@@ -1,0 +1,72 @@
+"""What a checklist is made of and what it comes to."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from guard.kit.checklist.live import Live
+from guard.kit.checklist.pipelines import Mention
+from guard.kit.evidence import Evidence, Kind, Unusable
+from guard.kit.privacy.values import Report
+from guard.policy.load import Loaded
+
+Status: TypeAlias = Literal["pass", "warn", "fail"]
+ORDER: Final[tuple[Status, ...]] = ("pass", "warn", "fail")
+"""From good to bad."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that a launch needs. `fix` is empty where it passes; followed, it turns the item green."""
+
+    id: str
+    status: Status
+    evidence: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """As good as the worst of its items."""
+
+    id: str
+    title: str
+    items: tuple[Item, ...]
+
+    @property
+    def status(self) -> Status:
+        """The worst there is."""
+        return max((item.status for item in self.items), key=ORDER.index, default="pass")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that sections know. They read nothing else, no clock either."""
+
+    name: str
+    """The policy's path, as it is typed in a shell: fixes are commands about it."""
+    loaded: Loaded
+    privacy: Report
+    evidence: Mapping[Kind, Evidence | Unusable]
+    before: str
+    """Why the record of the release before cannot be gone back to; empty where it can, or none is named."""
+    pipelines: tuple[str, ...]
+    """Files of the CI that were found."""
+    mentions: tuple[Mention, ...]
+    """Where they run a command of guard."""
+    live: Live | None
+    """None: nobody named a running guard."""
+    now: datetime
+
+
+Make: TypeAlias = Callable[[Facts], Iterator[Item]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How a section is made: one of these in each of its files."""
+
+    id: str
+    title: str
+    make: Make

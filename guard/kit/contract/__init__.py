@@ -1,0 +1,16 @@
+"""`guard contract`: what each route takes and answers, for those who send and those who read.
+
+values    what a contract says
+effects   what becomes of a value that is missing, null, old or not declared
+fields    the rows of a route: what to send, what comes back
+requests  how a request looks in its dialect, and one that works
+sources   who answers, and how its answer differs
+statuses  every status and code that a route can answer with, and what to do then
+codes     what a client does about each code
+reasons   why a route may have no answer
+made      policy → contract
+markdown  contract → text for people
+document  contract → JSON (docs/contract.schema.json)
+openapi   contract → OpenAPI 3.1, with `schemas` for the bodies
+written   the three by name
+"""

@@ -1,0 +1,60 @@
+"""What a client does about each code, and what each violation means; what a code means is `guard.dialects.problem`'s."""
+
+from typing import Final
+
+from guard.dialects.problem import TITLES
+from guard.kit.contract.values import Said
+
+_FIX: Final = "Fix the request; the same one will be refused again."
+_LATER: Final = "Wait as long as `retry-after` says, then send it again; back off further each time."
+_AGAIN: Final = "Send it again once, a moment later; then go on without an answer."
+_SLOW: Final = "Do not send it again at once: the service is slow already. Go on without an answer."
+_CLOSED: Final = "Nothing is wrong with the request. Go on without the model; somebody is at it."
+_OLD: Final = "Send newer data, or go on without the model."
+_FAULT: Final = "Tell the owners, with the `request_id`."
+
+CLIENT: Final[dict[str, str]] = {
+    "contract": "Fix what `violations` names: a place and a code for each.",
+    "not_found": "Check path and version of the API.",
+    "method_not_allowed": "Use a method that `allow` names.",
+    "request_timeout": "Send the whole request within the time given.",
+    "body_too_large": "Send less at once, such as fewer instances.",
+    "upstream_refused": "Fix the request: it keeps this contract, but the model server refused it. " + _FAULT,
+    "internal": _FAULT,
+    "draining": "Connect again: another replica answers. " + _LATER,
+    "overloaded": _LATER, "backoff": _LATER, "breaker_open": _LATER,
+    "mode": _CLOSED, "kill_file": _CLOSED, "forced": _CLOSED,
+    "stale": _OLD, "missing": "Send the field, or go on without the model.",
+    "no_time": _SLOW, "timeout": _SLOW,
+    "connect": _AGAIN, "reset": _AGAIN, "tls": _FAULT, "malformed": _FAULT, "too_large": _FAULT,
+    "status": _AGAIN, "invalid": _FAULT, "version": _FAULT, "body_spent": _AGAIN,
+    "miss": _LATER, "no_rule": _FAULT, "rule_error": _FAULT,
+}  # fmt: skip
+
+VIOLATIONS: Final = {
+    "missing": "A required value is not there.",
+    "null": "Null, where a value is required.",
+    "type": "Of another type; a number in quotes is a string.",
+    "enum": "Not one of the values that are allowed.",
+    "min": "Below the least value.",
+    "max": "Above the greatest value.",
+    "length": "Text that is too short or too long.",
+    "pattern": "Text that does not match the pattern.",
+    "format": "Not a date-time of RFC 3339 with an offset, or not what the content type says.",
+    "items": "Too few or too many items; an empty list of instances too.",
+    "shape": "An object where a list belongs, or the other way round; a row or tensor of another length.",
+    "unknown": "A member that is not declared.",
+    "not_finite": "NaN or infinity.",
+    "stale": "A time that is too long ago.",
+    "future": "A time that is too far ahead.",
+}
+
+
+def said(code: str) -> Said:
+    """A code of an error."""
+    return Said(code, TITLES[code], CLIENT.get(code, _FIX))
+
+
+def violation(code: str) -> Said:
+    """A code of a violation."""
+    return Said(code, VIOLATIONS[code], _FIX)

@@ -1,0 +1,152 @@
+"""Policy → contract. Pure; `wall` is in the examples of fields that hold a time, and nowhere else."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from guard.dialects import DIALECTS, RAW
+from guard.kit.contract import effects
+from guard.kit.contract.fields import inputs, outputs
+from guard.kit.contract.requests import body_of, columns, content, judged, notes, working
+from guard.kit.contract.sources import sources
+from guard.kit.contract.statuses import elsewhere, everywhere, statuses, violations
+from guard.kit.contract.values import Contract, Document, Example, Header, Limit
+from guard.kit.example import NoExample
+from guard.kit.wire import wire
+from guard.policy.load import Loaded
+from guard.policy.models import Denied, Passthrough, Policy
+from guard.policy.plan import CompiledPlan
+from guard.policy.route import Route
+from guard.policy.scalars import write_duration, write_size
+from guard.proxy.values import Route as Compiled
+
+COMMON: Final = (
+    Header("x-guard-no-fallback", "`1`: the model's own answer or an error, and none of the sources below it"),
+    Header("traceparent", "W3C Trace Context; the model server is told it"),
+)
+
+
+def make(loaded: Loaded, plan: CompiledPlan, wall: float) -> Document:
+    """What the plan in force holds clients and model servers to."""
+    policy, release = loaded.policy, loaded.policy.release
+    compiled = {route.key: route for route in plan.routes}
+    incidents = policy.owners.incidents
+    return Document(
+        service=policy.service,
+        digest=loaded.digest,
+        model=release.model if release is not None else None,
+        version=release.version if release is not None else None,
+        owners=tuple(policy.owners.named()),
+        runbook=incidents.runbook if incidents is not None else None,
+        routes=tuple(
+            _route(key, route, compiled[key], loaded, plan, wall)
+            for key, route in policy.routes.items()
+            if not isinstance(route, Denied)
+        ),
+        denied=tuple(key for key, route in policy.routes.items() if isinstance(route, Denied)),
+        everywhere=everywhere(),
+        elsewhere=elsewhere(),
+        limits=tuple(_common_limits(policy)),
+        request_headers=COMMON,
+        answer_headers=tuple(_common_answers(policy)),
+    )
+
+
+def _route(
+    key: str, declared: Route | Passthrough, compiled: Compiled, loaded: Loaded, plan: CompiledPlan, wall: float
+) -> Contract:
+    method, _, path = key.partition(" ")
+    route: Route | None = None
+    if isinstance(declared, Route):
+        route = declared = declared if compiled.enforce else declared.but(enforcement="observe")
+    release = loaded.policy.release
+    laid = wire(key, route) if route is not None else None
+    fields = tuple(inputs(laid)) if laid is not None else ()
+    example, why = _example(route, compiled, path, wall, release.model if release is not None else None)
+    return Contract(
+        route=key,
+        method=method,
+        path=path,
+        body=body_of(declared),
+        dialect=route.dialect if route is not None else "none",
+        enforcement=route.enforcement if route is not None else None,
+        content=content(declared),
+        notes=tuple(notes(laid)),
+        columns=tuple(columns(declared)),
+        rows=route.rows if route is not None else None,
+        undeclared=effects.undeclared(route) if route is not None and route.inputs else None,
+        example=example,
+        no_example=why,
+        fields=fields,
+        outputs=tuple(outputs(route)) if route is not None else (),
+        sources=tuple(sources(declared, release)),
+        statuses=tuple(statuses(declared, loaded, plan.upstream, DIALECTS[route.dialect] if route is not None else RAW)),
+        violations=violations(laid, fields) if laid is not None else (),
+        limits=tuple(_limits(declared, compiled, loaded.policy)),
+        request_headers=tuple(_request_headers(declared, content(declared))),
+        answer_headers=tuple(_answer_headers(declared)),
+    )
+
+
+def _example(
+    route: Route | None, compiled: Compiled, path: str, wall: float, model: str | None
+) -> tuple[Example | None, str]:
+    if route is None or not judged(route):
+        return None, ""
+    try:
+        return working(route, compiled, path, wall, model or "default"), ""
+    except NoExample as error:
+        return None, str(error)
+
+
+def _limits(declared: Route | Passthrough, compiled: Compiled, policy: Policy) -> Iterator[Limit]:
+    upstream = policy.upstream.limits
+    if isinstance(declared, Route):
+        yield Limit("max_body", declared.max_body, write_size(declared.max_body), "a request's body")
+        if declared.output is not None and not declared.stream:
+            yield Limit("max_answer", declared.max_answer, write_size(declared.max_answer), "an answer that is judged")
+    times = declared.timeout if isinstance(declared, Route) else Route().timeout
+    yield _time("timeout.request", compiled.request, "for an answer, whoever gives it, once the body is there")
+    yield _time("timeout.attempt", times.attempt, "for the model itself, after which the next source is asked")
+    if compiled.collect == 0 or not isinstance(declared, Route):
+        yield _time("timeout.idle", times.idle, "between two pieces of a streamed answer")
+    own = declared.limits if isinstance(declared, Route) else None
+    at_once = (own.concurrency if own is not None else None) or upstream.concurrency
+    queue = own.queue if own is not None and own.queue is not None else upstream.queue
+    yield Limit("limits.concurrency", at_once, str(at_once), "requests at the model at once; more wait")
+    yield Limit("limits.queue", queue, str(queue), "requests that wait; more are `overloaded`")
+
+
+def _common_limits(policy: Policy) -> Iterator[Limit]:
+    wide = policy.listen.limits
+    yield Limit("listen.limits.header_bytes", wide.header_bytes, write_size(wide.header_bytes), "a request's headers")
+    yield Limit("listen.limits.headers", wide.headers, str(wide.headers), "header fields of a request")
+    yield Limit("listen.limits.target", wide.target, write_size(wide.target), "path and query")
+    yield _time("listen.limits.head", wide.head, "for sending a request's headers")
+    yield _time("listen.limits.body", wide.body, "for sending a request's body")
+
+
+def _time(key: str, seconds: float, text: str) -> Limit:
+    return Limit(key, seconds, write_duration(seconds), text)
+
+
+def _request_headers(declared: Route | Passthrough, types: tuple[str, ...]) -> Iterator[Header]:
+    if types:
+        yield Header("content-type", " or ".join(f"`{one}`" for one in types), required=True)
+    if isinstance(declared, Route) and declared.deadline_header:
+        text = "how long the client waits, such as `1.5`, `1.5s` or `1500ms`; it can only shorten the time given below"
+        yield Header(declared.deadline_header, text)
+
+
+def _answer_headers(declared: Route | Passthrough) -> Iterator[Header]:
+    if isinstance(declared, Route) and declared.fallback.cached is not None:
+        yield Header("age", "of a cached answer, in seconds")
+
+
+def _common_answers(policy: Policy) -> Iterator[Header]:
+    yield Header("x-guard-source", "who answered; absent where the request was refused")
+    if policy.expose_reason:
+        yield Header("x-guard-reason", "why the model itself did not answer; absent where it did")
+    yield Header("x-guard-model-version", "of the model that answered, where it is known")
+    yield Header("x-guard-request-id", "of this exchange, always; what to quote to the owners")
+    yield Header("server-timing", "milliseconds spent in guard, and at the model server")
+    yield Header("retry-after", "with 503: seconds to wait")

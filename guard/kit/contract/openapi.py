@@ -1,0 +1,217 @@
+"""Contract → OpenAPI 3.1, with `x-guard-*` beside each value for what OpenAPI has no word for.
+
+A template's `{x}` is a part of one segment, as in OpenAPI. A wildcard `/*` is not there, so it is a parameter named
+`wildcard` (`x-guard-wildcard`), which may hold slashes. Methods that OpenAPI does not know are left out.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from guard.contract.media import is_json
+from guard.dialects import DIALECTS, RAW
+from guard.kit.contract import schemas
+from guard.kit.contract.values import Contract, Document, Header, Status
+from guard.kit.wire import wire
+from guard.policy.fields import SchemaFile
+from guard.policy.load import Loaded
+from guard.policy.route import Route
+from guard.proxy.values import Dialect, Head, Problem, Violation
+
+VERSION: Final = "3.1.0"
+METHODS: Final = frozenset(("get", "put", "post", "delete", "options", "head", "patch", "trace"))
+_PARAMETER: Final = re.compile(r"\{([^{}]*)\}")
+
+
+def openapi(document: Document, loaded: Loaded) -> dict[str, Any]:
+    """The whole document."""
+    return _OpenApi(document, loaded).made
+
+
+class _OpenApi:
+    """One document being made: `components` grow with the routes that need them."""
+
+    def __init__(self, document: Document, loaded: Loaded) -> None:
+        self._document, self._loaded = document, loaded
+        self._schemas: dict[str, Any] = {}
+        self._files: dict[str, object] = {}
+        self._answers: dict[str, dict[str, Any]] = {}
+        self._headers: dict[str, Any] = {one.name: _header(one) for one in document.answer_headers}
+        self._paths: dict[str, dict[str, Any]] = {}
+        self._shapes: dict[str, tuple[str, list[str]]] = {}
+        for route in document.routes:
+            self._add(route)
+        self.made: dict[str, Any] = {
+            "openapi": VERSION,
+            "info": self._info(),
+            "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+            "paths": self._paths,
+            "components": {"schemas": self._schemas, "responses": self._answers, "headers": self._headers},
+            "x-guard-limits": {one.key: one.value for one in document.limits},
+        }
+
+    def _info(self) -> dict[str, Any]:
+        document = self._document
+        info: dict[str, Any] = {
+            "title": document.service,
+            "version": document.version or document.digest[:19],
+            "description": "Made from guard's policy by `guard contract`.",
+            "x-guard-policy": document.digest,
+            "x-guard-owners": dict(document.owners),
+        }
+        if document.model is not None:
+            info["x-guard-model"] = document.model
+        return info
+
+    def _add(self, route: Contract) -> None:
+        method = route.method.lower()
+        if method not in METHODS:
+            return
+        shape = _PARAMETER.sub("{}", route.path)
+        wildcard = shape.endswith("/*")
+        shape = f"{shape[:-1]}{{}}" if wildcard else shape
+        path, names = self._shapes.get(shape, ("", []))
+        if not path:
+            path, names = _named(route.path)
+            self._shapes[shape] = path, names
+        item = self._paths.setdefault(path, {})
+        if method in item:
+            return  # a wildcard and a template of the same shape: the template was first, and is narrower
+        item[method] = self._operation(route, names, wildcard=wildcard)
+
+    def _operation(self, route: Contract, names: list[str], *, wildcard: bool) -> dict[str, Any]:
+        declared = self._loaded.policy.routes[route.route]
+        made: dict[str, Any] = {
+            "operationId": re.sub(r"[^A-Za-z0-9]+", "_", route.route).strip("_").lower(),
+            "summary": f"{route.method} {route.path}",
+            "description": "\n\n".join(route.notes),
+            "parameters": [
+                *({"name": one, "in": "path", "required": True, "schema": {"type": "string"}} for one in names),
+                *(_parameter(one) for one in (*route.request_headers, *self._document.request_headers)
+                  if one.name != "content-type"),
+            ],
+        }  # fmt: skip
+        if wildcard:
+            made["x-guard-wildcard"] = names[-1]
+        if route.content or route.body == "unread":
+            made["requestBody"] = self._body(route, declared)
+        made["responses"] = self._responses(route, declared)
+        made["x-guard-route"] = route.route
+        made["x-guard-dialect"] = route.dialect
+        made["x-guard-enforcement"] = route.enforcement
+        if route.undeclared is not None:
+            made["x-guard-undeclared"] = route.undeclared.becomes
+        made["x-guard-sources"] = {one.source: one.text for one in route.sources}
+        made["x-guard-limits"] = {one.key: one.value for one in route.limits}
+        return made
+
+    # ── bodies ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _body(self, route: Contract, declared: object) -> dict[str, Any]:
+        media: dict[str, Any] = {}
+        for kind in route.content or ("*/*",):
+            media[kind] = {}
+            if isinstance(declared, Route) and declared.input is not None and is_json(_typed(kind)):
+                media[kind]["schema"] = self._declared(declared, "input", route.route)
+                if route.example is not None:
+                    media[kind]["examples"] = {"least": {"value": route.example.body}}
+        made: dict[str, Any] = {"content": media}
+        if route.content:
+            made["required"] = True
+        return made
+
+    def _declared(self, route: Route, side: str, key: str) -> Any:
+        if not isinstance(getattr(route, side), SchemaFile):
+            return schemas.request(wire(key, route)) if side == "input" else schemas.answer(wire(key, route))
+        file = getattr(route, side).schema_.path
+        name = re.sub(r"[^A-Za-z0-9]", "_", file.stem)
+        while self._files.setdefault(name, file) != file:
+            name += "_"
+        self._schemas[name] = schemas.moved(json.loads(self._loaded.schemas[file]), name)
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def _responses(self, route: Contract, declared: object) -> dict[str, Any]:
+        dialect = DIALECTS[declared.dialect] if isinstance(declared, Route) else RAW
+        answered: dict[str, Any] = {"description": route.statuses[0].text, "headers": self._refer(route.answer_headers)}
+        kind = "text/event-stream" if isinstance(declared, Route) and declared.stream else "application/json"
+        if isinstance(declared, Route) and declared.output:
+            media: dict[str, Any] = (
+                {"schema": self._declared(declared, "output", route.route)} if not declared.stream else {}
+            )
+            if route.example is not None and route.example.answer is not None:
+                media["examples"] = {"least": {"value": route.example.answer}}
+            answered["content"] = {kind: media}
+        made: dict[str, Any] = {"2XX" if route.body != "passthrough" else "default": answered}
+        for status, several in _by_status((*route.statuses[1:], *self._document.everywhere)):
+            made[str(status)] = self._shared(f"{dialect.name}_{status}", self._failed(several, dialect))
+        return made
+
+    def _shared(self, name: str, response: dict[str, Any]) -> dict[str, Any]:
+        """Routes that fail alike say so once."""
+        while self._answers.setdefault(name, response) != response:
+            name += "_"
+        return {"$ref": f"#/components/responses/{name}"}
+
+    def _failed(self, several: list[Status], dialect: Dialect) -> dict[str, Any]:
+        kind, name = self._error(dialect)
+        codes = {said.code: f"{said.meaning}. {said.client}" for one in several for said in one.codes}
+        asked = sorted({said.code for one in several if one.asked for said in one.codes})
+        made: dict[str, Any] = {
+            "description": "; ".join([*dict.fromkeys(one.text for one in several if one.text), *codes]),
+            "headers": self._refer(()),
+            "content": {kind: {"schema": {"$ref": f"#/components/schemas/{name}"}}},
+            "x-guard-codes": codes,
+        }
+        if any(one.text for one in several):
+            made["content"] = {"*/*": {}, **made["content"]}
+        if asked:
+            made["x-guard-no-fallback"] = asked
+        return made
+
+    def _error(self, dialect: Dialect) -> tuple[str, str]:
+        """The dialect's own error, as it writes it: media type, and the name of its schema."""
+        found = [Problem(422, "contract", "id", (Violation("/a", "type"),)), Problem(503, "mode", "id")]
+        written = [dialect.error(problem) for problem in found]
+        name = f"Error_{dialect.name}"
+        self._schemas.setdefault(name, schemas.inferred(*(json.loads(body) for _, body in written)))
+        return written[0][0].decode(), name
+
+    def _refer(self, own: Iterable[Header]) -> dict[str, Any]:
+        self._headers.update((one.name, _header(one)) for one in own)
+        names = [one.name for one in (*self._document.answer_headers, *own)]
+        return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _by_status(statuses: Iterable[Status]) -> list[tuple[int, list[Status]]]:
+    found: dict[int, list[Status]] = {}
+    for one in statuses:
+        found.setdefault(one.status, []).append(one)
+    return sorted(found.items())
+
+
+def _named(path: str) -> tuple[str, list[str]]:
+    """The path, each of its parameters once and with a name of its own."""
+    names: list[str] = []
+
+    def fresh(name: str) -> str:
+        while name in names:
+            name += "_"
+        names.append(name)
+        return f"{{{name}}}"
+
+    made = _PARAMETER.sub(lambda found: fresh(found[1]), path)
+    return (made[:-1] + fresh("wildcard"), names) if made.endswith("/*") else (made, names)
+
+
+def _parameter(header: Header) -> Mapping[str, Any]:
+    return {"name": header.name, "in": "header", "required": header.required, "description": header.text,
+            "schema": {"type": "string"}}  # fmt: skip
+
+
+def _header(header: Header) -> Mapping[str, Any]:
+    return {"description": header.text, "schema": {"type": "string"}}
+
+
+def _typed(kind: str) -> Head:
+    return Head(b"POST", b"/", [(b"content-type", kind.encode())])

@@ -1,0 +1,66 @@
+"""Why a route may have no answer: what closes the rungs above `disabled`, as far as the policy leaves it possible."""
+
+from guard.policy.ladder import Cel
+from guard.policy.load import Loaded
+from guard.policy.models import Passthrough
+from guard.policy.route import Route
+from guard.policy.scalars import Origin
+from guard.proxy.values import REASONS, Reason
+
+
+def reasons(route: Route | Passthrough, loaded: Loaded, upstream: Origin) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+    """What may close the last rung above `disabled`; and the first, for a client that wants only the model."""
+    orders = {"mode"} | ({"kill_file"} if loaded.policy.kill_file is not None else set())
+    model = orders | _calling(upstream)
+    if isinstance(route, Passthrough):
+        return _ordered(model), _ordered(model)
+    lowering = _lowering(route)
+    model |= lowering | {"breaker_open", "backoff", "status"} | _answering(route, loaded)
+    last = model
+    if (previous := route.fallback.previous) is not None:
+        last = (model - {"version", "tls"}) | _calling(previous.url)
+    if route.fallback.cached is not None:
+        last = orders | lowering | {"miss"}
+    if route.fallback.rules is not None:
+        last = orders | _rules(route)
+    return _ordered(last), _ordered(model)
+
+
+def _calling(server: Origin) -> set[str]:
+    """A server that is called."""
+    found = {"forced", "overloaded", "no_time", "connect", "reset", "timeout", "malformed"}
+    return found | ({"tls"} if server.scheme == "https" else set())
+
+
+def _lowering(route: Route) -> set[str]:
+    """Inputs that no model should answer from."""
+    if route.enforcement == "observe":
+        return set()
+    fields = route.inputs.values()
+    stale = {"stale"} if any(field.freshness is not None for field in fields) else set()
+    return stale | ({"missing"} if any(field.missing == "fall" for field in fields) else set())
+
+
+def _answering(route: Route, loaded: Loaded) -> set[str]:
+    """Answers that are not taken."""
+    if route.output is None:
+        return set()
+    found = {"invalid"} if route.enforcement == "enforce" else set()
+    if not route.stream:
+        found.add("too_large")
+    release = loaded.policy.release
+    return found | ({"version"} if release is not None and release.strict else set())
+
+
+def _rules(route: Route) -> set[str]:
+    """Rules that do not answer."""
+    rules = route.fallback.rules or ()
+    computed = any(isinstance(one, Cel) for rule in rules for one in rule.answer.values())
+    found = {"no_rule"} if rules[-1].when is not None else set()
+    if computed or any(rule.when is not None for rule in rules):
+        found.add("rule_error")
+    return found | ({"invalid"} if computed and route.enforcement == "enforce" else set())
+
+
+def _ordered(found: set[str]) -> tuple[Reason, ...]:
+    return tuple(reason for reason in REASONS if reason in found)

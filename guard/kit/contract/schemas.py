@@ -1,0 +1,241 @@
+"""Declared fields → JSON Schema 2020-12 of the bodies that carry them: what guard takes, and what it answers.
+
+A schema takes exactly what the contract takes, as far as JSON Schema can say it: what only the dialect checks (lengths that
+multiply, columns that agree) and the age of times are in words beside it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from guard.contract.fields import split
+from guard.kit.markdown import prose
+from guard.kit.wire import Wire
+from guard.policy.fields import InputField, OutputField, Shape
+from guard.policy.route import Route
+
+_TYPES: Final = {"timestamp": "string"}
+_BOUNDS: Final = {
+    "min": "minimum", "max": "maximum", "min_length": "minLength", "max_length": "maxLength", "min_items": "minItems",
+    "max_items": "maxItems",
+}  # fmt: skip
+_OTHER_REGEX: Final = ("(?", "\\A", "\\z", "\\p", "\\P", "\\x{", "[[", "&&", "--", "~~", "\\h", "\\<", "\\>")
+"""What reads otherwise, or not at all, in ECMA-262, whose patterns JSON Schema has."""
+_OPEN: Final = "strip"
+
+
+def value(shape: Shape, undeclared: str = _OPEN, *, null: bool = False) -> dict[str, Any]:
+    """One value. `null`: it may be null, too, whatever the shape says."""
+    kind = "number" if shape.type == "timestamp" and shape.unit is not None else _TYPES.get(shape.type, shape.type)
+    null = null or shape.nullable
+    made: dict[str, Any] = {"type": [kind, "null"] if null else kind}
+    if shape.type == "timestamp" and shape.unit is None:
+        made["format"] = "date-time"
+    if shape.enum is not None:
+        made["enum"] = [*shape.enum, *([None] if null else [])]
+    made |= {word: bound for key, word in _BOUNDS.items() if (bound := getattr(shape, key)) is not None}
+    if shape.pattern is not None:
+        portable = shape.pattern.isascii() and not any(one in shape.pattern for one in _OTHER_REGEX)
+        made["pattern" if portable else "x-guard-pattern"] = shape.pattern
+    if shape.items is not None:
+        made["items"] = value(shape.items, undeclared, null=not shape.items.required)
+    if shape.fields is not None:
+        below = {name: value(one, undeclared, null=not one.required) for name, one in shape.fields.items()}
+        made = _object(below, [name for name, one in shape.fields.items() if one.required], undeclared) | made
+    if shape.has_default:
+        made["default"] = shape.default
+    if shape.description is not None:
+        made["description"] = prose(shape.description)  # which is CommonMark
+    return made | _told(shape)
+
+
+def _told(shape: Shape) -> dict[str, Any]:
+    """What JSON Schema has no word for."""
+    found: dict[str, Any] = {"sensitivity": shape.sensitivity, "unit": shape.unit, "detect": list(shape.detect) or None}
+    if isinstance(shape, InputField):
+        fresh = shape.freshness
+        found |= {
+            "send": None if shape.send else False,
+            "missing": shape.missing if shape.missing != "deny" else None,
+            "freshness": {"warn": fresh.warn, "stale": fresh.stale, "skew": fresh.skew} if fresh is not None else None,
+        }
+    if isinstance(shape, OutputField):
+        calibration = shape.calibration
+        found |= {
+            "meaning": shape.meaning,
+            "calibration": calibration.model_dump(exclude_none=True) if calibration is not None else None,
+            "from": shape.from_,
+        }
+    return {f"x-guard-{name}": one for name, one in found.items() if one is not None}
+
+
+def _object(properties: Mapping[str, Any], required: list[str], undeclared: str = _OPEN) -> dict[str, Any]:
+    made: dict[str, Any] = {"type": "object", "properties": dict(properties)}
+    if required:
+        made["required"] = required
+    if undeclared == "reject":
+        made["additionalProperties"] = False
+    return made
+
+
+# ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def request(laid: Wire) -> dict[str, Any]:
+    """The body of a request of declared fields."""
+    route = laid.route
+    if laid.tensors:
+        return _tensors(route)
+    real = {name: field for name, field in route.inputs.items() if name not in laid.looks.words}
+    beside = {name: one for name, one in real.items() if laid.beside(name, one)}
+    own = {name: one for name, one in real.items() if name not in beside}
+    undeclared = route.undeclared if not laid.looks.words else _OPEN  # what the API documents is never refused
+    instance = _row(route) if route.columns is not None else _members(own, undeclared)
+    if laid.member:
+        body = _members(beside, _OPEN)
+        body["properties"][laid.member] = {"type": "array", "minItems": 1, "items": instance}
+        body["required"] = [*body.get("required", ()), laid.member]
+        return body
+    if route.rows is None:
+        return instance
+    made: dict[str, Any] = {"type": "array", "minItems": 1, "items": instance}
+    for step in reversed(split(route.rows)):
+        made = _object({step: made}, [step], route.undeclared)
+    return made
+
+
+def _required(fields: Mapping[str, InputField]) -> list[str]:
+    return [name for name, field in fields.items() if field.required and field.missing == "deny"]
+
+
+def _members(fields: Mapping[str, InputField], undeclared: str) -> dict[str, Any]:
+    """An object with each field at its place."""
+    root: dict[str, Any] = _object({}, [], undeclared)
+    for name, field in fields.items():
+        *way, last = split(field.at) if field.at is not None else [name]
+        step = root
+        for part in way:
+            if part not in step["properties"]:
+                step["properties"][part] = _object({}, [], undeclared)
+                step.setdefault("required", []).append(part)
+            step = step["properties"][part]
+        step["properties"][last] = value(field, undeclared, null=not field.required or field.missing == "fall")
+        if _required({name: field}):
+            step.setdefault("required", []).append(last)
+    return root
+
+
+def _row(route: Route) -> dict[str, Any]:
+    names = route.columns or ()
+    fields = [route.inputs[name] for name in names]
+    items = [value(one, route.undeclared, null=not one.required or one.missing == "fall") for one in fields]
+    for name, item in zip(names, items, strict=True):
+        item["title"] = name
+    return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items), "items": False}
+
+
+def _tensors(route: Route) -> dict[str, Any]:
+    """One of each; the elements' own bounds hold wherever they stand."""
+    if route.columns is not None and route.rows is not None:
+        elements = [value(route.inputs[name], null=not route.inputs[name].required) for name in route.columns]
+        one = _tensor(split(route.rows)[0], None, [-1, len(elements)], {})
+        one["x-guard-columns"] = [{"title": name, **each} for name, each in zip(route.columns, elements, strict=True)]
+        return _object({"inputs": {"type": "array", "minItems": 1, "items": one}}, ["inputs"])
+    found = []
+    for name, field in route.inputs.items():
+        of = field.items if field.type == "array" and field.items is not None else field
+        element = value(of, null=not field.required or not of.required or field.nullable)
+        found.append(_tensor(name, field.datatype, list(field.shape) if field.shape is not None else None, element))
+    items: dict[str, Any] = {"anyOf": found} if route.undeclared == "reject" else {"anyOf": [*found, {"type": "object"}]}
+    return _object({"inputs": {"type": "array", "minItems": 1, "items": items}}, ["inputs"])
+
+
+def _tensor(name: str, datatype: str | None, shape: list[int] | None, element: dict[str, Any]) -> dict[str, Any]:
+    made = _object(
+        {
+            "name": {"const": name},
+            "datatype": {"const": datatype} if datatype is not None else {"type": "string"},
+            "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+            "data": {"type": "array", "x-guard-element": element} if element else {"type": "array"},
+        },
+        ["name", "datatype", "shape"],
+    )
+    if shape is not None:
+        sizes = [{"type": "integer", "minimum": 0} if size == -1 else {"const": size} for size in shape]
+        made["properties"]["shape"] = {
+            "type": "array", "prefixItems": sizes, "minItems": len(sizes), "maxItems": len(sizes), "x-guard-shape": shape,
+        }  # fmt: skip
+    return made
+
+
+# ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def answer(laid: Wire) -> dict[str, Any]:
+    """The body of an answer of declared outputs; what else a model says is the client's, too."""
+    route = laid.route
+    if laid.tensors:
+        outputs = [
+            _tensor(name, field.datatype, None, value(field.items if field.items is not None else field))
+            for name, field in route.outputs.items()
+        ]
+        listed = {"type": "array", "items": {"anyOf": [*outputs, {"type": "object"}]}}
+        return _object({"outputs": listed}, ["outputs"])
+    places = [(split(field.at) if field.at is not None else [name], field) for name, field in route.outputs.items()]
+    rules = route.fallback.rules is not None
+    return _placed([(steps, value(field, null=_unsaid(field, rules=rules)), field) for steps, field in places])
+
+
+def _unsaid(field: OutputField, *, rules: bool) -> bool:
+    return not field.required or (field.from_ is not None and rules)
+
+
+def _placed(outputs: list[tuple[list[str], dict[str, Any], OutputField]]) -> dict[str, Any]:
+    """What stands below one place."""
+    if not outputs[0][0]:
+        return outputs[0][1]
+    steps: dict[str, list[tuple[list[str], dict[str, Any], OutputField]]] = {}
+    for (first, *rest), schema, field in outputs:
+        steps.setdefault(first, []).append((rest, schema, field))
+    if "*" in steps:
+        return {"type": "array", "items": _placed(steps["*"])}
+    required = [name for name, below in steps.items() if any(field.required for _, _, field in below)]
+    return _object({name: _placed(below) for name, below in steps.items()}, required)
+
+
+# ── files and errors ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def moved(schema: Any, name: str) -> Any:
+    """A JSON Schema file as a component: its references, which never leave it, begin where it now stands."""
+    if isinstance(schema, list):
+        return [moved(one, name) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: one if key in _DATA else moved(one, name) for key, one in schema.items() if key != "$id"}
+    for key in ("$ref", "$dynamicRef"):
+        if isinstance(made.get(key), str) and made[key].partition("/")[0] == "#":
+            made[key] = f"#/components/schemas/{name}{made[key][1:]}"
+    return made
+
+
+_DATA: Final = frozenset(("enum", "const", "default", "examples", "example"))
+
+
+def inferred(*examples: Any) -> dict[str, Any]:
+    """The schema of what guard itself writes, from what it writes."""
+    kinds = list(dict.fromkeys(_KINDS[type(one)] for one in examples))
+    made: dict[str, Any] = {"type": kinds[0] if len(kinds) == 1 else kinds}
+    objects = [one for one in examples if isinstance(one, dict)]
+    if objects:
+        names = list(dict.fromkeys(name for one in objects for name in one))
+        made["properties"] = {name: inferred(*(one[name] for one in objects if name in one)) for name in names}
+        made["required"] = [name for name in names if all(name in one for one in objects)]
+    items = [item for one in examples if isinstance(one, list) for item in one]
+    if items:
+        made["items"] = inferred(*items)
+    return made
+
+
+_KINDS: Final = {
+    dict: "object", list: "array", str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null",
+}  # fmt: skip

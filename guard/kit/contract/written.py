@@ -1,0 +1,32 @@
+"""A contract in each of its forms, by name: for the command, and for the admin API, which knows their media types."""
+
+import json
+from typing import Any
+
+from guard.kit.contract.document import document
+from guard.kit.contract.made import make
+from guard.kit.contract.markdown import markdown
+from guard.kit.contract.openapi import openapi
+from guard.policy.load import Loaded
+from guard.policy.plan import CompiledPlan
+
+
+def written(form: str, loaded: Loaded, plan: CompiledPlan, wall: float) -> str:
+    """The text. Raises KeyError for a form that there is not."""
+    made = make(loaded, plan, wall)
+    match form:
+        case "markdown":
+            return markdown(made)
+        case "json":
+            return json.dumps(document(made), ensure_ascii=False) + "\n"
+        case "openapi":
+            return json.dumps(openapi(made, loaded), ensure_ascii=False, indent=2) + "\n"
+        case "openapi-yaml":
+            return _yaml(openapi(made, loaded))
+    raise KeyError(form)
+
+
+def _yaml(value: Any) -> str:
+    import yaml  # noqa: PLC0415 — the other forms do without
+
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120))

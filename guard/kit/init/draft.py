@@ -1,0 +1,89 @@
+"""What a draft says, before it is text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+Shape = dict[str, Any]
+"""A field's keys and values as the policy has them; nested fields are shapes too."""
+
+WIDE: Final[Mapping[str, Any]] = {"max_body": "8MiB", "timeout": {"attempt": "30s", "request": "60s"}}
+"""A draft must not break what works: limits so wide that they need no knowledge of the model."""
+GENERATES: Final[Mapping[str, Any]] = {"max_body": "8MiB", "timeout": {"attempt": "9m", "idle": "2m", "request": "10m"}}
+"""The same for what writes text: openai-python waits ten minutes."""
+
+MOST_ROUTES: Final = 200
+MOST_MODELS: Final = 50
+
+
+class Field(NamedTuple):
+    """One input or output. `source`: who said so, and in which words."""
+
+    shape: Shape
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route with a contract, or with nothing declared. `dialect`'s reason is `why`; `notes` are lines above the key."""
+
+    key: str
+    dialect: str
+    why: str
+    settings: Mapping[str, Any] = field(default_factory=dict)  # rows, columns, undeclared, content, stream
+    reasons: Mapping[str, str] = field(default_factory=dict)  # of settings, by their names
+    inputs: Mapping[str, Field] = field(default_factory=dict)
+    outputs: Mapping[str, Field] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=lambda: WIDE)
+    notes: tuple[str, ...] = ()
+
+    def noted(self, *notes: str) -> "Route":
+        """The same with more to say."""
+        return replace(self, notes=(*self.notes, *notes))
+
+    def bare(self, *notes: str) -> "Route":
+        """The same with nothing declared."""
+        kept = {name: value for name, value in self.settings.items() if name in ("content", "stream")}
+        return replace(self, settings=kept, inputs={}, outputs={}, notes=(*self.notes, *notes))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a source found. `passed`: keys of routes that are forwarded as they are, each with the reason."""
+
+    server: str  # what it is, in a few words
+    routes: tuple[Route, ...] = ()
+    passed: Mapping[str, str] = field(default_factory=dict)
+    probe: str = ""  # a path that says whether the model server is ready
+    service: str = ""  # what it might be called
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A policy to be."""
+
+    upstream: str
+    found: Found
+    ca: str = ""  # a file, where the server's certificate is signed by it
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the operator said beside the URL."""
+
+    models: tuple[str, ...] = ()
+    dialect: str = ""
+    mlmodel: "Signature | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What an MLmodel file says."""
+
+    inputs: Mapping[str, Field]
+    outputs: Mapping[str, Field]
+    params: Mapping[str, Field]
+    notes: tuple[str, ...]
+    version: str = ""
+    unmapped: bool = False  # an input is not declared

@@ -1,0 +1,182 @@
+"""The Open Inference Protocol V2: MLServer, Triton, KServe, OpenVINO. Its metadata names tensors, datatypes and shapes.
+
+Models are listed by `POST /v2/repository/index`, which reads and changes nothing (Triton's model repository extension);
+it is asked only of servers that say they are Triton or MLServer, or that they have the extension.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from guard.kit.init.draft import MOST_MODELS, Field, Found, Route, Shape, Wanted
+from guard.kit.init.server import Heard, Server, answering, listed, mapping
+from guard.kit.init.words import line, nameable, route, slug
+
+TYPES: Final = {
+    "BOOL": "boolean", "UINT8": "integer", "UINT16": "integer", "UINT32": "integer", "UINT64": "integer",
+    "INT8": "integer", "INT16": "integer", "INT32": "integer", "INT64": "integer", "FP16": "number", "FP32": "number",
+    "FP64": "number", "BF16": "number", "BYTES": "string",
+}  # fmt: skip
+ASKED: Final = ("/v2", "/v2/health/live", "/v2/health/ready", "/v2/docs", "/v2/docs/dataplane.json", "/v1/models")
+OWN: Final = {
+    "mlserver": ("GET /v2/models/{model}/docs", "GET /v2/models/{model}/docs/dataplane.json"),
+    "triton": ("GET /v2/models/{model}/config", "GET /v2/models/{model}/stats"),
+}
+"""What clients of one server read of a model, by the server's name."""
+_MOST_RANK: Final = 16
+_MOST_TENSORS: Final = 1000
+_READY: Final = "/v2/health/ready"
+
+
+def find(server: Server, wanted: Wanted) -> Found | None:
+    """A route for each model, with what its metadata declares."""
+    told = _told(server.get("/v2"))
+    names = list(wanted.models)
+    if told is None and wanted.dialect != "oip" and not any(_is_model(server.get(_metadata(name))) for name in names):
+        return None
+    told = told or {}
+    notes: list[str] = []
+    if not names:
+        names, notes = _models(server, told)
+    routes: list[Route] = []
+    for name in names[:MOST_MODELS]:
+        made = _route(server, name)
+        if made is None:
+            notes.append(f"not listed: the model {line(name)}: no path can hold that name")
+        else:
+            routes.append(made)
+    if len(names) > MOST_MODELS:
+        notes.append(f"not listed: {len(names) - MOST_MODELS} more models")
+    if not routes:
+        routes.append(_any())
+    said = " ".join(line(told[key], 40) for key in ("name", "version") if told.get(key))
+    passed = answering(server, *(path for path in ASKED if path != "/v1/models"))
+    passed |= dict.fromkeys(
+        ("GET /v2/models/{model}", "GET /v2/models/{model}/ready", "GET /v2/models/{model}/versions/{version}",
+         "GET /v2/models/{model}/versions/{version}/ready"), "metadata and readiness of models"
+    )  # fmt: skip
+    passed |= dict.fromkeys(OWN.get(str(told.get("name")), ()), "what this server says of a model besides")
+    return Found(
+        server=f"{said or 'a server'}, which speaks the Open Inference Protocol",
+        routes=tuple(routes),
+        passed=passed,
+        probe=_READY if f"GET {_READY}" in passed else "",
+        service=slug(names[0]) if len(names) == 1 else slug(told.get("name", "")),
+        notes=tuple(notes),
+    )
+
+
+def _told(heard: Heard) -> dict[str, Any] | None:
+    """The server's metadata, if it is that: `{name, version, extensions}`."""
+    said = mapping(heard.document)
+    return said if isinstance(said.get("name"), str) and isinstance(said.get("extensions", []), list) else None
+
+
+def _is_model(heard: Heard) -> bool:
+    said = mapping(heard.document)
+    return isinstance(said.get("name"), str) and ("inputs" in said or "platform" in said)
+
+
+def _metadata(name: str) -> str:
+    found = route("GET", "/v2/models/", name)
+    return found.removeprefix("GET ") if found else "/v2"
+
+
+def _models(server: Server, told: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The names of its models, and what is to be said of them."""
+    listing = [name for name in listed(mapping(server.get("/v1/models").document).get("models")) if isinstance(name, str)]
+    if listing:
+        return list(dict.fromkeys(listing)), []
+    has_index = "model_repository" in listed(told.get("extensions")) or told.get("name") in ("triton", "mlserver")
+    if not has_index:
+        return [], ["the server does not list its models: --model NAME asks for the metadata of one"]
+    entries = [mapping(one) for one in listed(server.post("/v2/repository/index", b"{}").document)]
+    named = [one for one in entries if isinstance(one.get("name"), str)]
+    away = {one["name"] for one in named if one.get("state") not in (None, "", "READY")}
+    ready = [one["name"] for one in named if one["name"] not in away]
+    notes = [f"not listed: the model {line(name)} is not ready" for name in sorted(away)[:20]]
+    if not ready:
+        notes.append("POST /v2/repository/index lists no model that is ready: --model NAME asks for the metadata of one")
+    return list(dict.fromkeys(ready)), notes
+
+
+def _any() -> Route:
+    return Route(
+        key="POST /v2/models/{model}/infer",
+        dialect="oip",
+        why="by the server's own word, GET /v2",
+        notes=("No model is known, so nothing is declared.",),
+    )
+
+
+def _route(server: Server, name: str) -> Route | None:
+    key = route("POST", "/v2/models/", name, "/infer")
+    if key is None:
+        return None
+    path = _metadata(name)
+    heard = server.get(path)
+    made = Route(key=key, dialect="oip", why="the server speaks the Open Inference Protocol (GET /v2)")
+    if heard.document is None:
+        return made.noted(f"Nothing declared: GET {line(path)} {line(heard.why or f'answered {heard.status}')}.")
+    said = mapping(heard.document)
+    notes: list[str] = []
+    inputs = dict(_fields(listed(said.get("inputs")), path, notes))
+    outputs = {name: _answered(name, one) for name, one in _fields(listed(said.get("outputs")), path, notes)}
+    if len(outputs) > 1:  # a request may ask for some of them
+        outputs = {name: Field({**one.shape, "required": False}, one.source) for name, one in outputs.items()}
+    if empty := [side for side, fields in (("inputs", inputs), ("outputs", outputs)) if not fields]:
+        notes.append(f"Nothing declared: GET {line(path)} declares no {' and no '.join(empty)}.")
+    if versions := [line(one, 20) for one in listed(said.get("versions"))[:5]]:
+        copied = f"{key.removeprefix('POST ').removesuffix('/infer')}/versions/{{version}}/infer"
+        notes.append(f"Versions {', '.join(versions)}. Clients that name one need a copy of this route at {copied}")
+    if said.get("platform"):
+        notes.insert(0, f"Its platform is {line(said['platform'], 40)}.")
+    settings, reasons = {}, {}
+    if inputs and len(inputs) < len(listed(said.get("inputs"))):
+        settings["undeclared"] = "pass"
+        reasons["undeclared"] = "an input could not be declared, see above"
+    return Route(key, "oip", made.why, settings, reasons, inputs, outputs, notes=tuple(notes))
+
+
+def _fields(entries: list[Any], path: str, notes: list[str]) -> Iterator[tuple[str, Field]]:
+    for entry in entries[:_MOST_TENSORS]:
+        said = mapping(entry)
+        name, datatype = said.get("name"), said.get("datatype")
+        datatype = "BYTES" if datatype == "STRING" else datatype
+        if not nameable(name) or not isinstance(datatype, str) or datatype not in TYPES:
+            notes.append(f"Not declared: the tensor {line(name, 40)} of datatype {line(datatype, 20)}.")
+            continue
+        shape = _shape(said.get("shape"))
+        shown = "no shape" if shape is None else str(shape)
+        text = "; text, where it is UTF-8" if datatype == "BYTES" else ""
+        yield str(name), Field(tensor(datatype, shape), f"from GET {line(path)}: {datatype} {shown}{text}")
+
+
+def tensor(datatype: str, shape: list[int] | None) -> Shape:
+    """The field of a tensor. Where the first dimension is -1 it counts instances, and else the tensor is one instance.
+
+    One value for each instance is a scalar; its shape may be [-1] or [-1, 1], as the client likes.
+    """
+    made: Shape = {"type": TYPES[datatype], "datatype": datatype}
+    if shape is None:
+        return {**made, "type": "array"}
+    if shape[:1] == [-1] and shape[1:] in ([], [1]):
+        return made
+    if set(shape) <= {1}:
+        return {**made, "shape": shape} if shape else made
+    return {**made, "type": "array", "shape": shape, "items": {"type": TYPES[datatype]}}
+
+
+def _answered(name: str, field: Field) -> Field:
+    """An output whose first dimension is a size does not count instances: it is there as a whole."""
+    if field.shape.get("shape", [-1])[0] in (-1, 1):
+        return field
+    safe = name.replace("~", "~0").replace("/", "~1")
+    whole = {key: value for key, value in field.shape.items() if key != "items"}
+    return Field({"at": f"/{safe}", **whole}, field.source)
+
+
+def _shape(value: Any) -> list[int] | None:
+    """Dimensions, -1 for any; None where they cannot be read."""
+    dimensions = [int(one) if isinstance(one, str) and one.lstrip("-").isdecimal() else one for one in listed(value)]
+    fine = len(dimensions) <= _MOST_RANK and all(type(one) is int and -1 <= one < 1 << 53 for one in dimensions)
+    return dimensions if isinstance(value, list) and fine else None

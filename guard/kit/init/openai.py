@@ -1,0 +1,41 @@
+"""Servers with OpenAI's API: vLLM, llama.cpp, SGLang, TGI and others. They list models, not what those accept."""
+
+from typing import Final
+
+from guard.kit.init.draft import GENERATES, Found, Route, Wanted
+from guard.kit.init.server import Server, answering, listed, mapping
+from guard.kit.init.words import line, slug
+
+ROUTES: Final = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+ASKED: Final = ("/v1/models", "/openai/v1/models", "/health", "/openapi.json")
+
+
+def find(server: Server, wanted: Wanted) -> Found | None:
+    """Its three routes, or those of them that its OpenAPI document lists."""
+    for prefix in ("", "/openai"):
+        said = mapping(server.get(f"{prefix}/v1/models").document)
+        if said.get("object") == "list" or (wanted.dialect == "openai" and not prefix):
+            return _found(server, prefix, [mapping(one).get("id") for one in listed(said.get("data"))], wanted)
+    return None
+
+
+def _found(server: Server, prefix: str, models: list[object], wanted: Wanted) -> Found:
+    documented = mapping(mapping(server.get("/openapi.json").document).get("paths"))
+    served = [path for path in ROUTES if prefix + path in documented]
+    note = () if served else ("It does not say which of these it serves; what it does not, it answers with 404 itself.",)
+    why = "by --dialect" if wanted.dialect else f"GET {prefix}/v1/models is a list as OpenAI's API has it"
+    routes = tuple(
+        Route(f"POST {prefix}{path}", "openai", why, limits=GENERATES, notes=note if index == 0 else ())
+        for index, path in enumerate(served or ROUTES)
+    )
+    passed = answering(server, f"{prefix}/v1/models", "/health")
+    passed[f"GET {prefix}/v1/models/*"] = "what it says of one model; names have slashes"
+    names = [line(one, 60) for one in models if isinstance(one, str)]
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return Found(
+        server="OpenAI's API" + (f", with {shown}" if names else ""),
+        routes=routes,
+        passed=passed,
+        probe="/health" if "GET /health" in passed else "",
+        service=slug(names[0].rpartition("/")[2]) if len(names) == 1 else "",
+    )

@@ -1,0 +1,115 @@
+"""`guard init`: the draft goes to stdout or a file, what was found along the way to stderr."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from guard.kit.init import mlmodel
+from guard.kit.init.draft import Draft, Found, Wanted
+from guard.kit.init.probe import Probe, Unreachable
+from guard.kit.init.settle import Unsettled, settle
+from guard.kit.init.survey import ASKED, survey
+from guard.kit.init.words import counted, line
+from guard.policy.scalars import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says."""
+
+    upstream: Origin
+    models: tuple[str, ...]
+    dialect: str
+    mlmodel: Path | None
+    output: Path | None
+    force: bool
+    ca: Path | None
+    timeout: float
+
+
+def run(asked: Asked) -> int:
+    """0: a draft that `guard serve` accepts. 1: nothing answers there, or nothing that could be declared."""
+    if asked.output is not None and asked.output.exists() and not asked.force:
+        raise click.UsageError(f"{asked.output} is there already; --force writes over it")
+    try:
+        signature = mlmodel.read(asked.mlmodel) if asked.mlmodel is not None else None
+        text, draft, took = _drafted(asked, Wanted(asked.models, asked.dialect, signature))
+    except Unreachable as error:
+        return _failed(f"{asked.upstream} does not answer: {line(error, 200)}")
+    except (mlmodel.NoSignature, Unsettled, _Nothing) as error:
+        return _failed(line(error, 300))
+    except OSError as error:  # --ca
+        return _failed(f"{asked.ca}: {line(error, 200)}")
+    _tell(asked, draft.found, took)
+    if asked.output is None:
+        click.echo(text, nl=False)
+        return 0
+    return _written(asked.output, text, force=asked.force)
+
+
+class _Nothing(Exception):  # noqa: N818
+    """Something answers, but nothing that a source knows."""
+
+
+def _drafted(asked: Asked, wanted: Wanted) -> tuple[str, Draft, str]:
+    begun = time.perf_counter()
+    with Probe(asked.upstream, total=asked.timeout, ca=asked.ca) as probe:
+        probe.ahead(ASKED)
+        found = survey(probe, wanted)
+        took = f"{counted(probe.asked, 'question')} in {time.perf_counter() - begun:.1f} s"
+    if found is None:
+        raise _Nothing(_unknown(asked))
+    ca = str(asked.ca.resolve()) if asked.ca is not None else ""
+    return *settle(Draft(str(asked.upstream), found, ca)), took
+
+
+def _unknown(asked: Asked) -> str:
+    if asked.dialect:
+        return f"{asked.upstream} answers, but not as a server of dialect {asked.dialect} that lists what it serves"
+    return (
+        f"{asked.upstream} answers, but as none of the servers that guard knows: no OIP or TensorFlow Serving metadata, no "
+        "OpenAPI document, no list of models. --dialect and --model say what it is; TensorFlow Serving needs --model"
+    )
+
+
+def _tell(asked: Asked, found: Found, took: str) -> None:
+    """Progress is for people: what it is, what was declared, what was not and why."""
+    say = [f"guard: {asked.upstream} is {line(found.server, 200)} ({took})"]
+    for route in found.routes:
+        fields = f"{counted(len(route.inputs), 'input')}, {counted(len(route.outputs), 'output')}"
+        declared = fields if route.inputs or route.outputs else "nothing declared"
+        say.append(f"  {line(route.key, 80):44} {route.dialect:10} {declared}")
+    say.append(f"  {counted(len(found.passed), 'route')} passed as they are")
+    say += [f"  {line(note, 200)}" for note in found.notes]
+    _say(say)
+
+
+def _say(lines: Sequence[str]) -> None:
+    for one in lines:
+        click.echo(one, err=True)
+
+
+def _failed(why: str) -> int:
+    sys.stderr.write(f"guard: {why}\n")
+    return 1
+
+
+def _written(path: Path, text: str, *, force: bool) -> int:
+    """What is there stays, unless --force; and then it is replaced as a whole or not at all."""
+    target = path.with_name(f".{path.name}.{os.getpid()}") if force else path
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+        if force:
+            target.replace(path)
+    except FileExistsError:
+        raise click.UsageError(f"{target} is there already; --force writes over it") from None
+    except OSError as error:
+        return _failed(f"cannot write {path}: {error.strerror}")
+    _say([f"guard: {path} is written. Next: guard check {path}, then guard serve {path}"])
+    return 0

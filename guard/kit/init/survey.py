@@ -1,0 +1,70 @@
+"""Who it is: every source is asked, in this order, and what they found is one draft.
+
+Families that say what they are come first; an OpenAPI document is read where no family was found, for a family's own
+document lists what is for operators, too; a bare `/ping` is the last straw.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from guard.kit.init import kserve, mlflow, oip, openai, openapi, sagemaker, tei, tfserving
+from guard.kit.init.draft import Found, Wanted
+from guard.kit.init.server import Server
+
+Source = Callable[[Server, Wanted], Found | None]
+
+FAMILIES: Final[dict[str, Source]] = {
+    "oip": oip.find,
+    "kserve-v1": kserve.find,
+    "tfserving": tfserving.find,
+    "mlflow": mlflow.find,
+    "openai": openai.find,
+    "tei": tei.find,
+}
+OTHERS: Final[dict[str, Source]] = {"openapi": openapi.find, "sagemaker": sagemaker.find}
+_SPOKEN: Final = {"json": ("openapi",), "vertex": ("openapi",)}
+"""Sources of the dialects that no source is named after."""
+
+ASKED: Final = tuple(dict.fromkeys(
+    path for source in (oip, kserve, openai, mlflow, tei, openapi, sagemaker) for path in source.ASKED
+))  # fmt: skip
+"""What is asked of every server, whatever it is."""
+
+
+def survey(server: Server, wanted: Wanted) -> Found | None:
+    """What the server is, and its routes; None where no source knows it."""
+    everything = server.get(f"/guard-init-{secrets.token_hex(8)}").fine
+    sources = {**FAMILIES, **OTHERS}
+    if wanted.dialect:
+        named = _SPOKEN.get(wanted.dialect, (wanted.dialect,))
+        sources = {name: source for name, source in sources.items() if name in named}
+    found: list[Found] = []
+    for name, source in sources.items():
+        if (name in OTHERS and found) or (name == "sagemaker" and everything and not wanted.dialect):
+            continue
+        one = source(server, wanted)
+        if one is not None:
+            found.append(one)
+    if not found:
+        return None
+    whole = _together(found)
+    if everything:  # then that a path answers says nothing
+        whole = replace(whole, probe="", notes=(*whole.notes, "it answers any path with success: health is not known"))
+    return whole
+
+
+def _together(found: list[Found]) -> Found:
+    """One server may speak several dialects; of two routes with one key the first found stays."""
+    routes = {route.key: route for one in reversed(found) for route in reversed(one.routes)}
+    ordered = tuple(dict.fromkeys(route.key for one in found for route in one.routes))
+    passed = {key: why for one in reversed(found) for key, why in one.passed.items()}
+    return Found(
+        server="; ".join(one.server for one in found),
+        routes=tuple(routes[key] for key in ordered),
+        passed={key: why for key, why in passed.items() if key not in routes},
+        probe=next((one.probe for one in found if one.probe), ""),
+        service=next((one.service for one in found if one.service), "") or "model",
+        notes=tuple(dict.fromkeys(note for one in found for note in one.notes)),
+    )

@@ -1,0 +1,119 @@
+"""TensorFlow Serving: the signature of a model by `GET /v1/models/{model}/metadata`. It lists no models.
+
+Source: tensorflow/serving http_rest_api_handler.cc; the metadata is a GetModelMetadataResponse in protobuf's JSON, whose
+64 bit sizes are strings.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from guard.kit.init.draft import MOST_MODELS, Field, Found, Route, Shape, Wanted
+from guard.kit.init.server import Server, listed, mapping
+from guard.kit.init.words import line, nameable, route, slug
+
+TYPES: Final = {
+    "DT_FLOAT": "number", "DT_DOUBLE": "number", "DT_HALF": "number", "DT_BFLOAT16": "number", "DT_INT8": "integer",
+    "DT_INT16": "integer", "DT_INT32": "integer", "DT_INT64": "integer", "DT_UINT8": "integer", "DT_UINT16": "integer",
+    "DT_UINT32": "integer", "DT_UINT64": "integer", "DT_BOOL": "boolean",
+}  # fmt: skip
+"""DT_STRING is not there: it goes as text or as `{"b64": …}`, and the signature does not say which."""
+_MISSING: Final = "Missing model name in request"
+_VERBS: Final = {"classify": "classify", "regress": "regress"}
+_DEFAULT: Final = "serving_default"
+_MOST_RANK: Final = 8
+
+
+def find(server: Server, wanted: Wanted) -> Found | None:
+    """A route for each model that was named, with what its signature declares."""
+    here = wanted.dialect == "tfserving" or _MISSING in str(mapping(server.get("/v1/models").json).get("error", ""))
+    routes: list[Route] = []
+    service = ""
+    for name in wanted.models[:MOST_MODELS]:
+        page = route("GET", "/v1/models/", name)
+        status = mapping(server.get(page.removeprefix("GET ")).document) if page else {}
+        if page and (here or "model_version_status" in status):
+            routes += _model(server, page.removeprefix("GET "))
+            service = service or slug(name)
+    if not routes and not here:
+        return None
+    notes = () if routes else ("TensorFlow Serving lists no models: --model NAME asks for the signature of one",)
+    if not routes:
+        why = "GET /v1/models answers in TensorFlow Serving's words"
+        nothing = "No model is known, so nothing is declared."
+        routes = [Route("POST /v1/models/{model}:predict", "tfserving", why, notes=(nothing,))]
+    passed = {"GET /v1/models/{model}": "status of models", "GET /v1/models/{model}/metadata": "signatures of models"}
+    return Found("TensorFlow Serving", tuple(routes), passed, "", service, notes)
+
+
+def _model(server: Server, page: str) -> Iterator[Route]:
+    path = f"{page}/metadata"
+    heard = server.get(path)
+    said = mapping(heard.document)
+    signatures = mapping(mapping(mapping(said.get("metadata")).get("signature_def")).get("signature_def"))
+    usable = {one: mapping(value) for one, value in signatures.items() if not one.startswith("__")}
+    why = f"GET {line(page)} shows TensorFlow Serving's versions"
+    predict = Route(f"POST {page}:predict", "tfserving", why)
+    chosen = usable.get(_DEFAULT)
+    if chosen is None:
+        known = f"; its signatures are {', '.join(line(one, 40) for one in list(usable)[:5])}" if usable else ""
+        yield predict.noted(f"Nothing declared: GET {line(path)} shows no signature {_DEFAULT}{known}.")
+    else:
+        yield _predict(predict, chosen, path, [one for one in usable if one != _DEFAULT])
+    for verb in _VERBS:
+        if any(str(one.get("method_name", "")).endswith(f"/{verb}") for one in usable.values()):
+            nothing = "Takes examples, of which the signature says nothing."
+            yield Route(f"POST {page}:{verb}", "tfserving", f"a signature is made for {verb}", notes=(nothing,))
+
+
+def _predict(made: Route, signature: dict[str, Any], path: str, others: list[str]) -> Route:
+    notes: list[str] = []
+    source = f"from GET {line(path)}, {_DEFAULT}"
+    inputs = dict(_fields(mapping(signature.get("inputs")), source, notes))
+    outputs = dict(_fields(mapping(signature.get("outputs")), source, notes))
+    several = len(mapping(signature.get("outputs"))) > 1
+    if several and len(outputs) == 1:  # alone here, but not in the answer: it stands under its name
+        [(name, one)] = outputs.items()
+        safe = name.replace("~", "~0").replace("/", "~1")
+        outputs = {name: Field({"at": f"/predictions/*/{safe}", **one.shape}, one.source)}
+    settings = reasons = {}
+    if len(inputs) < len(mapping(signature.get("inputs"))):
+        settings, reasons = {"undeclared": "pass"}, {"undeclared": "an input could not be declared, see above"}
+        if len(inputs) == 1:  # a bare row would be taken for it
+            inputs = {}
+            notes.append("Nothing of the inputs is declared: one alone would be taken for the whole row.")
+    if others:
+        names = ", ".join(line(one, 40) for one in others[:5])
+        notes.append(f"Requests that name another signature ({names}) are held against this one, too.")
+    return Route(made.key, made.dialect, made.why, settings, reasons, inputs, outputs, notes=tuple(notes))
+
+
+def _fields(tensors: dict[str, Any], source: str, notes: list[str]) -> Iterator[tuple[str, Field]]:
+    for name, value in list(tensors.items())[:1000]:
+        said = mapping(value)
+        dtype = said.get("dtype")
+        if not nameable(name) or not isinstance(dtype, str) or dtype not in TYPES:
+            why = ", which goes as text or as base64" if dtype == "DT_STRING" else ""
+            notes.append(f"Not declared: {line(name, 40)}, {line(dtype, 20)}{why}.")
+            continue
+        shape = _shape(mapping(said.get("tensor_shape")))
+        if shape is None:
+            notes.append(f"Not declared: {line(name, 40)}, {dtype} of unknown rank.")
+            continue
+        yield name, Field(_nested(TYPES[dtype], shape[1:]), f"{source}: {dtype} {shape}")
+
+
+def _shape(said: dict[str, Any]) -> list[int] | None:
+    """Dimensions; None where the rank is not known."""
+    sizes = [mapping(one).get("size") for one in listed(said.get("dim"))]
+    if said.get("unknown_rank") is True or not 0 < len(sizes) <= _MOST_RANK:
+        return None
+    found = [int(one) for one in sizes if isinstance(one, str | int) and str(one).lstrip("-").isdecimal()]
+    return found if len(found) == len(sizes) and all(-1 <= one < 1 << 53 for one in found) else None
+
+
+def _nested(kind: str, shape: list[int]) -> Shape:
+    """A value of a row: lists in lists, as long as the dimensions say."""
+    if not shape:
+        return {"type": kind}
+    size: Shape = {} if shape[0] == -1 else {"min_items": shape[0], "max_items": shape[0]}
+    return {"type": "array", **size, "items": _nested(kind, shape[1:])}

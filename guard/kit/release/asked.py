@@ -1,0 +1,42 @@
+"""What the command line says of a release. Whatever it does not say is None or empty, and stays so."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, get_args
+
+from guard.policy.models import FIRST, PartKind
+
+KINDS: Final[tuple[str, ...]] = get_args(PartKind)
+WORDS: Final = ("in_code", "none")
+"""Answers that a part may have in place of a path."""
+NO_CONFIGURATION: Final = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Paths are from the working folder, as they were typed."""
+
+    version: str
+    model: str | None = None
+    commit: str | None = None
+    lockfile: Path | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """By kind: a path, or one of WORDS."""
+    evaluation: Path | None = None
+    dataset: str | None = None
+    evaluated: str | None = None
+    metrics: Mapping[str, int | float] = field(default_factory=dict)
+    approved_by: str | None = None
+    approved_at: str | None = None
+    pipeline: str | None = None
+    previous: str | None = None
+    """A record's path, or FIRST."""
+    configuration: Mapping[str, str] | None = None
+    """By key, as typed. Empty: somebody says that there is none."""
+    strict: bool = False
+
+    @property
+    def first(self) -> bool:
+        """Whether somebody says that no release came before."""
+        return self.previous == FIRST

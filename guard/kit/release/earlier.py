@@ -1,0 +1,76 @@
+"""The release before: its record is kept before another takes its place, and the new one says where."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from guard.kit.files import policy_file, read_at_most, replace
+from guard.kit.release.asked import Asked
+from guard.kit.release.record import shown_path
+from guard.policy.digests import release_digest
+from guard.policy.document import MAX_BYTES
+from guard.policy.errors import PolicyInvalid
+from guard.policy.load import load_release
+from guard.policy.models import FIRST, Release
+
+FOLDER: Final = "releases"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is in the record's place now."""
+
+    raw: bytes
+    release: Release | None
+    """None: something that is no release."""
+    kept: Path
+    """Where it will be kept."""
+
+
+def standing(out: Path) -> Standing | None:
+    """None where nothing is. Raises OSError, also for what is too large to be kept."""
+    try:
+        raw = read_at_most(out, MAX_BYTES)
+    except FileNotFoundError:
+        return None
+    if len(raw) > MAX_BYTES:
+        raise OSError(27, "there is a file of more than 1 MiB, which is no release", str(out))
+    try:
+        release = load_release(out, policy_file)
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", release.version)[:60].lstrip(".") or "release"
+    except PolicyInvalid:
+        release, name = None, "unreadable"
+    kept = out.parent / FOLDER / f"{name}-{hashlib.sha256(raw).hexdigest()[:8]}.yaml"
+    return Standing(raw, release, kept)
+
+
+def keep(here: Standing) -> None:
+    """Raises OSError, and then the record must not be replaced."""
+    here.kept.parent.mkdir(exist_ok=True)
+    replace(here.kept, here.raw)
+
+
+def previous(asked: Asked, out: Path, here: Standing | None) -> Any:
+    """What the record says of the release before; None where nobody knows. Raises PolicyInvalid.
+
+    Named on the command line; else the record that stands there. The same version written again keeps the one it had: a
+    release is not its own predecessor.
+    """
+    if asked.first:
+        return FIRST
+    if asked.previous is not None and Path(asked.previous).resolve() != out.resolve():
+        path = Path(asked.previous)
+        return _named(load_release(path, policy_file), shown_path(path, out))
+    if here is None or here.release is None:
+        return None
+    if here.release.version != asked.version:
+        return _named(here.release, shown_path(here.kept, out))
+    had = here.release.previous
+    return had if had is None or isinstance(had, str) else had.model_dump(exclude_none=True)
+
+
+def _named(release: Release, record: str) -> dict[str, str]:
+    said = {"version": release.version, "commit": release.commit, "digest": release_digest(release), "record": record}
+    return {key: one for key, one in said.items() if one is not None}

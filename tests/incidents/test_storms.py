@@ -1,0 +1,85 @@
+"""A contract storm: what counts, when it begins, when it is over."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from guard.control.incidents.storms import Storms
+from guard.proxy.values import Record, Violation
+
+ROUTE: Any = SimpleNamespace(key="POST /p", judges=(1,), field_of=lambda pointer, _answer: pointer[1:])
+
+
+def ask(storms: Storms, at: float, good: int, bad: int, code: str = "min", route: Any = ROUTE) -> None:
+    for number in range(good + bad):
+        record = Record("r", at)
+        record.matched, record.ended_at = route, at
+        if number >= good:
+            record.violations, record.code = [Violation("/age", code)], "contract"  # type: ignore[arg-type]
+        storms.record(record)
+
+
+def look(storms: Storms, at: float) -> list[str]:
+    return [name for name, _ in storms.look(at)]
+
+
+def test_it_begins_at_a_share_of_enough_requests_and_is_said_once() -> None:
+    storms = Storms()
+    ask(storms, 1000, 40, 5)
+    assert look(storms, 1001) == []  # 11 % of too few
+    ask(storms, 1002, 5, 1)
+    ((name, said),) = storms.look(1003)
+    assert name == "contract_storm"
+    assert said == {"route": "POST /p", "share": round(6 / 51, 4), "requests": 51, "field": "age", "code": "min"}
+    assert look(storms, 1004) == []
+
+
+def test_below_the_share_it_does_not_begin() -> None:
+    storms = Storms()
+    ask(storms, 1000, 910, 90)
+    assert look(storms, 1001) == []
+
+
+def test_what_is_over_already_does_not_begin() -> None:
+    storms = Storms()
+    ask(storms, 1000, 100, 100)
+    ask(storms, 1100, 500, 0)
+    assert look(storms, 1101) == []  # 14 % of five minutes, none of the last one
+
+
+def test_it_is_over_at_half_the_share_of_the_last_minute_or_when_nobody_asks() -> None:
+    for after in (94, 0):
+        storms = Storms()
+        ask(storms, 1000, 50, 50)
+        assert look(storms, 1001) == ["contract_storm"]
+        ask(storms, 1070, after, 6 if after else 0)
+        assert look(storms, 1071) == ([] if after else ["contract_storm_over"])
+        ask(storms, 1080, after * 2, 0)
+        assert look(storms, 1081) == (["contract_storm_over"] if after else [])
+
+
+def test_it_names_what_is_most_often_wrong() -> None:
+    storms = Storms()
+    ask(storms, 1000, 50, 10, "max")
+    ask(storms, 1000, 0, 20, "null")
+    ((_, said),) = storms.look(1001)
+    assert (said["field"], said["code"]) == ("age", "null")
+
+
+def test_what_is_not_the_contracts_does_not_count() -> None:
+    storms = Storms()
+    ask(storms, 1000, 100, 100, route=SimpleNamespace(key="POST /x", judges=(), field_of=None))
+    for code in ("json_syntax", "unsupported_media_type"):
+        for _ in range(100):
+            record = Record("r", 1000.0)
+            record.matched, record.ended_at, record.code = ROUTE, 1000.0, code
+            storms.record(record)
+    assert storms._routes == {}
+
+
+def test_routes_come_and_go_and_memory_is_bounded() -> None:
+    storms = Storms()
+    for number in range(1000):
+        ask(storms, number * 10.0, 1, 1, code=f"c{number}")
+    assert len(storms._routes["POST /p"]) == 30
+    storms.keep(frozenset())
+    assert storms._routes == {}

@@ -19,7 +19,7 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.measure import LOAD_CORE, PROXY_CORE, Running, free_port, pinned, running, started, tree
+from benchmarks.measure import LOAD_CORE, PROXY_CORE, Running, collector, free_port, pinned, running, started, tree
 from benchmarks.servers import BODY, FULL, Server, guard
 
 GOOD = BODY.read_bytes()
@@ -125,7 +125,11 @@ async def soak(minutes: float) -> dict:
         folder, port = Path(name), free_port()
         model = pinned(LOAD_CORE, [sys.executable, "-m", "benchmarks.slow_model", str(port), "0.002"])
         server = Server("soak", lambda where, ports: guard(where, ports, "soak", FULL), guard=True)
-        with running(model, folder / "model.log"), started("soak", server, folder, port, free_port(), PROXY_CORE) as one:
+        with (
+            collector() as otlp,
+            running(model, folder / "model.log"),
+            started("soak", server, folder, port, otlp, PROXY_CORE) as one,
+        ):
             until, seen = time.monotonic() + minutes * 60, Counter[str]()
             trouble = Trouble(one, folder)
             clients = [client(one.ports.own, until, seen, seed) for seed in range(24)]
@@ -134,10 +138,15 @@ async def soak(minutes: float) -> dict:
         log = (folder / "soak.log").read_text(errors="replace")
     flat = verdict(trouble.read)
     return {
-        "minutes": minutes, "answers": dict(seen), "operators": dict(trouble.done), "vitals": flat, "alive": alive,
+        "minutes": minutes,
+        "memory": [round(one["mib"], 1) for one in trouble.read[:: max(1, len(trouble.read) // 30)]],
+        "answers": dict(seen),
+        "operators": dict(trouble.done),
+        "vitals": flat,
+        "alive": alive,
         "bugs": sum('"code": "internal"' in line for line in log.splitlines()),
         "well": alive and all(one["flat"] for one in flat.values()),
-    }  # fmt: skip
+    }
 
 
 def main() -> int:

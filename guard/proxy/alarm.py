@@ -37,6 +37,11 @@ class Alarm:
             self._handle.cancel()
             self._handle = None
 
+    def end(self) -> None:
+        """Never ring again, and let go of whom it would ring, who holds it: a cycle would outlive each connection."""
+        self.cancel()
+        self._ring = _nobody
+
     def _arm(self, due: float) -> None:
         if self._handle is not None:
             self._handle.cancel()
@@ -52,3 +57,7 @@ class Alarm:
             return
         self.due = inf
         self._ring()
+
+
+def _nobody() -> None:
+    """Whom an alarm rings that has ended."""

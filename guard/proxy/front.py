@@ -108,7 +108,7 @@ class Connection(Requests, asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 — every loss is one
         """The client left."""
         self._closing = True
-        self.alarm.cancel()
+        self.alarm.end()
         self._door.connections.discard(self)
         self._relieve()
         self._drop_queue()

@@ -1,12 +1,14 @@
 """10,000 requests, half of the clients leaving at random phases: afterwards everything is as it was."""
 
 import asyncio
+import gc
 import os
 import random
 
 import pytest
 
-from tests.proxy.stand import OK, Stand, post, read_request, run, standing
+from guard.proxy.front import Connection
+from tests.proxy.stand import OK, Stand, answering, post, read_request, run, standing, until
 
 REQUESTS = 10_000
 AT_ONCE = 100
@@ -97,3 +99,37 @@ def test_nothing_is_left_over(loop: str) -> None:
             assert len({record.request_id for record in stand.records}) == len(stand.records)
 
     run(main, loop)
+
+
+ENDS = {
+    "answered": b"POST /p HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\n\r\n{}",
+    "cut in its body": b"POST /p HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\n\r\n{",
+    "idle": b"",
+    "no HTTP": b"\x00\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", ENDS.values(), ids=ENDS)
+def test_a_connection_that_is_gone_leaves_no_cycle(sent: bytes) -> None:
+    async def main() -> None:
+        async with standing(answering(OK)) as stand:
+
+            async def visit() -> None:
+                _, writer = await stand.connect()
+                writer.write(sent)
+                await until(lambda: stand.door.connections)
+                writer.close()
+                await until(lambda: not stand.door.connections)
+                await stand.settled()
+
+            await visit()
+            gc.collect()
+            gc.disable()
+            try:
+                for _ in range(5):
+                    await visit()
+                assert not [one for one in gc.get_objects() if isinstance(one, Connection)]
+            finally:
+                gc.enable()
+
+    run(main, "uvloop")

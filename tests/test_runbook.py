@@ -43,6 +43,14 @@ def test_the_statuses_are_those_that_are_sent() -> None:
     assert told == {code: str(status) for code, status in STATUS.items() if code != "upstream_refused"}
 
 
+def test_every_alert_is_there() -> None:
+    named = {
+        name for path in (ROOT / "guard").rglob("*.py") for name in re.findall(r'"(Guard[A-Z][A-Za-z]+)"', path.read_text())
+    }
+    section = PAGE.partition("## What an alert wants")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(Guard[A-Za-z]+)`", section)) == named
+
+
 def test_every_event_is_there() -> None:
     said = {name for path in (ROOT / "guard").rglob("*.py") for name in EVENT.findall(path.read_text())}
     assert said - first_column("What the log says") == set()

@@ -25,7 +25,7 @@ def loaded(folder: Path, routes: str, rest: str = "") -> Any:
 def report(folder: Path, routes: str, rest: str = "") -> Report:
     found = loaded(folder, routes, rest)
     compile_plan(found, Means())  # what is reported on is a policy that may be served
-    return make(found, ())
+    return make(found)
 
 
 def route(folder: Path, declared: str, rest: str = "", key: str = "POST /p") -> Report:

@@ -10,7 +10,6 @@ import pytest
 from guard.kit.privacy.document import document
 from guard.kit.privacy.markdown import markdown
 from guard.kit.privacy.report import make
-from guard.policy.inactive import Inactive
 from guard.policy.load import load
 from tests.cli.test_cli import ROOT, guard, valid
 from tests.privacy_pages import CACHED, KEY, cells, codes, loaded, report, route, rows, told
@@ -22,7 +21,7 @@ POLICIES = sorted(path for path in (ROOT / "policies").glob("*.yaml") if "\nrout
 
 
 def test_the_whole_page_of_a_small_policy() -> None:
-    made = dataclasses.replace(make(load(GOLDEN / "policy.yaml", environ={}), ()), digest="sha256:DIGEST")
+    made = dataclasses.replace(make(load(GOLDEN / "policy.yaml", environ={})), digest="sha256:DIGEST")
     assert markdown(made) == (GOLDEN / "report.md").read_text()
 
 
@@ -145,12 +144,10 @@ def test_webhooks_receive_something_and_their_secrets_are_not_told(tmp_path: Pat
     assert "s3cr3t" not in markdown(made)
 
 
-def test_owners_and_what_has_no_effect(tmp_path: Path) -> None:
+def test_owners(tmp_path: Path) -> None:
     found = loaded(tmp_path, "  GET /a: passthrough\n", "owners: {serving: platform, incidents: {team: sre}}\n")
-    made = make(found, (Inactive("targets.*", "nothing is held against them yet", ()),))
+    made = make(found)
     assert [(one.role, one.name) for one in made.owners] == [("serving", "platform"), ("incidents", "sre")]
-    assert "- `targets.*`: nothing is held against them yet." in markdown(made)
-    assert "without effect" not in markdown(make(found, ()))
 
 
 # ── summary and review ────────────────────────────────────────────────────────────────────────────────────────────────

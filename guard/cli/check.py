@@ -8,7 +8,6 @@ import click
 
 from guard.cli import environment
 from guard.policy.errors import PolicyError, PolicyInvalid
-from guard.policy.inactive import inactive
 from guard.policy.load import Loaded, load
 from guard.policy.plan import CompiledPlan, Means, compile_plan
 from guard.policy.resolved import resolved as write_resolved
@@ -55,11 +54,6 @@ def _print(policy: Path, loaded: Loaded, plan: CompiledPlan) -> None:
         click.echo(f"  {route.method:5} {route.template:32} {contract:12} {ladder}")
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}")
-    idle = inactive(loaded)
-    if idle:
-        click.echo("declared, but not active yet in this version:")
-        for one in idle:
-            click.echo(f"  {one}")
 
 
 def _summary(loaded: Loaded, plan: CompiledPlan) -> dict[str, Any]:
@@ -77,7 +71,6 @@ def _summary(loaded: Loaded, plan: CompiledPlan) -> dict[str, Any]:
             for route in plan.routes
         ],
         "warnings": [_error(one) for one in loaded.warnings],
-        "inactive": [str(one) for one in inactive(loaded)],
     }
 
 

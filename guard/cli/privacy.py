@@ -10,7 +10,6 @@ from guard.kit.privacy.document import document
 from guard.kit.privacy.markdown import markdown
 from guard.kit.privacy.report import make
 from guard.policy.errors import PolicyInvalid
-from guard.policy.inactive import inactive
 
 
 def run(policy: Path, *, as_json: bool) -> int:
@@ -19,6 +18,6 @@ def run(policy: Path, *, as_json: bool) -> int:
         loaded, _ = compiled(policy)
     except PolicyInvalid as invalid:
         return refused(policy, invalid, as_json=as_json)
-    report = make(loaded, inactive(loaded))
+    report = make(loaded)
     click.echo(json.dumps(document(report)) if as_json else markdown(report), nl=as_json)
     return 0

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from guard.policy.document import parse
 from guard.policy.errors import PolicyInvalid
-from guard.policy.inactive import inactive
 from guard.policy.load import load
 from guard.policy.resolved import resolved
 
@@ -37,7 +36,6 @@ def survives(raw):
             assert "\n" not in str(error)
         return
     resolved(loaded)
-    inactive(loaded)
 
 
 @given(st.binary(max_size=300))

@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from guard.policy import schema
-from guard.policy.inactive import TABLE, inactive, matches
 from guard.policy.load import load
 from guard.policy.resolved import resolved
 
@@ -92,51 +91,3 @@ def test_any_text_survives_being_resolved(tmp_path, value):
     loaded = load(path, environ={})
     path.write_text(resolved(loaded))
     assert load(path, environ={}).policy == loaded.policy
-
-
-def test_everything_acts():
-    assert TABLE == {}, "a key that does not act yet is in the README too"
-
-
-@pytest.fixture
-def table(monkeypatch):
-    """As if some keys did not act."""
-    rows = {
-        "release.*": "not yet", "targets.quality": "nobody looks", "drain": "w", "routes.*.input.*.log": "w",
-        "routes.*.input.*.sensitivity": "w", "routes.*.input.*.treatment": "w", "routes.*.output.*.treatment": "w",
-    }  # fmt: skip
-    for pattern, why in rows.items():
-        monkeypatch.setitem(TABLE, pattern, why)
-
-
-def test_what_does_not_act_yet_is_named_with_its_place(table):
-    found = {item.pattern: item for item in inactive(load(POLICIES / "reference.yaml", environ={}))}
-    assert set(TABLE) - {"routes.*.output.*.treatment"} == set(found)
-    quality = found["targets.quality"]
-    assert str(quality).endswith("declared but not active yet: targets.quality (nobody looks)")
-    assert len(quality.places) == 1
-    assert len(found["release.*"].places) > 1
-
-
-def test_defaults_are_not_reported(tmp_path, table):
-    path = tmp_path / "policy.yaml"
-    path.write_text(
-        "version: guard/v1\nservice: s\nupstream: http://h\nroutes: {POST /p: {input: {log: {type: number}, detect: {type: number}}}}\n"
-    )
-    assert inactive(load(path, environ={})) == []
-
-
-def test_values_are_not_mistaken_for_keys(tmp_path, table):
-    path = tmp_path / "policy.yaml"
-    path.write_text(
-        "version: guard/v1\nservice: s\nupstream: http://h\nroutes:\n  POST /p:\n"
-        "    input: {a: {type: object, default: {sensitivity: x, treatment: y}}}\n"
-        "    output: {treatment: {type: string}}\n    fallback: {treatment: z}\n"
-    )
-    assert inactive(load(path, environ={})) == []
-
-
-def test_patterns():
-    assert matches("drain", ("drain",))
-    assert not matches("drain", ("drain", "x"))
-    assert not matches("routes.*.breaker", ("routes", "breaker"))

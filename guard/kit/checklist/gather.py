@@ -14,7 +14,6 @@ from guard.kit.checklist.values import Facts
 from guard.kit.evidence import Evidence, Kind, Unusable
 from guard.kit.privacy.report import make
 from guard.kit.release.verify import differences
-from guard.policy.inactive import inactive
 from guard.policy.load import Loaded
 
 
@@ -28,7 +27,7 @@ def facts(
     return Facts(
         name=shlex.quote(str(policy)),
         loaded=loaded,
-        privacy=make(loaded, inactive(loaded)),
+        privacy=make(loaded),
         evidence=_evidence(policy, loaded, now),
         before=_before(loaded),
         pipelines=tuple(name for name, _ in shown),

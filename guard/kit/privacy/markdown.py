@@ -33,8 +33,6 @@ def _page(report: Report) -> Iterator[str]:
     yield from section("The request itself", map(_note, report.request))
     yield from section("Log, traces and metrics", map(_note, report.telemetry))
     yield from section("What is kept", map(_note, report.kept))
-    if report.inactive:
-        yield from section("Declared, without effect in this version", map(_note, report.inactive))
 
 
 def _summary(report: Report) -> Iterator[str]:

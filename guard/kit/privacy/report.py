@@ -1,14 +1,13 @@
 """Policy → report. Pure, and without a date: the same policy gives the same report, so that two can be compared."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from guard.kit.privacy.facts import kept, owners, recipients, request, route_notes, telemetry
 from guard.kit.privacy.fields import SENSITIVE, inputs, outputs
 from guard.kit.privacy.forms import Around
 from guard.kit.privacy.review import findings
-from guard.kit.privacy.values import Body, Count, Input, Note, Output, Report, RouteReport, Sensitive
+from guard.kit.privacy.values import Body, Count, Input, Output, Report, RouteReport, Sensitive
 from guard.policy.fields import SchemaFile
-from guard.policy.inactive import Inactive
 from guard.policy.ladder import RUNGS
 from guard.policy.load import Loaded
 from guard.policy.models import Denied, Passthrough, Policy
@@ -16,8 +15,8 @@ from guard.policy.route import AnyRoute
 from guard.privacy.sensitivity import LEVELS
 
 
-def make(loaded: Loaded, inactive: Sequence[Inactive]) -> Report:
-    """The report of a policy; `inactive` is what of it has no effect in this version."""
+def make(loaded: Loaded) -> Report:
+    """The report of a policy."""
     policy = loaded.policy
     routes = tuple(_route(key, route, policy) for key, route in policy.routes.items())
     return Report(
@@ -32,7 +31,6 @@ def make(loaded: Loaded, inactive: Sequence[Inactive]) -> Report:
         request=tuple(request(policy)),
         telemetry=tuple(telemetry(policy)),
         kept=tuple(kept(policy)),
-        inactive=tuple(Note(f"`{one.pattern}`: {one.why}.") for one in inactive),
     )
 
 

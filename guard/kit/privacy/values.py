@@ -193,4 +193,3 @@ class Report:
     request: tuple[Note, ...]
     telemetry: tuple[Note, ...]
     kept: tuple[Note, ...]
-    inactive: tuple[Note, ...]

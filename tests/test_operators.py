@@ -143,8 +143,18 @@ def test_a_kill_that_was_acknowledged_survives_kill_9(guard: Sidecar, tmp_path: 
         assert source(again) == "rules"
         assert not model.received
         again.wait_for("admin")
+        assert again.wait_for("mode_recalled")["mode"] == "rules"
         assert run(tmp_path, "restore", "--reason", "r").returncode == 0
         assert source(again) == "model"
+
+
+def test_who_answered_before_an_order_does_not_answer_now(guard: Sidecar, tmp_path: Path) -> None:
+    assert source(guard) == "model"
+    assert "answers now: model" in run(tmp_path, "status").stdout
+    assert run(tmp_path, "kill", "--reason", "r").returncode == 0
+    assert "answers now: nobody asked" in run(tmp_path, "status").stdout
+    assert source(guard) == "rules"
+    assert "answers now: rules" in run(tmp_path, "status").stdout
 
 
 def test_the_kill_file_kills_and_lets_go(guard: Sidecar, tmp_path: Path, model: Model) -> None:

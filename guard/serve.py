@@ -43,7 +43,7 @@ COLLECT = (50_000, 20, 100)
 """A request leaves no cycles, so collections find nothing, and one in the midst of a large document multiplies its cost."""
 PROBE_EVERY = 1.0
 HINT_EVERY = 60.0
-HINT = "no policy: every request passes. Write what a good request is: guard schema, policies/minimal.yaml"
+HINT = "no policy: every request passes. `guard init --upstream URL` writes the first policy from what the server says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,9 @@ class _Sidecar:
         try:
             self.state = open_state(wanted or declared, Path("/var/lib/guard"), Path.home())
         except StateTaken as error:
-            raise Unstartable(f"guard: another guard uses the state folder {error}", 2) from None
+            raise Unstartable(
+                f"guard: another guard uses the state folder {error}; stop it, or give this one --state-dir DIR", 2
+            ) from None
         except (OSError, RuntimeError) as error:
             self.log.event("state_unavailable", logging.WARNING, why=str(error))
 

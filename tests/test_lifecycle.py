@@ -171,7 +171,8 @@ def test_a_second_guard_on_the_same_folder_exits_2(policy: Path, tmp_path: Path)
     with sidecar(str(policy), folder=tmp_path):
         second = Sidecar([str(policy)], tmp_path)
         assert second.ended() == 2
-        assert second.lines[:-1] == [f"guard: another guard uses the state folder {tmp_path / 'state'}\n"]
+        said = f"guard: another guard uses the state folder {tmp_path / 'state'}; stop it, or give this one --state-dir DIR"
+        assert second.lines[:-1] == [f"{said}\n"]
 
 
 @pytest.mark.parametrize("listener", ["--listen", "--ops"])
@@ -247,7 +248,7 @@ def test_without_a_policy_everything_is_observed_and_operators_paths_are_denied(
         answer = client.getresponse()
         assert (answer.status, json.loads(answer.read())["code"]) == (404, "not_found")
         assert [path for path, *_ in model.received] == ["/predict"]
-        assert "policy" in guard.wait_for("hint")["message"]
+        assert "guard init" in guard.wait_for("hint")["message"]
 
 
 def test_without_a_policy_guard_listens_on_loopback_only(model: Model, tmp_path: Path) -> None:

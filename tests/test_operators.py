@@ -143,8 +143,18 @@ def test_a_kill_that_was_acknowledged_survives_kill_9(guard: Sidecar, tmp_path: 
         assert source(again) == "rules"
         assert not model.received
         again.wait_for("admin")
+        assert again.wait_for("mode_recalled")["mode"] == "rules"
         assert run(tmp_path, "restore", "--reason", "r").returncode == 0
         assert source(again) == "model"
+
+
+def test_who_answered_before_an_order_does_not_answer_now(guard: Sidecar, tmp_path: Path) -> None:
+    assert source(guard) == "model"
+    assert "answers now: model" in run(tmp_path, "status").stdout
+    assert run(tmp_path, "kill", "--reason", "r").returncode == 0
+    assert "answers now: nobody asked" in run(tmp_path, "status").stdout
+    assert source(guard) == "rules"
+    assert "answers now: rules" in run(tmp_path, "status").stdout
 
 
 def test_the_kill_file_kills_and_lets_go(guard: Sidecar, tmp_path: Path, model: Model) -> None:
@@ -373,3 +383,18 @@ def test_a_drill_needs_a_service_that_is_not_lowered(guard: Sidecar, tmp_path: P
     assert run(tmp_path, "kill", "--reason", "r").returncode == 0
     done = run(tmp_path, "drill", str(tmp_path / "policy.yaml"))
     assert (done.returncode, done.stderr) == (1, "guard: no drill: the service is lowered already\n")
+
+
+def test_the_status_says_what_was_refused_and_what_goes_back_alone() -> None:
+    told = {
+        "answers_now": "rules", "shares": {"rules": 0.75, "none": 0.25}, "answers": 4, "mode": "normal", "owner": None,
+        "back": None, "release": None, "guard": "1", "epoch": 0, "durable": True,
+        "policy": {"service": "t", "digest": "sha256:0", "ok": False, "errors": ["p.yaml:1:1: wrong"]},
+        "routes": [{"route": "POST /p", "mode": "normal", "why": None, "breakers": {"model": {"state": "open", "forced": "auto"}}}],
+    }  # fmt: skip
+    text = operate.shown(told)
+    assert "rules 75.0%, refused 25.0%" in text
+    assert "go back:     an open breaker closes by itself" in text
+    assert "THE FILE IS REFUSED: p.yaml:1:1: wrong" in text
+    told["routes"][0]["breakers"]["model"]["forced"] = "open"  # type: ignore[index]
+    assert "by itself" not in operate.shown(told)

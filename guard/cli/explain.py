@@ -61,7 +61,7 @@ def _explained(route: Route, head: Head, body: bytes) -> dict[str, Any]:
         status = refused.status or STATUS[refused.code]
         violations = [{"pointer": pointer, "code": code} for pointer, code, _ in refused.violations]
         return {"verdict": "deny", "status": status, "code": refused.code, "violations": violations, "rungs": []}
-    verdict = "lower" if permit.lowered else "amend" if permit.body != body else "allow"
+    verdict = "lower" if permit.lowered else "allow" if _same(permit.body, body) else "amend"
     return {
         "verdict": verdict,
         "reason": permit.lowered,
@@ -86,6 +86,17 @@ def _rung(rung: Rung, permit: Permit) -> dict[str, Any]:
             return {"source": rung.source, "would": "answer", "status": step.status, "body": _shown(step.body)}
         case Closed():
             return {"source": rung.source, "would": "close", "reason": step.reason}
+
+
+def _same(sent: Any, body: bytes) -> bool:
+    """Whether the model gets what the client said; blanks, and 5 written as 5.0, are no amendment."""
+    if sent == body:
+        return True
+    try:
+        one, other = (json.dumps(json.loads(text, parse_int=float)) for text in (sent, body))
+    except (TypeError, ValueError):
+        return False
+    return one == other
 
 
 def _shown(body: object) -> object:

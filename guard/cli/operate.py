@@ -135,7 +135,8 @@ def status(where: Where, *, as_json: bool) -> int:
 
 def shown(told: dict[str, Any]) -> str:
     """The status as a person at night reads it."""
-    shares = ", ".join(f"{source} {share:.1%}" for source, share in told["shares"].items()) or "nobody asked"
+    named = {"refused" if source == "none" else source: share for source, share in told["shares"].items()}
+    shares = ", ".join(f"{source} {share:.1%}" for source, share in named.items()) or "nobody asked"
     lines = [f"answers now: {told['answers_now'] or 'nobody asked'}   (5 minutes: {shares}; {told['answers']} answers)"]
     mode = f"mode:        {told['mode']}"
     if told["mode"] != "normal":
@@ -154,9 +155,12 @@ def shown(told: dict[str, Any]) -> str:
     owner = told["owner"] or {}
     if owner:
         lines.append(f"owner:       {owner.get('team')}   page: {owner.get('page')}   runbook: {owner.get('runbook')}")
-    lines.append(f"go back:     {told['back'] or 'nothing is lowered'}")
+    every = [one for route in told["routes"] for one in route["breakers"].values()]
+    waits = any(one["state"] != "closed" and one["forced"] == "auto" for one in every)
+    alone = "an open breaker closes by itself when its target answers again" if waits else "nothing is lowered"
+    lines.append(f"go back:     {told['back'] or alone}")
     policy, release = told["policy"], told["release"]
-    state = "" if policy["ok"] else f"   REFUSED since: {'; '.join(policy['errors'][:3])}"
+    state = "" if policy["ok"] else f"   THE FILE IS REFUSED: {'; '.join(policy['errors'][:3])}"
     lines.append(f"policy:      {policy['service']} {policy['digest'][:19]}{state}")
     if release:
         lines.append(f"release:     {_release(release)}")

@@ -63,11 +63,13 @@ class Operations:
     def recall(self, state: StateFolder | None) -> None:
         """Read what was decided before. What cannot be read is taken for a kill: never silently alive (KS-08)."""
         self.state = state
+        readable = True
         try:
             raw = state.read(STATE) if state is not None else None
             if raw is not None:
                 self.orders = _read(json.loads(raw))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            readable = False
             self._event("orders_unreadable", logging.ERROR)
             order = Order("rules", "the orders in the state folder cannot be read", "guard", self._wall())
             self.orders = Orders(everywhere=order)
@@ -80,6 +82,15 @@ class Operations:
         for route, order in (self.orders.observed or {}).items():
             self._relaxes[route] = now + (order.until or 0.0) - wall
         self.bound()
+        if readable:
+            self._say_lowered()
+
+    def _say_lowered(self) -> None:
+        """Or nobody would know why a guard that has just begun answers without the model."""
+        for route, order in [(None, self.orders.everywhere), *(self.orders.routes or {}).items()]:
+            if order.mode != "normal":
+                told = {"route": route, "mode": order.mode, "who": order.who, "why": order.reason}
+                self._event("mode_recalled", logging.WARNING, **told)
 
     def bound(self) -> None:
         """Bring every route's ceiling up to date; after a reload too."""

@@ -103,6 +103,7 @@ class Operators:
 
     def _force(self, forced: Mapping[str, str]) -> None:
         """Bring every breaker to the state it is forced to, or let it go."""
+        self.shares.decided()
         for key, made in self._runtime:
             if isinstance(made, Breaker):
                 made.force(forced.get(f"{key[1]} > {key[2]}", "auto"), monotonic())  # type: ignore[index,arg-type]

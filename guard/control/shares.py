@@ -15,6 +15,7 @@ class Shares:
 
     def __init__(self) -> None:
         self._buckets: deque[tuple[int, Counter[str]]] = deque(maxlen=BUCKETS)
+        self._before: tuple[int, Counter[str]] = (0, Counter())
 
     def record(self, record: Record) -> None:
         """Count it."""
@@ -28,9 +29,18 @@ class Shares:
         oldest = int(now / BUCKET) - BUCKETS
         return sum((counts for number, counts in self._buckets if number > oldest), Counter())
 
+    def decided(self) -> None:
+        """Somebody decided who may answer: who answered before says nothing of now."""
+        if self._buckets:
+            number, counts = self._buckets[-1]
+            self._before = number, counts.copy()
+
     def latest(self, now: float) -> str | None:
-        """The source of most answers of the last twenty seconds; None where there were none."""
-        oldest = int(now / BUCKET) - 2
+        """The source of most answers of the last twenty seconds, since the last decision; None where there were none."""
+        turned, before = self._before
+        oldest = max(int(now / BUCKET) - 2, turned - 1)
         found = sum((counts for number, counts in self._buckets if number > oldest), Counter[str]())
+        if turned > oldest:
+            found -= before
         found.pop("none", None)
         return max(found, key=lambda source: found[source]) if found else None

@@ -105,6 +105,11 @@ def test_explain_shows_the_amended_document_and_every_rung(tmp_path: Path) -> No
     assert found["rungs"][1]["body"] == {"label": "review"}
 
 
+def test_explain_calls_another_spelling_no_amendment(tmp_path: Path) -> None:
+    path = request(tmp_path, b'{ "age": 30, "income": 5 }\n')
+    assert json.loads(guard("explain", MINIMAL, path, "--json").stdout)["verdict"] == "allow"
+
+
 @pytest.mark.parametrize(
     ("body", "code"), [({"age": "x"}, "contract"), (b"{", "json_syntax"), (b"x" * 2_000_000, "body_too_large")]
 )

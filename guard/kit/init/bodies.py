@@ -85,7 +85,7 @@ def _rows(schemas: Schemas, said: dict[str, Any], at: str, where: str, why: str)
                 settings={"rows": at, **found.settings}, reasons={"rows": f"{why} of objects", **found.reasons}
             )
     if at == "":
-        return Body(notes=(f"Nothing declared of the request: {why}, and its items have no names.",))
+        return Body(notes=(f"Nothing declared of the request: {why}, its items have no names: give them, with `columns`.",))
     return Body()
 
 
@@ -154,7 +154,7 @@ def answer(schemas: Schemas, schema: Any, where: str, *, rows: bool) -> Body:
     except Unmapped as error:
         return Body(notes=(f"Nothing declared of the answer: {error}.",))
     if not fields and not notes:
-        notes.append(f"Nothing declared of the answer: {where} does not say what it is.")
+        notes.append(f"Nothing declared of the answer: {where} names no members.")
     return Body(fields, notes=tuple(notes))
 
 

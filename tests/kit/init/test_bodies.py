@@ -166,3 +166,8 @@ def test_the_dialect_of_instances_is_the_operators_to_say() -> None:
     text = drafted(server, Wanted(dialect="vertex"))
     assert "dialect: vertex  # by --dialect vertex" in text
     assert "rows:" not in text
+
+
+def test_a_list_whose_items_have_no_names_says_how_to_give_them() -> None:
+    (note,) = request(list_of(NUMBER)).notes
+    assert "`columns`" in note

@@ -134,11 +134,12 @@ def test_the_schema_for_editors_is_printed_whole() -> None:
 def test_serve_says_what_keeps_it_from_starting(broken: Path, tmp_path: Path) -> None:
     import socket
 
-    done = guard("serve", broken)
+    done = guard("serve", broken, "--state-dir", tmp_path / "state")
     assert done.returncode == 1
     assert 'did you mean "min"' in done.stderr
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = guard("serve", MINIMAL, "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = guard("serve", MINIMAL, "--listen", where, "--state-dir", tmp_path / "state")
     assert done.returncode == 1
     assert "cannot listen on 127.0.0.1" in done.stderr
     assert "Traceback" not in done.stderr

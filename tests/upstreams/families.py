@@ -38,6 +38,7 @@ class Family:
     nan: str = "json_number"  # what becomes of a NaN token
     codes: Mapping[str, str] = field(default_factory=dict)  # of a case, where this layout has another code
     version: str = ""  # that the server tells
+    asked: bool = False  # on a page of its own, and not in its answers
 
     def __str__(self) -> str:
         return self.name
@@ -154,7 +155,7 @@ OIP: dict[str, Any] = {"dialect": "oip", "told": member}
 BARE = {"texts": False, "codes": {"missing": "shape", "unknown": "shape"}}
 POSITIONAL = {"missing": "shape", "unknown": "shape"}
 TFSERVING = {
-    "path": "/v1/models/iris:predict", "dialect": "tfserving", "told": member,
+    "path": "/v1/models/iris:predict", "dialect": "tfserving", "told": member, "version": "7", "asked": True,
     "nan": "null", "refused": (dumps({"instances": [{"petal_width": 1.0}]}), 400),
 }  # fmt: skip
 VERTEX = {

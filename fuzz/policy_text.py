@@ -4,7 +4,7 @@ Laws:
 - a policy loads, or is refused with PolicyInvalid; no other exception leaves;
 - every error has a place in a file that was read, within its text (libyaml counts the end of the file as a line of its
   own), and is one line;
-- what loads can be shown: its resolved form and what is inactive in it.
+- what loads can be shown: its resolved form.
 """
 
 import tempfile
@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 
 from guard.policy.errors import PolicyInvalid
-from guard.policy.inactive import inactive
 from guard.policy.load import load
 from guard.policy.resolved import resolved
 
@@ -53,7 +52,6 @@ def check(data: bytes) -> None:
     for warning in loaded.warnings:
         placed(warning, folder)
     resolved(loaded)
-    inactive(loaded)
 
 
 def placed(error: object, folder: Path) -> None:

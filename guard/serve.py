@@ -208,8 +208,7 @@ class _Sidecar:
             sys.stderr.write(f"{refused}\n")
             loaded, plan, draft = self._last_good()
         assert loaded is not None
-        limits = loaded.policy.listen.limits
-        self.door = Door(plan, _limits(limits), self.budget)
+        self.door = Door(plan, _limits(loaded.policy.listen.limits), self.budget)
         self._put_in_force(loaded, plan, draft)
         self.operators.recall(self.state)
         self.desk.recall(self.operators.operations.orders)

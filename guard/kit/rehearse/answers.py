@@ -26,7 +26,7 @@ NARROW: Final = "mend the model, or narrow the contract (enum, min, max, max_len
 BUG: Final = "this is a fault of guard's: please report it, with the policy"
 OTHER: Final = "is this the policy that the running guard serves? `guard status` shows its digest. Else " + BUG
 
-TODO: Final[Mapping[str, str]] = {
+ADVICE: Final[Mapping[str, str]] = {
     "status": f"{FAILS}: its log has the error; {NARROW}",
     "invalid": "the model's answer breaks its own output contract (a NaN, a label or a range nobody declared): mend the "
     "model, or declare what it really answers",
@@ -102,7 +102,7 @@ def _denied(wanted: Wanted, got: Got) -> Fault | None:
 def _answered(subject: Subject, wanted: Wanted, rows: int | None, got: Got) -> Fault | None:
     if got.source != "model" or not 200 <= got.status < 300:
         code, _ = told(got.body)
-        return Fault(str(wanted), _shown(got), TODO.get(got.reason) or TODO.get(code) or OTHER)
+        return Fault(str(wanted), _shown(got), ADVICE.get(got.reason) or ADVICE.get(code) or OTHER)
     wrong = broken(subject, rows, got)
     return Fault(str(wanted), f"{got}, but {wrong}", BUG) if wrong else None
 

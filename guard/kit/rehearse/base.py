@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from guard.kit.carry import JSON, Carried
 from guard.kit.rehearse import generate
-from guard.kit.rehearse.answers import TODO, told
+from guard.kit.rehearse.answers import ADVICE, told
 from guard.kit.rehearse.examples import route_of
 from guard.kit.rehearse.files import Example
 from guard.kit.rehearse.stage import Stage
@@ -154,7 +154,7 @@ def _check(subject: Subject, got: Got | None) -> Check:
         code, violations = told(got.body)
         check.result, check.failed, check.got = "fail", 1, str(got)
         check.todo = (
-            TODO.get(got.reason) or TODO.get(code) or "give an example in tests/requests that production would send"
+            ADVICE.get(got.reason) or ADVICE.get(code) or "give an example in tests/requests that production would send"
         )
         if violations:
             check.got += f": {', '.join(dict.fromkeys(violations))}"

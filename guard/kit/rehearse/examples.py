@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
-from guard.kit.rehearse.answers import TODO, told
+from guard.kit.rehearse.answers import ADVICE, told
 from guard.kit.rehearse.files import FOLDER, Example, Expect
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.subject import Subject
@@ -60,7 +60,7 @@ def _tried(stage: Stage, part: Part, one: Example) -> Check:
         if wanted is not None and wanted != came:
             check.result, check.failed = "fail", 1
             check.expected, check.got = f"{name} {wanted}", str(got)
-            check.todo = TODO.get(got.reason) or TODO.get(told(got.body)[0]) or _denied(got)
+            check.todo = ADVICE.get(got.reason) or ADVICE.get(told(got.body)[0]) or _denied(got)
             return check
     differing = list(_differences(got, expect)) if expect.body is not None else []
     if differing:

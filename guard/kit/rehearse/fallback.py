@@ -7,7 +7,7 @@ from guard.kit import drill
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.values import Check, Part, late
 
-TODO = "`guard drill` shows it alone; look at the rung's own declaration and at guard's log"
+ADVICE = "`guard drill` shows it alone; look at the rung's own declaration and at guard's log"
 
 
 def run(stage: Stage, part: Part) -> None:
@@ -42,6 +42,6 @@ def run(stage: Stage, part: Part) -> None:
             check.expected = f"an answer of {step.rung} that keeps the output contract, within {drill.WITHIN:g} s"
             check.got = f"{step.status or 'no answer'} from {step.source or 'nobody'}"
             if not step.ok:
-                check.result, check.failed, check.got, check.todo = "fail", 1, step.why, TODO
+                check.result, check.failed, check.got, check.todo = "fail", 1, step.why, ADVICE
             part.checks.append(check)
         stage.progress.at((index + 1) / len(stage.subjects), subject.key)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from guard.kit.rehearse.answers import TODO
+from guard.kit.rehearse.answers import ADVICE
 from guard.kit.rehearse.figures import BUSY, MODEL_SHARE, Phase, held, load, share
 from guard.kit.rehearse.memory import Growth
 from guard.kit.rehearse.stage import Stage
@@ -74,7 +74,7 @@ def _burst(burst: Phase) -> Check:
     if odd:
         check.result, check.failed = "fail", sum(odd.values())
         check.got = ", ".join(f"{count} × {reason}" for reason, count in odd.items())
-        check.todo = TODO.get(next(iter(odd)), "look at guard's log")
+        check.todo = ADVICE.get(next(iter(odd)), "look at guard's log")
     return check
 
 
@@ -83,7 +83,7 @@ def _share(one: Phase) -> Check:
     check.expected, check.got = f"at least {share(MODEL_SHARE)}, as no target says otherwise", share(one.model_share)
     if one.model_share < MODEL_SHARE:
         check.result = "fail"
-        check.todo = TODO.get(
+        check.todo = ADVICE.get(
             max(one.reasons, key=lambda reason: one.reasons[reason], default=""), "see the table of phases"
         )
     return check

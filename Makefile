@@ -45,8 +45,8 @@ venv: $(STAMPS)/dev  ## the environment with all that is needed to work on guard
 demo: $(STAMPS)/demo  ## set everything up and watch a real model being guarded
 	@$(BIN)/guard demo
 
-test: $(STAMPS)/dev  ## set everything up and run all tests
-	@$(BIN)/python -m pytest
+test: $(STAMPS)/dev  ## set everything up and run all tests, on all cores
+	@$(BIN)/python -m pytest --numprocesses auto
 
 lint: $(STAMPS)/dev  ## linter, formatter, types, import law
 	@$(BIN)/ruff check .

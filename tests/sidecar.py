@@ -1,7 +1,9 @@
 """A guard as its own process, for tests: its ports, its log, its end."""
 
 import http.client
+import itertools
 import json
+import os
 import random
 import socket
 import subprocess
@@ -15,10 +17,21 @@ from typing import Any
 WITHIN = 20.0
 
 
+def _ports() -> Iterator[int]:
+    """Each worker of pytest-xdist has its own, and gives none twice: what is free now may be bound a second later."""
+    width = 12_000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    first = 20_000 + width * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    begin = random.Random().randrange(width)  # of the system's: hypothesis seeds the one that all share
+    return (first + (begin + n) % width for n in itertools.count())
+
+
+_OWN = _ports()
+
+
 def free_port() -> int:
     """Free, and below the ports that systems give to whoever connects: one of those may be gone before it is used."""
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = next(_OWN)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -15,6 +15,7 @@ import pytest
 
 from tests.sidecar import Sidecar, free_port, sidecar
 from tests.test_serve import Handler, Model
+from tests.threaded import threaded
 
 POLICY = """version: guard/v1
 service: t
@@ -32,11 +33,8 @@ routes:
 def model() -> Iterator[Model]:
     server = Model()
     server.answer = (200, b'{"label":"b"}')
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with threaded(server):
+        yield server
 
 
 @pytest.fixture
@@ -59,11 +57,9 @@ def test_live_before_the_model_and_ready_after_it_was_seen_once(tmp_path: Path) 
     with sidecar(str(path), folder=tmp_path) as guard:
         assert guard.probe("/livez")[0] == 200
         assert guard.probe("/readyz") == (503, {"ready": False, "waiting": ["upstream"]})
-        late = http_server_on(port)
-        guard.wait_for("ready")
-        assert guard.probe("/readyz")[0] == 200
-        late.shutdown()
-        late.server_close()
+        with threaded(http_server_on(port)):
+            guard.wait_for("ready")
+            assert guard.probe("/readyz")[0] == 200
         assert guard.probe("/readyz")[0] == 200, "once ready, ready"
         assert guard.probe("/livez")[0] == 200
 
@@ -73,7 +69,6 @@ def http_server_on(port: int) -> Model:
     server.received, server.answer, server.hold = [], (200, b"{}"), threading.Event()
     server.hold.set()
     super(Model, server).__init__(("127.0.0.1", port), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
 

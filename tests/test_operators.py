@@ -20,6 +20,7 @@ from tests.cli.test_cli import valid
 from tests.sidecar import WITHIN, Sidecar, sidecar
 from tests.test_lifecycle import ask
 from tests.test_serve import Model
+from tests.threaded import threaded
 
 POLICY = """version: guard/v1
 service: t
@@ -43,10 +44,8 @@ routes:
 def serving() -> Iterator[Model]:
     server = Model()
     server.answer = (200, b'{"label":"b"}')
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with threaded(server):
+        yield server
 
 
 model = pytest.fixture(serving, name="model")

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tests.sidecar import Sidecar, sidecar
 from tests.test_lifecycle import ask
 from tests.test_operators import run
 from tests.test_serve import Model
+from tests.threaded import threaded
 
 POLICY = """version: guard/v1
 service: t
@@ -31,11 +31,8 @@ routes:
 
 @pytest.fixture
 def model() -> Iterator[Model]:
-    server = Model()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with threaded(Model()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -17,6 +17,10 @@ from typing import Any
 
 import pytest
 
+from tests.servers.black_hole import closed_port
+from tests.sidecar import free_port
+from tests.threaded import threaded
+
 POLICY = """
 version: guard/v1
 service: t
@@ -93,9 +97,7 @@ class Handler(BaseHTTPRequestHandler):
 def guard(policy: str, folder: Path) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
     path = folder / "policy.yaml"
     path.write_text(policy)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "guard", "serve", str(path), "--listen", f"127.0.0.1:{port}",
                "--ops", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state-dir", str(folder / "state")]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -112,12 +114,8 @@ def guard(policy: str, folder: Path) -> Iterator[tuple[int, "subprocess.Popen[st
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[Model]:
-    server = Model()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with threaded(Model()) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -268,10 +266,7 @@ def test_a_passthrough_route_is_passed_through(port: int, model: Model) -> None:
 
 
 def test_a_dead_model_and_its_return(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        dead = probe.getsockname()[1]
-    with guard(POLICY.replace("UPSTREAM", f"http://127.0.0.1:{dead}"), tmp_path) as (number, _):
+    with closed_port() as dead, guard(POLICY.replace("UPSTREAM", f"http://127.0.0.1:{dead}"), tmp_path) as (number, _):
         status, headers, _ = send(number, {"age": 30})
         assert (status, headers["x-guard-source"], headers["x-guard-reason"]) == (200, "rules", "connect")
         status, headers, body = send(number, None, "/items/7", method="GET")
@@ -320,9 +315,5 @@ def test_a_model_server_behind_a_unix_socket(tmp_path: Path) -> None:
 
     server = Local()
     server.RequestHandlerClass = Unaddressed
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    with guard(POLICY.replace("UPSTREAM", f"unix://{path}"), tmp_path) as (number, _):
+    with threaded(server), guard(POLICY.replace("UPSTREAM", f"unix://{path}"), tmp_path) as (number, _):
         assert send(number, {"age": 30})[1]["x-guard-source"] == "model"
-    server.shutdown()
-    server.server_close()

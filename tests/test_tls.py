@@ -2,7 +2,6 @@
 
 import http.client
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import trustme
 
 from tests.sidecar import WITHIN, Sidecar, sidecar
 from tests.test_serve import Model
+from tests.threaded import threaded
 
 POLICY = """version: guard/v1
 service: t
@@ -52,11 +52,8 @@ def model(authority: trustme.CA) -> Iterator[Model]:
     context.sni_callback = lambda _, name, __: server.names.append(name)  # type: ignore[attr-defined]
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *_: None  # type: ignore[method-assign,assignment]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with threaded(server):
+        yield server
 
 
 def policy(folder: Path, model: Model, tls: str, listen: str = "") -> str:

@@ -4,7 +4,6 @@ import http.server
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from guard.cli.check import compiled
 from tests.kit.init.fake import RECORDED
 from tests.sidecar import free_port
+from tests.threaded import threaded
 
 
 @contextmanager
@@ -35,15 +35,11 @@ def replaying(name: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    class Server(http.server.ThreadingHTTPServer):
+        request_queue_size = 128  # more than are asked at once: one that finds no place tries again after a second
+
+    with threaded(Server(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
 
 
 def init(*arguments: object) -> "subprocess.CompletedProcess[str]":

@@ -14,6 +14,7 @@ from guard.kit.checklist import live, pages
 from guard.kit.checklist.live import Live, parse
 from guard.policy.load import load
 from tests.launch.test_items import HEAD, ROUTE, items
+from tests.threaded import threaded
 
 
 @contextmanager
@@ -26,14 +27,8 @@ def server(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
 
     made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     made.daemon_threads = True
-    thread = threading.Thread(target=made.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with threaded(made):
         yield f"http://127.0.0.1:{made.server_address[1]}"
-    finally:
-        made.shutdown()
-        made.server_close()
-        thread.join()
 
 
 def says(body: bytes, status: int = 200, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:

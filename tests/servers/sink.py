@@ -17,6 +17,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.threaded import threaded
+
 WITHIN = 20.0
 T = TypeVar("T")
 REQUESTS: dict[str, type[Message]] = {
@@ -167,13 +169,7 @@ def sink() -> Iterator[Collector]:
         daemon_threads = True
         request_queue_size = 128
 
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with threaded(Server(("127.0.0.1", 0), Handler)) as server:
         collector.endpoint = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield collector
-            collector.check()
-        finally:
-            server.shutdown()
-            thread.join(WITHIN)
+        yield collector
+        collector.check()

@@ -6,12 +6,13 @@ a model would say is arithmetic on the text; what the router does about it is wh
 
 import json
 import math
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
+
+from tests.threaded import threaded
 
 SHA = "fca14538aa9956a46526bd1d0d11d69e19b5a101"
 STATUSES = {"Unhealthy": 503, "Backend": 424, "Overloaded": 429, "Tokenizer": 422, "Validation": 413}
@@ -183,11 +184,5 @@ def tei(kind: Kind) -> Iterator[TextEmbeddings]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"model": model}))
     server.daemon_threads = True
     model.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with threaded(server):
         yield model
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)

@@ -3,7 +3,6 @@ import http.server
 import logging
 import re
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +28,7 @@ from tests.servers.black_hole import black_hole, closed_port
 from tests.servers.prometheus import Prometheus, prometheus
 from tests.servers.rotel import rotel
 from tests.servers.sink import attributes, sink
+from tests.threaded import threaded
 
 EXPOSED = b"""# HELP judged_total Requests judged.
 # TYPE judged_total counter
@@ -57,14 +57,8 @@ def exposing() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with threaded(http.server.HTTPServer(("127.0.0.1", 0), Handler)) as server:
+        yield f"127.0.0.1:{server.server_port}"
 
 
 def measured() -> Any:

@@ -7,15 +7,10 @@ from guard.proxy.values import Allow, Deny, Head, Verdict
 
 def is_json(head: Head) -> bool:
     """application/json or +json, in UTF-8, not compressed. An absent type is none."""
-    kind = None
-    for name, value in head.headers:
-        if name == b"content-type":
-            if kind is not None:
-                return False  # two types: no one knows which is meant
-            kind = value
-        elif name == b"content-encoding" and value.strip().lower() != b"identity":
-            return False
-    return kind == b"application/json" or (kind is not None and _is_json(kind))
+    kind, coding = head.get(b"content-type"), head.get(b"content-encoding")
+    if coding is not None and any(one.strip(b" \t").lower() != b"identity" for one in coding.split(b",")):
+        return False
+    return kind == b"application/json" or (kind is not None and _is_json(kind))  # of two types it is none
 
 
 def _is_json(kind: bytes) -> bool:

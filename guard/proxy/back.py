@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from guard.proxy.headers import encode, tokens
+from guard.proxy.headers import GUARD_PREFIX, REPLY_DROPS, Names, encode, members, strip, those_without
 from guard.proxy.parties import UNKNOWN, Owner
-from guard.proxy.values import STREAM, Answer, Call, Headers, Reason
+from guard.proxy.values import STREAM, Answer, Call, Headers, Reason, combined
 
 if TYPE_CHECKING:
     from guard.proxy.pool import Pool
@@ -26,6 +26,8 @@ MOST_ERROR = 65536
 """Bytes of an error that is no stream, though a stream was asked for: its dialect reads whose fault it is."""
 IDLE = 2.0
 """Seconds an unused connection is kept: below every common server's keep-alive, so that ours is the side that closes."""
+NAMES = Names(bytes.lower)
+PASSES = those_without(REPLY_DROPS, GUARD_PREFIX)
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -37,10 +39,10 @@ class Link(asyncio.Protocol):
     """One connection to an upstream; it has an owner while a call is on it and belongs to its pool otherwise."""
 
     __slots__ = (
-        "_body_open", "_chunked_body", "_chunks", "_collect", "_dirty", "_done", "_eager", "_flowing", "_head_done",
-        "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_parser", "_size", "_transport",
-        "_until_close", "born", "called_at", "head_at", "heard", "idle_since", "length", "owner", "paused", "pool",
-        "reused", "status",
+        "_body_open", "_chunked_body", "_chunks", "_collect", "_dirty", "_done", "_eager", "_fields", "_flowing",
+        "_head_done", "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_parser",
+        "_size", "_transport", "_until_close", "born", "called_at", "head_at", "heard", "idle_since", "length",
+        "owner", "paused", "pool", "reused", "status",
     )  # fmt: skip
 
     def __init__(self, pool: "Pool") -> None:
@@ -50,12 +52,14 @@ class Link(asyncio.Protocol):
         self.reused = False
         self.paused = False
         self._held = 0  # bytes of the budget
+        self._headers: Headers
+        self._fields: dict[bytes, bytes]
         self._parser: httptools.HttpResponseParser | None = None
         self._transport: asyncio.Transport
 
     # ── calls ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def send(self, owner: Owner, call: Call, length: int) -> None:
+    def send(self, owner: Owner, call: Call, length: int, now: float) -> None:
         """Write a request. A STREAM body of declared `length` (UNKNOWN: chunked) follows through `send_body`."""
         self.owner = owner
         self._parser = httptools.HttpResponseParser(self)
@@ -63,29 +67,33 @@ class Link(asyncio.Protocol):
         self._head_only = call.head.method == b"HEAD"
         self._flowing = self._done = self._dirty = self._head_done = self._until_close = self._keep = False
         self._chunked_body = self._body_open = self.heard = False
-        self._headers: Headers = []
+        self._headers, self.length = [], UNKNOWN
         self._chunks: list[bytes] = []
         self._size = self._header_bytes = self._interim = self.status = 0
-        self.length = UNKNOWN
         self.head_at = 0.0
-        body, head = call.body, call.head
-        start = b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (head.method, head.target, call.target.host)
+        self.called_at = now
+        self._transport.write(self._message(call, length, now))
+
+    def _message(self, call: Call, length: int, now: float) -> bytes:
+        """The head, and a body that is not a STREAM."""
+        body, head, method = call.body, call.head, call.head.method
+        lines = [method, b" ", head.target, call.target.opening, encode(head.headers)]
         if call.remaining:
-            start += b"%b: %.3f\r\n" % (call.remaining, max(call.until - monotonic(), 0.001))
+            lines.append(b"%b: %.3f\r\n" % (call.remaining, max(call.until - now, 0.001)))
         if body is STREAM:
             self._body_open = length != 0
             self._chunked_body = length == UNKNOWN
-            framing = (
-                b"transfer-encoding: chunked\r\n\r\n" if self._chunked_body else b"content-length: %d\r\n\r\n" % length
-            )
-            bodiless = not length and head.method in (b"GET", b"HEAD")
-            message = encode(start, head.headers) + (b"\r\n" if bodiless else framing)
-        elif body or head.method not in (b"GET", b"HEAD"):
-            message = encode(start, head.headers) + b"content-length: %d\r\n\r\n" % len(body) + body
+            if self._chunked_body:
+                lines.append(b"transfer-encoding: chunked\r\n")
+            elif length or method not in (b"GET", b"HEAD"):
+                lines.append(b"content-length: %d\r\n" % length)
+            lines.append(b"\r\n")
+        elif body or method not in (b"GET", b"HEAD"):
+            lines.append(b"content-length: %d\r\n\r\n" % len(body))
+            lines.append(body)
         else:
-            message = encode(start, head.headers) + b"\r\n"
-        self.called_at = monotonic()
-        self._transport.write(message)
+            lines.append(b"\r\n")
+        return b"".join(lines)
 
     def send_body(self, chunk: bytes) -> None:
         """Pass on bytes of a streamed request body."""
@@ -128,6 +136,8 @@ class Link(asyncio.Protocol):
             self._transport.abort()
             return
         self.heard = True
+        if not self._head_done:
+            self._header_bytes += len(data)  # at least; it may hold more than the head
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -138,7 +148,6 @@ class Link(asyncio.Protocol):
         if self._head_only and not data.endswith(b"\r\n\r\n"):
             self._dirty = True  # part of a body that nobody asked for; it may not even have reached `on_body`
         if not self._head_done:
-            self._header_bytes += len(data)
             if self._header_bytes > MOST_HEADER_BYTES * 2:
                 self._fail("malformed")
             return
@@ -178,46 +187,49 @@ class Link(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field line; trailers and excess are dropped."""
-        if self._head_done:
-            return
-        name = name.lower()
-        self._headers.append((name, value))
-        if name == b"content-length":
-            self.length = int(value)
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > MOST_HEADER_BYTES or len(self._headers) > MOST_HEADERS:
-            raise Malformed
+        if not self._head_done:
+            self._headers.append((NAMES[name], value))
 
     def on_headers_complete(self) -> None:
         """Frame the response (RFC 9112 §6.3)."""
         if self._done:
             return
         parser: httptools.HttpResponseParser = self._parser  # type: ignore[assignment]
-        status = parser.get_status_code()
+        status, headers = parser.get_status_code(), self._headers
         if 100 <= status < 200:
             self._interim += 1
             if status == 101 or self._interim > MOST_INTERIM:
                 raise Malformed
             self._headers = []
-            self.length = UNKNOWN
             return
-        version = parser.get_http_version()
-        if not 200 <= status <= 599 or version not in ("1.1", "1.0"):
-            raise Malformed
+        if not 200 <= status <= 599 or len(headers) > MOST_HEADERS or self._header_bytes > MOST_HEADER_BYTES:
+            bounded(status, headers)
         self.status = status
         self.head_at = monotonic()
         self._head_done = True
         if self._collect == 0 and not 200 <= status < 300:
             self._collect = MOST_ERROR
+        self._fields = fields = combined(headers)
+        self._headers = strip(headers, PASSES, fields.get(b"connection"))
+        length = fields.get(b"content-length")
+        if length is not None:
+            self.length = int(length)
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise Malformed
         if self._head_only or status in (204, 304):
             self._done, self._keep = True, parser.should_keep_alive()
-        elif self.length == UNKNOWN:
-            codings = tokens(self._headers, b"transfer-encoding")
-            if not codings:
-                self._until_close = True
-            elif codings != [b"chunked"]:
-                raise Malformed
-            self._dirty = version == "1.0" and bool(codings)  # faulty framing: no other call on it (RFC 9112 §6.1)
+        elif length is None:
+            self._frame(version)
+
+    def _frame(self, version: str) -> None:
+        """Of a body that does not say its length."""
+        coding = self._fields.get(b"transfer-encoding")
+        if coding is None:
+            self._until_close = True
+        elif members(coding) != [b"chunked"]:
+            raise Malformed
+        self._dirty = version == "1.0" and coding is not None  # faulty framing: no other call on it (RFC 9112 §6.1)
 
     def on_body(self, chunk: bytes) -> None:
         """Bytes of the body; after the end of the answer (to HEAD) they are nobody's."""
@@ -267,7 +279,10 @@ class Link(asyncio.Protocol):
         self._held = 0
 
     def _answer(self, complete: bool, end: float) -> Answer:  # noqa: FBT001
-        return Answer(self.status, self._headers, self._take(), complete, self.called_at, self.head_at, end)
+        answer = Answer(self.status, self._headers, self._take(), complete, self.called_at, self.head_at, end)
+        fields = self._fields
+        answer.dated, answer.named = b"date" in fields, fields.get(b"x-model-version", b"")
+        return answer
 
     def _take(self) -> bytes:
         chunks, self._chunks = self._chunks, []
@@ -297,3 +312,11 @@ class Link(asyncio.Protocol):
     def close(self) -> None:
         """End an idle connection."""
         self._transport.abort()
+
+
+def bounded(status: int, headers: Headers) -> None:
+    """Raises Malformed for a head that no answer has, or that passes the limits."""
+    if not 200 <= status <= 599 or len(headers) > MOST_HEADERS:
+        raise Malformed
+    if sum(len(name) + len(value) for name, value in headers) > MOST_HEADER_BYTES:
+        raise Malformed

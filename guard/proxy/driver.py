@@ -231,7 +231,7 @@ class Exchange:
         now = monotonic()
         pool: Pool = call.target.pool  # type: ignore[assignment]
         if (link := None if self._replayed else pool.take(now)) is not None:
-            self._send(link, call)
+            self._send(link, call, now)
         else:
             self.client.alarm.set(min(call.until, now + call.target.connect))
             self._dial = pool.dial(self, min(call.until - now, call.target.connect))
@@ -246,13 +246,13 @@ class Exchange:
         if link is None or reason is not None:
             self._fail(Failed(reason or "connect", sent=False))
             return False
-        self._send(link, call)
+        self._send(link, call, monotonic())
         return True
 
-    def _send(self, link: Link, call: Call) -> None:
+    def _send(self, link: Link, call: Call, now: float) -> None:
         self._link = link
         self.client.alarm.set(call.until)
-        link.send(self, call, self.length)
+        link.send(self, call, self.length, now)
         if call.body is STREAM and self._link is link:
             if self.expects:
                 self.expects = False

@@ -3,17 +3,32 @@
 What a client says of itself is replaced, unless it is one of the policy's trusted proxies: then ours is added to the right.
 """
 
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from guard.proxy.headers import GUARD_PREFIX, strip
+from guard.proxy.headers import CODED_DROPS, GUARD_PREFIX, REQUEST_DROPS, Names, strip, those_without
 from guard.proxy.tracing import baggage, context
 from guard.proxy.values import Head, Headers, Peer, Record
 
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
-CLAIMS: Final = (GUARD_PREFIX, b"x-forwarded-")
-"""Prefixes of names that only guard, or a trusted proxy, may use."""
+REPLACED: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
+"""What a trusted proxy may say, and is said anew with its word in it."""
+
+
+class Passing(NamedTuple):
+    """Whose fields go on to the model server: a stranger's, and a trusted proxy's, who may say who asked."""
+
+    stranger: Names[bool]
+    trusted: Names[bool]
+
+
+@lru_cache(1024)
+def passes(judged: bool, deadline_header: bytes) -> Passing:  # noqa: FBT001 — a key
+    """Which fields of a request go on; made once for each kind of route."""
+    drops = (CODED_DROPS if judged else REQUEST_DROPS) | ({deadline_header} if deadline_header else frozenset())
+    return Passing(those_without(drops, GUARD_PREFIX, b"x-forwarded-"), those_without(drops | set(REPLACED), GUARD_PREFIX))
 
 
 def peer(address: str, *, secure: bool, via: bytes, trusted: Networks) -> Peer:
@@ -32,13 +47,13 @@ def looped(via: bytes, pseudonym: bytes) -> bool:
     return pseudonym in via
 
 
-def forward(head: Head, record: Record, drops: frozenset[bytes], allowed: frozenset[bytes]) -> Headers:
+def forward(head: Head, record: Record, passing: Passing, allowed: frozenset[bytes]) -> Headers:
     """The header fields that the model server receives, but for framing and Host. `allowed`: members of baggage."""
     peer = head.peer
     if peer.trusted:
-        headers = _added(head, drops)
+        headers = _added(head, passing.trusted)
     else:
-        headers = strip(head.headers, drops, CLAIMS)
+        headers = strip(head.headers, passing.stranger, head.get(b"connection"))
         headers += peer.identity
         headers.append((b"x-forwarded-host", head.host))
     headers.append((b"x-guard-request-id", record.request_id.encode()))
@@ -49,10 +64,10 @@ def forward(head: Head, record: Record, drops: frozenset[bytes], allowed: frozen
     return headers
 
 
-def _added(head: Head, drops: frozenset[bytes]) -> Headers:
+def _added(head: Head, passes: Names[bool]) -> Headers:
     """What a trusted proxy said, with ours to its right."""
     peer = head.peer
-    headers = strip(head.headers, drops, (GUARD_PREFIX, b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
+    headers = strip(head.headers, passes, head.get(b"connection"))
     address, protocol = peer.address.encode(), b"https" if peer.secure else b"http"
     said = {name: _joined(head, name) for name in (b"via", b"x-forwarded-for", b"forwarded")}
     headers += [

@@ -85,8 +85,8 @@ class Connection(Requests, asyncio.Protocol):
         except httptools.HttpParserError as error:
             if self._final and self._reading is None:
                 self._last = True  # what follows a last request is nobody's
-            elif isinstance(error, httptools.HttpParserCallbackError):
-                self._broken(self._fault or "internal")
+            elif isinstance(error, httptools.HttpParserCallbackError):  # one of ours raised
+                self._broken(error.__context__.code if isinstance(error.__context__, Unacceptable) else "internal")
             else:
                 self._broken("bad_request")
         except Unacceptable as error:
@@ -212,18 +212,16 @@ class Connection(Requests, asyncio.Protocol):
     def reply(self, exchange: Exchange, reply: Reply) -> None:
         """Write a whole answer."""
         keep = self._keeps(exchange) and not reply.close
-        head = encode(_start_line(reply.status), reply.headers)
-        framing = self._connection(exchange, keep)
-        method = exchange.head.method
-        if reply.status in (204, 304) or method == b"HEAD":
-            self._transport.write(head + framing + b"\r\n")
+        head = (_start_line(reply.status), encode(reply.headers), self._connection(exchange, keep))
+        if reply.status in (204, 304) or exchange.head.method == b"HEAD":
+            self._transport.write(b"".join((*head, b"\r\n")))
         else:
-            self._transport.write(head + framing + b"content-length: %d\r\n\r\n" % len(reply.body) + reply.body)
+            self._transport.write(b"".join((*head, b"content-length: %d\r\n\r\n" % len(reply.body), reply.body)))
         self._finished(keep)
 
     def open_stream(self, exchange: Exchange, status: int, headers: Headers, length: int) -> None:
         """Write the head of a relayed answer; `length` UNKNOWN is framed as chunks, or by the close for HTTP/1.0."""
-        self._chunked = length == UNKNOWN and exchange.head.version == b"1.1"
+        self._chunked = length == UNKNOWN and exchange.head.modern
         self._until_close = length == UNKNOWN and not self._chunked
         if self._until_close:
             exchange.keep_alive = False
@@ -231,7 +229,7 @@ class Connection(Requests, asyncio.Protocol):
         if self._chunked:
             framing = b"transfer-encoding: chunked\r\n"
         framing += self._connection(exchange, self._keeps(exchange))
-        self._transport.write(encode(_start_line(status), headers) + framing + b"\r\n")
+        self._transport.write(b"".join((_start_line(status), encode(headers), framing, b"\r\n")))
 
     def send_chunk(self, chunk: bytes) -> None:
         """Write bytes of a relayed answer."""
@@ -259,7 +257,7 @@ class Connection(Requests, asyncio.Protocol):
     def _connection(self, exchange: Exchange, keep: bool) -> bytes:  # noqa: FBT001
         if not keep:
             return b"connection: close\r\n"
-        return b"connection: keep-alive\r\n" if exchange.head.version == b"1.0" else b""
+        return b"" if exchange.head.modern else b"connection: keep-alive\r\n"
 
     def _finished(self, keep: bool) -> None:  # noqa: FBT001
         self.current = None

@@ -1,10 +1,14 @@
 """Header hygiene of an intermediary (RFC 9110 §7.6), both ways."""
 
 import re
+from collections.abc import Callable
 from email.utils import formatdate
 from math import inf
+from typing import Final, TypeVar
 
 from guard.proxy.values import Headers
+
+T = TypeVar("T")
 
 HOP_BY_HOP = frozenset(
     (
@@ -24,38 +28,42 @@ CODED_DROPS = REQUEST_DROPS | {b"accept-encoding"}
 """Where the answer is judged it must come uncoded."""
 
 GUARD_PREFIX = b"x-guard-"
-_PLAIN_CONNECTION = (b"keep-alive", b"close", b"Keep-Alive", b"Close")
+MOST_NAMES: Final = 1024
+LONGEST_NAME: Final = 64
+"""What is remembered of names that others choose is bounded, and so are they."""
+PLAIN_CONNECTION = (b"keep-alive", b"close", b"Keep-Alive", b"Close")
 
 
-def strip(headers: Headers, drops: frozenset[bytes], prefixes: tuple[bytes, ...] = (GUARD_PREFIX,)) -> Headers:
-    """The end-to-end headers: without `drops`, what `Connection` nominates, and names that only we may use."""
-    kept: Headers = []
-    nominated: list[bytes] = []
-    for pair in headers:
-        name = pair[0]
-        if name in drops:
-            if name == b"connection" and pair[1] not in _PLAIN_CONNECTION:
-                nominated += [token.strip(b" \t").lower() for token in pair[1].split(b",")]
-        elif not name.startswith(prefixes):
-            kept.append(pair)
-    if nominated:
-        return [pair for pair in kept if pair[0] not in nominated]
-    return kept
+class Names(dict[bytes, T]):
+    """What is to be done with a field, by its name: peers send the same few, so a name is judged once, not in each head."""
+
+    def __init__(self, judge: Callable[[bytes], T]) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def __missing__(self, name: bytes) -> T:
+        judged = self._judge(name)
+        if len(self) < MOST_NAMES and len(name) <= LONGEST_NAME:
+            self[name] = judged
+        return judged
 
 
-def encode(start_line: bytes, headers: Headers) -> bytes:
-    """Start line and header lines, without the empty line that ends a head."""
-    if not headers:
-        return start_line
-    return start_line + b"\r\n".join(map(b": ".join, headers)) + b"\r\n"
+def those_without(drops: frozenset[bytes], *claims: bytes) -> Names[bool]:
+    """Whether a field goes on to the next: not `drops`, nor names that begin as only we, or a trusted proxy, may."""
+    return Names(lambda name: name not in drops and not name.startswith(claims))
 
 
-def dated(headers: Headers) -> bool:
-    """Whether an answer has its Date; one that has none gets ours (RFC 9110 §6.6.1)."""
-    for name, _ in headers:  # noqa: SIM110 — a generator costs more than the loop
-        if name == b"date":
-            return True
-    return False
+def strip(headers: Headers, passes: Names[bool], connection: bytes | None) -> Headers:
+    """The end-to-end headers: those that pass, without what `Connection` nominates (RFC 9110 §7.6.1)."""
+    if connection is None or connection in PLAIN_CONNECTION:
+        return [pair for pair in headers if passes[pair[0]]]
+    nominated = members(connection)
+    return [pair for pair in headers if passes[pair[0]] and pair[0] not in nominated]
+
+
+def encode(headers: Headers) -> bytes:
+    """Header lines, without the empty line that ends a head."""
+    return b"\r\n".join(map(b": ".join, headers)) + b"\r\n" if headers else b""
 
 
 def date(wall: float) -> tuple[bytes, bytes]:
@@ -65,7 +73,12 @@ def date(wall: float) -> tuple[bytes, bytes]:
 
 def tokens(headers: Headers, name: bytes) -> list[bytes]:
     """The comma-separated members of every field line of `name`, lower case."""
-    return [token.strip(b" \t").lower() for key, value in headers if key == name for token in value.split(b",")]
+    return [token for key, value in headers if key == name for token in members(value)]
+
+
+def members(value: bytes) -> list[bytes]:
+    """The comma-separated members of a field's value, lower case."""
+    return [token.strip(b" \t").lower() for token in value.split(b",")]
 
 
 def retry_after(headers: Headers) -> float | None:
@@ -93,4 +106,4 @@ def without_upgrade(method: bytes, target: bytes, version: bytes, headers: Heade
     options = [option for option in tokens(headers, b"connection") if option not in (b"upgrade", b"http2-settings")]
     if options:
         kept.append((b"connection", b", ".join(options)))
-    return encode(b"%b %b HTTP/%b\r\n" % (method, target, version), kept) + b"\r\n"
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version, encode(kept))

@@ -1,15 +1,12 @@
 """Asks every judge of a route, and is the only place that makes a Permit."""
 
 from collections.abc import Mapping
-from functools import lru_cache
-from math import inf
 
-from guard.proxy.forwarding import forward
-from guard.proxy.headers import CODED_DROPS, REQUEST_DROPS, patience
+from guard.proxy.forwarding import forward, passes
+from guard.proxy.headers import patience
 from guard.proxy.values import (
     STREAM,
     Allow,
-    Amend,
     Deny,
     Head,
     Headers,
@@ -38,41 +35,31 @@ def judge(  # noqa: C901 — one question after the other
     sent = body
     if body is not STREAM:
         for one in route.judges:
-            match verdict := one.judge(head, body, wall):
-                case Amend():
-                    body, document, rows = verdict.body, verdict.document, verdict.rows
-                case Allow():
-                    document, rows = verdict.document, verdict.rows
-                case Lower():
-                    body, document, rows = verdict.body, verdict.document, verdict.rows
-                    lowered = verdict.reason
-                case Deny():
-                    record.violations = [*record.violations, *verdict.violations]
-                    raise Refused(verdict.code, record.violations)
-            record.facts, message = verdict.facts or record.facts, verdict.message
+            verdict = one.judge(head, body, wall)
             if verdict.violations:
                 record.violations = [*record.violations, *verdict.violations]
+            if type(verdict) is Deny:
+                raise Refused(verdict.code, record.violations)
+            document, rows, message = verdict.document, verdict.rows, verdict.message
+            if type(verdict) is not Allow:
+                body = verdict.body
+                if type(verdict) is Lower:
+                    lowered = verdict.reason
+            if verdict.facts is not None:
+                record.facts = verdict.facts
     if document is not None:
         note(record, route, document, rows)
-    drops = dropped(route.output is not None, route.deadline_header)
-    deadline, wish = now + route.request, inf
-    if route.deadline_header:
-        wish = now + patience(head.get(route.deadline_header))
-    onward = Head(head.method, head.target, forward(head, record, drops, route.baggage))
+    until, shortened = now + route.request, False
+    if route.deadline_header and (wish := head.get(route.deadline_header)) is not None:
+        patient = now + patience(wish)
+        until, shortened = min(until, patient), patient < until
+    passing = passes(route.output is not None, route.deadline_header)
+    onward = Head(head.method, head.target, forward(head, record, passing, route.baggage))
     if message is not None:
         record.named = message.named
         if body is not STREAM and body is not sent:
             onward.headers = _changed(onward.headers, message.headers(body))
-    until, shortened = min(deadline, wish), wish < deadline
-    return Permit(
-        route, head, onward, body, document, rows, lowered, until, record.request_id, wall, shortened, message=message
-    )
-
-
-@lru_cache(1024)
-def dropped(judged: bool, deadline_header: bytes) -> frozenset[bytes]:  # noqa: FBT001 — a key
-    """Names of a request's fields that are not passed on; made once for each kind of route."""
-    return (CODED_DROPS if judged else REQUEST_DROPS) | ({deadline_header} if deadline_header else frozenset())
+    return Permit(route, head, onward, body, document, rows, lowered, until, record.request_id, wall, shortened, message)
 
 
 def _changed(headers: Headers, changes: Mapping[bytes, bytes | None]) -> Headers:

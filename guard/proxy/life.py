@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Final, Protocol, TypeAlias
 
-from guard.proxy.headers import REPLY_DROPS, date, dated, retry_after, strip
+from guard.proxy.headers import date, retry_after
 from guard.proxy.judge import judge
 from guard.proxy.rescue import broken, rescue
 from guard.proxy.tracing import traceparent
@@ -127,7 +127,7 @@ def begin(exchange: Request, now: float) -> Record:
     """The record, with what it may hold of a head."""
     record, head = Record(exchange.request_id, now), exchange.head
     record.method = METHODS.get(head.method, "_OTHER")
-    if head.version != b"1.1":
+    if not head.modern:
         record.protocol = "1.0"
     if head.peer.secure:
         record.scheme = "https"
@@ -157,7 +157,7 @@ def call(record: Record, step: Call, now: float) -> None:
     trace, number = record.trace, len(record.attempts)
     if number > 1 and trace is not None and trace.told:
         kept = [pair for pair in step.head.headers if pair[0] != b"traceparent"]
-        step.head = replace(step.head, headers=[*kept, traceparent(trace, trace.call_id(number))])
+        step.head = replace(step.head, headers=[*kept, traceparent(trace, trace.call_id(number))], fields=None)
 
 
 def accept(rung: Rung, permit: Permit, record: Record, step: object, ticket: Ticket | None, now: float) -> Answer | Closed:
@@ -262,20 +262,12 @@ def judge_answer(rung: Rung, permit: Permit, record: Record, answer: Answer) -> 
 def heard(record: Record, permit: Permit, answer: Answer, verdict: Allow | Deny) -> None:
     """What an answer says of itself. Its model's version the request's target may name, or who asked the server."""
     attempt = record.attempts[-1]
-    own = verdict.version if verdict.version != record.named else ""
-    version = own or named(answer) or permit.route.dialect.version(permit.head.target) or attempt.target.version
+    own = (verdict.version if verdict.version != record.named else "") or answer.named.decode("latin-1")
+    version = own or permit.route.dialect.version(permit.head.target) or attempt.target.version
     if version:
         answer.version = attempt.version = word(version)
     if verdict.usage is not None:
         record.usage = verdict.usage
-
-
-def named(answer: Answer) -> str:
-    """The version that an answer's head names."""
-    for name, value in answer.headers:
-        if name == b"x-model-version":
-            return value.decode("latin-1")
-    return ""
 
 
 def word(text: str) -> str:
@@ -290,8 +282,8 @@ def seal(plan: Plan, record: Record, rung: Rung, answer: Answer, now: float) -> 
     version = answer.version or rung.version
     record.source, record.status, record.version = rung.source, answer.status, version
     record.response_bytes = len(answer.body)
-    headers = strip(answer.headers, REPLY_DROPS)
-    if not dated(headers):
+    headers = answer.headers.copy()
+    if not answer.dated:
         headers.append(date(plan.wall(now)))
     headers.append((b"x-guard-source", rung.source.encode()))
     if record.descents:

@@ -52,7 +52,8 @@ class Probe:
             return False  # it goes to the pool
         head = Head(b"GET", self._path.encode(), [(b"user-agent", b"guard"), (b"accept", b"*/*")])
         self._link = link
-        link.send(self, Call(self._target, head, b"", 65536, monotonic() + 60.0, Unticketed()), 0)
+        now = monotonic()
+        link.send(self, Call(self._target, head, b"", 65536, now + 60.0, Unticketed()), 0, now)
         return True
 
     def answered(self, link: Link, answer: Answer) -> None:

@@ -12,9 +12,9 @@ import httptools
 from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
 from guard.proxy.forwarding import looped
-from guard.proxy.headers import tokens, without_upgrade
+from guard.proxy.headers import Names, members, without_upgrade
 from guard.proxy.parties import UNKNOWN
-from guard.proxy.values import NOBODY, Head, Headers, Peer, RefusalCode
+from guard.proxy.values import NOBODY, Head, Headers, Peer, RefusalCode, combined
 
 WHOLE: Final = 4096
 """A segment of so many bytes is parsed at once."""
@@ -24,9 +24,8 @@ PLAIN: Final = 65536
 """The same within a body of declared length."""
 FEW_CHUNKS: Final = 1024
 """So many chunks may be as small as they like."""
-NOTED: Final = frozenset(
-    (b"content-length", b"transfer-encoding", b"host", b"expect", b"via", b"traceparent", b"x-guard-no-fallback")
-)
+ASKING: Final = frozenset((b"expect", b"via", b"traceparent", b"x-guard-no-fallback"))
+"""Fields that ask something of us, or tell where a request has been; few clients send any."""
 
 
 class Unacceptable(Exception):  # noqa: N818
@@ -37,12 +36,22 @@ class Unacceptable(Exception):  # noqa: N818
         self.code: RefusalCode = code
 
 
+def named(name: bytes) -> bytes:
+    """A field's name in lower case. X_Admin and X-Admin are one to a model server that speaks WSGI."""
+    if b"_" in name:
+        raise Unacceptable("bad_request")
+    return name.lower()
+
+
+NAMES: Final = Names(named)
+
+
 class Requests:
     """The half of a connection that reads. Its callbacks only take note; whoever feeds it acts afterwards."""
 
     __slots__ = (
-        "_chunks", "_content", "_door", "_fault", "_final", "_head_bytes", "_headers", "_overhead", "_parser", "_plain",
-        "_reading", "_target", "peer",
+        "_chunks", "_content", "_door", "_final", "_head_bytes", "_headers", "_overhead", "_parser", "_plain", "_reading",
+        "_segment", "_since", "_target", "peer",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
@@ -52,8 +61,8 @@ class Requests:
         self._headers: Headers = []
         self._target = b""
         self._head_bytes = 0
+        self._segment = self._since = 0  # bytes fed at once; bytes since the last request's end, or more
         self._final = False  # the request being read, or read last, ends the connection
-        self._fault: RefusalCode | None = None
         self._plain = b""  # the head being read, without its offer to upgrade
         self._chunks = self._content = self._overhead = 0  # of a chunked body: count, bytes of content, bytes around it
         self._parser = httptools.HttpRequestParser(self)
@@ -64,85 +73,64 @@ class Requests:
 
     # ── httptools; these only take note ───────────────────────────────────────────────────────────────────────────
 
-    def on_message_begin(self) -> None:
-        """Start of a request."""
-        self._headers = []
-        self._target = b""
-
     def on_url(self, part: bytes) -> None:
         """A part of the target."""
         self._target += part
         if len(self._target) > self._door.limits.target:
-            self._refuse("target_too_long")
+            raise Unacceptable("target_too_long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field line; trailers never become headers."""
         if self._reading is not None:
             return
-        if b"_" in name:  # X_Admin and X-Admin are one to a model server that speaks WSGI
-            self._refuse("bad_request")
-        self._headers.append((name.lower(), value))
-        if len(self._headers) > self._door.limits.headers:
-            self._refuse("headers_too_large")
+        self._headers.append((NAMES[name], value))
 
     def on_headers_complete(self) -> None:
         """A head is whole: an exchange begins."""
-        parser, headers = self._parser, self._headers
-        version = parser.get_http_version()
-        length, hosts, host, expect, rare = self._noted(headers)
-        if version not in ("1.1", "1.0") or expect not in (b"", b"100-continue"):
-            self._refuse("bad_request")
-        if (hosts or version == "1.1") and (hosts != 1 or not self._door.is_host(host)):
-            self._refuse("bad_request")
+        parser, headers, door = self._parser, self._headers, self._door
+        if len(headers) > door.limits.headers or self._since > door.limits.header_bytes:
+            self._bounded(headers)
+        fields = combined(headers)
+        version, host = parser.get_http_version(), fields.get(b"host")
+        if version not in ("1.1", "1.0"):
+            raise Unacceptable("bad_request")
+        if not door.is_host(host) if host is not None else version == "1.1":
+            raise Unacceptable("bad_request")
         if parser.should_upgrade():
             self._decline()
             return  # llhttp stops after this head, see `_parse`
         if self._target[:4] == b"http":
-            self._target = self._origin_form(host)
-        if length == UNKNOWN and (version == "1.0" or tokens(headers, b"transfer-encoding") != [b"chunked"]):
-            self._refuse("bad_request")
-        head = Head(parser.get_method(), self._target, headers, version.encode(), self.peer, host)
-        if rare:
-            head.trace = rare.get(b"traceparent", b"")
-            head.alone = rare.get(b"x-guard-no-fallback") == b"1"
+            self._target = origin_form(self._target, host)
+        size = fields.get(b"content-length")
+        length = int(size) if size is not None else 0
+        if b"transfer-encoding" in fields:
+            length = UNKNOWN
+            if version == "1.0" or members(fields[b"transfer-encoding"]) != [b"chunked"]:
+                raise Unacceptable("bad_request")
+        head = Head(parser.get_method(), self._target, headers, version == "1.1", self.peer, host or b"")
+        head.fields = fields
+        expects = not ASKING.isdisjoint(fields) and self._asked(head, fields)
         exchange = self._admit(head, length, None)
+        exchange.expects = expects
         exchange.keep_alive = parser.should_keep_alive()
         self._final = not exchange.keep_alive
-        exchange.expects = bool(expect) and version == "1.1"
         self._reading = exchange
+        self._headers, self._target = [], b""
         self._chunks = self._content = self._overhead = 0
 
-    def _origin_form(self, host: bytes) -> bytes:
-        """A target that names a scheme and an authority (RFC 9112 §3.2.2), without them; the Host must name the same."""
-        scheme, _, rest = self._target.partition(b"://")
-        authority, slash, path = rest.partition(b"/")
-        if scheme not in (b"http", b"https") or authority != host or not slash:
-            self._refuse("bad_request")
-        return slash + path
+    def _bounded(self, headers: Headers) -> None:
+        limits = self._door.limits
+        if len(headers) > limits.headers or sum(len(name) + len(value) for name, value in headers) > limits.header_bytes:
+            raise Unacceptable("headers_too_large")
 
-    def _noted(self, headers: Headers) -> tuple[int, int, bytes, bytes, dict[bytes, bytes]]:
-        """(length of the body, hosts, host, expectation, what is rarely sent)."""
-        length, hosts, host, expect, size = 0, 0, b"", b"", 0
-        rare: dict[bytes, bytes] = {}
-        for name, value in headers:
-            size += len(name) + len(value)
-            if name not in NOTED:
-                continue
-            if name == b"host":
-                hosts, host = hosts + 1, value
-            elif name == b"content-length":
-                length = int(value)
-            elif name == b"transfer-encoding":
-                length = UNKNOWN
-            elif name == b"expect":
-                expect += value.lower()  # two of them are none that is known
-            else:
-                rare[name] = rare.get(name, b"") + value
-        if size > self._door.limits.header_bytes:
-            self._refuse("headers_too_large")
-        if rare and looped(rare.get(b"via", b""), self._door.via):
-            self._refuse("bad_request")
-        return length, hosts, host, expect, rare
+    def _asked(self, head: Head, fields: dict[bytes, bytes]) -> bool:
+        """What few clients send. True: it waits to be asked for its body."""
+        expect = fields.get(b"expect", b"").lower()
+        if expect not in (b"", b"100-continue") or looped(fields.get(b"via", b""), self._door.via):
+            raise Unacceptable("bad_request")
+        head.trace = fields.get(b"traceparent", b"")
+        head.alone = fields.get(b"x-guard-no-fallback") == b"1"
+        return bool(expect) and head.modern
 
     def on_chunk_header(self) -> None:
         """One more chunk."""
@@ -164,48 +152,36 @@ class Requests:
             self._reading.body_done = True
             self._reading = None
         self._head_bytes = 0
+        self._since = self._segment
 
     # ── feeding ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _refuse(self, code: RefusalCode) -> None:
-        self._fault = code
-        raise Unacceptable(code)
 
     def _decline(self) -> None:
         """An offer to upgrade is declined by reading the head again without it."""
         parser = self._parser
         if parser.get_method() == b"CONNECT":
-            self._refuse("bad_request")
+            raise Unacceptable("bad_request")
         version = parser.get_http_version().encode()
         self._plain = without_upgrade(parser.get_method(), self._target, version, self._headers)
+        self._headers, self._target = [], b""
 
     def _feed(self, data: bytes) -> None:
         """Parse, in slices where more than one would hide what is framing and what is content."""
-        if len(data) <= WHOLE:
-            self._measured(data)
+        self._segment = size = len(data)
+        self._since += size
+        if size <= WHOLE:
+            self._parse(data)
             return
         view, at = memoryview(data), 0
-        while at < len(data):
+        while at < size:
             reading = self._reading
             step = PLAIN if reading is not None and reading.length != UNKNOWN else SLICE
-            self._measured(view[at : at + step])
+            self._parse(view[at : at + step])
             at += step
-
-    def _measured(self, data: bytes | memoryview) -> None:
-        """Parse a slice; where all of it is of one chunked body, hold what is not content against the limit."""
-        reading, content = self._reading, self._content
-        self._parse(data)
-        if reading is None or reading is not self._reading or reading.length != UNKNOWN:
-            return
-        self._overhead += len(data) - (self._content - content)
-        extensions = self._overhead - 8 * self._chunks
-        dust = self._chunks > FEW_CHUNKS and self._overhead > 2 * self._content
-        if dust or extensions > self._door.limits.chunk_extensions:
-            self._fault = "bad_request"
-            raise Unacceptable("bad_request")
 
     def _parse(self, data: bytes | memoryview) -> None:
         """Parse. Left to itself, llhttp takes an upgrade's body for the other protocol's, a way to smuggle requests."""
+        reading, content, size = self._reading, self._content, len(data)
         while True:
             try:
                 self._parser.feed_data(data)
@@ -214,4 +190,23 @@ class Requests:
                 self._parser = httptools.HttpRequestParser(self)
                 self._parser.feed_data(self._plain)
             else:
-                return
+                break
+        if reading is not None and reading is self._reading and reading.length == UNKNOWN:
+            self._framed(size - (self._content - content))
+
+    def _framed(self, overhead: int) -> None:
+        """So many bytes of a slice, all of it of one chunked body, were not content: held against the limit."""
+        self._overhead += overhead
+        extensions = self._overhead - 8 * self._chunks
+        dust = self._chunks > FEW_CHUNKS and self._overhead > 2 * self._content
+        if dust or extensions > self._door.limits.chunk_extensions:
+            raise Unacceptable("bad_request")
+
+
+def origin_form(target: bytes, host: bytes | None) -> bytes:
+    """A target that names a scheme and an authority (RFC 9112 §3.2.2), without them; the Host must name the same."""
+    scheme, _, rest = target.partition(b"://")
+    authority, slash, path = rest.partition(b"/")
+    if scheme not in (b"http", b"https") or authority != host or not slash:
+        raise Unacceptable("bad_request")
+    return slash + path

@@ -85,7 +85,7 @@ class FakeLink:
         self.flowing = False
         self.cancelled = False
 
-    def send(self, owner: Exchange, call: Call, length: int) -> None:
+    def send(self, owner: Exchange, call: Call, length: int, now: float) -> None:
         assert self.owner is None
         self.owner = owner
         self.world.maybe_trouble()

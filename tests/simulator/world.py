@@ -116,7 +116,7 @@ class Link:
         self.pool = pool
         self.owner: Any = None
 
-    def send(self, owner: Any, call: Call, length: int) -> None:
+    def send(self, owner: Any, call: Call, length: int, now: float) -> None:
         world = self.pool.world
         assert LEVEL[call.target.source] >= world.ceiling.level, "called though operators do not allow it"
         self.owner, self.called_at = owner, world.now

@@ -65,6 +65,7 @@ from guard.proxy.values.request import (
     Stream,
     Verdict,
     Violation,
+    combined,
 )
 from guard.proxy.values.speech import (
     Dialect,
@@ -171,4 +172,5 @@ __all__ = [
     "Verdict",
     "Violation",
     "ViolationCode",
+    "combined",
 ]

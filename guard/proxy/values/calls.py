@@ -74,6 +74,10 @@ class Target:
     queue_timeout: float
     ceiling: Ceiling = field(default_factory=Ceiling)
     version: str = ""  # that the server named when it was last asked; for dialects whose answers do not
+    opening: bytes = field(init=False)  # what follows a request's target
+
+    def __post_init__(self) -> None:
+        self.opening = b" HTTP/1.1\r\nhost: %b\r\n" % self.host
 
     @property
     def closed(self) -> Reason | None:
@@ -147,7 +151,7 @@ class Answer:
     """What a rung answered. `complete` is False where more bytes are still to come from the current call."""
 
     status: int
-    headers: Headers
+    headers: Headers  # end to end ones that the client may get: none of a connection's, nor of ours
     body: bytes
     complete: bool = True
     called_at: float = 0.0  # the request was written
@@ -155,6 +159,8 @@ class Answer:
     end_at: float = 0.0
     document: object = None
     version: str = ""  # of the model that gave it, where that is not the rung's own
+    named: bytes = b""  # version that its head names, as sent
+    dated: bool = False  # its head has a Date
 
 
 @dataclass(slots=True, eq=False)

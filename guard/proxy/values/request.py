@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias, final
 
 from guard.proxy.values.words import FeatureState, Headers, Reason, RefusalCode, ViolationCode
 
@@ -35,18 +35,29 @@ class Head:
     method: bytes
     target: bytes  # raw, origin form; what is matched is what is forwarded
     headers: Headers
-    version: bytes = b"1.1"
+    modern: bool = True  # HTTP/1.1; else 1.0
     peer: Peer = NOBODY
     host: bytes = b""
     trace: bytes = b""  # traceparent, as sent
     alone: bool = False  # x-guard-no-fallback: the client wants the model's answer or none
+    fields: dict[bytes, bytes] | None = None  # made by who reads heads, or when first asked
 
     def get(self, name: bytes) -> bytes | None:
-        """The first value of a lower-case header name."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return None
+        """The value of a lower-case header name; of several lines all, joined (RFC 9110 §5.3)."""
+        fields = self.fields
+        if fields is None:
+            fields = self.fields = combined(self.headers)
+        return fields.get(name)
+
+
+def combined(headers: Headers) -> dict[bytes, bytes]:
+    """Header fields by name."""
+    fields = dict(headers)
+    if len(fields) < len(headers):
+        fields.clear()
+        for name, value in headers:
+            fields[name] = fields[name] + b", " + value if name in fields else value
+    return fields
 
 
 class _Stream(Enum):
@@ -75,6 +86,7 @@ class Facts:
     redactions: list[tuple[str, str, int]] = field(default_factory=list)  # field, detector, count
 
 
+@final
 @dataclass(slots=True, eq=False)
 class Allow:
     """The body may be used exactly as it was sent. `violations` are those that observe mode let through."""
@@ -88,6 +100,7 @@ class Allow:
     usage: "Usage | None" = None
 
 
+@final
 @dataclass(slots=True, eq=False)
 class Amend:
     """The body may be used in this form: `document` for rungs of our own, `body` for the model server."""
@@ -100,6 +113,7 @@ class Amend:
     message: "Message | None" = None
 
 
+@final
 @dataclass(slots=True, eq=False)
 class Deny:
     """The request, or the answer, is refused. `document`: what could be read of an answer."""
@@ -111,6 +125,7 @@ class Deny:
     usage: "Usage | None" = None
 
 
+@final
 @dataclass(slots=True, eq=False)
 class Lower:
     """Valid, but no rung that would read this input (model, previous, cached) may answer from it."""
@@ -149,8 +164,8 @@ class Permit:
     request_id: str
     wall: float
     shortened: bool = False  # the client's own deadline is earlier than ours
-    spent: bool = False  # a streamed body was sent somewhere and cannot be sent again
     message: "Message | None" = None  # how its dialect read the request
+    spent: bool = False  # a streamed body was sent somewhere and cannot be sent again
     closed: "Closed | None" = None  # what closed the rung above; how `disabled` chooses its status
 
     @property

@@ -1,6 +1,7 @@
 """Who answered in the last minutes: the first thing that a person at night wants to know."""
 
 from collections import Counter, deque
+from collections.abc import Iterator
 from typing import Final
 
 from guard.proxy.values import Record
@@ -17,12 +18,15 @@ class Shares:
         self._buckets: deque[tuple[int, Counter[str]]] = deque(maxlen=BUCKETS)
         self._before: tuple[int, Counter[str]] = (0, Counter())
 
-    def record(self, record: Record) -> None:
-        """Count it."""
-        number = int(record.ended_at / BUCKET)
-        if not self._buckets or self._buckets[-1][0] != number:
-            self._buckets.append((number, Counter()))
-        self._buckets[-1][1][record.source or "none"] += 1
+    def take(self, records: Iterator[Record]) -> None:
+        """Count them."""
+        number, counts = self._buckets[-1] if self._buckets else (0, Counter())
+        for record in records:
+            if int(record.ended_at / BUCKET) != number:
+                number, counts = int(record.ended_at / BUCKET), Counter()
+                self._buckets.append((number, counts))
+            source = record.source or "none"
+            counts[source] = counts.get(source, 0) + 1  # not `+=`, which asks for a missing key each time
 
     def counts(self, now: float) -> Counter[str]:
         """Answers of the last five minutes."""

@@ -32,7 +32,7 @@ from guard.telemetry.family import Family, counted
 from guard.telemetry.generative import Generative
 from guard.telemetry.log import Log
 from guard.telemetry.meters import Meters
-from guard.telemetry.outbox import Outbox
+from guard.telemetry.outbox import Outbox, Taker
 from guard.telemetry.prometheus import TEXT, Exposition, wanted
 from guard.telemetry.versions import Versions
 
@@ -68,7 +68,7 @@ class Telemetry:
         self.lost: Counter[tuple[str, str]] = Counter()
         self.alerts: Counter[tuple[str, str]] = Counter()
         self._generative, self._versions = Generative(), versions
-        sinks: list[Sink] = [shares, self._meters, self._cost, self._generative, self._versions, Exchanges(log, fence)]
+        sinks: list[Taker] = [shares, self._meters, self._cost, self._generative, self._versions, Exchanges(log, fence)]
         self._outbox = Outbox(sinks, self._later)
         self._vitals: Vitals
         self._resource: dict[str, str] = {}
@@ -82,7 +82,7 @@ class Telemetry:
         """Where the life publishes."""
         return self._outbox
 
-    def also(self, sink: Sink) -> None:
+    def also(self, sink: Taker) -> None:
         """One more that takes every record."""
         self._outbox.sinks = [*self._outbox.sinks, sink]
 

@@ -5,7 +5,7 @@ another thread: a histogram's count is the sum of its buckets, so a reader may s
 more.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -59,7 +59,7 @@ class Histogram:
         ordered = sorted(values)
         before = 0
         for index, bound in enumerate(self.bounds):
-            after = _above(ordered, bound, before)
+            after = bisect_right(ordered, bound, before)
             self.counts[index] += after - before
             before = after
         self.counts[-1] += len(ordered) - before
@@ -70,18 +70,6 @@ class Histogram:
         if self.exemplars is None:
             self.exemplars = {}
         self.exemplars[bisect_left(self.bounds, exemplar.value)] = exemplar
-
-
-def _above(ordered: Sequence[float], bound: float, start: int) -> int:
-    """Index of the first that is above the bound."""
-    low, high = start, len(ordered)
-    while low < high:
-        middle = (low + high) // 2
-        if ordered[middle] <= bound:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 Kind: TypeAlias = Literal["counter", "updowncounter", "gauge", "histogram"]

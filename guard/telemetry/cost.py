@@ -1,7 +1,7 @@
 """What the model's calls cost, by `targets.cost`, and how much of the day's budget is spent. Days begin at midnight UTC."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from guard.proxy.values import Record
@@ -34,11 +34,14 @@ class Cost:
         self.day, self.today = 0, 0.0
         self._told = 0.0  # the largest share that was alerted today
 
-    def record(self, record: Record) -> None:
-        """Add what this exchange cost."""
+    def take(self, records: Iterator[Record]) -> None:
+        """Add what exchanges cost."""
         price = self.price
-        if price is None or not record.attempts:
-            return
+        if price is not None:
+            for record in records:
+                self._spend(record, price)
+
+    def _spend(self, record: Record, price: Price) -> None:
         calls = sum(attempt.failed not in FREE for attempt in record.attempts)
         if not calls:
             return

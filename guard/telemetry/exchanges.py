@@ -1,7 +1,7 @@
 """The log's lines of exchanges: every denial, descent and bug within a rate, and the sampled ones what they may show."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from guard.proxy.values import Record, Usage
@@ -20,16 +20,16 @@ class Exchanges:
         self._log, self._fence = log, fence
         self._trouble, self._sampled = Bucket(), Bucket(SAMPLED_RATE, 2 * SAMPLED_RATE)
 
-    def record(self, record: Record) -> None:
-        """Write a line if this exchange is worth one; what is left out is counted in the next."""
-        sampled = record.trace is not None and record.trace.sampled
-        if record.descents or record.code or record.error:
-            bucket = self._trouble
-            level = logging.ERROR if record.code == "internal" else logging.WARNING
-        elif sampled:
-            bucket, level = self._sampled, logging.INFO
-        else:
-            return
+    def take(self, records: Iterator[Record]) -> None:
+        """Write a line for each exchange that is worth one; what is left out is counted in the next."""
+        for record in records:
+            sampled = record.trace is not None and record.trace.sampled
+            if record.descents or record.code or record.error:
+                self._line(record, self._trouble, logging.ERROR if record.code == "internal" else logging.WARNING, sampled)
+            elif sampled:
+                self._line(record, self._sampled, logging.INFO, sampled)
+
+    def _line(self, record: Record, bucket: Bucket, level: int, sampled: bool) -> None:  # noqa: FBT001
         if not bucket.take(record.ended_at):
             return
         fields = {**_account(record), **(self._values(record) if sampled else {}), "left_out": bucket.left_out() or None}

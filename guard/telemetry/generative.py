@@ -8,7 +8,7 @@ A piece of a stream is taken for a token, where the answer itself does not say h
 
 from collections.abc import Iterator
 
-from guard.proxy.values import Record
+from guard.proxy.values import Record, Route, Usage
 from guard.telemetry import instruments as of
 from guard.telemetry.accumulators import Histogram, Series
 from guard.telemetry.bounded import Bounded
@@ -25,11 +25,14 @@ class Generative:
         self._each = Series(of.EACH_TOKEN, Histogram)
         self._model = Bounded()
 
-    def record(self, record: Record) -> None:
-        """Count one exchange that a generative model answered."""
-        usage, matched = record.usage, record.matched
-        if not self.on or usage is None or matched is None or not record.attempts:
-            return
+    def take(self, records: Iterator[Record]) -> None:
+        """Count exchanges that a generative model answered."""
+        if self.on:
+            for record in records:
+                if record.usage is not None and record.matched is not None and record.attempts:
+                    self._answered(record, record.usage, record.matched)
+
+    def _answered(self, record: Record, usage: Usage, matched: Route) -> None:
         labels = (usage.operation, matched.dialect.name, self._model(record.attempts[-1].version))
         attempt = record.attempts[-1]
         ended = attempt.ended_at or record.ended_at

@@ -16,10 +16,10 @@ DIRECTIONS: Final = ("input", "output")
 class Kind:
     """The series of exchanges that went the same way."""
 
-    __slots__ = ("duration", "overhead", "requests")
+    __slots__ = ("duration", "instances", "overhead", "requests")
 
-    def __init__(self, requests: Counter, duration: Histogram, overhead: Histogram) -> None:
-        self.requests, self.duration, self.overhead = requests, duration, overhead
+    def __init__(self, requests: Counter, duration: Histogram, overhead: Histogram, instances: Counter) -> None:
+        self.requests, self.duration, self.overhead, self.instances = requests, duration, overhead, instances
 
 
 class _Route:
@@ -59,34 +59,43 @@ class Meters:
 
     # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def record(self, record: Record) -> None:
-        """Count one exchange."""
-        matched = record.matched
-        route = self._routes.get(matched.key if matched is not None else "") or self._open(matched)
-        key = (
-            record.method, record.source, record.reason, record.code, record.version, record.status, record.scheme,
-            record.protocol, record.error, record.gone,
-        )  # fmt: skip
-        kind = route.kinds.get(key) or self._kind(route, key, record)
-        kind.requests.value += 1
-        ended = record.ended_at
-        kind.duration.record(ended - record.begun_at)
-        if self._exemplars and record.trace is not None and record.trace.sampled and record.trace.told:
+    def take(self, records: Iterator[Record]) -> None:
+        """Count exchanges."""
+        routes = self._routes
+        for record in records:
+            matched = record.matched
+            route = routes.get(matched.key if matched is not None else "") or self._open(matched)
+            key = (
+                record.source, record.version, record.status, record.method, record.reason, record.code, record.scheme,
+                record.protocol, record.error, record.gone,
+            )  # fmt: skip
+            kind = route.kinds.get(key) or self._kind(route, key, record)
+            kind.requests.value += 1
+            ended = record.ended_at
+            kind.duration.record(ended - record.begun_at)
+            waited = 0.0
+            for attempt in record.attempts:
+                until = attempt.ended_at or ended
+                waited += until - attempt.asked_at
+                self._call(route, record.method, attempt).record(until - attempt.begun_at)
+            if record.read_at:
+                kind.overhead.record(ended - record.read_at - waited)
+            if record.rows is not None:
+                kind.instances.value += record.rows
+            for prediction in record.predictions:
+                self._predicted(route, matched, prediction)
             trace = record.trace
-            kind.duration.exemplify(Exemplar(ended - record.begun_at, ended + self.offset, trace.trace_id, trace.span_id))
-        waited = 0.0
-        for attempt in record.attempts:
-            waited += (attempt.ended_at or ended) - attempt.asked_at
-            self._call(route, record.method, attempt).record((attempt.ended_at or ended) - attempt.begun_at)
-        if record.read_at:
-            kind.overhead.record(ended - record.read_at - waited)
-        if record.descents:
-            for source, reason in record.descents:
-                self._count(of.FALLBACKS, (*route.labels, source, reason))
-        if record.rows is not None:
-            self._count(of.INSTANCES, route.labels, record.rows)
-        for prediction in record.predictions:
-            self._predicted(route, matched, prediction)
+            if trace is not None and trace.sampled and trace.told and self._exemplars:
+                kind.duration.exemplify(
+                    Exemplar(ended - record.begun_at, ended + self.offset, trace.trace_id, trace.span_id)
+                )
+            if record.descents or record.violations or record.answer_violations or record.facts is not None:
+                self._odd(route, matched, record)
+
+    def _odd(self, route: _Route, matched: Route | None, record: Record) -> None:
+        """What most exchanges have none of."""
+        for source, reason in record.descents:
+            self._count(of.FALLBACKS, (*route.labels, source, reason))
         if matched is not None and (record.violations or record.answer_violations):
             self._violated(route, matched, record)
         if record.facts is not None:
@@ -109,6 +118,7 @@ class Meters:
             self._counters[of.REQUESTS.name].bind(requests),
             self._histograms[of.SERVER_DURATION.name].bind(http),
             self._histograms[of.OVERHEAD_DURATION.name].bind((method, template)),
+            self._counters[of.INSTANCES.name].bind(route.labels),
         )
         if len(route.kinds) < 1000:
             route.kinds[key] = kind

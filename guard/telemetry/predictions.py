@@ -63,8 +63,8 @@ class Classes:
         if not valid:
             for value in values:
                 self._odd(value)
-        elif len(values) == 1:
-            self._one(values[0], 1)
+        elif len(values) == 1 and (found := self._by_value.get(values[0])) is not None:
+            found.value += 1
         else:
             for value, times in Multiset(values).items():
                 self._one(value, times)

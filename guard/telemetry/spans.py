@@ -4,7 +4,7 @@ Names are route templates. There is no path, no query, no header and no address 
 the conventions are left out on purpose), no event and no message of an exception: a type and a code.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
@@ -35,16 +35,16 @@ class Spans:
         self._fence, self._wall = fence, wall
         self._bucket = Bucket()
 
-    def record(self, record: Record) -> None:
-        """Make the spans of an exchange that is worth it."""
-        trace = record.trace
-        if trace is None or not trace.told:
-            return
-        if not trace.sampled and not (trouble(record) and self._bucket.take(record.ended_at)):
-            return
-        self._put(self._server(record, trace))
-        for number, attempt in enumerate(record.attempts, 1):
-            self._put(self._client(record, trace, number, attempt))
+    def take(self, records: Iterator[Record]) -> None:
+        """Make the spans of exchanges that are worth it."""
+        for record in records:
+            trace = record.trace
+            if trace is None or not trace.told:
+                continue
+            if trace.sampled or (trouble(record) and self._bucket.take(record.ended_at)):
+                self._put(self._server(record, trace))
+                for number, attempt in enumerate(record.attempts, 1):
+                    self._put(self._client(record, trace, number, attempt))
 
     def _server(self, record: Record, trace: Trace) -> ReadableSpan:
         wrong = record.error or (str(record.status) if record.status >= 500 else "")

@@ -23,12 +23,12 @@ class Versions:
         self._last: dict[tuple[str, str], str] = {}
         self._met: dict[tuple[str, str], dict[str, float]] = {}
 
-    def record(self, record: Record) -> None:
+    def take(self, records: Iterator[Record]) -> None:
         """Note the version of every attempt that told one."""
-        matched = record.matched
-        for attempt in record.attempts:
-            if attempt.version and matched is not None:
-                self._note((matched.key, attempt.target.source), attempt.version, record.ended_at)
+        for record in records:
+            for attempt in record.attempts:
+                if attempt.version and record.matched is not None:
+                    self._note((record.matched.key, attempt.target.source), attempt.version, record.ended_at)
 
     def _note(self, key: tuple[str, str], version: str, now: float) -> None:
         met = self._met.setdefault(key, {})

@@ -15,7 +15,7 @@ def ask(storms: Storms, at: float, good: int, bad: int, code: str = "min", route
         record.matched, record.ended_at = route, at
         if number >= good:
             record.violations, record.code = [Violation("/age", code)], "contract"  # type: ignore[arg-type]
-        storms.record(record)
+        storms.take(iter([record]))
 
 
 def look(storms: Storms, at: float) -> list[str]:
@@ -72,7 +72,7 @@ def test_what_is_not_the_contracts_does_not_count() -> None:
         for _ in range(100):
             record = Record("r", 1000.0)
             record.matched, record.ended_at, record.code = ROUTE, 1000.0, code
-            storms.record(record)
+            storms.take(iter([record]))
     assert storms._routes == {}
 
 

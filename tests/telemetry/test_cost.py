@@ -25,21 +25,21 @@ class Till:
 
     def spend(self, calls: int) -> None:
         for _ in range(calls):
-            self.cost.record(record())
+            self.cost.take(iter([record()]))
 
 
 @pytest.mark.parametrize("failed", ["timeout", "reset", "malformed", "too_large"])
 def test_what_reached_the_model_is_paid_for(failed: str) -> None:
     till = Till()
-    till.cost.record(record(attempts=[attempt(failed=failed), attempt()]))
+    till.cost.take(iter([record(attempts=[attempt(failed=failed), attempt()])]))
     assert till.cost.today == 1.0
 
 
 @pytest.mark.parametrize("failed", ["connect", "tls", "overloaded", "mode", "breaker_open", "backoff"])
 def test_what_did_not_is_free(failed: str) -> None:
     till = Till()
-    till.cost.record(record(attempts=[attempt(failed=failed, status=0)]))
-    till.cost.record(record(attempts=[]))
+    till.cost.take(iter([record(attempts=[attempt(failed=failed, status=0)])]))
+    till.cost.take(iter([record(attempts=[])]))
     assert (till.cost.today, len(till.cost.spent)) == (0.0, 0)
 
 
@@ -85,8 +85,8 @@ def test_no_price_no_cost_and_no_budget_no_share() -> None:
 
 def test_tokens_are_paid_for_where_they_are_counted() -> None:
     till = Till(Price(0.0, "EUR", None, 0.75, per_input_token=2e-6, per_output_token=8e-6))
-    till.cost.record(record(usage=Usage("chat", 1000, 500, "stop")))
-    till.cost.record(record())
+    till.cost.take(iter([record(usage=Usage("chat", 1000, 500, "stop"))]))
+    till.cost.take(iter([record()]))
     assert till.cost.today == pytest.approx(0.006)
     labels, spent = next(iter(till.cost.spent))
     assert labels == ("POST", "/p", "EUR")

@@ -14,7 +14,7 @@ def told(usage: Usage | None, *, on: bool = True, **changes: Any) -> dict[str, l
     sink.on = on
     one = attempt()
     one.version = "m-7"
-    sink.record(record(usage=usage, attempts=[one], **changes))
+    sink.take(iter([record(usage=usage, attempts=[one], **changes)]))
     return {
         series.instrument.name: [(labels, round(made.sum, 6), sum(made.counts)) for labels, made in series if labels]
         for series in sink.series()

@@ -25,7 +25,7 @@ def told(meters: Meters) -> dict[str, list[tuple[dict[str, str], Any]]]:
 def of(*records: Record) -> dict[str, list[tuple[dict[str, str], Any]]]:
     meters = Meters()
     for one in records:
-        meters.record(one)
+        meters.take(iter([one]))
     return told(meters)
 
 
@@ -132,11 +132,15 @@ def test_nobody_is_matched() -> None:
 def test_labels_that_traffic_brings_are_bounded() -> None:
     meters = Meters()
     for number in range(3000):
-        meters.record(
-            record(
-                version=f"v{number}",
-                status=100 + number % 900,
-                predictions=[prediction(["yes"], [0.5], version=f"v{number}")],
+        meters.take(
+            iter(
+                [
+                    record(
+                        version=f"v{number}",
+                        status=100 + number % 900,
+                        predictions=[prediction(["yes"], [0.5], version=f"v{number}")],
+                    )
+                ]
             )
         )
     found = told(meters)
@@ -150,10 +154,10 @@ def test_labels_that_traffic_brings_are_bounded() -> None:
 
 def test_a_route_that_leaves_the_policy_takes_its_series_along() -> None:
     meters, other = Meters(), route(template="/other")
-    meters.record(record())
-    meters.record(record(matched=other, route="/other"))
+    meters.take(iter([record()]))
+    meters.take(iter([record(matched=other, route="/other")]))
     meters.keep(frozenset(("POST /p",)))
-    meters.record(record())
+    meters.take(iter([record()]))
     found = told(meters)
     assert {labels["http.route"] for labels, _ in found["guard.requests"]} == {"/p"}
     assert found["guard.requests"][0][1] == 2
@@ -161,9 +165,9 @@ def test_a_route_that_leaves_the_policy_takes_its_series_along() -> None:
 
 def test_a_contract_that_changes_is_tallied_anew() -> None:
     meters = Meters()
-    meters.record(record())
+    meters.take(iter([record()]))
     fewer = route(measures=route().measures[:1])
-    meters.record(record(matched=fewer, predictions=[prediction(["no"])]))
+    meters.take(iter([record(matched=fewer, predictions=[prediction(["no"])])]))
     found = told(meters)
     assert {labels["guard.class"]: n for labels, n in found["guard.predictions"]} == {"yes": 1, "no": 1, "<value>": 1}
 
@@ -171,18 +175,18 @@ def test_a_contract_that_changes_is_tallied_anew() -> None:
 def test_exemplars_are_of_traces_that_somebody_can_find() -> None:
     for made, kept in ((trace(), True), (trace(sampled=False), False), (trace(told=False), False)):
         meters = Meters()
-        meters.record(record(trace=made))
+        meters.take(iter([record(trace=made)]))
         (family,) = [one for one in counted(meters.series()) if one.instrument.name == "http.server.request.duration"]
         assert bool(family.points[0][1].exemplars) is kept  # type: ignore[union-attr]
     silent = Meters(exemplars=False)
-    silent.record(record(trace=trace()))
+    silent.take(iter([record(trace=trace())]))
     (family,) = [one for one in counted(silent.series()) if one.instrument.name == "http.server.request.duration"]
     assert family.points[0][1].exemplars is None  # type: ignore[union-attr]
 
 
 def test_top_shares_are_of_models() -> None:
     meters = Meters()
-    meters.record(record(predictions=[prediction(["yes"], [0.5]), prediction(["no"], [0.5], source="rules")]))
+    meters.take(iter([record(predictions=[prediction(["yes"], [0.5]), prediction(["no"], [0.5], source="rules")])]))
     shares = list(meters.top_shares(0.0))
     assert {labels[3] for labels, _ in shares} == {"model"}
     assert [share for _, share in shares] == [1.0, 1.0]

@@ -1,6 +1,6 @@
 """Records on their way to the sinks: in order, together, and no sink is felt by another or by a client."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,11 +17,28 @@ class Sink:
         self.seen: list[Record] = []
         self.crash, self.then = crash, then
 
-    def record(self, one: Record) -> None:
-        self.then()
-        if self.crash:
-            raise ValueError("secret")
-        self.seen.append(one)
+    def take(self, records: Iterator[Record]) -> None:
+        for one in records:
+            self.then()
+            if self.crash:
+                raise ValueError("secret")
+            self.seen.append(one)
+
+
+class Choking(Sink):
+    """Crashes on some."""
+
+    def __init__(self, *on: Record, early: bool = False) -> None:
+        super().__init__()
+        self.on, self.early = on, early
+
+    def take(self, records: Iterator[Record]) -> None:
+        if self.early:
+            raise ValueError("before it drew any")
+        for one in records:
+            if one in self.on:
+                raise ValueError("secret")
+            self.seen.append(one)
 
 
 class Later:
@@ -64,6 +81,17 @@ def test_a_crash_is_counted_and_the_others_are_told() -> None:
     box.flush()
     assert (len(first.seen), len(last.seen)) == (2, 2)
     assert box.crashes == {"Sink": 2}
+
+
+def test_a_crash_costs_the_sink_one_record() -> None:
+    records = [record() for _ in range(5)]
+    choking, early = Choking(records[0], records[2], records[4]), Choking(early=True)
+    box = Outbox([choking, early], Later())
+    for one in records:
+        box.record(one)
+    box.flush()
+    assert choking.seen == [records[1], records[3]]
+    assert box.crashes == {"Choking": 3 + 5}
 
 
 def test_a_slow_sink_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

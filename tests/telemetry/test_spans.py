@@ -17,7 +17,7 @@ def spans(*records: Record, fence: Any = lambda value: value) -> list[ReadableSp
     made: list[ReadableSpan] = []
     sink = Spans(made.append, Resource({}), InstrumentationScope("guard"), fence=fence, wall=lambda now: now + 1000)
     for one in records:
-        sink.record(one)
+        sink.take(iter([one]))
     return made
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from guard.proxy.values import Record
+from guard.proxy.values import Record, Route
 
 BUCKET: Final = 10.0
 LONG: Final = 30
@@ -47,11 +47,14 @@ class Storms:
         self._routes: dict[str, list[_Bucket]] = {}
         self._raging: set[str] = set()
 
-    def record(self, record: Record) -> None:
-        """Count it, if its contract was looked at."""
-        matched = record.matched
-        if matched is None or not matched.judges or (record.code and record.code != "contract"):
-            return
+    def take(self, records: Iterator[Record]) -> None:
+        """Count those whose contract was looked at."""
+        for record in records:
+            matched = record.matched
+            if matched is not None and matched.judges and (not record.code or record.code == "contract"):
+                self._count(record, matched)
+
+    def _count(self, record: Record, matched: Route) -> None:
         number = int(record.ended_at / BUCKET)
         buckets = self._routes.setdefault(matched.key, [])
         if not buckets or buckets[-1].number < number:

@@ -247,6 +247,10 @@ def starlette(_folder: Path, ports: Ports) -> list[str]:
     return ["env", upstream, sys.executable, "-m", "uvicorn", "benchmarks.asgi:app", *options, "--log-level", "error"]
 
 
+def relay(_folder: Path, ports: Ports) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.relay", str(ports.own), str(ports.upstream)]
+
+
 def litellm(folder: Path, ports: Ports) -> list[str]:
     config = wrote(folder, "litellm.yaml", LITELLM_CONFIG.format(upstream=ports.upstream))
     return [str(LITELLM), "--config", config, "--host", "127.0.0.1", "--port", str(ports.own), "--telemetry", "False"]
@@ -283,6 +287,7 @@ SERVERS = {
     "haproxy": Server("HAProxy", haproxy, tool("haproxy")),
     "envoy": Server("Envoy, no filters", envoy, no_envoy),
     "envoy-job": Server("Envoy: buffer, Lua check of both bodies, 1 % traces", envoy_job, no_envoy),
+    "relay": Server("the floor: guard's parsers and loop, relaying and nothing else", relay),
     "starlette": Server("Starlette + httpx", starlette),
     "litellm": Server("LiteLLM, chat", litellm, no_litellm, CHAT_PATH, CHAT),
     "guard-chat": Server(

@@ -129,7 +129,7 @@ def passed_on(permit: Permit) -> None:
     """The law of what a rung may see."""
     head, forward = permit.head, permit.forward
     hosts = sum(name == b"host" for name, _ in head.headers)
-    assert hosts == 1 or (hosts == 0 and head.version == b"1.0"), f"{hosts} hosts"
+    assert hosts == 1 or (hosts == 0 and not head.modern), f"{hosts} hosts"
     names = {name for name, _ in forward.headers}
     assert not names & set(FORBIDDEN), f"passed on: {names & set(FORBIDDEN)}"
     nominated = set(tokens(head.headers, b"connection")) - set(OURS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from guard.proxy.headers import GUARD_PREFIX, REPLY_DROPS, Names, encode, members, strip, those_without
+from guard.proxy.headers import GUARD_PREFIX, REPLY_DROPS, Names, encode, members, nominated, strip, those_without
 from guard.proxy.parties import UNKNOWN, Owner
 from guard.proxy.values import STREAM, Answer, Call, Headers, Reason, combined
 
@@ -39,7 +39,7 @@ class Link(asyncio.Protocol):
     """One connection to an upstream; it has an owner while a call is on it and belongs to its pool otherwise."""
 
     __slots__ = (
-        "_body_open", "_chunked_body", "_chunks", "_collect", "_dirty", "_done", "_eager", "_fields", "_flowing",
+        "_body_open", "_chunked_body", "_chunks", "_collect", "_dated", "_dirty", "_done", "_eager", "_fields", "_flowing",
         "_head_done", "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_parser",
         "_size", "_transport", "_until_close", "born", "called_at", "head_at", "heard", "idle_since", "length",
         "owner", "paused", "pool", "reused", "status",
@@ -54,6 +54,7 @@ class Link(asyncio.Protocol):
         self._held = 0  # bytes of the budget
         self._headers: Headers
         self._fields: dict[bytes, bytes]
+        self._dated = False
         self._parser: httptools.HttpResponseParser | None = None
         self._transport: asyncio.Transport
 
@@ -210,7 +211,9 @@ class Link(asyncio.Protocol):
         if self._collect == 0 and not 200 <= status < 300:
             self._collect = MOST_ERROR
         self._fields = fields = combined(headers)
-        self._headers = strip(headers, PASSES, fields.get(b"connection"))
+        hops = nominated(fields.get(b"connection"))
+        self._headers = strip(headers, PASSES, hops)
+        self._dated = b"date" in fields and b"date" not in hops
         length = fields.get(b"content-length")
         if length is not None:
             self.length = int(length)
@@ -280,8 +283,7 @@ class Link(asyncio.Protocol):
 
     def _answer(self, complete: bool, end: float) -> Answer:  # noqa: FBT001
         answer = Answer(self.status, self._headers, self._take(), complete, self.called_at, self.head_at, end)
-        fields = self._fields
-        answer.dated, answer.named = b"date" in fields, fields.get(b"x-model-version", b"")
+        answer.dated, answer.named = self._dated, self._fields.get(b"x-model-version", b"")
         return answer
 
     def _take(self) -> bytes:

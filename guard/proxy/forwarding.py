@@ -7,7 +7,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, NamedTuple, TypeAlias
 
-from guard.proxy.headers import CODED_DROPS, GUARD_PREFIX, REQUEST_DROPS, Names, strip, those_without
+from guard.proxy.headers import CODED_DROPS, GUARD_PREFIX, REQUEST_DROPS, Names, nominated, strip, those_without
 from guard.proxy.tracing import baggage, context
 from guard.proxy.values import Head, Headers, Peer, Record
 
@@ -53,7 +53,7 @@ def forward(head: Head, record: Record, passing: Passing, allowed: frozenset[byt
     if peer.trusted:
         headers = _added(head, passing.trusted)
     else:
-        headers = strip(head.headers, passing.stranger, head.get(b"connection"))
+        headers = strip(head.headers, passing.stranger, nominated(head.get(b"connection")))
         headers += peer.identity
         headers.append((b"x-forwarded-host", head.host))
     headers.append((b"x-guard-request-id", record.request_id.encode()))
@@ -67,7 +67,7 @@ def forward(head: Head, record: Record, passing: Passing, allowed: frozenset[byt
 def _added(head: Head, passes: Names[bool]) -> Headers:
     """What a trusted proxy said, with ours to its right."""
     peer = head.peer
-    headers = strip(head.headers, passes, head.get(b"connection"))
+    headers = strip(head.headers, passes, nominated(head.get(b"connection")))
     address, protocol = peer.address.encode(), b"https" if peer.secure else b"http"
     said = {name: _joined(head, name) for name in (b"via", b"x-forwarded-for", b"forwarded")}
     headers += [

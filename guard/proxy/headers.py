@@ -53,12 +53,15 @@ def those_without(drops: frozenset[bytes], *claims: bytes) -> Names[bool]:
     return Names(lambda name: name not in drops and not name.startswith(claims))
 
 
-def strip(headers: Headers, passes: Names[bool], connection: bytes | None) -> Headers:
-    """The end-to-end headers: those that pass, without what `Connection` nominates (RFC 9110 §7.6.1)."""
-    if connection is None or connection in PLAIN_CONNECTION:
-        return [pair for pair in headers if passes[pair[0]]]
-    nominated = members(connection)
-    return [pair for pair in headers if passes[pair[0]] and pair[0] not in nominated]
+def nominated(connection: bytes | None) -> list[bytes]:
+    """Names of fields that a Connection field says are not end to end (RFC 9110 §7.6.1)."""
+    return [] if connection is None or connection in PLAIN_CONNECTION else members(connection)
+
+
+def strip(headers: Headers, passes: Names[bool], hops: list[bytes]) -> Headers:
+    """The end-to-end headers: those that pass, without `hops`, which are nominated."""
+    kept = [pair for pair in headers if passes[pair[0]]]
+    return [pair for pair in kept if pair[0] not in hops] if hops else kept
 
 
 def encode(headers: Headers) -> bytes:

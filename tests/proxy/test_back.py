@@ -82,8 +82,8 @@ def test_connections_are_reused_and_headers_come_back_in_order(loop: str) -> Non
     async def script(reader: Any, writer: Any) -> None:
         nonlocal connections
         connections += 1
-        await answering(*[b"HTTP/1.1 201 Made\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nX-Guard-Source: forged\r\nConnection: x-hop\r\n"
-                          b"X-Hop: 1\r\nX-O: \xff\r\nContent-Length: 0\r\n\r\n"] * 3)(reader, writer)  # fmt: skip
+        await answering(*[b"HTTP/1.1 201 Made\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nX-Guard-Source: forged\r\nConnection: x-hop, date\r\n"
+                          b"X-Hop: 1\r\nDate: long ago\r\nX-O: \xff\r\nContent-Length: 0\r\n\r\n"] * 3)(reader, writer)  # fmt: skip
 
     for answer in ask(loop, script, times=3):
         assert answer.startswith(
@@ -91,6 +91,8 @@ def test_connections_are_reused_and_headers_come_back_in_order(loop: str) -> Non
         )
         assert b"x-hop" not in answer
         assert b"forged" not in answer
+        assert answer.count(b"\r\ndate: ") == 1
+        assert b"long ago" not in answer  # its Date is this hop's alone, so the client gets ours
     assert connections == 1
 
 

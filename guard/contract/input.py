@@ -68,7 +68,7 @@ class InputContract:
             and self._columns is None
             and all(len(self._paths[name]) == 1 and field.type not in ("array", "object") for name, field in fields.items())
         )
-        self._keys = frozenset(fields)
+        self._keys = frozenset(path[0] for path in self._paths.values())
         depth = len(self._rows) + 1 if self._rows is not None else 0
         self._structure = frozenset(range(depth + 1))
         self._row_depth = depth
@@ -81,7 +81,7 @@ class InputContract:
             return Deny("unsupported_media_type")
         try:
             tree = loads(body)
-            if not self._flat or type(tree) is not dict or not tree.keys() <= self._keys:
+            if not (self._flat and self._enforce) or type(tree) is not dict or not tree.keys() <= self._keys:
                 audit(tree, body)
         except Unreadable as error:
             return Deny(error.code)

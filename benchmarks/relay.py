@@ -18,17 +18,12 @@ def lines(headers: Headers) -> bytes:
     return b"\r\n".join(map(b": ".join, headers)) + b"\r\n\r\n"
 
 
-class Link(asyncio.Protocol):
-    """One connection to the model server."""
+class Reading(asyncio.Protocol):
+    """One side: what was read of its message."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
-
-    def send(self, client: "Client", message: bytes) -> None:
-        self.client, self.parser = client, httptools.HttpResponseParser(self)
+    def begin(self) -> None:
         self.headers: Headers = []
         self.body, self.done = b"", False
-        self.transport.write(message)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value))
@@ -38,6 +33,18 @@ class Link(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self.done = True
+
+
+class Link(Reading):
+    """One connection to the model server."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+
+    def send(self, client: "Client", message: bytes) -> None:
+        self.client, self.parser = client, httptools.HttpResponseParser(self)
+        self.begin()
+        self.transport.write(message)
 
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
@@ -46,7 +53,7 @@ class Link(asyncio.Protocol):
             self.client.answered(self.parser.get_status_code(), self.headers, self.body)
 
 
-class Client(asyncio.Protocol):
+class Client(Reading):
     """One connection of a client."""
 
     idle: list[Link] = []  # noqa: RUF012 — shared on purpose
@@ -54,28 +61,18 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self.transport, self.parser = transport, httptools.HttpRequestParser(self)
-        self.headers: Headers = []
-        self.target = self.body = b""
-        self.done = False
+        self.target = b""
+        self.begin()
 
     def on_url(self, target: bytes) -> None:
         self.target = target
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
-
-    def on_body(self, chunk: bytes) -> None:
-        self.body += chunk
-
-    def on_message_complete(self) -> None:
-        self.done = True
 
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
         if not self.done:
             return
         message = b"%b %b HTTP/1.1\r\n%b%b" % (self.parser.get_method(), self.target, lines(self.headers), self.body)
-        self.headers, self.body, self.done = [], b"", False
+        self.begin()
         if self.idle:
             self.idle.pop().send(self, message)
         else:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -192,13 +193,22 @@ def test_a_folder_that_cannot_be_written_is_said_and_guard_serves(policy: Path, 
         assert ask(guard.connect())[:2] == (200, "model")
 
 
-def test_a_closed_standard_error_is_no_error(policy: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", ["closed", "full"])
+def test_a_standard_error_that_takes_nothing_is_no_error(policy: Path, tmp_path: Path, state: str) -> None:
     port = free_port()
     command = [sys.executable, "-m", "guard", "serve", str(policy), "--listen", f"127.0.0.1:{port}", "--ops", "127.0.0.1:0", "--admin", "127.0.0.1:0",
                "--state-dir", str(tmp_path / "s")]  # fmt: skip
     read, write = os.pipe()
-    os.close(read)
-    process = subprocess.Popen(command, stderr=write, stdout=write)
+    if state == "closed":
+        os.close(read)
+    else:
+        os.set_blocking(write, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(write, b"x" * 4096)
+        os.set_blocking(write, True)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}  # as most users' is
+    process = subprocess.Popen(command, stderr=write, stdout=write, env=buffered)
     os.close(write)
     try:
         answered = False
@@ -215,6 +225,8 @@ def test_a_closed_standard_error_is_no_error(policy: Path, tmp_path: Path) -> No
     finally:
         process.kill()
         process.wait()
+        if state == "full":
+            os.close(read)
 
 
 def test_few_descriptors_turn_clients_away_and_nothing_breaks(policy: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from logging.handlers import QueueHandler, QueueListener
 from queue import Empty, Full, Queue
 from time import gmtime
@@ -79,8 +80,9 @@ class Log:
     """The log of one process. `event` from anywhere; `close` flushes."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        writer = logging.StreamHandler(stream or sys.stderr)
+        writer = logging.StreamHandler(stream or standard_error())
         writer.handleError = lambda record: None  # type: ignore[method-assign]  # noqa: ARG005 — a closed stream
+        writer.lock = None  # one thread writes; held before a full pipe, a lock would keep `logging` from ending
         formatter = Lines()
         formatter.converter = gmtime
         writer.setFormatter(formatter)
@@ -118,6 +120,19 @@ class Log:
         """Write what is queued; then lines are dropped silently."""
         self._logger.handlers.clear()
         self._listener.stop()
+
+
+def standard_error() -> TextIO:
+    """Standard error without sys.stderr's buffer.
+
+    What that one cannot be rid of is tried once more when the interpreter ends, and fails the whole process (exit 120); and
+    its lock, held by a thread that a full pipe stops, would abort it.
+    """
+    try:
+        raw = open(sys.stderr.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115 — a descriptor, not a path
+    except (AttributeError, OSError, ValueError):  # none, or one that is no file
+        return sys.stderr
+    return TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
 class Foreign(logging.Handler):

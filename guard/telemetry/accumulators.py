@@ -51,19 +51,17 @@ class Histogram:
         self.sum += value
 
     def record_all(self, values: Sequence[float]) -> None:
-        """Count many; sorted once, each bound is sought once."""
-        if len(values) < len(self.bounds):
-            for value in values:
-                self.record(value)
+        """Count many: sorted once, and each bound between the least and the most is sought once."""
+        if not values:
             return
-        ordered = sorted(values)
-        before = 0
-        for index, bound in enumerate(self.bounds):
-            after = bisect_right(ordered, bound, before)
-            self.counts[index] += after - before
+        ordered, counts, bounds, before = sorted(values), self.counts, self.bounds, 0
+        last = bisect_left(bounds, ordered[-1])
+        for index in range(bisect_left(bounds, ordered[0]), last):
+            after = bisect_right(ordered, bounds[index], before)
+            counts[index] += after - before
             before = after
-        self.counts[-1] += len(ordered) - before
-        self.sum += sum(ordered)
+        counts[last] += len(ordered) - before
+        self.sum = sum(ordered, self.sum)  # from a double on: a sum of integers may be more than one holds
 
     def exemplify(self, exemplar: Exemplar) -> None:
         """Keep it for its bucket."""

@@ -23,15 +23,15 @@ class Exchanges:
     def take(self, records: Iterator[Record]) -> None:
         """Write a line for each exchange that is worth one; what is left out is counted in the next."""
         for record in records:
-            sampled = record.trace is not None and record.trace.sampled
             if record.descents or record.code or record.error:
-                self._line(record, self._trouble, logging.ERROR if record.code == "internal" else logging.WARNING, sampled)
-            elif sampled:
-                self._line(record, self._sampled, logging.INFO, sampled)
+                self._line(record, self._trouble, logging.ERROR if record.code == "internal" else logging.WARNING)
+            elif record.trace is not None and record.trace.sampled:
+                self._line(record, self._sampled, logging.INFO)
 
-    def _line(self, record: Record, bucket: Bucket, level: int, sampled: bool) -> None:  # noqa: FBT001
+    def _line(self, record: Record, bucket: Bucket, level: int) -> None:
         if not bucket.take(record.ended_at):
             return
+        sampled = record.trace is not None and record.trace.sampled
         fields = {**_account(record), **(self._values(record) if sampled else {}), "left_out": bucket.left_out() or None}
         self._log.event("exchange", level, **{key: value for key, value in fields.items() if value is not None})
 

@@ -1,10 +1,16 @@
-"""The sink that counts: each Record into the series that it belongs to, found by one key for each kind of exchange."""
+"""The sink that counts: each Record into the series that it belongs to, found by one key for each kind of exchange.
 
-from collections.abc import Iterator
-from typing import Final
+Most records of a batch went the same way. So one whose key is that of the record before is counted where that one was, and
+durations and predictions are gathered by their series while a batch is read; then each series counts its own at once.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
-from guard.proxy.values import Attempt, Measure, Prediction, Record, Route
+from guard.proxy.values import Attempt, Measure, Record, Route
 from guard.telemetry import instruments as of
 from guard.telemetry.accumulators import Counter, Exemplar, Histogram, Instrument, Labels, Series
 from guard.telemetry.bounded import Bounded
@@ -12,13 +18,19 @@ from guard.telemetry.predictions import Classes, Numbers, Presence, Tally, Vecto
 
 DIRECTIONS: Final = ("input", "output")
 
+Tallies: TypeAlias = tuple[Tally, ...]
+"""One for each Measure of a route, in order."""
+
 
 class Kind:
     """The series of exchanges that went the same way."""
 
-    __slots__ = ("duration", "instances", "overhead", "requests")
+    __slots__ = ("duration", "instances", "overhead", "requests", "route")
 
-    def __init__(self, requests: Counter, duration: Histogram, overhead: Histogram, instances: Counter) -> None:
+    def __init__(
+        self, route: "_Route", requests: Counter, duration: Histogram, overhead: Histogram, instances: Counter
+    ) -> None:
+        self.route = route
         self.requests, self.duration, self.overhead, self.instances = requests, duration, overhead, instances
 
 
@@ -30,7 +42,7 @@ class _Route:
         self.kinds: dict[tuple[object, ...], Kind] = {}
         self.calls: dict[tuple[object, ...], Histogram] = {}
         self.measures: tuple[Measure, ...] = ()
-        self.tallies: dict[tuple[str, str], list[Tally]] = {}
+        self.tallies: dict[tuple[str, str], Tallies] = {}
         self.windows: dict[Labels, Window] = {}
 
 
@@ -56,44 +68,74 @@ class Meters:
         self._version, self._status = Bounded(), Bounded()
         self._origins: dict[str, tuple[str, str, str]] = {}
         self.offset = 0.0  # what to add to the records' clock for seconds since the epoch
+        self._durations: defaultdict[Histogram, list[float]] = defaultdict(list)
+        self._answers: defaultdict[tuple[Tallies, bool], list[Sequence[object]]] = defaultdict(list)
 
     # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def take(self, records: Iterator[Record]) -> None:
-        """Count exchanges."""
-        routes = self._routes
+        """See Taker. What was read before a record that makes this crash is counted all the same."""
+        try:
+            self._read(records)
+        finally:
+            self._count_gathered()
+
+    def _read(self, records: Iterator[Record]) -> None:
+        """Count what one record is one of, and gather the rest."""
+        key: object = None
         for record in records:
-            matched = record.matched
-            route = routes.get(matched.key if matched is not None else "") or self._open(matched)
-            key = (
-                record.source, record.version, record.status, record.method, record.reason, record.code, record.scheme,
-                record.protocol, record.error, record.gone,
+            matched, ended = record.matched, record.ended_at
+            went = (
+                matched, record.source, record.version, record.status, record.method, record.reason, record.code,
+                record.scheme, record.protocol, record.error, record.gone,
             )  # fmt: skip
-            kind = route.kinds.get(key) or self._kind(route, key, record)
+            if went != key:
+                kind = self._kind(matched, went, record)
+                durations, overheads = self._durations[kind.duration], self._durations[kind.overhead]
+                key, called, said = went, None, None
             kind.requests.value += 1
-            ended = record.ended_at
-            kind.duration.record(ended - record.begun_at)
+            durations.append(ended - record.begun_at)
             waited = 0.0
             for attempt in record.attempts:
                 until = attempt.ended_at or ended
                 waited += until - attempt.asked_at
-                self._call(route, record.method, attempt).record(until - attempt.begun_at)
+                call = (attempt.target, attempt.status, attempt.failed)
+                if call != called:
+                    calls, called = self._durations[self._call(kind.route, record.method, attempt)], call
+                calls.append(until - attempt.begun_at)
             if record.read_at:
-                kind.overhead.record(ended - record.read_at - waited)
-            if record.rows is not None:
-                kind.instances.value += record.rows
-            for prediction in record.predictions:
-                self._predicted(route, matched, prediction)
-            trace = record.trace
-            if trace is not None and trace.sampled and trace.told and self._exemplars:
-                kind.duration.exemplify(
-                    Exemplar(ended - record.begun_at, ended + self.offset, trace.trace_id, trace.span_id)
-                )
-            if record.descents or record.violations or record.answer_violations or record.facts is not None:
-                self._odd(route, matched, record)
+                overheads.append(ended - record.read_at - waited)
+            kind.instances.value += record.rows or 0
+            for source, version, values, valid in record.predictions:
+                by = (source, version, valid)
+                if by != said:
+                    tallies = self._tallies(kind.route, matched, source, version)
+                    answers, said = self._answers[tallies, valid], by
+                if len(values) != len(tallies):
+                    raise ValueError(len(values))
+                answers.extend(values)
+            if (
+                record.trace is not None or record.descents or record.violations or record.answer_violations
+                or record.facts is not None
+            ):  # fmt: skip
+                self._odd(kind, matched, record)
 
-    def _odd(self, route: _Route, matched: Route | None, record: Record) -> None:
+    def _count_gathered(self) -> None:
+        """Taken out before it is counted: never twice, whatever happens."""
+        while self._durations:
+            histogram, durations = self._durations.popitem()
+            histogram.record_all(durations)
+        while self._answers:
+            (tallies, valid), answers = self._answers.popitem()
+            for number, tally in enumerate(tallies):
+                tally.add(list(chain.from_iterable(answers[number :: len(tallies)])), valid=valid)
+
+    def _odd(self, kind: Kind, matched: Route | None, record: Record) -> None:
         """What most exchanges have none of."""
+        route, trace = kind.route, record.trace
+        if trace is not None and trace.sampled and trace.told and self._exemplars:
+            took, wall = record.ended_at - record.begun_at, record.ended_at + self.offset
+            kind.duration.exemplify(Exemplar(took, wall, trace.trace_id, trace.span_id))
         for source, reason in record.descents:
             self._count(of.FALLBACKS, (*route.labels, source, reason))
         if matched is not None and (record.violations or record.answer_violations):
@@ -106,23 +148,30 @@ class Meters:
         self._routes[matched.key if matched is not None else ""] = route
         return route
 
-    def _kind(self, route: _Route, key: tuple[object, ...], record: Record) -> Kind:
-        """Bind the series of a kind that was not met before."""
+    def _kind(self, matched: Route | None, key: tuple[object, ...], record: Record) -> Kind:
+        route = self._routes.get(matched.key if matched is not None else "") or self._open(matched)
+        found = route.kinds.get(key[1:])
+        if found is None:
+            found = self._bound(route, record)
+            if len(route.kinds) < 1000:
+                route.kinds[key[1:]] = found
+        return found
+
+    def _bound(self, route: _Route, record: Record) -> Kind:
+        """The series of a kind that was not met before."""
         method, template = record.method, route.labels[1]
         status = self._status(str(record.status)) if record.status else ""
         source = record.source or ("gone" if record.gone else "none")
         error = record.error or (status if record.status >= 500 else "")
         http = (method, template, status, record.scheme, record.protocol, error)
         requests = (method, template, source, record.code or record.reason or "", self._version(record.version))
-        kind = Kind(
+        return Kind(
+            route,
             self._counters[of.REQUESTS.name].bind(requests),
             self._histograms[of.SERVER_DURATION.name].bind(http),
             self._histograms[of.OVERHEAD_DURATION.name].bind((method, template)),
             self._counters[of.INSTANCES.name].bind(route.labels),
         )
-        if len(route.kinds) < 1000:
-            route.kinds[key] = kind
-        return kind
 
     def _call(self, route: _Route, method: str, attempt: Attempt) -> Histogram:
         target = attempt.target
@@ -149,19 +198,18 @@ class Meters:
     def _count(self, instrument: Instrument, labels: Labels, times: float = 1) -> None:
         self._counters[instrument.name].bind(labels).value += times
 
-    def _predicted(self, route: _Route, matched: Route | None, prediction: Prediction) -> None:
+    def _tallies(self, route: _Route, matched: Route | None, source: str, version: str) -> Tallies:
         measures = matched.measures if matched is not None else ()
         if route.measures != measures:
             route.measures = measures
             route.tallies, route.windows = {}, {}
-        tallies = route.tallies.get((prediction.source, prediction.version))
-        if tallies is None:
-            version = self._version(prediction.version)
-            tallies = [self._tally(route, measure, prediction.source, version) for measure in measures]
+        found = route.tallies.get((source, version))
+        if found is None:
+            told = self._version(version)
+            found = tuple(self._tally(route, measure, source, told) for measure in measures)
             if len(route.tallies) < 1000:
-                route.tallies[prediction.source, prediction.version] = tallies
-        for tally, values in zip(tallies, prediction.values, strict=True):
-            tally.add(values, valid=prediction.valid)
+                route.tallies[source, version] = found
+        return found
 
     def _tally(self, route: _Route, measure: Measure, source: str, version: str) -> Tally:
         labels = (*route.labels, measure.name, source, version)

@@ -30,6 +30,13 @@ def test_many_at_once_are_as_many_one_by_one(values: list[float]) -> None:
     assert abs(together.sum - alone.sum) < 1e-9
 
 
+def test_integers_whose_sum_no_double_holds() -> None:
+    histogram = Histogram(BOUNDS)
+    histogram.record_all([10**308, 10**308])
+    histogram.record_all([])
+    assert (histogram.counts, histogram.sum) == ([0, 0, 0, 2], float("inf"))
+
+
 def test_the_latest_exemplar_of_a_bucket_stays() -> None:
     histogram = Histogram(BOUNDS)
     for value in (0.5, 0.7, 9.0):

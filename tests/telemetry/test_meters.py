@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guard.proxy.values import Facts, Record, Violation
 from guard.telemetry.accumulators import Histogram
 from guard.telemetry.family import attributes, counted
 from guard.telemetry.meters import Meters, origin
+from guard.telemetry.outbox import Outbox
 from tests.telemetry.records import attempt, prediction, record, route, trace
 
 
@@ -29,6 +32,7 @@ def of(*records: Record) -> dict[str, list[tuple[dict[str, str], Any]]]:
     return told(meters)
 
 
+FEWER = route(measures=route().measures[:1])
 AT = {"http.request.method": "POST", "http.route": "/p"}
 
 
@@ -165,11 +169,64 @@ def test_a_route_that_leaves_the_policy_takes_its_series_along() -> None:
 
 def test_a_contract_that_changes_is_tallied_anew() -> None:
     meters = Meters()
-    meters.take(iter([record()]))
-    fewer = route(measures=route().measures[:1])
-    meters.take(iter([record(matched=fewer, predictions=[prediction(["no"])])]))
+    fewer = record(matched=FEWER, predictions=[prediction(["no"])])
+    meters.take(iter([record(), fewer]))
     found = told(meters)
     assert {labels["guard.class"]: n for labels, n in found["guard.predictions"]} == {"yes": 1, "no": 1, "<value>": 1}
+
+
+KINDS: list[dict[str, Any]] = [
+    {},
+    {"ended_at": 103.0, "predictions": [prediction(["no"], [0.9])]},
+    {"version": "8", "predictions": [prediction(["yes"], [0.1], version="8")]},
+    {"rows": 3, "predictions": [prediction(["yes", None, "no"], [0.1, 0.2, None])]},
+    {"predictions": [prediction(["who"], [10**400], valid=False), prediction(["no"], [0.0], source="rules")],
+     "descents": [("model", "invalid")], "source": "rules", "attempts": [attempt(), attempt(failed="timeout", status=0)]},
+    {"source": None, "code": "contract", "status": 422, "predictions": [], "attempts": [], "rows": 1,
+     "violations": [Violation("/age", "min")], "facts": Facts([("age", "at_min", 2)], [("at", [3.0])], [])},
+    {"matched": None, "route": "", "source": None, "code": "not_found", "predictions": [], "attempts": [], "rows": None},
+    {"matched": route(template="/other"), "route": "/other"},
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(KINDS), max_size=40))
+def test_a_batch_is_as_its_records_one_by_one(kinds: list[dict[str, Any]]) -> None:
+    together = Meters()
+    together.take(record(**one) for one in kinds)
+    assert spread(together) == spread(Meters(), *(record(**one) for one in kinds))
+
+
+def spread(meters: Meters, *records: Record) -> dict[tuple[str, Any], Any]:
+    """All points; of a histogram its buckets."""
+    for one in records:
+        meters.take(iter([one]))
+    return {
+        (family.instrument.name, labels): [*one.counts, pytest.approx(one.sum)] if isinstance(one, Histogram) else one
+        for family in counted(meters.series())
+        for labels, one in family.points
+    }
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"attempts": [None]}, {"predictions": [prediction(["yes"])]}, {"predictions": [None]}, {"descents": 7},
+        {"ended_at": None}, {"matched": "no route"},
+    ],
+)  # fmt: skip
+def test_a_record_that_cannot_be_counted_takes_no_other_along(broken: dict[str, Any]) -> None:
+    meters = Meters()
+    box = Outbox([meters], lambda _delay, _work: None)
+    for one in ({}, {}, broken, {}, broken, {"status": 500}, {}):
+        box.record(record(**one))
+    box.flush()
+    assert box.crashes == {"Meters": 2}
+    found = told(meters)
+    partly = sum(n for _, n in found["guard.requests"]) - 5  # of the broken ones, what was counted before it broke
+    assert 0 <= partly <= 2
+    answers = {labels["guard.class"]: n for labels, n in found["guard.predictions"]}
+    assert answers["yes"] == answers["<value>"] == found["guard.prediction.value"][0][1][0]
+    assert answers["yes"] - 5 in {0, partly}
 
 
 def test_exemplars_are_of_traces_that_somebody_can_find() -> None:

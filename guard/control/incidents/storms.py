@@ -49,25 +49,28 @@ class Storms:
 
     def take(self, records: Iterator[Record]) -> None:
         """Count those whose contract was looked at."""
+        before, until = None, 0.0
         for record in records:
             matched = record.matched
-            if matched is not None and matched.judges and (not record.code or record.code == "contract"):
-                self._count(record, matched)
+            if matched is None or not matched.judges or (record.code and record.code != "contract"):
+                continue
+            if matched is not before or record.ended_at >= until:
+                bucket = self._bucket(matched, int(record.ended_at / BUCKET))
+                before, until = matched, (bucket.number + 1) * BUCKET
+            bucket.requests += 1
+            if record.violations:
+                bucket.broken += 1
+                first = record.violations[0]
+                cause = (first.field or matched.field_of(first.pointer, False), first.code)
+                if cause in bucket.causes or len(bucket.causes) < MOST_CAUSES:
+                    bucket.causes[cause] += 1
 
-    def _count(self, record: Record, matched: Route) -> None:
-        number = int(record.ended_at / BUCKET)
+    def _bucket(self, matched: Route, number: int) -> _Bucket:
         buckets = self._routes.setdefault(matched.key, [])
         if not buckets or buckets[-1].number < number:
             buckets.append(_Bucket(number))
             del buckets[:-LONG]
-        bucket = buckets[-1]
-        bucket.requests += 1
-        if record.violations:
-            bucket.broken += 1
-            first = record.violations[0]
-            cause = (first.field or matched.field_of(first.pointer, False), first.code)
-            if cause in bucket.causes or len(bucket.causes) < MOST_CAUSES:
-                bucket.causes[cause] += 1
+        return buckets[-1]
 
     def look(self, now: float) -> Iterator[tuple[str, dict[str, Any]]]:
         """The events that are due: (name, fields)."""

@@ -11,6 +11,8 @@ MOST_ITEMS: Final = 64
 REMEMBERED: Final = 512
 """Texts: most of what leaves is the same few words of ours."""
 UNREADABLE: Final = "[unreadable]"
+PLAIN: Final = (bool, int, float)  # tuples, as `bool | int | float` is made anew at each call
+ROWS: Final = (list, tuple)
 
 
 def make_fence(scrub: Scrub) -> Callable[[object], object]:
@@ -18,14 +20,12 @@ def make_fence(scrub: Scrub) -> Callable[[object], object]:
     text = lru_cache(REMEMBERED)(partial(_text, scrub=scrub))
 
     def fence(value: object) -> object:
-        if value is None or isinstance(value, bool | int | float):
+        if value is None or isinstance(value, PLAIN):
             return value
         if isinstance(value, str):
             return text(value)
-        if isinstance(value, list | tuple):
-            return [
-                fence(one) if not isinstance(one, list | tuple) else f"<{type(one).__name__}>" for one in value[:MOST_ITEMS]
-            ]
+        if isinstance(value, ROWS):
+            return [fence(one) if not isinstance(one, ROWS) else f"<{type(one).__name__}>" for one in value[:MOST_ITEMS]]
         return f"<{type(value).__name__}>"
 
     return fence

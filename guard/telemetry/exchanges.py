@@ -32,7 +32,10 @@ class Exchanges:
         if not bucket.take(record.ended_at):
             return
         sampled = record.trace is not None and record.trace.sampled
-        fields = {**_account(record), **(self._values(record) if sampled else {}), "left_out": bucket.left_out() or None}
+        fields = _account(record)
+        if sampled:
+            fields.update(self._values(record))
+        fields["left_out"] = bucket.left_out() or None
         self._log.event("exchange", level, **{key: value for key, value in fields.items() if value is not None})
 
     def _values(self, record: Record) -> dict[str, Any]:

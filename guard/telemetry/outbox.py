@@ -15,7 +15,7 @@ from guard.proxy.values import Record
 
 TOGETHER: Final = 64
 WITHIN: Final = 0.02
-"""Seconds. Passed on so, a record costs the sinks half of what it costs alone: their code and series stay in the cache."""
+"""Seconds. Of 64 together, each costs the sinks a sixth of the instructions that it costs alone."""
 SLOW: Final = 0.005
 MOST: Final = 10_000
 """Records waiting at most; the oldest goes."""

@@ -19,8 +19,8 @@ MAX_DEPTH = 64
 _BOMS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
 _TOKENS = (b"NaN", b"Infinity", b"nan", b"inf")
 _SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
-_LONG = b"0" * 200
-"""With an exponent of two digits, a literal needs at least 210 to pass 1.8e308."""
+_LONG = b"0" * 64
+"""With an exponent of two digits, a literal needs at least 210 to pass 1.8e308. To look for so many costs twice as much."""
 
 
 class Unreadable(ValueError):  # noqa: N818 — a word of the domain
@@ -58,8 +58,8 @@ def audit(tree: object, body: bytes) -> None:
 
     A literal beyond a double has an exponent of three digits, or hundreds of digits: text without either needs no walk.
     """
-    shape = body.translate(_SHAPE)
-    if b"e000" not in shape and b"e+000" not in shape and _LONG not in shape:
+    shape = body.translate(_SHAPE).find  # `in` makes an exception each time, to ask whether bytes are a number
+    if shape(b"e000") < 0 and shape(b"e+000") < 0 and shape(_LONG) < 0:
         return
     level: list[Any] = [tree]
     while level:

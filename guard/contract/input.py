@@ -9,8 +9,9 @@ from pydantic_core import core_schema as core
 from guard.contract.fields import ContractInvalid, InputField, Part, Shape, join, split
 from guard.contract.media import is_json
 from guard.contract.profile import Profile, Read
+from guard.contract.proof import NESTED, Prove, by_members, by_rows, by_text
 from guard.contract.scrub import Detect, Scrubbing, nothing
-from guard.contract.strict import Unreadable, audit, dumps, loads
+from guard.contract.strict import Unreadable, dumps, parse
 from guard.contract.validators import (
     MOST_VIOLATIONS,
     Schema,
@@ -61,14 +62,10 @@ class InputContract:
         self._unsent = [self._paths[name] for name, field in fields.items() if not field.send]
         places = {name: self._place(path) for name, path in self._paths.items()}
         self._scrubbing = Scrubbing(fields, {name: place for name, place in places.items() if place}, detect)
+        simple = all(len(place) == 1 and fields[name].type not in NESTED for name, place in places.items())
+        self._prove = self._proof(fields) if simple else by_text
         self._profile = Profile(fields, lambda names: _reader([places[name] for name in names]))
         self._names = frozenset(_names(fields)).union(*self._paths.values(), self._rows or ())
-        self._flat = (
-            self._rows is None
-            and self._columns is None
-            and all(len(self._paths[name]) == 1 and field.type not in ("array", "object") for name, field in fields.items())
-        )
-        self._keys = frozenset(path[0] for path in self._paths.values())
         depth = len(self._rows) + 1 if self._rows is not None else 0
         self._structure = frozenset(range(depth + 1))
         self._row_depth = depth
@@ -80,12 +77,12 @@ class InputContract:
         if not is_json(head):
             return Deny("unsupported_media_type")
         try:
-            tree = loads(body)
-            if not (self._flat and self._enforce) or type(tree) is not dict or not tree.keys() <= self._keys:
-                audit(tree, body)
+            tree = parse(body)
+            verdict = self.hold(tree, wall)
+            self._prove(tree, body, type(verdict) is not Deny and not verdict.violations)
         except Unreadable as error:
             return Deny(error.code)
-        return self.written(self.hold(tree, wall), dumps)
+        return self.written(verdict, dumps)
 
     def written(self, verdict: Verdict, write: Callable[[Any], bytes]) -> Verdict:
         """The verdict with the body that says what may be sent."""
@@ -127,6 +124,13 @@ class InputContract:
                 schema = core.no_info_after_validator_function(_defaulting(fields[name].default), schema)
             shapes.append(schema)
         return core.tuple_schema(shapes)
+
+    def _proof(self, fields: Mapping[str, InputField]) -> Prove:
+        """Each field is one value of its row."""
+        there = {self._paths[name][0]: field.required and field.missing != "fall" for name, field in fields.items()}
+        if self._rows is not None:
+            return by_rows(self._rows, there if self._columns is None else None)
+        return by_members(there, refused=self._enforce) if self._columns is None else by_text
 
     def _document(self, instance: Schema, undeclared: Undeclared) -> Schema:
         if self._rows is None:

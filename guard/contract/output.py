@@ -7,7 +7,8 @@ from pydantic_core import SchemaValidator, ValidationError
 from pydantic_core import core_schema as core
 
 from guard.contract.fields import ContractInvalid, OutputField, Shape, join, split
-from guard.contract.strict import Unreadable, audit, loads
+from guard.contract.proof import NESTED, Prove, by_members, by_rows, by_text
+from guard.contract.strict import Unreadable, parse
 from guard.contract.validators import MOST_VIOLATIONS, Schema, members_schema, validator, value_schema, violations
 from guard.proxy.values import Allow, Deny, Headers, Values, Violation
 
@@ -48,19 +49,18 @@ class OutputContract:
         self._lists = sorted({output.before for output in self._outputs if output.many})
         own = [(output.path, output if output.field.from_ is None else _Null(output)) for output in self._outputs]
         self._own = validator(_document(own))
-        self._flat = all(len(o.path) == 1 and not o.many and o.field.type not in ("array", "object") for o in self._outputs)
+        self._prove = _proof(self._outputs)
         self._tell = [_teller(output) for output in self._outputs if output.name in measured]
-        self._keys = frozenset(output.path[0] for output in self._outputs if output.path)
 
     def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:  # noqa: ARG002
         """Read an answer of a model server and hold it against the contract; `rows` answers are due, if that is known."""
         try:
-            document = loads(body)
-            if not self._flat or type(document) is not dict or not document.keys() <= self._keys:
-                audit(document, body)
+            document = parse(body)
+            verdict = self._held(self._document, document, rows)
+            self._prove(document, body, type(verdict) is Allow)
         except Unreadable as error:
             return Deny(error.code, unread(error))
-        return self._held(self._document, document, rows)
+        return verdict
 
     def hold(self, document: object, rows: int | None) -> Allow | Deny:
         """The same for a document that was read elsewhere."""
@@ -114,6 +114,18 @@ def compile_output(fields: Mapping[str, OutputField], measured: Collection[str] 
 def unread(error: Unreadable) -> list[Violation]:
     """What is wrong with an answer that cannot be read, in the words of a contract."""
     return [Violation("", "not_finite" if error.code == "json_number" else "shape")]
+
+
+def _proof(outputs: Sequence[_Output]) -> Prove:
+    """Each output may be one value: of the document, or of each element of one list."""
+    lists = {output.before if output.many else None for output in outputs}
+    if len(lists) != 1 or any(output.field.type in NESTED for output in outputs):
+        return by_text
+    steps, paths = lists.pop(), [output.after if output.many else output.path for output in outputs]
+    if all(len(path) == 1 for path in paths):
+        members = {path[0]: output.field.required for path, output in zip(paths, outputs, strict=True)}
+        return by_members(members, refused=True) if steps is None else by_rows(steps, members)
+    return by_rows(steps, None) if steps is not None and paths == [()] else by_text
 
 
 def _teller(output: _Output) -> Callable[[object], Sequence[object]]:

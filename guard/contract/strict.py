@@ -1,8 +1,8 @@
 """JSON that reads the same everywhere (RFC 8259, narrowed): no duplicate keys, no NaN, no 1e400, no depth, no BOM.
 
 jiter does most of it in one pass. Its messages quote keys, so none is passed on. What it does not do: depth beyond ours and
-finiteness (1e400 reads as inf). A walk of every document would cost more than its parse, so depth is proven by a count of
-brackets where that suffices, and finiteness by the schema for what is declared, by `audit` for the rest.
+finiteness (1e400 reads as inf). A walk of every document would cost more than its parse, so both are proven by the schema
+where a document holds nothing but what it declares (`proof.py`), else by `bound` and `audit`, from the text if it suffices.
 """
 
 import json
@@ -36,13 +36,17 @@ def loads(body: bytes, nan: bool = False) -> object:  # noqa: FBT001, FBT002 —
 
     `nan`: the tokens NaN, Infinity and -Infinity are numbers.
     """
+    tree = parse(body, nan)
+    bound(tree, body)
+    return tree
+
+
+def parse(body: bytes, nan: bool = False) -> object:  # noqa: FBT001, FBT002 — see `loads`
+    """The document, for a caller that proves its depth, too. Raises Unreadable."""
     try:
-        tree = jiter.from_json(body, allow_inf_nan=nan, catch_duplicate_keys=True, cache_mode="keys")
+        return jiter.from_json(body, allow_inf_nan=nan, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
         raise Unreadable(_code(body, str(error))) from None
-    if len(body) > MAX_DEPTH and body.count(b"{") + body.count(b"[") > MAX_DEPTH:
-        _bound_depth(tree)
-    return tree
 
 
 def dumps(tree: object) -> bytes:
@@ -68,7 +72,10 @@ def audit(tree: object, body: bytes) -> None:
         level = _below(level)
 
 
-def _bound_depth(tree: object) -> None:
+def bound(tree: object, body: bytes) -> None:
+    """Prove that nothing lies too deep. Raises Unreadable("json_depth"). So many brackets side by side are no depth."""
+    if len(body) <= MAX_DEPTH or body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+        return
     level: list[Any] = [tree]
     for _ in range(MAX_DEPTH + 1):
         level = [value for value in level if type(value) is dict or type(value) is list]

@@ -61,10 +61,13 @@ class InputContract:
         ]
         self._unsent = [self._paths[name] for name, field in fields.items() if not field.send]
         places = {name: self._place(path) for name, path in self._paths.items()}
+        self._timed = bool(self._falls or self._fresh)
         self._scrubbing = Scrubbing(fields, {name: place for name, place in places.items() if place}, detect)
+        self._scrubs = enforce and bool(self._scrubbing)
         simple = all(len(place) == 1 and fields[name].type not in NESTED for name, place in places.items())
         self._prove = self._proof(fields) if simple else by_text
-        self._profile = Profile(fields, lambda names: _reader([places[name] for name in names]))
+        every = dict.values if simple and columns is None and undeclared != "pass" else None
+        self._profile = Profile(fields, lambda names: _reader([places[name] for name in names]), every)
         self._names = frozenset(_names(fields)).union(*self._paths.values(), self._rows or ())
         depth = len(self._rows) + 1 if self._rows is not None else 0
         self._structure = frozenset(range(depth + 1))
@@ -96,12 +99,18 @@ class InputContract:
             document = self._validate(tree)
         except ValidationError as error:
             return self._broken(tree, error)
-        instances = self._located(document)
-        rows = len(instances) if self._rows is not None else None
-        facts = self._profile.facts(instances, self._located(tree), wall)
-        if self._enforce and self._scrubbing:
+        instances: Sequence[object]
+        sent: Sequence[object]
+        rows: int | None
+        if self._rows is None:
+            instances, sent, rows = (document,), (tree,), None
+        else:
+            instances, sent = self._located(document), self._located(tree)
+            rows = len(instances)
+        facts = self._profile.facts(instances, sent, wall)
+        if self._scrubs:
             document, facts = self._scrubbed(document, instances, facts)
-        if self._falls or self._fresh:
+        if self._timed:
             verdict = self._timely(tree, document, rows, wall, facts)
             if verdict is not None:
                 return verdict
@@ -278,12 +287,11 @@ def compile_input(
 
 
 def _reader(places: Sequence[tuple[Part, ...]]) -> Read:
-    """Reads what stands there in a row, whatever the row is; None where nothing does."""
+    """Reads what stands there in a row that keeps its contract; None where nothing does."""
     names = [place[0] for place in places if len(place) == 1 and isinstance(place[0], str)]
     if len(names) < len(places):
         return lambda row: [_standing(row, place) for place in places]
-    nothing = [None] * len(names)
-    return lambda row: [*map(row.get, names)] if isinstance(row, dict) else nothing
+    return lambda row: [*map(row.get, names)]
 
 
 def _standing(row: object, place: tuple[Part, ...]) -> object:

@@ -397,4 +397,4 @@ class _Sidecar:
 
 def _limits(declared: object) -> Limits:
     """The policy's `listen.limits`, as the door reads them."""
-    return Limits(**{name: getattr(declared, name) for name in Limits.__slots__})
+    return Limits(**{name: getattr(declared, name) for name in Limits.__dataclass_fields__})

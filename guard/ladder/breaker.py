@@ -51,7 +51,7 @@ JITTER: Final = 0.2  # share of the open time by which it may be shorter or long
 PROBING: Final = 1.0  # seconds to wait, for those who come while a probe is out
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Config:
     """When to open, for how long, and what it takes to close. Times in seconds, rates as shares of 1."""
 
@@ -68,7 +68,7 @@ class Config:
     lease: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Change:
     """A transition, and its reason. `before` equals `after` where only the forcing changed."""
 

@@ -44,7 +44,9 @@ class Store:
         self._made: LRUCache[bytes, Entry] = LRUCache(bytes_, getsizeof=lambda entry: len(entry.body) + OVERHEAD)
 
     def __repr__(self) -> str:
-        return f"<Store {len(self._made)}/{self._entries} answers, {self._made.currsize}/{self._made.maxsize} bytes>"
+        return (
+            f"<Store {len(self._made)}/{self._entries} answers, {int(self._made.currsize)}/{int(self._made.maxsize)} bytes>"
+        )
 
     def __len__(self) -> int:
         return len(self._made)

@@ -18,7 +18,7 @@ KILLED: Final[Mode] = "rules"
 """Where a kill without a word leads: a route without rules takes `disabled`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """What somebody decided. Times are wall-clock seconds; `until` None is for good."""
 
@@ -37,7 +37,7 @@ class Order:
 NORMAL: Final = Order()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Orders:
     """All orders in force. `routes` holds no `normal` ones."""
 

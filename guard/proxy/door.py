@@ -19,7 +19,7 @@ _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%!$&'()*+=-
 _KNOWN_HOSTS: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """What a client may ask of a connection: counts, bytes, and seconds; the policy's `listen.limits`."""
 
@@ -34,7 +34,7 @@ class Limits:
     chunk_extensions: int = 4096
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Door:
     """What all connections of a listener share. `plan`, `limits` and `trusted` are replaced on reload."""
 

@@ -116,7 +116,7 @@ class Connection(Requests, asyncio.Protocol):
         if current is not None:
             current.gone("client")
         self._reading = None
-        del self._parser  # it holds our methods: a cycle
+        self._parser = None  # it holds our methods: a cycle
 
     def pause_writing(self) -> None:
         """The client does not take what we write: it has `write_stall` seconds."""

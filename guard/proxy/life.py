@@ -43,6 +43,7 @@ from guard.proxy.values import (
     Route,
     Rung,
     Settlement,
+    Step,
     Ticket,
 )
 
@@ -77,6 +78,7 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
     """Answer one request."""
     record, ticket = begin(exchange, now()), None
     route: Route | None = None
+    step: Step | Failed
     try:
         if exchange.fault is not None:
             raise Refused(exchange.fault)
@@ -99,7 +101,7 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
                 try:
                     step = yield step  # type: ignore[assignment]
                 except Failed as failure:
-                    step = failure  # type: ignore[assignment]
+                    step = failure
                 at = now()
             step = accept(rung, permit, record, step, ticket, at)
             if isinstance(step, Closed):

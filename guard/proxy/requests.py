@@ -5,7 +5,7 @@ upgrade ends the parse, and its body would be read as another request · no Host
 and chunks in HTTP/1.0 are accepted · sizes of heads, targets and chunk extensions are not bounded.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import httptools
 
@@ -65,7 +65,7 @@ class Requests:
         self._final = False  # the request being read, or read last, ends the connection
         self._plain = b""  # the head being read, without its offer to upgrade
         self._chunks = self._content = self._overhead = 0  # of a chunked body: count, bytes of content, bytes around it
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)  # None once the client has left
 
     def _admit(self, head: Head, length: int, fault: RefusalCode | None) -> Exchange:
         """A request begins."""

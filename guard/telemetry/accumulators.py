@@ -22,7 +22,7 @@ class Counter:
     __slots__ = ("value",)
 
     def __init__(self, _buckets: Sequence[float] = ()) -> None:
-        self.value: float = 0
+        self.value: int | float = 0
 
 
 class Exemplar(NamedTuple):

@@ -190,7 +190,7 @@ def text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _finite(value: float) -> bool:
+def _finite(value: Any) -> bool:
     try:
         return isfinite(value)
     except OverflowError:  # an integer that no double holds

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from guard.ladder.cached import OVERHEAD, Cached, Store
 from guard.proxy.values import STREAM, Answer, Closed, Head, Headers, Permit
+from tests.telemetry.records import ROUTE
 
 JSON: Headers = [(b"content-type", b"application/json")]
 GOOD = Answer(200, [*JSON, (b"server", b"x")], b'{"label":"b"}')
@@ -20,7 +21,7 @@ def permit(
 ) -> Permit:
     head = Head(b"POST", target, list(headers))
     document = json.loads(body) if isinstance(body, bytes) else None
-    return Permit(None, head, head, body, document, rows, None, 10.0, "id", 0.0)  # type: ignore[arg-type]
+    return Permit(ROUTE, head, head, body, document, rows, None, 10.0, "id", 0.0)
 
 
 def rung(store: Store | None = None, **changes: Any) -> Cached:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from guard.ladder.expressions import EvaluationFailed, ExpressionInvalid, Expressions
 from guard.ladder.rules import RuleInvalid, Rules, compile_rules
 from guard.proxy.values import Answer, Closed, Head, Permit
+from tests.telemetry.records import ROUTE
 
 
 def field(kind: str = "number", **changes: Any) -> Any:
@@ -133,7 +134,7 @@ def rung(*rules: Any, rows: list[dict[str, object]] | None = None) -> Rules:
 
 def permit(document: object = True) -> Permit:
     head = Head(b"POST", b"/", [])
-    return Permit(None, head, head, b"", document, None, None, 10.0, "id", 0.0)  # type: ignore[arg-type]
+    return Permit(ROUTE, head, head, b"", document, None, None, 10.0, "id", 0.0)
 
 
 def test_the_first_rule_that_applies_answers_each_row() -> None:

@@ -6,7 +6,10 @@ from enum import Enum, auto
 from typing import Final, Protocol, TypeAlias
 
 from guard.proxy.values.request import Head, Stream, Violation
-from guard.proxy.values.words import LEVEL, Headers, Reason, RefusalCode, Source
+from guard.proxy.values.words import LEVEL, Document, Headers, Reason, RefusalCode, Source
+
+Opaque: TypeAlias = object
+"""Handed through for its owner."""
 
 
 class Ticket(Protocol):
@@ -51,7 +54,7 @@ class Slots(Protocol):
         """Give a held slot back; the longest waiting is called."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Ceiling:
     """The highest level of the ladder that operators allow a route now; kept current by whoever made it."""
 
@@ -59,14 +62,14 @@ class Ceiling:
     why: Reason = "mode"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Target:
     """A model server as one route sees it. `pool` belongs to the back and is opaque here."""
 
     source: Source
     url: str
     host: bytes  # Host header to send
-    pool: object
+    pool: Opaque
     slots: Slots
     connect: float
     attempt: float
@@ -85,7 +88,7 @@ class Target:
         return self.ceiling.why if LEVEL[self.source] < self.ceiling.level else None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Closed:
     """This rung does not answer; the next one down is asked."""
 
@@ -109,14 +112,14 @@ class Inspector(Protocol):
 # ── commands of the life, the values they are answered with, and what is thrown instead ───────────────────────────
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Body:
     """Read the whole request body, at most `limit` bytes. Answered with `bytes`."""
 
     limit: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Call:
     """Wait for a slot, connect, send. Answered with `Answer` once it is complete or more than `collect` bytes came.
 
@@ -134,7 +137,7 @@ class Call:
     eager: bool = False  # an answer that does not say its length resumes at its head: it may be a stream of events
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Relay:
     """Write this head to the client, then pump the current call's answer through `inspector`. Answered with `Relayed`."""
 
@@ -146,7 +149,7 @@ class Relay:
 Command: TypeAlias = Body | Call | Relay
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Answer:
     """What a rung answered. `complete` is False where more bytes are still to come from the current call."""
 
@@ -157,13 +160,13 @@ class Answer:
     called_at: float = 0.0  # the request was written
     head_at: float = 0.0
     end_at: float = 0.0
-    document: object = None
+    document: Document = None
     version: str = ""  # of the model that gave it, where that is not the rung's own
     named: bytes = b""  # version that its head names, as sent
     dated: bool = False  # its head has a Date
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Relayed:
     """A pumped answer came to its end. `failed` names what broke it; `sent` counts the bytes the client got."""
 
@@ -207,7 +210,7 @@ class Gone(Exception):  # noqa: N818
 Step: TypeAlias = Answer | Call | Closed
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Reply:
     """The whole answer to the client. The front adds framing (content-length, connection)."""
 

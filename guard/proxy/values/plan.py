@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from guard.proxy.values.calls import Answer, Ceiling, Step, Target
-from guard.proxy.values.request import Allow, Deny, Facts, Head, Judge, Permit, Violation
+from guard.proxy.values.calls import Answer, Ceiling, Closed, Step, Target
+from guard.proxy.values.request import Allow, Deny, Facts, Head, Judge, Stream, Violation
 from guard.proxy.values.speech import Dialect, Listening, Message, Usage
-from guard.proxy.values.words import Headers, Reason, Source
+from guard.proxy.values.words import Document, Headers, Reason, Source
 
 
 class Rung(Protocol):
@@ -18,7 +18,7 @@ class Rung(Protocol):
     reads_input: bool  # would answer from what the client sent: closed by a stale or missing feature
     version: str  # of the model that answers; empty where none does or it is not known
 
-    def ask(self, permit: Permit, now: float) -> "Step":
+    def ask(self, permit: "Permit", now: float) -> "Step":
         """Answer, name the call that would answer, or say why not."""
 
 
@@ -53,7 +53,7 @@ Values: TypeAlias = Sequence[Sequence[object]]
 """For each Measure of a route, in order, one value for each instance; None where there is none."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Route:
     """One route, compiled. Immutable by convention (frozen dataclasses cost 2 x on creation, this one is made once)."""
 
@@ -71,7 +71,7 @@ class Route:
     inspector: Callable[[Message | None, Headers], Listening | None] = lambda _message, _headers: None
     ceiling: Ceiling = field(default_factory=Ceiling)
     deadline_header: bytes = b""  # in which a client says how many seconds it waits
-    remember: Callable[[Permit, Answer, float, str], None] | None = None
+    remember: Callable[["Permit", Answer, float, str], None] | None = None
     """Keeps an answer of the model itself for the cached rung."""
     measures: tuple[Measure, ...] = ()
     shown: Callable[[object], Mapping[str, object]] | None = None
@@ -84,6 +84,31 @@ class Route:
 
     def __post_init__(self) -> None:
         self.key = f"{self.method} {self.template}"
+
+
+@dataclass(eq=False)
+class Permit:
+    """Proof that every judge of the route allowed this request. Made in `proxy/judge.py` and nowhere else."""
+
+    route: Route
+    head: Head  # the client's
+    forward: Head  # what the model server receives, but for framing and Host
+    body: bytes | Stream  # what the model server receives
+    document: Document  # what rungs of our own read; None where nothing was parsed
+    rows: int | None  # instances in it; None where the body is not a list of rows
+    lowered: Reason | None
+    deadline: float  # by when the client has an answer
+    request_id: str
+    wall: float
+    shortened: bool = False  # the client's own deadline is earlier than ours
+    message: Message | None = None  # how its dialect read the request
+    spent: bool = False  # a streamed body was sent somewhere and cannot be sent again
+    closed: Closed | None = None  # what closed the rung above; how `disabled` chooses its status
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the client asked for the answer piece by piece."""
+        return self.message is not None and self.message.stream
 
 
 class Plan(Protocol):

@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias, final
 
-from guard.proxy.values.words import FeatureState, Headers, Reason, RefusalCode, ViolationCode
+from guard.proxy.values.words import Document, FeatureState, Headers, Reason, RefusalCode, ViolationCode
 
 if TYPE_CHECKING:
-    from guard.proxy.values.calls import Closed
-    from guard.proxy.values.plan import Route
     from guard.proxy.values.speech import Message, Usage
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Peer:
     """Who is at the other end of a client's connection."""
 
@@ -28,7 +26,7 @@ class Peer:
 NOBODY: Final = Peer()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Head:
     """A request's head, immutable once read: trailers never reach it."""
 
@@ -77,7 +75,7 @@ class Violation(NamedTuple):
     field: str = ""  # which declared field it is about, where the pointer does not say
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Facts:
     """What a judge noticed of declared fields, by name and count, for whoever measures; never a value but an age."""
 
@@ -87,11 +85,11 @@ class Facts:
 
 
 @final
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Allow:
     """The body may be used exactly as it was sent. `violations` are those that observe mode let through."""
 
-    document: object = None
+    document: Document = None
     violations: Sequence[Violation] = ()
     rows: int | None = None
     facts: Facts | None = None
@@ -101,11 +99,11 @@ class Allow:
 
 
 @final
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Amend:
     """The body may be used in this form: `document` for rungs of our own, `body` for the model server."""
 
-    document: object
+    document: Document
     body: bytes
     violations: Sequence[Violation] = ()
     rows: int | None = None  # instances in the document, where it has rows
@@ -114,24 +112,24 @@ class Amend:
 
 
 @final
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Deny:
     """The request, or the answer, is refused. `document`: what could be read of an answer."""
 
     code: RefusalCode
     violations: Sequence[Violation] = ()
-    document: object = None
+    document: Document = None
     version: str = ""
     usage: "Usage | None" = None
 
 
 @final
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Lower:
     """Valid, but no rung that would read this input (model, previous, cached) may answer from it."""
 
     reason: Reason
-    document: object
+    document: Document
     body: bytes
     violations: Sequence[Violation] = ()
     rows: int | None = None  # instances in the document, where it has rows
@@ -147,28 +145,3 @@ class Judge(Protocol):
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:
         """Say what may be done with this body."""
-
-
-@dataclass(slots=True, eq=False)
-class Permit:
-    """Proof that every judge of the route allowed this request. Made in `proxy/judge.py` and nowhere else."""
-
-    route: "Route"
-    head: Head  # the client's
-    forward: Head  # what the model server receives, but for framing and Host
-    body: "bytes | Stream"  # what the model server receives
-    document: object  # what rungs of our own read; None where nothing was parsed
-    rows: int | None  # instances in it; None where the body is not a list of rows
-    lowered: Reason | None
-    deadline: float  # by when the client has an answer
-    request_id: str
-    wall: float
-    shortened: bool = False  # the client's own deadline is earlier than ours
-    message: "Message | None" = None  # how its dialect read the request
-    spent: bool = False  # a streamed body was sent somewhere and cannot be sent again
-    closed: "Closed | None" = None  # what closed the rung above; how `disabled` chooses its status
-
-    @property
-    def streamed(self) -> bool:
-        """Whether the client asked for the answer piece by piece."""
-        return self.message is not None and self.message.stream

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from guard.proxy.values.calls import Answer, Inspector
 from guard.proxy.values.request import Head, Violation
-from guard.proxy.values.words import Headers, Outcome
+from guard.proxy.values.words import Document, Headers, Outcome
 
 
 class Misspoken(Exception):  # noqa: N818 — a word of the domain
@@ -22,7 +22,7 @@ class Misspoken(Exception):  # noqa: N818 — a word of the domain
         self.violations = violations
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Problem:
     """An error of ours, before a dialect gives it its shape."""
 
@@ -47,7 +47,7 @@ class Usage(NamedTuple):
 class Message(Protocol):
     """A request as its dialect reads it."""
 
-    document: object  # a list of instances, each by field name; or the one instance
+    document: Document  # a list of instances, each by field name; or the one instance
     stream: bool  # the client wants the answer piece by piece
     named: str  # the model that the client asked for, where a server may echo it as its own
     once: bool  # it changes what the server remembers: it must not be sent twice, nor be answered from a cache
@@ -65,7 +65,7 @@ class Message(Protocol):
 class Said(NamedTuple):
     """An answer as its dialect reads it: what the output contract judges, and what else it tells."""
 
-    document: object
+    document: Document
     version: str = ""
     usage: Usage | None = None
 
@@ -115,7 +115,7 @@ class Field(Protocol):
     def enum(self) -> Sequence[object] | None: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Spec:
     """What a form is made of. `loads` raises for what is not strict JSON; its second argument allows NaN tokens."""
 

@@ -40,5 +40,8 @@ VIOLATIONS: Final[tuple[ViolationCode, ...]] = get_args(ViolationCode)
 UNREADABLE: Final[tuple[UnreadableCode, ...]] = get_args(UnreadableCode)
 REFUSALS: Final[tuple[RefusalCode, ...]] = get_args(RefusalCode)
 
+Document: TypeAlias = object
+"""What JSON, or a dialect, says once it is read; its shape is for a contract to know."""
+
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """Names lower case, in order of arrival, duplicates kept, obs-text kept byte for byte."""

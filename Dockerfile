@@ -1,10 +1,27 @@
-# guard as an image. Two stages from one base: the first installs, the second has no pip, no build tool and needs no shell.
+# guard as an image. The first stage compiles guard's data plane, the second installs it, both with pip and the first with a
+# compiler; the last has neither, no build tool, and needs no shell.
 #
 #   docker build -t guard .
 #   make image                     the same with buildah, on a base made here, from no registry
 #
 # BASE is any image with Python 3.11 or newer, as `python3` and with `venv`, on glibc with libstdc++ (the wheels are manylinux).
+# COMPILER is the same with a C compiler and Python's headers.
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
+ARG COMPILER=docker.io/library/python:3.11-bookworm
+
+FROM ${COMPILER} AS compile
+ARG PIP_INDEX_URL
+ARG PIP_NO_INDEX
+ARG PIP_FIND_LINKS
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore HATCH_BUILD_HOOK_ENABLE_MYPYC=1
+RUN ["python3", "-m", "venv", "/compile"]
+COPY requirements/compile.lock /requirements/
+RUN ["/compile/bin/pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "-r", "/requirements/compile.lock"]
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY policies/tumour-triage.yaml policies/
+COPY guard guard
+RUN ["/compile/bin/pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", "/wheel", "."]
 
 FROM ${BASE} AS install
 # For whoever has a mirror of the index, or a folder of wheels; nothing of it reaches the image.
@@ -18,11 +35,10 @@ RUN ["python3", "-m", "venv", "--without-pip", "/opt/guard"]
 COPY requirements/runtime.lock /requirements/
 RUN ["/pip/bin/pip", "--python", "/opt/guard/bin/python3", "install", "--quiet", "--require-hashes", \
      "--only-binary", ":all:", "-r", "/requirements/runtime.lock"]
-COPY guard /opt/guard/src/guard
-COPY requirements/link.py /opt/guard/src/requirements/
-COPY LICENSE README.md /opt/guard/src/
-RUN ["/opt/guard/bin/python3", "/opt/guard/src/requirements/link.py"]
-# Compiled here, because the file system may be read-only there; never held against the times of files, which copies change.
+COPY --from=compile /wheel /wheel
+RUN ["/pip/bin/pip", "--python", "/opt/guard/bin/python3", "install", "--quiet", "--no-deps", "--no-index", \
+     "--find-links", "/wheel", "guard-sidecar"]
+# Byte code is made here, because the file system may be read-only there; never held against the times of files, which copies change.
 RUN ["/opt/guard/bin/python3", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash", "/opt/guard"]
 RUN ["python3", "-c", "import os; os.mkdir('/state')"]
 

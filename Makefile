@@ -8,7 +8,7 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format schema bench bench-quick soak instructions docs leak-hunt fuzz servers image image-e2e differential simulate lock clean
+.PHONY: help venv demo test compiled test-compiled lint format schema bench bench-quick soak instructions docs leak-hunt fuzz servers image image-e2e differential simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -48,6 +48,31 @@ demo: $(STAMPS)/demo  ## set everything up and watch a real model being guarded
 test: $(STAMPS)/dev  ## set everything up and run all tests, on all cores
 	@$(BIN)/python -m pytest --numprocesses auto
 
+# What compiles has an environment of its own, which the image's first stage makes alike.
+.cache/compile/.stamp: requirements/compile.lock
+	@echo "[+] the compiler of Python, in .cache/compile"
+	@$(PYTHON) -m venv .cache/compile
+	@.cache/compile/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+# A copy of this checkout in which guard is compiled: whoever runs there runs machine code.
+SOURCES := pyproject.toml guard/__init__.py $(shell git ls-files 'guard/*.py' 2>/dev/null)
+.cache/compiled/.stamp: .cache/compile/.stamp $(SOURCES)
+	@echo "[+] guard's data plane in machine code, in .cache/compiled: a minute"
+	@rm -rf .cache/compiled && mkdir -p .cache/compiled
+	@git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t .cache/compiled
+	@cd .cache/compiled && HATCH_BUILD_HOOK_ENABLE_MYPYC=1 ../compile/bin/python -m pip wheel --quiet --disable-pip-version-check \
+	  --no-deps --no-build-isolation --wheel-dir dist . > build.log 2>&1 || { tail -40 build.log; exit 1; }
+	@touch $@
+
+compiled: .cache/compiled/.stamp  ## guard with its data plane in machine code, and its wheel (needs a C compiler)
+
+COMPILED := $(addprefix tests/, contract golden incidents ladder leaks proxy simulator telemetry) $(wildcard tests/test_*.py)
+# Those tests whose stand-ins take the place of guard's own parts pass over themselves there.
+test-compiled: $(STAMPS)/dev .cache/compiled/.stamp  ## the tests of processes, edges and counts, with guard compiled
+	@git ls-files -z --cached --others --exclude-standard tests benchmarks fuzz | xargs -0 cp --parents -t .cache/compiled
+	@cd .cache/compiled && PYTHONPATH=$$PWD $(CURDIR)/$(BIN)/python -m pytest --numprocesses auto $(COMPILED)
+
 lint: $(STAMPS)/dev  ## linter, formatter, types, import law
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -67,10 +92,10 @@ schema: $(STAMPS)/runtime  ## write docs/policy.schema.json anew
 	@timeout 600 .cache/litellm/bin/python -m pip install --quiet --only-binary :all: 'litellm[proxy]' || rm -f .cache/litellm/bin/litellm
 	@touch $@
 
-bench: $(STAMPS)/bench .cache/litellm/.stamp  ## guard beside other proxies, half an hour; writes docs/performance.md
+bench: $(STAMPS)/bench .cache/litellm/.stamp .cache/compiled/.stamp  ## guard beside other proxies, half an hour; writes docs/performance.md
 	@$(BIN)/python -m benchmarks.bench
 
-bench-quick: $(STAMPS)/bench  ## guard beside Envoy, one run, under a minute
+bench-quick: $(STAMPS)/bench .cache/compiled/.stamp  ## guard beside Envoy, one run, under a minute
 	@$(BIN)/python -m benchmarks.bench --quick
 
 MINUTES ?= 15

@@ -38,11 +38,11 @@ from benchmarks.measure import (
     started,
 )
 from benchmarks.saturation import saturate
-from benchmarks.servers import FULL, LITELLM, ROOT, SERVERS, envoy_binary, guard, install
+from benchmarks.servers import FULL, HOME, LITELLM, ROOT, SERVERS, envoy_binary, guard, install
 
 CONNECTIONS = (1, 32, 256, 1024)
 RATES = (10, 100, 1000, 5000)
-QUICK = ("direct", "envoy", "forwarding", "guard")
+QUICK = ("direct", "envoy", "forwarding", "source", "guard")
 LITELLM_VERSION = "from importlib.metadata import version; print(version('litellm'))"
 IDLE = 2000
 STARTS = 5
@@ -82,6 +82,7 @@ def versions() -> dict[str, str]:
         "kernel": platform.release(),
         "python": f"{platform.python_version()} ({platform.python_compiler()})",
         "guard": f"{package('guard-sidecar')} at {said('git', '-C', str(ROOT), 'rev-parse', '--short=10', 'HEAD')}",
+        "compiled": "by mypyc" if HOME != ROOT else "",
         "uvloop": package("uvloop"),
         "httptools": package("httptools"),
         "nginx": said("nginx", "-v").rpartition("/")[2],
@@ -190,7 +191,7 @@ def growth() -> dict[str, Any]:
     """In a process of its own, whose clock is another."""
     say("growth, in memory")
     command = pinned(PROXY_CORE, [sys.executable, "-m", "benchmarks.growth"])
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=HOME).stdout)
 
 
 def say(text: str) -> None:

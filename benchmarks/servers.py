@@ -10,11 +10,23 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from filecmp import cmp
 from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+COMPILED = ROOT / ".cache" / "compiled"
+
+
+def compiled() -> bool:
+    """Whether guard is compiled here, and of just this source."""
+    copies = ((file, COMPILED / file.relative_to(ROOT)) for file in ROOT.glob("guard/**/*.py"))
+    return any(COMPILED.glob("*.so")) and all(copy.exists() and cmp(file, copy, shallow=False) for file, copy in copies)
+
+
+HOME = COMPILED if compiled() else ROOT
+"""Where guard is started: the compiled one is what is shipped."""
 BODY, CHAT = HERE / "body.json", HERE / "chat.json"
 LITELLM = ROOT / ".cache" / "litellm" / "bin" / "litellm"
 CHATTED = (
@@ -256,7 +268,7 @@ def litellm(folder: Path, ports: Ports) -> list[str]:
     return [str(LITELLM), "--config", config, "--host", "127.0.0.1", "--port", str(ports.own), "--telemetry", "False"]
 
 
-def guard(folder: Path, ports: Ports, name: str, policy: str) -> list[str]:
+def guard(folder: Path, ports: Ports, name: str, policy: str, home: Path = HOME) -> list[str]:
     """With a policy that names port 8080; metrics and traces go to the collector, as often as they do by default."""
     own = folder / name
     own.mkdir(exist_ok=True)
@@ -264,7 +276,7 @@ def guard(folder: Path, ports: Ports, name: str, policy: str) -> list[str]:
     listen = ["--listen", f"127.0.0.1:{ports.own}", "--ops", f"127.0.0.1:{ports.ops}", "--admin", "127.0.0.1:0"]
     export = f"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:{ports.collector}"
     command = [sys.executable, "-m", "guard", "serve", file, *listen, "--state-dir", str(own / "state")]
-    return ["env", export, *command]
+    return ["env", "-C", str(home), export, *command]
 
 
 def tool(name: str) -> Callable[[], str]:
@@ -278,6 +290,10 @@ def no_envoy() -> str:
 
 def no_litellm() -> str:
     return "" if LITELLM.exists() else f"not in {LITELLM.parents[1].relative_to(ROOT)}: make bench installs it where it can"
+
+
+def no_compiled() -> str:
+    return "" if HOME != ROOT else "guard is not compiled here: make compiled"
 
 
 FULL = (HERE / "policy.yaml").read_text()
@@ -295,6 +311,10 @@ SERVERS = {
     ),
     "forwarding": Server(
         "guard, forwarding only", lambda folder, ports: guard(folder, ports, "forwarding", FORWARDING), guard=True
+    ),
+    "source": Server(
+        "guard, everything on, not compiled", lambda folder, ports: guard(folder, ports, "source", FULL, ROOT), no_compiled,
+        guard=True,
     ),
     "guard": Server("guard, everything on", lambda folder, ports: guard(folder, ports, "full", FULL), guard=True),
 }  # fmt: skip

@@ -14,6 +14,7 @@ sets = {
     "demo": runtime + project["project"]["optional-dependencies"]["demo"],
     "dev": runtime + project["project"]["optional-dependencies"]["demo"] + project["dependency-groups"]["dev"],
     "bench": runtime + project["dependency-groups"]["bench"],
+    "compile": runtime + project["dependency-groups"]["compile"],
     "docs": project["dependency-groups"]["docs"],
     "fuzz": runtime + project["dependency-groups"]["fuzz"],
     "deploy": project["dependency-groups"]["deploy"],

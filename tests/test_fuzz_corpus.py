@@ -7,6 +7,8 @@ import pytest
 
 from fuzz import TARGETS, loop, policy_text
 
+pytestmark = pytest.mark.source
+
 FUZZ = Path(__file__).parents[1] / "fuzz"
 
 

@@ -1,9 +1,9 @@
 """`make image`: guard's image with buildah, without a registry and without a container runtime.
 
-The base is Debian's, made here by mmdebstrap: bookworm's essential packages and its Python, 3.11 as in the default base of
-the Dockerfile. Wheels are fetched by this machine's pip, with the hashes of the lock file, and handed to the build as a
-folder, so that the build itself needs no network. Base and wheels are kept in .cache/image and made anew when what they are
-made of changes. Everything that buildah keeps is there too.
+The bases are Debian's, by mmdebstrap: bookworm's essential packages and its Python, 3.11 as in the default base of
+the Dockerfile, and the same with a C compiler. Wheels are fetched by this machine's pip, with the hashes of the lock files,
+and handed to the build as folders, so that the build itself needs no network. Bases and wheels are kept in .cache/image and
+made anew when what they are made of changes. Everything that buildah keeps is there too.
 
 Needs root, and of Debian's packages: buildah mmdebstrap.
 """
@@ -21,8 +21,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "image"
 NEEDED = ("buildah", "mmdebstrap")
-SUITE, PACKAGES = "bookworm", "python3,python3-venv,libstdc++6,ca-certificates"
-BASE, GUARD, MODEL = "localhost/guard-base", "localhost/guard", "localhost/guard-demo-model"
+SUITE = "bookworm"
+BASE, COMPILER = "localhost/guard-base", "localhost/guard-compiler"
+PACKAGES = {BASE: "python3,python3-venv,libstdc++6,ca-certificates"}
+PACKAGES[COMPILER] = f"{PACKAGES[BASE]},gcc,libc6-dev,python3-dev"
+GUARD, MODEL = "localhost/guard", "localhost/guard-demo-model"
 LOCKS = {GUARD: "runtime", MODEL: "demo"}
 _BASE_ENV = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -55,24 +58,24 @@ def made(name: str, what: str) -> bool:
     return note.is_file() and note.read_text() == what
 
 
-def base() -> str:
-    """The base image's name."""
-    what = f"{SUITE} {PACKAGES}"
-    if made("base", what) and BASE in buildah("images", "--format", "{{.Name}}"):
-        return BASE
-    print(f"[1/3] a base: {SUITE} with {PACKAGES}")
+def base(name: str) -> None:
+    """Make a base image, unless it is there."""
+    what, note = f"{SUITE} {PACKAGES[name]}", name.rpartition("/")[2]
+    if made(note, what) and name in buildah("images", "--format", "{{.Name}}").splitlines():
+        return
+    print(f"[1/3] a base: {SUITE} with {PACKAGES[name]}")
     tar = CACHE / "base.tar"
     excluded = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale", "info")]
     run([
-        "mmdebstrap", "--quiet", "--mode=root", "--variant=essential", f"--include={PACKAGES}", *excluded, SUITE, str(tar),
+        "mmdebstrap", "--quiet", "--mode=root", "--variant=essential", f"--include={PACKAGES[name]}", *excluded, SUITE,
+        str(tar),
     ])  # fmt: skip
     container = buildah("from", "scratch").strip()
     buildah("add", "--quiet", container, str(tar), "/")
     buildah("config", "--env", _BASE_ENV, container)
-    buildah("commit", "--quiet", "--rm", container, BASE)
+    buildah("commit", "--quiet", "--rm", container, name)
     tar.unlink()
-    (CACHE / ".base").write_text(what)
-    return BASE
+    (CACHE / f".{note}").write_text(what)
 
 
 def wheels(lock: str) -> Path:
@@ -92,22 +95,24 @@ def wheels(lock: str) -> Path:
 
 def image(name: str) -> str:
     """Build an image; its id."""
-    folder = wheels(LOCKS[name])
+    folders = {f"/wheels/{lock}": wheels(lock) for lock in ("compile", LOCKS[name])}
     print(f"[3/3] {name}")
     version: dict[str, str] = {}
     exec((ROOT / "guard" / "__init__.py").read_text(), version)
     arguments = {
         "BASE": BASE,
+        "COMPILER": COMPILER,
         "VERSION": version["__version__"],
         "REVISION": run(["git", "rev-parse", "HEAD"]).strip() if (ROOT / ".git").exists() else "unknown",
         "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": "/wheels",
+        "PIP_FIND_LINKS": " ".join(folders),
     }
     given = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
     target = {GUARD: "guard", MODEL: "demo-model"}[name]
     buildah(
         "build", "--quiet", "--isolation", "chroot", "--format", "docker", "--layers", "--force-rm", "--pull=never",
-        "--volume", f"{folder}:/wheels:ro", "--target", target, "--tag", name, *given, str(ROOT),
+        *(f"--volume={folder}:{place}:ro" for place, folder in folders.items()), "--target", target, "--tag", name,
+        *given, str(ROOT),
     )  # fmt: skip
     return name
 
@@ -127,7 +132,8 @@ def main() -> int:
             raise Unmade(f"make image needs root and Debian's {' and '.join(NEEDED)}: apt-get install {' '.join(NEEDED)}")
         CACHE.mkdir(parents=True, exist_ok=True)
         begun = time.monotonic()
-        base()
+        for name in PACKAGES:
+            base(name)
         names = [image(GUARD), *([image(MODEL)] if "--model" in sys.argv[1:] else [])]
         shown = ", ".join(f"{name} {size(name) / 1e6:.0f} MB" for name in (BASE, *names))
         print(f"      {shown}; {time.monotonic() - begun:.0f} s")

@@ -170,7 +170,7 @@ def test_the_image_says_what_it_is() -> None:
 def test_the_image_has_no_way_to_install_and_its_user_can_write_nothing(tmp_path: Path) -> None:
     with container(GUARD, tmp_path, {}, {}) as guard:
         assert guard.run("python3", "-m", "pip", "--version").returncode != 0
-        probe = "import os, sys; print([p for p in ('/', '/opt/guard', '/opt/guard/src/guard', '/etc', '/usr') if os.access(p, os.W_OK)], os.getuid(), os.access('/var/lib/guard', os.W_OK))"  # fmt: skip
+        probe = "import os, sys; print([p for p in ('/', '/opt/guard', '/opt/guard/lib', '/etc', '/usr') if os.access(p, os.W_OK)], os.getuid(), os.access('/var/lib/guard', os.W_OK))"  # fmt: skip
         assert guard.run("python3", "-c", probe).stdout == f"[] {USER} True\n"
         done = guard.run("guard", "serve", "/no/such/policy.yaml")
         assert done.returncode == 1

@@ -3,8 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from guard.control.incidents.storms import Storms
 from guard.proxy.values import Record, Violation
+
+pytestmark = pytest.mark.source
 
 ROUTE: Any = SimpleNamespace(key="POST /p", judges=(1,), field_of=lambda pointer, _answer: pointer[1:])
 

@@ -18,6 +18,8 @@ from guard.proxy.tracing import Untraced
 from guard.proxy.values import STREAM, Answer, Call, Head, Headers, Record, Reply, Route
 from tests.proxy.scene import Local, Off, Tickets, Tongue, rules, target
 
+pytestmark = pytest.mark.source
+
 
 class Clockwork:
     """An alarm that only a test rings."""

@@ -6,6 +6,8 @@ import pytest
 
 from tests.simulator.world import simulate
 
+pytestmark = pytest.mark.source
+
 
 @pytest.mark.parametrize("batch", range(10))
 def test_every_invariant_holds_in_every_world(batch: int) -> None:

@@ -1,5 +1,6 @@
 """Sums and buckets: exact, bounded, and the same however values come."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,7 @@ def test_the_same_labels_are_the_same_series() -> None:
     assert [(labels, counter.value) for labels, counter in series] == [(("1", "2"), 2)]
 
 
+@pytest.mark.source
 def test_what_comes_too_late_shares_one_series(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(accumulators, "MOST_SERIES", 3)
     series = Series(ONE, Counter)

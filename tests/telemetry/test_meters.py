@@ -207,6 +207,7 @@ def spread(meters: Meters, *records: Record) -> dict[tuple[str, Any], Any]:
     }
 
 
+@pytest.mark.source
 @pytest.mark.parametrize(
     "broken",
     [

@@ -107,6 +107,7 @@ def test_a_slow_sink_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert box.slow == {"Sink": 1}
 
 
+@pytest.mark.source
 def test_a_loop_that_never_comes_back_costs_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "MOST", 100)
     sink = Sink()

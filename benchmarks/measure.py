@@ -174,6 +174,7 @@ def closed_loop(one: Running, connections: int, seconds: int) -> dict[str, float
         pinned(LOAD_CORE, [*command, "--", str(one.server.body)]), capture_output=True, text=True, check=True
     ).stdout
     used = one.cpu() - used
+    settle(one)
     line = next((line for line in output.splitlines() if line.startswith("RESULT ")), None)
     if line is None:
         sys.exit(f"wrk gave no result:\n{output[-2000:]}")
@@ -187,6 +188,16 @@ def closed_loop(one: Running, connections: int, seconds: int) -> dict[str, float
         "rps": result["requests"] / seconds_taken, "p50_us": result["p50_us"], "p99_us": result["p99_us"],
         "cpu_us": used / result["requests"] * 1e6, "errors": errors, "core": used / seconds_taken,
     }  # fmt: skip
+
+
+def settle(one: Running) -> None:
+    """Wait until it does nothing more: slow ones still work for clients that have left, on the core of whoever is next."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        used = one.cpu()
+        time.sleep(0.1)
+        if one.cpu() - used < 0.01:
+            return
 
 
 def lower(before: dict[str, float], after: dict[str, float]) -> int:

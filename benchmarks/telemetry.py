@@ -40,10 +40,10 @@ def variant(name: str) -> Server:
     """One of the three."""
 
     def command(folder: Path, ports: Ports) -> list[str]:
-        env, export, python, _, module, *rest = guard(folder, ports, name, FULL)
+        env, change, home, export, python, _, module, *rest = guard(folder, ports, name, FULL)
         if name == "none":
-            return [python, "-c", NONE, *rest]
-        return [env, export, *OFTEN, python, "-m", module, *rest]
+            return [env, change, home, python, "-c", NONE, *rest]
+        return [env, change, home, export, *OFTEN, python, "-m", module, *rest]
 
     return Server(name, command, guard=name != "none")
 

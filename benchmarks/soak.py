@@ -3,13 +3,15 @@
     python -m benchmarks.soak [--minutes 15]
 
 Memory, descriptors and series are read each second. After a warm-up (a fifth of the time) the last third must be as the
-first: memory within 4 MiB, descriptors and series within a few. Exit 1 where something grew, or guard died.
+first: memory within 4 MiB, descriptors and series within a few; series that came after the warm-up are named. Exit 1 where
+something grew, or guard died.
 """
 
 import argparse
 import asyncio
 import json
 import random
+import re
 import statistics
 import sys
 import tempfile
@@ -68,6 +70,7 @@ class Trouble:
         self._url = json.loads((private / "admin.json").read_text())["url"]
         self._token = (private / "admin.token").read_text().split()[-1]
         self.read: list[dict[str, float]] = []
+        self.met: dict[str, int] = {}  # series, and the second in which each was first seen
         self.done: Counter[str] = Counter()
 
     async def run(self, until: float) -> None:
@@ -87,9 +90,11 @@ class Trouble:
 
     def _vitals(self) -> dict[str, float]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._one.ports.ops}/metrics", timeout=5) as page:
-            series = sum(not line.startswith("#") for line in page.read().decode().splitlines())
+            series = {series_of(line) for line in page.read().decode().splitlines() if not line.startswith("#")}
+        for one in series - self.met.keys():
+            self.met[one] = len(self.read)
         descriptors = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in tree(self._one.process.pid))
-        return {"mib": self._one.memory(), "descriptors": descriptors, "series": series}
+        return {"mib": self._one.memory(), "descriptors": descriptors, "series": len(series)}
 
     def _order(self, mode: str) -> None:
         def ask(method: str, path: str, body: object = None, **headers: str) -> dict:
@@ -105,6 +110,13 @@ class Trouble:
             self.done[mode] += 1
         except urllib.error.HTTPError as error:
             self.done[f"{mode} {error.code}"] += 1
+
+
+def series_of(line: str) -> str:
+    """The series that a line of the page is of: a histogram's lines, one for each bucket, are of one."""
+    name, _, labels = line.partition(" # ")[0].rpartition(" ")[0].partition("{")
+    labels = re.sub(r'(^|,)le="[^"]*"', "", labels)
+    return f"{re.sub('_(bucket|count|sum)$', '', name)}{{{labels.lstrip(',')}"
 
 
 def verdict(read: list[dict[str, float]]) -> dict[str, dict[str, float | bool]]:
@@ -143,6 +155,7 @@ async def soak(minutes: float) -> dict:
         "answers": dict(seen),
         "operators": dict(trouble.done),
         "vitals": flat,
+        "late": sorted(one for one, second in trouble.met.items() if second > len(trouble.read) // 5),
         "alive": alive,
         "bugs": sum('"code": "internal"' in line for line in log.splitlines()),
         "well": alive and all(one["flat"] for one in flat.values()),

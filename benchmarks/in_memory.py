@@ -25,8 +25,9 @@ from benchmarks.scenarios import SCENARIOS, Scenario
 from guard.control.process import LoopErrors
 from guard.control.shares import Shares
 from guard.control.telemetry import Telemetry
+from guard.policy.compiled import WallClock
 from guard.policy.load import load
-from guard.policy.plan import Means, WallClock, compile_plan
+from guard.policy.plan import Means, compile_plan
 from guard.privacy.fence import fence
 from guard.proxy.back import Link
 from guard.proxy.budget import Budget

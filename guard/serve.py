@@ -26,10 +26,11 @@ from guard.control.state import StateFolder, StateTaken, open_state
 from guard.control.telemetry import Telemetry
 from guard.control.upstream import upstream_pool
 from guard.control.vitals import Vitals
+from guard.policy.compiled import CompiledPlan, WallClock, retire
 from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, load
 from guard.policy.observed import NAME, observed
-from guard.policy.plan import CompiledPlan, Means, WallClock, compile_plan, retire
+from guard.policy.plan import Means, compile_plan
 from guard.policy.runtime import Draft, Runtime
 from guard.policy.scalars import Address, Origin
 from guard.proxy.budget import Budget

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from guard.cli import environment
+from guard.policy.compiled import CompiledPlan
 from guard.policy.errors import PolicyError, PolicyInvalid
 from guard.policy.load import Loaded, load
-from guard.policy.plan import CompiledPlan, Means, compile_plan
+from guard.policy.plan import Means, compile_plan
 from guard.policy.resolved import resolved as write_resolved
 
 

@@ -19,8 +19,8 @@ from guard.control.shares import Shares
 from guard.control.state import StateFolder
 from guard.control.tls import server_context
 from guard.ladder.breaker import Breaker
+from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
-from guard.policy.plan import CompiledPlan
 from guard.policy.runtime import Runtime
 from guard.policy.scalars import Address
 from guard.proxy.front import Connection

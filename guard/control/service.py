@@ -12,10 +12,10 @@ from guard.control.reload import Reloader
 from guard.control.shares import Shares
 from guard.ladder.breaker import Breaker
 from guard.ladder.mode import Order
+from guard.policy.compiled import CompiledPlan
 from guard.policy.digests import release_digest
 from guard.policy.load import Loaded
 from guard.policy.models import FIRST, Release
-from guard.policy.plan import CompiledPlan
 from guard.policy.runtime import Runtime
 from guard.telemetry.versions import Versions
 

@@ -17,9 +17,9 @@ from guard.control.process import LoopErrors
 from guard.control.shares import Shares
 from guard.control.state import StateFolder
 from guard.control.vitals import Vitals
+from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
 from guard.policy.models import Cost as CostPolicy
-from guard.policy.plan import CompiledPlan
 from guard.privacy.fence import fence
 from guard.proxy.tracing import Sampler
 from guard.proxy.values import Sink, Tracer

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable
 
 from guard.ladder.model import Model
-from guard.policy.plan import CompiledPlan
+from guard.policy.compiled import CompiledPlan
 from guard.proxy.probe import Probe
 from guard.proxy.values import Dialect, Target
 

@@ -8,9 +8,9 @@ from guard import __version__
 from guard.ladder.breaker import Breaker
 from guard.ladder.cached import Store
 from guard.ladder.limits import Slots
+from guard.policy.compiled import CompiledPlan
 from guard.policy.digests import release_digest
 from guard.policy.load import Loaded
-from guard.policy.plan import CompiledPlan
 from guard.policy.runtime import Runtime
 from guard.proxy.door import Door
 from guard.proxy.pool import Pool

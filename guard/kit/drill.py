@@ -18,9 +18,10 @@ import click
 from guard.cli.operate import Endpoint, Where, ask, find, trust
 from guard.kit import evidence
 from guard.kit.example import NoExample, example
+from guard.policy.compiled import CompiledPlan
 from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, load
-from guard.policy.plan import CompiledPlan, Means, compile_plan
+from guard.policy.plan import Means, compile_plan
 from guard.policy.route import Route as RoutePolicy
 from guard.proxy.values import Allow, Route
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from guard.proxy.headers import GUARD_PREFIX, REPLY_DROPS, Names, encode, members, nominated, strip, those_without
+from guard.proxy.headers import GUARD_PREFIX, REPLY_DROPS, Names, members, nominated, strip, those_without, write_lines
 from guard.proxy.parties import UNKNOWN, Owner
 from guard.proxy.values import STREAM, Answer, Call, Headers, Reason, combined
 
@@ -63,7 +63,8 @@ class Link(asyncio.Protocol):
     def send(self, owner: Owner, call: Call, length: int, now: float) -> None:
         """Write a request. A STREAM body of declared `length` (UNKNOWN: chunked) follows through `send_body`."""
         self.owner = owner
-        self._parser = httptools.HttpResponseParser(self)
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
         self._collect, self._eager = call.collect, call.eager
         self._head_only = call.head.method == b"HEAD"
         self._flowing = self._done = self._dirty = self._head_done = self._until_close = self._keep = False
@@ -78,7 +79,8 @@ class Link(asyncio.Protocol):
     def _message(self, call: Call, length: int, now: float) -> bytes:
         """The head, and a body that is not a STREAM."""
         body, head, method = call.body, call.head, call.head.method
-        lines = [method, b" ", head.target, call.target.opening, encode(head.headers)]
+        lines = [method, b" ", head.target, call.target.opening]
+        write_lines(head.headers, lines)
         if call.remaining:
             lines.append(b"%b: %.3f\r\n" % (call.remaining, max(call.until - now, 0.001)))
         if body is STREAM:
@@ -90,8 +92,8 @@ class Link(asyncio.Protocol):
                 lines.append(b"content-length: %d\r\n" % length)
             lines.append(b"\r\n")
         elif body or method not in (b"GET", b"HEAD"):
-            lines.append(b"content-length: %d\r\n\r\n" % len(body))
-            lines.append(body)
+            size: int = len(body)  # `%` of what is known to be an int is machine code
+            lines += (b"content-length: %d\r\n\r\n" % size, body)
         else:
             lines.append(b"\r\n")
         return b"".join(lines)
@@ -133,7 +135,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; bytes on a connection without a call end it."""
-        if self._parser is None:
+        if self.owner is None or self._parser is None:
             self._transport.abort()
             return
         self.heard = True
@@ -161,13 +163,13 @@ class Link(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """A body delimited by the close is whole now; any other call is broken."""
         self.pool.lost(self)
-        if self.owner is None:
-            return
-        if self._head_done and self._until_close and error is None:
-            self._done = True
-            self._deliver()
-        else:
-            self._fail("reset")
+        if self.owner is not None:
+            if self._head_done and self._until_close and error is None:
+                self._done = True
+                self._deliver()
+            else:
+                self._fail("reset")
+        self._parser = None  # it holds our methods: a cycle
 
     def pause_writing(self) -> None:
         """The upstream does not take the request body."""
@@ -294,8 +296,11 @@ class Link(asyncio.Protocol):
 
     def _release(self) -> None:
         """The call is over; the connection serves another, or goes."""
-        self.owner = self._parser = None
-        if self._keep and not self._dirty and not self._body_open and not self._until_close:
+        self.owner = None
+        again = self._keep and not self._dirty and not self._body_open and not self._until_close
+        if not again or self._head_only:  # of an answer to HEAD it still expects the body
+            self._parser = None
+        if again:
             self.pool.give(self)
         else:
             self._transport.abort()

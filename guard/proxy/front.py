@@ -18,7 +18,7 @@ from guard.proxy.alarm import Alarm
 from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
 from guard.proxy.forwarding import peer
-from guard.proxy.headers import encode
+from guard.proxy.headers import write_lines
 from guard.proxy.parties import AHEAD, UNKNOWN
 from guard.proxy.requests import Requests, Unacceptable
 from guard.proxy.values import Head, Headers, RefusalCode, Reply
@@ -212,11 +212,14 @@ class Connection(Requests, asyncio.Protocol):
     def reply(self, exchange: Exchange, reply: Reply) -> None:
         """Write a whole answer."""
         keep = self._keeps(exchange) and not reply.close
-        head = (_start_line(reply.status), encode(reply.headers), self._connection(exchange, keep))
+        message = [_start_line(reply.status)]
+        write_lines(reply.headers, message)
+        message.append(self._connection(exchange, keep))
         if reply.status in (204, 304) or exchange.head.method == b"HEAD":
-            self._transport.write(b"".join((*head, b"\r\n")))
+            message.append(b"\r\n")
         else:
-            self._transport.write(b"".join((*head, b"content-length: %d\r\n\r\n" % len(reply.body), reply.body)))
+            message += (b"content-length: %d\r\n\r\n" % len(reply.body), reply.body)
+        self._transport.write(b"".join(message))
         self._finished(keep)
 
     def open_stream(self, exchange: Exchange, status: int, headers: Headers, length: int) -> None:
@@ -229,7 +232,10 @@ class Connection(Requests, asyncio.Protocol):
         if self._chunked:
             framing = b"transfer-encoding: chunked\r\n"
         framing += self._connection(exchange, self._keeps(exchange))
-        self._transport.write(b"".join((_start_line(status), encode(headers), framing, b"\r\n")))
+        message = [_start_line(status)]
+        write_lines(headers, message)
+        message += (framing, b"\r\n")
+        self._transport.write(b"".join(message))
 
     def send_chunk(self, chunk: bytes) -> None:
         """Write bytes of a relayed answer."""

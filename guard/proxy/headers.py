@@ -64,9 +64,10 @@ def strip(headers: Headers, passes: Names[bool], hops: list[bytes]) -> Headers:
     return [pair for pair in kept if pair[0] not in hops] if hops else kept
 
 
-def encode(headers: Headers) -> bytes:
-    """Header lines, without the empty line that ends a head."""
-    return b"\r\n".join(map(b": ".join, headers)) + b"\r\n" if headers else b""
+def write_lines(headers: Headers, to: list[bytes]) -> None:
+    """Header lines, without the empty line that ends a head, for who joins the whole message."""
+    for name, value in headers:
+        to += (name, b": ", value, b"\r\n")
 
 
 def date(wall: float) -> tuple[bytes, bytes]:
@@ -109,4 +110,7 @@ def without_upgrade(method: bytes, target: bytes, version: bytes, headers: Heade
     options = [option for option in tokens(headers, b"connection") if option not in (b"upgrade", b"http2-settings")]
     if options:
         kept.append((b"connection", b", ".join(options)))
-    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version, encode(kept))
+    message = [method, b" ", target, b" HTTP/", version, b"\r\n"]
+    write_lines(kept, message)
+    message.append(b"\r\n")
+    return b"".join(message)

@@ -5,7 +5,6 @@ it returns is the answer to the client: a `Reply`, or how a relayed answer ended
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from typing import Final, Protocol, TypeAlias
 
 from guard.proxy.headers import date, retry_after
@@ -159,7 +158,8 @@ def call(record: Record, step: Call, now: float) -> None:
     trace, number = record.trace, len(record.attempts)
     if number > 1 and trace is not None and trace.told:
         kept = [pair for pair in step.head.headers if pair[0] != b"traceparent"]
-        step.head = replace(step.head, headers=[*kept, traceparent(trace, trace.call_id(number))], fields=None)
+        headers = [*kept, traceparent(trace, trace.call_id(number))]
+        step.head = Head(step.head.method, step.head.target, headers)
 
 
 def accept(rung: Rung, permit: Permit, record: Record, step: object, ticket: Ticket | None, now: float) -> Answer | Closed:

@@ -106,14 +106,14 @@ class Meters:
             if record.read_at:
                 overheads.append(ended - record.read_at - waited)
             kind.instances.value += record.rows or 0
-            for source, version, values, valid in record.predictions:
-                by = (source, version, valid)
+            for one in record.predictions:
+                by = (one.source, one.version, one.valid)
                 if by != said:
-                    tallies = self._tallies(kind.route, matched, source, version)
-                    answers, said = self._answers[tallies, valid], by
-                if len(values) != len(tallies):
-                    raise ValueError(len(values))
-                answers.extend(values)
+                    tallies = self._tallies(kind.route, matched, one.source, one.version)
+                    answers, said = self._answers[tallies, one.valid], by
+                if len(one.values) != len(tallies):
+                    raise ValueError(len(one.values))
+                answers.extend(one.values)
             if (
                 record.trace is not None or record.descents or record.violations or record.answer_violations
                 or record.facts is not None

@@ -11,9 +11,10 @@ import pytest
 
 from guard.control import reload
 from guard.control.state import StateFolder
+from guard.policy.compiled import CompiledPlan, retire
 from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, load
-from guard.policy.plan import CompiledPlan, Means, compile_plan, retire
+from guard.policy.plan import Means, compile_plan
 from guard.policy.runtime import Runtime
 from tests.proxy.stand import until
 

@@ -18,9 +18,9 @@ from guard.control.incidents.storms import Storms
 from guard.control.secrets import resolve
 from guard.ladder.breaker import Breaker
 from guard.ladder.mode import Orders
+from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
 from guard.policy.models import Webhook
-from guard.policy.plan import CompiledPlan
 from guard.policy.runtime import Runtime
 from guard.privacy.fence import fence
 from guard.proxy.values import LEVEL

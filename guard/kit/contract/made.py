@@ -12,9 +12,9 @@ from guard.kit.contract.statuses import elsewhere, everywhere, statuses, violati
 from guard.kit.contract.values import Contract, Document, Example, Header, Limit
 from guard.kit.example import NoExample
 from guard.kit.wire import wire
+from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
 from guard.policy.models import Denied, Passthrough, Policy
-from guard.policy.plan import CompiledPlan
 from guard.policy.route import Route
 from guard.policy.scalars import write_duration, write_size
 from guard.proxy.values import Route as Compiled

@@ -14,8 +14,8 @@ from guard.kit.rehearse.files import Example
 from guard.kit.rehearse.progress import Progress
 from guard.kit.rehearse.subject import Subject
 from guard.kit.rehearse.values import Got, Request
+from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
-from guard.policy.plan import CompiledPlan
 
 MOST_LOG: Final = 32 << 20
 """Bytes of guard's log that are searched, the latest."""

@@ -112,29 +112,40 @@ class Inspector(Protocol):
 # ── commands of the life, the values they are answered with, and what is thrown instead ───────────────────────────
 
 
-@dataclass(eq=False)
 class Body:
     """Read the whole request body, at most `limit` bytes. Answered with `bytes`."""
 
-    limit: int
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
 
 
-@dataclass(eq=False)
 class Call:
     """Wait for a slot, connect, send. Answered with `Answer` once it is complete or more than `collect` bytes came.
 
     `collect` 0 resumes at the head. `until` is the time by which the answer (or its head) must be there.
     """
 
-    target: Target
-    head: Head
-    body: bytes | Stream
-    collect: int
-    until: float
-    ticket: Ticket
-    replay: bool = False  # a reused connection that ends before any answer byte may be replaced once
-    remaining: bytes = b""  # name of a header that tells the target how many seconds it has
-    eager: bool = False  # an answer that does not say its length resumes at its head: it may be a stream of events
+    def __init__(
+        self,
+        target: Target,
+        head: Head,
+        body: bytes | Stream,
+        collect: int,
+        until: float,
+        ticket: Ticket,
+        replay: bool = False,  # a reused connection that ends before any answer byte may be replaced once
+        remaining: bytes = b"",  # name of a header that tells the target how many seconds it has
+        eager: bool = False,  # an answer that does not say its length resumes at its head: it may be a stream of events
+    ) -> None:
+        self.target = target
+        self.head = head
+        self.body = body
+        self.collect = collect
+        self.until = until
+        self.ticket = ticket
+        self.replay = replay
+        self.remaining = remaining
+        self.eager = eager
 
 
 @dataclass(eq=False)
@@ -149,21 +160,34 @@ class Relay:
 Command: TypeAlias = Body | Call | Relay
 
 
-@dataclass(eq=False)
 class Answer:
     """What a rung answered. `complete` is False where more bytes are still to come from the current call."""
 
-    status: int
-    headers: Headers  # end to end ones that the client may get: none of a connection's, nor of ours
-    body: bytes
-    complete: bool = True
-    called_at: float = 0.0  # the request was written
-    head_at: float = 0.0
-    end_at: float = 0.0
-    document: Document = None
-    version: str = ""  # of the model that gave it, where that is not the rung's own
-    named: bytes = b""  # version that its head names, as sent
-    dated: bool = False  # its head has a Date
+    def __init__(
+        self,
+        status: int,
+        headers: Headers,  # end to end ones that the client may get: none of a connection's, nor of ours
+        body: bytes,
+        complete: bool = True,
+        called_at: float = 0.0,  # the request was written
+        head_at: float = 0.0,
+        end_at: float = 0.0,
+        document: Document = None,
+        version: str = "",  # of the model that gave it, where that is not the rung's own
+        named: bytes = b"",  # version that its head names, as sent
+        dated: bool = False,  # its head has a Date
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.complete = complete
+        self.called_at = called_at
+        self.head_at = head_at
+        self.end_at = end_at
+        self.document = document
+        self.version = version
+        self.named = named
+        self.dated = dated
 
 
 @dataclass(eq=False)
@@ -210,14 +234,14 @@ class Gone(Exception):  # noqa: N818
 Step: TypeAlias = Answer | Call | Closed
 
 
-@dataclass(eq=False)
 class Reply:
     """The whole answer to the client. The front adds framing (content-length, connection)."""
 
-    status: int
-    headers: Headers
-    body: bytes
-    close: bool = False
+    def __init__(self, status: int, headers: Headers, body: bytes, close: bool = False) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.close = close
 
 
 class Ending(Enum):

@@ -86,24 +86,40 @@ class Route:
         self.key = f"{self.method} {self.template}"
 
 
-@dataclass(eq=False)
 class Permit:
     """Proof that every judge of the route allowed this request. Made in `proxy/judge.py` and nowhere else."""
 
-    route: Route
-    head: Head  # the client's
-    forward: Head  # what the model server receives, but for framing and Host
-    body: bytes | Stream  # what the model server receives
-    document: Document  # what rungs of our own read; None where nothing was parsed
-    rows: int | None  # instances in it; None where the body is not a list of rows
-    lowered: Reason | None
-    deadline: float  # by when the client has an answer
-    request_id: str
-    wall: float
-    shortened: bool = False  # the client's own deadline is earlier than ours
-    message: Message | None = None  # how its dialect read the request
-    spent: bool = False  # a streamed body was sent somewhere and cannot be sent again
-    closed: Closed | None = None  # what closed the rung above; how `disabled` chooses its status
+    def __init__(
+        self,
+        route: Route,
+        head: Head,  # the client's
+        forward: Head,  # what the model server receives, but for framing and Host
+        body: bytes | Stream,  # what the model server receives
+        document: Document,  # what rungs of our own read; None where nothing was parsed
+        rows: int | None,  # instances in it; None where the body is not a list of rows
+        lowered: Reason | None,
+        deadline: float,  # by when the client has an answer
+        request_id: str,
+        wall: float,
+        shortened: bool = False,  # the client's own deadline is earlier than ours
+        message: Message | None = None,  # how its dialect read the request
+        spent: bool = False,  # a streamed body was sent somewhere and cannot be sent again
+        closed: Closed | None = None,  # what closed the rung above; how `disabled` chooses its status
+    ) -> None:
+        self.route = route
+        self.head = head
+        self.forward = forward
+        self.body = body
+        self.document = document
+        self.rows = rows
+        self.lowered = lowered
+        self.deadline = deadline
+        self.request_id = request_id
+        self.wall = wall
+        self.shortened = shortened
+        self.message = message
+        self.spent = spent
+        self.closed = closed
 
     @property
     def streamed(self) -> bool:
@@ -166,13 +182,16 @@ class Attempt:
         self.failed: Reason | None = None
 
 
-class Prediction(NamedTuple):
+class Prediction:
     """What a rung said of the outputs that may be told, served or not."""
 
-    source: Source
-    version: str
-    values: Values
-    valid: bool
+    __slots__ = ("source", "valid", "values", "version")
+
+    def __init__(self, source: Source, version: str, values: Values, valid: bool) -> None:
+        self.source = source
+        self.version = version
+        self.values = values
+        self.valid = valid
 
 
 class Record:

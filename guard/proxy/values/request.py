@@ -26,19 +26,30 @@ class Peer:
 NOBODY: Final = Peer()
 
 
-@dataclass(eq=False)
 class Head:
     """A request's head, immutable once read: trailers never reach it."""
 
-    method: bytes
-    target: bytes  # raw, origin form; what is matched is what is forwarded
-    headers: Headers
-    modern: bool = True  # HTTP/1.1; else 1.0
-    peer: Peer = NOBODY
-    host: bytes = b""
-    trace: bytes = b""  # traceparent, as sent
-    alone: bool = False  # x-guard-no-fallback: the client wants the model's answer or none
-    fields: dict[bytes, bytes] | None = None  # made by who reads heads, or when first asked
+    def __init__(
+        self,
+        method: bytes,
+        target: bytes,  # raw, origin form; what is matched is what is forwarded
+        headers: Headers,
+        modern: bool = True,  # HTTP/1.1; else 1.0
+        peer: Peer = NOBODY,
+        host: bytes = b"",
+        trace: bytes = b"",  # traceparent, as sent
+        alone: bool = False,  # x-guard-no-fallback: the client wants the model's answer or none
+        fields: dict[bytes, bytes] | None = None,  # made by who reads heads, or when first asked
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.modern = modern
+        self.peer = peer
+        self.host = host
+        self.trace = trace
+        self.alone = alone
+        self.fields = fields
 
     def get(self, name: bytes) -> bytes | None:
         """The value of a lower-case header name; of several lines all, joined (RFC 9110 §5.3)."""
@@ -85,30 +96,47 @@ class Facts:
 
 
 @final
-@dataclass(eq=False)
 class Allow:
     """The body may be used exactly as it was sent. `violations` are those that observe mode let through."""
 
-    document: Document = None
-    violations: Sequence[Violation] = ()
-    rows: int | None = None
-    facts: Facts | None = None
-    message: "Message | None" = None  # of a request, as its dialect read it
-    version: str = ""  # of the model that gave an answer, as the answer says
-    usage: "Usage | None" = None
+    def __init__(
+        self,
+        document: Document = None,
+        violations: Sequence[Violation] = (),
+        rows: int | None = None,
+        facts: Facts | None = None,
+        message: "Message | None" = None,  # of a request, as its dialect read it
+        version: str = "",  # of the model that gave an answer, as the answer says
+        usage: "Usage | None" = None,
+    ) -> None:
+        self.document = document
+        self.violations = violations
+        self.rows = rows
+        self.facts = facts
+        self.message = message
+        self.version = version
+        self.usage = usage
 
 
 @final
-@dataclass(eq=False)
 class Amend:
     """The body may be used in this form: `document` for rungs of our own, `body` for the model server."""
 
-    document: Document
-    body: bytes
-    violations: Sequence[Violation] = ()
-    rows: int | None = None  # instances in the document, where it has rows
-    facts: Facts | None = None
-    message: "Message | None" = None
+    def __init__(
+        self,
+        document: Document,
+        body: bytes,
+        violations: Sequence[Violation] = (),
+        rows: int | None = None,  # instances in the document, where it has rows
+        facts: Facts | None = None,
+        message: "Message | None" = None,
+    ) -> None:
+        self.document = document
+        self.body = body
+        self.violations = violations
+        self.rows = rows
+        self.facts = facts
+        self.message = message
 
 
 @final

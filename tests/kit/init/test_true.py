@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from guard.kit.init.draft import Wanted
+from guard.policy.compiled import CompiledPlan
 from guard.policy.load import load
-from guard.policy.plan import CompiledPlan, Means, compile_plan
+from guard.policy.plan import Means, compile_plan
 from guard.proxy.judge import judge
 from guard.proxy.values import Allow, Head, Record
 from tests.kit.init.fake import drafted, recorded, said

@@ -13,7 +13,8 @@ FROM ${COMPILER} AS compile
 ARG PIP_INDEX_URL
 ARG PIP_NO_INDEX
 ARG PIP_FIND_LINKS
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore HATCH_BUILD_HOOK_ENABLE_MYPYC=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+ENV HATCH_BUILD_HOOK_ENABLE_MYPYC=1 CFLAGS="-fvisibility=hidden -fno-plt"
 RUN ["python3", "-m", "venv", "/compile"]
 COPY requirements/compile.lock /requirements/
 RUN ["/compile/bin/pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "-r", "/requirements/compile.lock"]

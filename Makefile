@@ -55,13 +55,15 @@ test: $(STAMPS)/dev  ## set everything up and run all tests, on all cores
 	@.cache/compile/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	@touch $@
 
+# What no other library calls need not be found by its name: 4 % of a request. The Dockerfile says the same.
+CFLAGS := -fvisibility=hidden -fno-plt
 # A copy of this checkout in which guard is compiled: whoever runs there runs machine code.
 SOURCES := pyproject.toml guard/__init__.py $(shell git ls-files 'guard/*.py' 2>/dev/null)
 .cache/compiled/.stamp: .cache/compile/.stamp $(SOURCES)
 	@echo "[+] guard's data plane in machine code, in .cache/compiled: a minute"
 	@rm -rf .cache/compiled && mkdir -p .cache/compiled
 	@git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t .cache/compiled
-	@cd .cache/compiled && HATCH_BUILD_HOOK_ENABLE_MYPYC=1 ../compile/bin/python -m pip wheel --quiet --disable-pip-version-check \
+	@cd .cache/compiled && CFLAGS="$(CFLAGS)" HATCH_BUILD_HOOK_ENABLE_MYPYC=1 ../compile/bin/python -m pip wheel --quiet --disable-pip-version-check \
 	  --no-deps --no-build-isolation --wheel-dir dist . > build.log 2>&1 || { tail -40 build.log; exit 1; }
 	@touch $@
 

@@ -24,7 +24,7 @@ from benchmarks.scenarios import (
     listed,
     request,
 )
-from guard.serve import COLLECT
+from guard.control.process import COLLECT
 from guard.telemetry import instruments as of
 from guard.telemetry.accumulators import Counter, Series
 from guard.telemetry.family import counted

@@ -22,7 +22,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from benchmarks.clock import REAL
 from benchmarks.scenarios import SCENARIOS, Scenario
-from guard.control.process import LoopErrors
+from guard.control.process import COLLECT, LoopErrors
 from guard.control.shares import Shares
 from guard.control.telemetry import Telemetry
 from guard.policy.compiled import WallClock
@@ -34,7 +34,6 @@ from guard.proxy.budget import Budget
 from guard.proxy.door import Door
 from guard.proxy.front import Connection
 from guard.proxy.pool import Pool
-from guard.serve import COLLECT
 from guard.telemetry.spans import Spans
 from guard.telemetry.versions import Versions
 

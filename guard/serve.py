@@ -1,7 +1,6 @@
 """The composition root: the only file that sees everything. Starts, runs and stops one sidecar."""
 
 import asyncio
-import gc
 import logging
 import os
 import ssl
@@ -18,7 +17,7 @@ from guard import __version__
 from guard.control import ops, reload, tls, versions
 from guard.control.incidents.desk import Desk
 from guard.control.operators import Operators, Unreachable
-from guard.control.process import LoopErrors, connections_within, quiet_crashes
+from guard.control.process import LoopErrors, at_service, connections_within, quiet_crashes
 from guard.control.readiness import Readiness
 from guard.control.secrets import resolve
 from guard.control.shutdown import Shutdown
@@ -40,8 +39,6 @@ from guard.proxy.pool import Pool
 from guard.proxy.probe import Probe
 from guard.telemetry.log import Foreign, Log
 
-COLLECT = (50_000, 20, 100)
-"""A request leaves no cycles, so collections find nothing, and one in the midst of a large document multiplies its cost."""
 PROBE_EVERY = 1.0
 HINT_EVERY = 60.0
 HINT = "no policy: every request passes. `guard init --upstream URL` writes the first policy from what the server says"
@@ -155,8 +152,7 @@ class _Sidecar:
         self.telemetry.begin(self.loaded, address, vitals, self.state, lambda: not self.reloader.outcome.ok)
         self.readiness.reached("policy")
         self.readiness.reached("state")
-        gc.freeze()
-        gc.set_threshold(*COLLECT)
+        at_service()
         self._announce(address)
         self.reloader.begin(self.loaded, refused)
         self._hold(self._until_upstream())

@@ -1,7 +1,7 @@
 """Finds what should not be in a text field, and puts a word in its place, before anybody else reads the document."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from guard.contract.fields import Part, Shape
 
@@ -12,7 +12,7 @@ Detect: TypeAlias = Callable[[tuple[str, ...]], Scrub]
 Found: TypeAlias = list[tuple[str, str, int]]
 """Field, detector, count."""
 
-EVERY = "*"
+EVERY: Final = "*"
 
 
 def nothing(_detectors: tuple[str, ...]) -> Scrub:

@@ -8,18 +8,18 @@ where a document holds nothing but what it declares (`proof.py`), else by `bound
 import json
 from itertools import chain
 from math import isinf
-from typing import Any
+from typing import Any, Final
 
 import jiter
 import orjson
 
 from guard.proxy.values import UnreadableCode
 
-MAX_DEPTH = 64
-_BOMS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
-_TOKENS = (b"NaN", b"Infinity", b"nan", b"inf")
-_SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
-_LONG = b"0" * 64
+MAX_DEPTH: Final = 64
+_BOMS: Final = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
+_TOKENS: Final = (b"NaN", b"Infinity", b"nan", b"inf")
+_SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
+_LONG: Final = b"0" * 64
 """With an exponent of two digits, a literal needs at least 210 to pass 1.8e308. To look for so many costs twice as much."""
 
 

@@ -11,7 +11,6 @@ import gc
 import hashlib
 import json
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +26,6 @@ EVERY: Final = 1.0
 """Seconds between two looks at the files."""
 SETTLE: Final = 0.1
 """Seconds after which a change must still read the same."""
-SWITCH: Final = 0.0005
-"""Seconds after which a thread that compiles lets the loop go on; Python's own 5 ms would be felt by every request."""
 LAST_GOOD: Final = "policy.json"
 
 
@@ -46,19 +43,16 @@ def fingerprint(paths: Iterable[Path], read: Reader = from_disk) -> str:
 
 @contextmanager
 def beside_the_loop() -> Iterator[None]:
-    """While a thread compiles: turns so short that the loop hardly waits for it, and no collection over what it makes.
+    """While a thread compiles: no collection over what it makes.
 
     A policy and a plan hold no cycles (there is a test): frozen, they are freed by their last reference all the same.
     """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH)
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
         gc.enable()
-        sys.setswitchinterval(before)
 
 
 # ── the last good policy ──────────────────────────────────────────────────────────────────────────────────────────────

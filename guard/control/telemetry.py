@@ -162,8 +162,8 @@ class Telemetry:
         with suppress(OSError):
             self._state.save(SPENT, json.dumps(self._cost.state()).encode())
 
-    def _later(self, delay: float, work: Callable[[], None]) -> None:
-        asyncio.get_running_loop().call_later(delay, work)
+    def _later(self, delay: float, work: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(delay, work)
 
     def _lateness(self, due: float) -> None:
         now = monotonic()

@@ -10,7 +10,6 @@ is refused, for a model server that decodes would serve it past the contract of 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -136,12 +135,14 @@ def _tie(one: Template, other: Template) -> bool:
     return not (narrower or wider)
 
 
-@dataclass(slots=True)
 class _Node(Generic[T]):
-    literals: dict[bytes, "_Node[T]"] = field(default_factory=dict)
-    parts: dict[Part, "_Node[T]"] = field(default_factory=dict)
-    end: T | None = None
-    rest: T | None = None
+    __slots__ = ("end", "literals", "parts", "rest")
+
+    def __init__(self) -> None:
+        self.literals: dict[bytes, _Node[T]] = {}
+        self.parts: dict[Part, _Node[T]] = {}
+        self.end: T | None = None
+        self.rest: T | None = None
 
     def reach(self, segments: Iterable[Segment]) -> "_Node[T]":
         """The node of a template, made where it is not there yet."""
@@ -193,11 +194,13 @@ def _under(node: _Node[T], segments: list[bytes], index: int) -> T | None:
     return node.rest
 
 
-@dataclass(slots=True)
 class _Table(Generic[T]):
-    exact: dict[bytes, T] = field(default_factory=dict)
-    tree: _Node[T] = field(default_factory=_Node)
-    open: bool = False  # has templates or wildcards
+    __slots__ = ("exact", "open", "tree")
+
+    def __init__(self) -> None:
+        self.exact: dict[bytes, T] = {}
+        self.tree: _Node[T] = _Node()
+        self.open = False  # has templates or wildcards
 
     def find(self, path: bytes) -> T | None:
         if (found := self.exact.get(path)) is not None or not self.open:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable
 from math import inf
 from time import monotonic
+from typing import Final
 
-GRAIN = 0.001  # seconds; event loops round delays to a millisecond
+GRAIN: Final = 0.001  # seconds; event loops round delays to a millisecond
 
 
 class Alarm:

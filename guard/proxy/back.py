@@ -7,7 +7,7 @@ a HEAD reply never completes · a body that ends by EOF has no finish call · 99
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
@@ -18,17 +18,17 @@ from guard.proxy.values import STREAM, Answer, Call, Headers, Reason, combined
 if TYPE_CHECKING:
     from guard.proxy.pool import Pool
 
-MOST_HEADERS = 128
-MOST_HEADER_BYTES = 65536
-MOST_INTERIM = 8
+MOST_HEADERS: Final = 128
+MOST_HEADER_BYTES: Final = 65536
+MOST_INTERIM: Final = 8
 """Interim (1xx) responses before a final one; none is passed on."""
-MOST_ERROR = 65536
+MOST_ERROR: Final = 65536
 """Bytes of an error that is no stream, though a stream was asked for: its dialect reads whose fault it is."""
-IDLE = 2.0
+IDLE: Final = 2.0
 """Seconds an unused connection is kept: below every common server's keep-alive, so that ours is the side that closes."""
-NAMES = Names(bytes.lower)
-PASSES = those_without(REPLY_DROPS, GUARD_PREFIX)
-_LAST_CHUNK = b"0\r\n\r\n"
+NAMES: Final = Names(bytes.lower)
+PASSES: Final = those_without(REPLY_DROPS, GUARD_PREFIX)
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 class Malformed(Exception):  # noqa: N818
@@ -40,7 +40,7 @@ class Link(asyncio.Protocol):
 
     __slots__ = (
         "_body_open", "_chunked_body", "_chunks", "_collect", "_dated", "_dirty", "_done", "_eager", "_fields", "_flowing",
-        "_head_done", "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_parser",
+        "_head_done", "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_modern", "_parser",
         "_size", "_transport", "_until_close", "born", "called_at", "head_at", "heard", "idle_since", "length",
         "owner", "paused", "pool", "reused", "status",
     )  # fmt: skip
@@ -55,6 +55,7 @@ class Link(asyncio.Protocol):
         self._headers: Headers
         self._fields: dict[bytes, bytes]
         self._dated = False
+        self._modern = False  # its first bytes say HTTP/1.1: to ask the parser costs ten times that
         self._parser: httptools.HttpResponseParser | None = None
         self._transport: asyncio.Transport
 
@@ -138,7 +139,8 @@ class Link(asyncio.Protocol):
         if self.owner is None or self._parser is None:
             self._transport.abort()
             return
-        self.heard = True
+        if not self.heard:
+            self.heard, self._modern = True, data.startswith(b"HTTP/1.1 ")
         if not self._head_done:
             self._header_bytes += len(data)  # at least; it may hold more than the head
         try:
@@ -203,7 +205,7 @@ class Link(asyncio.Protocol):
             self._interim += 1
             if status == 101 or self._interim > MOST_INTERIM:
                 raise Malformed
-            self._headers = []
+            self._headers, self._modern = [], False
             return
         if not 200 <= status <= 599 or len(headers) > MOST_HEADERS or self._header_bytes > MOST_HEADER_BYTES:
             bounded(status, headers)
@@ -219,7 +221,7 @@ class Link(asyncio.Protocol):
         length = fields.get(b"content-length")
         if length is not None:
             self.length = int(length)
-        version = parser.get_http_version()
+        version = "1.1" if self._modern else parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise Malformed
         if self._head_only or status in (204, 304):

@@ -46,7 +46,8 @@ class Door:
     connections: "set[Connection]" = field(default_factory=set)
     turned_away: int = 0  # connections beyond the limit
     next_id: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
-    prefix: str = field(default_factory=lambda: token_hex(6))
+    prefix: str = field(default_factory=lambda: "g" + token_hex(6))
+    """Of request ids; never digits alone, which a detector could take for a telephone's number."""
     via: bytes = field(default_factory=lambda: b"guard-" + token_hex(6).encode())
     _hosts: set[bytes] = field(default_factory=set)
 

@@ -14,7 +14,7 @@ from math import inf
 from time import monotonic
 from typing import cast
 
-from guard.proxy.life import Life, life
+from guard.proxy.life import Lived, Over, lived
 from guard.proxy.parties import AHEAD, UNKNOWN, Client, Link, Pool
 from guard.proxy.turn import Turn
 from guard.proxy.values import (
@@ -58,23 +58,21 @@ class Exchange:
         self.length = length  # of the request body as declared; UNKNOWN where chunked
         self.fault = fault
         self.chunks: list[bytes] = []
-        self.size = 0  # bytes in chunks
-        self.held = 0  # bytes of the budget
+        self.size = self.held = 0  # bytes in chunks; bytes of the budget
         self.body_done = self.taken = length == 0  # all of it arrived; all of it was used
         self.broken: RefusalCode | None = None  # why it will never be whole
         self.keep_alive = True
         self.expects = False
         self.ended = False
-        self._life: Life
+        self._life: Lived | None = None
         self._inbox: list[tuple[bytes | Answer | Relayed | None, Exception | None]] | None = None
-        self._running = False
+        self._running = self._replayed = False
         self._waiting: Command | None = None
         self._call: Call | None = None
         self._slot: Slots | None = None
         self._turn: Turn | None = None
         self._dial: object = None
         self._link: Link | None = None
-        self._replayed = False
         self._body_sent = False  # the streamed body's end was passed on
         self._opened = False  # a relay's head was written
         self._prefix = b""
@@ -82,20 +80,22 @@ class Exchange:
 
     def start(self, plan: Plan) -> None:
         """Begin the life; called once, when this exchange is the first of its connection."""
-        self._life = life(self, plan, monotonic)
+        self._life = lived(self, plan, monotonic)
         self._advance(None, None)
 
     # ── the trampoline ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _advance(self, value: bytes | Answer | Relayed | None, error: Exception | None) -> None:
-        if self._running:
+        lived = self._life
+        if self._running or lived is None:
             self._inbox = [*(self._inbox or ()), (value, error)]
             return
         self._running = True
-        send = self._life.send
         try:
             while True:
-                command = send(value) if error is None else self._life.throw(error)  # type: ignore[arg-type]
+                command = lived.send(value) if error is None else lived.throw(error)  # type: ignore[arg-type]
+                if type(command) is Over:
+                    break
                 value = error = None
                 try:
                     if type(command) is Body:
@@ -111,11 +111,11 @@ class Exchange:
                         self._running = False
                         return
                     value, error = self._inbox.pop(0)
-        except StopIteration as stop:
-            self._finish(stop.value)
         except BaseException:
             self._finish(CUT)  # a bug in the rescue itself: nobody is left waiting, nothing is kept
             raise
+        self._life = None  # it knows us: a cycle
+        self._finish(command.result)
 
     def _answer(self, value: bytes | Answer | Relayed | None, error: Exception | None = None) -> None:
         self._waiting = None

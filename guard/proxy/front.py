@@ -10,7 +10,7 @@ from http import HTTPStatus
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 from time import monotonic
-from typing import cast
+from typing import Final, cast
 
 import httptools
 
@@ -23,13 +23,13 @@ from guard.proxy.parties import AHEAD, UNKNOWN
 from guard.proxy.requests import Requests, Unacceptable
 from guard.proxy.values import Head, Headers, RefusalCode, Reply
 
-LINGER = 1.0
+LINGER: Final = 1.0
 """Seconds to read and drop what a client still sends after its last answer."""
 
-_START_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_LAST_CHUNK = b"0\r\n\r\n"
-_RESET = pack("ii", 1, 0)
+_START_LINES: Final = {one.value: b"HTTP/1.1 %d %b\r\n" % (one.value, one.phrase.encode()) for one in HTTPStatus}
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+_RESET: Final = pack("ii", 1, 0)
 
 
 class Connection(Requests, asyncio.Protocol):
@@ -140,7 +140,7 @@ class Connection(Requests, asyncio.Protocol):
 
     def _admit(self, head: Head, length: int, fault: RefusalCode | None) -> Exchange:
         door = self._door
-        exchange = Exchange(self, head, "%s-%x" % (door.prefix, door.next_id()), length, fault)
+        exchange = Exchange(self, head, f"{door.prefix}-{door.next_id()}", length, fault)
         self._queue.append(exchange)
         return exchange
 

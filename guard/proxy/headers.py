@@ -10,7 +10,7 @@ from guard.proxy.values import Headers
 
 T = TypeVar("T")
 
-HOP_BY_HOP = frozenset(
+HOP_BY_HOP: Final = frozenset(
     (
         b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
         b"trailer", b"transfer-encoding", b"upgrade",
@@ -19,19 +19,19 @@ HOP_BY_HOP = frozenset(
 
 # Framing is made anew on each side, the Host is the target's, an expectation was met by the front.
 # Who asked is said anew, see `forwarding`.
-REQUEST_DROPS = HOP_BY_HOP | {
+REQUEST_DROPS: Final = HOP_BY_HOP | {
     b"content-length", b"host", b"expect", b"http2-settings", b"via", b"forwarded", b"x-real-ip", b"traceparent",
     b"tracestate", b"baggage",
 }  # fmt: skip
-REPLY_DROPS = HOP_BY_HOP | {b"content-length"}
-CODED_DROPS = REQUEST_DROPS | {b"accept-encoding"}
+REPLY_DROPS: Final = HOP_BY_HOP | {b"content-length"}
+CODED_DROPS: Final = REQUEST_DROPS | {b"accept-encoding"}
 """Where the answer is judged it must come uncoded."""
 
-GUARD_PREFIX = b"x-guard-"
+GUARD_PREFIX: Final = b"x-guard-"
 MOST_NAMES: Final = 1024
 LONGEST_NAME: Final = 64
 """What is remembered of names that others choose is bounded, and so are they."""
-PLAIN_CONNECTION = (b"keep-alive", b"close", b"Keep-Alive", b"Close")
+PLAIN_CONNECTION: Final = (b"keep-alive", b"close", b"Keep-Alive", b"Close")
 
 
 class Names(dict[bytes, T]):
@@ -67,7 +67,10 @@ def strip(headers: Headers, passes: Names[bool], hops: list[bytes]) -> Headers:
 def write_lines(headers: Headers, to: list[bytes]) -> None:
     """Header lines, without the empty line that ends a head, for who joins the whole message."""
     for name, value in headers:
-        to += (name, b": ", value, b"\r\n")
+        to.append(name)
+        to.append(b": ")
+        to.append(value)
+        to.append(b"\r\n")
 
 
 def date(wall: float) -> tuple[bytes, bytes]:
@@ -93,7 +96,7 @@ def retry_after(headers: Headers) -> float | None:
     return None
 
 
-_PATIENCE = re.compile(rb"(\d{1,9}(?:\.\d{1,9})?)(ms|s)?\Z")
+_PATIENCE: Final = re.compile(rb"(\d{1,9}(?:\.\d{1,9})?)(ms|s)?\Z")
 
 
 def patience(value: bytes | None) -> float:

@@ -46,7 +46,7 @@ from guard.proxy.values import (
     Ticket,
 )
 
-LEAST_TIME = 0.05
+LEAST_TIME: Final = 0.05
 """Seconds of the request's time that a rung with I/O must have left (DESIGN §3)."""
 
 OURS: Final[frozenset[Reason | None]] = frozenset(("overloaded", "mode", "kill_file", "forced", "breaker_open", "backoff"))
@@ -59,6 +59,18 @@ METHODS: Final = {
 """Names of methods that records may hold; any other is `_OTHER` (OpenTelemetry's http.request.method)."""
 
 Life: TypeAlias = Generator[Command, "bytes | Answer | Relayed", "Reply | Ending"]
+
+
+class Over:
+    """The last that a driver hears of a life: what it ended with."""
+
+    __slots__ = ("result",)
+
+    def __init__(self, result: Reply | Ending) -> None:
+        self.result = result
+
+
+Lived: TypeAlias = Generator[Command | Over, "bytes | Answer | Relayed", None]
 
 
 class LadderEnded(Exception):  # noqa: N818
@@ -122,6 +134,11 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
         if record.inspector is not None:
             listened(record, record.inspector)
         publish(plan, record)
+
+
+def lived(exchange: Request, plan: Plan, now: Callable[[], float]) -> Lived:
+    """The life, for a driver, which lets go of it once it is `Over`. Compiled, a StopIteration costs 3 % of a request."""
+    yield Over((yield from life(exchange, plan, now)))
 
 
 def begin(exchange: Request, now: float) -> Record:

@@ -12,10 +12,14 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import QueueHandler, QueueListener
 from queue import Empty, Full, Queue
+from threading import Event
 from typing import Any, Final, TextIO
 
 LINES: Final = 4096
 """Lines in the queue at most."""
+
+GATHER: Final = 0.05
+"""Seconds that the first of some lines waits for more: each time the writing thread wakes, requests wait for it."""
 
 CLOSE_WITHIN: Final = 1.0
 """Seconds that the end of the log may take."""
@@ -64,6 +68,19 @@ class Dropping(QueueHandler):
 class Writer(QueueListener):
     """The thread that writes. Its end is waited for, but not forever: a full pipe must not keep the process."""
 
+    def __init__(self, queue: "Queue[logging.LogRecord]", writer: logging.Handler) -> None:
+        super().__init__(queue, writer)
+        self._ending = Event()
+
+    def dequeue(self, block: bool) -> logging.LogRecord:  # noqa: FBT001 — of QueueListener
+        """The next line; after a pause only once others had time to come."""
+        queue: Queue[logging.LogRecord] = self.queue  # type: ignore[assignment]
+        with suppress(Empty):
+            return queue.get_nowait()
+        line = queue.get(block)
+        self._ending.wait(GATHER)
+        return line
+
     def enqueue_sentinel(self) -> None:
         """Ask the thread to end once the queue is written."""
         with suppress(Full):
@@ -71,6 +88,7 @@ class Writer(QueueListener):
 
     def stop(self) -> None:
         """Ask, and wait a moment."""
+        self._ending.set()
         if self._thread is not None:
             self.enqueue_sentinel()
             self._thread.join(CLOSE_WITHIN)

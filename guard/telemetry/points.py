@@ -1,7 +1,7 @@
 """Families → OpenTelemetry's public data points, cumulative or as deltas since the last time."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import (
@@ -23,7 +23,7 @@ from guard.telemetry import accumulators
 from guard.telemetry.accumulators import Instrument, Labels
 from guard.telemetry.family import Family, attributes
 
-INTEGERS = frozenset(("http.response.status_code", "server.port"))
+INTEGERS: Final = frozenset(("http.response.status_code", "server.port"))
 """Attributes that the conventions give as numbers."""
 
 
@@ -103,7 +103,7 @@ def _exemplar(seen: accumulators.Exemplar) -> Exemplar:
 
 def _typed(instrument: Instrument, labels: Labels | None) -> dict[str, Any]:
     shown: dict[str, Any] = attributes(instrument, labels)
-    for name in INTEGERS & shown.keys():
-        if shown[name].isdigit():
+    for name in INTEGERS:
+        if name in shown and shown[name].isdigit():
             shown[name] = int(shown[name])
     return shown

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guard.ladder.limits import Slots
 from guard.ladder.model import Model
-from guard.proxy import driver
+from guard.proxy import life as lives
 from guard.proxy.budget import Budget
 from guard.proxy.driver import Exchange
 from guard.proxy.parties import UNKNOWN
@@ -299,7 +299,7 @@ def test_a_return_cancels_a_call_whose_answer_is_incomplete(monkeypatch: pytest.
         yield call
         return Reply(500, [], b"")
 
-    monkeypatch.setattr(driver, "life", life)
+    monkeypatch.setattr(lives, "life", life)
     world.pool.take = lambda now: world.link()  # type: ignore[method-assign]
     world.maybe_trouble = lambda: None  # type: ignore[method-assign]
     world.exchange.start(world)  # type: ignore[arg-type]
@@ -323,7 +323,7 @@ def test_a_reply_after_a_relay_began_is_no_clean_end(monkeypatch: pytest.MonkeyP
         yield Relay(200, [])
         return Reply(500, [], b"")
 
-    monkeypatch.setattr(driver, "life", life)
+    monkeypatch.setattr(lives, "life", life)
     world.exchange.start(world)  # type: ignore[arg-type]
     (link,) = world.links
     world.exchange.answered(link, Answer(200, [], b"x", complete=False))  # type: ignore[arg-type]
@@ -356,7 +356,7 @@ def test_a_bug_in_the_rescue_itself_leaves_nobody_waiting(monkeypatch: pytest.Mo
         raise RuntimeError("bug")
         yield
 
-    monkeypatch.setattr(driver, "life", life)
+    monkeypatch.setattr(lives, "life", life)
     with pytest.raises(RuntimeError):
         world.exchange.start(world)  # type: ignore[arg-type]
     assert world.client.ends == ["abort"]

@@ -11,6 +11,7 @@ from guard.telemetry.accumulators import Histogram
 from guard.telemetry.family import attributes, counted
 from guard.telemetry.meters import Meters, origin
 from guard.telemetry.outbox import Outbox
+from tests.telemetry.later import Later
 from tests.telemetry.records import attempt, prediction, record, route, trace
 
 
@@ -217,7 +218,7 @@ def spread(meters: Meters, *records: Record) -> dict[tuple[str, Any], Any]:
 )  # fmt: skip
 def test_a_record_that_cannot_be_counted_takes_no_other_along(broken: dict[str, Any]) -> None:
     meters = Meters()
-    box = Outbox([meters], lambda _delay, _work: None)
+    box = Outbox([meters], Later())
     for one in ({}, {}, broken, {}, broken, {"status": 500}, {}):
         box.record(record(**one))
     box.flush()

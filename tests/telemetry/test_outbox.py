@@ -7,6 +7,7 @@ import pytest
 from guard.proxy.values import Record
 from guard.telemetry import outbox
 from guard.telemetry.outbox import Outbox
+from tests.telemetry.later import Later
 from tests.telemetry.records import record
 
 
@@ -41,16 +42,6 @@ class Choking(Sink):
             self.seen.append(one)
 
 
-class Later:
-    """The loop's call_later, by hand."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[float, Callable[[], None]]] = []
-
-    def __call__(self, delay: float, work: Callable[[], None]) -> None:
-        self.asked.append((delay, work))
-
-
 def test_a_record_waits_a_moment_and_comes_once() -> None:
     later, sink = Later(), Sink()
     box = Outbox([sink], later)
@@ -71,6 +62,18 @@ def test_many_do_not_wait() -> None:
     for _ in range(outbox.TOGETHER):
         box.record(record())
     assert [delay for delay, _ in later.asked] == [outbox.WITHIN, 0.0]
+
+
+def test_one_timer_is_ahead_at_most_and_the_next_batch_has_its_own() -> None:
+    later = Later()
+    box = Outbox([Sink()], later)
+    for _ in range(3):
+        for _ in range(outbox.TOGETHER):
+            box.record(record())
+        box.flush()
+    waits = [timer for timer, (delay, _) in zip(later.timers, later.asked, strict=True) if delay == outbox.WITHIN]
+    assert len(waits) == 3
+    assert all(timer.cancelled for timer in waits)
 
 
 def test_a_crash_is_counted_and_the_others_are_told() -> None:

@@ -1,7 +1,15 @@
 """The rungs that ask a model server: the one of this release, and the previous one that still runs."""
 
-from guard.ladder.breaker import Breaker
-from guard.proxy.values import Call, Closed, Permit, Source, Target
+from typing import Protocol
+
+from guard.proxy.values import Call, Closed, Permit, Source, Target, Ticket
+
+
+class Breaker(Protocol):
+    """What lets a call be made."""
+
+    def admit(self, now: float) -> Ticket | Closed:
+        """Leave to make one call, or why not."""
 
 
 class Model:
@@ -25,7 +33,7 @@ class Model:
     def ask(self, permit: Permit, now: float) -> Call | Closed:
         """The call that would answer."""
         ticket = self.breaker.admit(now)
-        if type(ticket) is Closed:
+        if isinstance(ticket, Closed):
             return ticket
         target, message = self.target, permit.message
         return Call(
@@ -34,7 +42,7 @@ class Model:
             permit.body,
             0 if message is not None and message.stream else self._collect,
             min(now + target.attempt, permit.deadline),
-            ticket,  # type: ignore[arg-type]
+            ticket,
             (self._replay and not (message is not None and message.once)) or permit.forward.method in (b"GET", b"HEAD"),
             permit.route.deadline_header,
             self._eager,

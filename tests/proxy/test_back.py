@@ -1,15 +1,16 @@
 """The back edge over real sockets, before upstreams that say anything. Each trap of httptools as a client has its name."""
 
 import asyncio
+import gc
 import re
 from typing import Any
 
 import pytest
 
-from guard.proxy.back import MOST_HEADERS, MOST_INTERIM
+from guard.proxy.back import MOST_HEADERS, MOST_INTERIM, Link
 from guard.proxy.values import Allow, Answer, Outcome, Settlement
 from tests.proxy.scene import Fixed, Tongue
-from tests.proxy.stand import OK, answering, post, read_request, run, standing
+from tests.proxy.stand import OK, answering, post, read_request, run, standing, until
 from tests.servers.black_hole import closed_port
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -440,3 +441,51 @@ def test_chunks_from_http_1_0_are_read_and_the_connection_ends(loop: str) -> Non
     for answer in ask(loop, script, times=2):
         assert answer.endswith(b"{}")
     assert connections == 2
+
+
+@LOOPS
+def test_one_parser_reads_every_answer_of_a_kept_connection(loop: str) -> None:
+    connections = 0
+    answers = [
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x\r\n\r\n2\r\n{}\r\n0\r\nX: y\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}",
+        OK,
+    ]
+
+    async def script(reader: Any, writer: Any) -> None:
+        nonlocal connections
+        connections += 1
+        await answering(*answers)(reader, writer)
+
+    said = ask(loop, script, times=len(answers))
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in said] == [b"", b"{}", b"{}", b"", b"{}", b"{}"]
+    assert [head(answer)[0] for answer in said] == [204, 200, 200, 304, 200, 200]
+    assert connections == 1
+
+
+@LOOPS
+def test_the_version_after_an_interim_answer_is_its_own(loop: str) -> None:
+    (answer,) = ask(loop, answering(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\n{}"))
+    assert answer.endswith(b"malformed")
+
+
+def test_a_connection_to_the_upstream_that_is_gone_leaves_no_cycle() -> None:
+    async def main() -> None:
+        async with standing(answering()) as stand:
+            gc.collect()
+            gc.disable()
+            try:
+                assert (await stand.exchange(post())).endswith(b"{}")
+                await stand.settled()
+                assert [one for one in gc.get_objects() if isinstance(one, Link)]
+                stand.pool.close()
+                await until(lambda: stand.pool.links == 0)
+                await asyncio.sleep(0)
+                assert not [one for one in gc.get_objects() if isinstance(one, Link)]
+            finally:
+                gc.enable()
+
+    run(main, "asyncio")

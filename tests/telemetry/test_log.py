@@ -5,6 +5,8 @@ import json
 import logging
 import threading
 
+import pytest
+
 from guard.telemetry.log import LINES, Foreign, Log
 
 
@@ -81,3 +83,14 @@ def test_a_closed_stream_is_no_error() -> None:
     log.event("x")
     log.close()
     log.event("after")
+
+
+def test_after_a_pause_the_first_line_waits_for_others_and_the_end_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guard.telemetry.log.GATHER", 600.0)
+    stream = Stream()
+    log = Log(stream)
+    log.event("first")
+    log.event("second")
+    assert stream.getvalue() == ""
+    log.close()  # without this the lines would come in ten minutes
+    assert [line["event"] for line in lines(stream)] == ["first", "second"]

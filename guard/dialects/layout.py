@@ -89,10 +89,19 @@ class Rows:
             found = self._columns(value)
         else:
             found = self._rows(value)
-        shared = {name: self._envelope[name] for name in fields.shared if name in self._envelope}
-        self.document: object = [{**shared, **instance} for instance in found] if shared else found
+        self.document: object = self._sharing(found, spec.undeclared) if fields.shared else found
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _sharing(self, found: Sequence[Mapping[str, Any]], undeclared: str) -> list[dict[str, Any]]:
+        """The instances, each with what they share; a member of its own by such a name is undeclared, whatever it says."""
+        names = self._fields.shared
+        own = [{name: one for name, one in row.items() if name not in names} for row in found]
+        taken = [index for index, row in enumerate(found) if len(own[index]) < len(row)]
+        if taken and undeclared != "strip":  # passed on it would read as what they share
+            raise Misspoken(*(Violation(pointer((self._member, index, UNDECLARED)), "unknown") for index in taken[:64]))
+        shared = {name: self._envelope[name] for name in names if name in self._envelope}
+        return [{**row, **shared} for row in own]
 
     def _rows(self, value: object) -> list[dict[str, Any]]:
         if not isinstance(value, list):
@@ -152,13 +161,14 @@ class Rows:
 
     def write(self, document: Any) -> bytes:
         """See Message."""
-        shared, rows = {}, document
-        if self._fields.shared:
-            shared = {name: one for name, one in document[0].items() if name in self._fields.shared} if document else {}
-            rows = [{name: one for name, one in row.items() if name not in self._fields.shared} for row in document]
+        envelope, rows = self._envelope, document
+        if names := self._fields.shared:
+            envelope = {name: one for name, one in envelope.items() if name not in names}
+            envelope |= {name: one for name, one in document[0].items() if name in names} if document else {}
+            rows = [{name: one for name, one in row.items() if name not in names} for row in document]
         if self._nan == "both":
             rows = [{name: _token(one) for name, one in row.items()} for row in rows]
-        body = {**self._envelope, **shared, self._member: self._laid(rows)}
+        body = {**envelope, self._member: self._laid(rows)}
         if self._nan == "both":
             return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         return self._dumps(body)

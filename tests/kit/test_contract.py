@@ -132,6 +132,8 @@ CONTRACTS = [
     "columns: [a, b]\ninput: {a: {type: number, missing: fall}, b: {type: integer, nullable: true}}",
     "dialect: kserve-v1\ncolumns: [a, b]\ninput: {a: {type: integer, max: 3}, b: {type: integer}}",
     "dialect: vertex\ninput: {a: {type: integer, max: 3}, b: {type: string}, p: {type: number, at: /parameters/p, required: false}}",
+    "dialect: vertex\nundeclared: pass\ninput: {a: {type: integer, max: 3}, p: {type: number, at: /parameters/p, required: false}}",
+    "dialect: vertex\nundeclared: reject\ninput: {a: {type: integer, max: 3}, p: {type: number, at: /parameters/p, required: false}}",
 ]  # fmt: skip
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 40), st.sampled_from([1.0, 2.5, 1e300, -0.5, 19.0]),

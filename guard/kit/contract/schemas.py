@@ -91,7 +91,11 @@ def request(laid: Wire) -> dict[str, Any]:
     undeclared = route.undeclared if not laid.looks.words else _OPEN  # what the API documents is never refused
     instance = _row(route) if route.columns is not None else _members(own, undeclared)
     if laid.member:
-        body = _members(beside, _OPEN)
+        body = _members(beside, undeclared)
+        if undeclared == "reject":
+            body["properties"] = dict.fromkeys(sorted(laid.looks.beside), True) | body["properties"]
+        if undeclared == "pass" and route.columns is None:
+            instance["properties"] |= dict.fromkeys(body["properties"], False)  # they are the body's, no instance's
         body["properties"][laid.member] = {"type": "array", "minItems": 1, "items": instance}
         body["required"] = [*body.get("required", ()), laid.member]
         return body

@@ -17,9 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-
 from benchmarks.clock import REAL
 from benchmarks.scenarios import SCENARIOS, Scenario
 from guard.control.process import COLLECT, LoopErrors
@@ -89,7 +86,7 @@ class Stand:
         environ = {"OTEL_TRACES_EXPORTER": "otlp"} if scenario.told else {}
         telemetry = Telemetry(log, Shares(), Versions(log.event), float, environ, LoopErrors(log.event))
         if scenario.told:
-            spans = Spans(id, Resource({}), InstrumentationScope("guard"), fence=fence, wall=float)
+            spans = Spans(id, fence=fence, wall=float)
             telemetry._outbox.sinks = [*telemetry._outbox.sinks, spans]
         budget = Budget(64 << 20)
         pool = Pool(budget=budget)

@@ -11,28 +11,22 @@ from typing import Any, Final
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from guard.telemetry.couriers import Courier, Pulse, together
 from guard.telemetry.environment import Environment, Signal
 from guard.telemetry.family import Family
 from guard.telemetry.points import Points
+from guard.telemetry.span_exporters import ConsoleSpans, OtlpSpans
 from guard.telemetry.spans import Spans
 
-MAKERS: Final[dict[tuple[Signal, str], Callable[[], Any]]] = {
-    ("metrics", "otlp"): OTLPMetricExporter,
-    ("metrics", "console"): ConsoleMetricExporter,
-    ("traces", "otlp"): OTLPSpanExporter,
-    ("traces", "console"): ConsoleSpanExporter,
-    ("logs", "otlp"): OTLPLogExporter,
-    ("logs", "console"): ConsoleLogRecordExporter,
-}
+METRICS: Final = {"otlp": OTLPMetricExporter, "console": ConsoleMetricExporter}
+TRACES: Final = {"otlp": OtlpSpans, "console": ConsoleSpans}
+LOGS: Final = {"otlp": OTLPLogExporter, "console": ConsoleLogRecordExporter}
 
 SEVERITIES: Final = {
     logging.INFO: SeverityNumber.INFO,
@@ -57,12 +51,7 @@ class Otlp:
         self._scope = InstrumentationScope("guard", version)
         self._workers: list[tuple[Courier[Any] | Pulse, Callable[[], object]]] = []
 
-    def _exporters(self, signal: Signal) -> list[Any]:
-        return [MAKERS[signal, name]() for name in self._environment.exporters[signal]]
-
-    def _courier(self, signal: Signal) -> Courier[Any]:
-        exporters = self._exporters(signal)
-
+    def _courier(self, signal: Signal, exporters: Sequence[Any]) -> Courier[Any]:
         def send(batch: Sequence[Any]) -> bool:
             arrived = [_arrived(exporter.export(batch)) for exporter in exporters]  # each is asked, whatever the first said
             return all(arrived)
@@ -73,7 +62,7 @@ class Otlp:
 
     def metrics(self, collect: Callable[[], Iterable[Family]]) -> None:
         """Begin to export what `collect` gives."""
-        exporters = self._exporters("metrics")
+        exporters: list[Any] = [METRICS[name]() for name in self._environment.exporters["metrics"]]
         points = Points(self._resource, self._scope, self._wall(), delta=self._environment.delta)
 
         def send() -> bool:
@@ -86,11 +75,13 @@ class Otlp:
 
     def spans(self, fence: Callable[[object], object], wall: Callable[[float], float]) -> Spans:
         """The sink that makes spans."""
-        return Spans(self._courier("traces").put, self._resource, self._scope, fence=fence, wall=wall)
+        exporters = [TRACES[name](self._resource, self._scope) for name in self._environment.exporters["traces"]]
+        return Spans(self._courier("traces", exporters).put, fence=fence, wall=wall)
 
     def logs(self, fence: Callable[[object], object]) -> "Logs":
         """The handler that hands on log lines."""
-        return Logs(self._courier("logs").put, self._resource, self._scope, fence)
+        exporters: list[Any] = [LOGS[name]() for name in self._environment.exporters["logs"]]
+        return Logs(self._courier("logs", exporters).put, self._resource, self._scope, fence)
 
     def close(self) -> None:
         """Deliver what waits, for a moment; never longer."""

@@ -5,35 +5,51 @@ the conventions are left out on purpose), no event and no message of an exceptio
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
-
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from functools import lru_cache
+from typing import Final
 
 from guard.proxy.values import Attempt, Record, Trace
 from guard.telemetry.bucket import Bucket
 from guard.telemetry.meters import origin
+from guard.telemetry.protobuf import key_value, member
 
-Fence: Final = Callable[[object], object]
+SPAN: Final = b"\x12"
+"""Of ScopeSpans."""
+TRACE_ID: Final = b"\x0a\x10"
+SPAN_ID: Final = b"\x12\x08"
+PARENT_SPAN_ID: Final = b"\x22\x08"
+NAME: Final = b"\x2a"
+SERVER: Final = b"\x30\x02"
+CLIENT: Final = b"\x30\x03"
+START: Final = b"\x39"
+END: Final = b"\x41"
+ATTRIBUTE: Final = b"\x4a"
+ERROR: Final = b"\x7a\x02\x18\x02"
+LOCAL: Final = b"\x85\x01\x00\x01\x00\x00"
+REMOTE: Final = b"\x85\x01\x00\x03\x00\x00"
+"""Of Span; the last two say in its flags that it is known whether the parent is another process's. Source: trace.proto."""
+
+REMEMBERED: Final = 1024
+"""Attributes: all but the request's id are of a few words, ours or the policy's."""
 
 
 class Spans:
-    """A Sink: sampled exchanges, and of the others those that went wrong, ten a second. `put` takes each span."""
+    """A Sink: sampled exchanges, and of the others those that went wrong, ten a second.
+
+    `put` takes each span, as it stands in ScopeSpans of OTLP.
+    """
 
     def __init__(
-        self,
-        put: Callable[[ReadableSpan], None],
-        resource: Resource,
-        scope: InstrumentationScope,
-        *,
-        fence: Callable[[object], object],
-        wall: Callable[[float], float],
+        self, put: Callable[[bytes], None], *, fence: Callable[[object], object], wall: Callable[[float], float]
     ) -> None:
-        self._put, self._resource, self._scope = put, resource, scope
-        self._fence, self._wall = fence, wall
+        self._put, self._wall = put, wall
         self._bucket = Bucket()
+
+        def attribute(key: str, value: object) -> bytes:
+            return member(ATTRIBUTE, key_value(key, fence(value)))
+
+        self._anew: Callable[[str, object], bytes] = attribute
+        self._remembered: Callable[[str, object], bytes] = lru_cache(REMEMBERED, typed=True)(attribute)
 
     def take(self, records: Iterator[Record]) -> None:
         """Make the spans of exchanges that are worth it."""
@@ -46,82 +62,85 @@ class Spans:
                 for number, attempt in enumerate(record.attempts, 1):
                     self._put(self._client(record, trace, number, attempt))
 
-    def _server(self, record: Record, trace: Trace) -> ReadableSpan:
+    def _server(self, record: Record, trace: Trace) -> bytes:
         wrong = record.error or (str(record.status) if record.status >= 500 else "")
+        parent = PARENT_SPAN_ID + trace.parent_id.to_bytes(8, "big") + REMOTE if trace.parent_id else LOCAL
+        told: list[tuple[str, object]] = [
+            ("http.request.method", record.method),
+            ("url.scheme", record.scheme),
+            ("http.route", record.route),
+            ("http.response.status_code", record.status),
+            ("network.protocol.version", record.protocol),
+            ("error.type", wrong),
+            ("guard.source", record.source),
+            ("guard.reason", record.reason),
+            ("guard.code", record.code),
+            ("guard.model.version", record.version),
+            ("guard.descents", " ".join([f"{source}:{reason}" for source, reason in record.descents])),
+            ("guard.gone", record.gone),
+        ]
         return self._span(
+            trace.trace_id,
+            trace.span_id,
+            parent + SERVER + (ERROR if wrong and not record.gone else b""),
             f"{record.method} {record.route}".strip(),
-            context(trace, trace.span_id),
-            context(trace, trace.parent_id, remote=True) if trace.parent_id else None,
-            SpanKind.SERVER,
-            StatusCode.ERROR if wrong and not record.gone else StatusCode.UNSET,
-            (record.begun_at, record.ended_at),
-            {
-                "http.request.method": record.method,
-                "url.scheme": record.scheme,
-                "http.route": record.route,
-                "http.response.status_code": record.status,
-                "network.protocol.version": record.protocol,
-                "error.type": wrong,
-                "guard.request.id": record.request_id,
-                "guard.source": record.source,
-                "guard.reason": record.reason,
-                "guard.code": record.code,
-                "guard.model.version": record.version,
-                "guard.descents": " ".join(f"{source}:{reason}" for source, reason in record.descents),
-                "guard.gone": record.gone,
-            },
+            record.begun_at,
+            record.ended_at,
+            self._anew("guard.request.id", record.request_id),
+            told,
         )
 
-    def _client(self, record: Record, trace: Trace, number: int, attempt: Attempt) -> ReadableSpan:
+    def _client(self, record: Record, trace: Trace, number: int, attempt: Attempt) -> bytes:
         host, port, scheme = origin(attempt.target.url)
         wrong = attempt.failed or (str(attempt.status) if attempt.status >= 400 else "")
+        told: list[tuple[str, object]] = [
+            ("http.request.method", record.method),
+            ("url.scheme", scheme),
+            ("server.address", host),
+            ("server.port", int(port) if port else 0),
+            ("http.response.status_code", attempt.status),
+            ("error.type", wrong),
+            ("guard.source", attempt.target.source),
+        ]
         return self._span(
+            trace.trace_id,
+            trace.call_id(number),
+            PARENT_SPAN_ID + trace.span_id.to_bytes(8, "big") + LOCAL + CLIENT + (ERROR if wrong else b""),
             record.method,
-            context(trace, trace.call_id(number)),
-            context(trace, trace.span_id),
-            SpanKind.CLIENT,
-            StatusCode.ERROR if wrong else StatusCode.UNSET,
-            (attempt.asked_at, attempt.ended_at or record.ended_at),
-            {
-                "http.request.method": record.method,
-                "url.scheme": scheme,
-                "server.address": host,
-                "server.port": int(port) if port else 0,
-                "http.response.status_code": attempt.status,
-                "error.type": wrong,
-                "guard.source": attempt.target.source,
-            },
+            attempt.asked_at,
+            attempt.ended_at or record.ended_at,
+            b"",
+            told,
         )
 
     def _span(
         self,
+        trace_id: int,
+        span_id: int,
+        stands: bytes,
         name: str,
-        own: SpanContext,
-        parent: SpanContext | None,
-        kind: SpanKind,
-        status: StatusCode,
-        times: tuple[float, float],
-        told: dict[str, Any],
-    ) -> ReadableSpan:
-        return ReadableSpan(
-            name=name,
-            context=own,
-            parent=parent,
-            resource=self._resource,
-            attributes={key: self._fence(value) for key, value in told.items() if value},  # type: ignore[misc]
-            kind=kind,
-            status=Status(status),
-            start_time=round(self._wall(times[0]) * 1e9),
-            end_time=round(self._wall(times[1]) * 1e9),
-            instrumentation_scope=self._scope,
-        )
+        begun_at: float,
+        ended_at: float,
+        own: bytes,
+        told: list[tuple[str, object]],
+    ) -> bytes:
+        """`stands`: whose child, which kind, how it ended. `own`: attributes that no other span has."""
+        parts = [
+            TRACE_ID + trace_id.to_bytes(16, "big"),
+            SPAN_ID + span_id.to_bytes(8, "big"),
+            stands,
+            member(NAME, name.encode("utf-8", "replace")),
+            START + round(self._wall(begun_at) * 1e9).to_bytes(8, "little"),
+            END + round(self._wall(ended_at) * 1e9).to_bytes(8, "little"),
+            own,
+        ]
+        remembered = self._remembered
+        for key, value in told:
+            if value:
+                parts.append(remembered(key, value))
+        return member(SPAN, b"".join(parts))
 
 
 def trouble(record: Record) -> bool:
     """Whether an exchange was no plain answer of the first rung."""
     return bool(record.descents or record.code or record.error)
-
-
-def context(trace: Trace, span_id: int, *, remote: bool = False) -> SpanContext:
-    """As the SDK has it; exported means sampled."""
-    return SpanContext(trace.trace_id, span_id, is_remote=remote, trace_flags=TraceFlags(TraceFlags.SAMPLED))

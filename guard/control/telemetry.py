@@ -136,7 +136,7 @@ class Telemetry:
             spans = otlp.spans(fence, lambda now: now - monotonic() + self._wall())
             self._outbox.sinks = [*self._outbox.sinks, spans]
         if self._environment.on("logs"):
-            self._log.also(otlp.logs(fence))
+            self._log.also(otlp.logs(fence).emit)
         self._log.event("exporting", signals=[signal for signal in SIGNALS if self._environment.on(signal)])
 
     async def keep(self) -> None:

@@ -1,25 +1,33 @@
 """Operators' log: JSON lines on standard error, written by a thread of their own.
 
 Nothing that handles requests waits for the log: a bounded queue takes the lines, the oldest is dropped for the newest and
-counted, and a closed standard error is no error.
+counted, and a closed standard error is no error. Not the standard library's queue and records: making and handing over a
+line cost a request six times what the request itself costs.
 """
 
 import json
 import logging
 import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
-from logging.handlers import QueueHandler, QueueListener
-from queue import Empty, Full, Queue
-from threading import Event
-from typing import Any, Final, TextIO
+from threading import Event, Thread
+from time import time  # noqa: TID251 — of a line, by which nothing is decided
+from typing import Any, Final, NamedTuple, TextIO
 
 LINES: Final = 4096
 """Lines in the queue at most."""
 
 GATHER: Final = 0.05
-"""Seconds that the first of some lines waits for more: each time the writing thread wakes, requests wait for it."""
+"""Seconds between two times that the writing thread looks for lines: each time it wakes, requests wait for it."""
+
+AWAKE: Final = 20
+"""So often it finds none before it sleeps until it is called, which is what costs whoever calls."""
+
+AT_ONCE: Final = 4096
+"""Bytes that a pipe takes as a whole or not at all (PIPE_BUF, pipe(7)): so many lines are one write."""
 
 CLOSE_WITHIN: Final = 1.0
 """Seconds that the end of the log may take."""
@@ -27,118 +35,105 @@ CLOSE_WITHIN: Final = 1.0
 JSON: Final = json.JSONEncoder(default=str)
 
 
-class Lines(logging.Formatter):
-    """One JSON object a line: time, level, event, then what the event says."""
+class Line(NamedTuple):
+    """An event. `at`: seconds since the epoch; `level`: of `logging`."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Fields come from `extra={"fields": …}`; the message is the event's name."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
-            "level": record.levelname.lower(),
-            "event": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        return JSON.encode(line)
+    at: float
+    level: int
+    event: str
+    fields: Mapping[str, Any]
 
 
-class Dropping(QueueHandler):
-    """Never waits: the oldest line goes where there is no room, and is counted."""
-
-    def __init__(self, queue: "Queue[logging.LogRecord]") -> None:
-        super().__init__(queue)
-        self.dropped = 0
-
-    def enqueue(self, record: logging.LogRecord) -> None:
-        """Put, whatever it costs those who came before."""
-        while True:
-            try:
-                self.queue.put_nowait(record)
-            except Full:
-                with suppress(Empty):
-                    self.queue.get_nowait()  # type: ignore[attr-defined]  # a Queue
-                    self.dropped += 1
-            else:
-                return
-
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """The record as it is: it is formatted by the thread that writes."""
-        return record
-
-
-class Writer(QueueListener):
-    """The thread that writes. Its end is waited for, but not forever: a full pipe must not keep the process."""
-
-    def __init__(self, queue: "Queue[logging.LogRecord]", writer: logging.Handler) -> None:
-        super().__init__(queue, writer)
-        self._ending = Event()
-
-    def dequeue(self, block: bool) -> logging.LogRecord:  # noqa: FBT001 — of QueueListener
-        """The next line; after a pause only once others had time to come."""
-        queue: Queue[logging.LogRecord] = self.queue  # type: ignore[assignment]
-        with suppress(Empty):
-            return queue.get_nowait()
-        line = queue.get(block)
-        self._ending.wait(GATHER)
-        return line
-
-    def enqueue_sentinel(self) -> None:
-        """Ask the thread to end once the queue is written."""
-        with suppress(Full):
-            self.queue.put(None, timeout=CLOSE_WITHIN)  # type: ignore[attr-defined]
-
-    def stop(self) -> None:
-        """Ask, and wait a moment."""
-        self._ending.set()
-        if self._thread is not None:
-            self.enqueue_sentinel()
-            self._thread.join(CLOSE_WITHIN)
-            self._thread = None
+def written(line: Line) -> str:
+    """One JSON object: time, level, event, then what the event says."""
+    at = datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    level = logging.getLevelName(line.level).lower()
+    return JSON.encode({"time": at, "level": level, "event": line.event, **line.fields}) + "\n"
 
 
 class Log:
     """The log of one process. `event` from anywhere; `close` flushes."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        writer = logging.StreamHandler(stream or standard_error())
-        writer.handleError = lambda record: None  # type: ignore[method-assign]  # noqa: ARG005 — a closed stream
-        writer.lock = None  # one thread writes; held before a full pipe, a lock would keep `logging` from ending
-        writer.setFormatter(Lines())
-        queue: Queue[logging.LogRecord] = Queue(LINES)
+        self._stream = stream or standard_error()
+        self._waiting: deque[Line] = deque()
+        self._others: list[Callable[[Line], None]] = []
         self.crashes = 0
-        self._handler = Dropping(queue)
-        self._listener = Writer(queue, writer)
-        self._logger = logging.Logger("guard", logging.INFO)  # noqa: LOG001 — not of the global tree
-        self._logger.addHandler(self._handler)
-        self._listener.start()
-
-    @property
-    def dropped(self) -> int:
+        self.dropped = 0
         """Lines that found the queue full."""
-        return self._handler.dropped
+        self._asleep, self._call, self._ending = False, Event(), Event()
+        self._thread = Thread(target=self._run, name="guard-log", daemon=True)
+        self._thread.start()
 
     def event(self, name: str, /, level: int = logging.INFO, **fields: Any) -> None:
-        """One line. Not by `Logger.log`, of which half goes into seeking a caller that no line names."""
-        record = logging.LogRecord(self._logger.name, level, "", 0, name, None, None)
-        record.fields = fields
-        self._logger.handle(record)
-
-    def also(self, handler: logging.Handler) -> None:
-        """Hand every line to somebody else too; where that one crashes it is counted."""
-        emit = handler.emit
-
-        def careful(record: logging.LogRecord) -> None:
+        """One line."""
+        if self._ending.is_set():
+            return
+        line = Line(time(), level, name, fields)
+        waiting = self._waiting
+        waiting.append(line)
+        if len(waiting) > LINES:
+            with suppress(IndexError):  # the writing thread may have taken the last meanwhile
+                waiting.popleft()
+                self.dropped += 1
+        if self._asleep:
+            self._call.set()
+        for take in self._others:
             try:
-                emit(record)
+                take(line)
             except Exception:  # noqa: BLE001 — law 3
                 self.crashes += 1
 
-        handler.emit = careful  # type: ignore[method-assign]
-        self._logger.addHandler(handler)
+    def also(self, take: Callable[[Line], None]) -> None:
+        """Hand every line to somebody else too; where that one crashes it is counted."""
+        self._others.append(take)
 
     def close(self) -> None:
-        """Write what is queued; then lines are dropped silently."""
-        self._logger.handlers.clear()
-        self._listener.stop()
+        """Write what is queued, for a moment: a full pipe must not keep the process. Then lines are dropped silently."""
+        self._ending.set()
+        self._call.set()
+        self._thread.join(CLOSE_WITHIN)
+
+    def _run(self) -> None:
+        idle = 0
+        while not self._ending.is_set():
+            idle = 0 if self._waiting else idle + 1
+            self._write()
+            if idle >= AWAKE:
+                self._asleep = True
+                if not self._waiting:  # one that came before it was said that nobody is awake
+                    self._call.wait()
+                self._asleep = False
+                self._call.clear()
+            self._ending.wait(GATHER)
+        self._write()
+
+    def _write(self) -> None:
+        for text in together(self._texts()):
+            with suppress(Exception):  # a closed stream
+                self._stream.write(text)
+                self._stream.flush()
+
+    def _texts(self) -> Iterator[str]:
+        while self._waiting:
+            with suppress(IndexError):  # who finds the queue full may take the last meanwhile
+                line = self._waiting.popleft()
+                try:
+                    yield written(line)
+                except Exception:  # noqa: BLE001 — law 3
+                    self.crashes += 1
+
+
+def together(lines: Iterator[str]) -> Iterator[str]:
+    """As few texts as may be, none longer than what is written at once but a line that is."""
+    gathered = ""
+    for line in lines:
+        if gathered and len(gathered) + len(line) > AT_ONCE:
+            yield gathered
+            gathered = ""
+        gathered += line
+    if gathered:
+        yield gathered
 
 
 def standard_error() -> TextIO:

@@ -20,6 +20,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from guard.telemetry.couriers import Courier, Pulse, together
 from guard.telemetry.environment import Environment, Signal
 from guard.telemetry.family import Family
+from guard.telemetry.log import Line
 from guard.telemetry.points import Points
 from guard.telemetry.span_exporters import ConsoleSpans, OtlpSpans
 from guard.telemetry.spans import Spans
@@ -79,7 +80,7 @@ class Otlp:
         return Spans(self._courier("traces", exporters).put, fence=fence, wall=wall)
 
     def logs(self, fence: Callable[[object], object]) -> "Logs":
-        """The handler that hands on log lines."""
+        """Who hands on log lines."""
         exporters: list[Any] = [LOGS[name]() for name in self._environment.exporters["logs"]]
         return Logs(self._courier("logs", exporters).put, self._resource, self._scope, fence)
 
@@ -101,7 +102,7 @@ def _arrived(result: Any) -> bool:
     return getattr(result, "name", "") == "SUCCESS"
 
 
-class Logs(logging.Handler):
+class Logs:
     """Log lines as OTLP log records: the event is their name, the fields their attributes."""
 
     def __init__(
@@ -111,21 +112,18 @@ class Logs(logging.Handler):
         scope: InstrumentationScope,
         fence: Callable[[object], object],
     ) -> None:
-        super().__init__(logging.INFO)
         self._put, self._resource, self._scope, self._fence = put, resource, scope, fence
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def emit(self, line: Line) -> None:
         """Hand it on."""
-        fields: Mapping[str, object] = getattr(record, "fields", {})
-        event = record.getMessage()
-        at = round(record.created * 1e9)
+        at = round(line.at * 1e9)
         made = LogRecord(
             timestamp=at,
             observed_timestamp=at,
-            severity_text=record.levelname,
-            severity_number=SEVERITIES.get(record.levelno, SeverityNumber.INFO),
-            body=event,
-            attributes={f"guard.{name}": self._fence(value) for name, value in _flat(fields)},  # type: ignore[misc]
-            event_name=f"guard.{event}",
+            severity_text=logging.getLevelName(line.level),
+            severity_number=SEVERITIES.get(line.level, SeverityNumber.INFO),
+            body=line.event,
+            attributes={f"guard.{name}": self._fence(value) for name, value in _flat(line.fields)},  # type: ignore[misc]
+            event_name=f"guard.{line.event}",
         )
         self._put(ReadableLogRecord(made, self._resource, self._scope))

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from guard.telemetry.log import LINES, Foreign, Log
+from guard.telemetry.log import LINES, Foreign, Log, together
 
 
 class Stream(io.StringIO):
@@ -94,3 +94,55 @@ def test_after_a_pause_the_first_line_waits_for_others_and_the_end_does_not(monk
     assert stream.getvalue() == ""
     log.close()  # without this the lines would come in ten minutes
     assert [line["event"] for line in lines(stream)] == ["first", "second"]
+
+
+def test_a_line_that_cannot_be_written_is_counted_and_the_next_one_is_written() -> None:
+    stream = Stream()
+    log = Log(stream)
+    endless: dict[str, object] = {}
+    endless["self"] = endless
+    log.event("x", value=endless)
+    log.event("y", value=object)
+    log.close()
+    assert [line["event"] for line in lines(stream)] == ["y"]
+    assert log.crashes == 1
+
+
+def test_who_else_takes_lines_may_crash() -> None:
+    stream, heard = Stream(), []
+    log = Log(stream)
+    log.also(lambda line: heard.append(line.fields["none"]))
+    log.also(heard.append)
+    log.event("x", number=1)
+    log.close()
+    assert [(one.event, one.fields) for one in heard] == [("x", {"number": 1})]
+    assert (log.crashes, len(lines(stream))) == (1, 1)
+
+
+def test_lines_come_whole_as_a_pipe_takes_them() -> None:
+    texts = ["x" * size for size in (10, 4000, 86, 5000, 1, 4095, 1, 1)]
+    gathered = list(together(iter(texts)))
+    assert "".join(gathered) == "".join(texts)
+    assert [len(one) for one in gathered] == [4096, 5000, 4096, 2]
+
+
+def test_a_line_after_a_long_pause_wakes_who_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept = threading.Event()
+
+    class Call(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if timeout is None:
+                slept.set()
+            return super().wait(timeout)
+
+    monkeypatch.setattr("guard.telemetry.log.Event", Call)
+    monkeypatch.setattr("guard.telemetry.log.GATHER", 0.0)
+    stream = Stream()
+    log = Log(stream)
+    assert slept.wait(10)
+    written = threading.Event()
+    monkeypatch.setattr(stream, "flush", written.set)
+    log.event("x")
+    assert written.wait(10)
+    log.close()
+    assert [line["event"] for line in lines(stream)] == ["x"]

@@ -24,7 +24,7 @@ from guard.policy.models import Webhook
 from guard.policy.runtime import Runtime
 from guard.privacy.fence import fence
 from guard.proxy.values import LEVEL
-from guard.telemetry.log import Log
+from guard.telemetry.log import Line, Log
 
 EVERY: Final = 0.25
 STORMS_EVERY: Final = 10.0
@@ -35,7 +35,7 @@ SILENT: Final = "GUARD_WEBHOOKS"
 V2: Final = "/api/v2/alerts"
 
 
-class Desk(logging.Handler):
+class Desk:
     """A handler of the log, which only takes note; `watch` does the rest, four times a second."""
 
     def __init__(
@@ -49,7 +49,6 @@ class Desk(logging.Handler):
         delivered: "Counter[tuple[str, str]]",
         lost: "Counter[tuple[str, str]]",
     ) -> None:
-        super().__init__()
         self.storms = Storms()
         self._log, self._runtime, self._in_force, self._wall, self._environ = log, runtime, in_force, wall, environ
         self._delivered, self._lost = delivered, lost
@@ -59,15 +58,14 @@ class Desk(logging.Handler):
         self._routes: frozenset[str] = frozenset()
         self._receivers: dict[Webhook, Receiver] = {}
         self._replica = socket.gethostname()
-        log.also(self)
+        log.also(self.hear)
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def hear(self, line: Line) -> None:
         """Take note of an event that says something of incidents."""
-        name = record.getMessage()
-        if name in READERS:
+        if line.event in READERS:
             if len(self._heard) == MOST:
                 self._lost["alerts", "events_full"] += 1
-            self._heard.append((name, getattr(record, "fields", {})))
+            self._heard.append((line.event, line.fields))
 
     def recall(self, orders: Orders) -> None:
         """What was ordered before a restart is still an incident; it has the key that it had."""

@@ -94,7 +94,7 @@ def test_what_the_log_shows_is_what_the_data_plane_gives_it(
     plan = compile_plan(found, Means(secret=lambda _secret: b"k" * 32))
     value = 5 if "integer" in field else {"x": "y"} if "object" in field else ["y"] if "array" in field else "y"
     record = Record("id", 0.0)
-    record.trace = Trace(1, 1, 0, sampled=True, told=False)
+    record.trace = Trace(b"1" * 32, b"1" * 16, b"", b"2" * 16, sampled=True, told=False)
     head = Head(b"POST", b"/p", [(b"content-type", b"application/json")])
     judge(plan.routes[0], head, json.dumps({"f": value}).encode(), record, 0.0, 0.0)
     shown = (record.shown or {}).get("f")

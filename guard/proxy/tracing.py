@@ -5,12 +5,16 @@ nor send bytes of its own through us. Baggage is not forwarded, but for the memb
 """
 
 import re
+from binascii import hexlify
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from guard.proxy.values import Head, Headers, Trace
 
-MASK: Final = (1 << 64) - 1
+AHEAD: Final = 64
+"""Exchanges whose ids are drawn at once: for each alone it would be most of what tracing costs one that is not sampled."""
+ODD: Final = int.from_bytes((1 << 128 | 1 << 64 | 1).to_bytes(32, "big") * AHEAD, "big")
+"""The lowest bits of a trace's id and of two spans', so often: none is all zeros, which would be no id."""
 MOST_STATE: Final = 512
 MOST_MEMBERS: Final = 32
 MOST_BAGGAGE: Final = 8192
@@ -35,35 +39,44 @@ class Sampler:
     """
 
     def __init__(self, ratio: float, *, parented: bool, told: bool, bits: Callable[[int], int]) -> None:
-        self._bound = round(ratio * (MASK + 1))
+        bound = round(ratio * (1 << 64))
+        self._bound = b"%016x" % bound if bound < 1 << 64 else b"g"  # which is after all digits
         self._parented, self._told, self._bits = parented, told, bits
+        self._drawn, self._next = b"", 0
 
     def begin(self, head: Head) -> Trace | None:
         """None where nothing is to be recorded, nor told."""
-        span_id = self._bits(64) or 1
-        if not self._told and span_id >= self._bound and not (head.trace and head.peer.trusted):
+        at = self._next
+        if at == len(self._drawn):
+            self._drawn, at = hexlify((self._bits(256 * AHEAD) | ODD).to_bytes(32 * AHEAD, "big")), 0
+        drawn, self._next = self._drawn, at + 64
+        sampled = drawn[at + 16 : at + 32] < self._bound
+        if not self._told and not sampled and not (head.trace and head.peer.trusted):
             return None
+        trace_id, parent_id = drawn[at : at + 32], b""
         found = parent(head) if head.trace else None
-        if found is None:
-            trace_id, parent_id = self._bits(128) or 1, 0
-            sampled = (trace_id if self._told else span_id) & MASK < self._bound
-        else:
+        if found is not None:
             trace_id, parent_id, flag = found
-            sampled = flag if self._parented and head.peer.trusted else span_id < self._bound
-        return Trace(trace_id, span_id, parent_id, sampled=sampled, told=self._told) if sampled or self._told else None
+            if self._parented and head.peer.trusted:
+                sampled = flag
+        if not sampled and not self._told:
+            return None
+        return Trace(
+            trace_id, drawn[at + 32 : at + 48], parent_id, drawn[at + 48 : at + 64], sampled=sampled, told=self._told
+        )
 
 
-def parent(head: Head) -> tuple[int, int, bool] | None:
+def parent(head: Head) -> tuple[bytes, bytes, bool] | None:
     """Trace, span and sampled flag of the caller; None where its traceparent is not one."""
     found = _TRACEPARENT.match(head.trace)
     if found is None or sum(name == b"traceparent" for name, _ in head.headers) > 1:
         return None
-    return int(found[1], 16), int(found[2], 16), bool(int(found[3], 16) & 1)
+    return found[1], found[2], bool(int(found[3], 16) & 1)
 
 
-def traceparent(trace: Trace, span_id: int) -> tuple[bytes, bytes]:
+def traceparent(trace: Trace, span_id: bytes) -> tuple[bytes, bytes]:
     """The header that makes `span_id` the parent of what the model server does."""
-    return b"traceparent", b"00-%032x-%016x-%02x" % (trace.trace_id, span_id, trace.sampled)
+    return b"traceparent", b"00-" + trace.trace_id + b"-" + span_id + (b"-01" if trace.sampled else b"-00")
 
 
 def context(head: Head, trace: Trace | None) -> Headers:

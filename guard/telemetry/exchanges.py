@@ -62,7 +62,7 @@ def _account(record: Record) -> dict[str, Any]:
     waited = sum((attempt.ended_at or record.ended_at) - attempt.asked_at for attempt in record.attempts)
     return {
         "request_id": record.request_id,
-        "trace_id": f"{trace.trace_id:032x}" if trace is not None else None,
+        "trace_id": trace.trace_id.decode() if trace is not None else None,
         "route": f"{record.method} {record.route}".strip() or None,
         "status": record.status or None,
         "source": record.source,

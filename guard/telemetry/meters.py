@@ -115,8 +115,8 @@ class Meters:
                     raise ValueError(len(one.values))
                 answers.extend(one.values)
             if (
-                record.trace is not None or record.descents or record.violations or record.answer_violations
-                or record.facts is not None
+                record.descents or record.violations or record.answer_violations or record.facts is not None
+                or (record.trace is not None and record.trace.sampled)
             ):  # fmt: skip
                 self._odd(kind, matched, record)
 
@@ -135,7 +135,7 @@ class Meters:
         route, trace = kind.route, record.trace
         if trace is not None and trace.sampled and trace.told and self._exemplars:
             took, wall = record.ended_at - record.begun_at, record.ended_at + self.offset
-            kind.duration.exemplify(Exemplar(took, wall, trace.trace_id, trace.span_id))
+            kind.duration.exemplify(Exemplar(took, wall, int(trace.trace_id, 16), int(trace.span_id, 16)))
         for source, reason in record.descents:
             self._count(of.FALLBACKS, (*route.labels, source, reason))
         if matched is not None and (record.violations or record.answer_violations):

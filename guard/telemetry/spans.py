@@ -4,6 +4,7 @@ Names are route templates. There is no path, no query, no header and no address 
 the conventions are left out on purpose), no event and no message of an exception: a type and a code.
 """
 
+from binascii import unhexlify
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final
@@ -64,7 +65,7 @@ class Spans:
 
     def _server(self, record: Record, trace: Trace) -> bytes:
         wrong = record.error or (str(record.status) if record.status >= 500 else "")
-        parent = PARENT_SPAN_ID + trace.parent_id.to_bytes(8, "big") + REMOTE if trace.parent_id else LOCAL
+        parent = PARENT_SPAN_ID + unhexlify(trace.parent_id) + REMOTE if trace.parent_id else LOCAL
         told: list[tuple[str, object]] = [
             ("http.request.method", record.method),
             ("url.scheme", record.scheme),
@@ -105,7 +106,7 @@ class Spans:
         return self._span(
             trace.trace_id,
             trace.call_id(number),
-            PARENT_SPAN_ID + trace.span_id.to_bytes(8, "big") + LOCAL + CLIENT + (ERROR if wrong else b""),
+            PARENT_SPAN_ID + unhexlify(trace.span_id) + LOCAL + CLIENT + (ERROR if wrong else b""),
             record.method,
             attempt.asked_at,
             attempt.ended_at or record.ended_at,
@@ -115,8 +116,8 @@ class Spans:
 
     def _span(
         self,
-        trace_id: int,
-        span_id: int,
+        trace_id: bytes,
+        span_id: bytes,
         stands: bytes,
         name: str,
         begun_at: float,
@@ -126,8 +127,8 @@ class Spans:
     ) -> bytes:
         """`stands`: whose child, which kind, how it ended. `own`: attributes that no other span has."""
         parts = [
-            TRACE_ID + trace_id.to_bytes(16, "big"),
-            SPAN_ID + span_id.to_bytes(8, "big"),
+            TRACE_ID + unhexlify(trace_id),
+            SPAN_ID + unhexlify(span_id),
             stands,
             member(NAME, name.encode("utf-8", "replace")),
             START + round(self._wall(begun_at) * 1e9).to_bytes(8, "little"),

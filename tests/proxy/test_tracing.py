@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 
 from guard.ladder.model import Model
 from guard.proxy.forwarding import peer
-from guard.proxy.tracing import Sampler, baggage, context, parent
+from guard.proxy.tracing import Sampler, baggage, context, parent, traceparent
 from guard.proxy.values import Answer, Call, Failed, Head, Headers, Trace
 from tests.proxy.scene import Stage, Tickets, rules, target
 
@@ -55,7 +55,9 @@ def test_replicas_agree_as_opentelemetry_does() -> None:
     for _ in range(500):
         made = ours.begin(head())
         assert made is not None
-        assert made.sampled is (theirs.should_sample(None, made.trace_id, "x").decision is Decision.RECORD_AND_SAMPLE)
+        assert made.sampled is (
+            theirs.should_sample(None, int(made.trace_id, 16), "x").decision is Decision.RECORD_AND_SAMPLE
+        )
         decisions.append(made.sampled)
     assert 100 < sum(decisions) < 200
 
@@ -76,13 +78,36 @@ def test_where_no_trace_is_told_only_sampled_exchanges_have_one() -> None:
     assert all(one.sampled and not one.told for one in kept)
     followed = sampler(0.0, told=False).begin(head(PARENT + b"1", trusted=True))
     assert followed is not None
-    assert followed.trace_id == int(PARENT[3:35], 16)
+    assert followed.trace_id == PARENT[3:35]
 
 
 def test_the_model_server_is_told_of_our_call() -> None:
-    made = Trace(0xAB, 0xFFFFFFFFFFFFFFFF, 5, sampled=True, told=True)
-    assert context(head(PARENT + b"1"), made) == [(b"traceparent", b"00-%032x-%016x-01" % (0xAB, 1))]
-    assert [made.call_id(number) for number in range(1, 5)] == [1, 2, 3, 4]
+    made = Trace(b"%032x" % 0xAB, b"f" * 15 + b"0", b"%016x" % 5, b"f" * 16, sampled=True, told=True)
+    assert context(head(PARENT + b"1"), made) == [(b"traceparent", b"00-%032x-ffffffffffffffff-01" % 0xAB)]
+    made.sampled = False
+    assert context(head(), made) == [(b"traceparent", b"00-%032x-ffffffffffffffff-00" % 0xAB)]
+    assert [made.call_id(number) for number in range(2, 5)] == [b"%016x" % number for number in (1, 2, 3)]
+
+
+def test_ids_are_as_the_specification_has_them_and_never_all_zeros() -> None:
+    for bits in (lambda _count: 0, lambda count: (1 << count) - 1, random.Random(7).getrandbits):
+        made = Sampler(1.0, parented=True, told=True, bits=bits).begin(head())
+        assert made is not None
+        for span_id in (made.span_id, made.call_id(1), made.call_id(2)):
+            assert GRAMMAR.match(traceparent(made, span_id)[1])
+
+
+def test_no_two_exchanges_have_an_id_in_common() -> None:
+    one = sampler(0.5)
+    made = [made for made in (one.begin(head()) for _ in range(1000)) if made is not None]
+    ids = [each for one in made for each in (one.trace_id, one.span_id, one.call_id(1))]
+    assert (len(made), len(set(ids))) == (1000, 3000)
+
+
+@pytest.mark.parametrize(("ratio", "some"), [(0.0, 0), (2**-64, 0), (1 - 2**-53, 300), (1.0, 300)])
+def test_the_ends_of_a_ratio(ratio: float, some: int) -> None:
+    one = sampler(ratio)
+    assert sum(made is not None and made.sampled for made in (one.begin(head()) for _ in range(300))) == some
 
 
 @given(st.binary(max_size=80))
@@ -114,7 +139,7 @@ class Always:
     """A tracer that samples all."""
 
     def begin(self, head: Head) -> Trace:
-        return Trace(0xAB, 0x10, 0, sampled=True, told=True)
+        return Trace(b"%032x" % 0xAB, b"%016x" % 0x10, b"", b"%016x" % 0x11, sampled=True, told=True)
 
 
 def test_each_call_has_a_span_of_its_own() -> None:

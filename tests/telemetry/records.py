@@ -48,4 +48,4 @@ def prediction(*values: list[Any], source: Any = "model", version: str = "7", va
 
 def trace(*, sampled: bool = True, told: bool = True) -> Trace:
     """A trace that a caller began."""
-    return Trace(0xABC, 0x10, 0x5, sampled=sampled, told=told)
+    return Trace(b"%032x" % 0xABC, b"%016x" % 0x10, b"%016x" % 5, b"%016x" % 0x11, sampled=sampled, told=told)

@@ -78,7 +78,7 @@ def test_only_our_own_faults_are_errors(changes: dict[str, Any], code: int) -> N
 
 def test_a_trace_that_begins_here_has_no_parent() -> None:
     begun = trace()
-    begun.parent_id = 0
+    begun.parent_id = b""
     [span] = spans(record(trace=begun, attempts=[]))
     assert (span.parent_span_id, span.flags) == (b"", SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK)
 

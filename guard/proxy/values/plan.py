@@ -145,20 +145,25 @@ class Plan(Protocol):
 
 
 class Trace:
-    """Where an exchange stands in a distributed trace (W3C Trace Context). Its calls are the spans after its own."""
+    """Where an exchange stands in a distributed trace. Ids are in lower-case hexadecimal, as W3C Trace Context has them."""
 
-    __slots__ = ("parent_id", "sampled", "span_id", "told", "trace_id")
+    __slots__ = ("_first_call", "parent_id", "sampled", "span_id", "told", "trace_id")
 
-    def __init__(self, trace_id: int, span_id: int, parent_id: int, *, sampled: bool, told: bool) -> None:
+    def __init__(
+        self, trace_id: bytes, span_id: bytes, parent_id: bytes, first_call: bytes, *, sampled: bool, told: bool
+    ) -> None:
         self.trace_id = trace_id
         self.span_id = span_id
-        self.parent_id = parent_id  # 0: the trace begins here
+        self.parent_id = parent_id  # empty: the trace begins here
+        self._first_call = first_call
         self.sampled = sampled
         self.told = told  # to the model server; False: sampled for the log alone
 
-    def call_id(self, number: int) -> int:
+    def call_id(self, number: int) -> bytes:
         """The span of the exchange's `number`th call, counted from 1; never 0, which is no span."""
-        return (self.span_id - 1 + number) % 0xFFFFFFFFFFFFFFFF + 1
+        if number == 1:
+            return self._first_call
+        return b"%016x" % ((int(self._first_call, 16) + number - 2) % 0xFFFFFFFFFFFFFFFF + 1)
 
 
 class Tracer(Protocol):

@@ -113,7 +113,7 @@ class Stand:
                 upstream.clear()
                 self._link.data_received(said)
             replied = client.pop()
-            if loop.soon:
+            while loop.soon:
                 loop.soon.pop()()
         if self.scenario.expected not in replied or client:
             sys.exit(f"not the reply that was expected:\n{replied.decode()}")

@@ -1,7 +1,8 @@
 """Between the life and the sinks: records wait a moment, so that replies are written first and many are counted at once.
 
 The sinks are called in the order of the list, each with all that waits: a call for each record would cost as much as the
-counting. A sink that crashes is counted, and is given the records after the one that it crashed on; one that is slow is
+counting. Where that takes a while the loop goes on between two of them, so that who asks meanwhile waits for one and not
+for all. A sink that crashes is counted, and is given the records after the one that it crashed on; one that is slow is
 counted, and cannot delay the exchange that it is told of.
 """
 
@@ -16,6 +17,8 @@ from guard.proxy.values import Record
 TOGETHER: Final = 64
 WITHIN: Final = 0.02
 """Seconds. Of 64 together, each costs the sinks a sixth of the instructions that it costs alone."""
+TURN: Final = 0.00005
+"""Seconds after which the loop goes on before the next sink: as long as a request takes."""
 SLOW: Final = 0.005
 MOST: Final = 10_000
 """Records waiting at most; the oldest goes."""
@@ -47,6 +50,7 @@ class Outbox:
         self._later = later
         self._timer: Timer | None = None
         self._waiting: deque[Record] = deque()
+        self._due: deque[tuple[Taker, tuple[Record, ...]]] = deque()
         self.crashes: Counter[str] = Counter()
         self.slow: Counter[str] = Counter()
         self.dropped = 0
@@ -55,10 +59,10 @@ class Outbox:
         """Take it in; it is passed on with what else comes in the next moment."""
         waiting = self._waiting
         if not waiting:
-            self._timer = self._later(WITHIN, self.flush)
+            self._timer = self._later(WITHIN, self._begin)
         waiting.append(record)
         if len(waiting) == TOGETHER:
-            self._later(0.0, self.flush)
+            self._later(0.0, self._begin)
         elif len(waiting) > MOST:
             waiting.popleft()
             self.dropped += 1
@@ -68,19 +72,39 @@ class Outbox:
         return [type(sink).__name__ for sink in self.sinks]
 
     def flush(self) -> None:
-        """Pass on what waits."""
+        """Pass on what waits, to all of them and at once."""
+        self._gather()
+        while self._due:
+            self._pass_on()
+
+    def _begin(self) -> None:
+        self._gather()
+        self._turn()
+
+    def _turn(self) -> None:
+        """Of one sink, or of some that are quick; what `flush` has passed on meanwhile is no more due."""
+        until = perf_counter() + TURN
+        while self._due:
+            self._pass_on()
+            if perf_counter() > until:
+                self._later(0.0, self._turn)
+                break
+
+    def _gather(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         records = tuple(self._waiting)
         self._waiting.clear()
-        if not records:
-            return
-        for sink in self.sinks:
-            begun = perf_counter()
-            self._give(sink, iter(records), len(records))
-            if perf_counter() - begun > SLOW * len(records):
-                self.slow[type(sink).__name__] += 1
+        if records:
+            self._due.extend([(sink, records) for sink in self.sinks])
+
+    def _pass_on(self) -> None:
+        sink, records = self._due.popleft()
+        begun = perf_counter()
+        self._give(sink, iter(records), len(records))
+        if perf_counter() - begun > SLOW * len(records):
+            self.slow[type(sink).__name__] += 1
 
     def _give(self, sink: Taker, records: Iterator[Record], left: int) -> None:
         while left:

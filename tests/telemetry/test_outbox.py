@@ -1,6 +1,7 @@
 """Records on their way to the sinks: in order, together, and no sink is felt by another or by a client."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
 
@@ -62,6 +63,56 @@ def test_many_do_not_wait() -> None:
     for _ in range(outbox.TOGETHER):
         box.record(record())
     assert [delay for delay, _ in later.asked] == [outbox.WITHIN, 0.0]
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at the clock is a millisecond after the one before."""
+    clock = count()
+    monkeypatch.setattr(outbox, "perf_counter", lambda: next(clock) / 1000)
+
+
+def test_sinks_that_are_quick_have_one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "perf_counter", lambda: 0.0)
+    later, sinks = Later(), [Sink(), Sink(), Sink()]
+    box = Outbox(sinks, later)
+    box.record(record())
+    later.asked.pop()[1]()
+    assert ([len(one.seen) for one in sinks], later.asked) == ([1, 1, 1], [])
+
+
+@pytest.mark.usefixtures("busy")
+def test_between_two_sinks_that_take_a_while_the_loop_goes_on() -> None:
+    later, sinks = Later(), [Sink(), Sink(), Sink()]
+    box = Outbox(sinks, later)
+    first, second = record(), record()
+    box.record(first)
+    later.asked.pop()[1]()
+    assert [len(one.seen) for one in sinks] == [1, 0, 0]
+    box.record(second)
+    (_, turn), (_, begin) = later.asked
+    later.asked.clear()
+    turn()
+    assert [len(one.seen) for one in sinks] == [1, 1, 0]
+    begin()
+    while later.asked:
+        later.asked.pop(0)[1]()
+    assert [one.seen for one in sinks] == [[first, second]] * 3
+
+
+@pytest.mark.usefixtures("busy")
+def test_who_cannot_wait_has_all_passed_on_and_nothing_twice() -> None:
+    later, sinks = Later(), [Sink(), Sink(), Sink()]
+    box = Outbox(sinks, later)
+    records = [record(), record()]
+    box.record(records[0])
+    later.asked.pop()[1]()
+    box.record(records[1])
+    box.flush()
+    assert [one.seen for one in sinks] == [records] * 3
+    while later.asked:
+        later.asked.pop(0)[1]()
+    assert [one.seen for one in sinks] == [records] * 3
 
 
 def test_one_timer_is_ahead_at_most_and_the_next_batch_has_its_own() -> None:

@@ -65,6 +65,7 @@ SOURCES := pyproject.toml guard/__init__.py $(shell git ls-files 'guard/*.py' 2>
 	@git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t .cache/compiled
 	@cd .cache/compiled && CFLAGS="$(CFLAGS)" HATCH_BUILD_HOOK_ENABLE_MYPYC=1 ../compile/bin/python -m pip wheel --quiet --disable-pip-version-check \
 	  --no-deps --no-build-isolation --wheel-dir dist . > build.log 2>&1 || { tail -40 build.log; exit 1; }
+	@.cache/compile/bin/python -m compileall -q .cache/compiled/guard  # as pip does where it installs: a start is a fifth faster
 	@touch $@
 
 compiled: .cache/compiled/.stamp  ## guard with its data plane in machine code, and its wheel (needs a C compiler)

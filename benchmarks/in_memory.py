@@ -14,6 +14,7 @@ import os
 import random
 import sys
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ from guard.proxy.budget import Budget
 from guard.proxy.door import Door
 from guard.proxy.front import Connection
 from guard.proxy.pool import Pool
-from guard.telemetry.spans import Spans
+from guard.proxy.tracing import AHEAD, Sampler
+from guard.telemetry.spans import Spans, Writer
 from guard.telemetry.versions import Versions
 
 
@@ -75,6 +77,8 @@ class Quiet:
     def event(self, name: str, *said: object, **more: object) -> None:
         """Nobody reads it."""
 
+    later = event
+
 
 class Stand:
     """One client's connection and one to the model server, with guard between them."""
@@ -82,18 +86,24 @@ class Stand:
     def __init__(self, scenario: Scenario, loop: Loop) -> None:
         self.scenario, self._loop = scenario, loop
         random.seed(1)
+        ids = cycle([random.randbytes(32 * AHEAD) for _ in range(64)])  # the same in each run, and drawn before it
         log: Any = Quiet()
         environ = {"OTEL_TRACES_EXPORTER": "otlp"} if scenario.told else {}
         telemetry = Telemetry(log, Shares(), Versions(log.event), float, environ, LoopErrors(log.event))
         if scenario.told:
-            spans = Spans(id, fence=fence, wall=float)
-            telemetry._outbox.sinks = [*telemetry._outbox.sinks, spans]
+            write = Writer(fence=fence, wall=float).write
+            telemetry._outbox.sinks = [*telemetry._outbox.sinks, Spans(write)]
         budget = Budget(64 << 20)
         pool = Pool(budget=budget)
         loaded = load(Path("bench.yaml"), environ={}, read=lambda _: scenario.policy.encode())
         plan = compile_plan(
             loaded,
-            Means(pool=lambda *_: pool, clock=WallClock(1.7e9), sinks=(telemetry.sink,), tracer=telemetry.tracer),
+            Means(
+                pool=lambda *_: pool,
+                clock=WallClock(1.7e9),
+                sinks=(telemetry.sink,),
+                tracer=lambda share, _: Sampler(share, parented=True, told=scenario.told, draw=lambda _: next(ids)),
+            ),
         )
         telemetry.adopt(loaded, plan)
         self._link, self._upstream = Link(pool), Wire()

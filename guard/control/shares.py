@@ -22,12 +22,20 @@ class Shares:
         """Count them."""
         number, counts = self._buckets[-1] if self._buckets else (-1, defaultdict(int))
         until = (number + 1) * BUCKET
+        source, alike = "", 0
         for record in records:
-            if record.ended_at >= until:
-                number, counts = int(record.ended_at / BUCKET), defaultdict(int)  # a Counter is twice as dear to count into
-                self._buckets.append((number, counts))
-                until = (number + 1) * BUCKET
-            counts[record.source or "none"] += 1
+            answered = record.source or "none"
+            if answered != source or record.ended_at >= until:
+                if alike:
+                    counts[source] += alike
+                source, alike = answered, 0
+                if record.ended_at >= until:
+                    number, counts = int(record.ended_at / BUCKET), defaultdict(int)
+                    self._buckets.append((number, counts))
+                    until = (number + 1) * BUCKET
+            alike += 1
+        if alike:
+            counts[source] += alike
 
     def counts(self, now: float) -> Counter[str]:
         """Answers of the last five minutes."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-import random
+import os
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -90,9 +90,7 @@ class Telemetry:
         """Samples that share of exchanges, unless the environment says another."""
         ratio = self._environment.ratio
         told = traces and self._environment.on("traces")
-        return Sampler(
-            share if ratio is None else ratio, parented=self._environment.parented, told=told, bits=random.getrandbits
-        )
+        return Sampler(share if ratio is None else ratio, parented=self._environment.parented, told=told, draw=os.urandom)
 
     # ── the life of the process ───────────────────────────────────────────────────────────────────────────────────
 
@@ -136,7 +134,7 @@ class Telemetry:
             spans = otlp.spans(fence, lambda now: now - monotonic() + self._wall())
             self._outbox.sinks = [*self._outbox.sinks, spans]
         if self._environment.on("logs"):
-            self._log.also(otlp.logs(fence).emit)
+            self._log.also(otlp.logs(fence))
         self._log.event("exporting", signals=[signal for signal in SIGNALS if self._environment.on(signal)])
 
     async def keep(self) -> None:

@@ -16,15 +16,18 @@ Scrub: TypeAlias = Callable[[str], tuple[str, dict[str, int]]]
 """A text without what was looked for, and how often each was found; the same object where nothing was."""
 
 
+_DIGIT: Final = re.compile(r"\d")
+
+
 class Detector(NamedTuple):
-    """`hint`: without one of these characters in a text there is nothing to find; empty where digits are the hint.
+    """`hint`: without it in a text there is nothing to find.
 
     `grouped`: what the check refuses may be too much by a group or two, which the words after it look like.
     """
 
     pattern: re.Pattern[str]
     check: Callable[[str], bool]
-    hint: str = ""
+    hint: re.Pattern[str] = _DIGIT
     grouped: bool = False
 
 
@@ -118,18 +121,17 @@ def _always(_text: str) -> bool:
 
 
 DETECTORS: Final[dict[str, Detector]] = {
-    "token": Detector(_TOKEN, _always, "-_:=eEAb"),
-    "email": Detector(_EMAIL, _always, "@%"),
+    "token": Detector(_TOKEN, _always, re.compile("[-_:=eEAb]")),
+    "email": Detector(_EMAIL, _always, re.compile("[@%]")),
     "iban": Detector(_IBAN, _is_iban, grouped=True),
     "card": Detector(_CARD, _is_card, grouped=True),
-    "ip": Detector(_IP, _is_ip, ".:"),
+    "ip": Detector(_IP, _is_ip, re.compile("[.:]")),
     "phone": Detector(_PHONE, _is_phone),
 }
 """In the order in which they look; what one has replaced the next does not see."""
 
 MOST_REFUSED: Final = 500
 """Of one text. Checks cost: after so many numbers that only look like one, the rest are taken for what they look like."""
-_DIGIT: Final = re.compile(r"\d")
 _GAPS: Final = re.compile(_GAP)
 _GROUP: Final = re.compile(r"\w*")
 
@@ -143,9 +145,8 @@ def compile_detectors(names: Iterable[str]) -> Scrub:
 
     def scrub(text: str) -> tuple[str, dict[str, int]]:
         counts: dict[str, int] = {}
-        digits = _DIGIT.search(text) is not None
         for name, detector in chosen:
-            if not (any(one in text for one in detector.hint) if detector.hint else digits):
+            if detector.hint.search(text) is None:
                 continue
             text, count = _replaced(text, f"[{name}]", detector)
             if count:

@@ -13,8 +13,9 @@ from guard.proxy.values import Head, Headers, Trace
 
 AHEAD: Final = 64
 """Exchanges whose ids are drawn at once: for each alone it would be most of what tracing costs one that is not sampled."""
-ODD: Final = int.from_bytes((1 << 128 | 1 << 64 | 1).to_bytes(32, "big") * AHEAD, "big")
-"""The lowest bits of a trace's id and of two spans', so often: none is all zeros, which would be no id."""
+ZEROS: Final = b"0" * 16
+ONE: Final = b"0" * 15 + b"1"
+"""In place of so many zeros in a row, wherever they stand: an id of zeros alone is none."""
 MOST_STATE: Final = 512
 MOST_MEMBERS: Final = 32
 MOST_BAGGAGE: Final = 8192
@@ -35,20 +36,20 @@ class Sampler:
     """A Tracer. `ratio` of traces that begin here or with a stranger are sampled; `parented`: a trusted peer decides.
 
     The decision is that of OpenTelemetry's TraceIdRatioBased, so that replicas agree. `told`: spans are exported, so the
-    model server is told of ours. `bits` makes that many random bits.
+    model server is told of ours. `draw` makes that many random bytes.
     """
 
-    def __init__(self, ratio: float, *, parented: bool, told: bool, bits: Callable[[int], int]) -> None:
+    def __init__(self, ratio: float, *, parented: bool, told: bool, draw: Callable[[int], bytes]) -> None:
         bound = round(ratio * (1 << 64))
         self._bound = b"%016x" % bound if bound < 1 << 64 else b"g"  # which is after all digits
-        self._parented, self._told, self._bits = parented, told, bits
+        self._parented, self._told, self._draw = parented, told, draw
         self._drawn, self._next = b"", 0
 
     def begin(self, head: Head) -> Trace | None:
         """None where nothing is to be recorded, nor told."""
         at = self._next
         if at == len(self._drawn):
-            self._drawn, at = hexlify((self._bits(256 * AHEAD) | ODD).to_bytes(32 * AHEAD, "big")), 0
+            self._drawn, at = hexlify(self._draw(32 * AHEAD)).replace(ZEROS, ONE), 0
         drawn, self._next = self._drawn, at + 64
         sampled = drawn[at + 16 : at + 32] < self._bound
         if not self._told and not sampled and not (head.trace and head.peer.trusted):

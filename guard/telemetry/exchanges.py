@@ -1,7 +1,11 @@
-"""The log's lines of exchanges: every denial, descent and bug within a rate, and the sampled ones what they may show."""
+"""The log's lines of exchanges: every denial, descent and bug within a rate, and the sampled ones what they may show.
+
+Which is decided where the exchange ends, and all else where the line is written: of a record, which nobody changes then.
+"""
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from guard.proxy.values import Record, Usage
@@ -29,14 +33,15 @@ class Exchanges:
                 self._line(record, self._sampled, logging.INFO)
 
     def _line(self, record: Record, bucket: Bucket, level: int) -> None:
-        if not bucket.take(record.ended_at):
-            return
-        sampled = record.trace is not None and record.trace.sampled
+        if bucket.take(record.ended_at):
+            self._log.later("exchange", level, partial(self._fields, record, bucket.left_out()))
+
+    def _fields(self, record: Record, left_out: int) -> dict[str, Any]:
         fields = _account(record)
-        if sampled:
+        if record.trace is not None and record.trace.sampled:
             fields.update(self._values(record))
-        fields["left_out"] = bucket.left_out() or None
-        self._log.event("exchange", level, **{key: value for key, value in fields.items() if value is not None})
+        fields["left_out"] = left_out or None
+        return {key: value for key, value in fields.items() if value is not None}
 
     def _values(self, record: Record) -> dict[str, Any]:
         """The declared values that a sampled line may hold: inputs as their treatment says, outputs up to internal.

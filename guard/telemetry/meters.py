@@ -4,13 +4,11 @@ Most records of a batch went the same way. So one whose key is that of the recor
 durations and predictions are gathered by their series while a batch is read; then each series counts its own at once.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
-from guard.proxy.values import Attempt, Measure, Record, Route
+from guard.proxy.values import Attempt, Measure, Record, Route, Target
 from guard.telemetry import instruments as of
 from guard.telemetry.accumulators import Counter, Exemplar, Histogram, Instrument, Labels, Series
 from guard.telemetry.bounded import Bounded
@@ -20,6 +18,8 @@ DIRECTIONS: Final = ("input", "output")
 
 Tallies: TypeAlias = tuple[Tally, ...]
 """One for each Measure of a route, in order."""
+Answers: TypeAlias = list[list[object]]
+"""What each of the Tallies is to count."""
 
 
 class Kind:
@@ -32,6 +32,24 @@ class Kind:
     ) -> None:
         self.route = route
         self.requests, self.duration, self.overhead, self.instances = requests, duration, overhead, instances
+
+
+class Batch:
+    """What was read of one Kind and is not counted yet. The calls and answers are those of the exchange before."""
+
+    __slots__ = (
+        "answers", "calls", "durations", "failed", "overheads", "rows", "source", "status", "target", "valid", "version"
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.durations: list[float] = []
+        self.overheads: list[float] = []
+        self.target: Target | None = None
+        self.status, self.failed = 0, ""
+        self.calls: list[float] = []
+        self.source, self.version, self.valid = "", "", True
+        self.answers: Answers = []
 
 
 class _Route:
@@ -68,8 +86,9 @@ class Meters:
         self._version, self._status = Bounded(), Bounded()
         self._origins: dict[str, tuple[str, str, str]] = {}
         self.offset = 0.0  # what to add to the records' clock for seconds since the epoch
-        self._durations: defaultdict[Histogram, list[float]] = defaultdict(list)
-        self._answers: defaultdict[tuple[Tallies, bool], list[Sequence[object]]] = defaultdict(list)
+        self._batches: dict[Kind, Batch] = {}
+        self._calls: dict[Histogram, list[float]] = {}
+        self._answers: dict[tuple[Tallies, bool], Answers] = {}
 
     # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -81,7 +100,7 @@ class Meters:
             self._count_gathered()
 
     def _read(self, records: Iterator[Record]) -> None:
-        """Count what one record is one of, and gather the rest."""
+        """Gather what each record is one of; what most have none of is counted at once."""
         key: object = None
         for record in records:
             matched, ended = record.matched, record.ended_at
@@ -90,45 +109,64 @@ class Meters:
                 record.scheme, record.protocol, record.error, record.gone,
             )  # fmt: skip
             if went != key:
-                kind = self._kind(matched, went, record)
-                durations, overheads = self._durations[kind.duration], self._durations[kind.overhead]
-                key, called, said = went, None, None
-            kind.requests.value += 1
-            durations.append(ended - record.begun_at)
-            waited = 0.0
-            for attempt in record.attempts:
-                until = attempt.ended_at or ended
-                waited += until - attempt.asked_at
-                call = (attempt.target, attempt.status, attempt.failed)
-                if call != called:
-                    calls, called = self._durations[self._call(kind.route, record.method, attempt)], call
-                calls.append(until - attempt.begun_at)
+                kind, key = self._kind(matched, went, record), went
+                batch = self._batches.setdefault(kind, Batch())
+                batch.target, batch.source = None, ""  # what they stand for may be another policy's
+            batch.rows.append(record.rows or 0)
+            batch.durations.append(ended - record.begun_at)
+            waited = self._called(batch, kind.route, record)
             if record.read_at:
-                overheads.append(ended - record.read_at - waited)
-            kind.instances.value += record.rows or 0
-            for one in record.predictions:
-                by = (one.source, one.version, one.valid)
-                if by != said:
-                    tallies = self._tallies(kind.route, matched, one.source, one.version)
-                    answers, said = self._answers[tallies, one.valid], by
-                if len(one.values) != len(tallies):
-                    raise ValueError(len(one.values))
-                answers.extend(one.values)
+                batch.overheads.append(ended - record.read_at - waited)
+            self._said(batch, kind.route, record)
             if (
                 record.descents or record.violations or record.answer_violations or record.facts is not None
                 or (record.trace is not None and record.trace.sampled)
             ):  # fmt: skip
                 self._odd(kind, matched, record)
 
+    def _called(self, batch: Batch, route: _Route, record: Record) -> float:
+        """Gather how long its calls took; seconds that were spent on them, waiting for a connection included."""
+        waited = 0.0
+        for attempt in record.attempts:
+            until = attempt.ended_at or record.ended_at
+            waited += until - attempt.asked_at
+            failed = attempt.failed or ""
+            if attempt.target is not batch.target or attempt.status != batch.status or failed != batch.failed:
+                batch.target, batch.status, batch.failed = attempt.target, attempt.status, failed
+                batch.calls = self._calls.setdefault(self._call(route, record.method, attempt), [])
+            batch.calls.append(until - attempt.begun_at)
+        return waited
+
+    def _said(self, batch: Batch, route: _Route, record: Record) -> None:
+        """Gather what was predicted."""
+        for one in record.predictions:
+            if one.source != batch.source or one.version != batch.version or one.valid != batch.valid:
+                batch.source, batch.version, batch.valid = one.source, one.version, one.valid
+                tallies = self._tallies(route, record.matched, one.source, one.version)
+                batch.answers = self._answers.setdefault((tallies, one.valid), [[] for _ in tallies])
+            if len(one.values) != len(batch.answers):
+                raise ValueError(len(one.values))
+            for number, values in enumerate(one.values):
+                if len(values) == 1:
+                    batch.answers[number].append(values[0])
+                else:
+                    batch.answers[number].extend(values)
+
     def _count_gathered(self) -> None:
         """Taken out before it is counted: never twice, whatever happens."""
-        while self._durations:
-            histogram, durations = self._durations.popitem()
+        while self._batches:
+            kind, batch = self._batches.popitem()
+            kind.requests.value += len(batch.rows)
+            kind.instances.value += sum(batch.rows)
+            kind.duration.record_all(batch.durations)
+            kind.overhead.record_all(batch.overheads)
+        while self._calls:
+            histogram, durations = self._calls.popitem()
             histogram.record_all(durations)
         while self._answers:
             (tallies, valid), answers = self._answers.popitem()
-            for number, tally in enumerate(tallies):
-                tally.add(list(chain.from_iterable(answers[number :: len(tallies)])), valid=valid)
+            for tally, values in zip(tallies, answers, strict=True):
+                tally.add(values, valid=valid)
 
     def _odd(self, kind: Kind, matched: Route | None, record: Record) -> None:
         """What most exchanges have none of."""

@@ -23,7 +23,7 @@ from guard.telemetry.family import Family
 from guard.telemetry.log import Line
 from guard.telemetry.points import Points
 from guard.telemetry.span_exporters import ConsoleSpans, OtlpSpans
-from guard.telemetry.spans import Spans
+from guard.telemetry.spans import Spans, Writer
 
 METRICS: Final = {"otlp": OTLPMetricExporter, "console": ConsoleMetricExporter}
 TRACES: Final = {"otlp": OtlpSpans, "console": ConsoleSpans}
@@ -52,12 +52,12 @@ class Otlp:
         self._scope = InstrumentationScope("guard", version)
         self._workers: list[tuple[Courier[Any] | Pulse, Callable[[], object]]] = []
 
-    def _courier(self, signal: Signal, exporters: Sequence[Any]) -> Courier[Any]:
+    def _courier(self, signal: Signal, exporters: Sequence[Any], form: Callable[[Any], Any]) -> Courier[Any]:
         def send(batch: Sequence[Any]) -> bool:
             arrived = [_arrived(exporter.export(batch)) for exporter in exporters]  # each is asked, whatever the first said
             return all(arrived)
 
-        courier: Courier[Any] = Courier(signal, send, self._environment.queues[signal], self._lost)
+        courier: Courier[Any] = Courier(signal, send, self._environment.queues[signal], self._lost, form)
         self._workers.append((courier, lambda: [exporter.shutdown() for exporter in exporters]))
         return courier
 
@@ -77,12 +77,12 @@ class Otlp:
     def spans(self, fence: Callable[[object], object], wall: Callable[[float], float]) -> Spans:
         """The sink that makes spans."""
         exporters = [TRACES[name](self._resource, self._scope) for name in self._environment.exporters["traces"]]
-        return Spans(self._courier("traces", exporters).put, fence=fence, wall=wall)
+        return Spans(self._courier("traces", exporters, Writer(fence=fence, wall=wall).write).put)
 
-    def logs(self, fence: Callable[[object], object]) -> "Logs":
-        """Who hands on log lines."""
+    def logs(self, fence: Callable[[object], object]) -> Callable[[Line], None]:
+        """Who takes log lines."""
         exporters: list[Any] = [LOGS[name]() for name in self._environment.exporters["logs"]]
-        return Logs(self._courier("logs", exporters).put, self._resource, self._scope, fence)
+        return self._courier("logs", exporters, Logs(self._resource, self._scope, fence).made).put
 
     def close(self) -> None:
         """Deliver what waits, for a moment; never longer."""
@@ -105,17 +105,11 @@ def _arrived(result: Any) -> bool:
 class Logs:
     """Log lines as OTLP log records: the event is their name, the fields their attributes."""
 
-    def __init__(
-        self,
-        put: Callable[[ReadableLogRecord], None],
-        resource: Resource,
-        scope: InstrumentationScope,
-        fence: Callable[[object], object],
-    ) -> None:
-        self._put, self._resource, self._scope, self._fence = put, resource, scope, fence
+    def __init__(self, resource: Resource, scope: InstrumentationScope, fence: Callable[[object], object]) -> None:
+        self._resource, self._scope, self._fence = resource, scope, fence
 
-    def emit(self, line: Line) -> None:
-        """Hand it on."""
+    def made(self, line: Line) -> ReadableLogRecord:
+        """The record of a line."""
         at = round(line.at * 1e9)
         made = LogRecord(
             timestamp=at,
@@ -126,4 +120,4 @@ class Logs:
             attributes={f"guard.{name}": self._fence(value) for name, value in _flat(line.fields)},  # type: ignore[misc]
             event_name=f"guard.{line.event}",
         )
-        self._put(ReadableLogRecord(made, self._resource, self._scope))
+        return ReadableLogRecord(made, self._resource, self._scope)

@@ -22,6 +22,8 @@ STATES: Final = (VALUE, MISSING, NOT_FINITE, OUT_OF_RANGE, UNSEEN, INVALID)
 """In place of a class. The brackets keep them apart from the classes of a contract."""
 
 STEPS: Final = 20
+FEW: Final = 8
+"""Classes that are counted one by one: each is sought in C, which for so few is less than a table of what was found."""
 _DECADES: Final = tuple(step * 10.0**power for power in range(-2, 6) for step in (1.0, 2.5, 5.0))
 WINDOW: Final = 300.0
 EVERY: Final = 30.0
@@ -63,11 +65,20 @@ class Classes:
         if not valid:
             for value in values:
                 self._odd(value)
-        elif len(values) == 1 and (found := self._by_value.get(values[0])) is not None:
-            found.value += 1
-        else:
+            return
+        if len(self._by_value) > FEW:
             for value, times in Multiset(values).items():
                 self._one(value, times)
+            return
+        left = len(values)
+        for value, counter in self._by_value.items():
+            times = values.count(value)
+            counter.value += times
+            left -= times
+        if left:
+            for value in values:
+                if value not in self._by_value:
+                    self._one(value, 1)
 
     def _one(self, value: Any, times: int) -> None:
         found = self._by_value.get(value)

@@ -1,7 +1,6 @@
 """What a span needs of the wire format of Protocol Buffers, and attributes as OpenTelemetry's common.proto has them.
 
-Written as bytes where an exchange ends: of the messages that protobuf's own library would make for it, the making takes
-four times as long, and keeping them until they are sent costs the exchanges between more than that.
+Of the messages that protobuf's own library would make for a span, the making takes four times as long.
 """
 
 from struct import Struct

@@ -5,13 +5,18 @@ from typing import Any, Final
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from guard.telemetry.protobuf import member
+
+RESOURCE_SPANS: Final = b"\x0a"
+SCOPE_SPANS: Final = b"\x12"
+"""Of ExportTraceServiceRequest and of ResourceSpans."""
 
 _NO_ID: Final = b""
 
@@ -22,15 +27,16 @@ class OtlpSpans:
     def __init__(self, resource: Resource, scope: InstrumentationScope) -> None:
         self._sdk: Any = OTLPSpanExporter()
         nothing = ReadableSpan("", context=INVALID_SPAN_CONTEXT, resource=resource, instrumentation_scope=scope)
-        self._whose: ExportTraceServiceRequest = encode_spans([nothing])
-        del self._whose.resource_spans[0].scope_spans[0].spans[:]
+        whose = encode_spans([nothing]).resource_spans[0]
+        del whose.scope_spans[0].spans[:]
+        self._scope: bytes = whose.scope_spans[0].SerializeToString()
+        del whose.scope_spans[:]
+        self._resource: bytes = whose.SerializeToString()
 
     def export(self, batch: Sequence[bytes]) -> SpanExportResult:
         """Send them, each a member of ScopeSpans."""
-        request = ExportTraceServiceRequest()
-        request.CopyFrom(self._whose)
-        request.resource_spans[0].scope_spans[0].MergeFromString(b"".join(batch))
-        sent = self._sdk._client.export(request.SerializeToString())  # noqa: SLF001 — it has no other way to take bytes
+        request = member(RESOURCE_SPANS, self._resource + member(SCOPE_SPANS, b"".join([self._scope, *batch])))
+        sent = self._sdk._client.export(request)  # noqa: SLF001 — it has no other way to take bytes
         return SpanExportResult.SUCCESS if sent.success else SpanExportResult.FAILURE
 
     def shutdown(self) -> None:

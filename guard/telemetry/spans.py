@@ -1,4 +1,7 @@
-"""Records → spans: one SERVER span for an exchange, one CLIENT span for each call, made after the fact.
+"""Records → spans: one SERVER span for an exchange, one CLIENT span for each call, made by the thread that sends them.
+
+Where an exchange ends is only noted which spans are to be made: made there, one by one and seldom, each took ten times as
+long as where many are made together, and the next request waited for it.
 
 Names are route templates. There is no path, no query, no header and no address of a client (`url.path` and `url.full` of
 the conventions are left out on purpose), no event and no message of an exception: a type and a code.
@@ -7,9 +10,9 @@ the conventions are left out on purpose), no event and no message of an exceptio
 from binascii import unhexlify
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
-from guard.proxy.values import Attempt, Record, Trace
+from guard.proxy.values import Record, Trace
 from guard.telemetry.bucket import Bucket
 from guard.telemetry.meters import origin
 from guard.telemetry.protobuf import key_value, member
@@ -34,17 +37,32 @@ REMEMBERED: Final = 1024
 """Attributes: all but the request's id are of a few words, ours or the policy's."""
 
 
+Told: TypeAlias = tuple[Record, int]
+"""A span: of the exchange itself, 0, or of its call of that number."""
+
+
 class Spans:
-    """A Sink: sampled exchanges, and of the others those that went wrong, ten a second.
+    """A Sink: sampled exchanges, and of the others those that went wrong, ten a second."""
 
-    `put` takes each span, as it stands in ScopeSpans of OTLP.
-    """
+    def __init__(self, put: Callable[[Told], None]) -> None:
+        self._put, self._bucket = put, Bucket()
 
-    def __init__(
-        self, put: Callable[[bytes], None], *, fence: Callable[[object], object], wall: Callable[[float], float]
-    ) -> None:
-        self._put, self._wall = put, wall
-        self._bucket = Bucket()
+    def take(self, records: Iterator[Record]) -> None:
+        """Hand on the spans of exchanges that are worth it."""
+        for record in records:
+            trace = record.trace
+            if trace is None or not trace.told:
+                continue
+            if trace.sampled or (trouble(record) and self._bucket.take(record.ended_at)):
+                for number in range(len(record.attempts) + 1):
+                    self._put((record, number))
+
+
+class Writer:
+    """Writes spans as they stand in ScopeSpans of OTLP. `wall`: a moment of the records' clock since the epoch."""
+
+    def __init__(self, *, fence: Callable[[object], object], wall: Callable[[float], float]) -> None:
+        self._wall = wall
 
         def attribute(key: str, value: object) -> bytes:
             return member(ATTRIBUTE, key_value(key, fence(value)))
@@ -52,16 +70,12 @@ class Spans:
         self._anew: Callable[[str, object], bytes] = attribute
         self._remembered: Callable[[str, object], bytes] = lru_cache(REMEMBERED, typed=True)(attribute)
 
-    def take(self, records: Iterator[Record]) -> None:
-        """Make the spans of exchanges that are worth it."""
-        for record in records:
-            trace = record.trace
-            if trace is None or not trace.told:
-                continue
-            if trace.sampled or (trouble(record) and self._bucket.take(record.ended_at)):
-                self._put(self._server(record, trace))
-                for number, attempt in enumerate(record.attempts, 1):
-                    self._put(self._client(record, trace, number, attempt))
+    def write(self, told: Told) -> bytes:
+        """One span."""
+        record, number = told
+        trace = record.trace
+        assert trace is not None  # Spans sees to it
+        return self._client(record, trace, number) if number else self._server(record, trace)
 
     def _server(self, record: Record, trace: Trace) -> bytes:
         wrong = record.error or (str(record.status) if record.status >= 500 else "")
@@ -91,7 +105,8 @@ class Spans:
             told,
         )
 
-    def _client(self, record: Record, trace: Trace, number: int, attempt: Attempt) -> bytes:
+    def _client(self, record: Record, trace: Trace, number: int) -> bytes:
+        attempt = record.attempts[number - 1]
         host, port, scheme = origin(attempt.target.url)
         wrong = attempt.failed or (str(attempt.status) if attempt.status >= 400 else "")
         told: list[tuple[str, object]] = [

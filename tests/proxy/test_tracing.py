@@ -28,7 +28,7 @@ def head(trace: bytes = b"", *, trusted: bool = False, more: Headers | None = No
 
 
 def sampler(ratio: float, *, parented: bool = True, told: bool = True) -> Sampler:
-    return Sampler(ratio, parented=parented, told=told, bits=random.Random(7).getrandbits)
+    return Sampler(ratio, parented=parented, told=told, draw=random.Random(7).randbytes)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_the_model_server_is_told_of_our_call() -> None:
 
 
 def test_ids_are_as_the_specification_has_them_and_never_all_zeros() -> None:
-    for bits in (lambda _count: 0, lambda count: (1 << count) - 1, random.Random(7).getrandbits):
-        made = Sampler(1.0, parented=True, told=True, bits=bits).begin(head())
+    for draw in (bytes, lambda count: b"\xff" * count, random.Random(7).randbytes):
+        made = Sampler(1.0, parented=True, told=True, draw=draw).begin(head())
         assert made is not None
         for span_id in (made.span_id, made.call_id(1), made.call_id(2)):
             assert GRAMMAR.match(traceparent(made, span_id)[1])

@@ -75,6 +75,16 @@ def test_what_does_not_arrive_is_counted() -> None:
         assert road.lost == {("logs", "export_failed"): 3}
 
 
+def test_what_cannot_be_formed_is_counted_and_the_rest_arrives() -> None:
+    road = Road()
+    courier = Courier("traces", road.send, LATER, road.lost, form=lambda number: 12 // number)
+    for number in (3, 0, 4, 6):
+        courier.put(number)
+    road.wait_for(3)
+    courier.close(lambda: None)
+    assert (road.batches, road.lost) == ([[4, 3, 2]], {("traces", "crashed"): 1})
+
+
 def test_a_delivery_that_never_ends_does_not_keep_the_process() -> None:
     road = Road()
     road.open.clear()

@@ -1,6 +1,7 @@
 """What a model predicts, counted: each value once, and none of it under a wrong name."""
 
 import math
+from collections import Counter as Multiset
 from collections import defaultdict
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from guard.proxy.values import Measure
 from guard.telemetry.accumulators import Counter, Histogram
-from guard.telemetry.predictions import Classes, Numbers, Presence, Tally, Vectors, Window, buckets
+from guard.telemetry.predictions import FEW, MISSING, UNSEEN, Classes, Numbers, Presence, Tally, Vectors, Window, buckets
 
 LABEL = Measure("label", "class", ("yes", "no"))
 LEVEL = Measure("level", "class", (0, 1, 2))
@@ -93,6 +94,15 @@ def test_a_batch_is_as_its_rows(labels: list[Any], scores: list[Any]) -> None:
         for value in values:
             tally.add([value], valid=True)
         assert (whole, histogram.counts) == (counts.told, rows.counts)
+
+
+@given(st.sampled_from([2, FEW, FEW + 1, 30]), st.lists(st.integers(0, 40) | st.none(), max_size=200))
+def test_a_few_classes_are_counted_as_many_are(classes: int, drawn: list[int | None]) -> None:
+    values = [f"c{one}" if one is not None else None for one in drawn]
+    told, _ = tallied(Measure("label", "class", tuple(f"c{one}" for one in range(classes))), values)
+    known = [one if one is None or one < classes else -1 for one in drawn]
+    named = {None: MISSING, -1: UNSEEN}
+    assert told == Multiset(named.get(one, f"c{one}") for one in known)
 
 
 def test_the_largest_of_a_vector_is_its_confidence() -> None:

@@ -33,7 +33,7 @@ from guard.proxy.door import Door
 from guard.proxy.front import Connection
 from guard.proxy.pool import Pool
 from guard.proxy.tracing import AHEAD, Sampler
-from guard.telemetry.spans import Spans, Writer
+from guard.telemetry.spans import Spans
 from guard.telemetry.versions import Versions
 
 
@@ -77,8 +77,6 @@ class Quiet:
     def event(self, name: str, *said: object, **more: object) -> None:
         """Nobody reads it."""
 
-    later = event
-
 
 class Stand:
     """One client's connection and one to the model server, with guard between them."""
@@ -91,8 +89,7 @@ class Stand:
         environ = {"OTEL_TRACES_EXPORTER": "otlp"} if scenario.told else {}
         telemetry = Telemetry(log, Shares(), Versions(log.event), float, environ, LoopErrors(log.event))
         if scenario.told:
-            write = Writer(fence=fence, wall=float).write
-            telemetry._outbox.sinks = [*telemetry._outbox.sinks, Spans(write)]
+            telemetry.tell(Spans(id, fence=fence, wall=float))
         budget = Budget(64 << 20)
         pool = Pool(budget=budget)
         loaded = load(Path("bench.yaml"), environ={}, read=lambda _: scenario.policy.encode())

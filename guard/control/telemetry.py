@@ -32,7 +32,7 @@ from guard.telemetry.family import Family, counted
 from guard.telemetry.generative import Generative
 from guard.telemetry.log import Log
 from guard.telemetry.meters import Meters
-from guard.telemetry.outbox import Outbox, Taker
+from guard.telemetry.outbox import WORTH_TOGETHER, WORTH_WITHIN, Outbox, Taker, Worth
 from guard.telemetry.prometheus import TEXT, Exposition, wanted
 from guard.telemetry.versions import Versions
 
@@ -68,7 +68,8 @@ class Telemetry:
         self.lost: Counter[tuple[str, str]] = Counter()
         self.alerts: Counter[tuple[str, str]] = Counter()
         self._generative, self._versions = Generative(), versions
-        sinks: list[Taker] = [shares, self._meters, self._cost, self._generative, self._versions, Exchanges(log, fence)]
+        self._worth = Outbox([Exchanges(log, fence)], self._later, WORTH_TOGETHER, WORTH_WITHIN)
+        sinks: list[Taker] = [shares, self._meters, self._cost, self._generative, self._versions, Worth(self._worth)]
         self._outbox = Outbox(sinks, self._later)
         self._vitals: Vitals
         self._resource: dict[str, str] = {}
@@ -85,6 +86,15 @@ class Telemetry:
     def also(self, sink: Taker) -> None:
         """One more that takes every record."""
         self._outbox.sinks = [*self._outbox.sinks, sink]
+
+    def tell(self, sink: Taker) -> None:
+        """One more that takes those that are worth a line or a trace."""
+        self._worth.sinks = [*self._worth.sinks, sink]
+
+    def flush(self) -> None:
+        """Pass on to all sinks what waits."""
+        self._outbox.flush()
+        self._worth.flush()
 
     def tracer(self, share: float, traces: bool) -> Tracer:  # noqa: FBT001 — see Means
         """Samples that share of exchanges, unless the environment says another."""
@@ -132,7 +142,7 @@ class Telemetry:
             otlp.metrics(self._families)
         if self._environment.on("traces"):
             spans = otlp.spans(fence, lambda now: now - monotonic() + self._wall())
-            self._outbox.sinks = [*self._outbox.sinks, spans]
+            self.tell(spans)
         if self._environment.on("logs"):
             self._log.also(otlp.logs(fence))
         self._log.event("exporting", signals=[signal for signal in SIGNALS if self._environment.on(signal)])
@@ -146,7 +156,7 @@ class Telemetry:
 
     def close(self) -> None:
         """The last deliveries, for a moment."""
-        self._outbox.flush()
+        self.flush()
         if self._state is not None and self._cost.price is not None:
             self._save()
         if self._otlp is not None:
@@ -191,7 +201,7 @@ class Telemetry:
         if not self._scraped:
             return Page(404, TEXT, b"telemetry.prometheus is false\n")
         content_type = wanted(accept)
-        self._outbox.flush()
+        self.flush()
         return Page(200, content_type, self._exposition.text(self._families(), content_type))
 
     def _families(self) -> Iterator[Family]:
@@ -212,11 +222,12 @@ class Telemetry:
             **self.lost,
             ("logs", "lines_dropped"): self._log.dropped,
             ("logs", "crashed"): self._log.crashes,
-            ("records", "outbox_full"): self._outbox.dropped,
+            ("records", "outbox_full"): self._outbox.dropped + self._worth.dropped,
         }
         yield Family(of.DROPPED, list(dropped.items()))
-        for instrument, counts in ((of.CRASHES, self._outbox.crashes), (of.SLOW_SINKS, self._outbox.slow)):
-            yield Family(instrument, [((sink,), counts.get(sink, 0)) for sink in self._outbox.names()])
+        boxes = (self._outbox, self._worth)
+        yield Family(of.CRASHES, [((sink,), box.crashes[sink]) for box in boxes for sink in box.names()])
+        yield Family(of.SLOW_SINKS, [((sink,), box.slow[sink]) for box in boxes for sink in box.names()])
         yield from self._vitals.families()
 
 

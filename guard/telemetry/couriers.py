@@ -8,17 +8,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event, Thread
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
 from guard.telemetry.environment import Queue
 
 Item = TypeVar("Item")
-
-AT_ONCE: Final = 8
-PAUSE: Final = 0.00005
-"""Seconds. A request waits for so many items at most; without it, for the interpreter's lock until this thread is made to
-let go of it, and twice."""
 
 CLOSE_WITHIN: Final = 1.0
 """Seconds that the last delivery may take."""
@@ -33,10 +28,16 @@ class Courier(Generic[Item]):
         send: Callable[[Sequence[Any]], bool],
         queue: Queue,
         lost: Counter[tuple[str, str]],
-        form: Callable[[Item], Any] = lambda item: item,
+        form: Callable[[Item], Any] | None = None,
     ) -> None:
         """`lost` counts by (signal, why). `form` makes of an item what is sent, when it is."""
-        self._signal, self._send, self._queue, self._lost, self._form = signal, send, queue, lost, form
+        self._signal, self._send, self._queue, self._lost, self._form = (
+            signal,
+            send,
+            queue,
+            lost,
+            form or (lambda item: item),
+        )
         self._waiting: deque[Item] = deque()
         self._wake, self._ending = Event(), False
         self._thread = Thread(target=self._run, name=f"guard-{signal}", daemon=True)
@@ -82,8 +83,6 @@ class Courier(Generic[Item]):
                     batch.append(self._form(item))
                 except Exception:  # noqa: BLE001 — law 3
                     self._lost[self._signal, "crashed"] += 1
-                if len(batch) % AT_ONCE == 0:
-                    sleep(PAUSE)
         arrived = False
         with suppress(Exception):
             arrived = bool(batch) and self._send(batch)

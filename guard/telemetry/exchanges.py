@@ -1,16 +1,13 @@
-"""The log's lines of exchanges: every denial, descent and bug within a rate, and the sampled ones what they may show.
-
-Which is decided where the exchange ends, and all else where the line is written: of a record, which nobody changes then.
-"""
+"""The log's lines of exchanges: every denial, descent and bug within a rate, and the sampled ones what they may show."""
 
 import logging
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any, Final
 
 from guard.proxy.values import Record, Usage
 from guard.telemetry.bucket import Bucket
 from guard.telemetry.log import Log
+from guard.telemetry.outbox import trouble
 
 SAMPLED_RATE: Final = 50.0
 MOST_VALUES: Final = 10
@@ -27,21 +24,20 @@ class Exchanges:
     def take(self, records: Iterator[Record]) -> None:
         """Write a line for each exchange that is worth one; what is left out is counted in the next."""
         for record in records:
-            if record.descents or record.code or record.error:
+            if trouble(record):
                 self._line(record, self._trouble, logging.ERROR if record.code == "internal" else logging.WARNING)
             elif record.trace is not None and record.trace.sampled:
                 self._line(record, self._sampled, logging.INFO)
 
     def _line(self, record: Record, bucket: Bucket, level: int) -> None:
-        if bucket.take(record.ended_at):
-            self._log.later("exchange", level, partial(self._fields, record, bucket.left_out()))
-
-    def _fields(self, record: Record, left_out: int) -> dict[str, Any]:
+        if not bucket.take(record.ended_at):
+            return
+        sampled = record.trace is not None and record.trace.sampled
         fields = _account(record)
-        if record.trace is not None and record.trace.sampled:
+        if sampled:
             fields.update(self._values(record))
-        fields["left_out"] = left_out or None
-        return {key: value for key, value in fields.items() if value is not None}
+        fields["left_out"] = bucket.left_out() or None
+        self._log.event("exchange", level, **{key: value for key, value in fields.items() if value is not None})
 
     def _values(self, record: Record) -> dict[str, Any]:
         """The declared values that a sampled line may hold: inputs as their treatment says, outputs up to internal.

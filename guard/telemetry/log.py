@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from threading import Event, Thread
-from time import sleep, time  # noqa: TID251 — of a line, by which nothing is decided
+from time import time  # noqa: TID251 — of a line, by which nothing is decided
 from typing import Any, Final, NamedTuple, TextIO
 
 LINES: Final = 4096
@@ -26,9 +26,6 @@ GATHER: Final = 0.1
 AWAKE: Final = 20
 """So often it finds none before it sleeps until it is called, which is what costs whoever calls."""
 
-PAUSE: Final = 0.00005
-"""Seconds between two lines, in which requests go on: none waits for more than one line to be made."""
-
 AT_ONCE: Final = 4096
 """Bytes that a pipe takes as a whole or not at all (PIPE_BUF, pipe(7)): so many lines are one write."""
 
@@ -39,17 +36,12 @@ JSON: Final = json.JSONEncoder(default=str)
 
 
 class Line(NamedTuple):
-    """An event. `at`: seconds since the epoch; `level`: of `logging`; `said`: what it says, or what makes that."""
+    """An event. `at`: seconds since the epoch; `level`: of `logging`."""
 
     at: float
     level: int
     event: str
-    said: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
-
-    @property
-    def fields(self) -> Mapping[str, Any]:
-        """What it says; made anew each time where it is made late."""
-        return self.said() if callable(self.said) else self.said
+    fields: Mapping[str, Any]
 
 
 def written(line: Line) -> str:
@@ -75,15 +67,9 @@ class Log:
 
     def event(self, name: str, /, level: int = logging.INFO, **fields: Any) -> None:
         """One line."""
-        self._take(Line(time(), level, name, fields))
-
-    def later(self, name: str, level: int, fields: Callable[[], Mapping[str, Any]]) -> None:
-        """One line, its fields made by the threads that write and send it, of what does not change any more."""
-        self._take(Line(time(), level, name, fields))
-
-    def _take(self, line: Line) -> None:
         if self._ending.is_set():
             return
+        line = Line(time(), level, name, fields)
         waiting = self._waiting
         waiting.append(line)
         if len(waiting) > LINES:
@@ -136,8 +122,6 @@ class Log:
                     yield written(line)
                 except Exception:  # noqa: BLE001 — law 3
                     self.crashes += 1
-                if not self._ending.is_set():
-                    sleep(PAUSE)
 
 
 def together(lines: Iterator[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ durations and predictions are gathered by their series while a batch is read; th
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -84,7 +85,6 @@ class Meters:
         }  # fmt: skip
         self._routes: dict[str, _Route] = {}
         self._version, self._status = Bounded(), Bounded()
-        self._origins: dict[str, tuple[str, str, str]] = {}
         self.offset = 0.0  # what to add to the records' clock for seconds since the epoch
         self._batches: dict[Kind, Batch] = {}
         self._calls: dict[Histogram, list[float]] = {}
@@ -218,19 +218,11 @@ class Meters:
         if found is None:
             status = self._status(str(attempt.status)) if attempt.status else ""
             error = attempt.failed or (status if attempt.status >= 400 else "")
-            host, port, scheme = self._origin(target.url)
+            host, port, scheme = origin(target.url)
             labels = (method, host, port, scheme, status, error, target.source)
             found = self._histograms[of.CLIENT_DURATION.name].bind(labels)
             if len(route.calls) < 1000:
                 route.calls[key] = found
-        return found
-
-    def _origin(self, url: str) -> tuple[str, str, str]:
-        found = self._origins.get(url)
-        if found is None:
-            if len(self._origins) > 1000:
-                self._origins.clear()
-            found = self._origins[url] = origin(url)
         return found
 
     def _count(self, instrument: Instrument, labels: Labels, times: float = 1) -> None:
@@ -309,6 +301,7 @@ class Meters:
                 series.drop(templates, 1)
 
 
+@lru_cache(1000)
 def origin(url: str) -> tuple[str, str, str]:
     """server.address, server.port and url.scheme of a target."""
     parts = urlsplit(url)

@@ -23,7 +23,7 @@ from guard.telemetry.family import Family
 from guard.telemetry.log import Line
 from guard.telemetry.points import Points
 from guard.telemetry.span_exporters import ConsoleSpans, OtlpSpans
-from guard.telemetry.spans import Spans, Writer
+from guard.telemetry.spans import Spans
 
 METRICS: Final = {"otlp": OTLPMetricExporter, "console": ConsoleMetricExporter}
 TRACES: Final = {"otlp": OtlpSpans, "console": ConsoleSpans}
@@ -52,7 +52,7 @@ class Otlp:
         self._scope = InstrumentationScope("guard", version)
         self._workers: list[tuple[Courier[Any] | Pulse, Callable[[], object]]] = []
 
-    def _courier(self, signal: Signal, exporters: Sequence[Any], form: Callable[[Any], Any]) -> Courier[Any]:
+    def _courier(self, signal: Signal, exporters: Sequence[Any], form: Callable[[Any], Any] | None = None) -> Courier[Any]:
         def send(batch: Sequence[Any]) -> bool:
             arrived = [_arrived(exporter.export(batch)) for exporter in exporters]  # each is asked, whatever the first said
             return all(arrived)
@@ -77,7 +77,7 @@ class Otlp:
     def spans(self, fence: Callable[[object], object], wall: Callable[[float], float]) -> Spans:
         """The sink that makes spans."""
         exporters = [TRACES[name](self._resource, self._scope) for name in self._environment.exporters["traces"]]
-        return Spans(self._courier("traces", exporters, Writer(fence=fence, wall=wall).write).put)
+        return Spans(self._courier("traces", exporters).put, fence=fence, wall=wall)
 
     def logs(self, fence: Callable[[object], object]) -> Callable[[Line], None]:
         """Who takes log lines."""

@@ -17,6 +17,9 @@ from guard.proxy.values import Record
 TOGETHER: Final = 64
 WITHIN: Final = 0.02
 """Seconds. Of 64 together, each costs the sinks a sixth of the instructions that it costs alone."""
+WORTH_TOGETHER: Final = 4
+WORTH_WITHIN: Final = 0.1
+"""Of records that are worth a line or a trace: one is seldom, and alone finds nothing of what makes them in the caches."""
 TURN: Final = 0.00005
 """Seconds after which the loop goes on before the next sink: as long as a request takes."""
 SLOW: Final = 0.005
@@ -45,9 +48,15 @@ class Outbox:
     has the clock programmed anew each time it waits, which cost half of a request where that is a hypervisor's to do.
     """
 
-    def __init__(self, sinks: Sequence[Taker], later: Callable[[float, Callable[[], None]], Timer]) -> None:
+    def __init__(
+        self,
+        sinks: Sequence[Taker],
+        later: Callable[[float, Callable[[], None]], Timer],
+        together: int = TOGETHER,
+        within: float = WITHIN,
+    ) -> None:
         self.sinks = sinks
-        self._later = later
+        self._later, self._together, self._within = later, together, within
         self._timer: Timer | None = None
         self._waiting: deque[Record] = deque()
         self._due: deque[tuple[Taker, tuple[Record, ...]]] = deque()
@@ -59,9 +68,9 @@ class Outbox:
         """Take it in; it is passed on with what else comes in the next moment."""
         waiting = self._waiting
         if not waiting:
-            self._timer = self._later(WITHIN, self._begin)
+            self._timer = self._later(self._within, self._begin)
         waiting.append(record)
-        if len(waiting) == TOGETHER:
+        if len(waiting) == self._together:
             self._later(0.0, self._begin)
         elif len(waiting) > MOST:
             waiting.popleft()
@@ -116,3 +125,22 @@ class Outbox:
                 if length_hint(records) == left:  # it crashed before it drew any
                     next(records)
                 left = length_hint(records)
+
+
+class Worth:
+    """A Taker that hands on to an Outbox what is worth a line or a trace: what is sampled, and what went wrong."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def take(self, records: Iterator[Record]) -> None:
+        """See Taker."""
+        for record in records:
+            trace = record.trace
+            if (trace is not None and trace.sampled) or trouble(record):
+                self._outbox.record(record)
+
+
+def trouble(record: Record) -> bool:
+    """Whether an exchange was no plain answer of the first rung."""
+    return bool(record.descents or record.code or record.error)

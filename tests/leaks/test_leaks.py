@@ -217,8 +217,6 @@ def test_what_was_declared_did(hunted: tuple[Cage, dict[str, bytes]]) -> None:
         "guard.telemetry.spans.Spans.take",
         "guard.telemetry.points.Points.data",
         "guard.telemetry.otlp.Logs.made",
-        "guard.telemetry.spans.Writer.write",
-        "guard.telemetry.exchanges.Exchanges._fields",
     ],
 )
 def test_a_crash_anywhere_says_nothing_of_what_it_held(place: str, tmp_path: Path) -> None:
@@ -235,10 +233,8 @@ def test_a_crash_anywhere_says_nothing_of_what_it_held(place: str, tmp_path: Pat
     assert found(cage, outputs) == []
     if method == "take":
         assert b'guard_sink_crashes_total{guard_sink="%b"}' % owner.encode() in outputs["pages"]
-    if method in ("made", "write"):
-        assert {"made": b'"logs crashed": ', "write": b'"traces crashed": '}[method] in outputs["log"]
-    if method == "_fields":
-        assert b'"event": "exchange"' not in outputs["log"]
+    if method == "made":
+        assert b'"logs crashed": ' in outputs["log"]
     if "telemetry" in place or "Shares" in place:
         assert b" 200 OK" in answer  # the client had its answer
 

@@ -119,25 +119,6 @@ def test_who_else_takes_lines_may_crash() -> None:
     assert (log.crashes, len(lines(stream))) == (1, 1)
 
 
-def test_what_a_line_says_may_be_made_when_it_is_written() -> None:
-    stream, heard = Stream(), []
-    log = Log(stream)
-    log.also(heard.append)
-    wrote = threading.Event()
-
-    def said() -> dict[str, object]:
-        wrote.set()
-        return {"by": threading.current_thread().name}
-
-    log.later("x", logging.WARNING, said)
-    log.later("y", logging.INFO, lambda: {"number": 1 // 0})
-    assert wrote.wait(10)
-    log.close()
-    (line,) = lines(stream)
-    assert (line["event"], line["level"], line["by"], log.crashes) == ("x", "warning", "guard-log", 1)
-    assert heard[0].fields == {"by": threading.current_thread().name}
-
-
 def test_lines_come_whole_as_a_pipe_takes_them() -> None:
     texts = ["x" * size for size in (10, 4000, 86, 5000, 1, 4095, 1, 1)]
     gathered = list(together(iter(texts)))

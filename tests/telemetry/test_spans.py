@@ -15,16 +15,16 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from guard.proxy.values import Record
 from guard.telemetry.protobuf import key_value
 from guard.telemetry.span_exporters import ConsoleSpans
-from guard.telemetry.spans import Spans, Told, Writer
+from guard.telemetry.spans import Spans
 from tests.telemetry.records import attempt, record, trace
 
 
 def written(*records: Record, fence: Any = lambda value: value) -> list[bytes]:
-    told: list[Told] = []
-    sink = Spans(told.append)
+    made: list[bytes] = []
+    sink = Spans(made.append, fence=fence, wall=lambda now: now + 1000)
     for one in records:
         sink.take(iter([one]))
-    return [*map(Writer(fence=fence, wall=lambda now: now + 1000).write, told)]
+    return made
 
 
 def spans(*records: Record, fence: Any = lambda value: value) -> list[Span]:

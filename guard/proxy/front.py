@@ -19,6 +19,7 @@ from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
 from guard.proxy.forwarding import peer
 from guard.proxy.headers import write_lines
+from guard.proxy.intake import A_TURN
 from guard.proxy.parties import AHEAD, UNKNOWN
 from guard.proxy.requests import Requests, Unacceptable
 from guard.proxy.values import Head, Headers, RefusalCode, Reply
@@ -37,7 +38,7 @@ class Connection(Requests, asyncio.Protocol):
 
     __slots__ = (
         "_ahead", "_chunked", "_closing", "_last", "_pumping", "_queue", "_reading_paused", "_stalled", "_transport",
-        "_until_close", "alarm", "body_deadline", "budget", "current", "paused",
+        "_until_close", "_waits", "alarm", "body_deadline", "budget", "current", "paused",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
@@ -47,6 +48,7 @@ class Connection(Requests, asyncio.Protocol):
         self.current: Exchange | None = None
         self.paused = False
         self.body_deadline = 0.0
+        self._waits = b""  # read and not parsed yet
         self._queue: deque[Exchange] = deque()
         self._ahead = 0  # bytes read beyond the exchange that lives
         self._chunked = False  # the open stream's framing
@@ -75,9 +77,28 @@ class Connection(Requests, asyncio.Protocol):
         self.alarm.set(monotonic() + door.limits.head)
 
     def data_received(self, data: bytes) -> None:
-        """Parse a segment, then act on what it completed."""
+        """Take a segment in, or let it wait for the loop's next turn."""
         if self._closing or self._last:
             return  # lingering: read and drop
+        door = self._door
+        if self._waits or (self.current is None and len(door.connections) > A_TURN and door.intake.full(self)):
+            self._waits += data
+            self.budget.used += len(data)
+            if len(self._waits) > AHEAD:
+                self.pause_reading()
+        else:
+            self._received(data)
+
+    def go_on(self) -> None:
+        """Take in what waits, if the client is still here."""
+        data, self._waits = self._waits, b""
+        self.budget.used -= len(data)
+        if data and not self._closing:
+            self.resume_reading()
+            self._received(data)
+
+    def _received(self, data: bytes) -> None:
+        """Parse a segment, then act on what it completed."""
         current = self.current
         body_open = current is not None and not current.body_done
         try:
@@ -103,12 +124,14 @@ class Connection(Requests, asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """A FIN during an exchange means the client is gone (DESIGN §5)."""
+        self.go_on()
         return False
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 — every loss is one
         """The client left."""
         self._closing = True
         self.alarm.end()
+        self.go_on()
         self._door.connections.discard(self)
         self._relieve()
         self._drop_queue()
@@ -290,7 +313,9 @@ class Connection(Requests, asyncio.Protocol):
     # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _ring(self) -> None:
-        if self._closing or (self.paused and self.current is None) or (self._last and self.current is None):
+        if self._waits:  # in time, as the client sees it
+            self.go_on()
+        elif self._closing or (self.paused and self.current is None) or (self._last and self.current is None):
             self.abort()
         elif self.current is None:
             if self._head_bytes:
@@ -309,7 +334,7 @@ class Connection(Requests, asyncio.Protocol):
 
     def drain(self) -> None:
         """Close now if idle, else after the current answer."""
-        if self.current is None and not self._queue:
+        if self.current is None and not self._queue and not self._waits:
             self._closing = True
             self._transport.close()
 

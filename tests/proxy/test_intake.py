@@ -1,0 +1,174 @@
+"""Many clients at once: what is new waits for what is under way, and nobody is forgotten."""
+
+import asyncio
+from itertools import pairwise
+from typing import Any, cast
+
+import pytest
+
+from guard.proxy.budget import Budget
+from guard.proxy.front import Connection
+from guard.proxy.intake import A_TURN, Intake
+from guard.proxy.values import Head, Route
+from tests.proxy.stand import Stand, answering, post, run, standing, until
+
+LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+MANY = 3 * A_TURN
+
+
+async def together(stand: Stand, *segments: bytes, clients: int = MANY) -> list[bytes]:
+    """So many clients are here, and then all of them ask in one turn of the loop."""
+    made = [await stand.connect() for _ in range(clients)]
+    await until(lambda: len(stand.door.connections) == clients)
+    for segment in segments:
+        for _, writer in made:
+            writer.write(segment)
+    answers = [await reader.read() for reader, _ in made]
+    for _, writer in made:
+        writer.close()
+    await until(lambda: not stand.door.connections)
+    return answers
+
+
+@LOOPS
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_all_are_answered_and_nothing_is_held_afterwards(loop: str, pieces: int) -> None:
+    raw = post()
+    cuts = [len(raw) * number // pieces for number in range(pieces + 1)]
+    waited: list[int] = []
+
+    async def main() -> None:
+        async with standing(answering(), paths={"/p": {"concurrency": 2 * MANY, "queue": 2 * MANY}}) as stand:
+
+            def match(head: Head) -> Route:
+                waited.append(len(stand.door.intake._waiting))
+                return Stand.match(stand, head)
+
+            stand.match = match
+            answers = await together(stand, *[raw[at:to] for at, to in pairwise(cuts)])
+            assert {answer[9:12] for answer in answers} == {b"200"}
+            assert max(waited) > 0
+            assert len(stand.records) == MANY
+            assert (stand.door.budget.used, len(stand.door.intake._waiting)) == (0, 0)
+
+    run(main, loop)
+
+
+class Client:
+    """Stands for a connection."""
+
+    def __init__(self, told: list[int], number: int, *, crashes: bool) -> None:
+        self.told, self.number, self.crashes = told, number, crashes
+
+    def go_on(self) -> None:
+        self.told.append(self.number)
+        if self.crashes:
+            raise ValueError(self.number)
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_turn_begins_so_many_in_order_and_one_that_crashes_takes_nobody_along(*, crashes: bool) -> None:
+    async def main() -> None:
+        loop, told = asyncio.get_running_loop(), cast("list[int]", [])
+        loop.set_exception_handler(lambda *_: None)
+        intake = Intake()
+        waits = [intake.full(cast("Connection", Client(told, number, crashes=crashes))) for number in range(4 * A_TURN)]
+        assert waits == [False] * A_TURN + [True] * 3 * A_TURN
+        turns = []
+        while len(told) < 3 * A_TURN:
+            before = len(told)
+            await asyncio.sleep(0)
+            turns.append(len(told) - before)
+        assert told == list(range(A_TURN, 4 * A_TURN))
+        assert max(turns) == (1 if crashes else A_TURN)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not intake.full(cast("Connection", Client(told, 0, crashes=False)))
+
+    try:
+        run(main, "asyncio")
+    except TypeError:
+        pytest.skip("compiled, it takes guard's own connections only")
+
+
+class Wire:
+    """A transport that does nothing."""
+
+    reading = True
+
+    def get_extra_info(self, name: str) -> Any:
+        return ("127.0.0.1", 1) if name == "peername" else None
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def close(self) -> None:
+        """Nothing."""
+
+    abort = write = close
+
+
+def waiting(stand: Stand) -> tuple[Connection, Wire]:
+    """A client whose request waits."""
+    door = stand.door
+    for _ in range(MANY):
+        Connection(door).connection_made(cast("asyncio.Transport", Wire()))
+    connection, wire = Connection(door), Wire()
+    connection.connection_made(cast("asyncio.Transport", wire))
+    while not door.intake.full(connection):
+        pass
+    connection.data_received(post()[:-2])
+    assert connection._waits
+    return connection, wire
+
+
+def test_who_leaves_while_it_waits_is_let_go() -> None:
+    async def main() -> None:
+        async with standing(answering()) as stand:
+            connection, _ = waiting(stand)
+            assert stand.door.budget.used == len(post()) - 2
+            connection.connection_lost(None)
+            assert stand.door.budget.used == 0
+            await asyncio.sleep(0.01)
+            assert stand.records == []
+
+    run(main, "asyncio")
+
+
+def test_a_fin_a_deadline_and_a_drain_find_the_request_that_waits() -> None:
+    async def main() -> None:
+        async with standing(answering()) as stand:
+            leaving, _ = waiting(stand)
+            leaving.eof_received()
+            late, _ = waiting(stand)
+            late._ring()
+            for connection in (leaving, late):
+                assert connection.current is not None
+                assert not connection._waits
+                connection.connection_lost(None)
+            assert [record.gone for record in stand.records] == ["client", "client"]
+            draining, _ = waiting(stand)
+            draining.drain()
+            assert draining._waits
+            draining.go_on()
+            assert draining.current is not None
+            draining.connection_lost(None)
+
+    run(main, "asyncio")
+
+
+def test_a_client_that_sends_much_while_it_waits_is_read_no_further() -> None:
+    async def main() -> None:
+        async with standing(answering()) as stand:
+            connection, wire = waiting(stand)
+            while wire.reading:
+                connection.data_received(b"x" * 1000)
+            assert stand.door.budget.used < Budget(1 << 20).limit
+            connection.go_on()
+            assert stand.door.budget.used < 1000
+            connection.connection_lost(None)
+
+    run(main, "asyncio")

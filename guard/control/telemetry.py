@@ -175,7 +175,7 @@ class Telemetry:
 
     def _lateness(self, due: float) -> None:
         now = monotonic()
-        self._lag.record(max(0.0, now - due))
+        self._lag.record(max(0.0, now - due) + self._vitals.waited(now))
         self._meters.offset = self._wall() - now
         asyncio.get_running_loop().call_later(LAG_EVERY, self._lateness, now + LAG_EVERY)
 

@@ -39,6 +39,10 @@ class Vitals:
         yield from self._doors()
         yield from self._process()
 
+    def waited(self, now: float) -> float:
+        """Seconds that the oldest request has waited which was read and not begun."""
+        return self._door().intake.waited(now)
+
     def _identity(self) -> Iterator[Family]:
         loaded, _ = self._in_force()
         policy = loaded.policy

@@ -7,6 +7,7 @@ in order and unparsed, while answers are taken. It limits no concurrency: a turn
 
 import asyncio
 from collections import deque
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Intake:
     __slots__ = ("_begun", "_waiting")
 
     def __init__(self) -> None:
-        self._waiting: deque[Connection] = deque()
+        self._waiting: deque[tuple[Connection, float]] = deque()
         self._begun = 0
 
     def full(self, connection: "Connection") -> bool:
@@ -32,15 +33,19 @@ class Intake:
             if self._begun == A_TURN:
                 self._next_turn()
             return False
-        self._waiting.append(connection)
+        self._waiting.append((connection, monotonic()))
         return True
+
+    def waited(self, now: float) -> float:
+        """Seconds that the one has waited that waits longest."""
+        return now - self._waiting[0][1] if self._waiting else 0.0
 
     def _turn(self) -> None:
         waiting, self._begun = self._waiting, 0
         try:
             while waiting and self._begun < A_TURN:
                 self._begun += 1
-                waiting.popleft().go_on()
+                waiting.popleft()[0].go_on()
         finally:
             if waiting or self._begun == A_TURN:
                 self._begun = A_TURN

@@ -162,7 +162,12 @@ POOL: Final = Instrument(
 BUFFERED: Final = Instrument("guard.buffered", "gauge", "By", "Bytes of bodies held at this moment.")
 CACHE: Final = Instrument("guard.cache.size", "gauge", "By", "Bytes of the cached rung's answers.", (_METHOD, _ROUTE))
 LOOP_LAG: Final = Instrument(
-    "guard.loop.lag", "histogram", "s", "How late the event loop comes to a timer: what everything waits.", (), SECONDS
+    "guard.loop.lag",
+    "histogram",
+    "s",
+    "How late the event loop comes to a timer, and then to the oldest request that it has read.",
+    (),
+    SECONDS,
 )
 ALERTS: Final = Instrument(
     "guard.alerts", "counter", "{alert}", "Notices of incidents that a webhook took, repetitions included.",

@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import pairwise
+from time import monotonic
 from typing import Any, cast
 
 import pytest
@@ -130,10 +131,13 @@ def test_who_leaves_while_it_waits_is_let_go() -> None:
         async with standing(answering()) as stand:
             connection, _ = waiting(stand)
             assert stand.door.budget.used == len(post()) - 2
+            now = monotonic()
+            assert 0 < stand.door.intake.waited(now + 5) - 5 < 5
             connection.connection_lost(None)
             assert stand.door.budget.used == 0
             await asyncio.sleep(0.01)
             assert stand.records == []
+            assert stand.door.intake.waited(now) == 0.0
 
     run(main, "asyncio")
 

@@ -140,7 +140,7 @@ SERVERS := rotel mlserver mlflow kserve deploy
 servers: .cache/servers/.stamp  ## the real servers that tests talk to, in .cache/servers
 
 image:  ## guard's image with buildah, on a base made here, from no registry (root; Debian's buildah and mmdebstrap)
-	@$(PYTHON) deploy/image/make.py
+	@$(PYTHON) deploy/image/make.py $(WITH)
 
 image-e2e: $(STAMPS)/dev  ## make the images, run guard as a sidecar of the demo's model, kill, roll its policy, drain
 	@$(PYTHON) deploy/image/make.py --model

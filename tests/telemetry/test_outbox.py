@@ -65,6 +65,40 @@ def test_many_do_not_wait() -> None:
     assert [delay for delay, _ in later.asked] == [outbox.WITHIN, 0.0]
 
 
+def at_once(many: int, times: int) -> Iterator[Record]:
+    """Of that many clients, each of which asks again when it is answered."""
+    for number in range(times):
+        yield record(begun_at=100.0 + number - many + 0.5, ended_at=100.0 + number)
+
+
+@pytest.mark.parametrize(
+    ("clients", "passed_on"), [(1, outbox.FEW), (outbox.FEW - 2, outbox.FEW), (40, 41), (1000, outbox.TOGETHER)]
+)
+def test_a_batch_is_as_long_as_exchanges_are_under_way_at_once(clients: int, passed_on: int) -> None:
+    later, sink = Later(), Sink()
+    box = Outbox([sink], later)
+    for number, one in enumerate(at_once(clients, 1000), 1):
+        box.record(one)
+        if len(later.asked) == 2:
+            break
+    assert number == passed_on
+    box.record(record(begun_at=5000.0))
+    assert [delay for delay, _ in later.asked] == [outbox.WITHIN, 0.0]  # it is asked for once
+    later.asked[1][1]()
+    assert len(sink.seen) == passed_on + 1
+
+
+def test_after_a_flush_the_next_batch_asks_anew() -> None:
+    later, sink = Later(), Sink()
+    box = Outbox([sink], later)
+    for _ in range(2):
+        for one in at_once(1, outbox.FEW):
+            box.record(one)
+        box.flush()
+    assert [delay for delay, _ in later.asked] == [outbox.WITHIN, 0.0] * 2
+    assert len(sink.seen) == 2 * outbox.FEW
+
+
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look at the clock is a millisecond after the one before."""

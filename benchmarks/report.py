@@ -1,7 +1,8 @@
 """Figures → a table for a terminal; and docs/performance.md with its plots, written by the bench and by nobody else."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.measure import middle
 from benchmarks.servers import ROOT, SERVERS
@@ -55,27 +56,6 @@ def table(result: Result) -> str:
 
 
 # ── the page ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def write(result: Result) -> None:
-    """Write the page and its plots anew."""
-    parts = {
-        "state": state(result),
-        "machine": "\n".join(f"| {name} | {text} |" for name, text in result["versions"].items()),
-        "goals": goals(result),
-        "throughput": throughput(result),
-        "latency": latency(result),
-        "rates": rates(result),
-        "cost": cost(result),
-        "saturation": saturation(result["saturation"]),
-        "absent": "".join(f"- {name}: {why}.\n" for name, why in result["absent"].items()),
-    }
-    PLOTS.mkdir(exist_ok=True)
-    plots(result)
-    text = WORDS.read_text()
-    for name, part in parts.items():
-        text = text.replace("{" + name + "}", part.rstrip("\n"))
-    PAGE.write_text(text)
 
 
 def state(result: Result) -> str:
@@ -174,6 +154,11 @@ def cost(result: Result) -> str:
     )
 
 
+def machine(result: Result) -> str:
+    """What the figures depend on."""
+    return "\n".join(f"| {name} | {text} |" for name, text in result["versions"].items())
+
+
 def saturation(found: Result) -> str:
     """What was promised, and seen."""
     if not found:
@@ -190,6 +175,30 @@ def saturation(found: Result) -> str:
     ]  # fmt: skip
     met = {True: "met", False: "**missed**", None: ""}
     return "\n".join(f"| {what} | {bound} | {seen} | {met[well]} |" for what, bound, seen, well in lines)
+
+
+PARTS: Final[dict[str, Callable[[Result], str]]] = {
+    "state": state,
+    "goals": goals,
+    "throughput": throughput,
+    "latency": latency,
+    "rates": rates,
+    "cost": cost,
+    "saturation": lambda result: saturation(result["saturation"]),
+    "machine": machine,
+    "absent": lambda result: "".join(f"- {name}: {why}.\n" for name, why in result["absent"].items()),
+}
+"""Each has one place in the template."""
+
+
+def write(result: Result) -> None:
+    """Write the page and its plots anew."""
+    PLOTS.mkdir(exist_ok=True)
+    plots(result)
+    text = WORDS.read_text()
+    for name, part in PARTS.items():
+        text = text.replace("{" + name + "}", part(result).rstrip("\n"))
+    PAGE.write_text(text)
 
 
 # ── plots ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -26,6 +26,7 @@ def at_service() -> None:
     """How the interpreter serves requests, once everything that lasts was made: no collection looks at that again."""
     gc.freeze()
     gc.set_threshold(*COLLECT)
+    gc.enable()
     sys.setswitchinterval(SWITCH)
 
 

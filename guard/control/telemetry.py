@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 LAG_EVERY: Final = 0.25
 SPENT: Final = "cost.json"
 SAVE_EVERY: Final = 60.0
+EXPORT_AFTER: Final = 0.25
+"""Seconds. Importing the SDK takes a fifth of a second of the interpreter: the first answers go first (80 ms)."""
 
 
 class Telemetry:
@@ -130,9 +132,10 @@ class Telemetry:
         self._versions.keep(frozenset(route.key for route in plan.routes))
 
     async def export(self) -> None:
-        """Begin to export, where a variable asks for it; importing the SDK takes a fifth of a second, and a thread."""
+        """Begin to export, in a thread, where a variable asks for it."""
         if not any(map(self._environment.on, SIGNALS)):
             return
+        await asyncio.sleep(EXPORT_AFTER)
         from guard.telemetry.otlp import Otlp  # noqa: PLC0415
 
         self._otlp = otlp = await asyncio.to_thread(

@@ -1,6 +1,7 @@
 """The command line as a user meets it: its own process, exit codes, words."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -150,3 +151,17 @@ def test_the_demo_keeps_every_promise() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Everything as promised." in done.stdout
     assert "rules  connect" in done.stdout
+
+
+def test_no_plugin_of_pydantic_is_shown_what_is_validated(tmp_path: Path) -> None:
+    """Any package that is installed may bring one, and it would see requests."""
+    (tmp_path / "spy.py").write_text("print('SPY')\n\n\nclass plugin:\n    new_schema_validator = lambda *_: (None,) * 3\n")
+    brought = tmp_path / "spy-1.dist-info"
+    brought.mkdir()
+    (brought / "METADATA").write_text("Metadata-Version: 2.1\nName: spy\nVersion: 1\n")
+    (brought / "entry_points.txt").write_text("[pydantic]\nspy = spy:plugin\n")
+    model = "import pydantic; pydantic.create_model('Any', x=(int, 1))(x=2)"
+    spied = {**os.environ, "PYTHONPATH": str(tmp_path), "PYDANTIC_DISABLE_PLUGINS": ""}
+    for command, seen in (["-c", model], True), (["-m", "guard", "check", str(MINIMAL)], False):
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True, env=spied, cwd=ROOT)
+        assert ("SPY" in done.stdout) is seen

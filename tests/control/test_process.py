@@ -13,14 +13,17 @@ from guard.proxy.door import Door
 
 def test_a_process_at_service_collects_seldom_and_gives_the_loop_its_turn() -> None:
     before = sys.getswitchinterval(), gc.get_threshold()
+    gc.disable()
     try:
         at_service()
+        assert gc.isenabled()
         assert sys.getswitchinterval() == pytest.approx(SWITCH)
         assert gc.get_threshold() == COLLECT
         assert gc.get_freeze_count() > 0
     finally:
         sys.setswitchinterval(before[0])
         gc.set_threshold(*before[1])
+        gc.enable()
         gc.unfreeze()
 
 

@@ -136,11 +136,7 @@ class Telemetry:
         if not any(map(self._environment.on, SIGNALS)):
             return
         await asyncio.sleep(EXPORT_AFTER)
-        from guard.telemetry.otlp import Otlp  # noqa: PLC0415
-
-        self._otlp = otlp = await asyncio.to_thread(
-            Otlp, self._environment, self._resource, __version__, self.lost, lambda: round(self._wall() * 1e9)
-        )
+        self._otlp = otlp = await asyncio.to_thread(self._exporters)
         if self._environment.on("metrics"):
             otlp.metrics(self._families)
         if self._environment.on("traces"):
@@ -149,6 +145,12 @@ class Telemetry:
         if self._environment.on("logs"):
             self._log.also(otlp.logs(fence))
         self._log.event("exporting", signals=[signal for signal in SIGNALS if self._environment.on(signal)])
+
+    def _exporters(self) -> "Otlp":
+        """In a thread, imports and all."""
+        from guard.telemetry.otlp import Otlp  # noqa: PLC0415
+
+        return Otlp(self._environment, self._resource, __version__, self.lost, lambda: round(self._wall() * 1e9))
 
     async def keep(self) -> None:
         """Keep what a restart must know, for ever."""

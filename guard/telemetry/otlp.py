@@ -3,7 +3,10 @@
 Nothing here is waited for by whoever handles requests: each signal has a thread, a bounded queue and a count of its losses.
 """
 
+import importlib
 import logging
+import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -36,6 +39,19 @@ SEVERITIES: Final = {
 }
 
 
+def load_client() -> None:
+    """Import the SDK's HTTP client without what it guesses an answer's charset by, 3 MiB: nobody reads the answers."""
+    if "requests" in sys.modules:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that it cannot guess
+        sys.modules["charset_normalizer"] = None  # type: ignore[assignment]
+        try:
+            importlib.import_module("requests")
+        finally:
+            del sys.modules["charset_normalizer"]
+
+
 class Otlp:
     """The exporters of one process, and their threads. `wall`: nanoseconds since the epoch, of now."""
 
@@ -47,6 +63,7 @@ class Otlp:
         lost: Counter[tuple[str, str]],
         wall: Callable[[], int],
     ) -> None:
+        load_client()
         self._environment, self._lost, self._wall = environment, lost, wall
         self._resource = Resource.create(dict(resource))
         self._scope = InstrumentationScope("guard", version)

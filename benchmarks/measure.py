@@ -169,25 +169,42 @@ def closed_loop(one: Running, connections: int, seconds: int) -> dict[str, float
     url = f"http://127.0.0.1:{one.ports.own}{one.server.path}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(HERE / "post.lua"), url]
     before, used, upstream = one.sources(), one.cpu(), one.ports.upstream or one.ports.own
+    ticks, idle = ticked(LOAD_CORE)
     had = asked(upstream)
     output = subprocess.run(
         pinned(LOAD_CORE, [*command, "--", str(one.server.body)]), capture_output=True, text=True, check=True
     ).stdout
     used = one.cpu() - used
+    ticks, idle = (after - before for after, before in zip(ticked(LOAD_CORE), (ticks, idle), strict=True))
     settle(one)
     line = next((line for line in output.splitlines() if line.startswith("RESULT ")), None)
     if line is None:
         sys.exit(f"wrk gave no result:\n{output[-2000:]}")
     result = json.loads(line.removeprefix("RESULT "))
     if result["requests"] == 0:
-        return {"rps": 0.0, "p50_us": 0.0, "p99_us": 0.0, "cpu_us": 0.0, "errors": result["errors"], "core": 0.0}
+        return dict.fromkeys(("rps", "p50_us", "p99_us", "cpu_us", "core", "load"), 0.0) | {"errors": result["errors"]}
     errors = result["errors"] + max(0, result["requests"] - (asked(upstream) - had - 1))  # the last question counts too
     errors += lower(before, one.sources())
     seconds_taken = result["duration_us"] / 1e6
     return {
         "rps": result["requests"] / seconds_taken, "p50_us": result["p50_us"], "p99_us": result["p99_us"],
         "cpu_us": used / result["requests"] * 1e6, "errors": errors, "core": used / seconds_taken,
+        "load": 1 - idle / ticks,
     }  # fmt: skip
+
+
+def ticked(core: int) -> tuple[int, int]:
+    """Of the kernel's ticks on a core so far: all, and those in which it had nothing to do."""
+    line = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith(f"cpu{core} "))
+    ticks = [int(text) for text in line.split()[1:9]]
+    return sum(ticks), ticks[3] + ticks[4]
+
+
+def at_rest(one: Running) -> float:
+    """Resident MiB, once what a start leaves for later is done too."""
+    time.sleep(1.0)
+    settle(one)
+    return one.memory()
 
 
 def settle(one: Running) -> None:

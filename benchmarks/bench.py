@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -163,30 +163,48 @@ def measure(
                     absent[name] = "did not start"
         for name, one in servers.items():
             rows[name] = {"title": one.server.title, "first_answer_s": one.first_answer, "idle_mib": at_rest(one)}
+        starts = Starts(folder, upstream.ports.own, otlp)
         if whole and "guard" in servers:
-            rows["guard"] |= alone(folder, upstream.ports.own, otlp)
+            rows["guard"] |= starts.memory()
+            starts.run()
         loaded = rounds_of(servers, rounds, seconds, connections)
         for name, one in servers.items():
             rows[name]["loaded_mib"] = one.memory()
         rates = {}
         if whole:
             rates = rates_of(servers, rounds, seconds, {name: loaded[name]["32"]["rps"]["median"] for name in servers})
+        if whole and "guard" in servers:
+            starts.run()
+            rows["guard"]["first_answer_s"] = statistics.median(starts.took)
         return {"servers": rows, "loaded": loaded, "rates": rates, "rounds": rounds, "seconds": seconds}
 
 
-def alone(folder: Path, upstream: int, otlp: int) -> dict[str, Any]:
-    """What is measured of guards that have just begun: how fast, how large with expressions in rules, and per client."""
-    took, memory = [], 0.0
-    for number in range(STARTS):
-        policy = FULL.replace(CONSTANT, CONDITIONAL) if number == 0 else FULL
-        server = SERVERS["guard"]._replace(command=lambda at, ports, policy=policy: guard(at, ports, "alone", policy))
-        with started("alone", server, folder, upstream, otlp) as one:
-            took.append(one.first_answer)
+class Starts:
+    """Guards that have just begun: how fast, how large with expressions in rules, and per client."""
+
+    def __init__(self, folder: Path, upstream: int, otlp: int) -> None:
+        self._where = folder, upstream, otlp
+        self.took: list[float] = []  # seconds to the first answer
+
+    def _started(self, policy: str) -> AbstractContextManager[Running]:
+        server = SERVERS["guard"]._replace(command=lambda at, ports: guard(at, ports, "alone", policy))
+        return started("alone", server, *self._where)
+
+    def run(self) -> None:
+        """A few; some before the load and some after, as nothing shows a slow minute of the machine as much."""
+        for _ in range(STARTS):
+            with self._started(FULL) as one:
+                self.took.append(one.first_answer)
+
+    def memory(self) -> dict[str, float]:
+        """MiB with expressions, KiB of an idle client."""
+        with self._started(FULL.replace(CONSTANT, CONDITIONAL)) as one:
+            rules = at_rest(one)
+        with self._started(FULL) as one:
             before = at_rest(one)
-            memory = memory or before
             with idle_connections(one.ports.own, IDLE):
                 each = (one.memory() - before) * 1024 / IDLE
-    return {"first_answer_s": statistics.median(took), "rules_mib": memory, "idle_connection_kib": each}
+        return {"rules_mib": rules, "idle_connection_kib": each}
 
 
 def growth() -> dict[str, Any]:

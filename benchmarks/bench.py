@@ -40,6 +40,7 @@ from benchmarks.measure import (
 )
 from benchmarks.saturation import saturate
 from benchmarks.servers import FULL, HOME, LITELLM, ROOT, SERVERS, envoy_binary, guard, install
+from guard import __version__
 
 CONNECTIONS = (1, 32, 256, 1024)
 RATES = (10, 100, 1000, 5000)
@@ -82,7 +83,7 @@ def versions() -> dict[str, str]:
         "processor": f"{model[0] if model else platform.machine()}, {len(CORES)} cores",
         "kernel": platform.release(),
         "python": f"{platform.python_version()} ({platform.python_compiler()})",
-        "guard": f"{package('guard-sidecar')} at {said('git', '-C', str(ROOT), 'rev-parse', '--short=10', 'HEAD')}",
+        "guard": f"{__version__} at {said('git', '-C', str(ROOT), 'rev-parse', '--short=10', 'HEAD')}",
         "compiled": "by mypyc" if HOME != ROOT else "",
         "uvloop": package("uvloop"),
         "httptools": package("httptools"),
@@ -176,6 +177,7 @@ def measure(
         if whole and "guard" in servers:
             starts.run()
             rows["guard"]["first_answer_s"] = statistics.median(starts.took)
+            rows["guard"]["first_answers_s"] = starts.took
         return {"servers": rows, "loaded": loaded, "rates": rates, "rounds": rounds, "seconds": seconds}
 
 

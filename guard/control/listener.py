@@ -89,8 +89,8 @@ def bind(where: Address) -> socket.socket:
     return listener
 
 
-async def run(application: Any, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
-    """Serve the API until cancelled. Signals are the sidecar's, so uvicorn gets none."""
+def server(application: Any, tls: ssl.SSLContext | None) -> Any:
+    """A uvicorn that is ready to run. Signals are the sidecar's, so it gets none."""
     import uvicorn  # noqa: PLC0415 — after the data listener is bound
 
     class Server(uvicorn.Server):
@@ -105,7 +105,11 @@ async def run(application: Any, listener: socket.socket, tls: ssl.SSLContext | N
     )  # fmt: skip
     config.load()
     config.ssl = tls
-    server = Server(config)
+    return Server(config)
+
+
+async def run(server: Any, listener: socket.socket) -> None:
+    """Serve the API until cancelled."""
     try:
         await server.serve(sockets=[listener])
     except asyncio.CancelledError:

@@ -161,13 +161,17 @@ class Operators:
         if self._state is not None:
             token = self._state.path / listener.OWN_TOKEN if self._in_force()[0].policy.admin.tokens is None else None
             self._announce(token, tls=context is not None)
-        from guard.control.admin import application  # noqa: PLC0415 — a third of a second, after clients are served
+        server = await asyncio.to_thread(self._server, reloader, context)
+        self._event("admin", listen=str(self._where))
+        await listener.run(server, self._socket)
+
+    def _server(self, reloader: Reloader, context: ssl.SSLContext | None) -> Any:
+        """In a thread, imports and all: some 75 ms in which clients are answered already."""
+        from guard.control.admin import application  # noqa: PLC0415
 
         means = (self.operations, self._runtime, reloader, self.shares, self.versions, self._audit, self._in_force)
         service = Service(*means, self._contract)
-        api = application(service, self._keys.identify, listener.hosts(self._where))
-        self._event("admin", listen=str(self._where))
-        await listener.run(api, self._socket, context)
+        return listener.server(application(service, self._keys.identify, listener.hosts(self._where)), context)
 
     def _announce(self, token: Path | None, *, tls: bool) -> None:
         assert self._state is not None

@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -45,6 +46,7 @@ from guard import __version__
 CONNECTIONS = (1, 32, 256, 1024)
 RATES = (10, 100, 1000, 5000)
 QUICK = ("direct", "envoy", "forwarding", "source", "guard")
+BESIDE = ("envoy-job", "envoy", "guard", "forwarding")
 LITELLM_VERSION = "from importlib.metadata import version; print(version('litellm'))"
 IDLE = 2000
 STARTS = 5
@@ -99,6 +101,15 @@ def versions() -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
+def in_turn(names: Iterable[str], number: int) -> list[str]:
+    """The order of a round. What is held against guard stands beside it, on either side by turns.
+
+    Neighbours of the machine take half of a core by the half minute, and seldom between two that follow each other.
+    """
+    order = sorted(names, key=lambda name: BESIDE.index(name) if name in BESIDE else -1)
+    return order[::-1] if number % 2 else order
+
+
 def rounds_of(servers: dict[str, Running], rounds: int, seconds: int, connections: tuple[int, ...]) -> dict[str, Any]:
     """Closed loop: server → connections → what each round gave."""
     for one in servers.values():
@@ -107,8 +118,8 @@ def rounds_of(servers: dict[str, Running], rounds: int, seconds: int, connection
     for number in range(rounds):
         for many in connections:
             say(f"round {number + 1}/{rounds}, {many} connections")
-            for name, one in servers.items():
-                found[name][many].append(closed_loop(one, many, seconds))
+            for name in in_turn(servers, number):
+                found[name][many].append(closed_loop(servers[name], many, seconds))
     return {
         name: {str(many): {key: middle([run[key] for run in runs]) for key in runs[0]} for many, runs in of_it.items()}
         | {"runs": {str(many): runs for many, runs in of_it.items()}}

@@ -15,6 +15,8 @@ from tests.proxy.stand import Stand, answering, post, run, standing, until
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 MANY = 3 * A_TURN
+ROOM = {"concurrency": 2 * MANY, "queue": 2 * MANY, "connect": 60.0, "attempt": 60.0, "request": 60.0}
+"""For all at once, on a machine that others use too."""
 
 
 async def together(stand: Stand, *segments: bytes, clients: int = MANY) -> list[bytes]:
@@ -39,7 +41,7 @@ def test_all_are_answered_and_nothing_is_held_afterwards(loop: str, pieces: int)
     waited: list[int] = []
 
     async def main() -> None:
-        async with standing(answering(), paths={"/p": {"concurrency": 2 * MANY, "queue": 2 * MANY}}) as stand:
+        async with standing(answering(), paths={"/p": ROOM}) as stand:
 
             def match(head: Head) -> Route:
                 waited.append(len(stand.door.intake._waiting))

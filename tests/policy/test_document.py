@@ -1,8 +1,10 @@
 """YAML that a policy may not be: each refused with one error, at its place."""
 
+from unicodedata import category
+
 import pytest
 
-from guard.policy.document import MAX_BYTES, Text, parse
+from guard.policy.document import _UNREADABLE, MAX_BYTES, Text, parse
 from guard.policy.errors import PolicyInvalid
 
 QUOTE = "quote rules that contain"
@@ -86,6 +88,12 @@ def test_a_plain_mistake_is_not_told_to_quote_rules():
     with pytest.raises(PolicyInvalid) as invalid:
         parse(b"a: [1\nb: 2\n", "p")
     assert QUOTE not in str(invalid.value)
+
+
+def test_of_all_characters_those_are_refused_that_nobody_sees_or_that_end_a_line_for_some():
+    refused = {char for char in map(chr, range(0x110000)) if _UNREADABLE.match(char)}
+    controls = {char for char in map(chr, range(0x100)) if category(char) == "Cc"} - {"\t", "\n", "\r"}
+    assert refused == controls | {"\u2028", "\u2029", "\ufeff", "\ufffe", "\uffff"}
 
 
 def test_scalars_stay_as_they_were_written():

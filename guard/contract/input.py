@@ -1,39 +1,30 @@
 """The contract of requests: one instance, a list of rows, or positional rows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from pydantic_core import ValidationError
-from pydantic_core import core_schema as core
 
-from guard.contract.fields import ContractInvalid, InputField, Part, Shape, join, split
+from guard.contract.absence import absences, settle
+from guard.contract.fields import InputField, Part, join, split
+from guard.contract.instances import Lenient, Steps, by_members, by_positions, names_of, path_of, rows_of
 from guard.contract.media import is_json
 from guard.contract.profile import Profile, Read
-from guard.contract.proof import NESTED, Prove, by_members, by_rows, by_text
+from guard.contract.proof import NESTED, Reader, Whole
 from guard.contract.scrub import Detect, Scrubbing, nothing
-from guard.contract.strict import Unreadable, dumps, parse
+from guard.contract.strict import MAX_DEPTH, Unreadable, dumps
 from guard.contract.validators import (
     MOST_VIOLATIONS,
-    Schema,
     Undeclared,
     instant,
     members_schema,
-    nullable,
+    sent_schema,
     validator,
-    value_schema,
     violations,
 )
 from guard.proxy.values import Allow, Amend, Deny, Facts, Head, Lower, Reason, Verdict, Violation
 
 _ABSENT: Final = object()
-_Steps: TypeAlias = tuple[str, ...]
-
-
-class _Step:
-    """A pointer's step on the way to fields."""
-
-    def __init__(self) -> None:
-        self.below: dict[str, _Step | tuple[str, InputField]] = {}
 
 
 class InputContract:
@@ -50,9 +41,9 @@ class InputContract:
         detect: Detect,
     ) -> None:
         self._enforce = enforce
-        self._rows: _Steps | None = tuple(split(rows)) if rows is not None else None
+        self._rows: Steps | None = tuple(split(rows)) if rows is not None else None
         self._columns = tuple(columns) if columns is not None else None
-        self._paths = {name: _path(name, field) for name, field in fields.items()}
+        self._paths = {name: path_of(name, field) for name, field in fields.items()}
         self._falls = [(name, self._paths[name]) for name, field in fields.items() if field.missing == "fall"]
         self._fresh = [
             (self._paths[name], field.unit, field.freshness)
@@ -65,26 +56,35 @@ class InputContract:
         self._scrubbing = Scrubbing(fields, {name: place for name, place in places.items() if place}, detect)
         self._scrubs = enforce and bool(self._scrubbing)
         simple = all(len(place) == 1 and fields[name].type not in NESTED for name, place in places.items())
-        self._prove = self._proof(fields) if simple else by_text
-        every = dict.values if simple and columns is None and undeclared != "pass" else None
+        self._members = simple and columns is None
+        every = dict.values if self._members and undeclared != "pass" else None
         self._profile = Profile(fields, lambda names: _reader([places[name] for name in names]), every)
-        self._names = frozenset(_names(fields)).union(*self._paths.values(), self._rows or ())
+        self._names = frozenset(names_of(fields)).union(*self._paths.values(), self._rows or ())
         depth = len(self._rows) + 1 if self._rows is not None else 0
         self._structure = frozenset(range(depth + 1))
         self._row_depth = depth
-        instance = self._positional(fields, undeclared) if columns is not None else _instance(fields, undeclared)
-        self._validate: Callable[[object], Any] = validator(self._document(instance, undeclared)).validate_python
+        shapes = {name: Lenient(field) if field.missing == "fall" else field for name, field in fields.items()}
+        self._absences = absences({self._paths[name][0]: one for name, one in shapes.items()}) if self._members else ()
+        instance = (
+            by_positions(shapes, self._columns, undeclared)
+            if self._columns is not None
+            else by_members(shapes, self._paths, undeclared, sent_schema if self._members else members_schema)
+        )
+        schema = rows_of(instance, self._rows, undeclared) if self._rows is not None else instance
+        shown = simple and depth < MAX_DEPTH and (self._members or not any(one.has_default for one in fields.values()))
+        closed = {path[0] for path in self._paths.values()} if self._members and undeclared == "pass" else None
+        whole = Whole(self._rows, "members" if self._members else "positions", closed) if shown else None
+        self._reader = Reader(validator(schema), whole, one_pass=enforce or not (self._absences or self._unsent))
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:
         """Read and hold against the contract; under enforce, what is forwarded is the tree that was judged."""
         if not is_json(head):
             return Deny("unsupported_media_type")
         try:
-            tree = parse(body)
-            verdict = self.hold(tree, wall)
-            self._prove(tree, body, type(verdict) is not Deny and not verdict.violations)
-        except Unreadable as error:
-            return Deny(error.code)
+            document, tree, error = self._reader.read(body)
+        except Unreadable as unreadable:
+            return Deny(unreadable.code)
+        verdict = self._broken(tree, error) if error is not None else self._kept(document, tree, wall)
         return self.written(verdict, dumps)
 
     def written(self, verdict: Verdict, write: Callable[[Any], bytes]) -> Verdict:
@@ -96,18 +96,25 @@ class InputContract:
     def hold(self, tree: object, wall: float) -> Verdict:
         """Hold a document that was read against the contract; the body of the verdict is still to be written."""
         try:
-            document = self._validate(tree)
+            document = self._reader.of_tree(tree)
         except ValidationError as error:
             return self._broken(tree, error)
-        instances: Sequence[object]
-        sent: Sequence[object]
-        rows: int | None
-        if self._rows is None:
-            instances, sent, rows = (document,), (tree,), None
-        else:
-            instances, sent = self._located(document), self._located(tree)
-            rows = len(instances)
-        facts = self._profile.facts(instances, sent, wall)
+        return self._kept(document, tree, wall)
+
+    def instances(self, document: object, most: int | None = None) -> list[Mapping[str, object]]:
+        """For each row the declared fields that are there, by name; what observe mode let through may lack any."""
+        return [self._instance(row) for row in self._located(document)[:most]]
+
+    # ── judging ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _kept(self, document: Any, tree: object, wall: float) -> Verdict:
+        """The verdict on a document that keeps the types of its contract, as they were sent: by age, absence, texts."""
+        instances = self._located(document)
+        rows = len(instances) if self._rows is not None else None
+        facts = self._profile.facts(instances if self._members else self._located(tree), wall)
+        if self._absences:
+            for row in instances:
+                settle(row, self._absences)
         if self._scrubs:
             document, facts = self._scrubbed(document, instances, facts)
         if self._timed:
@@ -117,39 +124,6 @@ class InputContract:
         if not self._enforce:
             return self._observed(tree, (), rows, facts)
         return Amend(document, b"", (), rows, facts)
-
-    def instances(self, document: object, most: int | None = None) -> list[Mapping[str, object]]:
-        """For each row the declared fields that are there, by name; what observe mode let through may lack any."""
-        return [self._instance(row) for row in self._located(document)[:most]]
-
-    # ── compiling ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _positional(self, fields: Mapping[str, InputField], undeclared: Undeclared) -> Schema:
-        shapes = []
-        for name in self._columns or ():
-            field = fields[name]  # null is the one way in which a position can be missing
-            schema = nullable(_Lenient(field) if field.missing == "fall" else field, undeclared, (name,))
-            if fields[name].has_default and not fields[name].nullable:
-                schema = core.no_info_after_validator_function(_defaulting(fields[name].default), schema)
-            shapes.append(schema)
-        return core.tuple_schema(shapes)
-
-    def _proof(self, fields: Mapping[str, InputField]) -> Prove:
-        """Each field is one value of its row."""
-        there = {self._paths[name][0]: field.required and field.missing != "fall" for name, field in fields.items()}
-        if self._rows is not None:
-            return by_rows(self._rows, there if self._columns is None else None)
-        return by_members(there, refused=self._enforce) if self._columns is None else by_text
-
-    def _document(self, instance: Schema, undeclared: Undeclared) -> Schema:
-        if self._rows is None:
-            return instance
-        schema: Schema = core.list_schema(instance, strict=True, min_length=1)
-        for name in reversed(self._rows):
-            schema = members_schema({name: (None, schema)}, undeclared)
-        return schema
-
-    # ── judging ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _broken(self, tree: object, error: ValidationError) -> Verdict:
         found = violations(error, self._names, (), self._structure)
@@ -230,25 +204,25 @@ class InputContract:
 
     # ── reading documents; under observe they may have any form ───────────────────────────────────────────────────
 
-    def _located(self, document: object) -> Sequence[object]:
+    def _located(self, document: object) -> Sequence[Any]:
         if self._rows is None:
             return (document,)
         found = _reach(document, self._rows)
         return found if isinstance(found, list) else ()
 
-    def _value(self, row: object, path: _Steps) -> object:
+    def _value(self, row: object, path: Steps) -> object:
         if self._columns is not None:
             position = self._columns.index(path[0]) if path[0] in self._columns else len(self._columns)
             return row[position] if isinstance(row, list | tuple) and position < len(row) else _ABSENT
         return _reach(row, path)
 
-    def _place(self, path: _Steps) -> tuple[Part, ...]:
+    def _place(self, path: Steps) -> tuple[Part, ...]:
         """Where a field stands in a row; empty where a positional row has no place for it."""
         if self._columns is None:
             return path
         return (self._columns.index(path[0]),) if path[0] in self._columns else ()
 
-    def _pointer(self, base: tuple[Part, ...], path: _Steps) -> str:
+    def _pointer(self, base: tuple[Part, ...], path: Steps) -> str:
         return join((*base, self._columns.index(path[0])) if self._columns is not None else (*base, *path))
 
     def _instance(self, row: object) -> dict[str, object]:
@@ -304,72 +278,7 @@ def _standing(row: object, place: tuple[Part, ...]) -> object:
     return None if found is _ABSENT else found
 
 
-def _defaulting(default: object) -> Callable[[object], object]:
-    return lambda value: default if value is None else value
-
-
-def _path(name: str, field: InputField) -> _Steps:
-    if field.at is None:
-        return (name,)
-    path = tuple(split(field.at))
-    if not path:
-        raise ContractInvalid("a field is a part of its instance, not the whole", (name, "at"))
-    return path
-
-
-def _instance(fields: Mapping[str, InputField], undeclared: Undeclared) -> Schema:
-    root = _Step()
-    for name, field in fields.items():
-        step = root
-        *way, last = _path(name, field)
-        for part in way:
-            below = step.below.setdefault(part, _Step())
-            if not isinstance(below, _Step):
-                raise ContractInvalid(f"its pointer goes through the field {below[0]}", (name, "at"))
-            step = below
-        if last in step.below:
-            raise ContractInvalid("another field has the same place", (name, "at"))
-        step.below[last] = (name, field)
-    return _step_schema(root, undeclared)
-
-
-def _step_schema(step: _Step, undeclared: Undeclared) -> Schema:
-    members: dict[str, tuple[Shape | None, Schema]] = {}
-    for name, below in step.below.items():
-        if isinstance(below, _Step):
-            members[name] = (None, _step_schema(below, undeclared))
-        else:
-            declared, field = below
-            schema = value_schema(field, undeclared, (declared,))
-            members[name] = (_Lenient(field) if field.missing == "fall" else field, schema)
-    return members_schema(members, undeclared)
-
-
-class _Lenient:
-    """A field whose absence lowers instead of denying: optional for the validator."""
-
-    def __init__(self, field: Shape) -> None:
-        self._field = field
-        self.required = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._field, name)
-
-
-def _names(fields: Mapping[str, Shape]) -> Iterator[str]:
-    for name, field in fields.items():
-        yield name
-        yield from _below(field)
-
-
-def _below(shape: Shape) -> Iterator[str]:
-    if shape.fields is not None:
-        yield from _names(shape.fields)
-    if shape.items is not None:
-        yield from _below(shape.items)
-
-
-def _reach(value: object, path: _Steps) -> object:
+def _reach(value: object, path: Steps) -> object:
     for part in path:
         if not isinstance(value, dict) or part not in value:
             return _ABSENT
@@ -377,14 +286,14 @@ def _reach(value: object, path: _Steps) -> object:
     return value
 
 
-def _replaced(value: object, path: _Steps, by: object) -> object:
+def _replaced(value: object, path: Steps, by: object) -> object:
     if not path:
         return by
     assert isinstance(value, dict)
     return {**value, path[0]: _replaced(value[path[0]], path[1:], by)}
 
 
-def _dropped(value: object, path: _Steps) -> object:
+def _dropped(value: object, path: Steps) -> object:
     if not isinstance(value, dict) or path[0] not in value:
         return value
     if len(path) == 1:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
-from pydantic_core import SchemaValidator, ValidationError
+from pydantic_core import ValidationError
 from pydantic_core import core_schema as core
 
 from guard.contract.fields import ContractInvalid, OutputField, Shape, join, split
-from guard.contract.proof import NESTED, Prove, by_members, by_rows, by_text
-from guard.contract.strict import Unreadable, parse
+from guard.contract.proof import NESTED, Reader, Whole
+from guard.contract.strict import MAX_DEPTH, Unreadable
 from guard.contract.validators import MOST_VIOLATIONS, Schema, members_schema, validator, value_schema, violations
 from guard.proxy.values import Allow, Deny, Headers, Values, Violation
 
@@ -45,30 +45,28 @@ class OutputContract:
         self._names = frozenset(part for output in self._outputs for part in output.path).union(
             *map(_names, fields.values())
         )
-        self._document: SchemaValidator = validator(_document([(output.path, output) for output in self._outputs]))
+        schema = _document([(output.path, output) for output in self._outputs])
+        self._reader = Reader(validator(schema), _whole(self._outputs))
         self._lists = sorted({output.before for output in self._outputs if output.many})
         own = [(output.path, output if output.field.from_ is None else _Null(output)) for output in self._outputs]
         self._own = validator(_document(own))
-        self._prove = _proof(self._outputs)
         self._tell = _telling([output for output in self._outputs if output.name in measured])
 
     def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:  # noqa: ARG002
         """Read an answer of a model server and hold it against the contract; `rows` answers are due, if that is known."""
         try:
-            document = parse(body)
-            verdict = self._held(self._document, document, rows)
-            self._prove(document, body, type(verdict) is Allow)
-        except Unreadable as error:
-            return Deny(error.code, unread(error))
-        return verdict
+            _, tree, error = self._reader.read(body)
+        except Unreadable as unreadable:
+            return Deny(unreadable.code, unread(unreadable))
+        return self._broken(error, tree) if error is not None else self._counted(tree, rows)
 
     def hold(self, document: object, rows: int | None) -> Allow | Deny:
         """The same for a document that was read elsewhere."""
-        return self._held(self._document, document, rows)
+        return self._held(self._reader.of_tree, document, rows)
 
     def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:
         """Hold an answer of our own against the contract; outputs that only the model gives may be null."""
-        return self._held(self._own, document, rows)
+        return self._held(self._own.validate_python, document, rows)
 
     def build(self, answers: Sequence[Mapping[str, object]]) -> object:
         """The document that says these outputs by name, one mapping an instance; what is not said is null."""
@@ -82,11 +80,18 @@ class OutputContract:
         """What the measured outputs say; of any document, also one that breaks the contract."""
         return self._tell(document)
 
-    def _held(self, schema: SchemaValidator, document: object, rows: int | None) -> Allow | Deny:
+    def _held(self, validate: Callable[[object], Any], document: object, rows: int | None) -> Allow | Deny:
         try:
-            schema.validate_python(document)
+            validate(document)
         except ValidationError as error:
-            return Deny("contract", violations(error, self._names), document)
+            return self._broken(error, document)
+        return self._counted(document, rows)
+
+    def _broken(self, error: ValidationError, document: object) -> Deny:
+        return Deny("contract", violations(error, self._names), document)
+
+    def _counted(self, document: object, rows: int | None) -> Allow | Deny:
+        """Of an answer whose values keep the contract: as many in each list as are due."""
         if rows is not None and self._lists:
             lists = ((path, _sought(document, path)) for path in self._lists)  # one of optional outputs need not be there
             short = [Violation(join(path), "items") for path, found in lists if found is not None and len(found) != rows]
@@ -116,16 +121,17 @@ def unread(error: Unreadable) -> list[Violation]:
     return [Violation("", "not_finite" if error.code == "json_number" else "shape")]
 
 
-def _proof(outputs: Sequence[_Output]) -> Prove:
-    """Each output may be one value: of the document, or of each element of one list."""
+def _whole(outputs: Sequence[_Output]) -> Whole | None:
+    """Each output may be one value: of the document, of each element of one list, or the elements themselves."""
     lists = {output.before if output.many else None for output in outputs}
     if len(lists) != 1 or any(output.field.type in NESTED for output in outputs):
-        return by_text
+        return None
     steps, paths = lists.pop(), [output.after if output.many else output.path for output in outputs]
+    if steps is not None and (len(steps) + 2 > MAX_DEPTH or not any(output.field.required for output in outputs)):
+        return None  # too deep; or there may be no list
     if all(len(path) == 1 for path in paths):
-        members = {path[0]: output.field.required for path, output in zip(paths, outputs, strict=True)}
-        return by_members(members, refused=True) if steps is None else by_rows(steps, members)
-    return by_rows(steps, None) if steps is not None and paths == [()] else by_text
+        return Whole(steps, "members")
+    return Whole(steps, "value") if steps is not None and paths == [()] else None
 
 
 def _telling(outputs: Sequence[_Output]) -> Callable[[object], Values]:

@@ -48,11 +48,11 @@ class Profile:
         }
         self._read_aged = reading([*self._aged])
 
-    def facts(self, rows: Sequence[Row], raw: Sequence[Row], wall: float) -> Facts | None:
-        """Of rows that keep their contract, and as they were sent; None where there is nothing to tell."""
+    def facts(self, rows: Sequence[Row], wall: float) -> Facts | None:
+        """Of rows that keep their contract, as they were sent; None where there is nothing to tell."""
         features: list[tuple[str, FeatureState, int]] = []
-        if self._optional and None in _values(self._read_optional, raw):
-            for (name, state), values in zip(self._optional.items(), _columns(self._read_optional, raw), strict=True):
+        if self._optional and None in _values(self._read_optional, rows):
+            for (name, state), values in zip(self._optional.items(), _columns(self._read_optional, rows), strict=True):
                 if count := values.count(None):
                     features.append((name, state, count))
         if self._limits and not self._limits.isdisjoint(_values(self._scan, rows)):  # most are not even another's bound

@@ -49,6 +49,13 @@ def parse(body: bytes, nan: bool = False) -> object:  # noqa: FBT001, FBT002 —
         raise Unreadable(_code(body, str(error))) from None
 
 
+def proven(tree: object, body: bytes) -> object:
+    """The document, neither too deep nor infinite. Raises Unreadable."""
+    bound(tree, body)
+    audit(tree, body)
+    return tree
+
+
 def dumps(tree: object) -> bytes:
     """The document as bytes. Integers keep their digits: what orjson refuses (over 64 bit) goes the slower exact way."""
     try:

@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from math import isinf
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pydantic_core import PydanticCustomError, SchemaError, SchemaValidator, ValidationError
 from pydantic_core import core_schema as core
 
+from guard.contract.absence import absences, settle
 from guard.contract.fields import ContractInvalid, Part, Shape, join
 from guard.proxy.values import Violation, ViolationCode
 
@@ -60,9 +61,9 @@ CODES: Final[dict[str, ViolationCode]] = {
 
 
 def validator(schema: Schema, path: tuple[Part, ...] = ()) -> SchemaValidator:
-    """Compile. Raises ContractInvalid."""
+    """Compile. Raises ContractInvalid. Of a text it keeps no strings but names: others are a client's."""
     try:
-        return SchemaValidator(schema)
+        return SchemaValidator(schema, core.CoreConfig(cache_strings="keys"))
     except SchemaError as error:
         raise ContractInvalid(str(error).splitlines()[-1].strip(), path) from None
 
@@ -130,36 +131,21 @@ def nullable(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = ()) 
 
 
 def members_schema(members: Mapping[str, tuple[Shape | None, Schema]], undeclared: Undeclared) -> Schema:
-    """An object with these members. A member without a shape is a step of a pointer, and required."""
+    """An object with these members, absent ones settled. A member without a shape is a step of a pointer, and required."""
+    absent = absences({name: shape for name, (shape, _) in members.items() if shape is not None})
+    schema = sent_schema(members, undeclared)
+    return core.no_info_after_validator_function(lambda document: settle(document, absent), schema) if absent else schema
+
+
+def sent_schema(members: Mapping[str, tuple[Shape | None, Schema]], undeclared: Undeclared) -> Schema:
+    """The same with null where null was sent, and without what was not."""
     fields: dict[str, core.TypedDictField] = {}
-    absent: dict[str, tuple[bool, object]] = {}
     for name, (shape, schema) in members.items():
         if shape is None or (shape.required and not shape.nullable):
             fields[name] = core.typed_dict_field(schema, required=True)
-            continue
-        inner: Schema = core.nullable_schema(schema)
-        if not shape.required and not shape.nullable:
-            absent[name] = (shape.has_default, shape.default)
-        elif shape.has_default:
-            inner = core.with_default_schema(inner, default=shape.default)
-        fields[name] = core.typed_dict_field(inner, required=shape.required)
-    schema = core.typed_dict_schema(fields, strict=True, extra_behavior=_EXTRA[undeclared])
-    return core.no_info_after_validator_function(_absence(absent), schema) if absent else schema
-
-
-def _absence(absent: Mapping[str, tuple[bool, object]]) -> Any:
-    """Null of an optional field is a missing one; a missing one has its default."""
-
-    def settle(document: dict[str, object]) -> dict[str, object]:
-        for name, (has_default, default) in absent.items():
-            if document.get(name) is None:
-                if has_default:
-                    document[name] = default
-                else:
-                    document.pop(name, None)
-        return document
-
-    return settle
+        else:
+            fields[name] = core.typed_dict_field(core.nullable_schema(schema), required=shape.required)
+    return core.typed_dict_schema(fields, strict=True, extra_behavior=_EXTRA[undeclared])
 
 
 def _string(shape: Shape, path: tuple[Part, ...]) -> Schema:

@@ -69,7 +69,8 @@ INSTANCES: Final = Instrument(
 )  # fmt: skip
 FEATURES: Final = Instrument(
     "guard.features", "counter", "{value}",
-    "Values of declared fields that keep the contract and are worth knowing: missing, defaulted, at_min, at_max, aging.",
+    "Values of declared fields that keep the contract and are worth knowing: missing, defaulted, at_min, at_max, aging. "
+    "As they were sent: a default is at no bound.",
     (_METHOD, _ROUTE, "guard.field", "guard.state"),
 )  # fmt: skip
 FEATURE_AGE: Final = Instrument(

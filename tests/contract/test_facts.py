@@ -72,6 +72,12 @@ def test_of_one_instance(tmp_path: Any, changes: dict[str, Any], features: list[
     assert found.ages == [("seen", [WALL - good(**changes)["seen"]])]
 
 
+def test_a_default_is_at_no_bound(tmp_path: Any) -> None:
+    made = contract(tmp_path, "\n      age: {type: integer, min: 18, max: 120, default: 18}\n")
+    assert facts(made, {}).features == [("age", "defaulted", 1)]
+    assert judged(made, {}).document == {"age": 18}
+
+
 def test_nothing_to_tell_is_nothing(tmp_path: Any) -> None:
     made = contract(tmp_path, "\n      age: {type: integer, min: 18}\n")
     assert judged(made, {"age": 19}).facts is None

@@ -1,0 +1,112 @@
+"""Declared fields → the schema of an instance, and of the document in which instances stand."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from pydantic_core import core_schema as core
+
+from guard.contract.fields import ContractInvalid, InputField, Shape, split
+from guard.contract.validators import Schema, Undeclared, members_schema, nullable, value_schema
+
+Steps: TypeAlias = tuple[str, ...]
+"""A JSON pointer's way through members."""
+Members: TypeAlias = Callable[[Mapping[str, tuple[Shape | None, Schema]], Undeclared], Schema]
+"""Makes the schema of an object."""
+
+
+class _Step:
+    """A pointer's step on the way to fields."""
+
+    def __init__(self) -> None:
+        self.below: dict[str, _Step | tuple[str, Shape]] = {}
+
+
+class Lenient:
+    """A field whose absence lowers instead of denying: optional for the validator."""
+
+    def __init__(self, field: Shape) -> None:
+        self._field = field
+        self.required = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._field, name)
+
+
+def path_of(name: str, field: InputField) -> Steps:
+    """Where it stands in an instance. Raises ContractInvalid."""
+    if field.at is None:
+        return (name,)
+    path = tuple(split(field.at))
+    if not path:
+        raise ContractInvalid("a field is a part of its instance, not the whole", (name, "at"))
+    return path
+
+
+def by_members(shapes: Mapping[str, Shape], paths: Mapping[str, Steps], undeclared: Undeclared, members: Members) -> Schema:
+    """An instance whose fields stand at `paths`. Raises ContractInvalid."""
+    return _schema(_steps(shapes, paths), undeclared, members)
+
+
+def by_positions(shapes: Mapping[str, Shape], columns: Sequence[str], undeclared: Undeclared) -> Schema:
+    """An instance that is a list, its fields in the order of `columns`. Raises ContractInvalid."""
+    positions = []
+    for name in columns:
+        shape = shapes[name]  # null is the one way in which a position can be missing
+        schema = nullable(shape, undeclared, (name,))
+        if shape.has_default and not shape.nullable:
+            schema = core.no_info_after_validator_function(_defaulting(shape.default), schema)
+        positions.append(schema)
+    return core.tuple_schema(positions)
+
+
+def rows_of(instance: Schema, steps: Steps, undeclared: Undeclared) -> Schema:
+    """A document with a list of instances at the end of `steps`."""
+    schema: Schema = core.list_schema(instance, strict=True, min_length=1)
+    for name in reversed(steps):
+        schema = members_schema({name: (None, schema)}, undeclared)
+    return schema
+
+
+def names_of(fields: Mapping[str, Shape]) -> Iterator[str]:
+    """Of fields, and of all below them."""
+    for name, field in fields.items():
+        yield name
+        yield from _below(field)
+
+
+def _below(shape: Shape) -> Iterator[str]:
+    if shape.fields is not None:
+        yield from names_of(shape.fields)
+    if shape.items is not None:
+        yield from _below(shape.items)
+
+
+def _defaulting(default: object) -> Callable[[object], object]:
+    return lambda value: default if value is None else value
+
+
+def _steps(shapes: Mapping[str, Shape], paths: Mapping[str, Steps]) -> _Step:
+    root = _Step()
+    for name, shape in shapes.items():
+        step = root
+        *way, last = paths[name]
+        for part in way:
+            below = step.below.setdefault(part, _Step())
+            if not isinstance(below, _Step):
+                raise ContractInvalid(f"its pointer goes through the field {below[0]}", (name, "at"))
+            step = below
+        if last in step.below:
+            raise ContractInvalid("another field has the same place", (name, "at"))
+        step.below[last] = (name, shape)
+    return root
+
+
+def _schema(step: _Step, undeclared: Undeclared, made: Members) -> Schema:
+    members: dict[str, tuple[Shape | None, Schema]] = {}
+    for name, below in step.below.items():
+        if isinstance(below, _Step):
+            members[name] = (None, _schema(below, undeclared, made))
+        else:
+            declared, shape = below
+            members[name] = (shape, value_schema(shape, undeclared, (declared,)))
+    return made(members, undeclared)

@@ -62,6 +62,8 @@ def state(result: Result) -> str:
     """Whether the figures may be quoted."""
     rounds, seconds = result["rounds"], result["seconds"]
     told = f"{rounds} alternating rounds of {seconds} s for each number of connections; median (least–most)."
+    turns = len(result["loaded"]["guard"]["runs"]["32"])
+    told += f" At 1 and 32 connections guard, its forwarding and Envoy took {turns} turns, one beside the other."
     if result["shared"]:
         worst = ", ".join(f"{name} {share:.0%}" for name, share in result["shared"].items())
         told += (

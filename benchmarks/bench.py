@@ -49,7 +49,7 @@ QUICK = ("direct", "envoy", "forwarding", "source", "guard")
 BESIDE = ("envoy-job", "envoy", "guard", "forwarding")
 PROMISED, TURNS = (1, 32), 3
 """Where what is promised of guard beside others is measured, and how often in a round. Neighbours make one turn of two up
-to twice as fast: medians of five pairs were 0.72 and 0.75 on machines where those of twelve and fifteen were 0.77 and 0.90."""
+to twice as fast: medians of five pairs were 0.72 and 0.75 where those of twelve and fifteen were 0.77 and 0.90."""
 LITELLM_VERSION = "from importlib.metadata import version; print(version('litellm'))"
 IDLE = 2000
 STARTS = 5

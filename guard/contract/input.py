@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from pydantic_core import ValidationError
+from pydantic_core import SchemaValidator, ValidationError
 
 from guard.contract.absence import absences, settle
-from guard.contract.fields import InputField, Part, join, split
+from guard.contract.fields import InputField, Part, Shape, join, split
 from guard.contract.instances import Lenient, Steps, by_members, by_positions, names_of, path_of, rows_of
 from guard.contract.media import is_json
 from guard.contract.profile import Profile, Read
@@ -15,9 +15,11 @@ from guard.contract.scrub import Detect, Scrubbing, nothing
 from guard.contract.strict import MAX_DEPTH, Unreadable, dumps
 from guard.contract.validators import (
     MOST_VIOLATIONS,
+    Schema,
     Undeclared,
     instant,
     members_schema,
+    partial_schema,
     sent_schema,
     validator,
     violations,
@@ -65,16 +67,7 @@ class InputContract:
         self._row_depth = depth
         shapes = {name: Lenient(field) if field.missing == "fall" else field for name, field in fields.items()}
         self._absences = absences({self._paths[name][0]: one for name, one in shapes.items()}) if self._members else ()
-        instance = (
-            by_positions(shapes, self._columns, undeclared)
-            if self._columns is not None
-            else by_members(shapes, self._paths, undeclared, sent_schema if self._members else members_schema)
-        )
-        schema = rows_of(instance, self._rows, undeclared) if self._rows is not None else instance
-        shown = simple and depth < MAX_DEPTH and (self._members or not any(one.has_default for one in fields.values()))
-        closed = {path[0] for path in self._paths.values()} if self._members and undeclared == "pass" else None
-        whole = Whole(self._rows, "members" if self._members else "positions", closed) if shown else None
-        self._reader = Reader(validator(schema), whole, one_pass=enforce or not (self._absences or self._unsent))
+        self._reader = self._compiled(shapes, undeclared, shown=simple and depth < MAX_DEPTH)
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:
         """Read and hold against the contract; under enforce, what is forwarded is the tree that was judged."""
@@ -104,6 +97,25 @@ class InputContract:
     def instances(self, document: object, most: int | None = None) -> list[Mapping[str, object]]:
         """For each row the declared fields that are there, by name; what observe mode let through may lack any."""
         return [self._instance(row) for row in self._located(document)[:most]]
+
+    def _compiled(self, shapes: Mapping[str, Shape], undeclared: Undeclared, *, shown: bool) -> Reader:
+        """`shown`: each field is one value, so a document that keeps the contract may show all that its text says."""
+
+        def made(instance: Schema) -> SchemaValidator:
+            return validator(rows_of(instance, self._rows, undeclared) if self._rows is not None else instance)
+
+        if self._columns is not None:
+            whole = (
+                Whole(self._rows, "positions") if shown and not any(one.has_default for one in shapes.values()) else None
+            )
+            return Reader(made(by_positions(shapes, self._columns, undeclared)), whole, None, len(shapes))
+        if not self._members:
+            return Reader(made(by_members(shapes, self._paths, undeclared, members_schema)), None, None, len(shapes))
+        members = {self._paths[name][0]: one.required for name, one in shapes.items()}
+        whole = Whole(self._rows, "members", members, closed=undeclared != "pass") if shown else None
+        as_sent = self._enforce or not (self._absences or self._unsent)
+        text = made(by_members(shapes, self._paths, undeclared, partial_schema)) if whole is not None and as_sent else None
+        return Reader(made(by_members(shapes, self._paths, undeclared, sent_schema)), whole, text, len(shapes))
 
     # ── judging ───────────────────────────────────────────────────────────────────────────────────────────────────
 

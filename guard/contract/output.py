@@ -46,7 +46,8 @@ class OutputContract:
             *map(_names, fields.values())
         )
         schema = _document([(output.path, output) for output in self._outputs])
-        self._reader = Reader(validator(schema), _whole(self._outputs))
+        compiled, whole = validator(schema), _whole(self._outputs)
+        self._reader = Reader(compiled, whole, compiled, len(fields))
         self._lists = sorted({output.before for output in self._outputs if output.many})
         own = [(output.path, output if output.field.from_ is None else _Null(output)) for output in self._outputs]
         self._own = validator(_document(own))
@@ -130,7 +131,7 @@ def _whole(outputs: Sequence[_Output]) -> Whole | None:
     if steps is not None and (len(steps) + 2 > MAX_DEPTH or not any(output.field.required for output in outputs)):
         return None  # too deep; or there may be no list
     if all(len(path) == 1 for path in paths):
-        return Whole(steps, "members")
+        return Whole(steps, "members", {path[0]: one.field.required for path, one in zip(paths, outputs, strict=True)})
     return Whole(steps, "value") if steps is not None and paths == [()] else None
 
 

@@ -7,7 +7,7 @@ as the contract. Such a text is never read into a tree, which with the search fo
 exchange's instructions, and a quarter where it had twenty rows.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 from pydantic_core import SchemaValidator, ValidationError
@@ -17,62 +17,90 @@ from guard.contract.strict import parse, proven
 
 NESTED: Final[frozenset[FieldType]] = frozenset(("array", "object"))
 """Types whose values have members of their own."""
+MOST: Final = 1 << 18
+"""Fields times bytes up to which a text is read in one pass, which looks for each field among all names of a row."""
 Row: TypeAlias = Literal["members", "positions", "value"]
 """What a row is."""
+NONE: Final[Mapping[str, bool]] = {}
 
 
 class Reader:
     """Reads texts and holds them against `schema`. `whole` None: a text can say what its document does not show.
 
-    `one_pass`: where the document is all that a text says, it may stand for the tree.
+    `text`: the schema for one pass, None where a tree is wanted each time. It has no required members: of each that is
+    missing an error would hold a copy of the row, made whether anybody asks for it or not. `fields`: how many there are.
     """
 
-    def __init__(self, schema: SchemaValidator, whole: "Whole | None", *, one_pass: bool = True) -> None:
-        self._whole, self._one_pass = whole, one_pass
-        self._of_text: Callable[[bytes], Any] = schema.validate_json
+    def __init__(self, schema: SchemaValidator, whole: "Whole | None", text: SchemaValidator | None, fields: int) -> None:
         self.of_tree: Callable[[Any], Any] = schema.validate_python
-        self._at_once = whole is not None and one_pass
+        self._of_text: Callable[[bytes], Any] | None = None if text is None or whole is None else text.validate_json
+        self._whole = whole
+        self._most = MOST // max(1, fields)
+        self._at_once = True
 
     def read(self, body: bytes) -> tuple[Any, Any, ValidationError | None]:
         """The document as the schema makes it, the tree that the text says, and what is wrong. Raises Unreadable.
 
-        Clients and model servers say the same members each time, so where the last text said more than its document, one
-        pass over this one is likely to be one too many.
+        Clients and model servers say the same members each time, so where the last text said more than its document, or
+        broke the contract, one pass over this one is likely to be one too many.
         """
-        tree = None if self._at_once else parse(body)
+        whole = self._whole
+        if self._at_once and self._of_text is not None and whole is not None and len(body) <= self._most:
+            try:
+                document = self._of_text(body)
+                if whole.holds(document, body):
+                    return document, document, None
+            except ValidationError:
+                pass
+        tree = parse(body)
+        self._at_once = False
         try:
-            document = self._of_text(body) if tree is None else self.of_tree(tree)
+            document = self.of_tree(tree)
         except ValidationError as error:
-            return None, proven(parse(body) if tree is None else tree, body), error
-        whole = self._whole is not None and self._whole.holds(document, body)
-        self._at_once = whole and self._one_pass
-        if whole:
-            return document, document if tree is None else tree, None
-        return document, proven(parse(body) if tree is None else tree, body), None
+            return None, proven(tree, body), error
+        self._at_once = whole is not None and whole.holds(document, body)
+        return document, tree if self._at_once else proven(tree, body), None
 
 
 class Whole:
-    """`steps` lead to the list of rows; None: the document is the one row. `closed`: the only members a row may have."""
+    """`steps` lead to the list of rows; None: the document is the one row.
 
-    def __init__(self, steps: Sequence[str] | None, row: Row, closed: Collection[str] | None = None) -> None:
+    Of rows that are members: `required` ones; `width`, how many there are where all are required, else -1; `closed`, the
+    only ones that a row may have, where the schema lets others through.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[str] | None,
+        row: Row,
+        members: Mapping[str, bool] = NONE,
+        *,
+        closed: bool = True,
+    ) -> None:
         self._steps, self._row = steps, row
-        self._covers = frozenset(closed).issuperset if closed is not None else None
+        self._covers = None if closed else frozenset(members).issuperset
+        self._required = frozenset(name for name, required in members.items() if required)
+        self._width = len(members) if all(members.values()) else -1
 
     def holds(self, document: Any, body: bytes) -> bool:
-        """Of a document that keeps its contract and has none of its defaults: is it all that this text says?"""
+        """Of a document that keeps its contract, but for members that are missing, and has none of its defaults."""
         rows: Any = (document,)
         if self._steps is None:
-            names = len(document)
+            names = held = len(document)
         else:
             rows, names = document, len(self._steps)
             for step in self._steps:
                 rows = rows[step]
-            if self._row == "members":
-                names += sum(map(len, rows))
+            held = sum(map(len, rows)) if self._row == "members" else 0
+            names += held
         colons = body.count(b":")
         if colons != names and (b"\\u003" in body or colons - self._spoken(rows) != names):
             return False
-        return self._covers is None or all(map(self._covers, rows))
+        if self._covers is not None and not all(map(self._covers, rows)):
+            return False
+        if self._row != "members" or held == self._width * len(rows):
+            return True
+        return all(row.keys() >= self._required for row in rows)
 
     def _spoken(self, rows: Any) -> int:
         """Colons in strings; as they stand in the text, where none is escaped."""

@@ -137,15 +137,22 @@ def members_schema(members: Mapping[str, tuple[Shape | None, Schema]], undeclare
     return core.no_info_after_validator_function(lambda document: settle(document, absent), schema) if absent else schema
 
 
-def sent_schema(members: Mapping[str, tuple[Shape | None, Schema]], undeclared: Undeclared) -> Schema:
-    """The same with null where null was sent, and without what was not."""
+def sent_schema(
+    members: Mapping[str, tuple[Shape | None, Schema]], undeclared: Undeclared, *, partial: bool = False
+) -> Schema:
+    """The same with null where null was sent, and without what was not. `partial`: nothing needs to be there."""
     fields: dict[str, core.TypedDictField] = {}
     for name, (shape, schema) in members.items():
         if shape is None or (shape.required and not shape.nullable):
-            fields[name] = core.typed_dict_field(schema, required=True)
+            fields[name] = core.typed_dict_field(schema, required=not partial)
         else:
-            fields[name] = core.typed_dict_field(core.nullable_schema(schema), required=shape.required)
+            fields[name] = core.typed_dict_field(core.nullable_schema(schema), required=shape.required and not partial)
     return core.typed_dict_schema(fields, strict=True, extra_behavior=_EXTRA[undeclared])
+
+
+def partial_schema(members: Mapping[str, tuple[Shape | None, Schema]], undeclared: Undeclared) -> Schema:
+    """The same where nothing needs to be there."""
+    return sent_schema(members, undeclared, partial=True)
 
 
 def _string(shape: Shape, path: tuple[Part, ...]) -> Schema:

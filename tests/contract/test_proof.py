@@ -4,6 +4,7 @@ And whether a text was read and validated in one pass or as a tree, the verdict 
 """
 
 import json
+import tracemalloc
 from math import isinf
 from typing import Any
 
@@ -15,7 +16,7 @@ from guard.contract.input import InputContract
 from guard.contract.output import OutputContract, unread
 from guard.contract.strict import MAX_DEPTH, Unreadable, dumps, parse, proven
 from guard.proxy.values import Allow, Deny, Verdict
-from tests.contract.making import JSON, WALL, input_of, output_of
+from tests.contract.making import JSON, WALL, input_of, output_of, said
 
 INPUT = "input: {a: {type: number}, b: {type: integer, required: false}}"
 INPUTS = [
@@ -225,3 +226,28 @@ def test_no_string_of_a_client_is_kept() -> None:
     one, other = (contract.judge(JSON, b'{"a": "secret"}', WALL).document for _ in range(2))
     assert one == other == {"a": "secret"}
     assert one["a"] is not other["a"]
+
+
+def test_a_large_document_is_not_copied_for_each_of_its_violations() -> None:
+    contract = input_of("input: {" + ", ".join(f"f{number}: {{type: number}}" for number in range(50)) + "}")
+    body = dumps({f"g{number}": "x" * 50 for number in range(5000)})
+    tracemalloc.start()
+    try:
+        verdict = contract.judge(JSON, body, WALL)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(verdict, Deny)
+    assert said(verdict) == [f"/f{number} missing" for number in range(50)]
+    assert peak < 10 * len(body)
+
+
+@pytest.mark.parametrize("fields", [1, 50, 2000])
+@pytest.mark.parametrize("length", [1, 1 << 17])
+def test_of_any_size_a_request_is_judged_as_its_tree(fields: int, length: int) -> None:
+    """Where one pass could cost much, and where it cannot."""
+    names = [f"f{number}" for number in range(fields)]
+    contract = input_of("input: {t: {type: string}, " + ", ".join(f"{name}: {{type: integer}}" for name in names) + "}")
+    good = dumps({"t": "x" * length} | dict.fromkeys(names, 1))
+    for body in (good, good.replace(b'"f0"', b'"t"'), good.replace(b'"f0"', b'"z"'), good.replace(b":1", b":null", 1)):
+        assert told(contract.judge(JSON, body, WALL)) == told(by_tree(contract, body))

@@ -186,7 +186,7 @@ def accept(rung: Rung, permit: Permit, record: Record, step: object, ticket: Tic
     if type(step) is Failed:
         record.attempts[-1].failed, record.attempts[-1].ended_at = step.code, now
         permit.spent = step.sent and permit.body is STREAM
-        settle(ticket, judge_failure(permit, step, now), now)
+        settle(ticket, judge_failure(permit, step, record.attempts[-1], now), now)
         return Closed(step.code, step.retry_after)
     if isinstance(step, Closed):
         return step
@@ -248,9 +248,16 @@ def judge_status(route: Route, answer: Answer) -> Reason | None:
             return "status"
 
 
-def judge_failure(permit: Permit, failure: Failed, now: float) -> Settlement:
-    """Whether the target is to blame: not for our own lack of capacity, nor for the impatience of a client."""
-    if failure.code in OURS or (failure.code == "timeout" and permit.shortened and now >= permit.deadline):
+def judge_failure(permit: Permit, failure: Failed, attempt: Attempt, now: float) -> Settlement:
+    """Whether the target is to blame: not for our own lack of capacity or stall, nor for the impatience of a client.
+
+    A call ends in whatever phase it is in when the client's own deadline comes: in the queue, while it connects, while it
+    is answered. Whatever the failure is named then, it says how long the client waited, and not how long the target takes;
+    unless the time that an attempt may take was over by then.
+    """
+    if failure.ours or failure.code in OURS:
+        return Settlement.IGNORED
+    if permit.shortened and now >= permit.deadline and permit.deadline < attempt.asked_at + attempt.target.attempt:
         return Settlement.IGNORED
     return Settlement.FAILURE
 
@@ -326,7 +333,7 @@ def relayed(record: Record, ticket: Ticket | None, end: object, took: float) -> 
     record.response_bytes = end.sent
     record.answered_at = record.attempts[-1].ended_at = end.end_at
     record.attempts[-1].failed = end.failed
-    outcome = Settlement.IGNORED if end.failed in OURS else Settlement.FAILURE
+    outcome = Settlement.IGNORED if end.ours or end.failed in OURS else Settlement.FAILURE
     settle(ticket, outcome if failed else Settlement.SUCCESS, end.end_at, took=took)
     if end.failed is None:
         record.error = "error_event" if failed else ""

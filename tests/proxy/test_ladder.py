@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from guard.proxy.values import Answer, Call, Failed, Head, Reply
+from guard.ladder.breaker import Breaker, Config
+from guard.proxy.values import CUT, Answer, Call, Failed, Head, Relayed, Reply
 from tests.proxy.scene import POST, Stage, header
 
 GOOD = Answer(200, [], b"{}", called_at=100.0, head_at=100.0, end_at=100.0)
@@ -50,6 +51,65 @@ def test_the_impatience_of_a_client_is_no_fault_of_the_model() -> None:
         stage.now.now = call.until
         stage.say(Failed("timeout"))
         assert stage.model.breaker.settled[0][0].name == outcome
+
+
+PHASES = [  # what a call may be named that ended while it waited for a slot, connected, was sent, or was answered
+    Failed("overloaded", sent=False),
+    Failed("connect", sent=False),
+    Failed("tls", sent=False),
+    Failed("reset"),
+    Failed("malformed"),
+    Failed("timeout"),
+]
+
+
+@pytest.mark.parametrize("failure", PHASES, ids=lambda failure: failure.code)
+@pytest.mark.parametrize("late", [0.0, 0.03])
+def test_a_clients_own_deadline_counts_against_no_target_in_any_phase(failure: Failed, late: float) -> None:
+    stage = waiting(b"100ms")
+    stage.now.now = asked(stage).until + late
+    assert header(stage.say(failure), b"x-guard-reason") == failure.code.encode()
+    assert [outcome.name for outcome, _, _ in stage.model.breaker.settled] == ["IGNORED"]
+
+
+@pytest.mark.parametrize("failure", PHASES[1:], ids=lambda failure: failure.code)
+@pytest.mark.parametrize(("wait", "at"), [(b"100ms", 100.09), (b"60", 100.1), (b"3s", 103.0), (b"5s", 105.0)])
+def test_a_target_that_fails_before_the_client_is_impatient_or_after_its_own_time_is_charged(
+    failure: Failed, wait: bytes, at: float
+) -> None:
+    stage = waiting(wait)
+    asked(stage)
+    stage.now.now = at
+    stage.say(failure)
+    assert [outcome.name for outcome, _, _ in stage.model.breaker.settled] == ["FAILURE"]
+
+
+def test_impatient_clients_leave_a_breaker_closed() -> None:
+    breaker = Breaker(Config(consecutive_failures=5))
+    for number in range(20):
+        stage = waiting(b"100ms")
+        stage.model.breaker = breaker
+        stage.now.now += number
+        stage.now.now = asked(stage).until
+        stage.say(PHASES[number % len(PHASES)])
+    assert (breaker.state, breaker.snapshot(200.0)["calls"], breaker.out) == ("closed", 0, 0)
+
+
+@pytest.mark.parametrize("failure", PHASES, ids=lambda failure: failure.code)
+def test_a_deadline_that_our_own_stall_missed_blames_no_target(failure: Failed) -> None:
+    stage = Stage()
+    asked(stage)
+    reply = stage.say(Failed(failure.code, sent=failure.sent, ours=True))
+    assert header(reply, b"x-guard-reason") == failure.code.encode(), "the rung is closed all the same"
+    assert [outcome.name for outcome, _, _ in stage.model.breaker.settled] == ["IGNORED"]
+
+
+def test_a_stream_that_our_own_stall_cut_blames_no_target() -> None:
+    stage = Stage(collect=0)
+    asked(stage)
+    stage.say(Answer(200, [], b"", complete=False))
+    assert stage.say(Relayed(3, 101.0, "timeout", ours=True)) is CUT
+    assert [outcome.name for outcome, _, _ in stage.model.breaker.settled] == ["IGNORED"]
 
 
 def test_a_mode_closes_the_rungs_above_it() -> None:

@@ -198,6 +198,7 @@ class Relayed:
     end_at: float
     failed: Reason | None = None
     told: bool = False  # in the dialect's own words, so that the answer may end as if it were whole
+    ours: bool = False  # see `Failed`
 
 
 class Refused(Exception):  # noqa: N818 — a word of the domain, see the tree above
@@ -214,13 +215,18 @@ class Refused(Exception):  # noqa: N818 — a word of the domain, see the tree a
 
 
 class Failed(Exception):  # noqa: N818
-    """The target, or our own capacity for it, is at fault. `sent` says whether any byte of the request left."""
+    """The target, or our own capacity for it, is at fault. `sent` says whether any byte of the request left.
 
-    def __init__(self, code: Reason, *, sent: bool = True, retry_after: float | None = None) -> None:
+    `ours`: the deadline was missed because our own loop stalled. The rung is closed all the same, but the call is settled
+    as IGNORED: a stall of ours says nothing of a target.
+    """
+
+    def __init__(self, code: Reason, *, sent: bool = True, retry_after: float | None = None, ours: bool = False) -> None:
         super().__init__(code)
         self.code: Reason = code
         self.sent = sent
         self.retry_after = retry_after
+        self.ours = ours
 
 
 class Gone(Exception):  # noqa: N818

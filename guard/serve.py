@@ -35,7 +35,6 @@ from guard.policy.scalars import Address, Origin
 from guard.proxy.budget import Budget
 from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
-from guard.proxy.pool import Pool
 from guard.proxy.probe import Probe
 from guard.telemetry.log import Foreign, Log
 
@@ -175,9 +174,8 @@ class _Sidecar:
             task.cancel()
         await asyncio.to_thread(self.desk.end)
         await asyncio.to_thread(self.telemetry.close)
-        for _, made in self.runtime:
-            if isinstance(made, Pool):
-                made.close()
+        for pool in self.runtime.pools.values():
+            pool.close()
         return 0
 
     # ── policy ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,9 +257,8 @@ class _Sidecar:
     def _put_in_force(self, loaded: Loaded, plan: CompiledPlan, draft: Draft) -> None:
         """The swap: one reference, and what the listener reads of the policy."""
         policy, door = loaded.policy, self.door
-        for dropped in self.runtime.adopt(draft):
-            if isinstance(dropped, Pool):
-                dropped.close()
+        for unused in self.runtime.adopt(draft):
+            unused.close()
         limits = _limits(policy.listen.limits)
         within = connections_within(limits.connections)
         if within < limits.connections:

@@ -18,7 +18,6 @@ from guard.control.service import Service
 from guard.control.shares import Shares
 from guard.control.state import StateFolder
 from guard.control.tls import server_context
-from guard.ladder.breaker import Breaker
 from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
 from guard.policy.runtime import Runtime
@@ -99,14 +98,13 @@ class Operators:
 
     def _ceilings(self) -> Iterator[tuple[str, Ceiling]]:
         """What bounds each route in force."""
-        return ((key[1], made) for key, made in self._runtime if isinstance(made, Ceiling))  # type: ignore[index]
+        return self._runtime.ceilings.items()
 
     def _force(self, forced: Mapping[str, str]) -> None:
         """Bring every breaker to the state it is forced to, or let it go."""
         self.shares.decided()
-        for key, made in self._runtime:
-            if isinstance(made, Breaker):
-                made.force(forced.get(f"{key[1]} > {key[2]}", "auto"), monotonic())  # type: ignore[index,arg-type]
+        for (route, target), breaker in self._runtime.breakers.items():
+            breaker.force(forced.get(f"{route} > {target}", "auto"), monotonic())  # type: ignore[arg-type]
 
     def _cut(self) -> int:
         """End the streams that operators do not allow any more; how many."""

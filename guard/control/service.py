@@ -1,23 +1,25 @@
 """What the admin API operates: orders, breakers and the policy of a running guard, and the account of all three."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from guard import __version__
 from guard.control.audit import Audit
 from guard.control.operations import Operations, Refused
 from guard.control.reload import Reloader
 from guard.control.shares import Shares
-from guard.ladder.breaker import Breaker
 from guard.ladder.mode import Order
 from guard.policy.compiled import CompiledPlan
 from guard.policy.digests import release_digest
 from guard.policy.load import Loaded
 from guard.policy.models import FIRST, Release
-from guard.policy.runtime import Runtime
+from guard.policy.runtime import Runtime, TargetKey
+from guard.proxy.values import Source
 from guard.telemetry.versions import Versions
+
+TARGETS: Final[tuple[Source, ...]] = ("model", "previous")
 
 
 class Service:
@@ -52,7 +54,7 @@ class Service:
 
     async def set_breaker(self, *, route: str, target: str, state: str, reason: str, who: str) -> dict[str, Any]:
         """Force a breaker, or let it go. Raises Refused."""
-        if (route, target) not in {(one, name) for one, name, _ in self._breakers()}:
+        if TargetKey(route, target) not in self._runtime.breakers:  # type: ignore[arg-type]
             raise Refused(404, "route", "no such route and target")
         return await self._operations.set_breaker(route=route, target=target, state=state, reason=reason, who=who)
 
@@ -126,7 +128,8 @@ class Service:
 
     def _route(self, key: str, now: float) -> dict[str, Any]:
         order, why = self._operations.orders.in_force(key)
-        breakers = {target: breaker.snapshot(now) for route, target, breaker in self._breakers() if route == key}
+        own = ((target, self._runtime.breakers.get(TargetKey(key, target))) for target in TARGETS)
+        breakers = {target: breaker.snapshot(now) for target, breaker in own if breaker is not None}
         observed = (self._operations.orders.observed or {}).get(key)
         enforcement = {"observed": _order(observed)} if observed is not None else {}
         return {
@@ -137,9 +140,6 @@ class Service:
             "breakers": breakers,
             "served": {target: version for target in breakers if (version := self._versions.served(key, target))},
         }
-
-    def _breakers(self) -> Iterator[tuple[str, str, Breaker]]:
-        return ((key[1], key[2], made) for key, made in self._runtime if isinstance(made, Breaker))  # type: ignore[index]
 
 
 def back(operations: Operations) -> str | None:

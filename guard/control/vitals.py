@@ -1,20 +1,17 @@
 """What is true of this process at the moment of a scrape: modes, breakers, queues, connections, memory."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from guard import __version__
-from guard.ladder.breaker import Breaker
-from guard.ladder.cached import Store
-from guard.ladder.limits import Slots
 from guard.policy.compiled import CompiledPlan
 from guard.policy.digests import release_digest
 from guard.policy.load import Loaded
 from guard.policy.runtime import Runtime
 from guard.proxy.door import Door
-from guard.proxy.pool import Pool
-from guard.proxy.values import SOURCES, Ceiling
+from guard.proxy.values import SOURCES
 from guard.telemetry import instruments as of
 from guard.telemetry.accumulators import Instrument
 from guard.telemetry.family import Family, Point
@@ -53,30 +50,25 @@ class Vitals:
             yield Family(of.MODEL_INFO, [(labels, 1)])
 
     def _ladder(self) -> Iterator[Family]:
-        """What the runtime holds, by (kind, route key, source)."""
-        points: dict[str, list[Point]] = {}
-
-        def add(instrument: Instrument, labels: tuple[str, ...], value: float) -> None:
-            points.setdefault(instrument.name, []).append((labels, value))
-
-        for key, made in list(self._runtime):
-            match key, made:
-                case (_, str(route)), Ceiling(level=level):
-                    add(of.MODE, (*_split(route), SOURCES[level] if level else "normal"), 1)
-                case (_, str(route), str(source)), Breaker():
-                    add(of.BREAKER_STATE, (*_split(route), source, made.state), 1)
-                case (_, str(route), str(source)), Slots() if route:
-                    add(of.QUEUED, (*_split(route), source), made.waiting)
-                    add(of.SLOTS, (*_split(route), source), made.held)
-                case (_, str(route)), Store():
-                    add(of.CACHE, _split(route), made.size)
-                case (_, str(url)), Pool():
-                    host, port, _ = origin(url)
-                    add(of.POOL, (host, port, "idle"), made.idle)
-                    add(of.POOL, (host, port, "active"), made.links - made.idle)
-        for instrument in (of.MODE, of.BREAKER_STATE, of.QUEUED, of.SLOTS, of.CACHE, of.POOL):
-            if instrument.name in points:
-                yield Family(instrument, points[instrument.name])
+        """What outlives a reload: modes, breakers, queues, caches, connections."""
+        runtime = self._runtime
+        mode = [
+            ((*_split(route), SOURCES[ceiling.level] if ceiling.level else "normal"), 1)
+            for route, ceiling in runtime.ceilings.items()
+        ]
+        breakers = [((*_split(key.route), key.target, breaker.state), 1) for key, breaker in runtime.breakers.items()]
+        limiters = [((*_split(key.route), key.target), limiter) for key, limiter in runtime.limiters.items() if key.route]
+        pools: Counter[tuple[str, str, str]] = Counter()
+        for key, pool in runtime.pools.items():  # one origin may have several, of different TLS
+            host, port, _ = origin(str(key.origin))
+            pools[host, port, "idle"] += pool.idle
+            pools[host, port, "active"] += pool.links - pool.idle
+        yield from filled(of.MODE, mode)
+        yield from filled(of.BREAKER_STATE, breakers)
+        yield from filled(of.QUEUED, [(labels, limiter.waiting) for labels, limiter in limiters])
+        yield from filled(of.SLOTS, [(labels, limiter.held) for labels, limiter in limiters])
+        yield from filled(of.CACHE, [(_split(route), cache.size) for route, cache in runtime.caches.items()])
+        yield from filled(of.POOL, list(pools.items()))
 
     def _doors(self) -> Iterator[Family]:
         door = self._door()
@@ -97,6 +89,12 @@ class Vitals:
         except OSError:
             pass  # not every system has a /proc
         yield Family(of.STARTED, [((), self._began)])
+
+
+def filled(instrument: Instrument, points: Sequence[Point]) -> Iterator[Family]:
+    """The family of these points; none without points."""
+    if points:
+        yield Family(instrument, list(points))
 
 
 def _split(key: str) -> tuple[str, str]:

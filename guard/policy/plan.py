@@ -32,7 +32,7 @@ from guard.policy.management import unlisted
 from guard.policy.models import Denied, Passthrough
 from guard.policy.route import Route as RoutePolicy
 from guard.policy.routes import RouteTable, template, ties
-from guard.policy.runtime import Draft, Runtime
+from guard.policy.runtime import ConnectionPool, Draft, NoPool, Runtime
 from guard.policy.scalars import Origin
 from guard.policy.targets import Targets
 from guard.privacy.detectors import compile_detectors
@@ -48,7 +48,7 @@ PASSTHROUGH_COLLECT = 65536
 class Means:
     """What the Plan needs of the process it will run in; `check` and `explain` have hardly any."""
 
-    pool: Callable[[Origin, TargetTls | None, float], object] = lambda _origin, _tls, _age: None
+    pool: Callable[[Origin, TargetTls | None, float], ConnectionPool] = lambda _origin, _tls, _age: NoPool()
     """Connections to an origin, with TLS as declared, each at most so many seconds old. May raise OSError."""
     defer: Callable[[Callable[[], None]], object] = lambda waiter: waiter()
     certificate: Callable[[FilePath], bytes] = lambda _path: b""
@@ -203,7 +203,7 @@ class _Compiler:
 
     def _ceiling(self, key: str) -> Ceiling:
         """What operators allow this route; theirs to change, so it outlives every reload."""
-        return self.draft.take(("ceiling", key), None, Ceiling)
+        return self.draft.ceilings.take(key, None, Ceiling)
 
     def _cached(self, key: str, route: RoutePolicy, contract: InputContract | None, form: Form | None) -> Cached | None:
         """The cached rung and its store."""
@@ -215,7 +215,7 @@ class _Compiler:
         release = self.policy.release
         meaning = json.dumps(route.model_dump(by_alias=True, include={"input", "output", "rows", "columns", "undeclared"}))
         return Cached(
-            self.draft.take(("cache", key), config, make),
+            self.draft.caches.take(key, config, make),
             route=key,
             version=release.version if release else "",
             contract=hashlib.sha256(meaning.encode()).hexdigest(),

@@ -1,45 +1,153 @@
-"""State that outlives a reload: connections, slots, and whatever else is not the policy's to forget."""
+"""State that outlives a reload: breakers, concurrency limiters, connection pools, caches and what operators allow.
 
-from collections.abc import Callable, Hashable, Iterator
-from typing import Any, TypeVar
+Each kind has a collection of its own with a typed key. An entry is kept where the configuration that it was made from is
+unchanged. A draft reads the collections in force and changes nothing in them, so a plan that is not used leaves no trace.
+"""
 
-T = TypeVar("T")
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+
+from guard.ladder.breaker import Breaker
+from guard.ladder.cached import Store
+from guard.ladder.limits import Slots
+from guard.policy.scalars import Origin
+from guard.proxy.values import Ceiling, Source
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class TargetKey(NamedTuple):
+    """One model server as one route sees it. `route` is the route's key, and empty for the probe."""
+
+    route: str
+    target: Source
+
+
+class PoolKey(NamedTuple):
+    """Everything that a connection to a model server depends on."""
+
+    origin: Origin
+    tls: str
+    """`tls` as declared; empty without it."""
+    certificates: tuple[bytes, ...]
+    """Digest of each file that `tls` names, in the order CA, certificate, key."""
+    max_age: float
+    """Seconds after which a connection is not used again."""
+
+
+class ConnectionPool(Protocol):
+    """Connections to one origin."""
+
+    @property
+    def idle(self) -> int:
+        """Open connections without a call."""
+
+    @property
+    def links(self) -> int:
+        """Open connections."""
+
+    def close(self) -> None:
+        """Close idle connections now, and the others after their call."""
+
+
+class NoPool:
+    """The pool of a plan that is compiled only to be checked. It opens no connection."""
+
+    idle: Final = 0
+    links: Final = 0
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Collection(Generic[Key, Value]):
+    """Values by key, each with the configuration that it was made from."""
+
+    def __init__(self, kept: Mapping[Key, tuple[Hashable, Value]] = MappingProxyType({})) -> None:
+        """`kept`: entries that `take` may use again."""
+        self._kept = kept
+        self._entries: dict[Key, tuple[Hashable, Value]] = {}
+
+    def draft(self) -> "Collection[Key, Value]":
+        """An empty collection that takes what it can from this one, and does not change it."""
+        return Collection(self._entries)
+
+    def settled(self) -> "Collection[Key, Value]":
+        """This collection, without a reference to the one that it was drafted from."""
+        self._kept = MappingProxyType({})
+        return self
+
+    def take(self, key: Key, config: Hashable, make: Callable[[], Value]) -> Value:
+        """The value of `key`; made with `make` unless there is one of the same `config`."""
+        entry = self._entries.get(key) or self._kept.get(key)
+        if entry is None or entry[0] != config:
+            entry = (config, make())
+        self._entries[key] = entry
+        return entry[1]
+
+    def get(self, key: Key) -> Value | None:
+        """The value of `key`."""
+        entry = self._entries.get(key)
+        return entry[1] if entry is not None else None
+
+    def items(self) -> Iterator[tuple[Key, Value]]:
+        """All keys and values."""
+        return ((key, value) for key, (_, value) in self._entries.items())
+
+    def values(self) -> Iterator[Value]:
+        """All values."""
+        return (value for _, value in self._entries.values())
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The collections of the next plan."""
+
+    breakers: Collection[TargetKey, Breaker]
+    limiters: Collection[TargetKey, Slots]
+    pools: Collection[PoolKey, ConnectionPool]
+    caches: Collection[str, Store]
+    """By route key."""
+    ceilings: Collection[str, Ceiling]
+    """By route key."""
 
 
 class Runtime:
-    """What was made for the plan in force, by key, with the configuration it was made from."""
+    """The collections of the plan in force. `adopt` replaces them whole, so that another thread may read them."""
 
     def __init__(self) -> None:
-        self._made: dict[Hashable, tuple[Hashable, Any]] = {}
+        self.breakers: Collection[TargetKey, Breaker] = Collection()
+        self.limiters: Collection[TargetKey, Slots] = Collection()
+        self.pools: Collection[PoolKey, ConnectionPool] = Collection()
+        self.caches: Collection[str, Store] = Collection()
+        self.ceilings: Collection[str, Ceiling] = Collection()
 
-    def draft(self) -> "Draft":
+    def draft(self) -> Draft:
         """Begin the next plan."""
-        return Draft(self._made)
+        return Draft(
+            breakers=self.breakers.draft(),
+            limiters=self.limiters.draft(),
+            pools=self.pools.draft(),
+            caches=self.caches.draft(),
+            ceilings=self.ceilings.draft(),
+        )
 
-    def adopt(self, draft: "Draft") -> list[Any]:
-        """The plan that was made from `draft` is in force now. Returns what nothing refers to any more."""
-        kept = {id(value) for _, value in draft.made.values()}
-        dropped = [value for _, value in self._made.values() if id(value) not in kept]
-        self._made = draft.made
-        return dropped
-
-    def __iter__(self) -> Iterator[tuple[Hashable, Any]]:
-        """Keys and what is in force for them."""
-        return ((key, value) for key, (_, value) in self._made.items())
-
-
-class Draft:
-    """What the next plan will have: kept where its configuration is the same, made anew where it is not."""
-
-    def __init__(self, before: dict[Hashable, tuple[Hashable, Any]]) -> None:
-        self._before = before
-        self.made: dict[Hashable, tuple[Hashable, Any]] = {}
-
-    def take(self, key: Hashable, config: Hashable, make: Callable[[], T]) -> T:
-        """What stands for `key`, made with `make` unless it was made from the same `config` before."""
-        found = self.made.get(key) or self._before.get(key)
-        if found is None or found[0] != config:
-            found = (config, make())
-        self.made[key] = found
-        value: T = found[1]
-        return value
+    def adopt(self, draft: Draft) -> list[ConnectionPool]:
+        """Put the collections of `draft` in force. Returns the pools that no plan uses any more: the caller closes them."""
+        before = self.pools
+        self.breakers = draft.breakers.settled()
+        self.limiters = draft.limiters.settled()
+        self.pools = draft.pools.settled()
+        self.caches = draft.caches.settled()
+        self.ceilings = draft.ceilings.settled()
+        used = {id(pool) for pool in self.pools.values()}
+        return [pool for pool in before.values() if id(pool) not in used]

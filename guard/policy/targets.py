@@ -12,7 +12,7 @@ from guard.policy.ladder import Breaker as BreakerPolicy
 from guard.policy.ladder import Previous, TargetTls
 from guard.policy.models import Policy
 from guard.policy.route import Route as RoutePolicy
-from guard.policy.runtime import Draft
+from guard.policy.runtime import ConnectionPool, Draft, PoolKey, TargetKey
 from guard.policy.scalars import Origin
 from guard.proxy.values import Ceiling, Source, Target
 
@@ -60,7 +60,7 @@ class Targets:
         return self._target("model", "", RoutePolicy(), self.upstream, pool, Ceiling())
 
     def _target(
-        self, source: Source, key: str, route: RoutePolicy, origin: Origin, pool: object, ceiling: Ceiling,
+        self, source: Source, key: str, route: RoutePolicy, origin: Origin, pool: ConnectionPool, ceiling: Ceiling,
         own: Previous | None = None,
     ) -> Target:  # fmt: skip
         def pick(part: str, name: str, *fallbacks: object) -> Any:
@@ -75,7 +75,7 @@ class Targets:
             url=str(origin),
             host=authority(origin),
             pool=pool,
-            slots=self._draft.take(("slots", key, source), limits, lambda: Slots(*limits, self._means.defer)),
+            slots=self._draft.limiters.take(TargetKey(key, source), limits, lambda: Slots(*limits, self._means.defer)),
             connect=pick("timeout", "connect"),
             attempt=pick("timeout", "attempt"),
             idle=pick("timeout", "idle"),
@@ -103,13 +103,14 @@ class Targets:
         )
         changed = partial(self._means.changed, key, source)  # and not `self`, which would be a cycle through the draft
         make = partial(Breaker, config, changed=changed)
-        return self._draft.take(("breaker", key, source), config, make)
+        return self._draft.breakers.take(TargetKey(key, source), config, make)
 
-    def _pool(self, origin: Origin, tls: TargetTls | None, age: float) -> object:
+    def _pool(self, origin: Origin, tls: TargetTls | None, age: float) -> ConnectionPool:
         """The connections to an origin, shared by all routes."""
         files = [file.path for file in (tls.ca, tls.cert, tls.key) if file is not None] if tls is not None else []
-        config = (str(tls), age, tuple(hashlib.sha256(self._means.certificate(path)).digest() for path in files))
-        return self._draft.take(("pool", str(origin)), config, lambda: self._means.pool(origin, tls, age))
+        digests = tuple(hashlib.sha256(self._means.certificate(path)).digest() for path in files)
+        key = PoolKey(origin, str(tls) if tls is not None else "", digests, age)
+        return self._draft.pools.take(key, None, lambda: self._means.pool(origin, tls, age))
 
 
 def authority(origin: Origin) -> bytes:

@@ -15,7 +15,7 @@ from guard.policy.compiled import CompiledPlan, retire
 from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, load
 from guard.policy.plan import Means, compile_plan
-from guard.policy.runtime import Runtime
+from guard.policy.runtime import NoPool, Runtime, TargetKey
 from tests.proxy.stand import until
 
 TEXT = """version: guard/v1
@@ -48,7 +48,7 @@ class Guarded:
 
     def force(self, loaded: Loaded) -> None:
         draft = self.runtime.draft()
-        self.plan = compile_plan(loaded, Means(pool=lambda *_: object()), draft)
+        self.plan = compile_plan(loaded, Means(pool=lambda *_: NoPool()), draft)
         self.runtime.adopt(draft)
         self.applied.append(loaded.digest)
 
@@ -242,23 +242,31 @@ def test_another_certificate_is_a_change_of_an_unchanged_policy(tmp_path: Path) 
     asyncio.run(main())
 
 
+def contents(runtime: Runtime) -> list[dict[Any, Any]]:
+    """Keys and values of each collection."""
+    kinds: tuple[Any, ...] = (runtime.breakers, runtime.limiters, runtime.pools, runtime.caches, runtime.ceilings)
+    return [dict(kind.items()) for kind in kinds]
+
+
 def test_what_did_not_change_its_configuration_is_kept(tmp_path: Path) -> None:
     async def main() -> None:
         put(path := tmp_path / "p.yaml", 100)
         guarded = Guarded(path)
         guarded.begin()
-        before = dict(guarded.runtime)
+        before = contents(guarded.runtime)
+        [pool] = guarded.runtime.pools.values()
+        limiter = guarded.runtime.limiters.get(TargetKey("POST /p", "model"))
+        assert limiter is not None
         put(path, 200)
         await guarded.reloader.reload()
-        assert dict(guarded.runtime) == before
+        assert contents(guarded.runtime) == before
         path.write_text(TEXT.format(attempt=200).replace("input", "limits: {concurrency: 3}\n    input"))
         await guarded.reloader.reload()
-        after = dict(guarded.runtime)
-        assert after[("pool", "http://h:1")] is before[("pool", "http://h:1")]
-        assert after[("slots", "POST /p", "model")] is not before[("slots", "POST /p", "model")]
+        assert list(guarded.runtime.pools.values()) == [pool]
+        assert guarded.runtime.limiters.get(TargetKey("POST /p", "model")) is not limiter
         path.write_text(TEXT.format(attempt=200).replace("h:1", "h:2"))
         await guarded.reloader.reload()
-        assert ("pool", "http://h:1") not in dict(guarded.runtime)
+        assert [str(key.origin) for key, _ in guarded.runtime.pools.items()] == ["http://h:2"]
 
     asyncio.run(main())
 

@@ -209,10 +209,11 @@ class World:
         means = Means(pool=self.pool, defer=lambda waiter: self.at(self.now, waiter), sinks=(self,))
         self.plan = compile_plan(self.random.choice(POLICIES), means, draft)
         self.runtime.adopt(draft)
-        made = dict(self.runtime)
-        self.ceiling = made[("ceiling", KEY)]
-        self.every |= {one for one in made.values() if isinstance(one, Breaker)}
-        self.slots |= {one for one in made.values() if isinstance(one, Slots)}
+        ceiling = self.runtime.ceilings.get(KEY)
+        assert ceiling is not None
+        self.ceiling = ceiling
+        self.every |= set(self.runtime.breakers.values())
+        self.slots |= set(self.runtime.limiters.values())
         self.orders.bound(self.ceiling, KEY)
 
     def pool(self, origin: Origin, *_: object) -> Pool:

@@ -16,7 +16,6 @@ from guard.control.incidents.ledger import Ledger, Notice
 from guard.control.incidents.mail import TRIES, Letter, Mail, Receiver
 from guard.control.incidents.storms import Storms
 from guard.control.secrets import resolve
-from guard.ladder.breaker import Breaker
 from guard.ladder.mode import Orders
 from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
@@ -120,11 +119,7 @@ class Desk:
 
     def _shut(self) -> set[tuple[str, str]]:
         """Route and target of every breaker that is not closed."""
-        return {
-            (key[1], key[2])  # type: ignore[index]
-            for key, made in self._runtime
-            if isinstance(made, Breaker) and made.state != "closed"
-        }
+        return {(route, target) for (route, target), breaker in self._runtime.breakers.items() if breaker.state != "closed"}
 
     # ── telling ───────────────────────────────────────────────────────────────────────────────────────────────────
 

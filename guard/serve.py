@@ -15,8 +15,8 @@ import uvloop
 
 from guard import __version__
 from guard.control import ops, reload, tls, versions
+from guard.control.admin_runtime import AdminRuntime, Unreachable
 from guard.control.incidents.desk import Desk
-from guard.control.operators import Operators, Unreachable
 from guard.control.process import LoopErrors, at_service, connections_within, quiet_crashes
 from guard.control.readiness import Readiness
 from guard.control.secrets import resolve
@@ -89,7 +89,7 @@ class _Sidecar:
         self.means: Means
         self.reloader = reload.Reloader(self._load, self._apply, self._certificates, self.log.event)
         self.shutdown = Shutdown(self.log.event)
-        self.operators = Operators(
+        self.operators = AdminRuntime(
             self.runtime,
             self._in_force,
             lambda: self.door.connections,

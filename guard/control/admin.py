@@ -27,7 +27,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from guard.control.openapi import OPENAPI
-from guard.control.operations import Refused
+from guard.control.order_store import Refused
 from guard.control.tokens import Identity
 from guard.ladder.mode import Mode
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from guard import __version__
 from guard.control.audit import Audit
-from guard.control.operations import Operations, Refused
+from guard.control.order_store import OrderStore, Refused
 from guard.control.reload import Reloader
 from guard.control.shares import Shares
 from guard.ladder.mode import Order
@@ -27,7 +27,7 @@ class Service:
 
     def __init__(
         self,
-        operations: Operations,
+        operations: OrderStore,
         runtime: Runtime,
         reloader: Reloader,
         shares: Shares,
@@ -142,7 +142,7 @@ class Service:
         }
 
 
-def back(operations: Operations) -> str | None:
+def back(operations: OrderStore) -> str | None:
     """The exact words that lead back up; None where nothing is lowered."""
     orders = operations.orders
     if orders.file is not None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from guard.control import kill_file, operations
-from guard.control.operations import Operations, Refused
+from guard.control import kill_file, order_store
+from guard.control.order_store import OrderStore, Refused
 from guard.control.state import StateFolder
 from guard.proxy.values import Ceiling
 
@@ -24,7 +24,7 @@ class Floor:
         self.observed: list[frozenset[str]] = []
         self.wall = 1000.0
         self.cuts = 0
-        self.operations = Operations(
+        self.operations = OrderStore(
             self.ceilings.items, wall=lambda: self.wall, event=lambda name, *_, **__: self.events.append(name),
             cut=self.cut, force=lambda forced: self.forced.update(forced), audit=self.audited.append, recompile=self.recompile,
         )  # fmt: skip
@@ -117,7 +117,7 @@ def test_an_audit_that_cannot_be_written_does_not_stop_a_kill() -> None:
 
 def test_a_time_to_live_ends_whatever_the_wall_clock_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 50.0
-    monkeypatch.setattr(operations, "monotonic", lambda: now)
+    monkeypatch.setattr(order_store, "monotonic", lambda: now)
     floor = Floor(tmp_path)
     floor.order("rules", ttl=60.0)
     floor.wall += 1e6
@@ -153,7 +153,7 @@ def later(folder: Path, wall: float) -> Floor:
 )  # fmt: skip
 def test_orders_that_cannot_be_read_are_taken_for_a_kill(tmp_path: Path, content: bytes) -> None:
     state = StateFolder(tmp_path)
-    state.save(operations.STATE, content)
+    state.save(order_store.STATE, content)
     state.close()
     floor = Floor(tmp_path)
     assert floor.levels == [3, 3]
@@ -164,7 +164,7 @@ def test_forced_breakers_stay_forced(tmp_path: Path) -> None:
     floor = Floor(tmp_path)
     asyncio.run(floor.operations.set_breaker(route="POST /a", target="model", state="open", reason="r", who="eve"))
     assert floor.restart().forced == {"POST /a > model": "open"}
-    saved = json.loads((tmp_path / "private" / operations.STATE).read_text())
+    saved = json.loads((tmp_path / "private" / order_store.STATE).read_text())
     assert saved["forced"] == {"POST /a > model": "open"}
 
 
@@ -196,7 +196,7 @@ def test_a_kill_file_that_cannot_be_looked_at_is_not_gone(tmp_path: Path) -> Non
 
 def test_a_contract_is_observed_for_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 50.0
-    monkeypatch.setattr(operations, "monotonic", lambda: now)
+    monkeypatch.setattr(order_store, "monotonic", lambda: now)
     floor = Floor(tmp_path)
 
     def order(route: str, enforcement: str, ttl: float | None) -> dict[str, Any]:

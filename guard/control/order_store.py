@@ -35,7 +35,7 @@ class Ceilings(Protocol):
         """The routes now in force."""
 
 
-class Operations:
+class OrderStore:
     """Orders, their time to live, and where they are kept."""
 
     def __init__(

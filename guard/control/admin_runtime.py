@@ -12,7 +12,7 @@ from typing import Any
 
 from guard.control import kill_file, listener
 from guard.control.audit import Audit
-from guard.control.operations import Operations
+from guard.control.order_store import OrderStore
 from guard.control.reload import Reloader
 from guard.control.service import Service
 from guard.control.shares import Shares
@@ -31,7 +31,7 @@ class Unreachable(Exception):  # noqa: N818
     """The admin API cannot listen as it is configured."""
 
 
-class Operators:
+class AdminRuntime:
     """`in_force` gives the policy and plan of this moment, `connections` the clients."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Operators:
         self._where = Address("127.0.0.1", 0)
         self._socket: socket.socket | None = None
         self._keys = listener.Keys(None, None)
-        self.operations = Operations(
+        self.operations = OrderStore(
             self._ceilings,
             wall=wall,
             event=event,

@@ -1,6 +1,6 @@
 """What a route accepts and returns, field by field (DESIGN §9). The contract reads these attributes."""
 
-from typing import Any, Final, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field
 
@@ -8,6 +8,7 @@ from guard.policy import typed
 from guard.policy.errors import listed, shown
 from guard.policy.part import Part, Report
 from guard.policy.scalars import Boolean, Count, Dimension, Duration, File, Number, Pointer, String, Value
+from guard.privacy.detectors import DETECTORS
 from guard.privacy.sensitivity import LEVELS, MEASURED, Sensitivity
 from guard.privacy.treatment import Treatment
 
@@ -28,7 +29,10 @@ Datatype: TypeAlias = Literal[
     "BF16",
     "BYTES",
 ]
-Detector: TypeAlias = Literal["email", "phone", "card", "iban", "ip", "token"]
+if TYPE_CHECKING:
+    Detector: TypeAlias = str
+else:
+    Detector = Literal[tuple(DETECTORS)]
 _NUMERIC: Final = frozenset({"integer", "number"})
 _ONLY: Final[dict[str, tuple[str, ...]]] = {
     "min": ("integer", "number"),

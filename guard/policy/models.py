@@ -7,7 +7,7 @@ Where DESIGN shows a value that can only be an example (`upstream.probe`, `priva
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import Discriminator, Field, Tag
 
@@ -39,6 +39,12 @@ from guard.policy.scalars import (
     String,
     Value,
 )
+from guard.webhooks import DEFAULT, FORMATS
+
+if TYPE_CHECKING:
+    WebhookFormat = str
+else:
+    WebhookFormat = Literal[tuple(FORMATS)]
 
 __all__ = ["Denied", "Passthrough", "Policy", "Route"]
 
@@ -257,7 +263,7 @@ class Webhook(Part):
     """Where alerts go."""
 
     url: Annotated[Annotated[Secret, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
-    format: Literal["json", "alertmanager"] = "json"
+    format: WebhookFormat = DEFAULT
 
     @classmethod
     def prepare(cls, data: Any, report: Report) -> Any:

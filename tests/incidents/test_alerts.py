@@ -6,13 +6,14 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from guard.control.incidents.alerts import Around, alertmanager, generic, owner
+from guard.control.incidents.alerts import Around, alert, owner
 from guard.control.incidents.desk import address
 from guard.control.incidents.events import Ends, Opens, Subject, changes
 from guard.control.incidents.ledger import Notice
 from guard.policy.ladder import Secret
 from guard.policy.models import Incidents, Owners, Webhook
 from guard.privacy.fence import fence
+from guard.webhooks import FORMATS
 from tests.cli.test_cli import valid
 from tests.incidents.test_ledger import NOON, breaker, lowered
 
@@ -22,6 +23,14 @@ OWNERS = Owners(
     incidents=Incidents(team="sre", page="https://p", runbook="https://r", dashboard="https://d"),
 )
 AROUND = Around("risk", "prod", "pod-1", OWNERS, "rules", fence)
+
+
+def generic(notice: Notice, around: Around) -> Any:
+    return FORMATS["json"].body(alert(notice, around))
+
+
+def alertmanager(notice: Notice, around: Around) -> Any:
+    return FORMATS["alertmanager"].body(alert(notice, around))
 
 
 def opened(**event: Any) -> Opens:

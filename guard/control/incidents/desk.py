@@ -10,7 +10,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final
 
-from guard.control.incidents.alerts import REPEAT, Around, alertmanager, generic
+from guard.control.incidents.alerts import Around, alert
 from guard.control.incidents.events import READERS, changes
 from guard.control.incidents.ledger import Ledger, Notice
 from guard.control.incidents.mail import TRIES, Letter, Mail, Receiver
@@ -24,6 +24,8 @@ from guard.policy.runtime import Runtime
 from guard.privacy.fence import fence
 from guard.proxy.values import LEVEL
 from guard.telemetry.log import Line, Log
+from guard.webhooks import FORMATS
+from guard.webhooks.values import REPEAT
 
 EVERY: Final = 0.25
 STORMS_EVERY: Final = 10.0
@@ -31,7 +33,6 @@ MOST: Final = 256
 """Events that were heard and not looked at yet; a quarter of a second of them."""
 SILENT: Final = "GUARD_WEBHOOKS"
 """`off`: nobody is told, whatever the policy says: for rehearsals, which would page people."""
-V2: Final = "/api/v2/alerts"
 
 
 class Desk:
@@ -129,12 +130,11 @@ class Desk:
         hooks = loaded.policy.webhooks if self._environ.get(SILENT) != "off" else ()
         for notice in notices:
             for index, hook in enumerate(hooks):
-                if again and hook.format != "alertmanager":
+                written_as = FORMATS[hook.format]
+                if again and not written_as.repeats:
                     continue
-                body: object = generic(notice, self._around(loaded, plan, notice))
-                if hook.format == "alertmanager":
-                    body = alertmanager(notice, self._around(loaded, plan, notice))
-                letter = Letter(notice.opens.subject.kind, json.dumps(body).encode(), 1 if again else TRIES)
+                body = json.dumps(written_as.body(alert(notice, self._around(loaded, plan, notice)))).encode()
+                letter = Letter(notice.opens.subject.kind, body, 1 if again else TRIES)
                 self._send(self._receiver(index, hook), letter)
 
     def _send(self, receiver: Receiver, letter: Letter) -> None:
@@ -177,6 +177,4 @@ def address(hook: Webhook, environ: Mapping[str, str]) -> str | None:
         url = found.decode("utf-8", "replace") if found is not None else ""
     if not url.startswith(("http://", "https://")):
         return None
-    if hook.format == "alertmanager" and not url.endswith(V2):
-        return url.rstrip("/") + V2
-    return url
+    return FORMATS[hook.format].endpoint(url)

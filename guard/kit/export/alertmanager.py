@@ -11,6 +11,7 @@ from guard.kit.export.owners import WHAT, owner
 from guard.kit.export.scope import Scope, matcher
 from guard.kit.export.values import Gap
 from guard.policy.models import Policy
+from guard.webhooks.alertmanager import Alertmanager
 
 FIRST: Final = "guard"
 """The receiver of what has no owner."""
@@ -70,7 +71,7 @@ def _hooks(policy: Policy) -> tuple[list[str], list[Gap]]:
     if policy.owners.incidents is not None and policy.owners.incidents.page is not None:
         found.append(policy.owners.incidents.page)
     for hook in policy.webhooks:
-        if hook.format != "alertmanager":
+        if hook.format != Alertmanager.name:
             continue
         if isinstance(hook.url, str):
             found.append(hook.url)

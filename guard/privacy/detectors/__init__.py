@@ -1,0 +1,49 @@
+"""Detects private data in texts, and replaces it by `[name]`: one file for each detector, one line here.
+
+A detector is a pattern for candidates and, where a number has a check of its own, that check, from a library that knows it
+(stdnum: Luhn, IBAN; phonenumbers; ipaddress). Patterns are linear: every repeat is bounded or possessive, and none begins
+where another may end: a MiB made to be slow takes each 0.6 s at most, a clean text of 300 characters 60 µs for all. What a
+pattern finds and its check refuses stays as it is. Digits of other scripts count as theirs.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
+
+from guard.privacy.detectors import card, email, iban, ip, phone, token
+from guard.privacy.detectors.replace import replaced
+from guard.privacy.detectors.values import Detector
+
+Scrub: TypeAlias = Callable[[str], tuple[str, dict[str, int]]]
+"""A text without what was looked for, and how often each was found; the same object where nothing was."""
+
+_ALL: Final[tuple[Detector, ...]] = (
+    token.DETECTOR,
+    email.DETECTOR,
+    iban.DETECTOR,
+    card.DETECTOR,
+    ip.DETECTOR,
+    phone.DETECTOR,
+)
+
+DETECTORS: Final[dict[str, Detector]] = {detector.name: detector for detector in _ALL}
+"""By the name that a policy uses, in the order in which they look; what one has replaced the next does not see."""
+
+
+def compile_detectors(names: Iterable[str]) -> Scrub:
+    """What searches for these. Raises ValueError for a name that no detector has."""
+    wanted = set(names)
+    if unknown := wanted - DETECTORS.keys():
+        raise ValueError(f"no detector is called {', '.join(sorted(unknown))}")
+    chosen = [(name, detector) for name, detector in DETECTORS.items() if name in wanted]
+
+    def scrub(text: str) -> tuple[str, dict[str, int]]:
+        counts: dict[str, int] = {}
+        for name, detector in chosen:
+            if detector.hint.search(text) is None:
+                continue
+            text, count = replaced(text, f"[{name}]", detector)
+            if count:
+                counts[name] = count
+        return text, counts
+
+    return scrub

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from pydantic_core import SchemaValidator, ValidationError
+from pydantic_core import ValidationError
 
 from guard.contract.absence import absences, settle
+from guard.contract.breaches import MOST_VIOLATIONS, Breach
 from guard.contract.fields import InputField, Part, Shape, join, split
 from guard.contract.instances import Lenient, Steps, by_members, by_positions, names_of, path_of, rows_of
 from guard.contract.media import is_json
@@ -14,14 +15,12 @@ from guard.contract.proof import NESTED, Reader, Whole
 from guard.contract.scrub import Detect, Scrubbing, nothing
 from guard.contract.strict import MAX_DEPTH, Unreadable, dumps
 from guard.contract.validators import (
-    MOST_VIOLATIONS,
     Schema,
     Undeclared,
     instant,
     members_schema,
     partial_schema,
     sent_schema,
-    validator,
     violations,
 )
 from guard.proxy.values import Allow, Amend, Deny, Facts, Head, Lower, Reason, Verdict, Violation
@@ -74,10 +73,10 @@ class InputContract:
         if not is_json(head):
             return Deny("unsupported_media_type")
         try:
-            document, tree, error = self._reader.read(body)
+            document, tree, kept = self._reader.read(body)
         except Unreadable as unreadable:
             return Deny(unreadable.code)
-        verdict = self._broken(tree, error) if error is not None else self._kept(document, tree, wall)
+        verdict = self._kept(document, tree, wall) if kept else self._broken(tree)
         return self.written(verdict, dumps)
 
     def written(self, verdict: Verdict, write: Callable[[Any], bytes]) -> Verdict:
@@ -90,8 +89,8 @@ class InputContract:
         """Hold a document that was read against the contract; the body of the verdict is still to be written."""
         try:
             document = self._reader.of_tree(tree)
-        except ValidationError as error:
-            return self._broken(tree, error)
+        except ValidationError:
+            return self._broken(tree)
         return self._kept(document, tree, wall)
 
     def instances(self, document: object, most: int | None = None) -> list[Mapping[str, object]]:
@@ -101,8 +100,8 @@ class InputContract:
     def _compiled(self, shapes: Mapping[str, Shape], undeclared: Undeclared, *, shown: bool) -> Reader:
         """`shown`: each field is one value, so a document that keeps the contract may show all that its text says."""
 
-        def made(instance: Schema) -> SchemaValidator:
-            return validator(rows_of(instance, self._rows, undeclared) if self._rows is not None else instance)
+        def made(instance: Schema) -> Schema:
+            return rows_of(instance, self._rows, undeclared) if self._rows is not None else instance
 
         if self._columns is not None:
             whole = (
@@ -137,22 +136,22 @@ class InputContract:
             return self._observed(tree, (), rows, facts)
         return Amend(document, b"", (), rows, facts)
 
-    def _broken(self, tree: object, error: ValidationError) -> Verdict:
-        found = violations(error, self._names, (), self._structure)
+    def _broken(self, tree: object) -> Verdict:
+        breaches = self._reader.breaches.of(tree)
+        found = violations(breaches, self._names, self._structure)
         if self._columns is not None:
-            found = self._lengths(error, found)
+            found = self._lengths(breaches, found)
         if any(violation.code == "not_finite" for violation in found):
             return Deny("json_number")  # JSON has no such number: it was written too large for a double
         return Deny("contract", found) if self._enforce else self._observed(tree, found, None)
 
-    def _lengths(self, error: ValidationError, found: list[Violation]) -> list[Violation]:
+    def _lengths(self, breaches: Sequence[Breach], found: Sequence[Violation]) -> list[Violation]:
         """A positional row of another length is one mistaken shape, not a missing member."""
         fixed: list[Violation] = []
-        for detail, violation in zip(error.errors(include_url=False), found, strict=False):
-            path = detail["loc"]
-            if detail["type"] == "missing" and len(path) == self._row_depth + 1:
-                path = path[:-1]
-            elif detail["type"] != "too_long" or len(path) != self._row_depth:
+        for (path, kind, _), violation in zip(breaches, found, strict=True):
+            if kind == "missing" and len(path) == self._row_depth + 1:
+                path = path[:-1]  # noqa: PLW2901 — the row
+            elif kind != "too_long" or len(path) != self._row_depth:
                 fixed.append(violation)
                 continue
             shape = Violation(join(path), "shape")

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from pydantic_core import core_schema as core
 
 from guard.contract.fields import ContractInvalid, InputField, Shape, split
-from guard.contract.validators import Schema, Undeclared, members_schema, nullable, value_schema
+from guard.contract.validators import Schema, Undeclared, list_schema, members_schema, nullable, value_schema
 
 Steps: TypeAlias = tuple[str, ...]
 """A JSON pointer's way through members."""
@@ -61,7 +61,7 @@ def by_positions(shapes: Mapping[str, Shape], columns: Sequence[str], undeclared
 
 def rows_of(instance: Schema, steps: Steps, undeclared: Undeclared) -> Schema:
     """A document with a list of instances at the end of `steps`."""
-    schema: Schema = core.list_schema(instance, strict=True, min_length=1)
+    schema: Schema = list_schema(instance, 1)
     for name in reversed(steps):
         schema = members_schema({name: (None, schema)}, undeclared)
     return schema

@@ -6,10 +6,11 @@ from typing import Any, Final
 from pydantic_core import ValidationError
 from pydantic_core import core_schema as core
 
+from guard.contract.breaches import MOST_VIOLATIONS, Breaches
 from guard.contract.fields import ContractInvalid, OutputField, Shape, join, split
 from guard.contract.proof import NESTED, Reader, Whole
 from guard.contract.strict import MAX_DEPTH, Unreadable
-from guard.contract.validators import MOST_VIOLATIONS, Schema, members_schema, validator, value_schema, violations
+from guard.contract.validators import Schema, list_schema, members_schema, validator, value_schema, violations
 from guard.proxy.values import Allow, Deny, Headers, Values, Violation
 
 EVERY: Final = "*"
@@ -46,28 +47,28 @@ class OutputContract:
             *map(_names, fields.values())
         )
         schema = _document([(output.path, output) for output in self._outputs])
-        compiled, whole = validator(schema), _whole(self._outputs)
-        self._reader = Reader(compiled, whole, compiled, len(fields))
+        self._reader = Reader(schema, _whole(self._outputs), schema, len(fields))
         self._lists = sorted({output.before for output in self._outputs if output.many})
         own = [(output.path, output if output.field.from_ is None else _Null(output)) for output in self._outputs]
-        self._own = validator(_document(own))
+        own_schema = _document(own)
+        self._own, self._own_breaches = validator(own_schema), Breaches(own_schema)
         self._tell = _telling([output for output in self._outputs if output.name in measured])
 
     def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:  # noqa: ARG002
         """Read an answer of a model server and hold it against the contract; `rows` answers are due, if that is known."""
         try:
-            _, tree, error = self._reader.read(body)
+            _, tree, kept = self._reader.read(body)
         except Unreadable as unreadable:
             return Deny(unreadable.code, unread(unreadable))
-        return self._broken(error, tree) if error is not None else self._counted(tree, rows)
+        return self._counted(tree, rows) if kept else self._broken(self._reader.breaches, tree)
 
     def hold(self, document: object, rows: int | None) -> Allow | Deny:
         """The same for a document that was read elsewhere."""
-        return self._held(self._reader.of_tree, document, rows)
+        return self._held(self._reader.of_tree, self._reader.breaches, document, rows)
 
     def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:
         """Hold an answer of our own against the contract; outputs that only the model gives may be null."""
-        return self._held(self._own.validate_python, document, rows)
+        return self._held(self._own.validate_python, self._own_breaches, document, rows)
 
     def build(self, answers: Sequence[Mapping[str, object]]) -> object:
         """The document that says these outputs by name, one mapping an instance; what is not said is null."""
@@ -81,15 +82,17 @@ class OutputContract:
         """What the measured outputs say; of any document, also one that breaks the contract."""
         return self._tell(document)
 
-    def _held(self, validate: Callable[[object], Any], document: object, rows: int | None) -> Allow | Deny:
+    def _held(
+        self, validate: Callable[[object], Any], breaches: Breaches, document: object, rows: int | None
+    ) -> Allow | Deny:
         try:
             validate(document)
-        except ValidationError as error:
-            return self._broken(error, document)
+        except ValidationError:
+            return self._broken(breaches, document)
         return self._counted(document, rows)
 
-    def _broken(self, error: ValidationError, document: object) -> Deny:
-        return Deny("contract", violations(error, self._names), document)
+    def _broken(self, breaches: Breaches, document: object) -> Deny:
+        return Deny("contract", violations(breaches.of(document), self._names), document)
 
     def _counted(self, document: object, rows: int | None) -> Allow | Deny:
         """Of an answer whose values keep the contract: as many in each list as are due."""
@@ -189,7 +192,7 @@ def _document(outputs: Sequence[tuple[tuple[str, ...], "_Output | _Null"]]) -> S
     if EVERY in steps:
         if len(steps) > 1:
             raise ContractInvalid("* and a name at one place", ())
-        return core.list_schema(_document(steps[EVERY]), strict=True)
+        return list_schema(_document(steps[EVERY]))
     members: dict[str, tuple[Shape | None, Schema]] = {}
     for name, below in steps.items():
         only = below[0][1].field if len(below) == 1 and not below[0][0] else None

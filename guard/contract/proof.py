@@ -10,10 +10,12 @@ exchange's instructions, and a quarter where it had twenty rows.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
-from pydantic_core import SchemaValidator, ValidationError
+from pydantic_core import ValidationError
 
+from guard.contract.breaches import Breaches
 from guard.contract.fields import FieldType
 from guard.contract.strict import parse, proven
+from guard.contract.validators import Schema, validator
 
 NESTED: Final[frozenset[FieldType]] = frozenset(("array", "object"))
 """Types whose values have members of their own."""
@@ -27,19 +29,27 @@ NONE: Final[Mapping[str, bool]] = {}
 class Reader:
     """Reads texts and holds them against `schema`. `whole` None: a text can say what its document does not show.
 
+    `breaches` has what is wrong with a document that does not keep the schema. Raises ContractInvalid.
+
     `text`: the schema for one pass, None where a tree is wanted each time. It has no required members: of each that is
     missing an error would hold a copy of the row, made whether anybody asks for it or not. `fields`: how many there are.
     """
 
-    def __init__(self, schema: SchemaValidator, whole: "Whole | None", text: SchemaValidator | None, fields: int) -> None:
-        self.of_tree: Callable[[Any], Any] = schema.validate_python
-        self._of_text: Callable[[bytes], Any] | None = None if text is None or whole is None else text.validate_json
+    def __init__(self, schema: Schema, whole: "Whole | None", text: Schema | None, fields: int) -> None:
+        self.breaches = Breaches(schema)
+        compiled = validator(schema)
+        self.of_tree: Callable[[Any], Any] = compiled.validate_python
+        self._of_text: Callable[[bytes], Any] | None = None
+        if text is not None and whole is not None:
+            self._of_text = (compiled if text is schema else validator(text)).validate_json
         self._whole = whole
         self._most = MOST // max(1, fields)
         self._at_once = True
 
-    def read(self, body: bytes) -> tuple[Any, Any, ValidationError | None]:
-        """The document as the schema makes it, the tree that the text says, and what is wrong. Raises Unreadable.
+    def read(self, body: bytes) -> tuple[Any, Any, bool]:
+        """The document as the schema makes it, the tree that the text says, and whether it keeps the schema.
+
+        Raises Unreadable.
 
         Clients and model servers say the same members each time, so where the last text said more than its document, or
         broke the contract, one pass over this one is likely to be one too many.
@@ -49,17 +59,17 @@ class Reader:
             try:
                 document = self._of_text(body)
                 if whole.holds(document, body):
-                    return document, document, None
+                    return document, document, True
             except ValidationError:
                 pass
         tree = parse(body)
         self._at_once = False
         try:
             document = self.of_tree(tree)
-        except ValidationError as error:
-            return None, proven(tree, body), error
+        except ValidationError:
+            return None, proven(tree, body), False
         self._at_once = whole is not None and whole.holds(document, body)
-        return document, tree if self._at_once else proven(tree, body), None
+        return document, tree if self._at_once else proven(tree, body), True
 
 
 class Whole:

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import jsonschema_rs
 
+from guard.contract.breaches import MOST_VIOLATIONS
 from guard.contract.fields import ContractInvalid, join
 from guard.contract.media import is_json
 from guard.contract.output import NONE, unread
 from guard.contract.strict import Unreadable, audit, dumps, loads
-from guard.contract.validators import MOST_VIOLATIONS, declared
+from guard.contract.validators import declared
 from guard.proxy.values import Allow, Amend, Deny, Head, Headers, Values, Verdict, Violation, ViolationCode
 
 CODES: Final[dict[str, ViolationCode]] = {

@@ -1,4 +1,4 @@
-"""Declared shapes → pydantic-core schemas, and pydantic's errors → violations of ours.
+"""Declared shapes → pydantic-core schemas, and breaches of them → violations of ours.
 
 Strict about kinds: true and "12" are not numbers. Kind about JSON: 34.0 is an integer (JSON Schema 2020-12 §6.1.1), null of
 an optional field is a missing one. Pydantic's messages and locations may hold what a client sent; only an error's type,
@@ -11,17 +11,17 @@ from datetime import datetime
 from math import isinf
 from typing import Final, Literal, TypeAlias
 
-from pydantic_core import PydanticCustomError, SchemaError, SchemaValidator, ValidationError
+from pydantic_core import PydanticCustomError, SchemaError, SchemaValidator
 from pydantic_core import core_schema as core
 
 from guard.contract.absence import absences, settle
+from guard.contract.breaches import Breach
 from guard.contract.fields import ContractInvalid, Part, Shape, join
 from guard.proxy.values import Violation, ViolationCode
 
 Undeclared: TypeAlias = Literal["reject", "strip", "pass"]
 Schema: TypeAlias = core.CoreSchema
 
-MOST_VIOLATIONS: Final = 64
 UNDECLARED: Final = "<undeclared>"
 
 _EXTRA: Final[dict[Undeclared, Literal["forbid", "ignore", "allow"]]] = {
@@ -109,7 +109,7 @@ def value_schema(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = 
             schema = _timestamp(shape)
         case "array":
             items = nullable(shape.items, undeclared, (*path, "items")) if shape.items is not None else core.any_schema()
-            schema = core.list_schema(items, strict=True, min_length=shape.min_items, max_length=shape.max_items)
+            schema = list_schema(items, shape.min_items, shape.max_items)
         case "object":
             if shape.fields is None:
                 schema = core.dict_schema(strict=True)
@@ -122,6 +122,11 @@ def value_schema(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = 
                     undeclared,
                 )
     return schema
+
+
+def list_schema(items: Schema, least: int | None = None, most: int | None = None) -> Schema:
+    """A list, given up at its first wrong item: `Breaches` collects the others, up to 64."""
+    return core.list_schema(items, strict=True, min_length=least, max_length=most, fail_fast=True)
 
 
 def nullable(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = ()) -> Schema:
@@ -205,19 +210,19 @@ def _timestamp(shape: Shape) -> Schema:
 
 
 def violations(
-    error: ValidationError, names: frozenset[str], base: tuple[Part, ...] = (), structure: frozenset[int] = frozenset()
+    breaches: Iterable[Breach], names: frozenset[str], structure: frozenset[int] = frozenset()
 ) -> list[Violation]:
-    """At most 64 violations, in the contract's order. A mistaken kind at a depth in `structure` is a mistaken shape."""
+    """A violation for each breach, in their order. A mistaken kind at a depth in `structure` is a mistaken shape."""
     found: list[Violation] = []
-    for detail in error.errors(include_url=False, include_context=False)[:MOST_VIOLATIONS]:
-        path, code = detail["loc"], CODES.get(detail["type"], "type")
+    for path, kind, value in breaches:
+        code = CODES.get(kind, "type")
         if code == "type" and len(path) in structure:
             code = "shape"
-        elif type(detail["input"]) is float and isinf(detail["input"]):
+        elif type(value) is float and isinf(value):
             code = "not_finite"
-        elif code == "type" and detail["input"] is None:
+        elif code == "type" and value is None:
             code = "null"
-        found.append(Violation(join((*base, *declared(path, names))), code))
+        found.append(Violation(join(declared(path, names)), code))
     return found
 
 

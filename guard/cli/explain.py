@@ -13,7 +13,7 @@ from guard.policy.route import Route as RoutePolicy
 from guard.proxy.judge import judge
 from guard.proxy.life import closed
 from guard.proxy.rescue import STATUS
-from guard.proxy.values import Answer, Call, Closed, Deny, Head, Permit, Record, Refused, Route, Rung
+from guard.proxy.values import DISABLED, Answer, Call, Closed, Deny, Head, Permit, Record, Refused, Route, Rung
 
 
 def run(policy: Path, request: Path, *, route: str | None, as_json: bool) -> int:
@@ -78,7 +78,7 @@ def _rung(rung: Rung, permit: Permit) -> dict[str, Any]:
             return {"source": rung.source, "would": "call", "url": step.target.url + permit.head.target.decode()}
         case Answer():
             output = permit.route.output
-            if output is not None and rung.source != "disabled":
+            if output is not None and rung.source != DISABLED:
                 verdict = output.judge_own(step.document, permit.rows)
                 if isinstance(verdict, Deny):
                     broken = [f"{pointer} {code}" for pointer, code, _ in verdict.violations]

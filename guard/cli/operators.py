@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-LOWER = ("previous", "cached", "rules", "disabled")
+from guard.proxy.values import RULES, SOURCES
+
+LOWER = SOURCES[1:]
 
 
 def found(command: Callable[..., int]) -> Callable[..., int]:
@@ -52,7 +54,7 @@ def status(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: 
 @click.command()
 @found
 @click.option(
-    "--to", type=click.Choice(LOWER), default="rules", help="The highest source that may answer.", show_default=True
+    "--to", type=click.Choice(LOWER), default=RULES, help="The highest source that may answer.", show_default=True
 )
 @click.option("--route", metavar="'METHOD /path'", help="Only this route.")
 @click.option("--ttl", callback=_seconds, metavar="30m", help="For so long.")

@@ -30,6 +30,7 @@ from guard.control.openapi import OPENAPI
 from guard.control.order_store import Refused
 from guard.control.tokens import Identity
 from guard.ladder.mode import Mode
+from guard.proxy.values import MODEL, Called
 
 MOST_BYTES: Final = 65536
 
@@ -89,7 +90,7 @@ class BreakerOrder(_Order):
     """The body of PUT breakers."""
 
     route: str
-    target: Literal["model", "previous"] = "model"
+    target: Called = MODEL
     state: Literal["auto", "open", "closed"]
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from guard import __version__
 from guard.ladder.mode import MODES
+from guard.proxy.values import TARGETS
 
 
 def _operation(summary: str, body: dict[str, Any] | None = None, *, epoch: bool = False) -> dict[str, Any]:
@@ -84,7 +85,7 @@ OPENAPI: Final[dict[str, Any]] = {
                 _object(
                     ["route", "state", "reason"],
                     route={"type": "string"},
-                    target={"enum": ["model", "previous"]},
+                    target={"enum": list(TARGETS)},
                     state={"enum": ["auto", "open", "closed"]},
                     reason=_REASON,
                 ),

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any, Final, Protocol
 
 from guard.control.state import StateFolder
-from guard.ladder.mode import MODES, NORMAL, Mode, Order, Orders, kill_order
+from guard.ladder.mode import KILLED, MODES, NORMAL, Mode, Order, Orders, kill_order
 from guard.proxy.values import Ceiling
 
 STATE: Final = "operators.json"
@@ -71,7 +71,7 @@ class OrderStore:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             readable = False
             self._event("orders_unreadable", logging.ERROR)
-            order = Order("rules", "the orders in the state folder cannot be read", "guard", self._wall())
+            order = Order(KILLED, "the orders in the state folder cannot be read", "guard", self._wall())
             self.orders = Orders(everywhere=order)
         now, wall = monotonic(), self._wall()
         for route in self.orders.expired(wall):

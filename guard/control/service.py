@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Final
+from typing import Any
 
 from guard import __version__
 from guard.control.audit import Audit
@@ -16,10 +16,8 @@ from guard.policy.digests import release_digest
 from guard.policy.load import Loaded
 from guard.policy.models import FIRST, Release
 from guard.policy.runtime import Runtime, TargetKey
-from guard.proxy.values import Source
+from guard.proxy.values import TARGETS
 from guard.telemetry.versions import Versions
-
-TARGETS: Final[tuple[Source, ...]] = ("model", "previous")
 
 
 class Service:

@@ -29,5 +29,8 @@ _ALL: Final[tuple[Dialect, ...]] = (
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
 """By the name that a policy uses."""
 
+DEFAULT: Final = Json.name
+"""The dialect of a route that names none."""
+
 RAW: Final[Dialect] = Raw()
 """Of passthrough routes; no policy names it."""

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from guard.kit.processes import free_port, running, wait
+from guard.proxy.values import MODEL, RULES
 
 HERE = Path(__file__).resolve().parent
 POLICIES = (HERE.parent.parent / "policies", HERE / "policies")
@@ -111,8 +112,8 @@ def run(*, stay: bool) -> int:
 
 def _walk(show: Show, model: "_Model", malignant: dict[str, float], benign: dict[str, float]) -> None:
     patient = {"patient_id": "AB-123456"}
-    good = Expected(200, "model", label=("malignant",))
-    fine = Expected(200, "model", label=("benign",))
+    good = Expected(200, MODEL, label=("malignant",))
+    fine = Expected(200, MODEL, label=("benign",))
     show.row("a malignant tumour", {**patient, **malignant}, good)
     show.row("a benign one", {**patient, **benign}, fine)
     received = model.received(show.client)
@@ -147,7 +148,7 @@ def _denied(*violations: str) -> Expected:
 
 
 def _rules(label: str) -> Expected:
-    return Expected(200, "rules", "connect", label=(label,))
+    return Expected(200, RULES, "connect", label=(label,))
 
 
 def _stay(url: str, model: "_Model", row: dict[str, float]) -> None:

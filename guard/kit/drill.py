@@ -23,7 +23,7 @@ from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, load
 from guard.policy.plan import Means, compile_plan
 from guard.policy.route import Route as RoutePolicy
-from guard.proxy.values import Allow, Route
+from guard.proxy.values import CACHED, DISABLED, MODEL, RULES, Allow, Route
 
 WITHIN: Final = 2.0
 """Seconds in which an order must show on the data plane."""
@@ -100,7 +100,7 @@ def walk(endpoint: Endpoint, where: Where, route: Route, data: str, tried: Tried
         verify = trust(where.ca)
     try:
         for rung in route.ladder:
-            mode = "normal" if rung.source == "model" else rung.source
+            mode = "normal" if rung.source == MODEL else rung.source
             steps.append(_rung(endpoint, where, route, mode, rung.source, data, tried, verify))
     finally:
         _mode(endpoint, where, route.key, "normal")
@@ -138,7 +138,7 @@ def _rung(
             got, status, answer = answered.get("x-guard-source", ""), found.status_code, found.content
             if got == source or not got:
                 break
-            if source == "cached":
+            if source == CACHED:
                 return Step(key, source, True, None, status, got, "nothing was kept for this request")
     took = time.perf_counter() - begun
     why = _broken(route, source, status, answer, answered) if got == source else f"answered from {got or 'nobody'}"
@@ -147,11 +147,11 @@ def _rung(
 
 def _broken(route: Route, source: str, status: int, body: bytes, headers: Mapping[str, str]) -> str:
     """How an answer breaks the output contract; nothing where it does not. Rules may leave to the model what is its own."""
-    if source == "disabled" or route.output is None:
+    if source == DISABLED or route.output is None:
         return ""
     if not 200 <= status < 300:
         return f"status {status}"
-    if source == "rules" and route.dialect.name == "json":
+    if source == RULES and route.dialect.plain:
         try:
             verdict = route.output.judge_own(json.loads(body), None)
         except ValueError:
@@ -160,7 +160,7 @@ def _broken(route: Route, source: str, status: int, body: bytes, headers: Mappin
         verdict = route.output.judge(body, None, [(name.encode(), value.encode()) for name, value in headers.items()])
     if isinstance(verdict, Allow):
         return ""
-    found = [one for one in verdict.violations if source != "rules" or one.code != "null"]
+    found = [one for one in verdict.violations if source != RULES or one.code != "null"]
     return "breaks the output contract: " + ", ".join(f"{one.pointer} {one.code}" for one in found) if found else ""
 
 

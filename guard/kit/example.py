@@ -6,7 +6,8 @@ from math import ceil, prod
 from typing import Any, Final
 
 from guard.kit import pattern
-from guard.kit.carry import Carried, layouts
+from guard.kit.request_builder import layouts
+from guard.kit.request_builder.values import Carried
 from guard.policy import typed
 from guard.policy.fields import InputField, Shape
 from guard.policy.route import Route

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, get_args
 
-from guard.proxy.values import LEVEL, Ceiling, Reason
+from guard.proxy.values import LEVEL, RULES, Ceiling, LowerSource, Reason
 
-Mode: TypeAlias = Literal["normal", "previous", "cached", "rules", "disabled"]
+Mode: TypeAlias = Literal["normal", LowerSource]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 """From the highest to the lowest."""
-KILLED: Final[Mode] = "rules"
+KILLED: Final[Mode] = RULES
 """Where a kill without a word leads: a route without rules takes `disabled`."""
 
 

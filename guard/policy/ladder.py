@@ -1,7 +1,7 @@
 """The rungs below the model as a route declares them, and the breaker (DESIGN §3, §9)."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import Field, model_serializer
 
@@ -28,13 +28,14 @@ from guard.policy.scalars import (
     Variable,
     write_duration,
 )
+from guard.proxy.values import RULES, LowerSource
 
 if TYPE_CHECKING:
     Dialect = str
 else:
     Dialect = Literal[tuple(DIALECTS)]
 
-RUNGS: Final = ("previous", "cached", "rules", "disabled")
+RUNGS: Final[tuple[LowerSource, ...]] = get_args(LowerSource)
 """Below the model, in the one order there is."""
 
 
@@ -163,7 +164,7 @@ class Fallback(Part):
         """Lists of one-key mappings and the bare answer become one mapping of rungs."""
         if isinstance(data, Tree):
             rule = Tree(data.place, [("answer", data)])
-            return Tree(data.place, [("rules", Items.at([rule], data.place))])
+            return Tree(data.place, [(RULES, Items.at([rule], data.place))])
         if not isinstance(data, Items):
             return data
         ladder = Tree(data.place, path=data.path)

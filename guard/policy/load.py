@@ -24,6 +24,7 @@ from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Secret
 from guard.policy.models import Policy, Release, Route
 from guard.policy.part import Part, find
+from guard.proxy.values import CACHED
 
 MAX_EXTENDS: Final = 8
 _Model = TypeVar("_Model", bound=Part)
@@ -306,7 +307,7 @@ def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
     if route.stream and route.output is not None:
         yield ("stream",), "a streamed answer is relayed as it comes; its outputs are not checked"
     if route.fallback.cached is not None and route.fallback.cached.key is not None:
-        yield ("fallback", "cached", "key"), "requests that differ in other fields get the same cached answer"
+        yield ("fallback", CACHED, "key"), "requests that differ in other fields get the same cached answer"
     if route.fallback.rules is None:
         for name, one in route.inputs.items():
             if one.missing == "fall":

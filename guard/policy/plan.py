@@ -38,7 +38,7 @@ from guard.policy.targets import Targets
 from guard.privacy.detectors import compile_detectors
 from guard.privacy.treatment import Hasher
 from guard.proxy.tracing import Untraced
-from guard.proxy.values import AnswerJudge, Ceiling, Dialect, Form, Judge, Route, Rung, Sink, Tracer
+from guard.proxy.values import PREVIOUS, RULES, AnswerJudge, Ceiling, Dialect, Form, Judge, Route, Rung, Sink, Tracer
 
 PASSTHROUGH_COLLECT = 65536
 """Bytes of an unjudged answer that are buffered before it is relayed: small ones go out in one write."""
@@ -147,13 +147,13 @@ class _Compiler:
         with self._reporting("upstream", "tls"):
             ladder.append(self.targets.model(key, route, ceiling, collect=collect, replay=route.input is not None))
         if route.fallback.previous is not None:
-            with self._reporting("routes", key, "fallback", "previous", "tls"):
+            with self._reporting("routes", key, "fallback", PREVIOUS, "tls"):
                 ladder.append(self.targets.previous(key, route, route.fallback.previous, ceiling, collect=collect))
         cached = self._cached(key, route, contract, form)
         if cached is not None:
             ladder.append(cached)
         if route.fallback.rules is not None:
-            with self._reporting("routes", key, "fallback", "rules"):
+            with self._reporting("routes", key, "fallback", RULES):
                 ladder.append(self._rules(route, contract, output, form))
         ladder.append(self._disabled(route, dialect))
         return Route(

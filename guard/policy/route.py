@@ -5,14 +5,15 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_serializer
 
-from guard.dialects import DIALECTS
+from guard.dialects import DEFAULT, DIALECTS
 from guard.policy import typed
 from guard.policy.document import Text, Tree
 from guard.policy.errors import listed, nearest, shown
 from guard.policy.fields import InputField, OutputField, SchemaFile
-from guard.policy.ladder import Breaker, Cel, Dialect, Fallback, RouteLimits, Rule, Timeout
+from guard.policy.ladder import RUNGS, Breaker, Cel, Dialect, Fallback, RouteLimits, Rule, Timeout
 from guard.policy.part import Part, Report
 from guard.policy.scalars import Boolean, Header, MediaType, Misread, Pointer, Size, String, write_duration
+from guard.proxy.values import CACHED, PREVIOUS, RULES
 
 PASSTHROUGH: Final = "passthrough"
 DENIED: Final = "denied"
@@ -57,7 +58,7 @@ class Route(Part):
         }
     )
 
-    dialect: Dialect = "json"
+    dialect: Dialect = DEFAULT
     rows: Pointer | None = Field(default=None, description="Where the instances stand; '' = the body is the list.")
     columns: tuple[String, ...] | None = Field(
         default=None, min_length=1, description="Rows are positional, in this order."
@@ -112,7 +113,11 @@ class Route(Part):
         """What only some dialects have, or have no use for."""
         dialect = DIALECTS[self.dialect]
         for side, name, key in () if dialect.tensors else self._wired():
-            report((side, name, key), f"{key} is of a tensor, and {self.dialect} has none", "dialect: oip")
+            report(
+                (side, name, key),
+                f"{key} is of a tensor, and {self.dialect} has none",
+                f"dialect: {listed([name for name, one in DIALECTS.items() if one.tensors])}",
+            )
         if dialect.plain:
             return
         for side in ("input", "output"):
@@ -159,10 +164,10 @@ class Route(Part):
         times = previous.timeout
         spent = (times.connect or self.timeout.connect) + (times.attempt or self.timeout.attempt)
         if times.model_fields_set and spent > self.timeout.request:
-            path = ("fallback", "previous", "timeout")
+            path = ("fallback", PREVIOUS, "timeout")
             report(path, f"connect + attempt is more than the route's request {write_duration(self.timeout.request)}")
         if previous.dialect not in (None, self.dialect):
-            path = ("fallback", "previous", "dialect")
+            path = ("fallback", PREVIOUS, "dialect")
             report(path, "the previous model answers the same clients, in the same dialect", self.dialect)
 
     def _cached(self, report: Report) -> None:
@@ -171,7 +176,7 @@ class Route(Part):
             if name not in self.inputs or not self.inputs[name].send:
                 sent = [key for key, field in self.inputs.items() if field.send]
                 expected = f"one of {listed(sent)}" if sent else ""
-                report(("fallback", "cached", "key", index), f"{shown(name)} is not a field that is sent", expected)
+                report(("fallback", CACHED, "key", index), f"{shown(name)} is not a field that is sent", expected)
 
     def _placed(self, name: str, field: OutputField) -> OutputField:
         if field.at is not None:
@@ -186,11 +191,11 @@ class Route(Part):
         rules = tuple(self._rule(index, rule, outputs, report) for index, rule in enumerate(self.fallback.rules))
         for index, rule in enumerate(rules[:-1]):
             if rule.when is None:
-                report(("fallback", "rules", index + 1), "never reached: the rule before it has no `when`")
+                report(("fallback", RULES, index + 1), "never reached: the rule before it has no `when`")
         return self.but(fallback=self.fallback.but(rules=rules))
 
     def _rule(self, index: int, rule: Rule, outputs: Mapping[str, OutputField], report: Report) -> Rule:
-        path = ("fallback", "rules", index)
+        path = ("fallback", RULES, index)
         if rule.when is not None and self.input is None:
             report((*path, "when"), "a condition reads the input, and this route declares none", "a rule without when")
         if not outputs:
@@ -220,7 +225,7 @@ class Route(Part):
 
 def _undeclared(name: str, outputs: Mapping[str, OutputField]) -> tuple[str, str, str]:
     message = f"{shown(name)} is not a declared output"
-    if name in {"previous", "cached", "rules", "disabled"}:
+    if name in RUNGS:
         message += "; rungs are written as a list, each with a dash"
     return message, f"one of {listed(outputs)}", nearest(name, list(outputs))
 

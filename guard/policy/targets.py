@@ -14,7 +14,7 @@ from guard.policy.models import Policy
 from guard.policy.route import Route as RoutePolicy
 from guard.policy.runtime import ConnectionPool, Draft, PoolKey, TargetKey
 from guard.policy.scalars import Origin
-from guard.proxy.values import Ceiling, Source, Target
+from guard.proxy.values import MODEL, PREVIOUS, Ceiling, Source, Target
 
 if TYPE_CHECKING:
     from guard.policy.plan import Means
@@ -37,18 +37,18 @@ class Targets:
         """The model server of this release."""
         declared = self._policy.upstream
         pool = self._pool(self.upstream, declared.tls, declared.limits.max_connection_age)
-        target = self._target("model", key, route, self.upstream, pool, ceiling)
+        target = self._target(MODEL, key, route, self.upstream, pool, ceiling)
         release = self._policy.release
         version = release.version if release else ""
-        breaker = self._breaker("model", key, route, trips=not eager)
+        breaker = self._breaker(MODEL, key, route, trips=not eager)
         return Model(target, breaker, collect=collect, replay=replay, version=version, eager=eager)
 
     def previous(self, key: str, route: RoutePolicy, previous: Previous, ceiling: Ceiling, *, collect: int) -> Model:
         """The one that still runs the release before, with limits, times and a breaker of its own."""
         age = self._policy.upstream.limits.max_connection_age
         pool = self._pool(previous.url, previous.tls, age)
-        target = self._target("previous", key, route, previous.url, pool, ceiling, previous)
-        breaker = self._breaker("previous", key, route)
+        target = self._target(PREVIOUS, key, route, previous.url, pool, ceiling, previous)
+        breaker = self._breaker(PREVIOUS, key, route)
         before = release.before if (release := self._policy.release) is not None else None
         version = previous.version or (before.version if before is not None else "")
         return Model(target, breaker, collect=collect, replay=route.input is not None, version=version)
@@ -57,7 +57,7 @@ class Targets:
         """The model server, for whoever asks whether it is there."""
         declared = self._policy.upstream
         pool = self._pool(self.upstream, declared.tls, declared.limits.max_connection_age)
-        return self._target("model", "", RoutePolicy(), self.upstream, pool, Ceiling())
+        return self._target(MODEL, "", RoutePolicy(), self.upstream, pool, Ceiling())
 
     def _target(
         self, source: Source, key: str, route: RoutePolicy, origin: Origin, pool: ConnectionPool, ceiling: Ceiling,
@@ -81,7 +81,7 @@ class Targets:
             idle=pick("timeout", "idle"),
             queue_timeout=pick("limits", "queue_timeout", common),
             ceiling=ceiling,
-            version=self._means.deployed if source == "model" and DIALECTS[route.dialect].deployed else "",
+            version=self._means.deployed if source == MODEL and DIALECTS[route.dialect].deployed else "",
         )
 
     def _breaker(self, source: Source, key: str, route: RoutePolicy, *, trips: bool = True) -> Breaker:

@@ -13,8 +13,10 @@ from guard.proxy.rescue import broken, rescue
 from guard.proxy.tracing import traceparent
 from guard.proxy.values import (
     CUT,
+    DISABLED,
     DONE,
     LEVEL,
+    MODEL,
     STREAM,
     Allow,
     Answer,
@@ -102,7 +104,7 @@ def life(exchange: Request, plan: Plan, now: Callable[[], float]) -> Life:
         record.request_bytes = 0 if body is STREAM else len(body)  # type: ignore[arg-type]
         permit = judge(route, head, body, record, at, plan.wall(at))  # type: ignore[arg-type]
         for rung in route.ladder:  # disabled is always last and always answers
-            if head.alone and permit.closed is not None and rung.source != "disabled":
+            if head.alone and permit.closed is not None and rung.source != DISABLED:
                 continue  # the client wants the model's answer or none
             at = now()
             ticket, step = None, closed(rung, permit, at) or rung.ask(permit, at)
@@ -208,7 +210,7 @@ def accept_answer(
             settle(ticket, Settlement.FAILURE if reason == "status" else Settlement.BACKOFF, now, retry_after=wait)
             return Closed(reason, wait)
     failed = rung.remote and whole_stream(permit, record, answer, now)
-    if rung.source != "disabled" and record.inspector is None:
+    if rung.source != DISABLED and record.inspector is None:
         reason = judge_answer(rung, permit, record, answer)
         if reason is not None:
             settle(ticket, Settlement.INVALID, now)
@@ -218,7 +220,7 @@ def accept_answer(
         return Closed(ceiling.why)  # a kill that was acknowledged while the model thought
     if answer.complete:
         settle(ticket, Settlement.FAILURE if failed else Settlement.SUCCESS, now)
-        if permit.route.remember is not None and rung.source == "model" and record.inspector is None:
+        if permit.route.remember is not None and rung.source == MODEL and record.inspector is None:
             permit.route.remember(permit, answer, now, answer.version or rung.version)
     return answer
 
@@ -280,7 +282,7 @@ def judge_answer(rung: Rung, permit: Permit, record: Record, answer: Answer) -> 
         measured = route.output.measured(verdict.document)
         version, valid = answer.version or rung.version, not verdict.violations
         record.predictions.append(Prediction(rung.source, version, measured, valid))
-    if route.version and rung.source == "model" and answer.version not in ("", route.version):
+    if route.version and rung.source == MODEL and answer.version not in ("", route.version):
         return "version"
     return "invalid" if type(verdict) is Deny and route.enforce else None
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
-from guard.proxy.values import Attempt, Measure, Record, Route, Target
+from guard.proxy.values import MODEL, PREVIOUS, Attempt, Measure, Record, Route, Target
 from guard.telemetry import instruments as of
 from guard.telemetry.accumulators import Counter, Exemplar, Histogram, Instrument, Labels, Series
 from guard.telemetry.bounded import Bounded
@@ -257,7 +257,7 @@ class Meters:
                 tally = Vectors(count, self._histograms[of.PREDICTION_CONFIDENCE.name].bind(labels))
             case "presence":
                 return Presence(count)
-        if source in ("model", "previous"):
+        if source in (MODEL, PREVIOUS):
             route.windows[labels] = Window(tally)
         return tally
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from guard.proxy.values import Record
+from guard.proxy.values import MODEL, Record
 
 REMEMBERED: Final = 300.0
 MOST: Final = 50
@@ -44,7 +44,7 @@ class Versions:
         route, target = key
         if before is not None:
             self._event("model_version_changed", logging.WARNING, route=route, target=target, before=before, after=version)
-        if target == "model" and self.expected not in ("", version):
+        if target == MODEL and self.expected not in ("", version):
             self._event("model_version_disagrees", logging.WARNING, route=route, served=version, release=self.expected)
 
     def keep(self, keys: frozenset[str]) -> None:

@@ -9,6 +9,7 @@ from guard.kit.evidence import Evidence
 from guard.policy.errors import listed
 from guard.policy.models import FIRST
 from guard.policy.route import Route
+from guard.proxy.values import CACHED, PREVIOUS, RULES
 
 
 def _items(facts: Facts) -> Iterator[Item]:
@@ -63,7 +64,7 @@ def _rung(facts: Facts) -> Item:
         outputs = {name: one for name, one in route.outputs.items() if one.required and one.from_ is None}
         answer = dict.fromkeys(outputs, "VALUE") or {"OUTPUT": "VALUE"}
         known = [f"{name} is {listed(map(str, one.enum))}" for name, one in outputs.items() if one.enum is not None]
-        fix = field(facts, none[0], (), fallback=[{"rules": [{"answer": answer}]}])
+        fix = field(facts, none[0], (), fallback=[{RULES: [{"answer": answer}]}])
         fix += f"; {' and '.join(known)}" if known else ""
         return judged("failure.rung", none, "", fix, why="only an error answers without the model")
     fix = f"a `rules` rung for each in {facts.name}, below the others"
@@ -91,7 +92,7 @@ def _drill(facts: Facts) -> Iterator[Item]:
         (key, rung)
         for key, route in _routes(facts)
         if "{" not in key and not key.endswith("*")  # nobody can send to a template without an example
-        for rung in ("previous", "cached", "rules")
+        for rung in (PREVIOUS, CACHED, RULES)
         if getattr(route.fallback, rung) is not None
     ]
     missing = [f"{key} {rung}" for key, rung in wanted if (key, rung) not in done]
@@ -102,7 +103,7 @@ def _rollback(facts: Facts) -> Item:
     record = facts.loaded.policy.release
     serving = [key for key, route in _routes(facts) if route.fallback.previous is not None]
     if serving:
-        answered = {step.route for step in _steps(facts) if step.rung == "previous" and step.ok}
+        answered = {step.route for step in _steps(facts) if step.rung == PREVIOUS and step.ok}
         silent = [key for key in serving if key not in answered]
         fix = f"start the previous model's server, then run `guard drill {facts.name} --data URL`"
         return judged(

@@ -8,6 +8,7 @@ from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import field, judged, named, policy
 from guard.policy import telling
 from guard.policy.route import Route
+from guard.proxy.values import MODEL
 
 
 class Signal(NamedTuple):
@@ -139,7 +140,7 @@ def _version(facts: Facts, live: Live | None) -> Item:
     if record is None or not named(record.version):
         fix = f"run `guard release --policy {facts.name} --version VERSION`, and {policy(facts, release='release.yaml')}"
         return Item("monitoring.model_version", "fail", "no release says which version answers", fix)
-    served = live.seen("guard_model_served", guard_target="model", guard_model_version="") if live is not None else ()
+    served = live.seen("guard_model_served", guard_target=MODEL, guard_model_version="") if live is not None else ()
     if others := {one.labels["guard_model_version"] for one in served} - {record.version}:
         text = f"a model server names {', '.join(sorted(others))[:60]}, and the release is {record.version}"
         return Item(
@@ -158,7 +159,7 @@ def _predictions(facts: Facts, live: Live | None) -> Item:
         fix = "if that may be measured, " + field(facts, route, ("output", name), sensitivity="internal")
         return Item("monitoring.predictions", "fail", "no output is measured, so no distribution is seen", fix)
     names = ("guard_predictions_total", "guard_prediction_value_count")
-    seen = live is not None and any(True for name in names for _ in live.seen(name, guard_source="model"))
+    seen = live is not None and any(True for name in names for _ in live.seen(name, guard_source=MODEL))
     return _signal(facts, "predictions", names[0], "send a request that the model answers", seen=seen)
 
 

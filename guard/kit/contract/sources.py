@@ -8,12 +8,13 @@ from guard.policy.ladder import Cel, Fallback
 from guard.policy.models import Passthrough, Release
 from guard.policy.route import Route
 from guard.policy.scalars import write_duration
+from guard.proxy.values import CACHED, DISABLED, MODEL, PREVIOUS, RULES
 
 
 def sources(route: Route | Passthrough, release: Release | None) -> Iterator[Answerer]:
     """From the top of the ladder."""
     model = tuple(one for one in (release.model, release.version) if one is not None) if release is not None else ()
-    yield Answerer("model", "The model itself, of this release" if model else "The model itself.", model)
+    yield Answerer(MODEL, "The model itself, of this release" if model else "The model itself.", model)
     if isinstance(route, Passthrough):
         yield _disabled(Fallback.model_construct())
         return
@@ -21,16 +22,16 @@ def sources(route: Route | Passthrough, release: Release | None) -> Iterator[Ans
     if (previous := below.previous) is not None:
         version = (previous.version,) if previous.version is not None else ()
         text = "The release before, which still runs: a full answer of an older model"
-        yield Answerer("previous", text if version else f"{text}.", version)
+        yield Answerer(PREVIOUS, text if version else f"{text}.", version)
     if (cached := below.cached) is not None and route.enforcement == "enforce" and not route.stream:
         asks = "the same question" if cached.key is None else "a question with the same values of these fields"
         ago = write_duration(cached.max_age)
         text = f"What the model said before to {asks}, at most {ago} ago; the header `age` says when"
         kept = cached.key or ()
-        yield Answerer("cached", text if kept else f"{text}.", kept)
+        yield Answerer(CACHED, text if kept else f"{text}.", kept)
     if below.rules is not None:
         text = "No model: rules that a person wrote, the first that applies. Treat it as a decision, not as a prediction."
-        yield Answerer("rules", text, (), tuple(Rule(rule.when, _answer(rule.answer)) for rule in below.rules))
+        yield Answerer(RULES, text, (), tuple(Rule(rule.when, _answer(rule.answer)) for rule in below.rules))
     yield _disabled(below)
 
 
@@ -41,6 +42,6 @@ def _answer(answer: Mapping[str, Any]) -> Mapping[str, Any]:
 def _disabled(below: Fallback) -> Answerer:
     declared = below.disabled
     if declared is None:
-        return Answerer("disabled", "Nobody: an error of 502, 503 or 504, whose code says why.")
+        return Answerer(DISABLED, "Nobody: an error of 502, 503 or 504, whose code says why.")
     body = "an error whose code says why" if declared.body is None else "a body of its own"
-    return Answerer("disabled", f"Nobody: status {declared.status}, with {body}.")
+    return Answerer(DISABLED, f"Nobody: status {declared.status}, with {body}.")

@@ -1,8 +1,10 @@
 """What a draft says, before it is text."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
+
+from guard.kit.init.server import Server
 
 Shape = dict[str, Any]
 """A field's keys and values as the policy has them; nested fields are shapes too."""
@@ -87,3 +89,16 @@ class Signature:
     notes: tuple[str, ...]
     version: str = ""
     unmapped: bool = False  # an input is not declared
+
+
+class Source(NamedTuple):
+    """What recognises one family of servers. A file of this folder defines one, `SOURCE`."""
+
+    dialects: tuple[str, ...]
+    """The dialects that it can declare; `--dialect` with one of them asks this source alone."""
+    find: Callable[[Server, Wanted], Found | None]
+    """What the server is and its routes; None where it is not of this family."""
+    asked: tuple[str, ...] = ()
+    """Paths that are asked of every server, whatever it is."""
+    vague: bool = False
+    """Whether it recognises no more than that a path answers: nothing, where every path does."""

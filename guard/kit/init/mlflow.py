@@ -3,10 +3,12 @@
 import re
 from typing import Final
 
-from guard.kit.init.draft import Field, Found, Route, Signature, Wanted
+from guard.dialects.mlflow import MLflow
+from guard.kit.init.draft import Field, Found, Route, Signature, Source, Wanted
 from guard.kit.init.server import Server, answering
 from guard.kit.init.words import line
 
+NAME: Final = MLflow.name
 ASKED: Final = ("/ping", "/health", "/version")
 _VERSION: Final = re.compile(rb"\s*\d{1,3}\.\d{1,4}\.\d{1,4}[0-9A-Za-z.+-]{0,20}\s*\Z")
 _KEY: Final = "POST /invocations"
@@ -18,10 +20,10 @@ def find(server: Server, wanted: Wanted) -> Found | None:
     """Its one route."""
     version = server.get("/version")
     is_mlflow = version.fine and _VERSION.match(version.body) is not None and server.get("/ping").fine
-    if not is_mlflow and wanted.dialect != "mlflow":
+    if not is_mlflow and wanted.dialect != NAME:
         return None
     why = "GET /version is a bare version and GET /ping answers, as MLflow has it; sagemaker has the same route"
-    if wanted.dialect == "mlflow":
+    if wanted.dialect == NAME:
         why = "by --dialect"
     passed = answering(server, "/ping", "/health", "/version")
     shown = f" {version.text}" if is_mlflow else ""
@@ -36,7 +38,7 @@ def find(server: Server, wanted: Wanted) -> Found | None:
 
 
 def _route(why: str, signature: Signature | None) -> Route:
-    made = Route(_KEY, "mlflow", why)
+    made = Route(_KEY, NAME, why)
     if signature is None:
         return made.noted(
             "Nothing declared: MLflow says nothing of its model over HTTP. `guard init --mlmodel PATH` reads it."
@@ -51,4 +53,7 @@ def _route(why: str, signature: Signature | None) -> Route:
     if signature.unmapped:
         settings, reasons = {"undeclared": "pass"}, {"undeclared": "an input could not be declared, see above"}
     notes = (*version, *signature.notes)
-    return Route(_KEY, "mlflow", why, settings, reasons, inputs, dict(signature.outputs), notes=notes)
+    return Route(_KEY, NAME, why, settings, reasons, inputs, dict(signature.outputs), notes=notes)
+
+
+SOURCE: Final = Source((NAME,), find, ASKED)

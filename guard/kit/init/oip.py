@@ -7,10 +7,12 @@ it is asked only of servers that say they are Triton or MLServer, or that they h
 from collections.abc import Iterator
 from typing import Any, Final
 
-from guard.kit.init.draft import MOST_MODELS, Field, Found, Route, Shape, Wanted
+from guard.dialects.oip import OpenInference
+from guard.kit.init.draft import MOST_MODELS, Field, Found, Route, Shape, Source, Wanted
 from guard.kit.init.server import Heard, Server, answering, listed, mapping
 from guard.kit.init.words import line, nameable, route, slug
 
+NAME: Final = OpenInference.name
 TYPES: Final = {
     "BOOL": "boolean", "UINT8": "integer", "UINT16": "integer", "UINT32": "integer", "UINT64": "integer",
     "INT8": "integer", "INT16": "integer", "INT32": "integer", "INT64": "integer", "FP16": "number", "FP32": "number",
@@ -31,7 +33,7 @@ def find(server: Server, wanted: Wanted) -> Found | None:
     """A route for each model, with what its metadata declares."""
     told = _told(server.get("/v2"))
     names = list(wanted.models)
-    if told is None and wanted.dialect != "oip" and not any(_is_model(server.get(_metadata(name))) for name in names):
+    if told is None and wanted.dialect != NAME and not any(_is_model(server.get(_metadata(name))) for name in names):
         return None
     told = told or {}
     notes: list[str] = []
@@ -102,7 +104,7 @@ def _models(server: Server, told: dict[str, Any]) -> tuple[list[str], list[str]]
 def _any() -> Route:
     return Route(
         key="POST /v2/models/{model}/infer",
-        dialect="oip",
+        dialect=NAME,
         why="by the server's own word, GET /v2",
         notes=("No model is known, so nothing is declared.",),
     )
@@ -114,7 +116,7 @@ def _route(server: Server, name: str) -> Route | None:
         return None
     path = _metadata(name)
     heard = server.get(path)
-    made = Route(key=key, dialect="oip", why="the server speaks the Open Inference Protocol (GET /v2)")
+    made = Route(key=key, dialect=NAME, why="the server speaks the Open Inference Protocol (GET /v2)")
     if heard.document is None:
         return made.noted(f"Nothing declared: GET {line(path)} {line(heard.why or f'answered {heard.status}')}.")
     said = mapping(heard.document)
@@ -134,7 +136,7 @@ def _route(server: Server, name: str) -> Route | None:
     if inputs and len(inputs) < len(listed(said.get("inputs"))):
         settings["undeclared"] = "pass"
         reasons["undeclared"] = "an input could not be declared, see above"
-    return Route(key, "oip", made.why, settings, reasons, inputs, outputs, notes=tuple(notes))
+    return Route(key, NAME, made.why, settings, reasons, inputs, outputs, notes=tuple(notes))
 
 
 def _fields(entries: list[Any], path: str, notes: list[str]) -> Iterator[tuple[str, Field]]:
@@ -180,3 +182,6 @@ def _shape(value: Any) -> list[int] | None:
     dimensions = [int(one) if isinstance(one, str) and one.lstrip("-").isdecimal() else one for one in listed(value)]
     fine = len(dimensions) <= _MOST_RANK and all(type(one) is int and -1 <= one < 1 << 53 for one in dimensions)
     return dimensions if isinstance(value, list) and fine else None
+
+
+SOURCE: Final = Source((NAME,), find, ASKED)

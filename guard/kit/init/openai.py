@@ -2,10 +2,12 @@
 
 from typing import Final
 
-from guard.kit.init.draft import GENERATES, Found, Route, Wanted
+from guard.dialects.openai import OpenAI
+from guard.kit.init.draft import GENERATES, Found, Route, Source, Wanted
 from guard.kit.init.server import Server, answering, listed, mapping
 from guard.kit.init.words import line, slug
 
+NAME: Final = OpenAI.name
 ROUTES: Final = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 ASKED: Final = ("/v1/models", "/openai/v1/models", "/health", "/openapi.json")
 
@@ -14,7 +16,7 @@ def find(server: Server, wanted: Wanted) -> Found | None:
     """Its three routes, or those of them that its OpenAPI document lists."""
     for prefix in ("", "/openai"):
         said = mapping(server.get(f"{prefix}/v1/models").document)
-        if said.get("object") == "list" or (wanted.dialect == "openai" and not prefix):
+        if said.get("object") == "list" or (wanted.dialect == NAME and not prefix):
             return _found(server, prefix, [mapping(one).get("id") for one in listed(said.get("data"))], wanted)
     return None
 
@@ -25,7 +27,7 @@ def _found(server: Server, prefix: str, models: list[object], wanted: Wanted) ->
     note = () if served else ("It does not say which of these it serves; what it does not, it answers with 404 itself.",)
     why = "by --dialect" if wanted.dialect else f"GET {prefix}/v1/models is a list as OpenAI's API has it"
     routes = tuple(
-        Route(f"POST {prefix}{path}", "openai", why, limits=GENERATES, notes=note if index == 0 else ())
+        Route(f"POST {prefix}{path}", NAME, why, limits=GENERATES, notes=note if index == 0 else ())
         for index, path in enumerate(served or ROUTES)
     )
     passed = answering(server, f"{prefix}/v1/models", "/health")
@@ -39,3 +41,6 @@ def _found(server: Server, prefix: str, models: list[object], wanted: Wanted) ->
         probe="/health" if "GET /health" in passed else "",
         service=slug(names[0].rpartition("/")[2]) if len(names) == 1 else "",
     )
+
+
+SOURCE: Final = Source((NAME,), find, ASKED)

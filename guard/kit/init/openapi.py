@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from guard.dialects import DIALECTS
+from guard.dialects.json import Json
+from guard.dialects.kserve import KServe
+from guard.dialects.sagemaker import SageMaker
+from guard.dialects.tfserving import TensorFlowServing
+from guard.dialects.vertex import Vertex
 from guard.kit.init import bodies
-from guard.kit.init.draft import MOST_ROUTES, Found, Route, Wanted
+from guard.kit.init.draft import MOST_ROUTES, Found, Route, Source, Wanted
 from guard.kit.init.schemas import Schemas
 from guard.kit.init.server import Server, answering, mapping
 from guard.kit.init.words import MOST_KEY, line, slug
@@ -21,7 +26,7 @@ DOCUMENTS: Final = ("/openapi.json", "/docs.json", "/v2/docs/dataplane.json")
 DOCS: Final = ("/docs", "/redoc")
 HEALTH: Final = ("/readyz", "/health", "/healthz", "/ready", "/livez", "/ping")
 ASKED: Final = (*DOCUMENTS, *DOCS, *HEALTH)
-SPOKEN: Final = ("", "json", "vertex")
+DIALECTS_OF: Final = (Json.name, Vertex.name)
 
 _OPERATORS: Final = frozenset((
     "admin", "management", "manage", "internal", "debug", "shutdown", "restart", "reload", "reset", "load", "unload",
@@ -30,7 +35,7 @@ _OPERATORS: Final = frozenset((
 ))  # fmt: skip
 """Words of a path by which something is meant for operators, or scrapers."""
 _MANAGED: Final = RouteTable((f"POST {path}", True) for path in dict.fromkeys((
-    *OTHERS, *(path for name, dialect in DIALECTS.items() if name != "sagemaker" for path in dialect.management)
+    *OTHERS, *(path for name, dialect in DIALECTS.items() if name != SageMaker.name for path in dialect.management)
 )))  # fmt: skip
 """SageMaker's `/models/*` loads models there, and is `/models/iris/predict` of anybody else."""
 _VARIABLE: Final = re.compile(r"\{([^{}/]*)\}")
@@ -40,7 +45,7 @@ _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z", re.ASCII)
 
 def find(server: Server, wanted: Wanted) -> Found | None:
     """What the first document that lists paths says."""
-    if wanted.dialect not in SPOKEN:
+    if wanted.dialect and wanted.dialect not in DIALECTS_OF:
         return None
     for path in DOCUMENTS:
         said = mapping(server.get(path).document)
@@ -117,7 +122,7 @@ class _Reader:
                 self.routes.append(self._made(key, operation, {}, schema))
 
     def _made(self, key: str, operation: dict[str, Any], settings: dict[str, Any], schema: Any = None) -> Route:
-        spoken = self._dialect == "vertex"
+        spoken = self._dialect == Vertex.name
         where = f"GET {self._path}: {_titled(schema)}"
         read = bodies.Body()
         if schema is not None:
@@ -131,9 +136,16 @@ class _Reader:
             said = bodies.answer(self._answers, answers, f"GET {self._path}: {_titled(answers)}", rows=rows)
         why = f"by --dialect {self._dialect}" if self._dialect else f"{self._path} describes plain JSON"
         if not self._dialect and "rows" in settings and settings["rows"] == "/instances":
-            why += "; instances are also the way of vertex, kserve-v1 and tfserving"
+            why += f"; instances are also the way of {Vertex.name}, {KServe.name} and {TensorFlowServing.name}"
         return Route(
-            key, self._dialect or "json", why, settings, reasons, read.fields, said.fields, notes=(*read.notes, *said.notes)
+            key,
+            self._dialect or Json.name,
+            why,
+            settings,
+            reasons,
+            read.fields,
+            said.fields,
+            notes=(*read.notes, *said.notes),
         )
 
     def _answer(self, operation: dict[str, Any]) -> tuple[Any, bool]:
@@ -198,3 +210,6 @@ def _is_managed(path: str) -> bool:
         return bool(_MANAGED.match(b"POST", path.encode()))
     except (Refused, UnicodeEncodeError):
         return False
+
+
+SOURCE: Final = Source(DIALECTS_OF, find, ASKED)

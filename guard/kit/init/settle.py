@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from guard.dialects import DIALECTS
 from guard.kit.init.draft import Draft, Field, Route
 from guard.kit.init.text import write
 from guard.kit.init.words import line
@@ -119,7 +120,7 @@ def _less(route: Route, side: str, name: str, rest: list[str | int], error: Poli
     made = _with(route, side, fields).noted(f"Not declared: {line(name, 60)}: {line(error.message)}.")
     if name in made.settings.get("columns", ()):
         return made.bare("Nothing declared: a position could not be.")
-    if side == "inputs" and made.dialect != "openai":
+    if side == "inputs" and not DIALECTS[made.dialect].looks.words:
         made = replace(made, settings={**made.settings, "undeclared": "pass"} if fields else _no_rows(made))
     return made
 

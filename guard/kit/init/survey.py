@@ -5,46 +5,38 @@ document lists what is for operators, too; a bare `/ping` is the last straw.
 """
 
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from guard.kit.init import kserve, mlflow, oip, openai, openapi, sagemaker, tei, tfserving
-from guard.kit.init.draft import Found, Wanted
+from guard.kit.init.draft import Found, Source, Wanted
 from guard.kit.init.server import Server
 
-Source = Callable[[Server, Wanted], Found | None]
+FAMILIES: Final[tuple[Source, ...]] = (
+    oip.SOURCE,
+    kserve.SOURCE,
+    tfserving.SOURCE,
+    mlflow.SOURCE,
+    openai.SOURCE,
+    tei.SOURCE,
+)
+OTHERS: Final[tuple[Source, ...]] = (openapi.SOURCE, sagemaker.SOURCE)
+"""Asked where no family was found."""
 
-FAMILIES: Final[dict[str, Source]] = {
-    "oip": oip.find,
-    "kserve-v1": kserve.find,
-    "tfserving": tfserving.find,
-    "mlflow": mlflow.find,
-    "openai": openai.find,
-    "tei": tei.find,
-}
-OTHERS: Final[dict[str, Source]] = {"openapi": openapi.find, "sagemaker": sagemaker.find}
-_SPOKEN: Final = {"json": ("openapi",), "vertex": ("openapi",)}
-"""Sources of the dialects that no source is named after."""
-
-ASKED: Final = tuple(dict.fromkeys(
-    path for source in (oip, kserve, openai, mlflow, tei, openapi, sagemaker) for path in source.ASKED
-))  # fmt: skip
+ASKED: Final = tuple(dict.fromkeys(path for source in (*FAMILIES, *OTHERS) for path in source.asked))
 """What is asked of every server, whatever it is."""
 
 
 def survey(server: Server, wanted: Wanted) -> Found | None:
     """What the server is, and its routes; None where no source knows it."""
     everything = server.get(f"/guard-init-{secrets.token_hex(8)}").fine
-    sources = {**FAMILIES, **OTHERS}
-    if wanted.dialect:
-        named = _SPOKEN.get(wanted.dialect, (wanted.dialect,))
-        sources = {name: source for name, source in sources.items() if name in named}
     found: list[Found] = []
-    for name, source in sources.items():
-        if (name in OTHERS and found) or (name == "sagemaker" and everything and not wanted.dialect):
+    for source in (*FAMILIES, *OTHERS):
+        if wanted.dialect and wanted.dialect not in source.dialects:
             continue
-        one = source(server, wanted)
+        if (source in OTHERS and found) or (source.vague and everything and not wanted.dialect):
+            continue
+        one = source.find(server, wanted)
         if one is not None:
             found.append(one)
     if not found:

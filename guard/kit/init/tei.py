@@ -2,10 +2,13 @@
 
 from typing import Any, Final
 
-from guard.kit.init.draft import Field, Found, Route, Wanted
+from guard.dialects.openai import OpenAI
+from guard.dialects.tei import TextEmbeddings
+from guard.kit.init.draft import Field, Found, Route, Source, Wanted
 from guard.kit.init.server import Server, answering, mapping
 from guard.kit.init.words import line, nameable, slug
 
+NAME: Final = TextEmbeddings.name
 ASKED: Final = ("/info", "/health", "/docs")
 KINDS: Final = {
     "embedding": ("/embed", "/embed_all", "/similarity"),
@@ -32,9 +35,9 @@ def find(server: Server, wanted: Wanted) -> Found | None:
         inputs["batch"] = Field(shape, f"{_INFO} max_client_batch_size; the dialect's word for how many there are")
     outputs = _outputs(said)
     paths = ("/embed_sparse",) if said.get("pooling") == "splade" else KINDS[kind]
-    routes = [Route(f"POST {path}", "tei", why, inputs=inputs, outputs=outputs) for path in paths]
+    routes = [Route(f"POST {path}", NAME, why, inputs=inputs, outputs=outputs) for path in paths]
     if kind == "embedding":
-        routes.append(Route("POST /v1/embeddings", "openai", "it has OpenAI's route beside its own"))
+        routes.append(Route("POST /v1/embeddings", OpenAI.name, "it has OpenAI's route beside its own"))
     passed = answering(server, *ASKED)
     name = line(info["model_id"], 80)
     version = f" {line(info['version'], 20)}" if info.get("version") else ""
@@ -53,3 +56,6 @@ def _outputs(said: dict[str, Any]) -> dict[str, Field]:
     if not 0 < len(labels) <= _MOST_LABELS or not all(nameable(one) for one in labels):
         return {}
     return {"label": Field({"enum": list(dict.fromkeys(labels))}, f"{_INFO} id2label")}
+
+
+SOURCE: Final = Source((NAME,), find, ASKED)

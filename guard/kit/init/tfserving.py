@@ -7,10 +7,12 @@ Source: tensorflow/serving http_rest_api_handler.cc; the metadata is a GetModelM
 from collections.abc import Iterator
 from typing import Any, Final
 
-from guard.kit.init.draft import MOST_MODELS, Field, Found, Route, Shape, Wanted
+from guard.dialects.tfserving import TensorFlowServing
+from guard.kit.init.draft import MOST_MODELS, Field, Found, Route, Shape, Source, Wanted
 from guard.kit.init.server import Server, listed, mapping
 from guard.kit.init.words import line, nameable, route, slug
 
+NAME: Final = TensorFlowServing.name
 TYPES: Final = {
     "DT_FLOAT": "number", "DT_DOUBLE": "number", "DT_HALF": "number", "DT_BFLOAT16": "number", "DT_INT8": "integer",
     "DT_INT16": "integer", "DT_INT32": "integer", "DT_INT64": "integer", "DT_UINT8": "integer", "DT_UINT16": "integer",
@@ -25,7 +27,7 @@ _MOST_RANK: Final = 8
 
 def find(server: Server, wanted: Wanted) -> Found | None:
     """A route for each model that was named, with what its signature declares."""
-    here = wanted.dialect == "tfserving" or _MISSING in str(mapping(server.get("/v1/models").json).get("error", ""))
+    here = wanted.dialect == NAME or _MISSING in str(mapping(server.get("/v1/models").json).get("error", ""))
     routes: list[Route] = []
     service = ""
     for name in wanted.models[:MOST_MODELS]:
@@ -40,7 +42,7 @@ def find(server: Server, wanted: Wanted) -> Found | None:
     if not routes:
         why = "GET /v1/models answers in TensorFlow Serving's words"
         nothing = "No model is known, so nothing is declared."
-        routes = [Route("POST /v1/models/{model}:predict", "tfserving", why, notes=(nothing,))]
+        routes = [Route("POST /v1/models/{model}:predict", NAME, why, notes=(nothing,))]
     passed = {"GET /v1/models/{model}": "status of models", "GET /v1/models/{model}/metadata": "signatures of models"}
     return Found("TensorFlow Serving", tuple(routes), passed, "", service, notes)
 
@@ -52,7 +54,7 @@ def _model(server: Server, page: str) -> Iterator[Route]:
     signatures = mapping(mapping(mapping(said.get("metadata")).get("signature_def")).get("signature_def"))
     usable = {one: mapping(value) for one, value in signatures.items() if not one.startswith("__")}
     why = f"GET {line(page)} shows TensorFlow Serving's versions"
-    predict = Route(f"POST {page}:predict", "tfserving", why)
+    predict = Route(f"POST {page}:predict", NAME, why)
     chosen = usable.get(_DEFAULT)
     if chosen is None:
         known = f"; its signatures are {', '.join(line(one, 40) for one in list(usable)[:5])}" if usable else ""
@@ -62,7 +64,7 @@ def _model(server: Server, page: str) -> Iterator[Route]:
     for verb in _VERBS:
         if any(str(one.get("method_name", "")).endswith(f"/{verb}") for one in usable.values()):
             nothing = "Takes examples, of which the signature says nothing."
-            yield Route(f"POST {page}:{verb}", "tfserving", f"a signature is made for {verb}", notes=(nothing,))
+            yield Route(f"POST {page}:{verb}", NAME, f"a signature is made for {verb}", notes=(nothing,))
 
 
 def _predict(made: Route, signature: dict[str, Any], path: str, others: list[str]) -> Route:
@@ -117,3 +119,6 @@ def _nested(kind: str, shape: list[int]) -> Shape:
         return {"type": kind}
     size: Shape = {} if shape[0] == -1 else {"min_items": shape[0], "max_items": shape[0]}
     return {"type": "array", **size, "items": _nested(kind, shape[1:])}
+
+
+SOURCE: Final = Source((NAME,), find)

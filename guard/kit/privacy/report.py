@@ -13,6 +13,7 @@ from guard.policy.load import Loaded
 from guard.policy.models import Denied, Passthrough, Policy
 from guard.policy.route import AnyRoute
 from guard.privacy.sensitivity import LEVELS
+from guard.proxy.values import DISABLED, MODEL
 
 
 def make(loaded: Loaded) -> Report:
@@ -40,14 +41,14 @@ def _route(key: str, route: AnyRoute, policy: Policy) -> RouteReport:
     if isinstance(route, Denied):
         return RouteReport(key, body, None, (), notes)
     if isinstance(route, Passthrough):
-        return RouteReport(key, body, None, ("model", "disabled"), notes)
+        return RouteReport(key, body, None, (MODEL, DISABLED), notes)
     around = Around(key, route, policy.privacy.hash_key is not None, policy.privacy.traces != "off")
-    below = [name for name in RUNGS if name == "disabled" or getattr(route.fallback, name) is not None]
+    below = [name for name in RUNGS if name == DISABLED or getattr(route.fallback, name) is not None]
     return RouteReport(
         route=key,
         body=body,
         enforcement=route.enforcement,
-        ladder=("model", *below),
+        ladder=(MODEL, *below),
         notes=notes,
         inputs=tuple(inputs(around)),
         outputs=tuple(outputs(around)),

@@ -15,7 +15,7 @@ from guard.kit.rehearse.subject import Subject
 from guard.kit.rehearse.values import Got
 from guard.policy import typed
 from guard.policy.fields import Shape
-from guard.proxy.values import Allow
+from guard.proxy.values import DISABLED, MODEL, RULES, Allow
 
 KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "string": (str,), "timestamp": (str, int, float), "integer": (int, float), "number": (int, float),
@@ -86,7 +86,7 @@ def fault(subject: Subject, wanted: Wanted, rows: int | None, got: Got, cage: Ca
         case "answered":
             return _answered(subject, wanted, rows, got)
         case "lowered":
-            fine = got.source in {"rules", "disabled"} and got.reason in {"", *wanted.codes}
+            fine = got.source in {RULES, DISABLED} and got.reason in {"", *wanted.codes}
             return None if fine else Fault(str(wanted), _shown(got), OTHER)
     return None
 
@@ -100,7 +100,7 @@ def _denied(wanted: Wanted, got: Got) -> Fault | None:
 
 
 def _answered(subject: Subject, wanted: Wanted, rows: int | None, got: Got) -> Fault | None:
-    if got.source != "model" or not 200 <= got.status < 300:
+    if got.source != MODEL or not 200 <= got.status < 300:
         code, _ = told(got.body)
         return Fault(str(wanted), _shown(got), ADVICE.get(got.reason) or ADVICE.get(code) or OTHER)
     wrong = broken(subject, rows, got)
@@ -118,7 +118,7 @@ def broken(subject: Subject, rows: int | None, got: Got) -> str:
     judge = subject.route.output
     if judge is None or subject.declared.stream:
         return ""
-    if subject.declared.dialect != "json" or not subject.declared.outputs:
+    if not subject.route.dialect.plain or not subject.declared.outputs:
         headers = [(name.encode(), value.encode()) for name, value in got.headers.items()]
         verdict = judge.judge(got.body, rows, headers)
         return (

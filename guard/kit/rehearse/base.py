@@ -7,7 +7,6 @@ change away from it.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from guard.kit.carry import JSON, Carried
 from guard.kit.rehearse import generate
 from guard.kit.rehearse.answers import ADVICE, told
 from guard.kit.rehearse.examples import route_of
@@ -15,6 +14,8 @@ from guard.kit.rehearse.files import Example
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.subject import Subject, marked, usual
 from guard.kit.rehearse.values import Check, Got, Part, late
+from guard.kit.request_builder.values import JSON, Carried
+from guard.proxy.values import MODEL
 
 MANY: Final = {True: 20, False: 60}
 """Instances drawn for each route, quick or not."""
@@ -72,7 +73,7 @@ def _drawn(stage: Stage, subject: Subject) -> list[dict[str, Any]]:
 
 
 def _works(got: Got) -> bool:
-    return got.source == "model" and 200 <= got.status < 300
+    return got.source == MODEL and 200 <= got.status < 300
 
 
 def _candidates(
@@ -122,7 +123,7 @@ def _instance(subject: Subject, document: Any) -> dict[str, Any] | None:
 def _row(subject: Subject, document: Any) -> Any:
     """The first row of a body, as it lies there."""
     declared, value = subject.declared, document
-    if declared.dialect == "json":
+    if subject.route.dialect.plain:
         value = _at(document, _steps(declared.rows or ""))
         if declared.rows is None:
             return value

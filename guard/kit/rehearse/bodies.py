@@ -7,16 +7,15 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from guard.kit.carry import JSON, Carried, Layout, written
 from guard.kit.rehearse.canaries import Cage
 from guard.kit.rehearse.fields import ANSWERED, Wanted
 from guard.kit.rehearse.subject import Subject
+from guard.kit.request_builder import builder
+from guard.kit.request_builder.values import JSON, Carried, Layout, written
 
 DEPTH: Final = 80
 MOST_ROWS: Final = 1000
 MOST_BYTES: Final = 64 << 20
-TOKENS_READ: Final = frozenset(("tfserving", "mlflow"))
-"""Dialects in which NaN is a token, for a missing value."""
 
 
 class Body(NamedTuple):
@@ -68,7 +67,7 @@ def no_numbers(subject: Subject, cage: Cage) -> Iterator[Body]:
     """Numbers that JSON does not have."""
     name = cage.text("no number").encode()
     yield Body(_with(subject, cage, b'"%b": 1e400' % name), "1e400", _unreadable("json_number"))
-    if subject.declared.dialect not in TOKENS_READ:
+    if not builder(subject.declared).nan_is_null:
         yield Body(_with(subject, cage, b'"%b": NaN' % name), "NaN", _unreadable("json_number"))
 
 
@@ -84,7 +83,7 @@ def media_type(subject: Subject, cage: Cage) -> Iterator[Body]:
     good, wanted = _good(subject, cage).body, Wanted("denied", 415, ("unsupported_media_type",))
     for kind in ("text/plain", "application/x-www-form-urlencoded", f"{JSON}; charset=utf-16"):
         yield Body(good, kind, wanted, content_type=kind)
-    if subject.declared.dialect != "oip":  # which has a form of its own for these
+    if not subject.route.dialect.tensors:  # those have a form of their own for these
         yield Body(good, "no media type", wanted, content_type="")
         yield Body(good, "a content coding", wanted, headers=(("content-encoding", "gzip"),))
 
@@ -112,9 +111,9 @@ def huge(subject: Subject, cage: Cage) -> Iterator[Body]:
 
 def undeclared(subject: Subject, cage: Cage) -> Iterator[Body]:
     """A member that nobody declared, and its name is a secret."""
-    name, dialect = cage.text("undeclared name"), subject.declared.dialect
+    name = cage.text("undeclared name")
     layout = subject.layouts[0] if subject.layouts else None
-    if subject.instance is None or layout is None or layout.positional or dialect == "oip":
+    if subject.instance is None or layout is None or layout.positional or subject.route.dialect.tensors:
         return
     made = layout.carry([{**subject.instance, name: cage.text("undeclared value")}])
     match subject.declared.undeclared:

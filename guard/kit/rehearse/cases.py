@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from guard.kit.carry import VIRTUAL, Layout
 from guard.kit.rehearse import bodies, fields
 from guard.kit.rehearse.canaries import Cage
 from guard.kit.rehearse.fields import ANSWERED, Made, Scene, Wanted
 from guard.kit.rehearse.leaves import ABSENT, Leaf, at, changed, leaves
 from guard.kit.rehearse.subject import Subject
 from guard.kit.rehearse.values import Request
+from guard.kit.request_builder import builder
+from guard.kit.request_builder.values import Layout
 
 RANDOM = "whatever is allowed"
 REPEATED = "the same request again"
@@ -54,7 +55,7 @@ def _field_class(name: str, subject: Subject, cage: Cage, wall: float) -> Iterat
             if _reached(subject, leaf, layout):
                 scene = Scene(
                     cage, wall, at(subject.instance, leaf.path), layout.positional, layout.textual,
-                    subject.declared.dialect == "oip", subject.declared.max_body,
+                    subject.route.dialect.tensors, subject.declared.max_body,
                 )  # fmt: skip
                 for made in fields.CLASSES[name](leaf, scene):
                     yield _case(name, subject, layout, leaf, made)
@@ -62,7 +63,7 @@ def _field_class(name: str, subject: Subject, cage: Cage, wall: float) -> Iterat
 
 def _reached(subject: Subject, leaf: Leaf, layout: Layout) -> bool:
     """Whether the field has a place in the request: what is around it is there, and the dialect has it on the wire."""
-    if subject.declared.dialect == "openai" and leaf.path[0] in VIRTUAL:
+    if leaf.path[0] in builder(subject.declared).virtual:
         return False
     if layout.positional and leaf.path[0] not in (subject.declared.columns or ()):
         return False

@@ -10,6 +10,7 @@ from guard.kit.rehearse.files import FOLDER, Example, Expect
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.subject import Subject
 from guard.kit.rehearse.values import Check, Got, Part, late
+from guard.proxy.values import MODEL
 
 UNTIL: Final = 0.35
 """Share of the whole time after which no more is begun."""
@@ -54,7 +55,7 @@ def _tried(stage: Stage, part: Part, one: Example) -> Check:
     if isinstance(subject, str):
         return Check(one.name, "fail", got=subject, todo='say "route": "METHOD /path" as the policy does')
     got = stage.ask(request(one, subject))
-    expect = one.expect or Expect(source="model")
+    expect = one.expect or Expect(source=MODEL)
     check = Check(one.name, "pass", subject.key, tried=1)
     for name, wanted, came in _envelope(expect, got):
         if wanted is not None and wanted != came:

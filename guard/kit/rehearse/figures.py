@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 from guard.kit.rehearse.values import Check
 from guard.kit.rehearse.wire import Timed
 from guard.policy.models import Targets
+from guard.proxy.values import MODEL
 
 Kind: TypeAlias = Literal["steady", "rate", "burst", "soak"]
 
@@ -69,7 +70,7 @@ def phase(kind: Kind, clients: int, seconds: float, timed: Sequence[Timed], busy
         p99=quantile(times, 0.99),
         error_rate=1 - len(good) / count if count else 0.0,
         availability=1 - down / count if count else 0.0,
-        model_share=sum(one.source == "model" for one in good) / count if count else 0.0,
+        model_share=sum(one.source == MODEL for one in good) / count if count else 0.0,
         answers=dict(Counter(one.source if one.status == 0 or one.source else str(one.status) for one in timed)),
         reasons=dict(Counter(one.reason for one in timed if one.reason)),
         busy=busy,

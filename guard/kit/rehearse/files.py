@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guard.kit.files import read_at_most
+from guard.proxy.values import MODEL
 
 FOLDER: Final = Path("tests") / "requests"
 MOST_BYTES: Final = 8 << 20
@@ -63,7 +64,7 @@ class Example:
     def good(self) -> bool:
         """Whether the model must answer it."""
         expect = self.expect
-        return expect is None or (200 <= expect.status < 300 and expect.source in {None, "model"})
+        return expect is None or (200 <= expect.status < 300 and expect.source in {None, MODEL})
 
 
 def examples(policy: Path) -> Iterator[Example | tuple[str, str]]:

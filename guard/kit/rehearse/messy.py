@@ -9,6 +9,7 @@ from guard.kit.rehearse.cases import RANDOM, REPEATED, Case, every
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.subject import Subject
 from guard.kit.rehearse.values import Check, Got, Part, late
+from guard.proxy.values import MODEL
 
 UNTIL: Final = 0.5
 """Share of the whole time after which no more is begun."""
@@ -133,6 +134,6 @@ def _judge(stage: Stage, tally: Tally, subject: Subject, case: Case, got: Got) -
         subject.fine.append(case.request)
     if wrong is None and case.passes:
         tally.noted(subject, case, case.passes, "declare the min and max that the value can really have")
-    if got.source not in {"", "model"} and case.wanted.verdict == "answered":
+    if got.source not in {"", MODEL} and case.wanted.verdict == "answered":
         for _ in range(2):  # what fails here must not open the breaker, which would hide what comes after
             stage.ask(subject.good())

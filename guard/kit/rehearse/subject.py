@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from guard.kit.carry import Carried, Layout, layouts
 from guard.kit.rehearse.canaries import Cage
 from guard.kit.rehearse.generate import typical
 from guard.kit.rehearse.values import Request
+from guard.kit.request_builder import layouts
+from guard.kit.request_builder.values import Carried, Layout
 from guard.policy.fields import InputField
 from guard.policy.route import Route as Declared
 from guard.proxy.values import Route

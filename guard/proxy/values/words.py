@@ -2,7 +2,16 @@
 
 from typing import Final, Literal, TypeAlias, get_args
 
-Source: TypeAlias = Literal["model", "previous", "cached", "rules", "disabled"]
+LowerSource: TypeAlias = Literal["previous", "cached", "rules", "disabled"]
+Source: TypeAlias = Literal["model", LowerSource]
+"""The rungs of the ladder, from the highest to the lowest: the registry of their names, which nothing else repeats."""
+Called: TypeAlias = Literal["model", "previous"]
+"""The rungs that call a model server."""
+MODEL: Final = "model"
+PREVIOUS: Final = "previous"
+CACHED: Final = "cached"
+RULES: Final = "rules"
+DISABLED: Final = "disabled"
 
 Reason: TypeAlias = Literal[
     "mode", "kill_file", "forced", "breaker_open", "backoff", "overloaded", "stale", "missing", "body_spent", "no_time",
@@ -34,6 +43,7 @@ Outcome: TypeAlias = Literal["ok", "client_fault", "model_fault", "overload", "u
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 LEVEL: Final[dict[Source, int]] = {source: level for level, source in enumerate(SOURCES)}
 """How far down the ladder a source stands: `model` is 0."""
+TARGETS: Final[tuple[Called, ...]] = get_args(Called)
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 FEATURE_STATES: Final[tuple[FeatureState, ...]] = get_args(FeatureState)
 VIOLATIONS: Final[tuple[ViolationCode, ...]] = get_args(ViolationCode)

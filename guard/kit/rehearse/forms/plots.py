@@ -8,13 +8,14 @@ from html import escape
 from math import ceil, floor, log10
 from typing import Any, Final, NamedTuple
 
+from guard.proxy.values import SOURCES
+
 WIDTH: Final = 440
 HEIGHT: Final = 230
 LEFT: Final = 52
 RIGHT: Final = 62
 TOP: Final = 16
 BOTTOM: Final = 38
-SOURCES: Final = ("model", "previous", "cached", "rules", "disabled")
 
 
 class Line(NamedTuple):

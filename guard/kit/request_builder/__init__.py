@@ -1,0 +1,33 @@
+"""Builds requests of a route from its contract, in each layout that clients of its dialect send: one file for each dialect.
+
+A dialect without a line here has a list of instances in the member `instances`.
+"""
+
+from typing import Final
+
+from guard.kit.request_builder import json, kserve, mlflow, oip, openai, sagemaker, tfserving, vertex
+from guard.kit.request_builder.rows import rows
+from guard.kit.request_builder.values import Builder, Layout
+from guard.policy.route import Route
+
+BUILDERS: Final[dict[str, Builder]] = {
+    one.NAME: one.BUILDER for one in (json, kserve, mlflow, oip, openai, sagemaker, tfserving, vertex)
+}
+"""By the dialect's name."""
+
+
+def _instances(_template: str, route: Route) -> tuple[Layout, ...]:
+    return (rows(route, "instances", ()),)
+
+
+_OTHER: Final = Builder(_instances)
+
+
+def builder(route: Route) -> Builder:
+    """The builder of a route's dialect."""
+    return BUILDERS.get(route.dialect, _OTHER)
+
+
+def layouts(key: str, route: Route) -> tuple[Layout, ...]:
+    """The layouts of a route with declared fields, by the route's key."""
+    return builder(route).layouts(key.partition(" ")[2], route)

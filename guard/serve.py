@@ -15,9 +15,10 @@ import uvloop
 
 from guard import __version__
 from guard.control import ops, reload, tls, versions
+from guard.control.acceptor import Bounds
 from guard.control.admin_runtime import AdminRuntime, Unreachable
 from guard.control.incidents.desk import Desk
-from guard.control.process import LoopErrors, at_service, connections_within, quiet_crashes
+from guard.control.process import LoopErrors, at_service, descriptors, quiet_crashes
 from guard.control.readiness import Readiness
 from guard.control.secrets import resolve
 from guard.control.shutdown import Shutdown
@@ -142,7 +143,7 @@ class _Sidecar:
         self.shutdown.heed(loop, lambda: self._hold(self.reloader.reload()))
         refused = self._first_policy()
         server, address = await self._bind()
-        probes = await self._bind_ops()
+        probes = self._bind_ops()
         try:
             self.operators.bind(self.settings.admin or self.loaded.policy.listen.admin)
         except Unreachable as error:
@@ -260,7 +261,7 @@ class _Sidecar:
         for unused in self.runtime.adopt(draft):
             unused.close()
         limits = _limits(policy.listen.limits)
-        within = connections_within(limits.connections)
+        within = descriptors(limits.connections).data
         if within < limits.connections:
             self.log.event("few_descriptors", logging.WARNING, connections=within, wanted=limits.connections)
         door.limits = replace(limits, connections=within)
@@ -318,13 +319,14 @@ class _Sidecar:
         name: tuple[str, int] = server.sockets[0].getsockname()[:2]
         return server, str(Address(*name))
 
-    async def _bind_ops(self) -> asyncio.Server:
+    def _bind_ops(self) -> ops.Ops:
         where = self.settings.ops or self.loaded.policy.listen.ops
+        listener = ops.Ops(ops.probes(self.readiness), {"/metrics": self.telemetry.page})
         try:
-            pages = {**ops.probes(self.readiness), "/metrics": self.telemetry.page}
-            return await ops.listen(ops.Ops(pages), where.host, where.port)
+            listener.listen(where.host, where.port, Bounds(descriptors(1).ops))
         except OSError as error:
             raise Unstartable(f"guard: cannot listen on {where} for probes: {error.strerror or error}") from None
+        return listener
 
     def _in_force(self) -> tuple[Loaded, CompiledPlan]:
         """The policy and plan of this moment."""

@@ -10,11 +10,15 @@ from collections.abc import Callable
 from time import monotonic
 from traceback import extract_tb
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 OWN: Final = 64
 """Descriptors for what is not a client: listeners, files, the log, idle connections."""
 MOST: Final = 65536
+PLACES: Final = 512
+"""Connections that the admin listener holds, and the ops listener, where the system leaves so many descriptors."""
+LEAST: Final = 16
+"""And where it leaves few."""
 COLLECT: Final = (50_000, 20, 100)
 """A request leaves no cycles, so collections find nothing, and one in the midst of a large document multiplies its cost."""
 SWITCH: Final = 0.0001
@@ -30,23 +34,33 @@ def at_service() -> None:
     sys.setswitchinterval(SWITCH)
 
 
-def connections_within(wanted: int) -> int:
-    """How many clients this process can hold: each needs a descriptor, and one more for its call.
+class Descriptors(NamedTuple):
+    """How many connections each listener may hold, so that none takes the descriptors of another."""
+
+    data: int
+    """Clients. Each needs a descriptor, and one more for its call."""
+    admin: int
+    ops: int
+
+
+def descriptors(wanted: int) -> Descriptors:
+    """Divide the descriptors of this process, of which the data listener gets what it wants or what is left.
 
     The soft limit is raised to the hard one first. A client beyond what is returned is turned away at the door; out of
-    descriptors, nobody could be accepted, nor a model server called.
+    descriptors, nobody could be accepted, no model server called and no order made durable.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return wanted
     ceiling = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
-    if soft < ceiling:
+    if soft == resource.RLIM_INFINITY:
+        soft = ceiling
+    elif soft < ceiling:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, hard))
             soft = ceiling
         except (OSError, ValueError):
             pass
-    return max(1, min(wanted, (soft - OWN) // 2))
+    each = max(LEAST, min(PLACES, soft // 16))
+    return Descriptors(max(1, min(wanted, (soft - OWN - 2 * each) // 2)), each, each)
 
 
 class LoopErrors:

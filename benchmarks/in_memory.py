@@ -20,8 +20,10 @@ from typing import Any
 
 from benchmarks.clock import REAL
 from benchmarks.scenarios import SCENARIOS, Scenario
+from guard.control.event_bus import EventBus
 from guard.control.process import COLLECT, LoopErrors
 from guard.control.shares import Shares
+from guard.control.supervisor import Supervisor
 from guard.control.telemetry import Telemetry
 from guard.policy.compiled import WallClock
 from guard.policy.load import load
@@ -74,7 +76,7 @@ class Quiet:
 
     dropped = crashes = 0
 
-    def event(self, name: str, *said: object, **more: object) -> None:
+    def line(self, name: str, level: int, fields: object) -> None:
         """Nobody reads it."""
 
 
@@ -87,7 +89,9 @@ class Stand:
         ids = cycle([random.randbytes(32 * AHEAD) for _ in range(64)])  # the same in each run, and drawn before it
         log: Any = Quiet()
         environ = {"OTEL_TRACES_EXPORTER": "otlp"} if scenario.told else {}
-        telemetry = Telemetry(log, Shares(), Versions(log.event), float, environ, LoopErrors(log.event))
+        bus = EventBus()
+        counted = (LoopErrors(bus.publish), Supervisor(bus.publish))
+        telemetry = Telemetry(log, bus, Shares(), Versions(bus.publish), float, environ, *counted)
         if scenario.told:
             telemetry.tell(Spans(id, fence=fence, wall=float))
         budget = Budget(64 << 20)

@@ -13,16 +13,18 @@ from time import monotonic
 
 import uvloop
 
-from guard import __version__
+from guard import __version__, events
 from guard.control import ops, reload, tls, versions
 from guard.control.acceptor import Bounds
 from guard.control.admin_runtime import AdminRuntime, Unreachable
-from guard.control.incidents.desk import Desk
+from guard.control.event_bus import EventBus
+from guard.control.incidents.manager import IncidentManager
 from guard.control.process import LoopErrors, at_service, descriptors, quiet_crashes
 from guard.control.readiness import Readiness
 from guard.control.secrets import resolve
 from guard.control.shutdown import Shutdown
 from guard.control.state import StateFolder, StateTaken, open_state
+from guard.control.supervisor import Supervisor
 from guard.control.telemetry import Telemetry
 from guard.control.upstream import upstream_pool
 from guard.control.vitals import Vitals
@@ -78,7 +80,9 @@ class _Sidecar:
         self.path = path
         self.settings = settings
         self.environ = environ
-        self.log = Log()
+        self.log, self.bus = Log(), EventBus()
+        self.bus.subscribe("log", self.log.take)
+        self.supervisor = Supervisor(self.bus.publish)
         self.clock = WallClock()
         self.runtime = Runtime()
         self.budget = Budget(0)
@@ -88,26 +92,26 @@ class _Sidecar:
         self.door: Door
         self.certificate: ssl.SSLContext | None = None
         self.means: Means
-        self.reloader = reload.Reloader(self._load, self._apply, self._certificates, self.log.event)
-        self.shutdown = Shutdown(self.log.event)
+        self.reloader = reload.Reloader(self._load, self._apply, self._certificates, self.bus.publish)
+        self.shutdown = Shutdown(self.bus.publish)
         self.operators = AdminRuntime(
             self.runtime,
             self._in_force,
             lambda: self.door.connections,
             wall=self._wall,
-            event=self.log.event,
+            publish=self.bus.publish,
             recompile=self._recompile,
             environ=environ,
             contract=self._contract,
         )
-        self.errors = LoopErrors(self.log.event)
+        self.errors = LoopErrors(self.bus.publish)
         self.telemetry = Telemetry(
-            self.log, self.operators.shares, self.operators.versions, self._wall, environ, self.errors
-        )
+            self.log, self.bus, self.operators.shares, self.operators.versions, self._wall, environ, self.errors,
+            self.supervisor,
+        )  # fmt: skip
         counts = {"delivered": self.telemetry.alerts, "lost": self.telemetry.lost}
-        self.desk = Desk(self.log, self.runtime, self._in_force, wall=self._wall, environ=environ, **counts)
-        self.telemetry.also(self.desk.storms)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.incidents = IncidentManager(self.bus, self.runtime, self._in_force, wall=self._wall, environ=environ, **counts)
+        self.telemetry.also(self.incidents.violation_rates)
 
     async def run(self) -> int:
         """Bind, announce, wait for the signal, drain."""
@@ -125,7 +129,7 @@ class _Sidecar:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self.errors)
         quiet_crashes()
-        logging.getLogger().addHandler(Foreign(self.log))
+        logging.getLogger().addHandler(Foreign(self.bus.publish))
         self.means = Means(
             pool=lambda origin, declared, age: upstream_pool(origin, declared, age, self.budget),
             defer=loop.call_soon,
@@ -140,7 +144,7 @@ class _Sidecar:
             deployed=self.environ.get("AIP_DEPLOYED_MODEL_ID", "")[:128],
         )
         self._tick(loop)
-        self.shutdown.heed(loop, lambda: self._hold(self.reloader.reload()))
+        self.shutdown.heed(loop, lambda: self.supervisor.once("reload", self.reloader.reload))
         refused = self._first_policy()
         server, address = await self._bind()
         probes = self._bind_ops()
@@ -155,25 +159,14 @@ class _Sidecar:
         at_service()
         self._announce(address)
         self.reloader.begin(self.loaded, refused)
-        self._hold(self._until_upstream())
-        self._hold(versions.follow(lambda: self._in_force()[1]))
-        self._hold(self.operators.heed())
-        self._hold(self.operators.serve(self.reloader))
-        self._hold(self.telemetry.export())
-        self._hold(self.telemetry.keep())
-        self._hold(self.desk.watch())
-        if self.path is not None:
-            self._hold(self.reloader.watch())
-        else:
-            self._hold(self._hint())
+        self._start_tasks()
         await self.shutdown.asked()
         self.door.draining = True
         await self.shutdown.drain(self.readiness, self.loaded.policy.drain)
         await self.shutdown.finish(server, self.door.connections)
         probes.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.to_thread(self.desk.end)
+        self.supervisor.cancel()
+        await asyncio.to_thread(self.incidents.end)
         await asyncio.to_thread(self.telemetry.close)
         for pool in self.runtime.pools.values():
             pool.close()
@@ -207,7 +200,6 @@ class _Sidecar:
         self.door = Door(plan, _limits(loaded.policy.listen.limits), self.budget)
         self._put_in_force(loaded, plan, draft)
         self.operators.recall(self.state)
-        self.desk.recall(self.operators.operations.orders)
         if self.operators.observed():  # known only now that the state folder is open
             draft = self.runtime.draft()
             self._put_in_force(loaded, compile_plan(loaded, self.means, draft), draft)
@@ -237,7 +229,7 @@ class _Sidecar:
                 f"guard: another guard uses the state folder {error}; stop it, or give this one --state-dir DIR", 2
             ) from None
         except (OSError, RuntimeError) as error:
-            self.log.event("state_unavailable", logging.WARNING, why=str(error))
+            self.bus.publish(events.StateUnavailable(why=str(error)))
 
     async def _recompile(self) -> None:
         """The same policy again, after an order that changes what is made of it."""
@@ -263,7 +255,7 @@ class _Sidecar:
         limits = _limits(policy.listen.limits)
         within = descriptors(limits.connections).data
         if within < limits.connections:
-            self.log.event("few_descriptors", logging.WARNING, connections=within, wanted=limits.connections)
+            self.bus.publish(events.FewDescriptors(connections=within, wanted=limits.connections))
         door.limits = replace(limits, connections=within)
         door.trusted = policy.trusted_proxies
         self.budget.limit = policy.listen.limits.buffered
@@ -271,7 +263,7 @@ class _Sidecar:
             try:
                 tls.renew(self.certificate, policy.listen.tls.cert.path, policy.listen.tls.key.path)
             except OSError as error:
-                self.log.event("certificate_refused", logging.ERROR, why=str(error))
+                self.bus.publish(events.CertificateRefused(why=str(error)))
         self.loaded, door.plan = loaded, plan
         self.operators.operations.bound()
         self.telemetry.adopt(loaded, plan)
@@ -283,7 +275,7 @@ class _Sidecar:
         try:
             reload.keep(self.state, self.path, loaded)
         except OSError as error:
-            self.log.event("state_unavailable", logging.WARNING, why=str(error))
+            self.bus.publish(events.StateUnavailable(why=str(error)))
 
     def _certificates(self) -> Iterator[Path]:
         """The files of TLS, both ways."""
@@ -321,7 +313,7 @@ class _Sidecar:
 
     def _bind_ops(self) -> ops.Ops:
         where = self.settings.ops or self.loaded.policy.listen.ops
-        listener = ops.Ops(ops.probes(self.readiness), {"/metrics": self.telemetry.page})
+        listener = ops.Ops(ops.probes(self.readiness, self.supervisor.down), {"/metrics": self.telemetry.page})
         try:
             listener.listen(where.host, where.port, Bounds(descriptors(1).ops))
         except OSError as error:
@@ -335,22 +327,24 @@ class _Sidecar:
     def _announce(self, address: str) -> None:
         plan: CompiledPlan = self.door.plan  # type: ignore[assignment]
         for route in plan.routes if self.path is not None else ():
-            self.log.event(
-                "route",
-                route=f"{route.method} {route.template}",
-                ladder=" > ".join(rung.source for rung in route.ladder),
-                contract="enforce" if route.enforce else "observe",
+            self.bus.publish(
+                events.RouteServed(
+                    route=f"{route.method} {route.template}",
+                    ladder=" > ".join(rung.source for rung in route.ladder),
+                    contract="enforce" if route.enforce else "observe",
+                )
             )
         for warning in self.loaded.warnings:
-            self.log.event("warning", message=str(warning))
-        self.log.event(
-            "serving",
-            version=__version__,
-            service=self.loaded.policy.service,
-            policy=self.loaded.digest[:19],
-            listen=address,
-            upstream=str(plan.upstream),
-            pid=os.getpid(),
+            self.bus.publish(events.PolicyWarning(message=str(warning)))
+        self.bus.publish(
+            events.Serving(
+                version=__version__,
+                service=self.loaded.policy.service,
+                policy=self.loaded.digest[:19],
+                listen=address,
+                upstream=str(plan.upstream),
+                pid=os.getpid(),
+            )
         )
 
     # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -369,7 +363,7 @@ class _Sidecar:
                 break
             await asyncio.sleep(max(0.0, begun + PROBE_EVERY - monotonic()))
         self.readiness.reached("upstream")
-        self.log.event("ready")
+        self.bus.publish(events.Ready())
 
     def _wall(self) -> float:
         return monotonic() + self.clock.offset
@@ -381,14 +375,23 @@ class _Sidecar:
 
     async def _hint(self) -> None:
         while True:
-            self.log.event("hint", message=HINT)
+            self.bus.publish(events.Hint(message=HINT))
             await asyncio.sleep(HINT_EVERY)
 
-    def _hold(self, work: object) -> None:
-        """Run beside everything else; tasks without a holder can vanish."""
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _start_tasks(self) -> None:
+        """Everything that goes on beside requests."""
+        start = self.supervisor.start
+        start("readiness", self._until_upstream)
+        start("model versions", lambda: versions.follow(lambda: self._in_force()[1]))
+        start("orders", self.operators.heed)
+        start("admin", lambda: self.operators.serve(self.reloader))
+        start("export", self.telemetry.export)
+        start("cost", self.telemetry.keep)
+        start("incidents", self.incidents.watch)
+        if self.path is not None:
+            start("reload", self.reloader.watch)
+        else:
+            start("hint", self._hint)
 
 
 def _limits(declared: object) -> Limits:

@@ -1,7 +1,6 @@
 """The operators' side of one process: orders and the kill file on the data plane, and the admin API in front of them."""
 
 import asyncio
-import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
@@ -18,6 +17,7 @@ from guard.control.service import Service
 from guard.control.shares import Shares
 from guard.control.state import StateFolder
 from guard.control.tls import server_context
+from guard.events import AdminListening, AdminUnavailable, BreakerChanged, Publish, StateUnavailable
 from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
 from guard.policy.runtime import Runtime
@@ -41,14 +41,14 @@ class AdminRuntime:
         connections: Callable[[], Collection[Connection]],
         *,
         wall: Callable[[], float],
-        event: Callable[..., None],
+        publish: Publish,
         recompile: Callable[[], Awaitable[None]],
         environ: Mapping[str, str],
         contract: Callable[[str, Loaded, CompiledPlan], str],
     ) -> None:
-        self.shares, self.versions = Shares(), Versions(event)
+        self.shares, self.versions = Shares(), Versions(publish)
         self._runtime, self._in_force, self._connections = runtime, in_force, connections
-        self._event, self._environ, self._contract = event, environ, contract
+        self._publish, self._environ, self._contract = publish, environ, contract
         self._state: StateFolder | None = None
         self._audit: Audit | None = None
         self._where = Address("127.0.0.1", 0)
@@ -57,7 +57,7 @@ class AdminRuntime:
         self.operations = OrderStore(
             self._ceilings,
             wall=wall,
-            event=event,
+            publish=publish,
             cut=self._cut,
             force=self._force,
             recompile=recompile,
@@ -112,9 +112,8 @@ class AdminRuntime:
         return sum(exchange.cut() for exchange in living)
 
     def breaker_changed(self, route: str, target: str, change: Any) -> None:
-        """One line of the log for each change."""
-        told = {name: getattr(change, name) for name in ("before", "after", "why")}
-        self._event("breaker", logging.WARNING, route=route, target=target, **told)
+        """Publish each change of a breaker's state."""
+        self._publish(BreakerChanged(route=route, target=target, before=change.before, after=change.after, why=change.why))
 
     def _audited(self, entry: dict[str, Any]) -> None:
         if self._audit is not None:
@@ -139,7 +138,7 @@ class AdminRuntime:
             with suppress(OSError):
                 own = listener.own_token(self._state)
         if file is None and own is None:
-            self._event("admin_unavailable", logging.WARNING, why="no tokens, and no state folder for one")
+            self._publish(AdminUnavailable(why="no tokens, and no state folder for one"))
             return
         self._keys = listener.Keys(file, own)
         try:
@@ -160,7 +159,7 @@ class AdminRuntime:
             token = self._state.path / listener.OWN_TOKEN if self._in_force()[0].policy.admin.tokens is None else None
             self._announce(token, tls=context is not None)
         server = await asyncio.to_thread(self._server, reloader, context)
-        self._event("admin", listen=str(self._where))
+        self._publish(AdminListening(listen=str(self._where)))
         await listener.run(server, self._socket)
 
     def _server(self, reloader: Reloader, context: ssl.SSLContext | None) -> Any:
@@ -176,4 +175,4 @@ class AdminRuntime:
         try:
             listener.announce(self._state, str(self._where), token, tls=tls)
         except OSError as error:
-            self._event("state_unavailable", logging.WARNING, why=str(error))
+            self._publish(StateUnavailable(why=str(error)))

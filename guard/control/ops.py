@@ -1,6 +1,7 @@
 """The ops listener: read-only, for probes and scrapers, so that a full data port never fails a probe.
 
-    GET /livez    200 while the process answers; never depends on the model server
+    GET /livez    200 while the process answers and its background tasks can be kept going, or 503; never depends on the
+                  model server
     GET /readyz   200 or 503, with what is waited for
     GET /metrics  for a scraper; 404 with `telemetry.prometheus: false`
 
@@ -11,7 +12,7 @@ at most eight clients; a client that takes nothing of it for five seconds is clo
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from time import monotonic
 from typing import Final, NamedTuple, TypeAlias
@@ -44,10 +45,12 @@ Pages: TypeAlias = Mapping[str, Callable[[str], Page]]
 """By path; each is given the Accept header, or an empty text."""
 
 
-def probes(readiness: Readiness) -> dict[str, Callable[[str], Page]]:
-    """The pages that probes ask for."""
+def probes(readiness: Readiness, down: Callable[[], Collection[str]]) -> dict[str, Callable[[str], Page]]:
+    """The pages that probes ask for. `down`: background tasks that cannot be started again."""
 
     def live(_accept: str) -> Page:
+        if stopped := down():
+            return _json(503, {"live": False, "down": list(stopped)})
         return _json(200, {"live": True})
 
     def ready(_accept: str) -> Page:

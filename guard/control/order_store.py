@@ -6,13 +6,22 @@ An order is in force before it is on disk, for lowering is never blocked; it is 
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from time import monotonic
 from typing import Any, Final, Protocol
 
 from guard.control.state import StateFolder
+from guard.events import (
+    BreakerForced,
+    Enforcement,
+    EnforcementChanged,
+    ModeChanged,
+    ModeRecalled,
+    OrderGiven,
+    OrdersUnreadable,
+    Publish,
+)
 from guard.ladder.mode import KILLED, MODES, NORMAL, Mode, Order, Orders, kill_order
 from guard.proxy.values import Ceiling
 
@@ -43,7 +52,7 @@ class OrderStore:
         ceilings: Ceilings,
         *,
         wall: Callable[[], float],
-        event: Callable[..., None],
+        publish: Publish,
         cut: Callable[[], int],
         force: Callable[[Mapping[str, str]], None],
         recompile: Callable[[], Awaitable[None]],
@@ -52,7 +61,7 @@ class OrderStore:
         self.orders = Orders()
         self.state: StateFolder | None = None
         self.durable = True
-        self._ceilings, self._wall, self._event, self._cut, self._audit = ceilings, wall, event, cut, audit
+        self._ceilings, self._wall, self._publish, self._cut, self._audit = ceilings, wall, publish, cut, audit
         self._force, self._recompile = force, recompile
         self._relaxes: dict[str, float] = {}  # monotonic ends of what is observed for a time
         self._ends: dict[str | None, float] = {}  # monotonic: a step of the wall clock ends nothing
@@ -70,7 +79,7 @@ class OrderStore:
                 self.orders = _read(json.loads(raw))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             readable = False
-            self._event("orders_unreadable", logging.ERROR)
+            self._publish(OrdersUnreadable())
             order = Order(KILLED, "the orders in the state folder cannot be read", "guard", self._wall())
             self.orders = Orders(everywhere=order)
         now, wall = monotonic(), self._wall()
@@ -89,8 +98,7 @@ class OrderStore:
         """Or nobody would know why a guard that has just begun answers without the model."""
         for route, order in [(None, self.orders.everywhere), *(self.orders.routes or {}).items()]:
             if order.mode != "normal":
-                told = {"route": route, "mode": order.mode, "who": order.who, "why": order.reason}
-                self._event("mode_recalled", logging.WARNING, **told)
+                self._publish(ModeRecalled(route=route, mode=order.mode, who=order.who, why=order.reason))
 
     def bound(self) -> None:
         """Bring every route's ceiling up to date; after a reload too."""
@@ -144,29 +152,25 @@ class OrderStore:
         return True
 
     def _tell(self, route: str | None, before: Order, after: Order, *, durable: bool) -> None:
-        entry: dict[str, object] = {
-            "at": self._wall(),
-            "who": after.who,
-            "what": "mode",
-            "route": route,
-            "from": before.mode,
-            "to": after.mode,
-            "why": after.reason,
-            "until": after.until,
-            "epoch": self.orders.epoch,
-            "durable": durable,
-        }
-        self._record(entry)
+        self._record(
+            ModeChanged(
+                who=after.who, route=route, before=before.mode, after=after.mode, why=after.reason, until=after.until,
+                epoch=self.orders.epoch, durable=durable,
+            )
+        )  # fmt: skip
 
-    def _record(self, entry: dict[str, object]) -> None:
-        """A line of the audit, and one of the log. An audit that cannot be written does not undo what is in force."""
+    def _record(self, given: OrderGiven) -> None:
+        """Audit an order, and publish it. An audit that cannot be written does not undo what is in force."""
+        entry = {
+            ("from" if key == "before" else "to" if key == "after" else key): value for key, value in asdict(given).items()
+        }
+        del entry["audited"]
         try:
-            self._audit(entry)
+            self._audit({"at": self._wall(), "what": given.name, **entry})
         except OSError:
             self.durable = False
-            entry["audited"] = False
-        what = str(entry["what"])
-        self._event(what, logging.WARNING, **{key: value for key, value in entry.items() if key not in {"at", "what"}})
+            given = replace(given, audited=False)
+        self._publish(given)
 
     async def set_breaker(self, *, route: str, target: str, state: str, reason: str, who: str) -> dict[str, object]:
         """Force a breaker, or let it go. It stays so over restarts."""
@@ -179,11 +183,12 @@ class OrderStore:
             self.orders = replace(self.orders, epoch=self.orders.epoch + 1, forced=forced)
             self.bound()
             durable = await self._save()
-            entry: dict[str, object] = {
-                "at": self._wall(), "who": who, "what": "breaker", "route": route, "target": target, "from": before,
-                "to": state, "why": reason, "epoch": self.orders.epoch, "durable": durable,
-            }  # fmt: skip
-            self._record(entry)
+            self._record(
+                BreakerForced(
+                    who=who, route=route, target=target, before=before, after=state, why=reason, epoch=self.orders.epoch,
+                    durable=durable,
+                )
+            )  # fmt: skip
         return {"epoch": self.orders.epoch, "route": route, "target": target, "state": state, "durable": durable}
 
     async def set_enforcement(
@@ -210,13 +215,15 @@ class OrderStore:
             self._relaxes[route] = monotonic() + observed.until - observed.since
         await self._recompile()
         durable = await self._save()
-        words = ("enforce", "observe")
-        self._record({
-            "at": self._wall(), "who": order.who, "what": "enforcement", "route": route, "from": words[before],
-            "to": words[observed is not None], "why": order.reason, "until": observed.until if observed else None,
-            "epoch": self.orders.epoch, "durable": durable,
-        })  # fmt: skip
-        return {"epoch": self.orders.epoch, "route": route, "enforcement": words[observed is not None], "durable": durable}
+        words: tuple[Enforcement, Enforcement] = ("enforce", "observe")
+        after = words[observed is not None]
+        self._record(
+            EnforcementChanged(
+                who=order.who, route=route, before=words[before], after=after, why=order.reason,
+                until=observed.until if observed else None, epoch=self.orders.epoch, durable=durable,
+            )
+        )  # fmt: skip
+        return {"epoch": self.orders.epoch, "route": route, "enforcement": after, "durable": durable}
 
     # ── time and the kill file ────────────────────────────────────────────────────────────────────────────────────
 

@@ -2,15 +2,16 @@
 
 import asyncio
 import gc
-import logging
 import resource
 import sys
 import threading
-from collections.abc import Callable
 from time import monotonic
 from traceback import extract_tb
 from types import TracebackType
 from typing import Any, Final, NamedTuple
+
+from guard.control.place import place_of_error
+from guard.events import LoopError, Publish
 
 OWN: Final = 64
 """Descriptors for what is not a client: listeners, files, the log, idle connections."""
@@ -64,11 +65,11 @@ def descriptors(wanted: int) -> Descriptors:
 
 
 class LoopErrors:
-    """Receives what the loop catches; says its kind and nothing it holds, at most once a second."""
+    """Counts what only the loop catches, and publishes its type and its place, never a value; at most once a second."""
 
-    def __init__(self, event: Callable[..., None]) -> None:
+    def __init__(self, publish: Publish) -> None:
         self.count = 0
-        self._event = event
+        self._publish = publish
         self._next = 0.0
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -79,8 +80,14 @@ class LoopErrors:
             return
         self._next = monotonic() + 1.0
         error = context.get("exception")
-        errno = getattr(error, "errno", None)
-        self._event("loop_error", logging.ERROR, error=type(error).__name__, errno=errno, count=self.count)
+        self._publish(
+            LoopError(
+                error=type(error).__name__,
+                errno=getattr(error, "errno", None),
+                place=place_of_error(error),
+                count=self.count,
+            )
+        )
 
 
 def quiet_crashes() -> None:

@@ -10,7 +10,6 @@ import base64
 import gc
 import hashlib
 import json
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from time import monotonic
 from typing import Any, Final
 
 from guard.control.state import StateFolder
+from guard.events import PolicyApplied, PolicyRefused, PolicyWarning, Publish
 from guard.policy.errors import Place, PolicyError, PolicyInvalid
 from guard.policy.load import Loaded, Reader, from_disk
 
@@ -111,10 +111,10 @@ class Reloader:
         load: Callable[[], Loaded],
         apply: Callable[[Loaded], Awaitable[None]],
         also: Callable[[], Iterable[Path]],
-        event: Callable[..., None],
+        publish: Publish,
     ) -> None:
         self.outcome = Outcome()
-        self._load, self._apply, self._also, self._event = load, apply, also, event
+        self._load, self._apply, self._also, self._publish = load, apply, also, publish
         self._files: Mapping[Path, bytes] = {}
         self._seen = ""  # of the policy's files, as they were read last
         self._others = ""  # of the other files, likewise
@@ -164,15 +164,15 @@ class Reloader:
             await self._apply(loaded)
             self.outcome.ok, self.outcome.digest, self.outcome.errors = True, loaded.digest, ()
             self.outcome.at = monotonic()
-            self._event("policy", policy=loaded.digest[:19])
+            self._publish(PolicyApplied(policy=loaded.digest[:19]))
             for warning in loaded.warnings:
-                self._event("warning", message=str(warning))
+                self._publish(PolicyWarning(message=str(warning)))
 
     def _refused(self, error: PolicyInvalid) -> None:
         errors = tuple(str(one) for one in error.errors)
         self.outcome.ok, self.outcome.errors, self.outcome.at = False, errors, monotonic()
         self.outcome.refused += 1
-        self._event("policy_refused", logging.ERROR, in_force=self.outcome.digest[:19], errors=errors[:20])
+        self._publish(PolicyRefused(in_force=self.outcome.digest[:19], errors=errors[:20]))
 
     def _read(self, contents: Mapping[Path, bytes]) -> None:
         """What was read last is what the next look is held against: nothing that changes meanwhile is missed."""

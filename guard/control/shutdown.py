@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from guard.control.readiness import Readiness
+from guard.events import Draining, Publish, Stopped
 
 FINISH_WITHIN: Final = 20.0
 """Seconds that exchanges under way get once the listeners are closed: with `drain`, below Kubernetes' 30."""
@@ -25,8 +26,8 @@ class Connection(Protocol):
 class Shutdown:
     """SIGTERM drains; SIGINT, or a second signal, does not wait for clients to move on; one more cuts what is under way."""
 
-    def __init__(self, event: Callable[..., None]) -> None:
-        self._event = event
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
         self._asked, self._now, self._cut = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def heed(self, loop: asyncio.AbstractEventLoop, hangup: Callable[[], None]) -> None:
@@ -49,7 +50,7 @@ class Shutdown:
     async def drain(self, readiness: Readiness, seconds: float) -> None:
         """Not ready at once, served on until clients have had the time to see it."""
         readiness.drain()
-        self._event("draining", seconds=seconds)
+        self._publish(Draining(seconds=seconds))
         try:
             await asyncio.wait_for(self._now.wait(), seconds)
         except TimeoutError:
@@ -63,6 +64,6 @@ class Shutdown:
         deadline = monotonic() + FINISH_WITHIN
         while connections and monotonic() < deadline and not self._cut.is_set():  # noqa: ASYNC110 — they end on their own
             await asyncio.sleep(0.01)
-        self._event("stopped", cut=len(connections))
+        self._publish(Stopped(cut=len(connections)))
         for connection in tuple(connections):
             connection.abort()

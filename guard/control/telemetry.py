@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import os
 import socket
 from collections import Counter
@@ -12,11 +11,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from guard import __version__
+from guard.control.event_bus import EventBus
 from guard.control.ops import Page
 from guard.control.process import LoopErrors
 from guard.control.shares import Shares
 from guard.control.state import StateFolder
+from guard.control.supervisor import Supervisor
 from guard.control.vitals import Vitals
+from guard.events import Exporting, TelemetryLost, TelemetrySetting
 from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
 from guard.policy.models import Cost as CostPolicy
@@ -55,17 +57,19 @@ class Telemetry:
     def __init__(
         self,
         log: Log,
+        bus: EventBus,
         shares: Shares,
         versions: Versions,
         wall: Callable[[], float],
         environ: Mapping[str, str],
         errors: LoopErrors,
+        supervisor: Supervisor,
     ) -> None:
-        self._log, self._wall, self._errors = log, wall, errors
+        self._log, self._bus, self._wall, self._errors, self._supervisor = log, bus, wall, errors, supervisor
         self._environ, self._environment = environ, read(environ)
         self._state: StateFolder | None = None
         self._meters = Meters(exemplars=self._environment.exemplars)
-        self._cost = Cost(lambda now: now - monotonic() + wall(), log.event)
+        self._cost = Cost(lambda now: now - monotonic() + wall(), bus.publish)
         self._lag = Histogram(of.LOOP_LAG.buckets)
         self.lost: Counter[tuple[str, str]] = Counter()
         self.alerts: Counter[tuple[str, str]] = Counter()
@@ -118,7 +122,7 @@ class Telemetry:
             if spent is not None:
                 self._cost.recall(json.loads(spent))
         for problem in self._environment.problems:
-            self._log.event("telemetry_setting", logging.WARNING, message=problem)
+            self._bus.publish(TelemetrySetting(message=problem))
         asyncio.get_running_loop().call_later(LAG_EVERY, self._lateness, monotonic() + LAG_EVERY)
 
     def adopt(self, loaded: Loaded, plan: CompiledPlan) -> None:
@@ -144,7 +148,7 @@ class Telemetry:
             self.tell(spans)
         if self._environment.on("logs"):
             self._log.also(otlp.logs(fence))
-        self._log.event("exporting", signals=[signal for signal in SIGNALS if self._environment.on(signal)])
+        self._bus.publish(Exporting(signals=tuple(signal for signal in SIGNALS if self._environment.on(signal))))
 
     def _exporters(self) -> "Otlp":
         """In a thread, imports and all."""
@@ -166,9 +170,8 @@ class Telemetry:
             self._save()
         if self._otlp is not None:
             self._otlp.close()
-        lost = {f"{signal} {why}": count for (signal, why), count in self.lost.items()}
-        if lost:
-            self._log.event("telemetry_lost", logging.WARNING, **lost)
+        if self.lost:
+            self._bus.publish(TelemetryLost(lost=dict(self.lost)))
 
     def _save(self) -> None:
         assert self._state is not None
@@ -221,6 +224,9 @@ class Telemetry:
         yield Family(of.MODEL_SERVED, [(labels, 1) for labels in self._versions.served_now()])
         yield Family(of.LOOP_LAG, [((), self._lag)])
         yield Family(of.LOOP_ERRORS, [((), self._errors.count)])
+        yield Family(of.SUBSCRIBER_CRASHES, [((name,), count) for name, count in self._bus.crashes.copy().items()])
+        yield Family(of.TASK_CRASHES, [((name,), count) for name, count in self._supervisor.crashes.copy().items()])
+        yield Family(of.TASK_DOWN, [((name,), 1) for name in self._supervisor.down()])
         yield Family(of.POLICY_REFUSED, [((), int(self._refused()))])
         yield Family(of.ALERTS, list(self.alerts.copy().items()))
         dropped = {

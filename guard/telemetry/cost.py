@@ -1,9 +1,9 @@
 """What the model's calls cost, by `targets.cost`, and how much of the day's budget is spent. Days begin at midnight UTC."""
 
-import logging
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from guard.events import BudgetReached, Publish
 from guard.proxy.values import Record
 from guard.telemetry.accumulators import Counter, Series
 from guard.telemetry.instruments import COST
@@ -27,8 +27,8 @@ class Price(NamedTuple):
 class Cost:
     """A Sink. Whatever reached a model server is paid for, whoever answered in the end."""
 
-    def __init__(self, wall: Callable[[float], float], event: Callable[..., None]) -> None:
-        self._wall, self._event = wall, event
+    def __init__(self, wall: Callable[[float], float], publish: Publish) -> None:
+        self._wall, self._publish = wall, publish
         self.price: Price | None = None
         self.spent = Series(COST, Counter)
         self.day, self.today = 0, 0.0
@@ -83,7 +83,6 @@ class Cost:
         for limit in (price.alert_at, 1.0):
             if self._told < limit <= share:
                 self._told = limit
-                level = logging.ERROR if limit >= 1.0 else logging.WARNING
-                self._event(
-                    "budget", level, share=round(share, 4), alert_at=limit, daily=price.daily, currency=price.currency
+                self._publish(
+                    BudgetReached(share=round(share, 4), alert_at=limit, daily=price.daily, currency=price.currency)
                 )

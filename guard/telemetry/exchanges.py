@@ -37,7 +37,7 @@ class Exchanges:
         if sampled:
             fields.update(self._values(record))
         fields["left_out"] = bucket.left_out() or None
-        self._log.event("exchange", level, **{key: value for key, value in fields.items() if value is not None})
+        self._log.line("exchange", level, {key: value for key, value in fields.items() if value is not None})
 
     def _values(self, record: Record) -> dict[str, Any]:
         """The declared values that a sampled line may hold: inputs as their treatment says, outputs up to internal.

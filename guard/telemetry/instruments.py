@@ -187,6 +187,18 @@ SLOW_SINKS: Final = Instrument(
 LOOP_ERRORS: Final = Instrument(
     "guard.loop.errors", "counter", "{error}", "What only the event loop caught: a bug of guard."
 )
+SUBSCRIBER_CRASHES: Final = Instrument(
+    "guard.subscriber.crashes", "counter", "{crash}", "Events that a subscriber failed on, by subscriber: a bug of guard.",
+    ("guard.subscriber",),
+)  # fmt: skip
+TASK_CRASHES: Final = Instrument(
+    "guard.task.crashes", "counter", "{crash}",
+    "Times that a background task of guard ended with an error, or stood still, and was started again.", ("guard.task",),
+)  # fmt: skip
+TASK_DOWN: Final = Instrument(
+    "guard.task.down", "gauge", "{state}",
+    "1 for a background task that could not be started again for 10 s; `/livez` fails meanwhile.", ("guard.task",),
+)  # fmt: skip
 CPU: Final = Instrument("process.cpu.time", "counter", "s", "Processor time of this process.", ("cpu.mode",))
 MEMORY: Final = Instrument("process.memory.usage", "updowncounter", "By", "Resident memory.")
 DESCRIPTORS: Final = Instrument(

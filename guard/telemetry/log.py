@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
-from threading import Event, Thread
+from threading import Event as Signal
+from threading import Thread
 from time import time  # noqa: TID251 — of a line, by which nothing is decided
 from typing import Any, Final, NamedTuple, TextIO
+
+from guard.events import Event, LibraryLine, Publish
 
 LINES: Final = 4096
 """Lines in the queue at most."""
@@ -36,7 +39,7 @@ JSON: Final = json.JSONEncoder(default=str)
 
 
 class Line(NamedTuple):
-    """An event. `at`: seconds since the epoch; `level`: of `logging`."""
+    """What happened. `event`: its name. `at`: seconds since the epoch; `level`: of `logging`."""
 
     at: float
     level: int
@@ -52,7 +55,7 @@ def written(line: Line) -> str:
 
 
 class Log:
-    """The log of one process. `event` from anywhere; `close` flushes."""
+    """The log of one process: it subscribes to every event. Any thread may write; `close` flushes."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or standard_error()
@@ -61,12 +64,16 @@ class Log:
         self.crashes = 0
         self.dropped = 0
         """Lines that found the queue full."""
-        self._asleep, self._call, self._ending = False, Event(), Event()
+        self._asleep, self._call, self._ending = False, Signal(), Signal()
         self._thread = Thread(target=self._run, name="guard-log", daemon=True)
         self._thread.start()
 
-    def event(self, name: str, /, level: int = logging.INFO, **fields: Any) -> None:
-        """One line."""
+    def take(self, event: Event) -> None:
+        """Write an event's line."""
+        self.line(event.name, event.level, event.keys())
+
+    def line(self, name: str, level: int, fields: Mapping[str, Any]) -> None:
+        """Write a line that is no event, as of an exchange."""
         if self._ending.is_set():
             return
         line = Line(time(), level, name, fields)
@@ -155,15 +162,16 @@ class Foreign(logging.Handler):
     At most one a second of each place.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, publish: Publish) -> None:
         super().__init__(logging.WARNING)
-        self._log = log
+        self._publish = publish
         self._told: dict[tuple[str, int], float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line."""
+        """Publish it."""
         place = (record.name, record.lineno)
         if record.created - self._told.get(place, 0.0) < 1.0:
             return
         self._told[place] = record.created
-        self._log.event("library", record.levelno, logger=record.name, where=f"{record.module}:{record.lineno}")
+        where = f"{record.module}:{record.lineno}"
+        self._publish(LibraryLine(severity_logged=record.levelno, logger=record.name, where=where))

@@ -3,10 +3,10 @@
 Several versions behind one address alternate, each request another: one that was met within the last minutes is no change.
 """
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
+from guard.events import Publish, VersionChanged, VersionDisagrees
 from guard.proxy.values import MODEL, Record
 
 REMEMBERED: Final = 300.0
@@ -15,10 +15,10 @@ MOST: Final = 50
 
 
 class Versions:
-    """A Sink. `event` tells operators. `expected`: the release's version; empty where the policy names none."""
+    """A Sink. `expected`: the release's version; empty where the policy names none."""
 
-    def __init__(self, event: Callable[..., None]) -> None:
-        self._event = event
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
         self.expected = ""
         self._last: dict[tuple[str, str], str] = {}
         self._met: dict[tuple[str, str], dict[str, float]] = {}
@@ -43,9 +43,9 @@ class Versions:
             return
         route, target = key
         if before is not None:
-            self._event("model_version_changed", logging.WARNING, route=route, target=target, before=before, after=version)
+            self._publish(VersionChanged(route=route, target=target, before=before, after=version))
         if target == MODEL and self.expected not in ("", version):
-            self._event("model_version_disagrees", logging.WARNING, route=route, served=version, release=self.expected)
+            self._publish(VersionDisagrees(route=route, served=version, release=self.expected))
 
     def keep(self, keys: frozenset[str]) -> None:
         """Forget routes that the policy does not name any more."""

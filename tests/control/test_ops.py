@@ -21,7 +21,7 @@ LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 
 
 def listening(bounds: Bounds = FEW, heavy: ops.Pages | None = None, readiness: Readiness | None = None) -> ops.Ops:
-    server = ops.Ops(ops.probes(readiness or Readiness()), heavy)
+    server = ops.Ops(ops.probes(readiness or Readiness(), tuple), heavy)
     server.listen("127.0.0.1", 0, bounds)
     return server
 
@@ -299,3 +299,11 @@ def test_a_process_without_descriptors_closes_the_oldest_and_goes_on(loop: str, 
         server.close()
 
     run(main, loop)
+
+
+def test_livez_fails_where_a_background_task_is_down_and_only_there() -> None:
+    down: list[str] = []
+    live = ops.probes(Readiness(), lambda: down)["/livez"]
+    assert (live("").status, live("").body) == (200, b'{"live": true}\n')
+    down.append("orders")
+    assert (live("").status, live("").body) == (503, b'{"live": false, "down": ["orders"]}\n')

@@ -25,7 +25,7 @@ class Floor:
         self.wall = 1000.0
         self.cuts = 0
         self.operations = OrderStore(
-            self.ceilings.items, wall=lambda: self.wall, event=lambda name, *_, **__: self.events.append(name),
+            self.ceilings.items, wall=lambda: self.wall, publish=lambda event: self.events.append(event.name),
             cut=self.cut, force=lambda forced: self.forced.update(forced), audit=self.audited.append, recompile=self.recompile,
         )  # fmt: skip
         self.state = StateFolder(folder) if folder is not None else None

@@ -11,6 +11,7 @@ import pytest
 
 from guard.control import reload
 from guard.control.state import StateFolder
+from guard.events import Event, PolicyApplied, PolicyRefused
 from guard.policy.compiled import CompiledPlan, retire
 from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, load
@@ -36,10 +37,10 @@ class Guarded:
     def __init__(self, path: Path, also: tuple[Path, ...] = ()) -> None:
         self.path = path
         self.runtime = Runtime()
-        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.events: list[Event] = []
         self.plan: CompiledPlan
         self.applied: list[str] = []
-        self.reloader = reload.Reloader(lambda: load(path, environ={}), self.apply, lambda: also, self.event)
+        self.reloader = reload.Reloader(lambda: load(path, environ={}), self.apply, lambda: also, self.events.append)
 
     def begin(self) -> None:
         loaded = load(self.path, environ={})
@@ -54,9 +55,6 @@ class Guarded:
 
     async def apply(self, loaded: Loaded) -> None:
         self.force(loaded)
-
-    def event(self, name: str, _level: int = 0, **fields: Any) -> None:
-        self.events.append((name, fields))
 
     @property
     def attempt(self) -> float:
@@ -78,7 +76,7 @@ def test_the_same_meaning_is_no_change_and_another_is(tmp_path: Path) -> None:
         put(path, 200)
         await guarded.reloader.reload()
         assert guarded.attempt == 0.2
-        assert [name for name, _ in guarded.events] == ["policy"]
+        assert [type(event) for event in guarded.events] == [PolicyApplied]
         outcome = guarded.reloader.outcome
         assert (outcome.attempts, outcome.refused, outcome.digest) == (2, 0, guarded.applied[-1])
 
@@ -116,8 +114,7 @@ def test_a_bad_policy_never_replaces_a_good_one(tmp_path: Path, name: str) -> No
         assert all("p.yaml" in error for error in outcome.errors)
         assert guarded.plan is plan
         assert (outcome.digest, outcome.refused) == (guarded.applied[0], 1)
-        event, fields = guarded.events[-1]
-        assert (event, fields["errors"]) == ("policy_refused", outcome.errors)
+        assert guarded.events[-1] == PolicyRefused(in_force=guarded.applied[0][:19], errors=outcome.errors)
         put(path, 100)
         assert (await guarded.reloader.reload()).ok
         assert not guarded.reloader.outcome.errors

@@ -79,7 +79,7 @@ def test_guard_is_a_native_sidecar_probed_on_its_ops_listener(documents: list[Do
     guard = sidecar(documents)
     assert guard["restartPolicy"] == "Always"
     declared = load(POLICY, environ={}).policy.listen
-    pages = set(ops.probes(Readiness())) | {"/metrics"}
+    pages = set(ops.probes(Readiness(), tuple)) | {"/metrics"}
     probes = {name: guard[name]["httpGet"] for name in ("startupProbe", "readinessProbe", "livenessProbe")}
     assert {name: probe["path"] for name, probe in probes.items()} == {
         "startupProbe": "/livez", "readinessProbe": "/readyz", "livenessProbe": "/livez",

@@ -7,9 +7,10 @@ import jsonschema_rs
 import pytest
 
 from guard.control.incidents.alerts import Around, alert, owner
-from guard.control.incidents.desk import address
 from guard.control.incidents.events import Ends, Opens, Subject, changes
 from guard.control.incidents.ledger import Notice
+from guard.control.incidents.manager import address
+from guard.events import BudgetReached, PolicyRefused, VersionChanged
 from guard.policy.ladder import Secret
 from guard.policy.models import Incidents, Owners, Webhook
 from guard.privacy.fence import fence
@@ -33,16 +34,16 @@ def alertmanager(notice: Notice, around: Around) -> Any:
     return FORMATS["alertmanager"].body(alert(notice, around))
 
 
-def opened(**event: Any) -> Opens:
-    (change,) = changes(event.pop("name"), event, NOON)
+def opened(event: Any) -> Opens:
+    (change,) = changes(event, NOON)
     assert not isinstance(change, Ends)
     return change
 
 
 def test_generic() -> None:
-    said = valid("alert.schema.json", generic(Notice("firing", opened(**lowered(route="POST /p")), NOON, NOON + 1), AROUND))
+    said = valid("alert.schema.json", generic(Notice("firing", opened(lowered(route="POST /p")), NOON, NOON + 1), AROUND))
     said.pop("guard")
-    assert said.pop("key") == generic(Notice("resolved", opened(**lowered(route="POST /p")), 0, 1), AROUND)["key"]
+    assert said.pop("key") == generic(Notice("resolved", opened(lowered(route="POST /p")), 0, 1), AROUND)["key"]
     assert said == {
         "format": "guard/alert/v1", "status": "firing", "kind": "mode", "severity": "ticket",
         "summary": "The mode was lowered to rules", "service": "risk", "environment": "prod", "replica": "pod-1",
@@ -51,12 +52,12 @@ def test_generic() -> None:
         "page": "https://p", "runbook": "https://r", "dashboard": "https://d",
         "started_at": "2024-10-04T12:00:00.000Z", "ended_at": None,
     }  # fmt: skip
-    over = valid("alert.schema.json", generic(Notice("resolved", opened(**lowered()), NOON, NOON + 61.5), AROUND))
+    over = valid("alert.schema.json", generic(Notice("resolved", opened(lowered()), NOON, NOON + 61.5), AROUND))
     assert (over["status"], over["ended_at"]) == ("resolved", "2024-10-04T12:01:01.500Z")
 
 
 def test_alertmanager() -> None:
-    (said,) = alertmanager(Notice("firing", opened(**breaker("open")), NOON, NOON + 30), AROUND)
+    (said,) = alertmanager(Notice("firing", opened(breaker("open")), NOON, NOON + 30), AROUND)
     assert said["labels"] == {
         "alertname": "GuardBreakerOpen", "service": "risk", "environment": "prod", "severity": "page",
         "route": "POST /p", "target": "model", "owner": "sre",
@@ -66,18 +67,16 @@ def test_alertmanager() -> None:
     assert said["annotations"]["answers_now"] == "rules"
     assert said["generatorURL"] == "https://d"
     assert (said["startsAt"], said["endsAt"]) == ("2024-10-04T12:00:00.000Z", "2024-10-04T12:04:30.000Z")
-    (over,) = alertmanager(Notice("resolved", opened(**breaker("open")), NOON, NOON + 90), AROUND)
+    (over,) = alertmanager(Notice("resolved", opened(breaker("open")), NOON, NOON + 90), AROUND)
     assert over["endsAt"] == "2024-10-04T12:01:30.000Z"
     assert over["labels"] == said["labels"]
     other = Around("risk", "prod", "pod-2", OWNERS, "model", fence)
-    assert (
-        alertmanager(Notice("firing", opened(**breaker("open")), NOON + 5, NOON + 5), other)[0]["labels"] == said["labels"]
-    )
+    assert alertmanager(Notice("firing", opened(breaker("open")), NOON + 5, NOON + 5), other)[0]["labels"] == said["labels"]
 
 
 def test_what_ends_by_itself_is_not_said_to_last_longer() -> None:
-    event = {"name": "budget", "share": 1.0, "alert_at": 1.0, "daily": 2.0, "currency": "EUR"}
-    (said,) = alertmanager(Notice("firing", opened(**event), NOON, NOON + 43_100), AROUND)
+    event = BudgetReached(share=1.0, alert_at=1.0, daily=2.0, currency="EUR")
+    (said,) = alertmanager(Notice("firing", opened(event), NOON, NOON + 43_100), AROUND)
     assert said["endsAt"] == "2024-10-05T00:00:00.000Z"
     assert said["labels"]["detail"] == "20000 100%"
 
@@ -99,8 +98,8 @@ def test_each_kind_has_its_owner(subject: Subject, role: str, name: str) -> None
 
 
 def test_words_from_outside_pass_the_fence() -> None:
-    event = {"name": "model_version_changed", "route": "POST /p", "target": "model", "before": "1", "after": "a@b.example " + "x" * 500}  # fmt: skip
-    notice = Notice("firing", opened(**event), NOON, NOON)
+    event = VersionChanged(route="POST /p", target="model", before="1", after="a@b.example " + "x" * 500)
+    notice = Notice("firing", opened(event), NOON, NOON)
     said = json.dumps([generic(notice, AROUND), alertmanager(notice, AROUND)])
     assert "a@b.example" not in said
     assert "x" * 300 not in said
@@ -108,8 +107,8 @@ def test_words_from_outside_pass_the_fence() -> None:
 
 def test_nothing_is_needed_of_a_policy() -> None:
     bare = Around("s", "", "h", Owners(), None, fence)
-    for event in (lowered(), breaker("open"), {"name": "policy_refused", "errors": ["x"]}):
-        notice = Notice("firing", opened(**event), NOON, NOON)
+    for event in (lowered(), breaker("open"), PolicyRefused(in_force="", errors=("x",))):
+        notice = Notice("firing", opened(event), NOON, NOON)
         valid("alert.schema.json", generic(notice, bare))
         (said,) = alertmanager(notice, bare)
         assert all(said["labels"].values())
@@ -117,7 +116,7 @@ def test_nothing_is_needed_of_a_policy() -> None:
 
 
 def test_the_schema_refuses_what_is_not_an_alert() -> None:
-    good = generic(Notice("firing", opened(**lowered()), NOON, NOON), AROUND)
+    good = generic(Notice("firing", opened(lowered()), NOON, NOON), AROUND)
     for spoil in ({"kind": "x"}, {"status": "maybe"}, {"date": 1}, {"owner": "sre"}, {"key": "short"}):
         with pytest.raises(jsonschema_rs.ValidationError):
             valid("alert.schema.json", {**good, **spoil})

@@ -155,7 +155,7 @@ def test_a_contract_storm_and_no_value_of_a_client(guard: Sidecar, hook: Receive
 
 def test_a_receiver_that_hangs_costs_nothing(model: Model, tmp_path: Path) -> None:  # noqa: F811
     from tests.incidents.receiver import saying
-    from tests.incidents.test_mail import hangs
+    from tests.incidents.test_notifier import hangs
 
     with saying(hangs) as (url, came):
         write(tmp_path, model, f"{{url: '{url}'}}")

@@ -1,15 +1,17 @@
-"""The table of instruments in docs/telemetry.md. `python -m tests.telemetry.page` writes it."""
+"""The tables of instruments and events in docs/telemetry.md. `python -m tests.telemetry.page` writes them."""
 
+from dataclasses import fields
+from logging import getLevelName
 from pathlib import Path
 
+from guard.events import SPELLED, Event, OrderGiven, event_types
 from guard.telemetry.instruments import INSTRUMENTS
 from guard.telemetry.prometheus import name
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "telemetry.md"
-BEGIN, END = "<!-- instruments -->\n", "<!-- /instruments -->\n"
 
 
-def table() -> str:
+def instruments() -> str:
     """One row for each instrument."""
     rows = ["| OTLP | Prometheus | kind | unit | attributes | what |", "|---|---|---|---|---|---|"]
     for one in INSTRUMENTS:
@@ -20,11 +22,29 @@ def table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def events() -> str:
+    """One row for each event, with the keys of its line in the log."""
+    rows = ["| event | line | level | keys | what |", "|---|---|---|---|---|"]
+    for kind in event_types():
+        keys = ", ".join(
+            f"`{SPELLED.get(one.name, one.name)}`" if issubclass(kind, OrderGiven) else f"`{one.name}`"
+            for one in fields(kind)
+        )
+        what = " ".join((kind.__doc__ or "").split())
+        level = getLevelName(kind.severity).lower() if kind.level is Event.level else "varies"
+        rows.append(f"| `{kind.__name__}` | `{kind.name}` | {level} | {keys} | {what} |")
+    return "\n".join(rows) + "\n"
+
+
 def written(page: str) -> str:
-    """The page with the table in it."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + BEGIN + table() + END + after
+    """The page with the tables in it."""
+    for title, table in (("instruments", instruments()), ("events", events())):
+        begin, end = f"<!-- {title} -->\n", f"<!-- /{title} -->\n"
+        before, _, rest = page.partition(begin)
+        _, found, after = rest.partition(end)
+        assert found, f"docs/telemetry.md has no place for the table of {title}"
+        page = before + begin + table + end + after
+    return page
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """What calls cost, by the day."""
 
-from typing import Any
-
 import pytest
 
+from guard.events import BudgetReached
 from guard.proxy.values import Usage
 from guard.telemetry.cost import DAY, Cost, Price
 from tests.telemetry.records import attempt, record
@@ -15,13 +14,10 @@ class Till:
     """A cost with its events and a clock."""
 
     def __init__(self, price: Price | None = PRICE) -> None:
-        self.events: list[dict[str, Any]] = []
+        self.events: list[BudgetReached] = []
         self.day = 20_000.0
-        self.cost = Cost(lambda now: self.day * DAY + now, self.note)
+        self.cost = Cost(lambda now: self.day * DAY + now, self.events.append)  # type: ignore[arg-type]
         self.cost.price = price
-
-    def note(self, name: str, level: int, **fields: Any) -> None:
-        self.events.append({"event": name, "level": level, **fields})
 
     def spend(self, calls: int) -> None:
         for _ in range(calls):
@@ -48,9 +44,9 @@ def test_a_share_is_said_once_and_the_whole_once_more() -> None:
     till.spend(14)
     assert till.events == []
     till.spend(1)
-    assert [(event["alert_at"], event["share"], event["level"]) for event in till.events] == [(0.75, 0.75, 30)]
+    assert [(event.alert_at, event.share, event.level) for event in till.events] == [(0.75, 0.75, 30)]
     till.spend(20)
-    assert [event["alert_at"] for event in till.events] == [0.75, 1.0]
+    assert [event.alert_at for event in till.events] == [0.75, 1.0]
     assert till.cost.share(0.0) == 1.75
 
 

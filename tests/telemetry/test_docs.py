@@ -7,7 +7,7 @@ from guard.telemetry import environment
 from tests.telemetry.page import PAGE, written
 
 
-def test_the_table_is_the_instruments() -> None:
+def test_the_tables_are_the_instruments_and_the_events() -> None:
     assert PAGE.read_text() == written(PAGE.read_text()), "run: python -m tests.telemetry.page"
 
 

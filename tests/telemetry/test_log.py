@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from guard.events import AdminListening
 from guard.telemetry.log import LINES, Foreign, Log, together
 
 
@@ -30,11 +31,10 @@ def lines(stream: Stream) -> list[dict[str, object]]:
 def test_events_are_lines_of_json() -> None:
     stream = Stream()
     log = Log(stream)
-    log.event("serving", listen="x", number=3)
+    log.take(AdminListening(listen="x"))
     log.close()
     (line,) = lines(stream)
-    assert line["event"] == "serving"
-    assert line["listen"] == "x"
+    assert (line["event"], line["level"], line["listen"]) == ("admin", "info", "x")
     assert str(line["time"]).endswith("Z")
 
 
@@ -43,7 +43,7 @@ def test_a_blocked_stream_drops_and_counts() -> None:
     stream.free.clear()
     log = Log(stream)
     for number in range(LINES + 100):
-        log.event("x", number=number)
+        log.line("x", logging.INFO, {"number": number})
     assert 90 <= log.dropped <= 100
     stream.free.set()
     log.close()
@@ -56,7 +56,7 @@ def test_lines_of_libraries_say_where_and_not_what() -> None:
     stream = Stream()
     log = Log(stream)
     library = logging.Logger("library")  # noqa: LOG001 — not of the global tree
-    library.addHandler(Foreign(log))
+    library.addHandler(Foreign(log.take))
     for _ in range(3):
         library.error("the client said %s", "CANARY")
     library.info("CANARY")
@@ -71,7 +71,7 @@ def test_a_stream_that_stays_blocked_does_not_keep_the_process() -> None:
     stream.free.clear()
     log = Log(stream)
     for number in range(LINES + 100):
-        log.event("x", number=number)
+        log.line("x", logging.INFO, {"number": number})
     log.close()
     stream.free.set()
 
@@ -80,17 +80,17 @@ def test_a_closed_stream_is_no_error() -> None:
     stream = Stream()
     log = Log(stream)
     stream.close()
-    log.event("x")
+    log.line("x", logging.INFO, {})
     log.close()
-    log.event("after")
+    log.line("after", logging.INFO, {})
 
 
 def test_after_a_pause_the_first_line_waits_for_others_and_the_end_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("guard.telemetry.log.GATHER", 600.0)
     stream = Stream()
     log = Log(stream)
-    log.event("first")
-    log.event("second")
+    log.line("first", logging.INFO, {})
+    log.line("second", logging.INFO, {})
     assert stream.getvalue() == ""
     log.close()  # without this the lines would come in ten minutes
     assert [line["event"] for line in lines(stream)] == ["first", "second"]
@@ -101,8 +101,8 @@ def test_a_line_that_cannot_be_written_is_counted_and_the_next_one_is_written() 
     log = Log(stream)
     endless: dict[str, object] = {}
     endless["self"] = endless
-    log.event("x", value=endless)
-    log.event("y", value=object)
+    log.line("x", logging.INFO, {"value": endless})
+    log.line("y", logging.INFO, {"value": object})
     log.close()
     assert [line["event"] for line in lines(stream)] == ["y"]
     assert log.crashes == 1
@@ -113,7 +113,7 @@ def test_who_else_takes_lines_may_crash() -> None:
     log = Log(stream)
     log.also(lambda line: heard.append(line.fields["none"]))
     log.also(heard.append)
-    log.event("x", number=1)
+    log.line("x", logging.INFO, {"number": 1})
     log.close()
     assert [(one.event, one.fields) for one in heard] == [("x", {"number": 1})]
     assert (log.crashes, len(lines(stream))) == (1, 1)
@@ -135,14 +135,14 @@ def test_a_line_after_a_long_pause_wakes_who_writes(monkeypatch: pytest.MonkeyPa
                 slept.set()
             return super().wait(timeout)
 
-    monkeypatch.setattr("guard.telemetry.log.Event", Call)
+    monkeypatch.setattr("guard.telemetry.log.Signal", Call)
     monkeypatch.setattr("guard.telemetry.log.GATHER", 0.0)
     stream = Stream()
     log = Log(stream)
     assert slept.wait(10)
     written = threading.Event()
     monkeypatch.setattr(stream, "flush", written.set)
-    log.event("x")
+    log.line("x", logging.INFO, {})
     assert written.wait(10)
     log.close()
     assert [line["event"] for line in lines(stream)] == ["x"]

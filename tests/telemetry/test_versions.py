@@ -1,7 +1,6 @@
 """Which version of a model answers: changes, alternation, disagreement."""
 
-from typing import Any
-
+from guard.events import Event, VersionChanged, VersionDisagrees
 from guard.telemetry.versions import MOST, REMEMBERED, Versions
 from tests.telemetry.records import attempt, record
 
@@ -10,8 +9,8 @@ class Watch:
     """Versions, with what operators were told."""
 
     def __init__(self, expected: str = "") -> None:
-        self.events: list[dict[str, Any]] = []
-        self.versions = Versions(lambda name, _level, **fields: self.events.append({"event": name, **fields}))
+        self.events: list[Event] = []
+        self.versions = Versions(self.events.append)
         self.versions.expected = expected
 
     def served(self, version: str, at: float = 100.0) -> None:
@@ -24,9 +23,7 @@ def test_a_change_is_an_event() -> None:
     watch = Watch()
     for version in ("1", "1", "2", "2"):
         watch.served(version)
-    assert watch.events == [
-        {"event": "model_version_changed", "route": "POST /p", "target": "model", "before": "1", "after": "2"}
-    ]
+    assert watch.events == [VersionChanged(route="POST /p", target="model", before="1", after="2")]
     assert watch.versions.served("POST /p", "model") == "2"
     assert list(watch.versions.served_now()) == [("POST", "/p", "model", "2")]
 
@@ -46,8 +43,8 @@ def test_another_version_than_the_releases_is_a_warning_once() -> None:
     watch = Watch("7")
     for version in ("7", "8", "8"):
         watch.served(version)
-    assert [event["event"] for event in watch.events] == ["model_version_changed", "model_version_disagrees"]
-    assert watch.events[1] == {"event": "model_version_disagrees", "route": "POST /p", "served": "8", "release": "7"}
+    assert [type(event) for event in watch.events] == [VersionChanged, VersionDisagrees]
+    assert watch.events[1] == VersionDisagrees(route="POST /p", served="8", release="7")
 
 
 def test_an_answer_without_a_version_says_nothing() -> None:

@@ -1,13 +1,27 @@
-"""Events of the log → what opens and what ends. Pure; `wall` is seconds since the epoch.
+"""Events → which incidents begin and end. Pure; `wall` is seconds since the epoch.
 
 Who is told of what follows from who can do something about it: an operator's order and a breaker are for whoever is called
 at night (`incidents`); a policy that cannot be used and money that runs out for `serving`; requests that break the
 contract come from data that changed (`data_freshness`); another version of the model is `model_quality`'s.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, assert_never, get_args
+
+from guard.events import (
+    BreakerChanged,
+    BudgetReached,
+    ContractStorm,
+    ContractStormEnded,
+    Event,
+    ModeChanged,
+    ModeRecalled,
+    OrdersUnreadable,
+    PolicyApplied,
+    PolicyRefused,
+    VersionChanged,
+)
 
 Kind: TypeAlias = Literal["mode", "breaker", "budget", "policy_refused", "contract_storm", "model_version"]
 Severity: TypeAlias = Literal["info", "ticket", "page"]
@@ -69,24 +83,55 @@ class Ends:
 
 
 Change: TypeAlias = Opens | Ends
-Fields: TypeAlias = Mapping[str, Any]
+Source: TypeAlias = (
+    ModeChanged
+    | ModeRecalled
+    | OrdersUnreadable
+    | BreakerChanged
+    | BudgetReached
+    | PolicyRefused
+    | PolicyApplied
+    | ContractStorm
+    | ContractStormEnded
+    | VersionChanged
+)
+"""The events that an incident can come from."""
+SOURCES: Final[tuple[type[Event], ...]] = get_args(Source)
 
 
-def changes(name: str, fields: Fields, wall: float) -> Iterator[Change]:
-    """What an event says of incidents; of most, nothing."""
-    reader = READERS.get(name)
-    if reader is not None:
-        yield from reader(fields, wall)
+def changes(event: Source, wall: float) -> Iterator[Change]:  # noqa: C901 — one case for each event
+    """The incidents that an event begins or ends."""
+    match event:
+        case ModeChanged():
+            yield from _mode(event.route, event.after, event.who, event.why)
+        case ModeRecalled():
+            yield from _mode(event.route, event.mode, event.who, event.why)
+        case OrdersUnreadable():
+            yield from _mode(None, "rules", "guard", "the orders in the state folder cannot be read")
+        case BreakerChanged():
+            yield from _breaker(event)
+        case BudgetReached():
+            yield _budget(event, wall)
+        case PolicyRefused():
+            yield _refused(event)
+        case PolicyApplied():
+            yield Ends(Subject("policy_refused"))
+        case ContractStorm():
+            yield _storm(event)
+        case ContractStormEnded():
+            yield Ends(Subject("contract_storm", event.route))
+        case VersionChanged():
+            yield _version(event, wall)
+        case _:
+            assert_never(event)
 
 
-def _mode(fields: Fields, _: float) -> Iterator[Change]:
-    route, mode, who = fields.get("route"), fields["to"], fields.get("who", "")
+def _mode(route: str | None, mode: str, who: str, why: str) -> Iterator[Change]:
     file = who == "kill file"
     subject = Subject("mode", route, None, "kill file" if file else "")
     if mode == "normal":
         yield Ends(subject)
         return
-    why = fields.get("why", "")
     back = f"guard restore --route '{route}' --reason '…'" if route is not None else "guard restore --reason '…'"
     yield Opens(
         subject,
@@ -97,15 +142,13 @@ def _mode(fields: Fields, _: float) -> Iterator[Change]:
     )
 
 
-def _breaker(fields: Fields, _: float) -> Iterator[Change]:
-    """A breaker's own event; an order to force one has another form, and is followed by this one."""
-    if "after" not in fields:
-        return
-    route, target, why = fields["route"], fields["target"], fields["why"]
+def _breaker(event: BreakerChanged) -> Iterator[Change]:
+    """An order to force a breaker has an event of its own, and is followed by this one."""
+    route, target, why = event.route, event.target, event.why
     subject = Subject("breaker", route, target)
-    if fields["after"] == "closed":
+    if event.after == "closed":
         yield Ends(subject)
-    elif fields["after"] == "open":
+    elif event.after == "open":
         order = f'PUT /admin/v1/breakers {{"route": "{route}", "target": "{target}", "state": "auto", "reason": "…"}}'
         yield Opens(
             subject,
@@ -116,69 +159,45 @@ def _breaker(fields: Fields, _: float) -> Iterator[Change]:
         )
 
 
-def _budget(fields: Fields, wall: float) -> Iterator[Change]:
+def _budget(event: BudgetReached, wall: float) -> Opens:
     midnight = (wall // DAY + 1) * DAY
-    spent = f"{fields['alert_at']:.0%}"
-    yield Opens(
+    spent = f"{event.alert_at:.0%}"
+    return Opens(
         Subject("budget", detail=f"{int(wall // DAY)} {spent}"),
-        "page" if fields["alert_at"] >= 1.0 else "ticket",
+        "page" if event.alert_at >= 1.0 else "ticket",
         f"{spent} of the day's budget is spent",
-        {name: fields[name] for name in ("share", "alert_at", "daily", "currency")},
+        {"share": event.share, "alert_at": event.alert_at, "daily": event.daily, "currency": event.currency},
         "guard kill --to rules --reason '…' spends nothing; the day ends at midnight UTC",
         midnight,
     )
 
 
-def _refused(fields: Fields, _: float) -> Iterator[Change]:
-    errors = list(fields.get("errors", ()))
-    yield Opens(
+def _refused(event: PolicyRefused) -> Opens:
+    return Opens(
         Subject("policy_refused"),
         "ticket",
         "The policy on disk is refused; the one before stays in force",
-        {"in_force": fields.get("in_force", ""), "mistakes": len(errors), "errors": errors[:MOST_ERRORS]},
+        {"in_force": event.in_force, "mistakes": len(event.errors), "errors": list(event.errors[:MOST_ERRORS])},
         "guard check POLICY, then mend the file: it is read by itself",
     )
 
 
-def _applied(_: Fields, __: float) -> Iterator[Change]:
-    yield Ends(Subject("policy_refused"))
-
-
-def _storm(fields: Fields, _: float) -> Iterator[Change]:
-    route = fields["route"]
-    yield Opens(
-        Subject("contract_storm", route),
+def _storm(event: ContractStorm) -> Opens:
+    return Opens(
+        Subject("contract_storm", event.route),
         "ticket",
-        f"{fields['share']:.0%} of requests break the contract",
-        {name: fields[name] for name in ("share", "requests", "field", "code")},
-        f"guard observe --route '{route}' --ttl 15m --reason '…' (if it is the contract that is wrong)",
+        f"{event.share:.0%} of requests break the contract",
+        {"share": event.share, "requests": event.requests, "field": event.field, "code": event.code},
+        f"guard observe --route '{event.route}' --ttl 15m --reason '…' (if it is the contract that is wrong)",
     )
 
 
-def _storm_over(fields: Fields, _: float) -> Iterator[Change]:
-    yield Ends(Subject("contract_storm", fields["route"]))
-
-
-def _version(fields: Fields, wall: float) -> Iterator[Change]:
-    after = str(fields["after"])
-    yield Opens(
-        Subject("model_version", fields["route"], fields["target"], after),
+def _version(event: VersionChanged, wall: float) -> Opens:
+    return Opens(
+        Subject("model_version", event.route, event.target, event.after),
         "info",
-        f"Another version of {fields['target']} answers",
-        {"before": fields["before"], "after": after},
-        f"guard kill --to previous --route '{fields['route']}' --reason '…' (if it was not meant)",
+        f"Another version of {event.target} answers",
+        {"before": event.before, "after": event.after},
+        f"guard kill --to previous --route '{event.route}' --reason '…' (if it was not meant)",
         wall + VERSION_LASTS,
     )
-
-
-READERS: Final[Mapping[str, Callable[[Fields, float], Iterator[Change]]]] = {
-    "mode": _mode,
-    "breaker": _breaker,
-    "budget": _budget,
-    "policy_refused": _refused,
-    "policy": _applied,
-    "contract_storm": _storm,
-    "contract_storm_over": _storm_over,
-    "model_version_changed": _version,
-}
-"""By the name of the event."""

@@ -8,8 +8,9 @@ nothing is asked any more. Below fifty requests a share says nothing.
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from guard.events import ContractStorm, ContractStormEnded
 from guard.proxy.values import Record, Route
 
 BUCKET: Final = 10.0
@@ -23,8 +24,8 @@ LEAST: Final = 50
 MOST_CAUSES: Final = 64
 
 
-class Storm(NamedTuple):
-    """What is seen of a route in a window."""
+class Window(NamedTuple):
+    """How a route's requests kept the contract in a stretch of time. `field`, `code`: the most frequent breach."""
 
     share: float
     requests: int
@@ -40,7 +41,7 @@ class _Bucket:
         self.causes: Counter[tuple[str, str]] = Counter()
 
 
-class Storms:
+class ViolationRateMonitor:
     """A Sink. Requests are counted by route; what breaks the contract is a declared field and a code."""
 
     def __init__(self) -> None:
@@ -72,18 +73,24 @@ class Storms:
             del buckets[:-LONG]
         return buckets[-1]
 
-    def look(self, now: float) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The events that are due: (name, fields)."""
+    def look(self, now: float) -> Iterator[ContractStorm | ContractStormEnded]:
+        """The events that are due."""
         for route, buckets in self._routes.items():
             number = int(now / BUCKET)
             short, long = _seen(buckets, number - SHORT), _seen(buckets, number - LONG)
             if route in self._raging:
                 if short.share < OVER:
                     self._raging.discard(route)
-                    yield "contract_storm_over", {"route": route}
+                    yield ContractStormEnded(route=route)
             elif long.requests >= LEAST and long.share >= SHARE and short.share >= SHARE:
                 self._raging.add(route)
-                yield "contract_storm", {"route": route, **long._asdict(), "share": round(long.share, 4)}
+                yield ContractStorm(
+                    route=route,
+                    share=round(long.share, 4),
+                    requests=long.requests,
+                    field=long.field,
+                    code=long.code,
+                )
 
     def keep(self, routes: frozenset[str]) -> None:
         """Forget routes that the policy does not name any more."""
@@ -92,9 +99,9 @@ class Storms:
             self._raging.discard(route)
 
 
-def _seen(buckets: list[_Bucket], after: int) -> Storm:
+def _seen(buckets: list[_Bucket], after: int) -> Window:
     counted = [one for one in buckets if one.number > after]
     requests, broken = sum(one.requests for one in counted), sum(one.broken for one in counted)
     causes = sum((one.causes for one in counted), Counter[tuple[str, str]]())
     field, code = max(causes, key=causes.__getitem__) if causes else ("", "")
-    return Storm(broken / requests if requests else 0.0, requests, field, code)
+    return Window(broken / requests if requests else 0.0, requests, field, code)

@@ -1,7 +1,6 @@
 """Notices on their way: real sockets, receivers that are well, slow, wrong or gone. No sleeps; pauses are nought."""
 
 import json
-import logging
 import ssl
 import threading
 from collections import Counter
@@ -13,8 +12,9 @@ from typing import Any
 import pytest
 import trustme
 
-from guard.control.incidents import mail
-from guard.control.incidents.mail import CLOSE_WITHIN, MOST, Letter, Mail, Receiver
+from guard.control.incidents import notifier
+from guard.control.incidents.notifier import CLOSE_WITHIN, MOST, Delivery, Receiver, WebhookNotifier
+from guard.events import AlertLost, Event
 from tests.incidents.receiver import WITHIN, receiving, saying
 from tests.servers.process import until
 
@@ -22,29 +22,31 @@ SECRET = "s3cr3t"
 
 
 class Office:
-    """A Mail, and what it says of itself."""
+    """A notifier, and what it publishes."""
 
     def __init__(self, pause: Callable[[float], float]) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.events: list[Event] = []
         self.delivered: Counter[tuple[str, str]] = Counter()
         self.lost: Counter[tuple[str, str]] = Counter()
         self.said = threading.Condition()
         self.pauses: list[float] = []
-        self.mail = Mail(self._event, self.delivered, self.lost, lambda most: self.pauses.append(most) or pause(most))
+        self.notifier = WebhookNotifier(
+            self._publish, self.delivered, self.lost, lambda most: self.pauses.append(most) or pause(most)
+        )
 
-    def _event(self, name: str, level: int = logging.INFO, **fields: Any) -> None:
+    def _publish(self, event: Event) -> None:
         with self.said:
-            self.events.append((name, {"level": level, **fields}))
+            self.events.append(event)
             self.said.notify_all()
 
-    def given_up(self, count: int = 1) -> list[dict[str, Any]]:
+    def given_up(self, count: int = 1) -> list[AlertLost]:
         with self.said:
             assert self.said.wait_for(lambda: len(self.events) >= count, WITHIN), self.events
-        return [fields for _, fields in self.events]
+        return [event for event in self.events if isinstance(event, AlertLost)]
 
     def put(self, url: str | None, text: str = "x", receiver: Receiver | None = None, tries: int = 5) -> Receiver:
         to = receiver or Receiver(0, "json", lambda: url)
-        self.mail.put(to, Letter("mode", json.dumps(text).encode(), tries))
+        self.notifier.put(to, Delivery("mode", json.dumps(text).encode(), tries))
         return to
 
 
@@ -54,9 +56,9 @@ def office(pause: Callable[[float], float] = lambda _most: 0.0) -> Iterator[Offi
     try:
         yield made
     finally:
-        made.mail.close()
-        assert not made.mail._thread.is_alive()
-        assert SECRET not in json.dumps(made.events)
+        made.notifier.close()
+        assert not made.notifier._thread.is_alive()
+        assert SECRET not in str(made.events)
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def test_in_order_and_counted(at: Office) -> None:
         assert path == f"/{SECRET}"
         assert headers["content-type"] == "application/json"
         assert headers["user-agent"].startswith("guard/")
-        at.mail.close()
+        at.notifier.close()
     assert at.delivered == {("mode", "json"): 5}
     assert at.lost == {}
     assert at.events == []
@@ -104,7 +106,7 @@ def test_it_is_given_up_after_five_and_the_next_goes_on(at: Office) -> None:
         to = at.put(f"{server.url}/{SECRET}", "lost")
         at.put(None, "kept", to)
         assert server.wait(6) == ["lost"] * 5 + ["kept"]
-    assert at.given_up() == [{"level": logging.WARNING, "webhook": 0, "format": "json", "kind": "mode", "why": "500"}]
+    assert at.given_up() == [AlertLost(webhook=0, format="json", kind="mode", why="500")]
     assert at.lost == {("alerts", "failed"): 1}
 
 
@@ -116,17 +118,17 @@ def test_a_refusal_and_a_redirect_are_final(at: Office, status: int, headers: di
         at.put(None, "next", to)
         assert server.wait(2) == ["refused", "next"]
         assert {path for path, _, _ in server.got} == {f"/{SECRET}"}
-    assert at.given_up()[0]["why"] == str(status)
+    assert at.given_up()[0].why == str(status)
     assert at.lost == {("alerts", "refused"): 1}
 
 
 def test_nobody_there_and_no_url(at: Office) -> None:
     at.put(f"http://127.0.0.1:1/{SECRET}")
-    assert at.given_up()[0]["why"] == "ConnectError"
+    assert at.given_up()[0].why == "ConnectError"
     at.put(None)
-    assert at.given_up(2)[1]["why"] == "no_url"
+    assert at.given_up(2)[1].why == "no_url"
     at.put(f"http://[{SECRET}")
-    assert "Error" in at.given_up(3)[2]["why"] or "URL" in at.given_up(3)[2]["why"]
+    assert "Error" in at.given_up(3)[2].why or "URL" in at.given_up(3)[2].why
     assert at.lost == {("alerts", "failed"): 2, ("alerts", "no_url"): 1}
 
 
@@ -157,12 +159,12 @@ def lies(client: Any) -> None:
 
 @pytest.mark.parametrize(("script", "why"), [(hangs, "timeout"), (drips, "timeout"), (lies, "RemoteProtocolError")])
 def test_receivers_that_hang_drip_or_lie(script: Any, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mail, "WITHIN", 0.2)
+    monkeypatch.setattr(notifier, "WITHIN", 0.2)
     with saying(script) as (url, came), receiving() as other, office() as at:
         at.put(url, tries=2)
         at.put(other.url, "another webhook", Receiver(1, "json", lambda: other.url))
         assert other.wait(1) == ["another webhook"]  # which does not wait for the first
-        assert at.given_up()[0]["why"] == why
+        assert at.given_up()[0].why == why
         assert len(came) == 2
     assert at.lost == {("alerts", "failed"): 1}
 
@@ -178,7 +180,7 @@ def test_a_long_answer_is_not_read(at: Office) -> None:
 
     with saying(floods) as (url, _):
         at.put(url)
-        at.mail.close()
+        at.notifier.close()
     assert at.delivered == {("mode", "json"): 1}  # its status was good
     assert sum(sent) < 64 * 1024 * 1024
 
@@ -192,7 +194,7 @@ def test_a_full_queue_drops_its_oldest_and_nobody_waits() -> None:
             at.put(None, str(number), to)
         assert monotonic() - begun < 5  # hundreds of thousands would fit
         until(lambda: at.lost["alerts", "queue_full"] >= 10, lambda: str(at.lost))
-        at.mail.close()
+        at.notifier.close()
         assert at.lost == {("alerts", "queue_full"): 10, ("alerts", "shutdown"): MOST + 1}
 
 
@@ -201,16 +203,16 @@ def test_the_end_waits_a_moment_for_what_is_under_way_and_no_longer() -> None:
         at.put(url)
         at.put(other.url, "last", Receiver(1, "json", lambda: other.url))
         begun = monotonic()
-        at.mail.close()
+        at.notifier.close()
         assert monotonic() - begun < 4 * CLOSE_WITHIN
         assert other.bodies() == ["last"]
-        at.mail.close()
+        at.notifier.close()
 
 
 def test_webhooks_that_nobody_names_any_more_are_let_go_once_they_are_sent(at: Office) -> None:
     with receiving() as server:
         to = at.put(server.url, "1")
-        at.mail.keep([])
+        at.notifier.keep([])
         assert server.wait(1) == ["1"]
         at.put(None, "2", to)
         assert server.wait(2) == ["1", "2"]
@@ -223,7 +225,7 @@ def test_tls_is_verified(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None
     with receiving(context) as server:
         with office() as stranger:
             stranger.put(f"{server.url}/{SECRET}", tries=1)
-            assert stranger.given_up()[0]["why"] == "ConnectError"
+            assert stranger.given_up()[0].why == "ConnectError"
         assert server.got == []
         authority.cert_pem.write_to_path(tmp_path / "ca.pem")
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))

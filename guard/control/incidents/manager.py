@@ -1,46 +1,46 @@
-"""The incidents of one process: hears events by their name, keeps the ledger, and tells webhooks."""
+"""The incidents of one process: subscribes to events by their type, keeps the ledger, and notifies webhooks."""
 
 import asyncio
 import json
-import logging
 import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
+from guard.control.event_bus import EventBus
 from guard.control.incidents.alerts import Around, alert
-from guard.control.incidents.events import READERS, changes
+from guard.control.incidents.events import SOURCES, Ends, Source, changes
 from guard.control.incidents.ledger import Ledger, Notice
-from guard.control.incidents.mail import TRIES, Letter, Mail, Receiver
-from guard.control.incidents.storms import Storms
+from guard.control.incidents.notifier import TRIES, Delivery, Receiver, WebhookNotifier
+from guard.control.incidents.violation_rate import ViolationRateMonitor
+from guard.control.place import place_of_error
 from guard.control.secrets import resolve
-from guard.ladder.mode import Orders
+from guard.events import IncidentFailed
 from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
 from guard.policy.models import Webhook
 from guard.policy.runtime import Runtime
 from guard.privacy.fence import fence
 from guard.proxy.values import LEVEL
-from guard.telemetry.log import Line, Log
 from guard.webhooks import FORMATS
 from guard.webhooks.values import REPEAT
 
 EVERY: Final = 0.25
-STORMS_EVERY: Final = 10.0
+RATES_EVERY: Final = 10.0
 MOST: Final = 256
-"""Events that were heard and not looked at yet; a quarter of a second of them."""
+"""Events that wait for the next turn of the manager; a quarter of a second of them."""
 SILENT: Final = "GUARD_WEBHOOKS"
 """`off`: nobody is told, whatever the policy says: for rehearsals, which would page people."""
 
 
-class Desk:
-    """A handler of the log, which only takes note; `watch` does the rest, four times a second."""
+class IncidentManager:
+    """Queues events as they are published; `watch` turns them into incidents and notices, four times a second."""
 
     def __init__(
         self,
-        log: Log,
+        bus: EventBus,
         runtime: Runtime,
         in_force: Callable[[], tuple[Loaded, CompiledPlan]],
         *,
@@ -49,105 +49,112 @@ class Desk:
         delivered: "Counter[tuple[str, str]]",
         lost: "Counter[tuple[str, str]]",
     ) -> None:
-        self.storms = Storms()
-        self._log, self._runtime, self._in_force, self._wall, self._environ = log, runtime, in_force, wall, environ
+        self.violation_rates = ViolationRateMonitor()
+        self._publish, self._runtime, self._in_force, self._wall, self._environ = (
+            bus.publish,
+            runtime,
+            in_force,
+            wall,
+            environ,
+        )
         self._delivered, self._lost = delivered, lost
-        self._heard: deque[tuple[str, Mapping[str, Any]]] = deque(maxlen=MOST)
+        self._queue: deque[Source] = deque(maxlen=MOST)
         self._ledger = Ledger()
-        self._mail: Mail | None = None
+        self._notifier: WebhookNotifier | None = None
         self._routes: frozenset[str] = frozenset()
         self._receivers: dict[Webhook, Receiver] = {}
         self._replica = socket.gethostname()
-        log.also(self.hear)
+        bus.subscribe("incidents", self.take, *SOURCES)
 
-    def hear(self, line: Line) -> None:
-        """Take note of an event that says something of incidents."""
-        if line.event in READERS:
-            if len(self._heard) == MOST:
-                self._lost["alerts", "events_full"] += 1
-            self._heard.append((line.event, line.fields))
-
-    def recall(self, orders: Orders) -> None:
-        """What was ordered before a restart is still an incident; it has the key that it had."""
-        standing = [(None, orders.everywhere), *(orders.routes or {}).items()]
-        for route, order in standing:
-            if order.mode != "normal":
-                self._heard.append(("mode", {"route": route, "to": order.mode, "who": order.who, "why": order.reason}))
+    def take(self, event: Source) -> None:
+        """Queue an event; from any thread."""
+        if len(self._queue) == MOST:
+            self._lost["alerts", "events_full"] += 1
+        self._queue.append(event)
 
     async def watch(self) -> None:
         """For ever."""
-        storms = monotonic()
-        repeat = storms + REPEAT
+        rates = monotonic()
+        repeat = rates + REPEAT
         while True:
             await asyncio.sleep(EVERY)
             now = monotonic()
-            if now >= storms:
-                storms = now + STORMS_EVERY
-                for name, fields in self.storms.look(now):
-                    self._log.event(name, logging.WARNING, **fields)
-                self._reconcile()
-            self._tell(self._due())
+            if now >= rates:
+                rates = now + RATES_EVERY
+                for event in self.violation_rates.look(now):
+                    self._publish(event)
+                self._notify(self._replaced_breakers())
+            self._notify(self._due())
             if now >= repeat:
                 repeat = now + REPEAT
-                self._tell(self._ledger.standing(self._wall()), again=True)
+                self._notify(self._ledger.standing(self._wall()), again=True)
 
     def end(self) -> None:
         """The last deliveries, for a moment."""
-        self._tell(self._due())
-        if self._mail is not None:
-            self._mail.close()
+        self._notify(self._due())
+        if self._notifier is not None:
+            self._notifier.close()
 
     def _due(self) -> Iterator[Notice]:
         wall, plan = self._wall(), self._in_force()[1]
         routes = frozenset(route.key for route in plan.routes)
         if routes and routes != self._routes:
             self._routes = routes
-            self.storms.keep(routes)
+            self.violation_rates.keep(routes)
             yield from self._ledger.keep(routes, wall)
-        while self._heard:
-            name, fields = self._heard.popleft()
-            for change in changes(name, fields, wall):
-                yield from self._ledger.change(change, wall)
+        while self._queue:
+            event = self._queue.popleft()
+            try:
+                for change in changes(event, wall):
+                    yield from self._ledger.change(change, wall)
+            except Exception as error:  # noqa: BLE001 — a bug of guard loses this event, and not those after it
+                self._failed(event.name, error)
         yield from self._ledger.tick(wall)
 
-    def _reconcile(self) -> None:
-        """A reload may replace a breaker, and nobody says that the new one is closed."""
-        shut = self._shut()
+    def _replaced_breakers(self) -> Iterator[Notice]:
+        """A reload may replace an open breaker, and nothing is published of the new one, which is closed."""
+        shut, wall = self._shut(), self._wall()
         for subject in self._ledger.subjects("breaker"):
             if (subject.route, subject.target) not in shut:
-                ended = {"route": subject.route, "target": subject.target, "after": "closed"}
-                self._heard.append(("breaker", ended))
+                yield from self._ledger.change(Ends(subject), wall)
+
+    def _failed(self, event: str, error: Exception) -> None:
+        """Count and publish what was lost by a bug of guard; the rest goes on."""
+        self._lost["alerts", "crashed"] += 1
+        self._publish(IncidentFailed(event=event, error=type(error).__name__, place=place_of_error(error)))
 
     def _shut(self) -> set[tuple[str, str]]:
         """Route and target of every breaker that is not closed."""
         return {(route, target) for (route, target), breaker in self._runtime.breakers.items() if breaker.state != "closed"}
 
-    # ── telling ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── notices ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _tell(self, notices: Iterable[Notice], *, again: bool = False) -> None:
+    def _notify(self, notices: Iterable[Notice], *, again: bool = False) -> None:
         """`again`: a repetition, for receivers that forget."""
         loaded, plan = self._in_force()
         hooks = loaded.policy.webhooks if self._environ.get(SILENT) != "off" else ()
         for notice in notices:
             for index, hook in enumerate(hooks):
-                written_as = FORMATS[hook.format]
-                if again and not written_as.repeats:
+                if again and not FORMATS[hook.format].repeats:
                     continue
-                body = json.dumps(written_as.body(alert(notice, self._around(loaded, plan, notice)))).encode()
-                letter = Letter(notice.opens.subject.kind, body, 1 if again else TRIES)
-                self._send(self._receiver(index, hook), letter)
+                try:
+                    self._send(index, hook, notice, self._around(loaded, plan, notice), tries=1 if again else TRIES)
+                except Exception as error:  # noqa: BLE001 — a bug of guard loses this notice, and not those after it
+                    self._failed(notice.opens.subject.kind, error)
 
-    def _send(self, receiver: Receiver, letter: Letter) -> None:
-        if self._mail is None:
-            self._mail = Mail(self._log.event, self._delivered, self._lost)
-        self._mail.put(receiver, letter)
+    def _send(self, index: int, hook: Webhook, notice: Notice, around: Around, *, tries: int) -> None:
+        body = FORMATS[hook.format].body(alert(notice, around))
+        if self._notifier is None:
+            self._notifier = WebhookNotifier(self._publish, self._delivered, self._lost)
+        delivery = Delivery(notice.opens.subject.kind, json.dumps(body).encode(), tries)
+        self._notifier.put(self._receiver(index, hook), delivery)
 
     def _receiver(self, index: int, hook: Webhook) -> Receiver:
         """One for each webhook, as long as it is declared so: its queue goes with it."""
         hooks = self._in_force()[0].policy.webhooks
-        if self._mail is not None and not self._receivers.keys() <= set(hooks):
+        if self._notifier is not None and not self._receivers.keys() <= set(hooks):
             self._receivers = {one: made for one, made in self._receivers.items() if one in hooks}
-            self._mail.keep(self._receivers.values())
+            self._notifier.keep(self._receivers.values())
         if hook not in self._receivers:
             self._receivers[hook] = Receiver(index, hook.format, partial(address, hook, self._environ))
         return self._receivers[hook]

@@ -9,7 +9,6 @@ A webhook's URL may be a secret: it is looked up when it is used, and stands in 
 """
 
 import asyncio
-import logging
 import random
 import ssl
 from collections import Counter, deque
@@ -19,6 +18,8 @@ from threading import Thread
 from typing import Any, Final, NamedTuple
 
 from guard import __version__
+from guard.control.place import place_of_error
+from guard.events import AlertLost, IncidentFailed, Publish
 
 MOST: Final = 64
 """Notices that wait for one webhook."""
@@ -32,8 +33,8 @@ AGAIN: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 """Statuses after which it is worth trying again (RFC 9110 §15; 425 is RFC 8470)."""
 
 
-class Letter(NamedTuple):
-    """One notice on its way. `tries`: how often at most; a repetition is not worth more than one."""
+class Delivery(NamedTuple):
+    """A notice on its way to a webhook. `tries`: how often at most; a repetition is not worth more than one."""
 
     kind: str
     body: bytes
@@ -56,19 +57,19 @@ class Outcome(NamedTuple):
     retry_after: float | None = None
 
 
-class Mail:
-    """The thread. `delivered` counts by (kind, format), `lost` by ("alerts", why)."""
+class WebhookNotifier:
+    """Owns the thread. `delivered` counts by (kind, format), `lost` by ("alerts", why)."""
 
     def __init__(
         self,
-        event: Callable[..., None],
+        publish: Publish,
         delivered: "Counter[tuple[str, str]]",
         lost: "Counter[tuple[str, str]]",
         pause: Callable[[float], float] = lambda most: random.uniform(0.0, most),  # noqa: S311 — no secret
     ) -> None:
-        self._event, self._delivered, self._lost, self._pause = event, delivered, lost, pause
+        self._publish, self._delivered, self._lost, self._pause = publish, delivered, lost, pause
         self._loop = asyncio.new_event_loop()
-        self._queues: dict[Receiver, deque[Letter]] = {}
+        self._queues: dict[Receiver, deque[Delivery]] = {}
         self._wakes: dict[Receiver, asyncio.Event] = {}
         self._tasks: dict[Receiver, asyncio.Task[None]] = {}
         self._client: Any = None
@@ -79,9 +80,9 @@ class Mail:
 
     # ── from any thread ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def put(self, receiver: Receiver, letter: Letter) -> None:
+    def put(self, receiver: Receiver, delivery: Delivery) -> None:
         """Take it; the oldest goes where there is no room."""
-        self._call(lambda: self._put(receiver, letter))
+        self._call(lambda: self._put(receiver, delivery))
 
     def keep(self, receivers: Collection[Receiver]) -> None:
         """Let go of the others, once their queues are sent."""
@@ -105,12 +106,12 @@ class Mail:
         finally:
             self._loop.close()
 
-    def _put(self, receiver: Receiver, letter: Letter) -> None:
+    def _put(self, receiver: Receiver, delivery: Delivery) -> None:
         queue = self._queues.setdefault(receiver, deque())
         if len(queue) >= MOST:
             queue.popleft()
             self._lost["alerts", "queue_full"] += 1
-        queue.append(letter)
+        queue.append(delivery)
         if receiver not in self._tasks:
             self._wakes[receiver] = asyncio.Event()
             self._tasks[receiver] = self._loop.create_task(self._serve(receiver))
@@ -132,41 +133,43 @@ class Mail:
             await wake.wait()
             wake.clear()
             while queue:
-                letter = queue.popleft()
-                why = "failed"
-                with suppress(Exception):  # law 3: a bug here loses one notice
-                    why = await self._deliver(receiver, letter)
+                delivery = queue.popleft()
+                try:
+                    why = await self._deliver(receiver, delivery)
+                except Exception as error:  # noqa: BLE001 — a bug of guard loses this notice, and not those after it
+                    why = "failed"
+                    failed = IncidentFailed(event=delivery.kind, error=type(error).__name__, place=place_of_error(error))
+                    self._publish(failed)
                 if why:
                     self._lost["alerts", why] += 1
                 else:
-                    self._delivered[letter.kind, receiver.format] += 1
+                    self._delivered[delivery.kind, receiver.format] += 1
         del self._queues[receiver], self._wakes[receiver], self._tasks[receiver]
 
-    async def _deliver(self, receiver: Receiver, letter: Letter) -> str:
+    async def _deliver(self, receiver: Receiver, delivery: Delivery) -> str:
         """Try; why it was given up, or nothing."""
         pause = FIRST_PAUSE
         outcome = Outcome("failed")
-        for number in range(letter.tries):
-            outcome = await self._once(receiver, letter)
+        for number in range(delivery.tries):
+            outcome = await self._once(receiver, delivery)
             if not outcome.why or not outcome.again:
                 break
-            if number + 1 < letter.tries:
+            if number + 1 < delivery.tries:
                 wait = self._pause(pause) if outcome.retry_after is None else min(outcome.retry_after, LONGEST_PAUSE)
                 await asyncio.sleep(wait)
                 pause = min(2 * pause, LONGEST_PAUSE)
         if outcome.why:
-            told = {"webhook": receiver.number, "format": receiver.format, "kind": letter.kind, "why": outcome.why}
-            self._event("alert_lost", logging.WARNING, **told)
+            self._publish(AlertLost(webhook=receiver.number, format=receiver.format, kind=delivery.kind, why=outcome.why))
             return outcome.why if outcome.why == "no_url" else "failed" if outcome.again else "refused"
         return ""
 
-    async def _once(self, receiver: Receiver, letter: Letter) -> Outcome:
+    async def _once(self, receiver: Receiver, delivery: Delivery) -> Outcome:
         url = receiver.url()
         if url is None:
             return Outcome("no_url")
         try:
             async with asyncio.timeout(WITHIN):
-                return await self._post(url, letter.body)
+                return await self._post(url, delivery.body)
         except TimeoutError:
             return Outcome("timeout", again=True)
         except Exception as error:  # noqa: BLE001 — whatever a client of HTTP raises; its words may hold the URL

@@ -1,0 +1,136 @@
+"""Events: their lines in the log are what operators know, and nothing but a writer of lines depends on how they are spelled."""
+
+import io
+import json
+import logging
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guard import events
+from guard.control.incidents.events import SOURCES, changes
+from guard.events import Event, event_types
+from guard.telemetry.log import Log
+from tests.test_runbook import first_column
+
+ROOT = Path(__file__).resolve().parents[1]
+ORDER: dict[str, Any] = {"who": "ann", "route": "POST /p", "why": "bad", "epoch": 3, "durable": True}
+
+LINES: list[tuple[Event, dict[str, Any]]] = [
+    (events.RouteServed(route="POST /p", ladder="model > rules", contract="enforce"),
+     {"level": "info", "event": "route", "route": "POST /p", "ladder": "model > rules", "contract": "enforce"}),
+    (events.Serving(version="1", service="s", policy="sha256:1", listen="h:1", upstream="http://h", pid=7),
+     {"level": "info", "event": "serving", "version": "1", "service": "s", "policy": "sha256:1", "listen": "h:1",
+      "upstream": "http://h", "pid": 7}),
+    (events.Ready(), {"level": "info", "event": "ready"}),
+    (events.Hint(message="m"), {"level": "info", "event": "hint", "message": "m"}),
+    (events.Draining(seconds=5.0), {"level": "info", "event": "draining", "seconds": 5.0}),
+    (events.Stopped(cut=2), {"level": "info", "event": "stopped", "cut": 2}),
+    (events.FewDescriptors(connections=1, wanted=2),
+     {"level": "warning", "event": "few_descriptors", "connections": 1, "wanted": 2}),
+    (events.PolicyApplied(policy="sha256:1"), {"level": "info", "event": "policy", "policy": "sha256:1"}),
+    (events.PolicyRefused(in_force="sha256:1", errors=("a", "b")),
+     {"level": "error", "event": "policy_refused", "in_force": "sha256:1", "errors": ["a", "b"]}),
+    (events.PolicyWarning(message="m"), {"level": "info", "event": "warning", "message": "m"}),
+    (events.CertificateRefused(why="w"), {"level": "error", "event": "certificate_refused", "why": "w"}),
+    (events.ModeChanged(before="normal", after="rules", until=None, **ORDER),
+     {"level": "warning", "event": "mode", "who": "ann", "route": "POST /p", "from": "normal", "to": "rules", "why": "bad",
+      "until": None, "epoch": 3, "durable": True}),
+    (events.ModeChanged(before="normal", after="rules", until=9.5, audited=False, **ORDER),
+     {"level": "warning", "event": "mode", "who": "ann", "route": "POST /p", "from": "normal", "to": "rules", "why": "bad",
+      "until": 9.5, "epoch": 3, "durable": True, "audited": False}),
+    (events.BreakerForced(target="model", before="auto", after="open", **ORDER),
+     {"level": "warning", "event": "breaker", "who": "ann", "route": "POST /p", "target": "model", "from": "auto",
+      "to": "open", "why": "bad", "epoch": 3, "durable": True}),
+    (events.EnforcementChanged(before="enforce", after="observe", until=9.5, **ORDER),
+     {"level": "warning", "event": "enforcement", "who": "ann", "route": "POST /p", "from": "enforce", "to": "observe",
+      "why": "bad", "until": 9.5, "epoch": 3, "durable": True}),
+    (events.ModeRecalled(route=None, mode="rules", who="ann", why="bad"),
+     {"level": "warning", "event": "mode_recalled", "route": None, "mode": "rules", "who": "ann", "why": "bad"}),
+    (events.OrdersUnreadable(), {"level": "error", "event": "orders_unreadable"}),
+    (events.StateUnavailable(why="w"), {"level": "warning", "event": "state_unavailable", "why": "w"}),
+    (events.AdminListening(listen="h:1"), {"level": "info", "event": "admin", "listen": "h:1"}),
+    (events.AdminUnavailable(why="w"), {"level": "warning", "event": "admin_unavailable", "why": "w"}),
+    (events.BreakerChanged(route="POST /p", target="model", before="closed", after="open", why="failure_rate"),
+     {"level": "warning", "event": "breaker", "route": "POST /p", "target": "model", "before": "closed", "after": "open",
+      "why": "failure_rate"}),
+    (events.VersionChanged(route="POST /p", target="model", before="1", after="2"),
+     {"level": "warning", "event": "model_version_changed", "route": "POST /p", "target": "model", "before": "1", "after": "2"}),
+    (events.VersionDisagrees(route="POST /p", served="2", release="1"),
+     {"level": "warning", "event": "model_version_disagrees", "route": "POST /p", "served": "2", "release": "1"}),
+    (events.BudgetReached(share=0.8, alert_at=0.75, daily=10.0, currency="EUR"),
+     {"level": "warning", "event": "budget", "share": 0.8, "alert_at": 0.75, "daily": 10.0, "currency": "EUR"}),
+    (events.BudgetReached(share=1.1, alert_at=1.0, daily=10.0, currency="EUR"),
+     {"level": "error", "event": "budget", "share": 1.1, "alert_at": 1.0, "daily": 10.0, "currency": "EUR"}),
+    (events.ContractStorm(route="POST /p", share=0.3, requests=100, field="age", code="min"),
+     {"level": "warning", "event": "contract_storm", "route": "POST /p", "share": 0.3, "requests": 100, "field": "age",
+      "code": "min"}),
+    (events.ContractStormEnded(route="POST /p"), {"level": "warning", "event": "contract_storm_over", "route": "POST /p"}),
+    (events.LoopError(error="OSError", errno=9, place="guard/x.py:1:f", count=4),
+     {"level": "error", "event": "loop_error", "error": "OSError", "errno": 9, "place": "guard/x.py:1:f", "count": 4}),
+    (events.TelemetrySetting(message="m"), {"level": "warning", "event": "telemetry_setting", "message": "m"}),
+    (events.Exporting(signals=("metrics",)), {"level": "info", "event": "exporting", "signals": ["metrics"]}),
+    (events.TelemetryLost(lost={("alerts", "shutdown"): 1}),
+     {"level": "warning", "event": "telemetry_lost", "alerts shutdown": 1}),
+    (events.AlertLost(webhook=0, format="json", kind="mode", why="500"),
+     {"level": "warning", "event": "alert_lost", "webhook": 0, "format": "json", "kind": "mode", "why": "500"}),
+    (events.LibraryLine(severity_logged=logging.ERROR, logger="l", where="m:1"),
+     {"level": "error", "event": "library", "logger": "l", "where": "m:1"}),
+]  # fmt: skip
+"""What operators' searches and alerts on the log depend on, since before events had types."""
+
+
+def line(event: Event) -> dict[str, Any]:
+    stream = io.StringIO()
+    log = Log(stream)
+    log.take(event)
+    log.close()
+    (text,) = stream.getvalue().splitlines()
+    made: dict[str, Any] = json.loads(text)
+    del made["time"]
+    return made
+
+
+@pytest.mark.parametrize(("event", "expected"), LINES, ids=lambda one: one.name if isinstance(one, Event) else "")
+def test_lines_of_the_log_keep_their_names_and_keys(event: Event, expected: dict[str, Any]) -> None:
+    assert line(event) == expected
+
+
+def test_no_line_that_operators_know_is_left_out_of_that_table() -> None:
+    new = {"task_crashed", "task_stuck", "incident_failed"}
+    assert {kind.name for kind in event_types()} - {event.name for event, _ in LINES} == new
+
+
+@pytest.mark.parametrize("kind", event_types())
+def test_every_event_is_documented(kind: type[Event]) -> None:
+    assert kind.name in first_column("What the log says")
+    assert kind.__doc__
+    assert f"| `{kind.__name__}` | `{kind.name}` |" in (ROOT / "docs" / "telemetry.md").read_text()
+    assert all(one.kw_only for one in fields(kind))
+
+
+@pytest.mark.parametrize("event", [event for event, _ in LINES if type(event) in SOURCES], ids=lambda event: event.name)
+def test_renaming_what_the_log_says_changes_no_incident(event: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = list(changes(event, 1.7e9))
+    for kind in (Event, events.OrderGiven):
+        monkeypatch.setattr(kind, "keys", lambda _: {"renamed": 1})
+    for kind in event_types():
+        monkeypatch.setattr(kind, "name", f"renamed_{kind.name}")
+    assert line(event).keys() == {"level", "event", "renamed"}
+    assert list(changes(event, 1.7e9)) == before
+
+
+def test_nobody_says_an_event_by_a_name() -> None:
+    by_name = re.compile(r"""\b_?(?:event|log)\(\s*["']""")
+    found = [str(path) for path in (ROOT / "guard").rglob("*.py") if by_name.search(path.read_text())]
+    assert found == []
+
+
+def test_nobody_but_writers_of_lines_reads_how_an_event_is_spelled() -> None:
+    writers = {"guard/events.py", "guard/telemetry/log.py"}
+    reads = re.compile(r"\bevent\.keys\(\)")
+    found = {str(path.relative_to(ROOT)) for path in (ROOT / "guard").rglob("*.py") if reads.search(path.read_text())}
+    assert found <= writers

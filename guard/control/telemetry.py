@@ -4,9 +4,10 @@ import asyncio
 import json
 import os
 import socket
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,9 +27,10 @@ from guard.privacy.fence import fence
 from guard.proxy.tracing import Sampler
 from guard.proxy.values import Sink, Tracer
 from guard.telemetry import instruments as of
-from guard.telemetry.accumulators import Histogram
+from guard.telemetry.accumulators import Counter as Counted
+from guard.telemetry.accumulators import Histogram, Series
 from guard.telemetry.cost import Cost, Price
-from guard.telemetry.environment import SIGNALS, read
+from guard.telemetry.environment import SIGNALS, Signal, read
 from guard.telemetry.exchanges import Exchanges
 from guard.telemetry.family import Family, counted
 from guard.telemetry.generative import Generative
@@ -77,9 +79,12 @@ class Telemetry:
         self._worth = Outbox([Exchanges(log, fence)], self._later, WORTH_TOGETHER, WORTH_WITHIN)
         sinks: list[Taker] = [shares, self._meters, self._cost, self._generative, self._versions, Worth(self._worth)]
         self._outbox = Outbox(sinks, self._later)
+        if self._environment.delta:
+            for series in self._series():
+                series.ended = deque()
         self._vitals: Vitals
         self._resource: dict[str, str] = {}
-        self._exposition = Exposition()
+        self._exposition = Exposition({}, partial(self._crashed, "metrics"))
         self._scraped = True
         self._otlp: Otlp | None = None
         self._refused: Callable[[], bool] = lambda: False
@@ -116,7 +121,7 @@ class Telemetry:
         """The policy is there, and the listeners are. `address`: where clients are served."""
         self._vitals, self._state, self._refused = vitals, state, refused
         self._resource = self._described(loaded, address)
-        self._exposition = Exposition(self._resource)
+        self._exposition = Exposition(self._resource, partial(self._crashed, "metrics"))
         with suppress(OSError, ValueError, KeyError, TypeError):
             spent = state.read(SPENT) if state is not None else None
             if spent is not None:
@@ -127,12 +132,14 @@ class Telemetry:
 
     def adopt(self, loaded: Loaded, plan: CompiledPlan) -> None:
         """A policy is in force."""
-        self._cost.price = _price(loaded.policy.targets.cost)
+        self._outbox.flush()  # what waits was answered under the policy before
+        at, routes = self._wall(), frozenset((route.method, route.template) for route in plan.routes)
+        self._meters.declare(plan.routes, at)
+        self._cost.declare(_price(loaded.policy.targets.cost), routes, at)
         self._generative.on = loaded.policy.telemetry.gen_ai
         release = loaded.policy.release
         self._versions.expected = release.version if release is not None else ""
         self._scraped = loaded.policy.telemetry.prometheus
-        self._meters.keep(frozenset(route.key for route in plan.routes))
         self._versions.keep(frozenset(route.key for route in plan.routes))
 
     async def export(self) -> None:
@@ -154,7 +161,9 @@ class Telemetry:
         """In a thread, imports and all."""
         from guard.telemetry.otlp import Otlp  # noqa: PLC0415
 
-        return Otlp(self._environment, self._resource, __version__, self.lost, lambda: round(self._wall() * 1e9))
+        return Otlp(
+            self._environment, self._resource, __version__, self.lost, self._crashed, lambda: round(self._wall() * 1e9)
+        )
 
     async def keep(self) -> None:
         """Keep what a restart must know, for ever."""
@@ -210,11 +219,30 @@ class Telemetry:
             return Page(404, TEXT, b"telemetry.prometheus is false\n")
         content_type = wanted(accept)
         self.flush()
-        return Page(200, content_type, self._exposition.text(self._families(), content_type))
+        return Page(200, content_type, b"".join(self._exposition.pieces(self._families(), content_type)))
+
+    def _series(self) -> list[Series[Counted] | Series[Histogram]]:
+        return [*self._meters.series(), self._cost.spent, *self._generative.series()]
 
     def _families(self) -> Iterator[Family]:
+        """Everything that is exported. A source that crashes is counted, and the others are asked."""
+        vitals = self._vitals
+        sources: list[Callable[[], Iterator[Family]]] = [partial(counted, [series]) for series in self._series()]
+        for source in (*sources, self._measured, self._own, vitals.identity, vitals.ladder, vitals.clients, vitals.process):
+            families: list[Family] = []
+            try:
+                families = list(source())
+            except Exception as error:  # noqa: BLE001 — see above
+                self._crashed("metrics", error)
+            yield from families
+
+    def _crashed(self, signal: Signal, error: Exception) -> None:
+        """What a bug of ours, or an exporter's, cost is counted."""
+        del error
+        self.lost[signal, "crashed"] += 1
+
+    def _measured(self) -> Iterator[Family]:
         now = monotonic()
-        yield from counted([*self._meters.series(), self._cost.spent, *self._generative.series()])
         shares: list[Any] = list(self._meters.top_shares(now))
         if shares:
             yield Family(of.TOP_SHARE, shares)
@@ -222,6 +250,8 @@ class Telemetry:
         if share is not None and price is not None:
             yield Family(of.BUDGET_SHARE, [((price.currency,), share)])
         yield Family(of.MODEL_SERVED, [(labels, 1) for labels in self._versions.served_now()])
+
+    def _own(self) -> Iterator[Family]:
         yield Family(of.LOOP_LAG, [((), self._lag)])
         yield Family(of.LOOP_ERRORS, [((), self._errors.count)])
         yield Family(of.SUBSCRIBER_CRASHES, [((name,), count) for name, count in self._bus.crashes.copy().items()])
@@ -233,13 +263,13 @@ class Telemetry:
             **self.lost,
             ("logs", "lines_dropped"): self._log.dropped,
             ("logs", "crashed"): self._log.crashes,
+            ("metrics", "series_ended"): sum(series.lost for series in self._series()),
             ("records", "outbox_full"): self._outbox.dropped + self._worth.dropped,
         }
         yield Family(of.DROPPED, list(dropped.items()))
         boxes = (self._outbox, self._worth)
         yield Family(of.CRASHES, [((sink,), box.crashes[sink]) for box in boxes for sink in box.names()])
         yield Family(of.SLOW_SINKS, [((sink,), box.slow[sink]) for box in boxes for sink in box.names()])
-        yield from self._vitals.families()
 
 
 def _price(cost: CostPolicy | None) -> Price | None:

@@ -29,18 +29,12 @@ class Vitals:
         """`began`: seconds since the epoch."""
         self._runtime, self._door, self._in_force, self._began = runtime, door, in_force, began
 
-    def families(self) -> Iterator[Family]:
-        """All of them."""
-        yield from self._identity()
-        yield from self._ladder()
-        yield from self._doors()
-        yield from self._process()
-
     def waited(self, now: float) -> float:
         """Seconds that the oldest request has waited which was read and not begun."""
         return self._door().intake.waited(now)
 
-    def _identity(self) -> Iterator[Family]:
+    def identity(self) -> Iterator[Family]:
+        """The policy and the release in force."""
         loaded, _ = self._in_force()
         policy = loaded.policy
         yield Family(of.POLICY_INFO, [((policy.service, loaded.digest[:19], __version__), 1)])
@@ -49,7 +43,7 @@ class Vitals:
             labels = (release.model or "", release.version, release.commit or "", (release_digest(release) or "")[:19])
             yield Family(of.MODEL_INFO, [(labels, 1)])
 
-    def _ladder(self) -> Iterator[Family]:
+    def ladder(self) -> Iterator[Family]:
         """What outlives a reload: modes, breakers, queues, caches, connections."""
         runtime = self._runtime
         mode = [
@@ -70,7 +64,8 @@ class Vitals:
         yield from filled(of.CACHE, [(_split(route), cache.size) for route, cache in runtime.caches.items()])
         yield from filled(of.POOL, list(pools.items()))
 
-    def _doors(self) -> Iterator[Family]:
+    def clients(self) -> Iterator[Family]:
+        """Clients and what is held for them."""
         door = self._door()
         clients = tuple(door.connections)
         yield Family(of.CONNECTIONS, [((), len(clients))])
@@ -78,7 +73,8 @@ class Vitals:
         yield Family(of.TURNED_AWAY, [((), door.turned_away)])
         yield Family(of.BUFFERED, [((), door.budget.used)])
 
-    def _process(self) -> Iterator[Family]:
+    def process(self) -> Iterator[Family]:
+        """What the operating system says of this process."""
         times = os.times()
         yield Family(of.CPU, [(("user",), times.user), (("system",), times.system)])
         try:

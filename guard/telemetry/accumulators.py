@@ -3,9 +3,13 @@
 Whoever counts binds a series once and keeps it; whoever exports reads all series of an instrument. Reading happens in
 another thread: a histogram's count is the sum of its buckets, so a reader may see a sum that is one value behind, and no
 more.
+
+A series belongs to the declaration that it was bound under. When that changes the series is dropped, and the next one of
+the same labels is another object that begins at zero: an exporter tells them apart by identity.
 """
 
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -95,23 +99,37 @@ class Series(Generic[S]):
         self._made: dict[Labels, S] = {}
         self._overflow: S | None = None
         self.overflowed = 0  # bindings that found no room
+        self.ended: deque[tuple[Labels, S, float]] | None = None
+        """Dropped series, each with when, in seconds since the epoch. A deque only where deltas are exported, which still
+        owe what was counted since the last export."""
+        self.lost = 0
+        """Dropped series beyond MOST_SERIES between two exports."""
 
     def bind(self, labels: Labels, buckets: Sequence[float] = ()) -> S:
-        """The series of these labels, for ever; the overflow where there are too many."""
+        """The series of these labels until they are dropped; the overflow where there are too many.
+
+        Series of several buckets overflow into those of the instrument.
+        """
         found = self._made.get(labels)
         if found is None:
             if len(self._made) >= MOST_SERIES:
                 self.overflowed += 1
                 if self._overflow is None:
-                    self._overflow = self._make(self.instrument.buckets or buckets)
+                    self._overflow = self._make(self.instrument.buckets)
                 return self._overflow
             found = self._made[labels] = self._make(buckets or self.instrument.buckets)
         return found
 
-    def drop(self, kept: "frozenset[str]", position: int) -> None:
-        """Forget the series whose label at `position` is not among `kept`."""
-        for labels in [labels for labels in self._made if labels[position] not in kept]:
-            del self._made[labels]
+    def drop(self, gone: Callable[[Labels], bool], at: float) -> None:
+        """End the series whose labels are `gone`. `at`: seconds since the epoch."""
+        ended = self.ended
+        for labels in [labels for labels in self._made if gone(labels)]:
+            series = self._made.pop(labels)
+            if ended is not None:
+                if len(ended) >= MOST_SERIES:
+                    ended.popleft()
+                    self.lost += 1
+                ended.append((labels, series, at))
 
     def __iter__(self) -> Iterator[tuple[Labels | None, S]]:
         """A copy, so that another thread may read; the overflow has no labels."""

@@ -1,11 +1,11 @@
 """What the model's calls cost, by `targets.cost`, and how much of the day's budget is spent. Days begin at midnight UTC."""
 
-from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from guard.events import BudgetReached, Publish
 from guard.proxy.values import Record
-from guard.telemetry.accumulators import Counter, Series
+from guard.telemetry.accumulators import Counter, Labels, Series
 from guard.telemetry.instruments import COST
 
 DAY: Final = 86400.0
@@ -33,6 +33,26 @@ class Cost:
         self.spent = Series(COST, Counter)
         self.day, self.today = 0, 0.0
         self._told = 0.0  # the largest share that was alerted today
+        self._currency = ""  # of what was spent today
+
+    def declare(self, price: Price | None, routes: Collection[tuple[str, str]], at: float) -> None:
+        """Spend by this price on these routes, each a method and a template. `at`: seconds since the epoch.
+
+        Series of other routes and currencies end. What was spent today in another currency is no part of this one's budget.
+        """
+        self.price = price
+        if price is not None:
+            self._in_currency(price.currency)
+
+        def gone(labels: Labels) -> bool:
+            return price is None or labels[2] != price.currency or (bool(labels[1]) and labels[:2] not in routes)
+
+        self.spent.drop(gone, at)
+
+    def _in_currency(self, currency: str) -> None:
+        if self._currency not in ("", currency):
+            self.today, self._told = 0.0, 0.0
+        self._currency = currency
 
     def take(self, records: Iterator[Record]) -> None:
         """Add what exchanges cost."""
@@ -63,13 +83,17 @@ class Cost:
             return None
         return self.today / self.price.daily
 
-    def state(self) -> dict[str, float]:
+    def state(self) -> dict[str, Any]:
         """What a restart must know."""
-        return {"day": self.day, "today": self.today, "told": self._told}
+        return {"day": self.day, "today": self.today, "told": self._told, "currency": self._currency}
 
-    def recall(self, state: dict[str, float]) -> None:
-        """Go on from there; another day is turned at the next exchange."""
-        self.day, self.today, self._told = int(state["day"]), float(state["today"]), float(state["told"])
+    def recall(self, state: Mapping[str, Any]) -> None:
+        """Go on from there, unless the price is in another currency now; another day is turned at the next exchange.
+
+        Raises KeyError, TypeError and ValueError for a state that is none. Earlier releases kept no currency.
+        """
+        if str(state.get("currency", "")) in ("", self._currency):
+            self.day, self.today, self._told = int(state["day"]), float(state["today"]), float(state["told"])
 
     def _turn(self, wall: float) -> None:
         day = int(wall // DAY)

@@ -2,6 +2,8 @@
 
 A queue is bounded: the oldest goes when it is full. What is lost is counted by why. The SDK's own processors do neither
 count nor end in time: at shutdown they wait for an export's whole timeout, thirty seconds by default.
+
+What is raised for one item or one delivery costs that one: it is counted, `crashed` is told, and the thread goes on.
 """
 
 from collections import Counter, deque
@@ -9,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event, Thread
 from time import monotonic
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from guard.telemetry.environment import Queue
 
@@ -17,6 +19,8 @@ Item = TypeVar("Item")
 
 CLOSE_WITHIN: Final = 1.0
 """Seconds that the last delivery may take."""
+Crashed: TypeAlias = Callable[[Exception], object]
+"""Counts what was raised and says where in the code; never its words, which may hold anything."""
 
 
 class Courier(Generic[Item]):
@@ -29,15 +33,11 @@ class Courier(Generic[Item]):
         queue: Queue,
         lost: Counter[tuple[str, str]],
         form: Callable[[Item], Any] | None = None,
+        crashed: Crashed = lambda _error: None,
     ) -> None:
         """`lost` counts by (signal, why). `form` makes of an item what is sent, when it is."""
-        self._signal, self._send, self._queue, self._lost, self._form = (
-            signal,
-            send,
-            queue,
-            lost,
-            form or (lambda item: item),
-        )
+        self._signal, self._send, self._queue, self._lost, self._crashed = signal, send, queue, lost, crashed
+        self._form: Callable[[Item], Any] = form or (lambda item: item)
         self._waiting: deque[Item] = deque()
         self._wake, self._ending = Event(), False
         self._thread = Thread(target=self._run, name=f"guard-{signal}", daemon=True)
@@ -68,7 +68,10 @@ class Courier(Generic[Item]):
             self._wake.wait(self._queue.every)
             self._wake.clear()
             while self._waiting:
-                self._deliver()
+                try:
+                    self._deliver()
+                except Exception as error:  # noqa: BLE001 — the thread outlives whatever one delivery raises
+                    self._crashed(error)
                 if not self._ending and len(self._waiting) < self._queue.batch:
                     break
             if self._ending:
@@ -81,20 +84,28 @@ class Courier(Generic[Item]):
                 item = self._waiting.popleft()
                 try:
                     batch.append(self._form(item))
-                except Exception:  # noqa: BLE001 — law 3
-                    self._lost[self._signal, "crashed"] += 1
+                except Exception as error:  # noqa: BLE001 — a bug costs this item
+                    self._crashed(error)
         arrived = False
-        with suppress(Exception):
+        try:
             arrived = bool(batch) and self._send(batch)
-        if not arrived:
-            self._lost[self._signal, "export_failed"] += len(batch)
+        finally:
+            if not arrived:
+                self._lost[self._signal, "export_failed"] += len(batch)
 
 
 class Pulse:
     """Makes and delivers one thing each `every` seconds, and once more at the end."""
 
-    def __init__(self, signal: str, send: Callable[[], bool], every: float, lost: Counter[tuple[str, str]]) -> None:
-        self._signal, self._send, self._every, self._lost = signal, send, every, lost
+    def __init__(
+        self,
+        signal: str,
+        send: Callable[[], bool],
+        every: float,
+        lost: Counter[tuple[str, str]],
+        crashed: Crashed = lambda _error: None,
+    ) -> None:
+        self._signal, self._send, self._every, self._lost, self._crashed = signal, send, every, lost, crashed
         self._stop = Event()
         self._thread = Thread(target=self._run, name=f"guard-{signal}", daemon=True)
         self._thread.start()
@@ -114,8 +125,10 @@ class Pulse:
 
     def _once(self) -> None:
         arrived = False
-        with suppress(Exception):
+        try:
             arrived = self._send()
+        except Exception as error:  # noqa: BLE001 — the thread outlives whatever one delivery raises
+            self._crashed(error)
         if not arrived:
             self._lost[self._signal, "export_failed"] += 1
 

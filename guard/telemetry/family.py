@@ -1,12 +1,14 @@
 """What an exporter is given: an instrument with its points of this moment."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from guard.telemetry.accumulators import Counter, Histogram, Instrument, Labels, Series
 
-Point: TypeAlias = tuple[Labels | None, float | Histogram]
-"""Labels None: the overflow of an instrument with too many series."""
+Point: TypeAlias = tuple[Labels | None, float | Counter | Histogram]
+"""Labels None: the overflow of an instrument with too many series. A number is a level, or a sum since the process began.
+"""
 
 
 class Family(NamedTuple):
@@ -14,14 +16,16 @@ class Family(NamedTuple):
 
     instrument: Instrument
     points: list[Point]
+    ended: deque[tuple[Labels, Counter, float]] | deque[tuple[Labels, Histogram, float]] | None = None
+    """See `Series.ended`. Whoever exports deltas takes out of it."""
 
 
 def counted(series: Iterable[Series[Counter] | Series[Histogram]]) -> Iterator[Family]:
     """What was accumulated, as families; those without a point are left out."""
     for one in series:
-        points: list[Point] = [(labels, made if isinstance(made, Histogram) else made.value) for labels, made in one]
-        if points:
-            yield Family(one.instrument, points)
+        points: list[Point] = list(one)
+        if points or one.ended:
+            yield Family(one.instrument, points, one.ended)
 
 
 def attributes(instrument: Instrument, labels: Labels | None) -> dict[str, str]:

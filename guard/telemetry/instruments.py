@@ -28,6 +28,8 @@ AGES: Final = (
 )
 TENTHS: Final = tuple(step / 20 for step in range(1, 20))
 
+DECADES: Final = tuple(step * 10.0**power for power in range(-2, 6) for step in (1.0, 2.5, 5.0))
+
 _ROUTE: Final = "http.route"
 _METHOD: Final = "http.request.method"
 _STATUS: Final = "http.response.status_code"
@@ -88,6 +90,7 @@ PREDICTION_VALUE: Final = Instrument(
     "guard.prediction.value", "histogram", "{value}",
     "Values of numeric outputs, in twenty buckets over the contract's bounds.",
     (_METHOD, _ROUTE, "guard.output", "guard.source", "guard.model.version"),
+    (*(-step for step in reversed(DECADES)), 0.0, *DECADES),
 )  # fmt: skip
 PREDICTION_CONFIDENCE: Final = Instrument(
     "guard.prediction.confidence", "histogram", "{value}", "The largest value of outputs that are lists of numbers.",

@@ -2,9 +2,11 @@
 
 Most records of a batch went the same way. So one whose key is that of the record before is counted where that one was, and
 durations and predictions are gathered by their series while a batch is read; then each series counts its own at once.
+
+Predictions are counted by the declaration in force at that moment, also those of an exchange that began under another.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
@@ -13,9 +15,13 @@ from guard.proxy.values import MODEL, PREVIOUS, Attempt, Measure, Record, Route,
 from guard.telemetry import instruments as of
 from guard.telemetry.accumulators import Counter, Exemplar, Histogram, Instrument, Labels, Series
 from guard.telemetry.bounded import Bounded
-from guard.telemetry.predictions import Classes, Numbers, Presence, Tally, Vectors, Window, buckets
+from guard.telemetry.predictions import Classes, Numbers, Presence, Tally, Undeclared, Vectors, Window, buckets
 
 DIRECTIONS: Final = ("input", "output")
+DECLARED: Final = (of.PREDICTIONS, of.PREDICTION_VALUE, of.PREDICTION_CONFIDENCE)
+"""Instruments whose series mean what an output's declaration says: its classes and bounds."""
+
+UNDECLARED: Final = Undeclared()
 
 Tallies: TypeAlias = tuple[Tally, ...]
 """One for each Measure of a route, in order."""
@@ -56,11 +62,11 @@ class Batch:
 class _Route:
     """What one route has bound."""
 
-    def __init__(self, method: str, template: str) -> None:
+    def __init__(self, method: str, template: str, measures: tuple[Measure, ...]) -> None:
         self.labels = (method, template)
+        self.measures = measures
         self.kinds: dict[tuple[object, ...], Kind] = {}
         self.calls: dict[tuple[object, ...], Histogram] = {}
-        self.measures: tuple[Measure, ...] = ()
         self.tallies: dict[tuple[str, str], Tallies] = {}
         self.windows: dict[Labels, Window] = {}
 
@@ -84,6 +90,7 @@ class Meters:
             )
         }  # fmt: skip
         self._routes: dict[str, _Route] = {}
+        self._declared: dict[str, Route] = {}
         self._version, self._status = Bounded(), Bounded()
         self.offset = 0.0  # what to add to the records' clock for seconds since the epoch
         self._batches: dict[Kind, Batch] = {}
@@ -142,8 +149,10 @@ class Meters:
         for one in record.predictions:
             if one.source != batch.source or one.version != batch.version or one.valid != batch.valid:
                 batch.source, batch.version, batch.valid = one.source, one.version, one.valid
-                tallies = self._tallies(route, record.matched, one.source, one.version)
-                batch.answers = self._answers.setdefault((tallies, one.valid), [[] for _ in tallies])
+                tallies, valid = self._tallies(route, one.source, one.version), one.valid
+                if record.matched is not None and not same(record.matched.measures, route.measures):
+                    tallies, valid = in_force(route.measures, tallies, record.matched.measures), False
+                batch.answers = self._answers.setdefault((tallies, valid), [[] for _ in tallies])
             if len(one.values) != len(batch.answers):
                 raise ValueError(len(one.values))
             for number, values in enumerate(one.values):
@@ -182,8 +191,11 @@ class Meters:
             self._noticed(route, record)
 
     def _open(self, matched: Route | None) -> _Route:
-        route = _Route(matched.method, matched.template) if matched is not None else _Route("", "")
-        self._routes[matched.key if matched is not None else ""] = route
+        if matched is None:
+            route = self._routes[""] = _Route("", "", ())
+        else:
+            measures = self._declared.get(matched.key, matched).measures
+            route = self._routes[matched.key] = _Route(matched.method, matched.template, measures)
         return route
 
     def _kind(self, matched: Route | None, key: tuple[object, ...], record: Record) -> Kind:
@@ -228,15 +240,11 @@ class Meters:
     def _count(self, instrument: Instrument, labels: Labels, times: float = 1) -> None:
         self._counters[instrument.name].bind(labels).value += times
 
-    def _tallies(self, route: _Route, matched: Route | None, source: str, version: str) -> Tallies:
-        measures = matched.measures if matched is not None else ()
-        if route.measures != measures:
-            route.measures = measures
-            route.tallies, route.windows = {}, {}
+    def _tallies(self, route: _Route, source: str, version: str) -> Tallies:
         found = route.tallies.get((source, version))
         if found is None:
             told = self._version(version)
-            found = tuple(self._tally(route, measure, source, told) for measure in measures)
+            found = tuple(self._tally(route, measure, source, told) for measure in route.measures)
             if len(route.tallies) < 1000:
                 route.tallies[source, version] = found
         return found
@@ -257,7 +265,7 @@ class Meters:
                 tally = Vectors(count, self._histograms[of.PREDICTION_CONFIDENCE.name].bind(labels))
             case "presence":
                 return Presence(count)
-        if source in (MODEL, PREVIOUS):
+        if source in (MODEL, PREVIOUS) and labels not in route.windows:
             route.windows[labels] = Window(tally)
         return tally
 
@@ -291,14 +299,57 @@ class Meters:
                 if share is not None:
                     yield labels, share
 
-    def keep(self, keys: frozenset[str]) -> None:
-        """Forget routes that the policy does not name any more."""
-        templates = frozenset(key.partition(" ")[2] for key in keys) | {""}
-        for key in [key for key in self._routes if key and key not in keys]:
-            del self._routes[key]
+    def declare(self, routes: Iterable[Route], at: float) -> None:
+        """Count by the declarations of these routes. `at`: seconds since the epoch.
+
+        Series of routes that are gone end, and those of outputs that are declared otherwise.
+        """
+        self._declared = declared = {route.key: route for route in routes}
+        for key, route in list(self._routes.items()):
+            if key and key not in declared:
+                del self._routes[key]
+            elif key:
+                self._redeclare(route, declared[key].measures, at)
+        kept = frozenset((route.method, route.template) for route in declared.values())
+
+        def gone(labels: Labels) -> bool:
+            method, template = labels[0], labels[1]
+            if not template or (method, template) in kept:
+                return False
+            return method != "HEAD" or ("GET", template) not in kept  # HEAD is answered by the route of GET
+
         for series in self.series():
             if series.instrument is not of.CLIENT_DURATION:
-                series.drop(templates, 1)
+                series.drop(gone, at)
+
+    def _redeclare(self, route: _Route, measures: tuple[Measure, ...], at: float) -> None:
+        """What an output's series mean is its declaration's to say: under another one they begin anew."""
+        if not same(measures, route.measures):
+            before = {measure.name: measure for measure in route.measures}
+            now = {measure.name: measure for measure in measures}
+            others = {name for name in {**before, **now} if repr(before.get(name)) != repr(now.get(name))}
+
+            def gone(labels: Labels) -> bool:
+                return labels[:2] == route.labels and labels[2] in others
+
+            for series in self.series():
+                if series.instrument in DECLARED:
+                    series.drop(gone, at)
+            route.tallies = {}
+            for labels in [labels for labels in route.windows if labels[2] in others]:
+                del route.windows[labels]
+        route.measures = measures
+
+
+def same(one: tuple[Measure, ...], other: tuple[Measure, ...]) -> bool:
+    """Whether outputs are declared the same. Python takes 1, 1.0 and True for equal, which are three classes."""
+    return one is other or repr(one) == repr(other)
+
+
+def in_force(measures: tuple[Measure, ...], tallies: Tallies, measured: tuple[Measure, ...]) -> Tallies:
+    """For each output that was `measured` under another declaration the tally of this one; some have none any more."""
+    by_name = {measure.name: tally for measure, tally in zip(measures, tallies, strict=True)}
+    return tuple([by_name.get(measure.name, UNDECLARED) for measure in measured])
 
 
 @lru_cache(1000)

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -61,34 +62,36 @@ class Otlp:
         resource: Mapping[str, str],
         version: str,
         lost: Counter[tuple[str, str]],
+        crashed: Callable[[Signal, Exception], object],
         wall: Callable[[], int],
     ) -> None:
+        """`lost` counts by (signal, why); `crashed` counts, and is told what was raised."""
         load_client()
-        self._environment, self._lost, self._wall = environment, lost, wall
+        self._environment, self._lost, self._crashed, self._wall = environment, lost, crashed, wall
         self._resource = Resource.create(dict(resource))
         self._scope = InstrumentationScope("guard", version)
         self._workers: list[tuple[Courier[Any] | Pulse, Callable[[], object]]] = []
 
     def _courier(self, signal: Signal, exporters: Sequence[Any], form: Callable[[Any], Any] | None = None) -> Courier[Any]:
         def send(batch: Sequence[Any]) -> bool:
-            arrived = [_arrived(exporter.export(batch)) for exporter in exporters]  # each is asked, whatever the first said
-            return all(arrived)
+            return self._export(signal, exporters, batch)
 
-        courier: Courier[Any] = Courier(signal, send, self._environment.queues[signal], self._lost, form)
+        crashed = partial(self._crashed, signal)
+        courier: Courier[Any] = Courier(signal, send, self._environment.queues[signal], self._lost, form, crashed)
         self._workers.append((courier, lambda: [exporter.shutdown() for exporter in exporters]))
         return courier
 
     def metrics(self, collect: Callable[[], Iterable[Family]]) -> None:
         """Begin to export what `collect` gives."""
         exporters: list[Any] = [METRICS[name]() for name in self._environment.exporters["metrics"]]
-        points = Points(self._resource, self._scope, self._wall(), delta=self._environment.delta)
+        crashed = partial(self._crashed, "metrics")
+        points = Points(self._resource, self._scope, self._wall(), delta=self._environment.delta, crashed=crashed)
 
         def send() -> bool:
-            data = points.data(collect(), self._wall())
-            arrived = [_arrived(exporter.export(data)) for exporter in exporters]
+            arrived = [self._export("metrics", exporters, data) for data in points.batches(collect(), self._wall())]
             return all(arrived)
 
-        pulse = Pulse("metrics", send, self._environment.queues["metrics"].every, self._lost)
+        pulse = Pulse("metrics", send, self._environment.queues["metrics"].every, self._lost, crashed)
         self._workers.append((pulse, lambda: [exporter.shutdown() for exporter in exporters]))
 
     def spans(self, fence: Callable[[object], object], wall: Callable[[float], float]) -> Spans:
@@ -100,6 +103,17 @@ class Otlp:
         """Who takes log lines."""
         exporters: list[Any] = [LOGS[name]() for name in self._environment.exporters["logs"]]
         return self._courier("logs", exporters, Logs(self._resource, self._scope, fence).made).put
+
+    def _export(self, signal: Signal, exporters: Sequence[Any], batch: Any) -> bool:
+        """Whether all took it. Each is asked, whatever the one before answered or raised."""
+        arrived = True
+        for exporter in exporters:
+            try:
+                arrived &= getattr(exporter.export(batch), "name", "") == "SUCCESS"
+            except Exception as error:  # noqa: BLE001 — whatever an exporter raises costs this batch
+                self._crashed(signal, error)
+                arrived = False
+        return arrived
 
     def close(self) -> None:
         """Deliver what waits, for a moment; never longer."""
@@ -113,10 +127,6 @@ def _flat(fields: Mapping[str, object]) -> Iterator[tuple[str, object]]:
             yield from ((f"{name}.{key}", one) for key, one in value.items())
         else:
             yield name, value
-
-
-def _arrived(result: Any) -> bool:
-    return getattr(result, "name", "") == "SUCCESS"
 
 
 class Logs:

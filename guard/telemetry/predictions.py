@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from guard.proxy.values import Measure
 from guard.telemetry.accumulators import Counter, Histogram
+from guard.telemetry.instruments import DECADES, PREDICTION_VALUE
 
 VALUE: Final = "<value>"
 MISSING: Final = "<missing>"
@@ -24,7 +25,6 @@ STATES: Final = (VALUE, MISSING, NOT_FINITE, OUT_OF_RANGE, UNSEEN, INVALID)
 STEPS: Final = 20
 FEW: Final = 8
 """Classes that are counted one by one: each is sought in C, which for so few is less than a table of what was found."""
-_DECADES: Final = tuple(step * 10.0**power for power in range(-2, 6) for step in (1.0, 2.5, 5.0))
 WINDOW: Final = 300.0
 EVERY: Final = 30.0
 
@@ -46,10 +46,11 @@ def buckets(measure: Measure) -> tuple[float, ...]:
     """Twenty equal ones over the contract's bounds; without both, decades in steps of 1, 2.5 and 5."""
     low, high = measure.low, measure.high
     if low is not None and high is not None and low < high:
-        return (*(low + (high - low) * step / STEPS for step in range(STEPS)), high)
+        steps = (low + (high - low) * step / STEPS for step in range(STEPS))
+        return tuple(sorted({*filter(_finite, steps), high}))  # so near that two are one, or so far that none is between
     if low is not None and low >= 0:
-        return (0.0, *_DECADES)
-    return (*(-step for step in reversed(_DECADES)), 0.0, *_DECADES)
+        return (0.0, *DECADES)
+    return PREDICTION_VALUE.buckets
 
 
 class Classes:
@@ -173,6 +174,17 @@ class Presence:
 
     def weights(self) -> Sequence[float]:
         """See Tally: nothing that could collapse."""
+        return ()
+
+
+class Undeclared:
+    """A Tally of an output that the policy in force does not declare: nothing is counted."""
+
+    def add(self, values: Sequence[Any], *, valid: bool) -> None:
+        """See Tally."""
+
+    def weights(self) -> Sequence[float]:
+        """See Tally."""
         return ()
 
 

@@ -67,5 +67,5 @@ def test_dropping_makes_room() -> None:
     series = Series(ONE, Counter)
     for name in ("a", "b", "c"):
         series.bind((name, "x"))
-    series.drop(frozenset(("a",)), 0)
+    series.drop(lambda labels: labels[0] != "a", 0.0)
     assert [labels for labels, _ in series] == [("a", "x")]

@@ -87,3 +87,29 @@ def test_tokens_are_paid_for_where_they_are_counted() -> None:
     labels, spent = next(iter(till.cost.spent))
     assert labels == ("POST", "/p", "EUR")
     assert spent.value == pytest.approx(0.006)
+
+
+def test_another_currency_is_another_series_and_another_budget() -> None:
+    till, routes = Till(None), frozenset({("POST", "/p")})
+    till.cost.declare(PRICE, routes, 0.0)
+    till.spend(16)
+    assert till.cost.share(0.0) == 0.8
+    till.cost.declare(PRICE._replace(currency="USD"), routes, 0.0)
+    assert (till.cost.share(0.0), len(till.cost.spent)) == (0.0, 0)
+    till.spend(1)
+    assert [labels[2] for labels, _ in till.cost.spent if labels] == ["USD"]
+    till.cost.declare(None, routes, 0.0)
+    till.cost.declare(PRICE._replace(currency="USD", per_request=1.0), routes, 0.0)
+    assert till.cost.today == 0.5  # a price that is gone for a while does not forget the day
+
+
+def test_what_was_spent_in_another_currency_is_not_recalled() -> None:
+    till, after = Till(None), Till(None)
+    till.cost.declare(PRICE, frozenset(), 0.0)
+    till.spend(4)
+    after.cost.declare(PRICE._replace(currency="USD"), frozenset(), 0.0)
+    after.cost.recall(till.cost.state())
+    assert after.cost.today == 0.0
+    after.cost.declare(PRICE, frozenset(), 0.0)
+    after.cost.recall(till.cost.state())
+    assert after.cost.today == 2.0

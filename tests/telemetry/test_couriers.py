@@ -77,12 +77,14 @@ def test_what_does_not_arrive_is_counted() -> None:
 
 def test_what_cannot_be_formed_is_counted_and_the_rest_arrives() -> None:
     road = Road()
-    courier = Courier("traces", road.send, LATER, road.lost, form=lambda number: 12 // number)
+    crashed: list[Exception] = []
+    courier = Courier("traces", road.send, LATER, road.lost, lambda number: 12 // number, crashed.append)
     for number in (3, 0, 4, 6):
         courier.put(number)
     road.wait_for(3)
     courier.close(lambda: None)
-    assert (road.batches, road.lost) == ([[4, 3, 2]], {("traces", "crashed"): 1})
+    assert (road.batches, road.lost) == ([[4, 3, 2]], {})
+    assert [type(error) for error in crashed] == [ZeroDivisionError]
 
 
 def test_a_delivery_that_never_ends_does_not_keep_the_process() -> None:

@@ -6,21 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.proxy.values import Facts, Record, Violation
+from guard.proxy.values import Facts, Measure, Record, Violation
 from guard.telemetry.accumulators import Histogram
 from guard.telemetry.family import attributes, counted
 from guard.telemetry.meters import Meters, origin
 from guard.telemetry.outbox import Outbox
 from tests.telemetry.later import Later
-from tests.telemetry.records import attempt, prediction, record, route, trace
+from tests.telemetry.records import ROUTE, attempt, prediction, record, route, trace
 
 
 def told(meters: Meters) -> dict[str, list[tuple[dict[str, str], Any]]]:
     """Series by instrument; of a histogram count and sum. Zeros are left out."""
     found: dict[str, list[tuple[dict[str, str], Any]]] = {}
-    for instrument, points in counted(meters.series()):
+    for instrument, points, _ in counted(meters.series()):
         for labels, value in points:
-            number = (sum(value.counts), round(value.sum, 6)) if isinstance(value, Histogram) else value
+            number = (sum(value.counts), round(value.sum, 6)) if isinstance(value, Histogram) else value.value
             if number and number != (0, 0.0):
                 found.setdefault(instrument.name, []).append((attributes(instrument, labels), number))
     return found
@@ -161,19 +161,50 @@ def test_a_route_that_leaves_the_policy_takes_its_series_along() -> None:
     meters, other = Meters(), route(template="/other")
     meters.take(iter([record()]))
     meters.take(iter([record(matched=other, route="/other")]))
-    meters.keep(frozenset(("POST /p",)))
+    meters.declare([ROUTE], 0.0)
     meters.take(iter([record()]))
     found = told(meters)
     assert {labels["http.route"] for labels, _ in found["guard.requests"]} == {"/p"}
     assert found["guard.requests"][0][1] == 2
 
 
-def test_a_contract_that_changes_is_tallied_anew() -> None:
+def test_a_contract_that_changes_is_tallied_anew_and_what_did_not_change_goes_on() -> None:
     meters = Meters()
-    fewer = record(matched=FEWER, predictions=[prediction(["no"])])
-    meters.take(iter([record(), fewer]))
+    meters.take(iter([record()]))
+    meters.declare([FEWER], 0.0)
+    meters.take(iter([record(matched=FEWER, predictions=[prediction(["no"])])]))
     found = told(meters)
-    assert {labels["guard.class"]: n for labels, n in found["guard.predictions"]} == {"yes": 1, "no": 1, "<value>": 1}
+    assert {labels["guard.class"]: n for labels, n in found["guard.predictions"]} == {"yes": 1, "no": 1}
+    assert "guard.prediction.value" not in found
+
+
+def test_an_exchange_of_the_contract_before_is_counted_by_the_one_in_force() -> None:
+    """It was judged by another: what it answered is looked at again, and an output that is gone is not counted."""
+    meters = Meters()
+    meters.declare([route(measures=(Measure("score", "number", (), 0.0, 0.4), Measure("new", "presence")))], 0.0)
+    meters.take(iter([record(predictions=[prediction(["yes", "no"], [0.3, 0.5])])]))
+    found = told(meters)
+    assert {labels["guard.class"]: n for labels, n in found["guard.predictions"]} == {"<value>": 1, "<out_of_range>": 1}
+    assert [number for _, number in found["guard.prediction.value"]] == [(1, 0.3)]
+
+
+def test_classes_that_python_takes_for_equal_are_other_classes() -> None:
+    numbers, truths = (route(measures=(Measure("label", "class", classes),)) for classes in ((1, 0), (True, False)))
+    meters = Meters()
+    meters.take(iter([record(matched=numbers, predictions=[prediction([1])])]))
+    meters.declare([truths], 0.0)
+    meters.take(iter([record(matched=truths, predictions=[prediction([True])])]))
+    assert {labels["guard.class"]: n for labels, n in told(meters)["guard.predictions"]} == {"true": 1}
+
+
+def test_the_same_path_with_another_method_is_another_route() -> None:
+    meters, get = Meters(), route(method="GET", template="/p")
+    for method, matched in (("POST", ROUTE), ("GET", get), ("HEAD", get)):
+        meters.take(iter([record(method=method, matched=matched)]))
+    meters.declare([get], 0.0)
+    assert {labels["http.request.method"] for labels, _ in told(meters)["guard.requests"]} == {"GET", "HEAD"}
+    meters.declare([ROUTE], 0.0)
+    assert set(told(meters)) == {"http.client.request.duration"}
 
 
 KINDS: list[dict[str, Any]] = [
@@ -202,7 +233,7 @@ def spread(meters: Meters, *records: Record) -> dict[tuple[str, Any], Any]:
     for one in records:
         meters.take(iter([one]))
     return {
-        (family.instrument.name, labels): [*one.counts, pytest.approx(one.sum)] if isinstance(one, Histogram) else one
+        (family.instrument.name, labels): [*one.counts, pytest.approx(one.sum)] if isinstance(one, Histogram) else one.value
         for family in counted(meters.series())
         for labels, one in family.points
     }

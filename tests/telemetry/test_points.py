@@ -22,7 +22,8 @@ def made(points: Points, counted: float, histogram: Histogram, at: int):  # type
         Family(LEVEL, [((), 4)]),
         Family(GAUGE, [((), 0.5)]),
     ]
-    encoded = encode_metrics(points.data(families, at))
+    (data,) = points.batches(families, at)
+    encoded = encode_metrics(data)
     return {metric.name: metric for metric in encoded.resource_metrics[0].scope_metrics[0].metrics}
 
 

@@ -1,6 +1,7 @@
 """The page for scrapers: the same numbers in both formats, and no label can break it."""
 
 import re
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,10 @@ from guard.telemetry.prometheus import OPENMETRICS, TEXT, Exposition, name, want
 COUNTER = Instrument("guard.things", "counter", "{thing}", "Things.", ("http.route", "b"))
 DURATION = Instrument("guard.wait.duration", "histogram", "s", "Waits.", ("a",), (0.5, 1.0))
 LEVEL = Instrument("guard.level", "gauge", "By", "Level.")
+
+
+def page(exposition: Exposition, families: Sequence[Family], content_type: str = TEXT) -> bytes:
+    return b"".join(exposition.pieces(families, content_type))
 
 
 def waits() -> Histogram:
@@ -31,7 +36,7 @@ FAMILIES = [
 
 
 def test_text() -> None:
-    assert Exposition({"service.name": "s"}).text(FAMILIES).decode() == (
+    assert page(Exposition({"service.name": "s"}), FAMILIES).decode() == (
         "# HELP target_info What is measured.\n# TYPE target_info gauge\n"
         'target_info{service_name="s"} 1\n'
         "# HELP guard_things_total Things.\n# TYPE guard_things_total counter\n"
@@ -45,21 +50,21 @@ def test_text() -> None:
 
 
 def test_openmetrics_has_exemplars_and_an_end() -> None:
-    page = Exposition({"service.name": "s"}).text(FAMILIES, OPENMETRICS).decode()
-    assert page.endswith("guard_level_bytes 1.5\n# EOF\n")
-    assert "# TYPE guard_things counter\n" in page
-    assert 'guard_things_total{http_route="/p"} 3\n' in page
+    text = page(Exposition({"service.name": "s"}), FAMILIES, OPENMETRICS).decode()
+    assert text.endswith("guard_level_bytes 1.5\n# EOF\n")
+    assert "# TYPE guard_things counter\n" in text
+    assert 'guard_things_total{http_route="/p"} 3\n' in text
     trace = f'# {{trace_id="{0xAB:032x}",span_id="{0xC:016x}"}} 0.75 1700000000.500'
-    assert f'guard_wait_duration_seconds_bucket{{a="x",le="1.0"}} 3 {trace}\n' in page
-    assert page.count("trace_id") == 1
+    assert f'guard_wait_duration_seconds_bucket{{a="x",le="1.0"}} 3 {trace}\n' in text
+    assert text.count("trace_id") == 1
 
 
 def test_numbers_are_read_anew_and_the_rest_is_remembered() -> None:
     exposition, histogram = Exposition(), waits()
     families = [Family(DURATION, [(("x",), histogram)])]
-    exposition.text(families)
+    page(exposition, families)
     histogram.record(0.1)
-    assert b'_count{a="x"} 5\n' in exposition.text(families)
+    assert b'_count{a="x"} 5\n' in page(exposition, families)
 
 
 def test_who_names_openmetrics_gets_it() -> None:
@@ -76,8 +81,8 @@ def test_every_name_is_legal_and_its_own() -> None:
 
 @given(st.text())
 def test_any_label_can_be_read_back(label: str) -> None:
-    page = Exposition().text([Family(DURATION, [((label,), Histogram((1.0,)))])]).decode()
-    (line,) = [one for one in page.split("\n") if one.startswith("guard_wait_duration_seconds_sum")]
+    text = page(Exposition(), [Family(DURATION, [((label,), Histogram((1.0,)))])]).decode()
+    (line,) = [one for one in text.split("\n") if one.startswith("guard_wait_duration_seconds_sum")]
     found = re.fullmatch(r'guard_wait_duration_seconds_sum(?:\{a="((?:[^"\\]|\\["\\n])*)"\})? 0\.0', line, re.DOTALL)
     assert found is not None
     read = re.sub(r"\\(.)", lambda one: "\n" if one[1] == "n" else one[1], found[1] or "", flags=re.DOTALL)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from guard.policy.plan import Means, compile_plan
+from guard.proxy.context import Context
 from guard.proxy.judge import judge
-from guard.proxy.values import Head, Record, Trace
+from guard.proxy.values import Head, Trace
 from tests.cli.test_cli import ROOT
 from tests.privacy_pages import CACHED, KEY, loaded, route, rows, told
 
@@ -93,11 +94,10 @@ def test_what_the_log_shows_is_what_the_data_plane_gives_it(
     found = loaded(tmp_path, f"  POST /p: {{input: {{f: {field}}}}}\n", rest)
     plan = compile_plan(found, Means(secret=lambda _secret: b"k" * 32))
     value = 5 if "integer" in field else {"x": "y"} if "object" in field else ["y"] if "array" in field else "y"
-    record = Record("id", 0.0)
-    record.trace = Trace(b"1" * 32, b"1" * 16, b"", b"2" * 16, sampled=True, told=False)
-    head = Head(b"POST", b"/p", [(b"content-type", b"application/json")])
-    judge(plan.routes[0], head, json.dumps({"f": value}).encode(), record, 0.0, 0.0)
-    shown = (record.shown or {}).get("f")
+    context = Context(Head(b"POST", b"/p", [(b"content-type", b"application/json")]), "id", 0.0)
+    context.trace = Trace(b"1" * 32, b"1" * 16, b"", b"2" * 16, sampled=True, told=False)
+    judge(context, plan.routes[0], json.dumps({"f": value}).encode(), 0.0, 0.0)
+    shown = (context.record.shown or {}).get("f")
     match kind:
         case "never":
             assert shown is None

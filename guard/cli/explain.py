@@ -10,10 +10,11 @@ import click
 from guard.cli.check import compiled
 from guard.policy.errors import PolicyInvalid
 from guard.policy.route import Route as RoutePolicy
+from guard.proxy.context import Context
 from guard.proxy.judge import judge
 from guard.proxy.life import closed
 from guard.proxy.rescue import STATUS
-from guard.proxy.values import DISABLED, Answer, Call, Closed, Deny, Head, Permit, Record, Refused, Route, Rung
+from guard.proxy.values import DISABLED, Answer, Call, Closed, Deny, Head, Permit, Refused, Route, Rung
 
 
 def run(policy: Path, request: Path, *, route: str | None, as_json: bool) -> int:
@@ -52,11 +53,11 @@ def _choose(routes: tuple[Route, ...], wanted: str | None) -> Route:
 
 
 def _explained(route: Route, head: Head, body: bytes) -> dict[str, Any]:
-    record = Record("explain", 0.0)
+    context = Context(head, "explain", 0.0)
     if len(body) > route.max_body:
         return {"verdict": "deny", "status": 413, "code": "body_too_large", "violations": [], "rungs": []}
     try:
-        permit = judge(route, head, body, record, 0.0, time.time())  # noqa: TID251 — the edge of this command
+        permit = judge(context, route, body, 0.0, time.time())  # noqa: TID251 — the edge of this command
     except Refused as refused:
         status = refused.status or STATUS[refused.code]
         violations = [{"pointer": pointer, "code": code} for pointer, code, _ in refused.violations]
@@ -65,14 +66,14 @@ def _explained(route: Route, head: Head, body: bytes) -> dict[str, Any]:
     return {
         "verdict": verdict,
         "reason": permit.lowered,
-        "violations": [{"pointer": pointer, "code": code} for pointer, code, _ in record.violations],
+        "violations": [{"pointer": pointer, "code": code} for pointer, code, _ in context.record.violations],
         "sent": _shown(permit.body),
         "rungs": [_rung(rung, permit) for rung in route.ladder],
     }
 
 
 def _rung(rung: Rung, permit: Permit) -> dict[str, Any]:
-    step = closed(rung, permit, 0.0) or rung.ask(permit, 0.0)
+    step = closed(rung, permit, False, 0.0) or rung.ask(permit, None, 0.0)
     match step:
         case Call():
             return {"source": rung.source, "would": "call", "url": step.target.url + permit.head.target.decode()}

@@ -195,10 +195,8 @@ def _document(outputs: Sequence[tuple[tuple[str, ...], "_Output | _Null"]]) -> S
         return list_schema(_document(steps[EVERY]))
     members: dict[str, tuple[Shape | None, Schema]] = {}
     for name, below in steps.items():
-        only = below[0][1].field if len(below) == 1 and not below[0][0] else None
         optional = all(not output.field.required for _, output in below)
-        schema = _document(below)
-        members[name] = (_Optional() if optional else None, schema) if only is None or optional else (None, schema)
+        members[name] = (_Optional() if optional else None, _document(below))
     return members_schema(members, "strip")  # what is made is thrown away: the client gets the answer as it came
 
 

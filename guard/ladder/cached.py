@@ -100,7 +100,7 @@ class Cached:
         self._scope = scope
         self._read = read
 
-    def ask(self, permit: Permit, now: float) -> Answer | Closed:
+    def ask(self, permit: Permit, above: Closed | None, now: float) -> Answer | Closed:  # noqa: ARG002 — a Rung
         """What was kept, with its age; `miss` where there is nothing."""
         key = self._key(permit)
         entry = self.store.get(key, now) if key is not None else None

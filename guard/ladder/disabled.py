@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import orjson
 
-from guard.proxy.values import Answer, Dialect, Headers, Permit, Problem, Reason, Source
+from guard.proxy.values import Answer, Closed, Dialect, Headers, Permit, Problem, Reason, Source
 
 GATEWAY_TIMEOUT: Final[frozenset[Reason]] = frozenset(("timeout", "no_time"))
 BAD_GATEWAY: Final[frozenset[Reason]] = frozenset(
@@ -26,7 +26,7 @@ class Declared(Protocol):
 
 
 class Disabled:
-    """Always answers. Implied, its status follows from what closed the rung above (DESIGN §3)."""
+    """Always answers. Implied, its status follows from what closed the rung above."""
 
     source: Source = "disabled"
     remote = False
@@ -37,10 +37,9 @@ class Disabled:
         self._dialect = dialect
         self._declared = declared
 
-    def ask(self, permit: Permit, now: float) -> Answer:  # noqa: ARG002 — a Rung
+    def ask(self, permit: Permit, above: Closed | None, now: float) -> Answer:  # noqa: ARG002 — a Rung
         """The declared answer, or an error in the dialect's shape."""
-        closed = permit.closed
-        reason: Reason = closed.reason if closed is not None else "mode"
+        reason: Reason = above.reason if above is not None else "mode"
         declared = None if permit.head.alone else self._declared
         status = declared.status if declared is not None else implied_status(reason)
         if declared is not None and declared.body is not None:
@@ -49,8 +48,8 @@ class Disabled:
             content_type, body = self._dialect.error(Problem(status, reason, permit.request_id))
         headers: Headers = [(b"content-type", content_type)]
         wait = declared.retry_after if declared is not None else None
-        if wait is None and closed is not None:
-            wait = closed.retry_after
+        if wait is None and above is not None:
+            wait = above.retry_after
         if wait is not None or status == 503:
             headers.append((b"retry-after", b"%d" % max(1, ceil(wait or 1.0))))
         return Answer(status, headers, body)

@@ -30,7 +30,7 @@ class Model:
         self._replay = replay
         self._eager = eager
 
-    def ask(self, permit: Permit, now: float) -> Call | Closed:
+    def ask(self, permit: Permit, above: Closed | None, now: float) -> Call | Closed:  # noqa: ARG002 — a Rung
         """The call that would answer."""
         ticket = self.breaker.admit(now)
         if isinstance(ticket, Closed):

@@ -75,7 +75,7 @@ class Rules:
         self._build = build
         self._encode = encode
 
-    def ask(self, permit: Permit, now: float) -> Answer | Closed:  # noqa: ARG002 — a Rung
+    def ask(self, permit: Permit, above: Closed | None, now: float) -> Answer | Closed:  # noqa: ARG002 — a Rung
         """One answer for each row, or why there is none."""
         rows: Sequence[Mapping[str, object]] = ({},)
         if self._instances is not None and permit.document is not None:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from guard.proxy.headers import CODED_DROPS, GUARD_PREFIX, REQUEST_DROPS, Names, nominated, strip, those_without
 from guard.proxy.tracing import baggage, context
-from guard.proxy.values import Head, Headers, Peer, Record
+from guard.proxy.values import Head, Headers, Peer, Trace
 
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
@@ -47,7 +47,7 @@ def looped(via: bytes, pseudonym: bytes) -> bool:
     return pseudonym in via
 
 
-def forward(head: Head, record: Record, passing: Passing, allowed: frozenset[bytes]) -> Headers:
+def forward(head: Head, request_id: str, trace: Trace | None, passing: Passing, allowed: frozenset[bytes]) -> Headers:
     """The header fields that the model server receives, but for framing and Host. `allowed`: members of baggage."""
     peer = head.peer
     if peer.trusted:
@@ -56,9 +56,9 @@ def forward(head: Head, record: Record, passing: Passing, allowed: frozenset[byt
         headers = strip(head.headers, passing.stranger, nominated(head.get(b"connection")))
         headers += peer.identity
         headers.append((b"x-forwarded-host", head.host))
-    headers.append((b"x-guard-request-id", record.request_id.encode()))
-    if record.trace is not None or head.trace:
-        headers += context(head, record.trace)
+    headers.append((b"x-guard-request-id", request_id.encode()))
+    if trace is not None or head.trace:
+        headers += context(head, trace)
     if allowed:
         headers += baggage(head, allowed)
     return headers

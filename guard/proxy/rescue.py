@@ -1,8 +1,10 @@
 """The one place where an exception becomes an answer."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
+from guard.proxy.context import Context, broken
 from guard.proxy.headers import date
 from guard.proxy.values import (
     CUT,
@@ -11,13 +13,11 @@ from guard.proxy.values import (
     Headers,
     Plan,
     Problem,
-    Record,
     RefusalCode,
     Refused,
     Reply,
-    Route,
     Settlement,
-    Ticket,
+    Violation,
 )
 
 STATUS: Final[dict[RefusalCode, int]] = {
@@ -47,30 +47,33 @@ CLOSES: Final[frozenset[RefusalCode]] = frozenset(
 """After these the connection's framing, or its future, cannot be trusted."""
 
 
-def rescue(
-    error: Exception, plan: Plan, record: Record, route: Route | None, ticket: Ticket | None, now: float
-) -> Reply | Ending:
+def rescue(error: Exception, plan: Plan, context: Context, now: float) -> Reply | Ending:
     """Refused → its status; Gone → nobody to answer; anything else is a bug of ours → 500."""
+    record = context.record
     if isinstance(error, Gone):
         record.gone = error.cause
-        if broken(record):  # many clients leave as soon as they read of it
-            record.error = "error_event"
-        if ticket is not None:
-            outcome = Settlement.FAILURE if record.error else Settlement.GONE  # which counts only past the slow threshold
-            ticket.settle(outcome, now)
+        attempt = context.attempt
+        if attempt is not None:
+            failed = attempt.inspector is not None and broken(attempt.inspector.said.usage)
+            if failed:  # many clients leave as soon as they read of it
+                record.error = "error_event"
+            attempt.settle(Settlement.FAILURE if failed else Settlement.GONE, now)  # GONE counts only where it was slow
         return CUT
+    violations: Sequence[Violation] = ()
     if isinstance(error, Refused):
         code, status = error.code, error.status or STATUS[error.code]
+        if code == "contract":
+            violations = error.violations
     else:
         code, status = "internal", 500
         record.error = type(error).__name__
     record.code, record.status, record.source = code, status, None
-    problem = Problem(status, code, record.request_id, record.violations if code == "contract" else ())
-    content_type, body = (route.dialect if route is not None else DEFAULT).error(problem)
+    problem = Problem(status, code, context.request_id, violations)
+    content_type, body = (context.route.dialect if context.route is not None else DEFAULT).error(problem)
     headers: Headers = [
         date(plan.wall(now)),
         (b"content-type", content_type),
-        (b"x-guard-request-id", record.request_id.encode()),
+        (b"x-guard-request-id", context.request_id.encode()),
     ]
     if code in ("overloaded", "draining"):
         headers.append((b"retry-after", b"1"))
@@ -78,12 +81,6 @@ def rescue(
         headers.append((b"allow", error.allow))
     record.response_bytes = len(body)
     return Reply(status, headers, body, close=code in CLOSES)
-
-
-def broken(record: Record) -> bool:
-    """Whether a stream told that the model failed."""
-    usage = record.inspector.said.usage if record.inspector is not None else None
-    return usage is not None and usage.finish == "error"
 
 
 class Plain:

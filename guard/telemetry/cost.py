@@ -66,9 +66,10 @@ class Cost:
         if not calls:
             return
         amount = calls * price.per_request
-        if record.usage is not None:
-            amount += record.usage.input_tokens * price.per_input_token
-            amount += record.usage.output_tokens * price.per_output_token
+        for attempt in record.attempts:
+            if attempt.usage is not None:
+                amount += attempt.usage.input_tokens * price.per_input_token
+                amount += attempt.usage.output_tokens * price.per_output_token
         matched = record.matched
         labels = (matched.method, matched.template) if matched is not None else ("", "")
         self.spent.bind((*labels, price.currency)).value += amount

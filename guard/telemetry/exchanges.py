@@ -70,7 +70,8 @@ def _account(record: Record) -> dict[str, Any]:
         "reason": record.reason,
         "version": record.version or None,
         "code": record.code or None,
-        "violations": [f"{v.pointer} {v.code}" for v in (*record.violations, *record.answer_violations)] or None,
+        "violations": [f"{v.pointer} {v.code}" for v in (*record.violations, *record.answer_violations, *record.discarded)]
+        or None,
         "descents": [f"{source}: {reason}" for source, reason in record.descents] or None,
         "error": record.error or None,
         "gone": record.gone or None,
@@ -87,5 +88,5 @@ def _usage(record: Record, usage: Usage) -> dict[str, Any]:
         "input_tokens": usage.input_tokens or None,
         "output_tokens": usage.output_tokens or None,
         "finish": usage.finish or None,
-        "first_token_ms": round((usage.first_at - record.called_at) * 1e3, 3) if usage.first_at else None,
+        "first_token_ms": round((usage.first_at - record.attempts[-1].begun_at) * 1e3, 3) if usage.first_at else None,
     }

@@ -8,7 +8,7 @@ A piece of a stream is taken for a token, where the answer itself does not say h
 
 from collections.abc import Iterator
 
-from guard.proxy.values import Record, Route, Usage
+from guard.proxy.values import Attempt, Record, Route, Usage
 from guard.telemetry import instruments as of
 from guard.telemetry.accumulators import Histogram, Series
 from guard.telemetry.bounded import Bounded
@@ -29,14 +29,15 @@ class Generative:
         """Count exchanges that a generative model answered."""
         if self.on:
             for record in records:
-                if record.usage is not None and record.matched is not None and record.attempts:
-                    self._answered(record, record.usage, record.matched)
+                for attempt in record.attempts:
+                    if attempt.usage is not None and record.matched is not None:
+                        self._answered(attempt, attempt.usage, record.matched, record.ended_at)
 
-    def _answered(self, record: Record, usage: Usage, matched: Route) -> None:
-        labels = (usage.operation, matched.dialect.name, self._model(record.attempts[-1].version))
-        attempt = record.attempts[-1]
-        ended = attempt.ended_at or record.ended_at
-        self._duration.bind((*labels, record.error)).record(ended - attempt.begun_at)
+    def _answered(self, attempt: Attempt, usage: Usage, matched: Route, ended_at: float) -> None:
+        labels = (usage.operation, matched.dialect.name, self._model(attempt.version))
+        ended = attempt.ended_at or ended_at
+        error = attempt.failed or ("error_event" if usage.finish == "error" else "")
+        self._duration.bind((*labels, error)).record(ended - attempt.begun_at)
         if usage.input_tokens:
             self._tokens.bind((*labels, "input")).record(usage.input_tokens)
         if usage.output_tokens:

@@ -185,7 +185,7 @@ class Meters:
             kind.duration.exemplify(Exemplar(took, wall, int(trace.trace_id, 16), int(trace.span_id, 16)))
         for source, reason in record.descents:
             self._count(of.FALLBACKS, (*route.labels, source, reason))
-        if matched is not None and (record.violations or record.answer_violations):
+        if matched is not None and (record.violations or record.answer_violations or record.discarded):
             self._violated(route, matched, record)
         if record.facts is not None:
             self._noticed(route, record)
@@ -270,7 +270,9 @@ class Meters:
         return tally
 
     def _violated(self, route: _Route, matched: Route, record: Record) -> None:
-        for direction, found in zip(DIRECTIONS, (record.violations, record.answer_violations), strict=True):
+        for direction, found in zip(
+            DIRECTIONS, (record.violations, [*record.answer_violations, *record.discarded]), strict=True
+        ):
             for violation in found:
                 field = violation.field or matched.field_of(violation.pointer, direction == "output")
                 self._count(of.VIOLATIONS, (*route.labels, direction, field, violation.code))

@@ -13,8 +13,9 @@ import pytest
 
 from guard.policy.load import load
 from guard.policy.plan import Means, compile_plan
+from guard.proxy.context import Context
 from guard.proxy.judge import judge
-from guard.proxy.values import Head, Headers, Permit, Record, Refused, Route, Violation
+from guard.proxy.values import Head, Headers, Permit, Refused, Route, Violation
 
 JSON: Headers = [(b"content-type", b"application/json")]
 CSV: Headers = [(b"content-type", b"text/csv")]
@@ -44,7 +45,7 @@ def compiled(text: str, key: str = "POST /p", above: str = "", means: Means | No
 
 def ask(route: Route, headers: Headers, body: bytes, target: bytes = b"/p") -> Permit:
     """What the judges allow. Raises Refused."""
-    return judge(route, Head(b"POST", target, headers), body, Record("r", 0.0), 0.0, 1_800_000_000.0)
+    return judge(Context(Head(b"POST", target, headers), "r", 0.0), route, body, 0.0, 1_800_000_000.0)
 
 
 def refused(route: Route, headers: Headers, body: bytes) -> list[str]:
@@ -72,7 +73,7 @@ def forwarded(permit: Permit) -> tuple[Headers, bytes]:
 def own(route: Route, permit: Permit) -> Any:
     """The answer of the rules."""
     rules = next(rung for rung in route.ladder if rung.source == "rules")
-    return rules.ask(permit, 0.0)
+    return rules.ask(permit, None, 0.0)
 
 
 @dataclass(frozen=True)

@@ -213,10 +213,10 @@ def test_a_request_of_a_sequence_reaches_a_stateful_model_once() -> None:
     table = tensor("input-0", "FP64", (1, 2), data=[20, 1])
     for parameters, twice in (({}, True), ({"sequence_id": 7, "sequence_start": True}, False)):
         permit = ask(route, JSON, body_of(table, parameters=parameters))
-        assert model.ask(permit, 0.0).replay is twice
+        assert model.ask(permit, None, 0.0).replay is twice
         assert route.remember is not None
         route.remember(permit, Answer(200, JSON, dumps({"outputs": []})), 0.0, "")
-        assert isinstance(cached.ask(permit, 0.0), Closed) is not twice
+        assert isinstance(cached.ask(permit, None, 0.0), Closed) is not twice
 
 
 def test_json_that_says_no_type_is_sent_on_with_its_own() -> None:

@@ -37,7 +37,7 @@ def rung(store: Store | None = None, **changes: Any) -> Cached:
 
 
 def found(cached: Cached, asked: Permit, now: float = 1.0) -> bool:
-    step = cached.ask(asked, now)
+    step = cached.ask(asked, None, now)
     if isinstance(step, Closed):
         assert step.reason == "miss"
         return False
@@ -47,7 +47,7 @@ def found(cached: Cached, asked: Permit, now: float = 1.0) -> bool:
 def test_the_same_question_gets_the_same_answer_with_its_age_and_version() -> None:
     cached = rung()
     cached.remember(permit(), GOOD, 1.0, "7")
-    step = cached.ask(permit(), 31.5)
+    step = cached.ask(permit(), None, 31.5)
     assert isinstance(step, Answer)
     assert (step.status, step.body, step.document, step.version) == (200, GOOD.body, {"label": "b"}, "7")
     assert step.headers == [*JSON, (b"age", b"30")]

@@ -13,9 +13,7 @@ from tests.ladder.test_rules import permit
 
 
 def answered(declared: Any = None, closed: Closed | None = None) -> Answer:
-    one = permit()
-    one.closed = closed
-    return Disabled(DIALECTS["json"], declared).ask(one, 0.0)
+    return Disabled(DIALECTS["json"], declared).ask(permit(), closed, 0.0)
 
 
 @pytest.mark.parametrize("reason", REASONS)

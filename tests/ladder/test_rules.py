@@ -144,7 +144,7 @@ def test_the_first_rule_that_applies_answers_each_row() -> None:
         rule(None, label="yes"),
         rows=[{"age": 20}, {"age": 3}, {"age": 40}],
     )
-    answer = made.ask(permit(), 0.0)
+    answer = made.ask(permit(), None, 0.0)
     assert isinstance(answer, Answer)
     assert answer.document == [{"label": "ask"}, {"label": "no"}, {"label": "yes"}]
     assert (answer.status, answer.headers) == (200, [(b"content-type", b"x/y")])
@@ -152,20 +152,20 @@ def test_the_first_rule_that_applies_answers_each_row() -> None:
 
 def test_an_answer_may_be_an_expression() -> None:
     made = rung(rule(None, label="x", score=SimpleNamespace(text="age / 100")), rows=[{"age": 20}])
-    answer = made.ask(permit(), 0.0)
+    answer = made.ask(permit(), None, 0.0)
     assert isinstance(answer, Answer)
     assert answer.document == [{"label": "x", "score": 0.2}]
 
 
 def test_no_rule_and_a_failing_rule_close_the_rung() -> None:
     for rows, reason in (([{"age": 20}, {"age": 40}], "no_rule"), ([{"age": 20}, {}], "rule_error"), ([], "no_rule")):
-        step = rung(rule("age < 21", label="x"), rows=rows).ask(permit(), 0.0)  # type: ignore[arg-type]
+        step = rung(rule("age < 21", label="x"), rows=rows).ask(permit(), None, 0.0)  # type: ignore[arg-type]
         assert isinstance(step, Closed)
         assert step.reason == reason
 
 
 def test_without_a_document_one_unconditional_answer() -> None:
-    answer = rung(rule(None, label="x")).ask(permit(None), 0.0)
+    answer = rung(rule(None, label="x")).ask(permit(None), None, 0.0)
     assert isinstance(answer, Answer)
     assert answer.document == [{"label": "x"}]
 
@@ -192,7 +192,7 @@ def test_first_match_wins_as_in_a_naive_reading(rules: list[tuple[str, int]], ag
     expected = [
         next(({"label": n} for n, (sign, bound) in enumerate(rules) if OPERATORS[sign](age, bound)), None) for age in ages
     ]
-    step = made.ask(permit(), 0.0)
+    step = made.ask(permit(), None, 0.0)
     if None in expected:
         assert isinstance(step, Closed)
         assert step.reason == "no_rule"

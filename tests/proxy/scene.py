@@ -138,7 +138,7 @@ class Local:
     reads_input: bool = False
     version: str = ""
 
-    def ask(self, permit: Permit, now: float) -> Step:
+    def ask(self, permit: Permit, above: Closed | None, now: float) -> Step:
         return self.step
 
 
@@ -150,8 +150,8 @@ class Off:
     reads_input = False
     version = ""
 
-    def ask(self, permit: Permit, now: float) -> Step:
-        reason = permit.closed.reason if permit.closed else "mode"
+    def ask(self, permit: Permit, above: Closed | None, now: float) -> Step:
+        reason = above.reason if above else "mode"
         return Answer(503, [], reason.encode())
 
 

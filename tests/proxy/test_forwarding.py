@@ -6,7 +6,7 @@ import pytest
 
 from guard.proxy.door import Door, Limits
 from guard.proxy.forwarding import forward, passes, peer
-from guard.proxy.values import Head, Headers, Record
+from guard.proxy.values import Head, Headers
 from tests.proxy.stand import answering, post, run, standing
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -29,7 +29,7 @@ def sent(headers: Headers, *, trusted: str = "", address: str = "10.1.2.3", secu
     networks = (ip_network(trusted),) if trusted else ()
     known = peer(address, secure=secure, via=b"us", trusted=networks)
     head = Head(b"GET", b"/", headers, peer=known, host=b"g.example", trace=dict(headers).get(b"traceparent", b""))
-    return forward(head, Record("id-1", 0.0), passes(False, b""), frozenset())
+    return forward(head, "id-1", None, passes(False, b""), frozenset())
 
 
 def test_what_a_stranger_says_of_itself_is_replaced() -> None:

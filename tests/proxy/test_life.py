@@ -132,7 +132,7 @@ def test_an_invalid_answer_closes_the_rung_and_its_violations_are_recorded() -> 
     assert isinstance(reply, Reply)
     assert reply.body == b"invalid"
     assert outcomes(stage) == {"INVALID": 1}
-    assert list(stage.record.answer_violations) == [violation]
+    assert (stage.record.discarded, stage.record.answer_violations) == ([violation], ())
 
 
 def test_rules_must_keep_the_output_contract_too() -> None:
@@ -284,7 +284,7 @@ def test_a_streamed_answer_settles_at_its_end() -> None:
     assert stage.model.breaker.out == 1
     assert stage.say(Relayed(42, 101.0)) is DONE
     assert outcomes(stage) == {"SUCCESS": 1}
-    assert (stage.record.response_bytes, stage.record.answered_at) == (42, 101.0)
+    assert (stage.record.response_bytes, stage.record.attempts[0].ended_at) == (42, 101.0)
 
 
 class Heard:

@@ -23,7 +23,7 @@ class Echo:
 
     source, remote, reads_input, version = "rules", False, False, ""
 
-    def ask(self, permit: Permit, now: float) -> Answer:
+    def ask(self, permit: Permit, above: object, now: float) -> Answer:
         body = b"" if permit.body is STREAM else permit.body
         said = [pair for pair in permit.forward.headers if pair[0] not in OURS]
         head = b"%b %b %r " % (permit.forward.method, permit.forward.target, said)  # type: ignore[str-bytes-safe]

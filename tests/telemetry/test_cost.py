@@ -81,7 +81,9 @@ def test_no_price_no_cost_and_no_budget_no_share() -> None:
 
 def test_tokens_are_paid_for_where_they_are_counted() -> None:
     till = Till(Price(0.0, "EUR", None, 0.75, per_input_token=2e-6, per_output_token=8e-6))
-    till.cost.take(iter([record(usage=Usage("chat", 1000, 500, "stop"))]))
+    one, other = attempt(), attempt(status=0, failed="timeout")
+    one.usage = Usage("chat", 1000, 500, "stop")
+    till.cost.take(iter([record(attempts=[one, other], source="rules")]))  # though its answer was not given
     till.cost.take(iter([record()]))
     assert till.cost.today == pytest.approx(0.006)
     labels, spent = next(iter(till.cost.spent))

@@ -13,8 +13,8 @@ def told(usage: Usage | None, *, on: bool = True, **changes: Any) -> dict[str, l
     sink = Generative()
     sink.on = on
     one = attempt()
-    one.version = "m-7"
-    sink.take(iter([record(usage=usage, attempts=[one], **changes)]))
+    one.version, one.usage = "m-7", usage
+    sink.take(iter([record(attempts=[one], **changes)]))
     return {
         series.instrument.name: [(labels, round(made.sum, 6), sum(made.counts)) for labels, made in series if labels]
         for series in sink.series()
@@ -40,6 +40,20 @@ def test_an_answer_in_one_piece_has_no_times_between_tokens() -> None:
 
 def test_tokens_that_nobody_counted_are_not_told() -> None:
     assert told(Usage("chat", finish="stop"))["gen_ai.client.token.usage"] == []
+
+
+def test_a_generation_counts_though_its_answer_was_not_given() -> None:
+    failed, answered = attempt(), attempt()
+    failed.version, failed.usage, failed.failed = "m-7", Usage("chat", 12, 5, "error"), "reset"
+    answered.version, answered.usage = "m-6", Usage("chat", 3, 2, "error")
+    sink = Generative()
+    sink.on = True
+    sink.take(iter([record(attempts=[failed, attempt(), answered], usage=answered.usage)]))
+    durations = next(series for series in sink.series() if series.instrument.name == "gen_ai.server.request.duration")
+    assert {labels[2:]: sum(made.counts) for labels, made in durations if labels} == {
+        ("m-7", "reset"): 1,
+        ("m-6", "error_event"): 1,
+    }
 
 
 def test_nothing_without_the_switch_or_without_a_generative_answer() -> None:

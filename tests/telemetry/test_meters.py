@@ -66,7 +66,7 @@ def test_a_fallback_never_pollutes_the_models_picture() -> None:
             source="rules", reason="invalid", version="", descents=[("model", "invalid"), ("previous", "timeout")],
             attempts=[attempt(), attempt(status=0, failed="timeout")],
             predictions=[prediction(["who"], [7.0], valid=False), prediction(["no"], [0.0], source="rules", version="")],
-            answer_violations=[Violation("/score", "max")],
+            answer_violations=[Violation("/who", "null")], discarded=[Violation("/score", "max")],
         )
     )  # fmt: skip
     assert [value for labels, value in found["guard.predictions"] if labels["guard.source"] == "rules"] == [1, 1]
@@ -80,7 +80,8 @@ def test_a_fallback_never_pollutes_the_models_picture() -> None:
     ]
     assert found["guard.requests"] == [({**AT, "guard.source": "rules", "guard.reason": "invalid"}, 1)]
     assert found["guard.violations"] == [
-        ({**AT, "guard.direction": "output", "guard.field": "score", "guard.code": "max"}, 1)
+        ({**AT, "guard.direction": "output", "guard.field": "who", "guard.code": "null"}, 1),
+        ({**AT, "guard.direction": "output", "guard.field": "score", "guard.code": "max"}, 1),
     ]
     assert [labels.get("error.type") for labels, _ in found["http.client.request.duration"]] == [None, "timeout"]
 

@@ -16,8 +16,9 @@ from guard.kit.rehearse.messy import OVER, Tally
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.subject import Subject
 from guard.kit.rehearse.values import Check, Got, Part, Request
+from guard.proxy.context import Context
 from guard.proxy.judge import judge
-from guard.proxy.values import Head, Record, Refused
+from guard.proxy.values import Head, Refused
 
 UNTIL: Final = 0.6
 """Share of the whole time after which no more is begun."""
@@ -54,7 +55,7 @@ def _as_guard_sends(subject: Subject, request: Request) -> Request:
     headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in request.headers]
     head = Head(request.method.encode(), request.target.encode(), headers)
     try:
-        permit = judge(subject.route, head, request.body, Record("rehearse", 0.0), 0.0, time.time())  # noqa: TID251 — the edge
+        permit = judge(Context(head, "rehearse", 0.0), subject.route, request.body, 0.0, time.time())  # noqa: TID251 — the edge
     except Refused:
         return request
     if not isinstance(permit.body, bytes):

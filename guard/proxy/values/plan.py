@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from guard.proxy.values.calls import Answer, Ceiling, Closed, Step, Target
 from guard.proxy.values.request import Allow, Deny, Facts, Head, Judge, Stream, Violation
@@ -18,8 +18,8 @@ class Rung(Protocol):
     reads_input: bool  # would answer from what the client sent: closed by a stale or missing feature
     version: str  # of the model that answers; empty where none does or it is not known
 
-    def ask(self, permit: "Permit", now: float) -> "Step":
-        """Answer, name the call that would answer, or say why not."""
+    def ask(self, permit: "Permit", above: Closed | None, now: float) -> "Step":
+        """Answer, name the call that would answer, or say why not. `above`: what closed the rung above, if one was."""
 
 
 class AnswerJudge(Protocol):
@@ -87,7 +87,7 @@ class Route:
 
 
 class Permit:
-    """Proof that every judge of the route allowed this request. Made in `proxy/judge.py` and nowhere else."""
+    """Proof that every judge of the route allowed this request. Made only in `proxy/judge.py` and never changed."""
 
     def __init__(
         self,
@@ -103,23 +103,19 @@ class Permit:
         wall: float,
         shortened: bool = False,  # the client's own deadline is earlier than ours
         message: Message | None = None,  # how its dialect read the request
-        spent: bool = False,  # a streamed body was sent somewhere and cannot be sent again
-        closed: Closed | None = None,  # what closed the rung above; how `disabled` chooses its status
     ) -> None:
-        self.route = route
-        self.head = head
-        self.forward = forward
-        self.body = body
-        self.document = document
-        self.rows = rows
-        self.lowered = lowered
-        self.deadline = deadline
-        self.request_id = request_id
-        self.wall = wall
-        self.shortened = shortened
-        self.message = message
-        self.spent = spent
-        self.closed = closed
+        self.route: Final = route
+        self.head: Final = head
+        self.forward: Final = forward
+        self.body: Final = body
+        self.document: Final = document
+        self.rows: Final = rows
+        self.lowered: Final = lowered
+        self.deadline: Final = deadline
+        self.request_id: Final = request_id
+        self.wall: Final = wall
+        self.shortened: Final = shortened
+        self.message: Final = message
 
     @property
     def streamed(self) -> bool:
@@ -176,7 +172,7 @@ class Tracer(Protocol):
 class Attempt:
     """One call, whatever became of it."""
 
-    __slots__ = ("asked_at", "begun_at", "ended_at", "failed", "status", "target", "version")
+    __slots__ = ("asked_at", "begun_at", "ended_at", "failed", "status", "target", "usage", "version")
 
     def __init__(self, target: Target, asked_at: float) -> None:
         self.target = target
@@ -185,6 +181,7 @@ class Attempt:
         self.status = 0
         self.version = ""  # as the answer itself, its head or the target said
         self.failed: Reason | None = None
+        self.usage: Usage | None = None  # tokens were used, whether its answer was given or not
 
 
 class Prediction:
@@ -200,13 +197,16 @@ class Prediction:
 
 
 class Record:
-    """The one account of an exchange. Holds no client value but `log: true` fields of one that is sampled."""
+    """The one account of an exchange: facts for telemetry, which decide nothing about the exchange itself.
+
+    Holds no client value but `log: true` fields of one that is sampled. What it says of an answer is true of the one that
+    was given; what became of the rungs above it is in `descents`, `attempts`, `predictions` and `discarded`.
+    """
 
     __slots__ = (
-        "answer_violations", "answered_at", "attempts", "begun_at", "called_at", "code", "descents", "ended_at",
-        "error", "facts", "gone", "head_at", "inspector", "matched", "method", "named", "predictions", "protocol",
-        "read_at", "reason", "request_bytes", "request_id", "response_bytes", "route", "rows", "scheme", "shown", "source",
-        "status", "trace", "usage", "version", "violations",
+        "answer_violations", "attempts", "begun_at", "code", "descents", "discarded", "ended_at", "error", "facts", "gone",
+        "matched", "method", "predictions", "protocol", "read_at", "reason", "request_bytes", "request_id",
+        "response_bytes", "route", "rows", "scheme", "shown", "source", "status", "trace", "usage", "version", "violations",
     )  # fmt: skip
 
     def __init__(self, request_id: str, begun_at: float) -> None:
@@ -215,6 +215,7 @@ class Record:
         self.descents: list[tuple[Source, Reason]] = []
         self.attempts: list[Attempt] = []
         self.predictions: list[Prediction] = []
+        self.discarded: list[Violation] = []  # of answers that were not given
         self.matched: Route | None = None
         self.trace: Trace | None = None
         self.scheme = "http"
@@ -222,27 +223,22 @@ class Record:
         self.rows: int | None = None  # instances in the request; None where it was not read
         self.facts: Facts | None = None
         self.shown: Mapping[str, object] | None = None
-        self.usage: Usage | None = None  # of a generative answer
-        self.inspector: Listening | None = None  # of a relayed one
-        self.named = ""  # what the client calls the model: no server's word for its version
         self.method = ""
         self.route = ""  # template; empty where none matched
         self.status = 0
         self.source: Source | None = None  # None: denied, or nobody was answered
         self.reason: Reason | None = None  # why the first rung was left
         self.code = ""  # of a refusal
-        self.version = ""
-        self.violations: Sequence[Violation] = ()
-        self.answer_violations: Sequence[Violation] = ()
+        self.version = ""  # of the answer, as it says itself, or as the policy has it of its rung
+        self.usage: Usage | None = None  # of the answer, where it is a generative model's
+        self.violations: Sequence[Violation] = ()  # of the request
+        self.answer_violations: Sequence[Violation] = ()  # of the answer, which was given all the same
         self.read_at = 0.0  # the body was whole
-        self.called_at = 0.0
-        self.head_at = 0.0
-        self.answered_at = 0.0  # the upstream's last byte
         self.ended_at = 0.0
         self.request_bytes = 0
         self.response_bytes = 0
         self.gone = ""
-        self.error = ""  # type name of a bug, or what broke a relayed answer
+        self.error = ""  # type name of a bug, or what broke a streamed answer
 
 
 class Sink(Protocol):

@@ -10,8 +10,9 @@ from guard.kit.init.draft import Wanted
 from guard.policy.compiled import CompiledPlan
 from guard.policy.load import load
 from guard.policy.plan import Means, compile_plan
+from guard.proxy.context import Context
 from guard.proxy.judge import judge
-from guard.proxy.values import Allow, Head, Record
+from guard.proxy.values import Allow, Head
 from tests.kit.init.fake import drafted, recorded, said
 
 JSON = [(b"content-type", b"application/json")]
@@ -26,9 +27,9 @@ def exchange(text: str, target: bytes, request: Any, answer: Any) -> None:
     """Raises Refused where the request breaks the contract; asserts that the answer keeps it."""
     head = Head(b"POST", target, JSON)
     route = plan(text).match(head)
-    record = Record("r", 0.0)
-    permit = judge(route, head, json.dumps(request).encode(), record, 0.0, 1_800_000_000.0)
-    assert not record.violations
+    context = Context(head, "r", 0.0)
+    permit = judge(context, route, json.dumps(request).encode(), 0.0, 1_800_000_000.0)
+    assert not context.record.violations
     if route.output is not None:
         verdict = route.output.judge(json.dumps(answer).encode(), permit.rows, JSON)
         assert isinstance(verdict, Allow), verdict

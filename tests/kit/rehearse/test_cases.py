@@ -8,9 +8,10 @@ import pytest
 from guard.kit.rehearse import bodies, fields
 from guard.kit.rehearse.cases import RANDOM, REPEATED, Case, cases
 from guard.kit.rehearse.subject import Subject
+from guard.proxy.context import Context
 from guard.proxy.judge import judge
 from guard.proxy.rescue import STATUS
-from guard.proxy.values import Head, Record, Refused
+from guard.proxy.values import Head, Refused
 from tests.kit.rehearse.making import VARIANTS, WALL, made
 
 
@@ -21,7 +22,7 @@ def said(one: Subject, case: Case) -> tuple[str, int, set[str]]:
     headers = [(name.encode(), value.encode()) for name, value in case.request.headers]
     head = Head(b"POST", case.request.target.encode(), headers)
     try:
-        permit = judge(one.route, head, case.request.body, Record("r", 0.0), 0.0, WALL)
+        permit = judge(Context(head, "r", 0.0), one.route, case.request.body, 0.0, WALL)
     except Refused as refused:
         codes = {found.code for found in refused.violations} if refused.code == "contract" else {refused.code}
         return "denied", refused.status or STATUS[refused.code], codes

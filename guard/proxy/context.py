@@ -1,0 +1,124 @@
+"""What the pipeline knows while it answers one exchange. Records are written from it; nothing here is read by telemetry.
+
+Two scopes. A `Context` lasts as long as its exchange, a `RungAttempt` as long as one rung is asked. Whatever that rung came
+up with stays in its attempt, and the next rung begins with one of its own: nothing of an answer that was not given can be
+taken for a part of the one that is.
+"""
+
+from collections.abc import Sequence
+
+from guard.proxy.tracing import traceparent
+from guard.proxy.values import (
+    Attempt,
+    Call,
+    Closed,
+    Head,
+    Listening,
+    Reason,
+    Record,
+    Route,
+    Rung,
+    Settlement,
+    Target,
+    Ticket,
+    Trace,
+    Usage,
+    Violation,
+)
+
+
+class RungAttempt:
+    """One rung's attempt to answer: its call, and what its answer said of itself."""
+
+    __slots__ = ("account", "asked_at", "error", "inspector", "rung", "target", "ticket", "usage", "violations")
+
+    def __init__(self, rung: Rung, asked_at: float) -> None:
+        self.rung = rung
+        self.asked_at = asked_at
+        self.ticket: Ticket | None = None  # leave to call `target`; both None where no call is made
+        self.target: Target | None = None
+        self.account: Attempt | None = None  # of the call, in the record: written here, read by telemetry
+        self.inspector: Listening | None = None  # of an answer that is relayed
+        self.usage: Usage | None = None
+        self.violations: Sequence[Violation] = ()  # of the answer
+        self.error = ""  # what broke a streamed answer
+
+    def settle(self, outcome: Settlement, now: float, took: float | None = None, retry_after: float | None = None) -> None:
+        """Tell the breaker how the call ended; the first settlement counts. Without a call it does nothing."""
+        if self.ticket is not None:
+            self.ticket.settle(outcome, now, took=took, retry_after=retry_after)
+
+    def hear(self, usage: Usage | None, version: str) -> str:
+        """Take over what the answer says of itself; the version as it may be told. Empty and None say nothing."""
+        account = self.account
+        if usage is not None:
+            self.usage = usage
+            if account is not None:
+                account.usage = usage
+        if version:
+            version = word(version)
+            if account is not None:
+                account.version = version
+        return version
+
+
+def broken(usage: Usage | None) -> bool:
+    """Whether a stream says that the model failed."""
+    return usage is not None and usage.finish == "error"
+
+
+def word(text: str) -> str:
+    """What a model server says of itself, fit for a header and a label."""
+    if text.isascii() and text.isprintable():
+        return text[:128]
+    return "".join(letter if " " <= letter <= "~" else "_" for letter in text[:128])
+
+
+class Context:
+    """One exchange on its way down the ladder."""
+
+    __slots__ = (
+        "above", "attempt", "begun_at", "body_spent", "calls", "head", "named", "reason", "record", "request_id", "route",
+        "trace",
+    )  # fmt: skip
+
+    def __init__(self, head: Head, request_id: str, begun_at: float) -> None:
+        self.head = head
+        self.request_id = request_id
+        self.begun_at = begun_at
+        self.record = Record(request_id, begun_at)  # facts for telemetry: written, never read
+        self.trace: Trace | None = None
+        self.route: Route | None = None
+        self.named = ""  # what the client calls the model: no server's word for its version
+        self.attempt: RungAttempt | None = None  # of the rung that is asked now, or that answered
+        self.above: Closed | None = None  # what closed the rung above; `disabled` chooses its status by it
+        self.reason: Reason | None = None  # what closed the first rung
+        self.body_spent = False  # a streamed body was sent somewhere and cannot be sent again
+        self.calls = 0
+
+    def begin(self, rung: Rung, now: float) -> RungAttempt:
+        """Start the attempt of the next rung."""
+        self.attempt = attempt = RungAttempt(rung, now)
+        return attempt
+
+    def call(self, attempt: RungAttempt, call: Call) -> None:
+        """Account for a call that is about to be made; each is a span of its own, and the model server is told which."""
+        attempt.ticket, attempt.target = call.ticket, call.target
+        attempt.account = account = Attempt(call.target, attempt.asked_at)
+        self.record.attempts.append(account)
+        self.calls += 1
+        trace = self.trace
+        if self.calls > 1 and trace is not None and trace.told:
+            headers = [pair for pair in call.head.headers if pair[0] != b"traceparent"]
+            headers.append(traceparent(trace, trace.call_id(self.calls)))
+            call.head = Head(call.head.method, call.head.target, headers)
+
+    def descend(self, attempt: RungAttempt, closed: Closed, now: float) -> None:
+        """Leave a rung that does not answer. An attempt that was not settled before counts for nothing."""
+        attempt.settle(Settlement.IGNORED, now)
+        self.above = closed
+        if self.reason is None:
+            self.reason = closed.reason
+        self.record.descents.append((attempt.rung.source, closed.reason))
+        if attempt.violations:
+            self.record.discarded.extend(attempt.violations)

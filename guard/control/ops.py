@@ -6,13 +6,14 @@
     GET /metrics  for a scraper; 404 with `telemetry.prometheus: false`
 
 One request a connection: probes and scrapers come every few seconds. Deadlines, places and eviction are the acceptor's. A
-page that costs much to make is made for all that wait for it at once, never for more than a fifth of the time, and held by
-at most eight clients; a client that takes nothing of it for five seconds is closed.
+page that costs much to make is made in slices of a millisecond, between which the loop goes on, for all that wait for it at
+once, never for more than a fifth of the time, and held by at most eight clients; a client that takes nothing of it for five
+seconds is closed.
 """
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from http import HTTPStatus
 from time import monotonic
 from typing import Final, NamedTuple, TypeAlias
@@ -28,6 +29,8 @@ STALL: Final = 5.0
 """Seconds in which a client takes a piece, or is closed."""
 READERS: Final = 8
 """Clients that wait for a heavy page, or read one, at once."""
+SLICE: Final = 0.001
+"""Seconds that a heavy page is made before the loop goes on."""
 REST: Final = 4.0
 """A heavy page is not made again before so many times of what it cost have passed."""
 JSON: Final = "application/json"
@@ -43,6 +46,9 @@ class Page(NamedTuple):
 
 Pages: TypeAlias = Mapping[str, Callable[[str], Page]]
 """By path; each is given the Accept header, or an empty text."""
+Making: TypeAlias = Generator[None, None, Page]
+"""A heavy page on its way: it yields often, and returns the page."""
+HeavyPages: TypeAlias = Mapping[str, Callable[[str], Making]]
 
 
 def probes(readiness: Readiness, down: Callable[[], Collection[str]]) -> dict[str, Callable[[str], Page]]:
@@ -66,10 +72,11 @@ def _json(status: int, document: object) -> Page:
 class Ops:
     """Makes the answers. `pages` are cheap and made at once; `heavy` ones are made for several clients together."""
 
-    def __init__(self, pages: Pages, heavy: Pages | None = None) -> None:
+    def __init__(self, pages: Pages, heavy: HeavyPages | None = None) -> None:
         self.pages, self.heavy = pages, heavy or {}
         self.acceptor: Acceptor
-        self._waiting: list[tuple[_Connection, Callable[[str], Page], str]] = []
+        self._waiting: list[tuple[_Connection, Callable[[str], Making], str]] = []
+        self._making = False
         self._readers: dict[_Connection, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._rest_until = 0.0
@@ -107,7 +114,7 @@ class Ops:
 
     # ── heavy pages ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _wait(self, client: "_Connection", make: Callable[[str], Page], accept: str, *, body: bool) -> None:
+    def _wait(self, client: "_Connection", make: Callable[[str], Making], accept: str, *, body: bool) -> None:
         """A heavy page is made for a client, which is one of a few readers."""
         if len(self._readers) >= READERS:
             slowest = next(iter(self._readers))
@@ -119,24 +126,43 @@ class Ops:
         client.with_body = body
         self._readers[client] = monotonic()
         self._waiting.append((client, make, accept))
-        if self._timer is None:
+        if self._timer is None and not self._making:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(max(0.0, self._rest_until - monotonic()), self._make)
 
     def _make(self) -> None:
-        """Make one page, for all that asked for the same before it was begun."""
+        """Begin one page, for all that asked for the same before."""
         self._timer = None
         _, make, accept = self._waiting[0]
         alike = [client for client, other, wanted in self._waiting if other is make and wanted == accept]
         self._waiting = [(client, other, wanted) for client, other, wanted in self._waiting if client not in alike]
+        self._making = True
+        self._slice(make(accept), alike, 0.0)
+
+    def _slice(self, making: Making, clients: list["_Connection"], cost: float) -> None:
+        """Make a little of a page that has cost so many seconds until now. A page that cannot be made is a 500."""
         begun = monotonic()
-        page = make(accept)
-        ended = monotonic()
-        self._rest_until = ended + REST * (ended - begun)
-        for client in alike:
+        try:
+            while monotonic() < begun + SLICE:
+                next(making)
+        except StopIteration as end:
+            page: Page = end.value
+        except Exception:
+            self._made(_json(500, {"code": "internal"}), clients, cost + monotonic() - begun)
+            raise  # for the loop's handler, which counts it
+        else:
+            asyncio.get_running_loop().call_soon(self._slice, making, clients, cost + monotonic() - begun)
+            return
+        self._made(page, clients, cost + monotonic() - begun)
+
+    def _made(self, page: Page, clients: list["_Connection"], cost: float) -> None:
+        """Send a page that has cost so many seconds, and rest before the next."""
+        self._making = False
+        self._rest_until = monotonic() + REST * cost
+        for client in clients:
             client.send(page, body=client.with_body)
         if self._waiting:
-            self._timer = asyncio.get_running_loop().call_later(self._rest_until - ended, self._make)
+            self._timer = asyncio.get_running_loop().call_later(REST * cost, self._make)
 
     def forget(self, client: "_Connection") -> None:
         """A client reads no heavy page any more."""

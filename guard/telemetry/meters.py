@@ -6,14 +6,14 @@ durations and predictions are gathered by their series while a batch is read; th
 Predictions are counted by the declaration in force at that moment, also those of an exchange that began under another.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from guard.proxy.values import MODEL, PREVIOUS, Attempt, Measure, Record, Route, Target
 from guard.telemetry import instruments as of
-from guard.telemetry.accumulators import Counter, Exemplar, Histogram, Instrument, Labels, Series
+from guard.telemetry.accumulators import MOST_SERIES, Counter, Exemplar, Histogram, Instrument, Labels, Series
 from guard.telemetry.bounded import Bounded
 from guard.telemetry.predictions import Classes, Numbers, Presence, Tally, Undeclared, Vectors, Window, buckets
 
@@ -68,7 +68,6 @@ class _Route:
         self.kinds: dict[tuple[object, ...], Kind] = {}
         self.calls: dict[tuple[object, ...], Histogram] = {}
         self.tallies: dict[tuple[str, str], Tallies] = {}
-        self.windows: dict[Labels, Window] = {}
 
 
 class Meters:
@@ -91,6 +90,7 @@ class Meters:
         }  # fmt: skip
         self._routes: dict[str, _Route] = {}
         self._declared: dict[str, Route] = {}
+        self._windows: dict[Labels, Window] = {}
         self._version, self._status = Bounded(), Bounded()
         self.offset = 0.0  # what to add to the records' clock for seconds since the epoch
         self._batches: dict[Kind, Batch] = {}
@@ -265,8 +265,8 @@ class Meters:
                 tally = Vectors(count, self._histograms[of.PREDICTION_CONFIDENCE.name].bind(labels))
             case "presence":
                 return Presence(count)
-        if source in (MODEL, PREVIOUS) and labels not in route.windows:
-            route.windows[labels] = Window(tally)
+        if source in (MODEL, PREVIOUS) and labels not in self._windows and len(self._windows) < MOST_SERIES:
+            self._windows[labels] = Window(tally)
         return tally
 
     def _violated(self, route: _Route, matched: Route, record: Record) -> None:
@@ -293,13 +293,10 @@ class Meters:
         yield from self._counters.values()
         yield from self._histograms.values()
 
-    def top_shares(self, now: float) -> Iterator[tuple[Labels, float]]:
-        """The points of guard.prediction.top_share."""
-        for route in list(self._routes.values()):
-            for labels, window in list(route.windows.items()):
-                share = window.top_share(now)
-                if share is not None:
-                    yield labels, share
+    def top_shares(self, now: float) -> Iterator[tuple[Labels, float | None]]:
+        """The points of guard.prediction.top_share; None where nothing was predicted lately."""
+        for labels, window in list(self._windows.items()):
+            yield labels, window.top_share(now)
 
     def declare(self, routes: Iterable[Route], at: float) -> None:
         """Count by the declarations of these routes. `at`: seconds since the epoch.
@@ -307,12 +304,8 @@ class Meters:
         Series of routes that are gone end, and those of outputs that are declared otherwise.
         """
         self._declared = declared = {route.key: route for route in routes}
-        for key, route in list(self._routes.items()):
-            if key and key not in declared:
-                del self._routes[key]
-            elif key:
-                self._redeclare(route, declared[key].measures, at)
         kept = frozenset((route.method, route.template) for route in declared.values())
+        otherwise = self._redeclare(declared)
 
         def gone(labels: Labels) -> bool:
             method, template = labels[0], labels[1]
@@ -320,32 +313,46 @@ class Meters:
                 return False
             return method != "HEAD" or ("GET", template) not in kept  # HEAD is answered by the route of GET
 
+        def ended(labels: Labels) -> bool:
+            return labels[:3] in otherwise or gone(labels)
+
         for series in self.series():
-            if series.instrument is not of.CLIENT_DURATION:
+            if series.instrument in DECLARED:
+                series.drop(ended, at)
+            elif series.instrument is not of.CLIENT_DURATION:
                 series.drop(gone, at)
+        self._windows = {labels: window for labels, window in self._windows.items() if not ended(labels)}
 
-    def _redeclare(self, route: _Route, measures: tuple[Measure, ...], at: float) -> None:
-        """What an output's series mean is its declaration's to say: under another one they begin anew."""
-        if not same(measures, route.measures):
-            before = {measure.name: measure for measure in route.measures}
-            now = {measure.name: measure for measure in measures}
-            others = {name for name in {**before, **now} if repr(before.get(name)) != repr(now.get(name))}
-
-            def gone(labels: Labels) -> bool:
-                return labels[:2] == route.labels and labels[2] in others
-
-            for series in self.series():
-                if series.instrument in DECLARED:
-                    series.drop(gone, at)
-            route.tallies = {}
-            for labels in [labels for labels in route.windows if labels[2] in others]:
-                del route.windows[labels]
-        route.measures = measures
+    def _redeclare(self, declared: Mapping[str, Route]) -> set[tuple[str, ...]]:
+        """Tally by these declarations. Returns method, template and output of what is declared otherwise."""
+        otherwise: set[tuple[str, ...]] = set()
+        for key, route in list(self._routes.items()):
+            if key and key not in declared:
+                del self._routes[key]
+            elif key:
+                measures = declared[key].measures
+                if not same(measures, route.measures):
+                    otherwise.update((*route.labels, name) for name in changed(route.measures, measures))
+                    route.tallies = {}
+                route.measures = measures
+        return otherwise
 
 
 def same(one: tuple[Measure, ...], other: tuple[Measure, ...]) -> bool:
-    """Whether outputs are declared the same. Python takes 1, 1.0 and True for equal, which are three classes."""
-    return one is other or repr(one) == repr(other)
+    """Whether outputs are declared the same."""
+    return one is other or (len(one) == len(other) and all(map(alike, one, other)))
+
+
+def alike(one: Measure, other: Measure) -> bool:
+    """Whether an output is declared the same. Python takes 1, 1.0 and True for equal, which are three classes."""
+    return one == other and [type(value) for value in one.classes] == [type(value) for value in other.classes]
+
+
+def changed(before: tuple[Measure, ...], after: tuple[Measure, ...]) -> set[str]:
+    """Names of outputs that are declared otherwise, or only once."""
+    old, new = ({measure.name: measure for measure in measures} for measures in (before, after))
+    unchanged = {name for name in old.keys() & new.keys() if alike(old[name], new[name])}
+    return (old.keys() | new.keys()) - unchanged
 
 
 def in_force(measures: tuple[Measure, ...], tallies: Tallies, measured: tuple[Measure, ...]) -> Tallies:

@@ -81,7 +81,7 @@ class Otlp:
         self._workers.append((courier, lambda: [exporter.shutdown() for exporter in exporters]))
         return courier
 
-    def metrics(self, collect: Callable[[], Iterable[Family]]) -> None:
+    def metrics(self, collect: Callable[[], Iterable[Family | None]]) -> None:
         """Begin to export what `collect` gives."""
         exporters: list[Any] = [METRICS[name]() for name in self._environment.exporters["metrics"]]
         crashed = partial(self._crashed, "metrics")

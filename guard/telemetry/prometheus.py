@@ -55,14 +55,17 @@ class Exposition:
         self._crashed = crashed
         self._prefixes: dict[tuple[str, Labels | None], Prefixes] = {}
 
-    def pieces(self, families: Iterable[Family], content_type: str = TEXT) -> Iterator[bytes]:
-        """The page in pieces. An empty one is a pause: so long a page is not written in one go beside other work."""
+    def pieces(self, families: Iterable[Family | None], content_type: str = TEXT) -> Iterator[bytes]:
+        """The page in pieces. An empty one is a pause, as None is among families: a page is too long for one go."""
         modern = content_type == OPENMETRICS
         head = f"# HELP target_info What is measured.\n# TYPE target_info {'info' if modern else 'gauge'}\n"
         if modern:
             head = "# TYPE target info\n# HELP target What is measured.\n"
         yield _encoded(f"{head}target_info{_labels(self._resource)} 1\n")
         for family in families:
+            if family is None:
+                yield b""
+                continue
             pieces: list[bytes] = []
             try:
                 for text in self._family(family, modern=modern):

@@ -20,7 +20,7 @@ FEW = Bounds(64)
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 
 
-def listening(bounds: Bounds = FEW, heavy: ops.Pages | None = None, readiness: Readiness | None = None) -> ops.Ops:
+def listening(bounds: Bounds = FEW, heavy: ops.HeavyPages | None = None, readiness: Readiness | None = None) -> ops.Ops:
     server = ops.Ops(ops.probes(readiness or Readiness(), tuple), heavy)
     server.listen("127.0.0.1", 0, bounds)
     return server
@@ -162,8 +162,9 @@ def test_a_heavy_page_is_made_once_for_all_that_wait_and_shared(loop: str) -> No
     async def main() -> None:
         made: list[str] = []
 
-        def make(accept: str) -> ops.Page:
+        def make(accept: str) -> ops.Making:
             made.append(accept)
+            yield
             return ops.Page(200, "text/plain", b"x" * 1_000_000)
 
         server = listening(heavy={"/metrics": make})
@@ -177,6 +178,54 @@ def test_a_heavy_page_is_made_once_for_all_that_wait_and_shared(loop: str) -> No
 
 
 @LOOPS
+def test_the_loop_goes_on_while_a_heavy_page_is_made(loop: str) -> None:
+    async def main() -> None:
+        asked = asyncio.Event()
+
+        def make(_accept: str) -> ops.Making:
+            while not asked.is_set():  # for ever, if nobody else has a turn
+                yield
+            return ops.Page(200, "text/plain", b"whole")
+
+        server = listening(heavy={"/metrics": make})
+        page = asyncio.create_task(ask(server, get("/metrics")))
+        await until(lambda: server._making)
+        assert (await ask(server, get("/livez"))).startswith(b"HTTP/1.1 200 ")
+        assert not page.done()
+        asked.set()
+        assert (await page).endswith(b"\r\n\r\nwhole")
+        server.close()
+
+    run(main, loop)
+
+
+@LOOPS
+def test_a_heavy_page_that_cannot_be_made_is_a_500_and_a_loop_error_and_the_next_one_is_made(loop: str) -> None:
+    async def main() -> None:
+        errors: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context.get("exception")))
+
+        def make(_accept: str) -> ops.Making:
+            yield
+            if not errors:
+                raise KeyError("series")
+            return ops.Page(200, "text/plain", b"whole")
+
+        server = listening(heavy={"/metrics": make})
+        assert (await ask(server, get("/metrics"))).startswith(b"HTTP/1.1 500 ")
+        assert [type(error) for error in errors] == [KeyError]
+        assert (await ask(server, get("/metrics"))).endswith(b"whole")
+        server.close()
+
+    run(main, loop)
+
+
+def finished(page: ops.Page) -> ops.Making:
+    yield
+    return page
+
+
+@LOOPS
 def test_slow_readers_of_a_heavy_page_are_few_and_closed_when_they_stall(
     loop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +233,7 @@ def test_slow_readers_of_a_heavy_page_are_few_and_closed_when_they_stall(
 
     async def main() -> None:
         page = ops.Page(200, "text/plain", b"x" * 32_000_000)
-        server = listening(heavy={"/metrics": lambda _: page})
+        server = listening(heavy={"/metrics": lambda _: finished(page)})
         slow = []
         for _ in range(ops.READERS + 4):
             reader, writer = await asyncio.open_connection(*server.acceptor.address, limit=1024)

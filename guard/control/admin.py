@@ -1,4 +1,4 @@
-"""The admin API (DESIGN §8): what operators ask and order, on a listener of its own.
+"""The admin API: what operators ask and order, on a listener of its own.
 
     GET  /admin/v1/status          what answers now, since when, why, who set it; modes and breakers of every route
     PUT  /admin/v1/mode            {"mode", "reason", "ttl"?, "route"?, "cut"?}; to raise, If-Match: <epoch>
@@ -10,36 +10,54 @@
     GET  /admin/v1/openapi.json    this, for machines
 
 Every request needs a token; one that acts, an operator's. Requests of browsers, and for names that are not guard's, are
-refused; what a caller sent never stands in an error.
+refused; what a caller sent never stands in an error. There are no redirects. What viewers read costs the data plane little:
+a status is made in slices, a contract and the audit in threads that orders never wait for.
 """
 
 import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal, Protocol
+from functools import partial
+from time import monotonic
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from guard.control.gate import Gate, Problem
 from guard.control.openapi import OPENAPI
 from guard.control.order_store import Refused
 from guard.control.tokens import Identity
+from guard.control.viewers import Shared, ViewerThreads
 from guard.ladder.mode import Mode
 from guard.proxy.values import MODEL, Called
 
 MOST_BYTES: Final = 65536
+"""Of a body."""
+BODY_WITHIN: Final = 10.0
+"""Seconds in which a body arrives."""
+MOST_ENTRIES: Final = 10_000
+CONTRACT_FOR: Final = 60.0
+"""Seconds for which a written contract is served again while the policy stays."""
+DIGITS: Final = re.compile("[0-9]{1,18}")
+"""A number that a client sends: `str.isdigit` takes more for digits than `int` reads."""
+
+
+class Status(NamedTuple):
+    """The status as JSON, and the epoch that it tells."""
+
+    text: bytes
+    epoch: int
 
 
 class Service(Protocol):
     """What the API operates."""
 
-    def status(self) -> dict[str, Any]:
-        """Everything that an operator needs to know."""
+    async def status(self) -> Status:
+        """Everything that an operator needs to know, in slices of the loop's time."""
 
     async def set_mode(
         self, *, mode: str, route: str | None, reason: str, ttl: float | None, cut: bool, who: str, epoch: int | None
@@ -57,11 +75,14 @@ class Service(Protocol):
     async def reload(self, *, who: str) -> dict[str, Any]:
         """Read the policy now. Raises Refused."""
 
-    def audit(self, limit: int) -> list[dict[str, Any]]:
-        """The newest entries."""
+    def audit(self, limit: int) -> bytes:
+        """The newest entries, as a JSON document. Called in a thread."""
+
+    def policy(self) -> object:
+        """The policy in force: the same object while it is the same."""
 
     def contract(self, form: str) -> str:
-        """What the routes in force take and answer."""
+        """What the routes in force take and answer. Called in a thread."""
 
 
 class _Order(BaseModel):
@@ -103,101 +124,91 @@ FORMS: Final = {
 """Of a contract, and the media type of each (the OpenAPI Initiative's own for its documents). The first is for who asks for
 nothing in particular."""
 
-Identify = Callable[[str], Identity | None]
 Endpoint = Callable[[Request, Identity], Awaitable[Response]]
 
 
-def problem(status: int, code: str, detail: str = "") -> Response:
-    """An error of the API (RFC 9457)."""
-    body = {"type": f"urn:guard:error:{code}", "title": code.replace("_", " "), "status": status, "code": code}
-    headers = {"cache-control": "no-store"} | ({"www-authenticate": 'Bearer realm="guard"'} if status == 401 else {})
-    return JSONResponse(body | ({"detail": detail} if detail else {}), status, headers, "application/problem+json")
+class Application:
+    """The API, as ASGI has it: the gate first, then the path, the method and the role, and then an endpoint."""
 
-
-def application(service: Service, identify: Identify, hosts: frozenset[str]) -> Starlette:
-    """The API. `identify` says whose a secret is; `hosts` are the names, without ports, under which it is reached."""
-    made = _Api(service)
-    paths: list[tuple[str, str, Endpoint]] = [
-        ("GET", "/admin/v1/status", made.status),
-        ("PUT", "/admin/v1/mode", made.mode),
-        ("PUT", "/admin/v1/enforcement", made.enforcement),
-        ("PUT", "/admin/v1/breakers", made.breakers),
-        ("POST", "/admin/v1/policy/reload", made.reload),
-        ("GET", "/admin/v1/audit", made.audit),
-        ("GET", "/admin/v1/contract", made.contract),
-        ("GET", "/admin/v1/openapi.json", made.openapi),
-    ]
-    routes = [Route(path, Guarded(endpoint, identify, hosts, method)) for method, path, endpoint in paths]
-    return Starlette(routes=routes, exception_handlers={404: _missing, 500: _broken})
-
-
-async def _missing(_: Request, __: Exception) -> Response:
-    return problem(404, "not_found")
-
-
-async def _broken(_: Request, __: Exception) -> Response:
-    return problem(500, "internal")
-
-
-class Guarded:
-    """One endpoint, behind everything that is asked of every request before it is looked at."""
-
-    def __init__(self, endpoint: Endpoint, identify: Identify, hosts: frozenset[str], method: str) -> None:
-        self._endpoint, self._identify, self._hosts, self._method = endpoint, identify, hosts, method
+    def __init__(self, service: Service, gate: Gate) -> None:
+        api = _Api(service)
+        self._gate = gate
+        self._endpoints: dict[str, tuple[str, Endpoint]] = {
+            "/admin/v1/status": ("GET", api.status),
+            "/admin/v1/mode": ("PUT", api.mode),
+            "/admin/v1/enforcement": ("PUT", api.enforcement),
+            "/admin/v1/breakers": ("PUT", api.breakers),
+            "/admin/v1/policy/reload": ("POST", api.reload),
+            "/admin/v1/audit": ("GET", api.audit),
+            "/admin/v1/contract": ("GET", api.contract),
+            "/admin/v1/openapi.json": ("GET", api.openapi),
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """An ASGI application of its own, so that no method is answered before its token was seen."""
-        response = await self._answer(Request(scope, receive))
+        """Answer one request. A bug is answered 500, and raised for the server to log."""
+        try:
+            response = await self._answer(Request(scope, receive))
+        except ClientDisconnect:
+            return
+        except Exception:
+            await refuse(Problem(500, "internal"))(scope, receive, send)
+            raise
         response.headers["cache-control"] = "no-store"
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        refusal = self._refusal(request)
-        if refusal is not None:
-            return refusal
-        who = self._who(request)
-        if who is None:
-            return problem(401, "unauthorized")
-        if request.method not in ({"GET", "HEAD"} if self._method == "GET" else {self._method}):
-            response = problem(405, "method_not_allowed")
-            response.headers["allow"] = self._method
+        who = self._gate.judge(request.scope["headers"])
+        if isinstance(who, Problem):
+            return refuse(who)
+        method, endpoint = self._endpoints.get(request.scope["path"], ("", None))
+        if endpoint is None:
+            return refuse(Problem(404, "not_found"))
+        if request.method not in ({"GET", "HEAD"} if method == "GET" else {method}):
+            response = refuse(Problem(405, "method_not_allowed"))
+            response.headers["allow"] = method
             return response
-        if self._method != "GET" and who.role != "operator":
-            return problem(403, "forbidden", "this token may look, not act")
+        if method != "GET" and who.role != "operator":
+            return refuse(Problem(403, "forbidden", "this token may look, not act"))
         try:
-            return await self._endpoint(request, who)
+            return await endpoint(request, who)
         except Refused as refused:
-            return problem(refused.status, refused.code, refused.detail)
+            return refuse(Problem(refused.status, refused.code, refused.detail))
 
-    def _refusal(self, request: Request) -> Response | None:
-        host = request.headers.get("host", "")
-        name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-        if name.lower() not in self._hosts or len(request.headers.getlist("host")) != 1:
-            return problem(421, "misdirected")
-        return problem(403, "forbidden", "browsers do not operate guard") if "origin" in request.headers else None
 
-    def _who(self, request: Request) -> Identity | None:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        return self._identify(secret.strip()) if scheme.lower() == "bearer" and secret else None
+def refuse(problem: Problem) -> Response:
+    """An error of the API (RFC 9457)."""
+    return JSONResponse(problem.document(), problem.status, problem.headers(), "application/problem+json")
 
 
 class _Api:
     """The endpoints."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
+        self._service, self._threads = service, ViewerThreads()
+        self._status = Shared(service.status)
+        self._contracts = {form: Shared(partial(self._contract, form)) for form in FORMS}
+        self._written: dict[str, tuple[object, float, bytes]] = {}
+
+    async def _contract(self, form: str) -> bytes:
+        policy, now = self._service.policy(), monotonic()
+        written = self._written.get(form)
+        if written is not None and written[0] is policy and now - written[1] < CONTRACT_FOR:
+            return written[2]
+        text = (await self._threads.run(partial(self._service.contract, form))).encode()
+        self._written[form] = (policy, now, text)
+        return text
 
     async def status(self, request: Request, who: Identity) -> Response:
-        """GET status."""
+        """GET status. What is answered was begun after it was asked for."""
         del request, who
-        status = self._service.status()
-        return JSONResponse(status, headers={"etag": f'"{status["epoch"]}"'})
+        status = await self._status()
+        return Response(status.text, headers={"etag": f'"{status.epoch}"'}, media_type="application/json")
 
     async def mode(self, request: Request, who: Identity) -> Response:
         """PUT mode."""
         order = await _read(request, ModeOrder)
         raw = request.headers.get("if-match", "").strip().strip('"')
-        if raw and not (raw.isdigit() and len(raw) < 19):
+        if raw and DIGITS.fullmatch(raw) is None:
             raise Refused(412, "epoch", "If-Match is not an epoch")
         epoch = int(raw) if raw else None
         return JSONResponse(await self._service.set_mode(**order.model_dump(), who=who.name, epoch=epoch))
@@ -222,15 +233,16 @@ class _Api:
         """GET audit."""
         del who
         limit = request.query_params.get("limit", "100")
-        if not limit.isdigit() or not 0 < int(limit[:6]) <= 10_000:
-            raise Refused(422, "limit", "a number from 1 to 10000")
-        return JSONResponse({"entries": self._service.audit(int(limit))})
+        if DIGITS.fullmatch(limit) is None or not 0 < int(limit) <= MOST_ENTRIES:
+            raise Refused(422, "limit", f"a number from 1 to {MOST_ENTRIES}")
+        text = await self._threads.run(partial(self._service.audit, int(limit)))
+        return Response(text, media_type="application/json")
 
     async def contract(self, request: Request, who: Identity) -> Response:
-        """GET contract. In a thread: hundreds of routes take longer than clients may wait."""
+        """GET contract. Written once for all that ask within a minute, while the policy stays."""
         del who
         form = _form(request)
-        text = await asyncio.to_thread(self._service.contract, form)
+        text = await self._contracts[form]()
         return Response(text, media_type=None, headers={"content-type": FORMS[form], "vary": "accept"})
 
     async def openapi(self, request: Request, who: Identity) -> Response:
@@ -270,10 +282,14 @@ async def _read(request: Request, kind: type[Any]) -> Any:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused(415, "unsupported_media_type", "application/json")
     raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MOST_BYTES:
-            raise Refused(413, "body_too_large", f"at most {MOST_BYTES} bytes")
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            async for chunk in request.stream():
+                raw += chunk
+                if len(raw) > MOST_BYTES:
+                    raise Refused(413, "body_too_large", f"at most {MOST_BYTES} bytes")
+    except TimeoutError:
+        raise Refused(408, "request_timeout", f"the body takes longer than {BODY_WITHIN:.0f} s") from None
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError):

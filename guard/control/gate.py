@@ -1,0 +1,83 @@
+"""Decides from the head of an admin request whether it is looked at: Host, Origin, token, in this order.
+
+It is asked twice, with the same bytes: by the protocol, before anything is done for the request, so that a flood without a
+token costs little more than its parsing; and by the application, so that nothing can reach an endpoint past it. Refusals
+for a token are limited in rate; a right token is recognised first and never meets the limit.
+"""
+
+from collections.abc import Callable, Iterable
+from time import monotonic
+from typing import Final, NamedTuple, TypeAlias
+
+from guard.control.tokens import Identity
+
+WRONG_PER_SECOND: Final = 10.0
+WRONG_BURST: Final = 20.0
+"""Requests without a valid token that are answered 401, of one listener; the rest are answered 429."""
+
+
+class Problem(NamedTuple):
+    """A refusal, as RFC 9457 has it."""
+
+    status: int
+    code: str
+    detail: str = ""
+
+    def document(self) -> dict[str, object]:
+        """Its body."""
+        body = {"type": f"urn:guard:error:{self.code}", "title": self.code.replace("_", " "), "status": self.status}
+        return {**body, "code": self.code, **({"detail": self.detail} if self.detail else {})}
+
+    def headers(self) -> dict[str, str]:
+        """What its status needs."""
+        more = {401: {"www-authenticate": 'Bearer realm="guard"'}, 429: {"retry-after": "1"}, 503: {"retry-after": "1"}}
+        return {"cache-control": "no-store", **more.get(self.status, {})}
+
+
+Identify: TypeAlias = Callable[[str], Identity | None]
+
+
+class Gate:
+    """`identify` knows whose a secret is; `hosts` are the names, without ports, under which the API is reached."""
+
+    def __init__(self, identify: Identify, hosts: frozenset[str], clock: Callable[[], float] = monotonic) -> None:
+        self._identify, self._hosts, self._clock = identify, hosts, clock
+        self._left, self._at = WRONG_BURST, clock()
+        self.refused = 0
+        """Requests without a valid token, answered 401 or 429."""
+
+    def judge(self, headers: Iterable[tuple[bytes, bytes]]) -> Identity | Problem:
+        """Who asks, or why nobody is answered. Names are in lower case, as ASGI has them."""
+        hosts: list[bytes] = []
+        tokens: list[bytes] = []
+        browser = False
+        for name, value in headers:
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"authorization":
+                tokens.append(value)
+            elif name == b"origin":
+                browser = True
+        if len(hosts) != 1 or _name(hosts[0]) not in self._hosts:
+            return Problem(421, "misdirected")
+        if browser:
+            return Problem(403, "forbidden", "browsers do not operate guard")
+        scheme, _, secret = tokens[0].partition(b" ") if len(tokens) == 1 else (b"", b"", b"")
+        who = self._identify(secret.strip().decode("latin-1")) if scheme.lower() == b"bearer" and secret else None
+        return who if who is not None else self._refuse()
+
+    def _refuse(self) -> Problem:
+        self.refused += 1
+        now = self._clock()
+        self._left = min(WRONG_BURST, self._left + (now - self._at) * WRONG_PER_SECOND)
+        self._at = now
+        if self._left < 1.0:
+            return Problem(429, "too_many_attempts")
+        self._left -= 1.0
+        return Problem(401, "unauthorized")
+
+
+def _name(host: bytes) -> str:
+    """A Host without its port, in lower case."""
+    text = host.decode("latin-1")
+    return (text[: text.find("]") + 1] if text.startswith("[") else text.partition(":")[0]).lower()

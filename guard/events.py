@@ -231,6 +231,42 @@ class AdminUnavailable(Event, name="admin_unavailable", severity=logging.WARNING
     why: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensRead(Event, name="tokens"):
+    """The token file was read, at the start or because it changed. `count`: the tokens in force."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensRefused(Event, name="tokens_refused", severity=logging.ERROR):
+    """Lines of the token file cannot be read: they and the names they begin with give no access. `lines`: their numbers."""
+
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensUnreadable(Event, name="tokens_unreadable", severity=logging.ERROR):
+    """The token file is gone or cannot be read. `grace`: seconds for which its last tokens stay in force."""
+
+    why: str
+    grace: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensWithdrawn(Event, name="tokens_withdrawn", severity=logging.ERROR):
+    """The token file could not be read for too long: no token is in force until it can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretExposed(Event, name="secret_exposed", severity=logging.WARNING):
+    """Others can reach a file that holds a secret. `key`: of the policy. `why`: who, and how."""
+
+    key: str
+    path: str
+    why: str
+
+
 # ── models ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

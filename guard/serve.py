@@ -21,7 +21,7 @@ from guard.control.event_bus import EventBus
 from guard.control.incidents.manager import IncidentManager
 from guard.control.process import LoopErrors, at_service, descriptors, quiet_crashes
 from guard.control.readiness import Readiness
-from guard.control.secrets import resolve
+from guard.control.secrets import resolve, secret_files
 from guard.control.shutdown import Shutdown
 from guard.control.state import StateFolder, StateTaken, open_state
 from guard.control.supervisor import Supervisor
@@ -149,7 +149,7 @@ class _Sidecar:
         server, address = await self._bind()
         probes = self._bind_ops()
         try:
-            self.operators.bind(self.settings.admin or self.loaded.policy.listen.admin)
+            await self.operators.bind(self.settings.admin or self.loaded.policy.listen.admin)
         except Unreachable as error:
             raise Unstartable(str(error)) from None
         vitals = Vitals(self.runtime, lambda: self.door, self._in_force, self._wall())
@@ -267,6 +267,9 @@ class _Sidecar:
         self.loaded, door.plan = loaded, plan
         self.operators.operations.bound()
         self.telemetry.adopt(loaded, plan)
+        for file in secret_files(policy):
+            if (why := file.exposure()) is not None:
+                self.bus.publish(events.SecretExposed(key=file.key, path=str(file.path), why=why))
 
     def _keep(self, loaded: Loaded) -> None:
         """Keep it for a restart that meets a bad one."""
@@ -385,6 +388,7 @@ class _Sidecar:
         start("model versions", lambda: versions.follow(lambda: self._in_force()[1]))
         start("orders", self.operators.heed)
         start("admin", lambda: self.operators.serve(self.reloader))
+        start("tokens", self.operators.keys.watch)
         start("export", self.telemetry.export)
         start("cost", self.telemetry.keep)
         start("incidents", self.incidents.watch)

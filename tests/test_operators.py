@@ -274,6 +274,7 @@ def test_viewers_look_and_do_not_act(tmp_path: Path, model: Model) -> None:
         with (tmp_path / "tokens").open("a") as file:
             file.write(operator.stdout)
         otto = operator.stderr.split()[-1]
+        guard.wait_for("tokens", 2)
         assert run(tmp_path, "kill", "--reason", "r", "--admin", address, GUARD_TOKEN=otto).returncode == 0
         assert not (tmp_path / "state" / "private" / "admin.token").exists()
 

@@ -28,19 +28,19 @@ MOST_HEAD: Final = 16384
 class AdminListener:
     """Serves an ASGI application on a listening socket, until it is closed."""
 
-    def __init__(self, application: Any, gate: Gate, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, application: Any, gate: Gate) -> None:
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # or any client could fill the log with its warnings
         self._config = Config(
             application, log_config=None, access_log=False, lifespan="off", ws="none", proxy_headers=False, http="httptools"
         )
         self._config.load()
-        self._gate, self._tls = gate, tls
+        self._gate = gate
         self._state = ServerState()
         self.acceptor: Acceptor
 
-    def start(self, listener: socket, bounds: Bounds) -> None:
+    def start(self, listener: socket, bounds: Bounds, tls: ssl.SSLContext | None) -> None:
         """Begin to accept."""
-        self.acceptor = Acceptor(listener, self._protocol, bounds, self._tls)
+        self.acceptor = Acceptor(listener, self._protocol, bounds, tls)
 
     def close(self) -> None:
         """Close the listener and every connection, and cancel what is being answered."""
@@ -114,7 +114,10 @@ class AdminProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is refused in our words, once; in the midst of an answer nothing can be said any more."""
         del msg
-        if self.cycle is None:
+        if self.cycle is None or not self.cycle.response_started:
+            if self.cycle is not None:  # its body is no HTTP: the application reads a client that has gone
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
             self._refuse(Problem(400, "bad_request"))
         elif not self.cycle.response_complete:
             self._seat.close()

@@ -5,15 +5,20 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guard.control import kill_file, listener
+from guard.control.acceptor import Bounds, bind, is_loopback
 from guard.control.audit import Audit
+from guard.control.gate import Gate
+from guard.control.keys import Keys
 from guard.control.order_store import OrderStore
+from guard.control.process import descriptors
 from guard.control.reload import Reloader
-from guard.control.service import Service
+from guard.control.secrets import read_tokens
 from guard.control.shares import Shares
 from guard.control.state import StateFolder
 from guard.control.tls import server_context
@@ -25,6 +30,9 @@ from guard.policy.scalars import Address
 from guard.proxy.front import Connection
 from guard.proxy.values import Ceiling
 from guard.telemetry.versions import Versions
+
+if TYPE_CHECKING:
+    from guard.control.admin_protocol import AdminListener
 
 
 class Unreachable(Exception):  # noqa: N818
@@ -53,7 +61,7 @@ class AdminRuntime:
         self._audit: Audit | None = None
         self._where = Address("127.0.0.1", 0)
         self._socket: socket.socket | None = None
-        self._keys = listener.Keys(None, None)
+        self.keys = Keys(None, None, publish)
         self.operations = OrderStore(
             self._ceilings,
             wall=wall,
@@ -121,34 +129,31 @@ class AdminRuntime:
 
     # ── the API ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def bind(self, where: Address) -> None:
+    async def bind(self, where: Address) -> None:
         """Listen, and know who may ask. Raises Unreachable."""
         configured = self._in_force()[0].policy.admin.tokens
-        file: Callable[[], str] | None = None
+        read: Callable[[], bytes] | None = None
         own: str | None = None
         if configured is not None:
-            file = lambda: (  # noqa: E731
-                configured.file.path.read_text()
-                if configured.file is not None
-                else self._environ.get(configured.env or "", "")
-            )
-        elif not listener.is_loopback(where.host):
+            read = partial(read_tokens, configured, self._environ)
+        elif not is_loopback(where.host):
             raise Unreachable(f"guard: others reach {where}: configure admin.tokens, or listen for operators on 127.0.0.1")
         elif self._state is not None:
             with suppress(OSError):
                 own = listener.own_token(self._state)
-        if file is None and own is None:
+        if read is None and own is None:
             self._publish(AdminUnavailable(why="no tokens, and no state folder for one"))
             return
-        self._keys = listener.Keys(file, own)
+        self.keys = Keys(read, own, self._publish)
+        await self.keys.look()
         try:
-            self._socket = listener.bind(where)
+            self._socket = bind(where.host, where.port)
         except OSError as error:
             raise Unreachable(f"guard: cannot listen on {where} for operators: {error.strerror or error}") from None
         self._where = Address(where.host, self._socket.getsockname()[1])
 
     async def serve(self, reloader: Reloader) -> None:
-        """Answer operators, for ever."""
+        """Answer operators until cancelled."""
         if self._socket is None:
             return
         declared = self._in_force()[0].policy.admin.tls
@@ -158,17 +163,25 @@ class AdminRuntime:
         if self._state is not None:
             token = self._state.path / listener.OWN_TOKEN if self._in_force()[0].policy.admin.tokens is None else None
             self._announce(token, tls=context is not None)
-        server = await asyncio.to_thread(self._server, reloader, context)
+        server = await asyncio.to_thread(self._server, reloader)
+        server.start(self._socket, Bounds(descriptors(1).admin), context)
         self._publish(AdminListening(listen=str(self._where)))
-        await listener.run(server, self._socket)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            server.close()
 
-    def _server(self, reloader: Reloader, context: ssl.SSLContext | None) -> Any:
+    def _server(self, reloader: Reloader) -> "AdminListener":
         """In a thread, imports and all: some 75 ms in which clients are answered already."""
-        from guard.control.admin import application  # noqa: PLC0415
+        from guard.control.admin import Application  # noqa: PLC0415
+        from guard.control.admin_protocol import AdminListener  # noqa: PLC0415
+        from guard.control.service import Service  # noqa: PLC0415
 
-        means = (self.operations, self._runtime, reloader, self.shares, self.versions, self._audit, self._in_force)
-        service = Service(*means, self._contract)
-        return listener.server(application(service, self._keys.identify, listener.hosts(self._where)), context)
+        folder = self._state.path if self._state is not None else None
+        means = (self.operations, self._runtime, reloader, self.shares, self.versions, folder, self._in_force)
+        service = Service(*means, self._contract, self.keys)
+        gate = Gate(self.keys.identify, listener.hosts(self._where))
+        return AdminListener(Application(service, gate), gate)
 
     def _announce(self, token: Path | None, *, tls: bool) -> None:
         assert self._state is not None

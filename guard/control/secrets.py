@@ -1,8 +1,15 @@
-"""Secrets that a policy only says the place of."""
+"""Secrets of which a policy names only the place, and who else can reach that place."""
 
-from collections.abc import Mapping
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
-from guard.policy.ladder import Secret
+from pydantic import BaseModel
+
+from guard.policy.ladder import Secret, TargetTls
+from guard.policy.models import Admin, ListenTls, Policy
 
 
 def resolve(secret: Secret, environ: Mapping[str, str]) -> bytes | None:
@@ -15,3 +22,57 @@ def resolve(secret: Secret, environ: Mapping[str, str]) -> bytes | None:
     else:
         found = environ.get(secret.env or "", "").encode()
     return found.rstrip(b"\r\n") or None
+
+
+def read_tokens(secret: Secret, environ: Mapping[str, str]) -> bytes:
+    """The content of the token file, or of the variable that holds it. Raises OSError."""
+    if secret.file is not None:
+        return secret.file.path.read_bytes()
+    return environ.get(secret.env or "", "").encode()
+
+
+class SecretFile(NamedTuple):
+    """A file that a policy names. `private`: whoever reads it has the secret; a token file holds only digests."""
+
+    key: str
+    path: Path
+    private: bool
+
+    def exposure(self) -> str | None:
+        """Who else can reach it, by its mode; None where nobody can, or it is not there."""
+        try:
+            mode = stat.S_IMODE(os.stat(self.path).st_mode)  # noqa: PTH116 — of what a link points to
+        except OSError:
+            return None
+        if mode & stat.S_IWOTH:
+            return "every user of this machine can write it"
+        if mode & stat.S_IWGRP:
+            return "its group can write it"
+        if self.private and mode & stat.S_IROTH:
+            return "every user of this machine can read it"
+        return None
+
+
+def secret_files(policy: Policy) -> Iterator[SecretFile]:
+    """Every file of a policy that holds a secret, by the key that names it."""
+    return _files(policy, "")
+
+
+def _files(value: object, key: str) -> Iterator[SecretFile]:
+    match value:
+        case Admin(tokens=Secret(file=file)) if file is not None:
+            yield SecretFile(f"{key}tokens", file.path, private=False)
+            yield from _files(value.tls, f"{key}tls.")
+        case Secret(file=file) if file is not None:
+            yield SecretFile(key.rstrip("."), file.path, private=True)
+        case ListenTls(key=file) | TargetTls(key=file) if file is not None:
+            yield SecretFile(f"{key}key", file.path, private=True)
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from _files(getattr(value, name), f"{key}{name}.")
+        case Mapping():
+            for name, member in value.items():
+                yield from _files(member, f"{key}{name}.")
+        case list() | tuple():
+            for number, member in enumerate(value):
+                yield from _files(member, f"{key}{number}.")

@@ -1,16 +1,21 @@
 """What the admin API operates: orders, breakers and the policy of a running guard, and the account of all three."""
 
+import asyncio
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from guard import __version__
-from guard.control.audit import Audit
+from guard.control import audit_reader
+from guard.control.admin import Status
+from guard.control.keys import Keys
 from guard.control.order_store import OrderStore, Refused
 from guard.control.reload import Reloader
 from guard.control.shares import Shares
-from guard.ladder.mode import Order
+from guard.ladder.mode import Order, Orders
 from guard.policy.compiled import CompiledPlan
 from guard.policy.digests import release_digest
 from guard.policy.load import Loaded
@@ -18,6 +23,9 @@ from guard.policy.models import FIRST, Release
 from guard.policy.runtime import Runtime, TargetKey
 from guard.proxy.values import TARGETS
 from guard.telemetry.versions import Versions
+
+SLICE: Final = 32
+"""Routes that a status describes in one turn of the loop."""
 
 
 class Service:
@@ -30,13 +38,15 @@ class Service:
         reloader: Reloader,
         shares: Shares,
         versions: Versions,
-        audit: Audit | None,
+        audit_folder: Path | None,
         now_in_force: Callable[[], tuple[Loaded, CompiledPlan]],
         written: Callable[[str, Loaded, CompiledPlan], str],
+        keys: Keys,
     ) -> None:
         """`written`: a contract in one of its forms; handed down, as the control plane does not know the kit."""
         self._operations, self._runtime, self._reloader = operations, runtime, reloader
-        self._shares, self._versions, self._audit, self._now_in_force = shares, versions, audit, now_in_force
+        self._shares, self._versions, self._now_in_force = shares, versions, now_in_force
+        self._audit_folder, self._keys = audit_folder, keys
         self._written = written
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -68,9 +78,18 @@ class Service:
         outcome = await self._reloader.reload()
         return {"ok": outcome.ok, "digest": outcome.digest, "errors": outcome.errors}
 
-    def audit(self, limit: int) -> list[dict[str, Any]]:
-        """The newest entries."""
-        return self._audit.newest(limit) if self._audit is not None else []
+    def audit(self, limit: int) -> bytes:
+        """The newest entries, as a JSON document. Called in a thread."""
+        if self._audit_folder is None:
+            return b'{"entries": [], "complete": true}'
+        try:
+            return audit_reader.newest(self._audit_folder, limit)
+        except OSError as error:
+            raise Refused(503, "audit_unreadable", error.strerror or "the audit cannot be read") from None
+
+    def policy(self) -> object:
+        """The policy in force: the same object while it is the same."""
+        return self._now_in_force()[0]
 
     def contract(self, form: str) -> str:
         """What the routes in force take and answer, in one of `admin.FORMS`.
@@ -90,10 +109,24 @@ class Service:
 
     # ── the account ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def status(self) -> dict[str, Any]:
-        """Everything that an operator needs to know, most urgent first."""
+    async def status(self) -> Status:
+        """Everything that an operator needs to know, most urgent first, the routes last.
+
+        Many routes are described in several turns of the loop, all by the orders of the first.
+        """
         loaded, plan = self._now_in_force()
-        orders, now = self._operations.orders, monotonic()
+        orders = self._operations.orders
+        before = json.dumps(self._service_status(loaded, orders), ensure_ascii=False)
+        routes: list[str] = []
+        for number, route in enumerate(plan.routes, 1):
+            key = f"{route.method} {route.template}"
+            routes.append(json.dumps(self._route(key, orders, monotonic()), ensure_ascii=False))
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+        return Status(f'{before[:-1]}, "routes": [{", ".join(routes)}]}}'.encode(), orders.epoch)
+
+    def _service_status(self, loaded: Loaded, orders: Orders) -> dict[str, Any]:
+        now = monotonic()
         counts = self._shares.counts(now)
         total = sum(counts.values())
         order = (
@@ -110,7 +143,7 @@ class Service:
             "durable": self._operations.durable,
             "kill_file": orders.file is not None,
             "back": back(self._operations),
-            "routes": [self._route(f"{route.method} {route.template}", now) for route in plan.routes],
+            "tokens": self._keys.status(),
             "owner": incidents.model_dump() if incidents is not None else None,
             "policy": {
                 "service": loaded.policy.service,
@@ -124,11 +157,11 @@ class Service:
             "guard": __version__,
         }
 
-    def _route(self, key: str, now: float) -> dict[str, Any]:
-        order, why = self._operations.orders.in_force(key)
+    def _route(self, key: str, orders: Orders, now: float) -> dict[str, Any]:
+        order, why = orders.in_force(key)
         own = ((target, self._runtime.breakers.get(TargetKey(key, target))) for target in TARGETS)
         breakers = {target: breaker.snapshot(now) for target, breaker in own if breaker is not None}
-        observed = (self._operations.orders.observed or {}).get(key)
+        observed = (orders.observed or {}).get(key)
         enforcement = {"observed": _order(observed)} if observed is not None else {}
         return {
             **enforcement,

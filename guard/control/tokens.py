@@ -1,17 +1,22 @@
 """Who may operate: lines `name role sha256:HEX`, the digests of secrets that guard itself generated.
 
-A secret has 256 random bits, so its plain digest tells nothing of it; it is compared in constant time, with every line.
+A secret has 256 random bits, so its plain digest tells nothing of it. A secret is found by its digest: what the time of a
+lookup tells is about the digest of a guess, from which no secret follows.
+
+A line that cannot be read gives nobody access. It also withdraws the name that it begins with: who replaces a token and
+mistypes the new line has revoked the old one all the same.
 """
 
 import hashlib
-import hmac
 import re
 import secrets
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 Role: TypeAlias = Literal["viewer", "operator"]
 PREFIX: Final = "guard_"
-_LINE: Final = re.compile(r"([A-Za-z0-9._@-]{1,64})\s+(viewer|operator)\s+sha256:([0-9a-f]{64})\Z", re.ASCII)
+MOST_LINES: Final = 1000
+"""Lines that are read; those beyond are refused."""
+_LINE: Final = re.compile(r"([A-Za-z0-9._@-]{1,64})[ \t]+(viewer|operator)[ \t]+sha256:([0-9a-f]{64})", re.ASCII)
 
 
 class Identity(NamedTuple):
@@ -19,10 +24,6 @@ class Identity(NamedTuple):
 
     name: str
     role: Role
-
-
-class TokensInvalid(ValueError):  # noqa: N818
-    """A line that cannot be read. Names its number, never its content."""
 
 
 def generate() -> str:
@@ -36,28 +37,29 @@ def line(name: str, role: Role, secret: str) -> str:
 
 
 class Tokens:
-    """The token file, read. Raises TokensInvalid."""
+    """A token file, read. `unreadable`: the numbers of the lines that cannot be read, never their content."""
 
     def __init__(self, text: str) -> None:
-        self._known: list[tuple[bytes, Identity]] = []
-        for number, raw in enumerate(text.splitlines(), 1):
+        by_digest: dict[bytes, Identity] = {}
+        withdrawn: set[str] = set()
+        unreadable: list[int] = []
+        for number, raw in enumerate(text.split("\n"), 1):
             words = raw.partition("#")[0].strip()
             if not words:
                 continue
-            found = _LINE.match(words)
-            if found is None:
-                raise TokensInvalid(f"line {number}: expected `name viewer|operator sha256:HEX`")
-            role: Role = "operator" if found[2] == "operator" else "viewer"
-            self._known.append((bytes.fromhex(found[3]), Identity(found[1], role)))
+            match = _LINE.fullmatch(words) if number <= MOST_LINES else None
+            if match is None:
+                unreadable.append(number)
+                withdrawn.add(words.split()[0])
+                continue
+            role: Role = "operator" if match[2] == "operator" else "viewer"
+            by_digest[bytes.fromhex(match[3])] = Identity(match[1], role)
+        self._by_digest = {digest: who for digest, who in by_digest.items() if who.name not in withdrawn}
+        self.unreadable = tuple(unreadable)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._by_digest)
 
     def identify(self, secret: str) -> Identity | None:
-        """Whose secret this is. Takes as long for any."""
-        digest = hashlib.sha256(secret.encode()).digest()
-        found: Identity | None = None
-        for known, identity in self._known:
-            if hmac.compare_digest(known, digest):
-                found = identity
-        return found
+        """Whose secret this is."""
+        return self._by_digest.get(hashlib.sha256(secret.encode()).digest())

@@ -20,10 +20,13 @@ from guard.events import (
     OrdersUnreadable,
     PolicyApplied,
     PolicyRefused,
+    TokensRead,
+    TokensRefused,
+    TokensUnreadable,
     VersionChanged,
 )
 
-Kind: TypeAlias = Literal["mode", "breaker", "budget", "policy_refused", "contract_storm", "model_version"]
+Kind: TypeAlias = Literal["mode", "breaker", "budget", "policy_refused", "tokens", "contract_storm", "model_version"]
 Severity: TypeAlias = Literal["info", "ticket", "page"]
 Role: TypeAlias = Literal["incidents", "serving", "data_freshness", "model_quality"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "ticket", "page")
@@ -47,6 +50,7 @@ KINDS: Final[Mapping[Kind, Of]] = {
     "breaker": Of("GuardBreakerOpen", "incidents", 60.0),
     "budget": Of("GuardBudget", "serving", 0.0),
     "policy_refused": Of("GuardPolicyRefused", "serving", 0.0),
+    "tokens": Of("GuardTokensRefused", "serving", 0.0),
     "contract_storm": Of("GuardContractStorm", "data_freshness", 60.0),
     "model_version": Of("GuardModelVersionChanged", "model_quality", 0.0),
 }
@@ -91,6 +95,9 @@ Source: TypeAlias = (
     | BudgetReached
     | PolicyRefused
     | PolicyApplied
+    | TokensRead
+    | TokensRefused
+    | TokensUnreadable
     | ContractStorm
     | ContractStormEnded
     | VersionChanged
@@ -99,7 +106,7 @@ Source: TypeAlias = (
 SOURCES: Final[tuple[type[Event], ...]] = get_args(Source)
 
 
-def changes(event: Source, wall: float) -> Iterator[Change]:  # noqa: C901 — one case for each event
+def changes(event: Source, wall: float) -> Iterator[Change]:  # noqa: C901, PLR0912 — one case for each event
     """The incidents that an event begins or ends."""
     match event:
         case ModeChanged():
@@ -116,6 +123,12 @@ def changes(event: Source, wall: float) -> Iterator[Change]:  # noqa: C901 — o
             yield _refused(event)
         case PolicyApplied():
             yield Ends(Subject("policy_refused"))
+        case TokensRead():
+            yield Ends(Subject("tokens"))
+        case TokensRefused():
+            yield _tokens("Lines of the token file cannot be read", {"lines": list(event.lines)})
+        case TokensUnreadable():
+            yield _tokens("The token file cannot be read", {"why": event.why, "grace": event.grace})
         case ContractStorm():
             yield _storm(event)
         case ContractStormEnded():
@@ -180,6 +193,10 @@ def _refused(event: PolicyRefused) -> Opens:
         {"in_force": event.in_force, "mistakes": len(event.errors), "errors": list(event.errors[:MOST_ERRORS])},
         "guard check POLICY, then mend the file: it is read by itself",
     )
+
+
+def _tokens(summary: str, cause: Mapping[str, Any]) -> Opens:
+    return Opens(Subject("tokens"), "ticket", summary, cause, "mend admin.tokens: it is read by itself")
 
 
 def _storm(event: ContractStorm) -> Opens:

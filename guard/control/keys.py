@@ -1,0 +1,125 @@
+"""The tokens in force: those of the configured file, followed while guard runs, or one made at start for this machine.
+
+    the file reads                 its content is in force within a second, whole: nothing of the content before remains
+    a line of it cannot be read    TokensRefused with its number; the line, and the name it begins with, give no access
+    it cannot be read, or is gone  TokensUnreadable; what it held last stays in force for GRACE seconds, so that an editor
+                                   or a volume that replaces it in two steps locks nobody out
+    longer than that               TokensWithdrawn: nobody has access until it can be read again
+    at the start                   without a last content, nobody has access
+
+Revocation wins: whoever deletes the file has revoked every token in it, and no mistake in it keeps an older token valid.
+The file is read in a thread, for it may be on a mount that hangs.
+"""
+
+import asyncio
+from collections.abc import Callable
+from threading import Thread
+from time import monotonic
+from typing import Final
+
+from guard.control.tokens import Identity, Tokens, line
+from guard.events import Publish, TokensRead, TokensRefused, TokensUnreadable, TokensWithdrawn
+
+EVERY: Final = 1.0
+"""Seconds between two looks at the file."""
+WITHIN: Final = 2.0
+"""Seconds in which it is read, or counts as unreadable."""
+GRACE: Final = 10.0
+"""Seconds for which tokens outlive a file that cannot be read."""
+MOST_BYTES: Final = 1 << 20
+
+
+class Keys:
+    """`read` gives the content of the configured file and may raise OSError; `own` is the secret made at start."""
+
+    def __init__(
+        self,
+        read: Callable[[], bytes] | None,
+        own: str | None,
+        publish: Publish,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._read, self._publish, self._clock = read, publish, clock
+        self._tokens = Tokens(line("local", "operator", own) if own is not None else "")
+        self._content: bytes | None = None
+        self._unreadable_since: float | None = None
+        self._pending: asyncio.Future[bytes] | None = None
+
+    def identify(self, secret: str) -> Identity | None:
+        """Whose secret this is."""
+        return self._tokens.identify(secret)
+
+    def status(self) -> dict[str, object]:
+        """What an operator needs to know of the file; nothing of what is in it."""
+        readable = self._unreadable_since is None
+        return {"count": len(self._tokens), "readable": readable, "refused_lines": list(self._tokens.unreadable)}
+
+    @property
+    def troubled(self) -> bool:
+        """Whether the file, or a line of it, cannot be read."""
+        return self._unreadable_since is not None or bool(self._tokens.unreadable)
+
+    async def watch(self) -> None:
+        """Follow the file, for ever."""
+        while self._read is not None:
+            await asyncio.sleep(EVERY)
+            await self.look()
+
+    async def look(self) -> None:
+        """Read the file once."""
+        if self._read is None:
+            return
+        try:
+            content = await self._content_within(self._read)
+        except (OSError, TimeoutError) as error:
+            self.miss(type(error).__name__)
+        else:
+            self.take(content)
+
+    async def _content_within(self, read: Callable[[], bytes]) -> bytes:
+        """The content, read in a daemon thread: one that hangs keeps nobody. Only one hangs at a time."""
+        if self._pending is None or self._pending.done():
+            loop = asyncio.get_running_loop()
+            pending = self._pending = loop.create_future()
+
+            def work() -> None:
+                try:
+                    content, error = read(), None
+                except OSError as raised:
+                    content, error = b"", raised
+                try:
+                    loop.call_soon_threadsafe(_settle, pending, content, error)
+                except RuntimeError:  # the loop has closed
+                    pass
+
+            Thread(target=work, name="guard-tokens", daemon=True).start()
+        return await asyncio.wait_for(asyncio.shield(self._pending), WITHIN)
+
+    def take(self, content: bytes) -> None:
+        """The file holds this now."""
+        unreadable, self._unreadable_since = self._unreadable_since is not None, None
+        if content == self._content and not unreadable:
+            return
+        self._content = content
+        self._tokens = Tokens(content[:MOST_BYTES].decode("utf-8", "replace"))
+        self._publish(TokensRead(count=len(self._tokens)))
+        if self._tokens.unreadable:
+            self._publish(TokensRefused(lines=self._tokens.unreadable))
+
+    def miss(self, why: str) -> None:
+        """The file cannot be read now. `why`: the kind of error."""
+        now = self._clock()
+        if self._unreadable_since is None:
+            self._unreadable_since = now
+            self._publish(TokensUnreadable(why=why, grace=GRACE if len(self._tokens) else 0.0))
+        if len(self._tokens) and now - self._unreadable_since >= GRACE:
+            self._tokens, self._content = Tokens(""), None
+            self._publish(TokensWithdrawn())
+
+
+def _settle(pending: "asyncio.Future[bytes]", content: bytes, error: OSError | None) -> None:
+    if not pending.cancelled():
+        if error is None:
+            pending.set_result(content)
+        else:
+            pending.set_exception(error)

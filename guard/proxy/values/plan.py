@@ -100,7 +100,6 @@ class Permit:
         lowered: Reason | None,
         deadline: float,  # by when the client has an answer
         request_id: str,
-        wall: float,
         shortened: bool = False,  # the client's own deadline is earlier than ours
         message: Message | None = None,  # how its dialect read the request
     ) -> None:
@@ -113,7 +112,6 @@ class Permit:
         self.lowered: Final = lowered
         self.deadline: Final = deadline
         self.request_id: Final = request_id
-        self.wall: Final = wall
         self.shortened: Final = shortened
         self.message: Final = message
 

@@ -191,7 +191,7 @@ def test_no_trace_holds_a_value(tmp_path: Path, traces: str, text: str) -> None:
     ],
 )
 def test_where_fields_stand(tmp_path: Path, declared: str, pointers: list[str | None]) -> None:
-    assert [row.value.pointer for row in rows(route(tmp_path, declared)).values()] == pointers
+    assert [row.value.place for row in rows(route(tmp_path, declared)).values()] == pointers
 
 
 def test_parts_go_where_their_field_goes(tmp_path: Path) -> None:
@@ -210,8 +210,8 @@ def test_parts_go_where_their_field_goes(tmp_path: Path) -> None:
         ("health", "declared"), ("health", "inherited"), ("public", "declared"),
     ]  # fmt: skip
     assert [found[name].value.sensitivity_from for name in ("p", "p.x", "p.y")] == ["default", "default", "declared"]
-    assert {found[name].value.origin for name in ("o", "o.x", "o.y")} == {"derived"}
-    assert found["p"].value.origin == "raw"
+    assert {found[name].value.derived for name in ("o", "o.x", "o.y")} == {True}
+    assert not found["p"].value.derived
     assert found["o.x"].model.text == "never sent"
     assert found["o.x"].log.text == "inside its field's keyed hash (HMAC-SHA-256)"
     assert found["p.x"].log.text == "never: only the type of what holds it"
@@ -226,7 +226,10 @@ def test_required_type_and_unit(tmp_path: Path) -> None:
         "input: {a: {type: integer, unit: years}, b: {type: string, required: false}, c: {enum: [x]}, "
         "d: {type: string, pattern: x}, e: {type: integer, default: 1}}",
     )
-    found = [(row.required, row.value.type, row.value.text, row.value.unit) for row in rows(made).values()]
+    found = [
+        (row.value.shape.required, row.value.shape.type, row.value.text, row.value.shape.unit)
+        for row in rows(made).values()
+    ]
     assert found == [
         (True, "integer", None, "years"), (False, "string", "free", None), (True, "string", "enum", None),
         (True, "string", "pattern", None), (False, "integer", None, None),
@@ -265,7 +268,7 @@ def test_what_becomes_of_outputs(tmp_path: Path, field: str, log: str, metric: s
     row = rows(route(tmp_path, f"input: {{f: {{type: string}}}}\noutput: {{o: {field}}}"), "outputs")["o"]
     assert (row.client.text, row.log.text, row.trace.text, row.metric.text) == ("value", log, "never", metric)
     assert row.cache is None
-    assert row.value.origin == "derived"
+    assert row.value.derived
 
 
 def test_outputs_in_the_cache(tmp_path: Path) -> None:
@@ -290,6 +293,6 @@ def test_meaning_and_place_of_outputs(tmp_path: Path) -> None:
         tmp_path,
         "rows: /i\ninput: {f: {type: string}}\noutput: {o: {type: number, meaning: P(x)}, w: {type: string, at: /w/*}}",
     )
-    assert [(row.value.pointer, row.meaning) for row in rows(made, "outputs").values()] == [
+    assert [(row.value.place, row.meaning) for row in rows(made, "outputs").values()] == [
         ("/predictions/*/o", "P(x)"), ("/w/*", None),
     ]  # fmt: skip

@@ -7,7 +7,6 @@ from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import field, judged, policy, some
 from guard.kit.privacy.fields import SENSITIVE
 from guard.kit.privacy.values import Finding, Input, Output, RouteReport
-from guard.policy.route import Route
 
 _LEAVES: Final[Mapping[str, str]] = {
     "free_text": "`detect` on each, such as `detect: [email, phone, card, iban]`, or `send: false`",
@@ -58,15 +57,10 @@ def _sensitivity(facts: Facts) -> Item:
     return judged("data.sensitivity", names, "every field says how sensitive it is", fix, why="no sensitivity declared")
 
 
-def _top(facts: Facts, route: str, name: str) -> tuple[str, str]:
+def _top(facts: Facts, route: str, name: str) -> tuple[str, ...]:
     """The whole field that a name of the report is of; what is inside takes its level from there."""
-    declared = facts.loaded.policy.routes[route]
-    assert isinstance(declared, Route)
-    for side, fields in (("input", declared.inputs), ("output", declared.outputs)):
-        for key in sorted(fields, key=len, reverse=True):
-            if name == key or name.startswith((f"{key}.", f"{key}[")):
-                return side, key
-    return "input", name
+    values = (value for one in facts.contracts if one.key == route for value in (*one.inputs, *one.outputs))
+    return next(value.keys[:2] for value in values if value.name == name)
 
 
 def _leaves(facts: Facts) -> Item:

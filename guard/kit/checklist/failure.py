@@ -8,7 +8,6 @@ from guard.kit.checklist.words import field, fresh, judged, named, policy, relea
 from guard.kit.evidence import Evidence
 from guard.policy.errors import listed
 from guard.policy.models import FIRST
-from guard.policy.route import Route
 from guard.proxy.values import CACHED, PREVIOUS, RULES
 
 
@@ -48,19 +47,15 @@ def _steps(facts: Facts) -> list[Step]:
     ]
 
 
-def _routes(facts: Facts) -> list[tuple[str, Route]]:
-    return [(key, route) for key, route in facts.loaded.policy.routes.items() if isinstance(route, Route)]
-
-
 def _rung(facts: Facts) -> Item:
     """`rules` always answers; `previous` is a model that may be down too, `cached` knows only what was asked before."""
     none: list[str] = []
     weak: list[str] = []
-    for key, route in _routes(facts):
+    for key, route in facts.routes:
         if route.fallback.rules is None:
             (weak if route.fallback.previous or route.fallback.cached else none).append(key)
     if none:
-        route = dict(_routes(facts))[none[0]]
+        route = dict(facts.routes)[none[0]]
         outputs = {name: one for name, one in route.outputs.items() if one.required and one.from_ is None}
         answer = dict.fromkeys(outputs, "VALUE") or {"OUTPUT": "VALUE"}
         known = [f"{name} is {listed(map(str, one.enum))}" for name, one in outputs.items() if one.enum is not None]
@@ -90,7 +85,7 @@ def _drill(facts: Facts) -> Iterator[Item]:
     done = {(step.route, step.rung) for step in steps}
     wanted = [
         (key, rung)
-        for key, route in _routes(facts)
+        for key, route in facts.routes
         if "{" not in key and not key.endswith("*")  # nobody can send to a template without an example
         for rung in (PREVIOUS, CACHED, RULES)
         if getattr(route.fallback, rung) is not None
@@ -101,7 +96,7 @@ def _drill(facts: Facts) -> Iterator[Item]:
 
 def _rollback(facts: Facts) -> Item:
     record = facts.loaded.policy.release
-    serving = [key for key, route in _routes(facts) if route.fallback.previous is not None]
+    serving = [key for key, route in facts.routes if route.fallback.previous is not None]
     if serving:
         answered = {step.route for step in _steps(facts) if step.rung == PREVIOUS and step.ok}
         silent = [key for key in serving if key not in answered]

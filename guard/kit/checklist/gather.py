@@ -11,6 +11,7 @@ from guard.cli.operate import Where, ask, find
 from guard.kit import evidence
 from guard.kit.checklist import live, pipelines
 from guard.kit.checklist.values import Facts
+from guard.kit.description import describe
 from guard.kit.evidence import Evidence, Kind, Unusable
 from guard.kit.privacy.report import make
 from guard.kit.release.verify import differences
@@ -26,7 +27,7 @@ def facts(
     shown = [(_shown(path, top), path) for path in files]
     return Facts(
         name=shlex.quote(str(policy)),
-        loaded=loaded,
+        described=describe(loaded),
         privacy=make(loaded),
         evidence=_evidence(policy, loaded, now),
         before=_before(loaded),

@@ -7,7 +7,6 @@ from guard.kit.checklist.live import Live
 from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import field, judged, named, policy
 from guard.policy import telling
-from guard.policy.route import Route
 from guard.proxy.values import MODEL
 
 
@@ -152,10 +151,13 @@ def _version(facts: Facts, live: Live | None) -> Item:
 
 def _predictions(facts: Facts, live: Live | None) -> Item:
     """An output above internal is not measured, so nobody would see a model that has collapsed."""
-    routes = [(key, route) for key, route in facts.loaded.policy.routes.items() if isinstance(route, Route)]
-    measured = [(key, name.name) for key, route in routes for name in telling.measures(route.outputs) if not route.stream]
+    measured = [
+        (key, name.name) for key, route in facts.routes for name in telling.measures(route.outputs) if not route.stream
+    ]
     if not measured:
-        route, name = next(((key, name) for key, route in routes for name in route.outputs), ("POST /ROUTE", "OUTPUT"))
+        route, name = next(
+            ((key, name) for key, route in facts.routes for name in route.outputs), ("POST /ROUTE", "OUTPUT")
+        )
         fix = "if that may be measured, " + field(facts, route, ("output", name), sensitivity="internal")
         return Item("monitoring.predictions", "fail", "no output is measured, so no distribution is seen", fix)
     names = ("guard_predictions_total", "guard_prediction_value_count")
@@ -165,11 +167,7 @@ def _predictions(facts: Facts, live: Live | None) -> Item:
 
 def _freshness(facts: Facts, live: Live | None) -> Item:
     times = [
-        (key, name, one)
-        for key, route in facts.loaded.policy.routes.items()
-        if isinstance(route, Route)
-        for name, one in route.inputs.items()
-        if one.type == "timestamp"
+        (key, name, one) for key, route in facts.routes for name, one in route.inputs.items() if one.type == "timestamp"
     ]
     bare = [(key, name) for key, name, one in times if one.freshness is None]
     if bare:

@@ -7,7 +7,6 @@ from typing import Final
 from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import field, judged, policy, release
 from guard.kit.evidence import Evidence
-from guard.policy.route import Route
 from guard.policy.scalars import write_duration
 
 DAY: Final = 86400
@@ -54,17 +53,13 @@ def _held(facts: Facts, item: str, wrong: list[str], good: str, measured: float 
     return Item(item, "pass", f"{good}; rehearsed: {said}")
 
 
-def _routes(facts: Facts) -> list[tuple[str, Route]]:
-    return [(key, route) for key, route in facts.loaded.policy.routes.items() if isinstance(route, Route)]
-
-
 def _latency(facts: Facts) -> Item:
     target = facts.loaded.policy.targets.latency_p95
     if target is None:
         return _undeclared(facts, "targets.latency", "latency_p95", "300ms")
     wrong = [
         f"{key} gives up after {write_duration(route.timeout.request)}, before the target of {write_duration(target)}"
-        for key, route in _routes(facts)
+        for key, route in facts.routes
         if route.timeout.request < target
     ]
     measured = _measured(facts, "latency_p95")
@@ -102,8 +97,8 @@ def _volume(facts: Facts) -> Item:
     rate = targets.expected_rate
     if rate is None:
         return _undeclared(facts, "targets.volume", "expected_rate", "50/s")
-    slots = {key: route.limits.concurrency for key, route in _routes(facts) if route.limits and route.limits.concurrency}
-    most = max((slots.get(key, common.concurrency) for key, _ in _routes(facts)), default=common.concurrency)
+    slots = {key: route.limits.concurrency for key, route in facts.routes if route.limits and route.limits.concurrency}
+    most = max((slots.get(key, common.concurrency) for key, _ in facts.routes), default=common.concurrency)
     under_way = math.ceil(rate * targets.latency_p95) if targets.latency_p95 is not None else 0
     if under_way > most:
         own = next((key for key, count in slots.items() if count == most), None)

@@ -7,9 +7,11 @@ from typing import Final, Literal, TypeAlias
 
 from guard.kit.checklist.live import Live
 from guard.kit.checklist.pipelines import Mention
+from guard.kit.description import ContractDescription, PolicyDescription
 from guard.kit.evidence import Evidence, Kind, Unusable
 from guard.kit.privacy.values import Report
 from guard.policy.load import Loaded
+from guard.policy.route import Route
 
 Status: TypeAlias = Literal["pass", "warn", "fail"]
 ORDER: Final[tuple[Status, ...]] = ("pass", "warn", "fail")
@@ -46,7 +48,7 @@ class Facts:
 
     name: str
     """The policy's path, as it is typed in a shell: fixes are commands about it."""
-    loaded: Loaded
+    described: PolicyDescription
     privacy: Report
     evidence: Mapping[Kind, Evidence | Unusable]
     before: str
@@ -58,6 +60,21 @@ class Facts:
     live: Live | None
     """None: nobody named a running guard."""
     now: datetime
+
+    @property
+    def loaded(self) -> Loaded:
+        """The policy as it was read."""
+        return self.described.loaded
+
+    @property
+    def contracts(self) -> tuple[ContractDescription, ...]:
+        """The routes with a contract."""
+        return self.described.contracts
+
+    @property
+    def routes(self) -> tuple[tuple[str, Route], ...]:
+        """Their keys and contracts."""
+        return tuple((route.key, route.contract) for route in self.contracts)
 
 
 Make: TypeAlias = Callable[[Facts], Iterator[Item]]

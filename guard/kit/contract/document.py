@@ -1,18 +1,25 @@
 """Contract → what `guard contract --json` prints (docs/contract.schema.json)."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
-from guard.kit.contract.values import Document
+from guard.kit.contract.values import Document, Example, Field, Output
+from guard.kit.plain import plain
 
 
 def document(made: Document) -> dict[str, Any]:
     """Plain values. What is declared of a field stands beside what becomes of it."""
-    found: dict[str, Any] = {"valid": True, **asdict(made)}
-    found["owners"] = dict(made.owners)
-    for route in found["routes"]:
-        for side in ("fields", "outputs"):
-            route[side] = [{**row.pop("shape"), **row} for row in route[side]]
-        if route["example"] is not None:
-            route["example"]["headers"] = dict(route["example"]["headers"])
-    return found
+    return {"valid": True, **plain(made, {Field: _row, Output: _row, Example: _example}), "owners": dict(made.owners)}
+
+
+def _row(row: Field | Output) -> dict[str, Any]:
+    value = row.value
+    return {
+        "name": value.name, "place": value.place, "bounds": value.bounds, "required": value.shape.required,
+        "nullable": value.shape.nullable, **value.facts(),
+        **{one.name: getattr(row, one.name) for one in fields(row) if one.name != "value"},
+    }  # fmt: skip
+
+
+def _example(example: Example) -> dict[str, Any]:
+    return {"headers": dict(example.headers), "body": example.body, "answer": example.answer}

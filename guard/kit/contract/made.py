@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 from typing import Final
 
-from guard.dialects import DIALECTS, RAW
 from guard.kit.contract import effects
 from guard.kit.contract.fields import inputs, outputs
-from guard.kit.contract.requests import body_of, columns, content, judged, notes, working
+from guard.kit.contract.requests import notes, working
 from guard.kit.contract.sources import sources
 from guard.kit.contract.statuses import elsewhere, everywhere, statuses, violations
 from guard.kit.contract.values import Contract, Document, Example, Header, Limit
+from guard.kit.description import ContractDescription, RouteDescription, describe
 from guard.kit.example import NoExample
-from guard.kit.wire import wire
 from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
-from guard.policy.models import Denied, Passthrough, Policy
+from guard.policy.models import Policy
 from guard.policy.route import Route
 from guard.policy.scalars import write_duration, write_size
 from guard.proxy.values import Route as Compiled
@@ -27,6 +26,7 @@ COMMON: Final = (
 
 def make(loaded: Loaded, plan: CompiledPlan, wall: float) -> Document:
     """What the plan in force holds clients and model servers to."""
+    described = describe(loaded, {route.key for route in plan.routes if not route.enforce})
     policy, release = loaded.policy, loaded.policy.release
     compiled = {route.key: route for route in plan.routes}
     incidents = policy.owners.incidents
@@ -38,11 +38,9 @@ def make(loaded: Loaded, plan: CompiledPlan, wall: float) -> Document:
         owners=tuple(policy.owners.named()),
         runbook=incidents.runbook if incidents is not None else None,
         routes=tuple(
-            _route(key, route, compiled[key], loaded, plan, wall)
-            for key, route in policy.routes.items()
-            if not isinstance(route, Denied)
+            _route(route, compiled[route.key], loaded, plan, wall) for route in described.routes if route.body != "denied"
         ),
-        denied=tuple(key for key, route in policy.routes.items() if isinstance(route, Denied)),
+        denied=tuple(route.key for route in described.routes if route.body == "denied"),
         everywhere=everywhere(),
         elsewhere=elsewhere(),
         limits=tuple(_common_limits(policy)),
@@ -51,65 +49,60 @@ def make(loaded: Loaded, plan: CompiledPlan, wall: float) -> Document:
     )
 
 
-def _route(
-    key: str, declared: Route | Passthrough, compiled: Compiled, loaded: Loaded, plan: CompiledPlan, wall: float
-) -> Contract:
-    method, _, path = key.partition(" ")
-    route: Route | None = None
-    if isinstance(declared, Route):
-        route = declared = declared if compiled.enforce else declared.but(enforcement="observe")
+def _route(route: RouteDescription, compiled: Compiled, loaded: Loaded, plan: CompiledPlan, wall: float) -> Contract:
+    described = route if isinstance(route, ContractDescription) else None
+    contract = described.contract if described is not None else None
     release = loaded.policy.release
-    laid = wire(key, route) if route is not None else None
-    fields = tuple(inputs(laid)) if laid is not None else ()
-    example, why = _example(route, compiled, path, wall, release.model if release is not None else None)
+    fields = tuple(inputs(described)) if described is not None else ()
+    example, why = _example(described, compiled, wall, release.model if release is not None else None)
     return Contract(
-        route=key,
-        method=method,
-        path=path,
-        body=body_of(declared),
-        dialect=route.dialect if route is not None else "none",
-        enforcement=route.enforcement if route is not None else None,
-        content=content(declared),
-        notes=tuple(notes(laid)),
-        columns=tuple(columns(declared)),
-        rows=route.rows if route is not None else None,
-        undeclared=effects.undeclared(route) if route is not None and route.inputs else None,
+        route=route.key,
+        method=route.method,
+        path=route.path,
+        body=route.body,
+        dialect=contract.dialect if contract is not None else "none",
+        enforcement=contract.enforcement if contract is not None else None,
+        content=route.content,
+        notes=tuple(notes(route)),
+        columns=(contract.columns or ()) if contract is not None else (),
+        rows=contract.rows if contract is not None else None,
+        undeclared=effects.undeclared(contract) if contract is not None and contract.inputs else None,
         example=example,
         no_example=why,
         fields=fields,
-        outputs=tuple(outputs(route)) if route is not None else (),
-        sources=tuple(sources(declared, release)),
-        statuses=tuple(statuses(declared, loaded, plan.upstream, DIALECTS[route.dialect] if route is not None else RAW)),
-        violations=violations(laid, fields) if laid is not None else (),
-        limits=tuple(_limits(declared, compiled, loaded.policy)),
-        request_headers=tuple(_request_headers(declared, content(declared))),
-        answer_headers=tuple(_answer_headers(declared)),
+        outputs=tuple(outputs(described)) if described is not None else (),
+        sources=tuple(sources(route, release)),
+        statuses=tuple(statuses(route, loaded, plan.upstream)),
+        violations=violations(described, fields) if described is not None else (),
+        limits=tuple(_limits(contract, compiled, loaded.policy)),
+        request_headers=tuple(_request_headers(contract, route.content)),
+        answer_headers=tuple(_answer_headers(contract)),
     )
 
 
 def _example(
-    route: Route | None, compiled: Compiled, path: str, wall: float, model: str | None
+    route: ContractDescription | None, compiled: Compiled, wall: float, model: str | None
 ) -> tuple[Example | None, str]:
-    if route is None or not judged(route):
+    if route is None or not route.judged:
         return None, ""
     try:
-        return working(route, compiled, path, wall, model or "default"), ""
+        return working(route, compiled, wall, model or "default"), ""
     except NoExample as error:
         return None, str(error)
 
 
-def _limits(declared: Route | Passthrough, compiled: Compiled, policy: Policy) -> Iterator[Limit]:
+def _limits(route: Route | None, compiled: Compiled, policy: Policy) -> Iterator[Limit]:
     upstream = policy.upstream.limits
-    if isinstance(declared, Route):
-        yield Limit("max_body", declared.max_body, write_size(declared.max_body), "a request's body")
-        if declared.output is not None and not declared.stream:
-            yield Limit("max_answer", declared.max_answer, write_size(declared.max_answer), "an answer that is judged")
-    times = declared.timeout if isinstance(declared, Route) else Route().timeout
+    if route is not None:
+        yield Limit("max_body", route.max_body, write_size(route.max_body), "a request's body")
+        if route.output is not None and not route.stream:
+            yield Limit("max_answer", route.max_answer, write_size(route.max_answer), "an answer that is judged")
+    times = route.timeout if route is not None else Route().timeout
     yield _time("timeout.request", compiled.request, "for an answer, whoever gives it, once the body is there")
     yield _time("timeout.attempt", times.attempt, "for the model itself, after which the next source is asked")
-    if compiled.collect == 0 or not isinstance(declared, Route):
+    if compiled.collect == 0 or route is None:
         yield _time("timeout.idle", times.idle, "between two pieces of a streamed answer")
-    own = declared.limits if isinstance(declared, Route) else None
+    own = route.limits if route is not None else None
     at_once = (own.concurrency if own is not None else None) or upstream.concurrency
     queue = own.queue if own is not None and own.queue is not None else upstream.queue
     yield Limit("limits.concurrency", at_once, str(at_once), "requests at the model at once; more wait")
@@ -129,16 +122,16 @@ def _time(key: str, seconds: float, text: str) -> Limit:
     return Limit(key, seconds, write_duration(seconds), text)
 
 
-def _request_headers(declared: Route | Passthrough, types: tuple[str, ...]) -> Iterator[Header]:
+def _request_headers(route: Route | None, types: tuple[str, ...]) -> Iterator[Header]:
     if types:
         yield Header("content-type", " or ".join(f"`{one}`" for one in types), required=True)
-    if isinstance(declared, Route) and declared.deadline_header:
+    if route is not None and route.deadline_header:
         text = "how long the client waits, such as `1.5`, `1.5s` or `1500ms`; it can only shorten the time given below"
-        yield Header(declared.deadline_header, text)
+        yield Header(route.deadline_header, text)
 
 
-def _answer_headers(declared: Route | Passthrough) -> Iterator[Header]:
-    if isinstance(declared, Route) and declared.fallback.cached is not None:
+def _answer_headers(route: Route | None) -> Iterator[Header]:
+    if route is not None and route.fallback.cached is not None:
         yield Header("age", "of a cached answer, in seconds")
 
 

@@ -14,10 +14,11 @@ from guard.kit.contract.values import (
     Limit,
     Output,
     Said,
-    Shape,
     Status,
 )
+from guard.kit.description import Value
 from guard.kit.markdown import NONE, code, prose, table
+from guard.policy.fields import Shape
 from guard.policy.scalars import write_duration
 
 _BOUNDS: Final = {
@@ -72,7 +73,7 @@ def _page(document: Document) -> Iterator[str]:
 
 
 def _summary(route: Contract) -> Sequence[str]:
-    count = sum(not one.shape.part for one in route.fields)
+    count = sum(not one.value.part for one in route.fields)
     takes = {
         "fields": "1 field" if count == 1 else f"{count} fields",
         "schema": "what a JSON Schema file says",
@@ -196,12 +197,12 @@ def _headers(headers: Sequence[Header], title: str) -> Iterator[str]:
 
 
 def _field(field: Field) -> Sequence[str]:
-    shape = field.shape
+    value, shape = field.value, field.value.shape
     extra = [prose(shape.description)] if shape.description is not None else []
     extra += ["checked, and never sent to the model"] if not field.sent else []
     extra += ["computed from other data"] if field.derived else []
     extra += [f"{', '.join(field.replaced)} in its text never reach the model"] if field.replaced else []
-    named = f"{code(shape.name)}: {'; '.join(extra)}" if extra else code(shape.name)
+    named = f"{code(value.name)}: {'; '.join(extra)}" if extra else code(value.name)
     missing = _effect(field.missing)
     if field.has_default and field.missing is not None and field.missing.becomes == "default":
         missing = f"{missing}: {_value(field.default)}"
@@ -209,23 +210,23 @@ def _field(field: Field) -> Sequence[str]:
     if field.freshness is not None:
         old += f"; past {write_duration(field.freshness.warn)} it is counted"
     return (
-        named, _place(shape), _type(shape), _allowed(shape), "yes" if shape.required else "no", missing,
-        _effect(field.null), old, shape.sensitivity,
+        named, _place(value), _type(shape), _allowed(value), "yes" if shape.required else "no", missing,
+        _effect(field.null), old, value.sensitivity,
     )  # fmt: skip
 
 
 def _output(output: Output) -> Sequence[str]:
-    shape = output.shape
-    named = f"{code(shape.name)}: {prose(shape.description)}" if shape.description is not None else code(shape.name)
+    value, shape = output.value, output.value.shape
+    named = f"{code(value.name)}: {prose(shape.description)}" if shape.description is not None else code(value.name)
     calibrated = [f"expected calibration error {output.ece}"] if output.ece is not None else []
     calibrated += [prose(output.calibration)] if output.calibration is not None else []
     rules = _BY_RULES[output.by_rules]
     if output.from_model:
         rules += "; only the model says it"
     return (
-        named, _place(shape), _type(shape) + (", may be null" if shape.nullable else ""), _allowed(shape),
+        named, _place(value), _type(shape) + (", may be null" if shape.nullable else ""), _allowed(value),
         prose(output.meaning) if output.meaning is not None else NONE, ", ".join(calibrated) or NONE, rules,
-        shape.sensitivity,
+        value.sensitivity,
     )  # fmt: skip
 
 
@@ -233,8 +234,8 @@ def _effect(effect: Effect | None) -> str:
     return effect.text if effect is not None else NONE
 
 
-def _place(shape: Shape) -> str:
-    return NONE if shape.place is None else code(shape.place) if shape.place else "the whole body"
+def _place(value: Value) -> str:
+    return NONE if value.place is None else code(value.place) if value.place else "the whole body"
 
 
 def _type(shape: Shape) -> str:
@@ -244,9 +245,9 @@ def _type(shape: Shape) -> str:
     return f"{shape.type}, {prose(shape.unit)}" if shape.unit is not None else shape.type
 
 
-def _allowed(shape: Shape) -> str:
-    found = [f"one of {', '.join(map(_value, shape.bounds['enum']))}"] if "enum" in shape.bounds else []
-    found += [f"{words} {_value(shape.bounds[key])}" for key, words in _BOUNDS.items() if key in shape.bounds]
+def _allowed(value: Value) -> str:
+    found = [f"one of {', '.join(map(_value, value.bounds['enum']))}"] if "enum" in value.bounds else []
+    found += [f"{words} {_value(value.bounds[key])}" for key, words in _BOUNDS.items() if key in value.bounds]
     return "; ".join(found) or "any"
 
 

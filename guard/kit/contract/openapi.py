@@ -10,13 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from guard.contract.media import is_json
-from guard.dialects import DIALECTS, RAW
+from guard.dialects import RAW
 from guard.kit.contract import schemas
 from guard.kit.contract.values import Contract, Document, Header, Status
-from guard.kit.wire import wire
+from guard.kit.description import ContractDescription, RouteDescription, describe
 from guard.policy.fields import SchemaFile
 from guard.policy.load import Loaded
-from guard.policy.route import Route
 from guard.proxy.values import Dialect, Head, Problem, Violation
 
 VERSION: Final = "3.1.0"
@@ -34,6 +33,7 @@ class _OpenApi:
 
     def __init__(self, document: Document, loaded: Loaded) -> None:
         self._document, self._loaded = document, loaded
+        self._described = {route.key: route for route in describe(loaded, _observed(document)).routes}
         self._schemas: dict[str, Any] = {}
         self._files: dict[str, object] = {}
         self._answers: dict[str, dict[str, Any]] = {}
@@ -81,7 +81,7 @@ class _OpenApi:
         item[method] = self._operation(route, names, wildcard=wildcard)
 
     def _operation(self, route: Contract, names: list[str], *, wildcard: bool) -> dict[str, Any]:
-        declared = self._loaded.policy.routes[route.route]
+        described = self._described[route.route]
         made: dict[str, Any] = {
             "operationId": re.sub(r"[^A-Za-z0-9]+", "_", route.route).strip("_").lower(),
             "summary": f"{route.method} {route.path}",
@@ -95,8 +95,8 @@ class _OpenApi:
         if wildcard:
             made["x-guard-wildcard"] = names[-1]
         if route.content or route.body == "unread":
-            made["requestBody"] = self._body(route, declared)
-        made["responses"] = self._responses(route, declared)
+            made["requestBody"] = self._body(route, described)
+        made["responses"] = self._responses(route, described)
         made["x-guard-route"] = route.route
         made["x-guard-dialect"] = route.dialect
         made["x-guard-enforcement"] = route.enforcement
@@ -108,12 +108,16 @@ class _OpenApi:
 
     # ── bodies ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _body(self, route: Contract, declared: object) -> dict[str, Any]:
+    def _body(self, route: Contract, described: RouteDescription) -> dict[str, Any]:
         media: dict[str, Any] = {}
         for kind in route.content or ("*/*",):
             media[kind] = {}
-            if isinstance(declared, Route) and declared.input is not None and is_json(_typed(kind)):
-                media[kind]["schema"] = self._declared(declared, "input", route.route)
+            if (
+                isinstance(described, ContractDescription)
+                and described.contract.input is not None
+                and is_json(_typed(kind))
+            ):
+                media[kind]["schema"] = self._declared(described, "input")
                 if route.example is not None:
                     media[kind]["examples"] = {"least": {"value": route.example.body}}
         made: dict[str, Any] = {"content": media}
@@ -121,24 +125,23 @@ class _OpenApi:
             made["required"] = True
         return made
 
-    def _declared(self, route: Route, side: str, key: str) -> Any:
-        if not isinstance(getattr(route, side), SchemaFile):
-            return schemas.request(wire(key, route)) if side == "input" else schemas.answer(wire(key, route))
-        file = getattr(route, side).schema_.path
+    def _declared(self, described: ContractDescription, side: str) -> Any:
+        if not isinstance(getattr(described.contract, side), SchemaFile):
+            return schemas.request(described) if side == "input" else schemas.answer(described)
+        file = getattr(described.contract, side).schema_.path
         name = re.sub(r"[^A-Za-z0-9]", "_", file.stem)
         while self._files.setdefault(name, file) != file:
             name += "_"
         self._schemas[name] = schemas.moved(json.loads(self._loaded.schemas[file]), name)
         return {"$ref": f"#/components/schemas/{name}"}
 
-    def _responses(self, route: Contract, declared: object) -> dict[str, Any]:
-        dialect = DIALECTS[declared.dialect] if isinstance(declared, Route) else RAW
+    def _responses(self, route: Contract, described: RouteDescription) -> dict[str, Any]:
+        contract = described.contract if isinstance(described, ContractDescription) else None
+        dialect = described.dialect if isinstance(described, ContractDescription) else RAW
         answered: dict[str, Any] = {"description": route.statuses[0].text, "headers": self._refer(route.answer_headers)}
-        kind = "text/event-stream" if isinstance(declared, Route) and declared.stream else "application/json"
-        if isinstance(declared, Route) and declared.output:
-            media: dict[str, Any] = (
-                {"schema": self._declared(declared, "output", route.route)} if not declared.stream else {}
-            )
+        kind = "text/event-stream" if contract is not None and contract.stream else "application/json"
+        if isinstance(described, ContractDescription) and described.contract.output:
+            media: dict[str, Any] = {"schema": self._declared(described, "output")} if not described.contract.stream else {}
             if route.example is not None and route.example.answer is not None:
                 media["examples"] = {"least": {"value": route.example.answer}}
             answered["content"] = {kind: media}
@@ -181,6 +184,10 @@ class _OpenApi:
         self._headers.update((one.name, _header(one)) for one in own)
         names = [one.name for one in (*self._document.answer_headers, *own)]
         return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _observed(document: Document) -> set[str]:
+    return {route.route for route in document.routes if route.enforcement == "observe"}
 
 
 def _by_status(statuses: Iterable[Status]) -> list[tuple[int, list[Status]]]:

@@ -2,17 +2,16 @@
 
 from guard.policy.ladder import Cel
 from guard.policy.load import Loaded
-from guard.policy.models import Passthrough
 from guard.policy.route import Route
 from guard.policy.scalars import Origin
 from guard.proxy.values import REASONS, Reason
 
 
-def reasons(route: Route | Passthrough, loaded: Loaded, upstream: Origin) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+def reasons(route: Route | None, loaded: Loaded, upstream: Origin) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
     """What may close the last rung above `disabled`; and the first, for a client that wants only the model."""
     orders = {"mode"} | ({"kill_file"} if loaded.policy.kill_file is not None else set())
     model = orders | _calling(upstream)
-    if isinstance(route, Passthrough):
+    if route is None:
         return _ordered(model), _ordered(model)
     lowering = _lowering(route)
     model |= lowering | {"breaker_open", "backoff", "status"} | _answering(route, loaded)

@@ -1,18 +1,16 @@
 """How a request looks in its dialect, in sentences; and one that works, with an answer to it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 from guard.contract.output import OutputContract
 from guard.contract.spoken import SpokenOutput
-from guard.dialects import DIALECTS
-from guard.kit.contract.values import Body, Example
+from guard.kit.contract.values import Example
+from guard.kit.description import ContractDescription, RouteDescription
 from guard.kit.example import NoExample, example, value
-from guard.kit.wire import Wire
 from guard.policy import speaking
 from guard.policy.fields import SchemaFile
-from guard.policy.models import Passthrough
 from guard.policy.route import Route
 from guard.proxy.values import Deny, Head, Message
 from guard.proxy.values import Route as Compiled
@@ -20,51 +18,26 @@ from guard.proxy.values import Route as Compiled
 _JSON: Final = "application/json"
 
 
-def body_of(route: Route | Passthrough) -> Body:
-    """What guard knows of a request."""
-    if isinstance(route, Passthrough):
-        return "passthrough"
-    if isinstance(route.input, SchemaFile):
-        return "schema"
-    if route.input is not None:
-        return "fields"
-    return "opaque" if route.content is not None else "unread"
-
-
-def judged(route: Route) -> bool:
-    """Whether guard reads the body as its dialect has it."""
-    return route.content is None and (route.input is not None or not DIALECTS[route.dialect].plain)
-
-
-def content(route: Route | Passthrough) -> tuple[str, ...]:
-    """Media types that are taken; none where any is."""
-    if isinstance(route, Passthrough):
-        return ()
-    if route.content is not None:
-        return route.content
-    return DIALECTS[route.dialect].looks.content if judged(route) else ()
-
-
-def notes(laid: Wire | None) -> Iterator[str]:
-    """How a request and its answer are laid out; None for a route that is passed through."""
-    if laid is None:
+def notes(described: RouteDescription) -> Iterator[str]:
+    """How a request and its answer are laid out."""
+    if not isinstance(described, ContractDescription):
         yield "Passed to the model server as it comes, and its answer back, errors included; guard reads neither."
         return
-    route = laid.route
+    route = described.contract
     if route.enforcement == "observe":
         yield "The contract is observed, not enforced: what breaks it is counted and passed on."
     if route.content is not None:
         yield "The body is passed on as it is; its type and its size are checked."
-    elif not judged(route):
+    elif not described.judged:
         yield "No input is declared: a body of any type is passed on unread."
     else:
-        yield from _layout(laid)
+        yield from _layout(described)
     if route.stream:
         yield "The answer is a stream: it is passed on as it comes, and cut off where it cannot be ended well."
 
 
-def _layout(laid: Wire) -> Iterator[str]:
-    route = laid.route
+def _layout(laid: ContractDescription) -> Iterator[str]:
+    route = laid.contract
     row = "a list of values in the order below" if route.columns is not None else "an object"
     if laid.tensors and route.columns is not None:
         yield "One tensor, named below, has a row for each instance, its columns in the order below."
@@ -87,19 +60,20 @@ def _layout(laid: Wire) -> Iterator[str]:
 # ── one that works ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def working(route: Route, compiled: Compiled, path: str, wall: float, model: str) -> Example:
+def working(described: ContractDescription, compiled: Compiled, wall: float, model: str) -> Example:
     """A request that the route's own judges allow, and an answer that its contract does. Raises NoExample.
 
     `model`: what requests that name one call it.
     """
-    if not judged(route):
+    route = described.contract
+    if not described.judged:
         raise NoExample("the body is not read")
     if route.input is None:
         raise NoExample("no fields are declared")
     body = example(compiled.key, route, wall).document
     if isinstance(body, dict) and "model" in body and "model" not in route.inputs:
         body = {**body, "model": model}
-    target = path.replace("/*", "/x").encode()
+    target = described.path.replace("/*", "/x").encode()
     head, raw = Head(b"POST", target, [(b"content-type", b"application/json")]), json.dumps(body).encode()
     message: Message | None = None
     for judge in compiled.judges:
@@ -123,8 +97,3 @@ def _answer(route: Route, compiled: Compiled, message: Message | None, wall: flo
     write = speaking.writer(speaking.form_of(compiled.key, route, compiled.dialect, metered=False))
     kind, body = write(document, message)
     return json.loads(body) if kind == b"application/json" else None
-
-
-def columns(route: Route | Passthrough) -> Sequence[str]:
-    """The order of positional rows; none where there are none."""
-    return (route.columns or ()) if isinstance(route, Route) else ()

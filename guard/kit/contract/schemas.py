@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from guard.contract.fields import split
+from guard.kit.description import ContractDescription
 from guard.kit.markdown import prose
-from guard.kit.wire import Wire
 from guard.policy.fields import InputField, OutputField, Shape
 from guard.policy.route import Route
 
@@ -80,9 +80,9 @@ def _object(properties: Mapping[str, Any], required: list[str], undeclared: str 
 # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def request(laid: Wire) -> dict[str, Any]:
+def request(laid: ContractDescription) -> dict[str, Any]:
     """The body of a request of declared fields."""
-    route = laid.route
+    route = laid.contract
     if laid.tensors:
         return _tensors(route)
     real = {name: field for name, field in route.inputs.items() if name not in laid.looks.words}
@@ -174,9 +174,9 @@ def _tensor(name: str, datatype: str | None, shape: list[int] | None, element: d
 # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def answer(laid: Wire) -> dict[str, Any]:
+def answer(laid: ContractDescription) -> dict[str, Any]:
     """The body of an answer of declared outputs; what else a model says is the client's, too."""
-    route = laid.route
+    route = laid.contract
     if laid.tensors:
         outputs = [
             _tensor(name, field.datatype, None, value(field.items if field.items is not None else field))

@@ -4,26 +4,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from guard.kit.contract.values import Answerer, Rule
+from guard.kit.description import ContractDescription, RouteDescription
 from guard.policy.ladder import Cel, Fallback
-from guard.policy.models import Passthrough, Release
-from guard.policy.route import Route
+from guard.policy.models import Release
 from guard.policy.scalars import write_duration
 from guard.proxy.values import CACHED, DISABLED, MODEL, PREVIOUS, RULES
 
 
-def sources(route: Route | Passthrough, release: Release | None) -> Iterator[Answerer]:
+def sources(described: RouteDescription, release: Release | None) -> Iterator[Answerer]:
     """From the top of the ladder."""
     model = tuple(one for one in (release.model, release.version) if one is not None) if release is not None else ()
     yield Answerer(MODEL, "The model itself, of this release" if model else "The model itself.", model)
-    if isinstance(route, Passthrough):
+    if not isinstance(described, ContractDescription):
         yield _disabled(Fallback.model_construct())
         return
-    below = route.fallback
+    below = described.contract.fallback
     if (previous := below.previous) is not None:
         version = (previous.version,) if previous.version is not None else ()
         text = "The release before, which still runs: a full answer of an older model"
         yield Answerer(PREVIOUS, text if version else f"{text}.", version)
-    if (cached := below.cached) is not None and route.enforcement == "enforce" and not route.stream:
+    if (cached := below.cached) is not None and described.keeps:
         asks = "the same question" if cached.key is None else "a question with the same values of these fields"
         ago = write_duration(cached.max_age)
         text = f"What the model said before to {asks}, at most {ago} ago; the header `age` says when"

@@ -5,17 +5,13 @@ from typing import Final, Literal
 
 from guard.kit.contract.codes import VIOLATIONS, said, violation
 from guard.kit.contract.reasons import reasons
-from guard.kit.contract.requests import judged
 from guard.kit.contract.values import Field, Said, Status
-from guard.kit.wire import Wire
+from guard.kit.description import ContractDescription, RouteDescription
 from guard.ladder.disabled import implied_status
-from guard.policy.fields import SchemaFile
 from guard.policy.load import Loaded
-from guard.policy.models import Passthrough
-from guard.policy.route import Route
 from guard.policy.scalars import Origin
 from guard.proxy.rescue import STATUS
-from guard.proxy.values import UNREADABLE, Answer, Dialect, RefusalCode
+from guard.proxy.values import UNREADABLE, Answer, RefusalCode
 
 _ALWAYS: Final[tuple[RefusalCode, ...]] = (
     "bad_request", "request_timeout", "target_too_long", "headers_too_large", "internal", "draining", "overloaded",
@@ -24,17 +20,22 @@ _BOUNDS: Final = {
     "min": "min", "max": "max", "enum": "enum", "pattern": "pattern", "min_length": "length", "max_length": "length",
     "min_items": "items", "max_items": "items", "shape": "shape",
 }  # fmt: skip
+_AGES: Final = {"not_finite", "stale", "future"}
+"""Violations that no JSON Schema file finds."""
+_PASSED: Final = "whatever the model server answers, of any status"
+_ANSWERED: Final = "an answer; `x-guard-source` says whose. The model server's own 2xx statuses are kept"
 _WORDS: Final = (b"", b"invalid")
 """Bodies of an answer of a model server: some dialects find in it whose fault a status is."""
 
 
-def statuses(route: Route | Passthrough, loaded: Loaded, upstream: Origin, dialect: Dialect) -> Iterator[Status]:
+def statuses(described: RouteDescription, loaded: Loaded, upstream: Origin) -> Iterator[Status]:
     """By status."""
-    yield Status(200, "answer", (), text=_answered(route))
+    route = described.contract if isinstance(described, ContractDescription) else None
+    yield Status(200, "answer", (), text=_PASSED if route is None else _ANSWERED)
     found: dict[tuple[int, bool], list[str]] = {}
-    for status, code in _refusals(route, dialect):
+    for status, code in _refusals(described):
         found.setdefault((status, False), []).append(code)
-    declared = route.fallback.disabled if isinstance(route, Route) else None
+    declared = route.fallback.disabled if route is not None else None
     last, model = reasons(route, loaded, upstream)
     for reason in last:
         status = declared.status if declared is not None else implied_status(reason)
@@ -68,29 +69,16 @@ def elsewhere() -> tuple[Status, ...]:
     return tuple(Status(STATUS[code], "client", (said(code),)) for code in codes)
 
 
-def violations(laid: Wire, fields: Iterable[Field]) -> tuple[Said, ...]:
+def violations(described: ContractDescription, fields: Iterable[Field]) -> tuple[Said, ...]:
     """What a 422 may name."""
-    route = laid.route
-    if isinstance(route.input, SchemaFile):
-        found = {
-            "missing",
-            "null",
-            "type",
-            "enum",
-            "min",
-            "max",
-            "length",
-            "pattern",
-            "format",
-            "items",
-            "shape",
-            "unknown",
-        }
-    elif not judged(route) or route.enforcement == "observe":
+    route, plain = described.contract, described.dialect.plain
+    if described.body == "schema":
+        found = set(VIOLATIONS) - _AGES
+    elif not described.judged or described.observe:
         return ()
     else:
-        found = {"shape"} if not laid.plain or route.columns is not None or route.rows is not None else set()
-        if not laid.plain:
+        found = {"shape"} if not plain or route.columns is not None or route.rows is not None else set()
+        if not plain:
             found |= {"format", "missing", "unknown", "items"}
         for field in fields:
             found |= set(_of_field(field))
@@ -106,28 +94,22 @@ def _of_field(field: Field) -> Iterator[str]:
     for effect in (field.missing, field.null, field.future):
         if effect is not None and effect.becomes == "denied" and effect.code is not None:
             yield effect.code
-    yield from (code for key, code in _BOUNDS.items() if key in field.shape.bounds)
-    if field.shape.type == "timestamp":
+    yield from (code for key, code in _BOUNDS.items() if key in field.value.bounds)
+    if field.value.shape.type == "timestamp":
         yield "format"
 
 
-def _answered(route: Route | Passthrough) -> str:
-    if isinstance(route, Passthrough):
-        return "whatever the model server answers, of any status"
-    return "an answer; `x-guard-source` says whose. The model server's own 2xx statuses are kept"
-
-
-def _refusals(route: Route | Passthrough, dialect: Dialect) -> Iterator[tuple[int, RefusalCode]]:
-    if isinstance(route, Passthrough):
+def _refusals(described: RouteDescription) -> Iterator[tuple[int, RefusalCode]]:
+    if not isinstance(described, ContractDescription):
         return
     yield STATUS["body_too_large"], "body_too_large"
-    if judged(route) or route.content is not None:
+    if described.judged or described.body == "opaque":
         yield STATUS["unsupported_media_type"], "unsupported_media_type"
-    if judged(route):
+    if described.judged:
         for unread in UNREADABLE:
             yield STATUS[unread], unread
-        if route.enforcement == "enforce":
+        if not described.observe:
             yield STATUS["contract"], "contract"
     for status in range(400, 500):
-        if any(dialect.outcome(Answer(status, [], body)) == "client_fault" for body in _WORDS):
+        if any(described.dialect.outcome(Answer(status, [], body)) == "client_fault" for body in _WORDS):
             yield status, "upstream_refused"

@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from guard.privacy.sensitivity import Sensitivity
+from guard.kit.description import Body, Value
 from guard.proxy.values import Source
 
 Becomes: TypeAlias = Literal["denied", "default", "left_out", "kept", "falls", "counted", "stripped", "passed", "unread"]
 """What becomes of a value that is not as it should be; `falls`: the model is not asked, a lower source answers."""
-Body: TypeAlias = Literal["fields", "schema", "opaque", "unread", "passthrough"]
-"""What guard knows of a route's requests."""
 ByRules: TypeAlias = Literal["always", "sometimes", "null"]
 
 
@@ -25,24 +23,6 @@ class Effect:
     becomes: Becomes
     text: str
     code: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a value looks like. Parts of a field have a dotted name; `[]` are the items of a list."""
-
-    name: str
-    place: str | None
-    """JSON pointer in the body, `*` for every element; None where a request has no place for it."""
-    type: str
-    unit: str | None
-    description: str | None
-    bounds: Mapping[str, Any]
-    """The keys that bound it, as declared: min, max, enum, pattern, min_length …"""
-    required: bool
-    nullable: bool
-    sensitivity: Sensitivity
-    part: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +38,7 @@ class Freshness:
 class Field:
     """What to send. `replaced`: what of its text never reaches the model."""
 
-    shape: Shape
+    value: Value
     default: Any
     has_default: bool
     sent: bool
@@ -76,7 +56,7 @@ class Field:
 class Output:
     """What comes back. `by_rules`: whether rules say it; None where no rules answer."""
 
-    shape: Shape
+    value: Value
     meaning: str | None
     ece: float | None
     calibration: str | None

@@ -1,20 +1,31 @@
 """Report → what `guard privacy --json` prints (docs/privacy.schema.json)."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import fields
+from typing import Any, Final
 
-from guard.kit.privacy.values import Report
+from guard.kit.plain import plain
+from guard.kit.privacy.values import Input, Output, Report, RouteReport
+
+_BODIES: Final = {"unread": "undeclared"}
+"""Words of the document where they are not the description's."""
 
 
 def document(report: Report) -> dict[str, Any]:
     """Plain values. What is declared of a field stands beside its forms."""
-    made: dict[str, Any] = {"valid": True, **asdict(report)}
-    for route in made["routes"]:
-        for side in ("inputs", "outputs"):
-            route[side] = [_flat(row) for row in route[side]]
-    return made
+    return {"valid": True, **plain(report, {Input: _row, Output: _row, RouteReport: _route})}
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row["value"], **{name: value for name, value in row.items() if name != "value"}}
+def _route(route: RouteReport) -> dict[str, Any]:
+    made = {one.name: getattr(route, one.name) for one in fields(route)}
+    return {**made, "body": _BODIES.get(route.body, route.body)}
+
+
+def _row(row: Input | Output) -> dict[str, Any]:
+    value = row.value
+    required = {"required": value.shape.required} if isinstance(row, Input) else {}
+    return {
+        "name": value.name, "pointer": value.place, "text": value.text, "sensitivity_from": value.sensitivity_from,
+        "origin": "derived" if value.derived else "raw", "detect": value.shape.detect,
+        "treatment": value.shape.treatment, "parts": value.parts, **required, **value.facts(),
+        **{one.name: getattr(row, one.name) for one in fields(row) if one.name != "value"},
+    }  # fmt: skip

@@ -4,13 +4,13 @@ Each is true of this version; the module that makes it so is named beside it.
 """
 
 from collections.abc import Iterator
-from typing import assert_never
+from typing import Final, assert_never
 
+from guard.kit.description import ContractDescription, PolicyDescription, RouteDescription
 from guard.kit.privacy.forms import kept_text
-from guard.kit.privacy.values import Body, Note, Owner, Recipient
+from guard.kit.privacy.values import Note, Owner, Recipient
 from guard.policy.fields import SchemaFile
-from guard.policy.models import Passthrough, Policy, Webhook
-from guard.policy.route import AnyRoute, Route
+from guard.policy.models import Policy, Webhook
 from guard.policy.telling import MOST_ROWS
 from guard.privacy.fence import MOST_CHARACTERS, MOST_ITEMS
 
@@ -21,18 +21,19 @@ def owners(policy: Policy) -> Iterator[Owner]:
         yield Owner(role.replace("_", " "), name)
 
 
-def recipients(policy: Policy) -> Iterator[Recipient]:
+def recipients(described: PolicyDescription) -> Iterator[Recipient]:
     """Who receives something, the model servers first."""
-    served = {key: route for key, route in policy.routes.items() if isinstance(route, Route | Passthrough)}
+    policy = described.policy
+    served = tuple(route.key for route in described.routes if route.body != "denied")
     gets = "requests, in the forms below; `--upstream` and `GUARD_UPSTREAM` may name another"
-    yield Recipient("model server", str(policy.upstream.url), tuple(served), gets)
+    yield Recipient("model server", str(policy.upstream.url), served, gets)
     before: dict[str, list[str]] = {}
-    for key, route in served.items():
-        if isinstance(route, Route) and route.fallback.previous is not None:
-            before.setdefault(str(route.fallback.previous.url), []).append(key)
+    for route in described.contracts:
+        if (previous := route.contract.fallback.previous) is not None:
+            before.setdefault(str(previous.url), []).append(route.key)
     for url, keys in before.items():
         yield Recipient("previous model server", url, tuple(keys), "the same requests, where the model does not answer")
-    yield Recipient("clients", None, tuple(served), "answers; of errors a code and the place, never a value that was sent")
+    yield Recipient("clients", None, served, "answers; of errors a code and the place, never a value that was sent")
     yield Recipient("reader of standard error", None, (), "the log")
     if policy.telemetry.prometheus:
         yield Recipient("scraper of `/metrics`", str(policy.listen.ops), (), "metrics")
@@ -54,9 +55,9 @@ def _webhook(hook: Webhook) -> str:
 # ── one route ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def route_notes(body: Body, route: AnyRoute) -> Iterator[Note]:
+def route_notes(route: RouteDescription) -> Iterator[Note]:
     """What is true of a route as a whole."""
-    match body:
+    match route.body:
         case "denied":
             yield Note("Denied: answered with 404, as if it were not there. Nothing is forwarded or kept.")
         case "passthrough":
@@ -64,72 +65,61 @@ def route_notes(body: Body, route: AnyRoute) -> Iterator[Note]:
                 "Passthrough: bytes are forwarded as sent, both ways and errors included. Nothing is known of them, and "
                 "nothing of them is logged, traced, measured or kept."
             )
-        case "schema":
-            yield from _schema(route)
+        case "schema" | "fields":
+            pass
         case "opaque":
-            types = route.content if isinstance(route, Route) else None
             text = (
                 "The body is opaque: its type and size are checked, its bytes are forwarded as sent, and nothing of them "
                 "is logged, traced or measured. Allowed types"
             )
-            yield Note(text, types or ())
-        case "undeclared":
+            yield Note(text, route.content)
+        case "unread":
             yield Note(
                 "No input is declared: a body is forwarded as sent, unread, and nothing of it is logged, traced or "
                 "measured."
             )
-        case "fields":
-            yield from _fields(route)
         case _:
-            assert_never(body)
-    if isinstance(route, Route):
+            assert_never(route.body)
+    if isinstance(route, ContractDescription):
+        yield from _documents(route)
         yield from _answers(route)
 
 
-def _schema(route: AnyRoute) -> Iterator[Note]:
-    if not isinstance(route, Route) or not isinstance(route.input, SchemaFile):
+def _documents(route: ContractDescription) -> Iterator[Note]:
+    """What happens to documents: guard.contract.input."""
+    file = route.contract.input
+    if isinstance(file, SchemaFile):
+        sent = "as sent" if route.observe else "as a whole"
+        text = (
+            f"The input is declared by a JSON Schema file, which has no sensitivities. A document is forwarded {sent}; no "
+            "value of it is logged, traced or measured, violations are counted. The file"
+        )
+        yield Note(text, (str(file.schema_),))
+    elif route.body != "fields":
         return
-    sent = "as sent" if route.enforcement == "observe" else "as a whole"
-    text = (
-        f"The input is declared by a JSON Schema file, which has no sensitivities. A document is forwarded {sent}; no "
-        "value of it is logged, traced or measured, violations are counted. The file"
-    )
-    yield Note(text, (str(route.input.schema_),))
-    yield from _observed(route)
-
-
-def _observed(route: Route) -> Iterator[Note]:
-    if route.enforcement == "observe":
+    if route.observe:
         yield Note(
             "`enforcement: observe`: violations are counted; nothing is denied, stripped, defaulted or replaced. The model "
             "receives the client's own bytes; only `send: false` still acts, and what is no JSON is refused."
         )
-
-
-def _fields(route: AnyRoute) -> Iterator[Note]:
-    """What happens to documents: guard.contract.input."""
-    if not isinstance(route, Route):
+    if route.body == "schema":
         return
-    yield from _observed(route)
-    if route.enforcement == "observe":
-        yield Note("Undeclared members reach the model unread; they are never logged, traced or measured.")
-        return
-    match route.undeclared:
-        case "strip":
-            yield Note("`undeclared: strip`: members that are not declared are removed, and nobody receives them.")
-        case "reject":
-            yield Note("`undeclared: reject`: a request with members that are not declared is denied; nobody receives it.")
-        case "pass":
-            yield Note(
-                "`undeclared: pass`: members that are not declared reach the model unread. They are never logged, traced "
-                "or measured."
-            )
+    yield Note(_UNDECLARED["observe" if route.observe else route.contract.undeclared])
 
 
-def _answers(route: Route) -> Iterator[Note]:
+_UNDECLARED: Final = {
+    "observe": "Undeclared members reach the model unread; they are never logged, traced or measured.",
+    "strip": "`undeclared: strip`: members that are not declared are removed, and nobody receives them.",
+    "reject": "`undeclared: reject`: a request with members that are not declared is denied; nobody receives it.",
+    "pass": "`undeclared: pass`: members that are not declared reach the model unread. They are never logged, traced "
+    "or measured.",
+}
+
+
+def _answers(described: ContractDescription) -> Iterator[Note]:
     """What happens to answers: guard.contract.output, guard.ladder.cached."""
-    cached = route.fallback.cached
-    holds = cached is not None and route.enforcement == "enforce" and not route.stream
+    route, cached = described.contract, described.contract.fallback.cached
+    holds = cached is not None and described.keeps
     if route.stream:
         yield Note("Answers are streamed to the client as they come; guard does not read them.")
     elif isinstance(route.output, SchemaFile):
@@ -235,22 +225,15 @@ def _hash_key(policy: Policy) -> Note:
     return Note(text + "the file", (str(key.file),))
 
 
-def kept(policy: Policy) -> Iterator[Note]:
+def kept(described: PolicyDescription) -> Iterator[Note]:
     """What outlives an exchange: guard.ladder.cached, guard.control.state, guard.control.audit."""
     yield Note("Requests and answers are held in memory while they are under way, and then let go.")
-    holds = [
-        key
-        for key, route in policy.routes.items()
-        if isinstance(route, Route)
-        and route.fallback.cached is not None
-        and route.enforcement == "enforce"
-        and not route.stream
-    ]
+    holds = tuple(one.key for one in described.contracts if one.keeps and one.contract.fallback.cached is not None)
     if holds:
-        yield Note("Answers are kept in memory by the cached rung, and lost with the process, on", tuple(holds))
+        yield Note("Answers are kept in memory by the cached rung, and lost with the process, on", holds)
     yield Note(
         "On disk, in the state folder, guard keeps operators' orders; the audit log of them, with operators' names and the "
         "reasons that they gave; the last good policy; its own address and token; and the day's cost. None holds anything "
         "of a request. The folder",
-        (str(policy.state_dir),),
+        (str(described.policy.state_dir),),
     )

@@ -4,14 +4,13 @@ They say what `guard.policy.telling`, `guard.contract.scrub`, `guard.contract.pr
 change there is a change here. A part of a field goes where its field goes, but for what is searched in it.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
+from guard.kit.description import ContractDescription, Value
 from guard.kit.privacy.values import Form
 from guard.policy import telling
 from guard.policy.fields import InputField, OutputField, Shape
 from guard.policy.ladder import Cached
-from guard.policy.route import Route
 from guard.policy.scalars import write_duration, write_size
 
 NEVER: Final = Form("never", "never")
@@ -22,74 +21,15 @@ _SCALARS: Final = frozenset({"string", "integer", "number", "boolean", "timestam
 _TEXTS: Final = frozenset({"string", "timestamp"})
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What decides the forms besides the field itself."""
-
-    key: str
-    route: Route
-    hash_key: bool
-    traces: bool
-
-    @property
-    def observe(self) -> bool:
-        """Whether the contract is only looked at."""
-        return self.route.enforcement == "observe"
-
-    @property
-    def keeps(self) -> bool:
-        """Whether answers enter the cache."""
-        return not self.observe and not self.route.stream
-
-    def has_place(self, name: str) -> bool:
-        """Whether a field can be in a request at all: a positional row holds only its columns."""
-        return self.route.columns is None or name in self.route.columns
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A top-level field, or a part of one: `shape` is what is reported, `top` the field that it belongs to."""
-
-    name: str
-    top: InputField
-    shape: Shape
-
-    @property
-    def part(self) -> bool:
-        """Whether it is inside another."""
-        return self.shape is not self.top
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A declared output, or a part of one."""
-
-    name: str
-    top: OutputField
-    shape: Shape
-
-    @property
-    def part(self) -> bool:
-        """Whether it is inside another."""
-        return self.shape is not self.top
-
-
-def searched(shape: Shape) -> list[str]:
-    """The detectors of a shape and of everything inside it, each once."""
-    below = [*(shape.fields or {}).values(), *([shape.items] if shape.items is not None else [])]
-    found = [*shape.detect, *(one for inner in below for one in searched(inner))]
-    return list(dict.fromkeys(found))
-
-
-def model(field: Field, around: Around) -> Form:
+def model(field: Value, around: ContractDescription) -> Form:
     """What the model server receives of an input."""
-    if not around.has_place(field.name):
+    if not around.has_place(field.whole):
         return Form("never", "never: no column holds it")
-    if not field.top.send:
+    if not _field(field).send:
         return Form("never", "never sent")
-    detectors = searched(field.shape)
+    detectors = field.detectors
     if around.observe:
-        unsent = any(not one.send for one in around.route.inputs.values())
+        unsent = any(not one.send for one in around.contract.inputs.values())
         text = "the client's own value, as it was sent" if unsent else "the client's own bytes"
         return Form("client_bytes", text + ("; `detect` replaces nothing" if detectors else ""))
     if not detectors:
@@ -98,10 +38,10 @@ def model(field: Field, around: Around) -> Form:
     return Form("replaced", f"value with {', '.join(detectors)} replaced{where}")
 
 
-def log(field: Field, around: Around) -> Form:
+def log(field: Value, around: ContractDescription) -> Form:
     """What a sampled line of the log shows of an input."""
-    top, part = field.top, field.part
-    if not around.has_place(field.name) or top.sensitivity == "secret":
+    top, part = _field(field), field.part
+    if not around.has_place(field.whole) or top.sensitivity == "secret":
         return NEVER
     match top.treatment:
         case "mask":
@@ -112,7 +52,7 @@ def log(field: Field, around: Around) -> Form:
         case "hash":
             return Form("hash", ("inside its field's " if part else "") + "keyed hash (HMAC-SHA-256)")
         case None if top.log:
-            return _part_shown(field.top, field.shape) if part else shown(top, batch=around.route.rows is not None)
+            return _part_shown(top, field.shape) if part else shown(top, batch=around.contract.rows is not None)
     return NEVER
 
 
@@ -134,14 +74,14 @@ def _part_shown(top: Shape, part: Shape) -> Form:
     return Form("never", "never: only the type of what holds it")
 
 
-def trace(around: Around) -> Form:
+def trace(around: ContractDescription) -> Form:
     """What spans hold of a value."""
-    return NEVER if around.traces else Form("never", "never: no traces")
+    return NEVER if around.policy.privacy.traces != "off" else Form("never", "never: no traces")
 
 
-def metric(field: Field, around: Around) -> Form:
+def metric(field: Value, around: ContractDescription) -> Form:
     """What is counted of an input."""
-    if not around.has_place(field.name):
+    if not around.has_place(field.whole):
         return NEVER
     shape, found = field.shape, ["violations"]
     if isinstance(shape, InputField):
@@ -152,45 +92,45 @@ def metric(field: Field, around: Around) -> Form:
             found.append("at bound")
         if shape.freshness is not None:
             found += ["aging", "age in a histogram"]
-    detectors = searched(shape)
+    detectors = field.detectors
     if detectors and not around.observe:
         found.append(f"redactions ({', '.join(detectors)})")
     return Form("counts", f"counts only: {', '.join(found)}" + (", under its field's name" if field.part else ""))
 
 
-def cached_input(field: Field, around: Around) -> Form | None:
+def cached_input(field: Value, around: ContractDescription) -> Form | None:
     """What the cache holds of an input; None without a cached rung."""
-    cached = around.route.fallback.cached
+    cached = around.contract.fallback.cached
     if cached is None:
         return None
     if not around.keeps:
         return Form("never", _nothing_kept(around))
-    if not field.top.send or not around.has_place(field.name):
+    if not _field(field).send or not around.has_place(field.whole):
         return Form("never", "no")
-    if cached.key is not None and field.name not in cached.key:
+    if cached.key is not None and field.whole not in cached.key:
         return Form("never", "no: not in `key`")
-    replaced = ", after replacement" if searched(field.shape) else ""
+    replaced = ", after replacement" if field.detectors else ""
     return Form("digest", f"in a keyed digest, part of the key{replaced}")
 
 
-def told(output: Answered, around: Around) -> Form:
+def told(output: Value, around: ContractDescription) -> Form:
     """What a sampled line of the log shows of an output."""
-    if around.route.stream:
+    if around.contract.stream:
         return Form("never", "never: a streamed answer is not read")
     if not _measured(output, around):
         return NEVER
     if output.part:
         return _part_shown(output.top, output.shape)
-    return shown(output.shape, batch=around.route.rows is not None)
+    return shown(output.shape, batch=around.contract.rows is not None)
 
 
-def measured(output: Answered, around: Around) -> Form:
+def measured(output: Value, around: ContractDescription) -> Form:
     """What is measured of an output."""
-    if around.route.stream:
+    if around.contract.stream:
         return Form("never", "never: a streamed answer is not read")
     if not _measured(output, around):
         return Form("counts", "counts only: violations" + (", under its output's name" if output.part else ""))
-    (measure,) = telling.measures({output.name: output.top})
+    (measure,) = telling.measures({output.whole: _output(output)})
     if output.part:
         return Form("counts", "counts only: violations, under its output's name")
     match measure.kind:
@@ -206,9 +146,9 @@ def measured(output: Answered, around: Around) -> Form:
             return Form("counts", "counts only: present, missing")
 
 
-def cached_output(around: Around) -> Form | None:
+def cached_output(around: ContractDescription) -> Form | None:
     """What the cache holds of an answer; None without a cached rung."""
-    cached = around.route.fallback.cached
+    cached = around.contract.fallback.cached
     if cached is None:
         return None
     return Form("kept", kept_text(cached)) if around.keeps else Form("never", _nothing_kept(around))
@@ -220,10 +160,22 @@ def kept_text(cached: Cached) -> str:
     return f"kept in memory for {age}, at most {cached.entries} answers and {size}"
 
 
-def _nothing_kept(around: Around) -> str:
+def _nothing_kept(around: ContractDescription) -> str:
     return "no: nothing is kept under observe" if around.observe else "no: a streamed answer is not kept"
 
 
-def _measured(output: Answered, around: Around) -> bool:
+def _measured(output: Value, around: ContractDescription) -> bool:
     """As the plan decides it, for the output as a whole."""
-    return not around.route.stream and bool(telling.measures({output.name: output.top}))
+    return not around.contract.stream and bool(telling.measures({output.whole: _output(output)}))
+
+
+def _field(value: Value) -> InputField:
+    """The field that a value is, or is a part of."""
+    assert isinstance(value.top, InputField)
+    return value.top
+
+
+def _output(value: Value) -> OutputField:
+    """The output that a value is, or is a part of."""
+    assert isinstance(value.top, OutputField)
+    return value.top

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from guard.kit.description import Value
 from guard.kit.markdown import NONE, code, prose, section, table
-from guard.kit.privacy.values import Finding, Form, Input, Note, Output, Report, RouteReport, Value
+from guard.kit.privacy.values import Finding, Form, Input, Note, Output, Report, RouteReport
 
 _TEXTS: Final = {"free": "free text", "pattern": "pattern", "enum": "one of a list"}
 _FROM: Final = {"declared": "", "inherited": " (of its field)", "default": " (default)"}
@@ -84,7 +85,7 @@ def _route(route: RouteReport) -> Iterator[str]:
 
 
 def _input(row: Input) -> Sequence[str]:
-    required = "yes" if row.required else "no"
+    required = "yes" if row.value.shape.required else "no"
     forms = (row.model, row.log, row.trace, row.metric, row.cache)
     return (*_value(row.value), required, *map(_form, forms))
 
@@ -96,11 +97,12 @@ def _output(row: Output) -> Sequence[str]:
 
 
 def _value(value: Value) -> Sequence[str]:
-    told = (value.type, _TEXTS[value.text] if value.text else "", prose(value.unit) if value.unit else "")
+    shape = value.shape
+    told = (shape.type, _TEXTS[value.text] if value.text else "", prose(shape.unit) if shape.unit else "")
     kind = ", ".join(one for one in told if one)
-    place = NONE if value.pointer is None else code(value.pointer) if value.pointer else "the whole body"
-    name = f"{code(value.name)} {prose(value.description)}" if value.description else code(value.name)
-    return name, place, kind, value.sensitivity + _FROM[value.sensitivity_from], value.origin
+    place = NONE if value.place is None else code(value.place) if value.place else "the whole body"
+    name = f"{code(value.name)} {prose(shape.description)}" if shape.description else code(value.name)
+    return name, place, kind, value.sensitivity + _FROM[value.sensitivity_from], "derived" if value.derived else "raw"
 
 
 def _form(form: Form | None) -> str:

@@ -7,9 +7,8 @@ own (`name`, `meaning`, `values` …), so that a writer knows what to escape.
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from guard.kit.shapes import Said
+from guard.kit.description import Body, Value
 from guard.privacy.sensitivity import Sensitivity
-from guard.privacy.treatment import Treatment
 
 Kind: TypeAlias = Literal[
     "never",  # in no form
@@ -27,8 +26,6 @@ Kind: TypeAlias = Literal[
     "digest",
     "kept",
 ]
-Body: TypeAlias = Literal["fields", "schema", "opaque", "undeclared", "passthrough", "denied"]
-"""What guard knows of a route's requests."""
 Code: TypeAlias = Literal[
     "sensitivity_default",
     "free_text",
@@ -56,35 +53,10 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """What is declared of a field or output. Parts of one have a dotted name; `[]` are the items of a list."""
-
-    name: str
-    pointer: str | None
-    """In the body, `*` for every element; None for a field that no column holds."""
-    type: str
-    text: Literal["free", "pattern", "enum"] | None
-    """What bounds the content of a string."""
-    unit: str | None
-    description: str | None
-    sensitivity: Sensitivity
-    sensitivity_from: Said
-    origin: Literal["raw", "derived"]
-    detect: tuple[str, ...]
-    """What is searched in its text."""
-    treatment: Treatment | None
-    part: bool
-    """Whether it is inside another."""
-    parts: bool
-    """Whether its parts follow, each with a row of its own."""
-
-
-@dataclass(frozen=True, slots=True)
 class Input:
     """A field that clients send. `previous`, `cache`: None where the route has no such rung."""
 
     value: Value
-    required: bool
     model: Form
     previous: Form | None
     log: Form

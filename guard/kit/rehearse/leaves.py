@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from guard.kit.description import values
 from guard.policy.fields import InputField, Shape
 
 ABSENT: Final = object()
@@ -21,13 +22,9 @@ class Leaf(NamedTuple):
 def leaves(inputs: Mapping[str, InputField]) -> Iterator[Leaf]:
     """Every field, outer ones first."""
     for name, field in inputs.items():
-        yield from _below((name,), field, field)
-
-
-def _below(path: tuple[str, ...], shape: Shape, top: InputField) -> Iterator[Leaf]:
-    yield Leaf(".".join(path), path, shape, top)
-    for name, inner in (shape.fields or {}).items():
-        yield from _below((*path, name), inner, top)
+        for one in values("input", name, field, None):
+            if not one.in_list:
+                yield Leaf(one.name, (name, *one.way), one.shape, field)
 
 
 def at(instance: Mapping[str, Any], path: tuple[str, ...]) -> Any:

@@ -25,6 +25,7 @@ from guard.events import (
     TokensUnreadable,
     VersionChanged,
 )
+from guard.ladder.mode import KILLED
 
 Kind: TypeAlias = Literal["mode", "breaker", "budget", "policy_refused", "tokens", "contract_storm", "model_version"]
 Severity: TypeAlias = Literal["info", "ticket", "page"]
@@ -114,7 +115,7 @@ def changes(event: Source, wall: float) -> Iterator[Change]:  # noqa: C901, PLR0
         case ModeRecalled():
             yield from _mode(event.route, event.mode, event.who, event.why)
         case OrdersUnreadable():
-            yield from _mode(None, "rules", "guard", "the orders in the state folder cannot be read")
+            yield from _mode(None, KILLED, "guard", "the orders in the state folder cannot be read")
         case BreakerChanged():
             yield from _breaker(event)
         case BudgetReached():

@@ -44,6 +44,10 @@ class EventBus:
         with self._lock:
             self._subscribers = (*self._subscribers, Subscriber(name, handler, frozenset(types), loop))
 
+    def names(self) -> tuple[str, ...]:
+        """Whoever subscribed."""
+        return tuple(subscriber.name for subscriber in self._subscribers)
+
     def publish(self, event: Event) -> None:
         """Hand it to its subscribers."""
         kind = type(event)

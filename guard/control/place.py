@@ -13,6 +13,10 @@ import guard
 
 ROOT: Final = str(Path(guard.__file__).parent)
 UNKNOWN: Final = "unknown"
+LOOP: Final = (
+    "uvloop/__init__.py", "asyncio/runners.py", "asyncio/base_events.py", "asyncio/events.py", "selectors.py",
+)  # fmt: skip
+"""Files of the loop itself, whose frames lie below those of everything that it calls."""
 LIBRARIES: Final = ("site-packages/", "dist-packages/")
 
 
@@ -39,6 +43,18 @@ def place_of_task(task: "asyncio.Task[Any]") -> str:
             own = innermost
         waited = waited.cr_await
     return own if own != UNKNOWN else innermost
+
+
+def place_of_stall(frame: FrameType) -> str:
+    """Where a thread that runs a loop stands; empty where it is in the loop itself, or in compiled code called from it."""
+    innermost = ""
+    walked: FrameType | None = frame
+    while walked is not None and not walked.f_code.co_filename.endswith(LOOP):
+        if is_own(walked):
+            return written(walked)
+        innermost = innermost or written(walked)
+        walked = walked.f_back
+    return innermost
 
 
 def is_own(frame: FrameType) -> bool:

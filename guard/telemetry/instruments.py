@@ -202,6 +202,15 @@ TASK_DOWN: Final = Instrument(
     "guard.task.down", "gauge", "{state}",
     "1 for a background task that could not be started again for 10 s; `/livez` fails meanwhile.", ("guard.task",),
 )  # fmt: skip
+LOOP_STALLS: Final = Instrument(
+    "guard.loop.stalls", "counter", "{stall}",
+    "Times that the event loop stood still for more than 100 ms, by the place in the code; places beyond fifty are `other`.",
+    ("guard.place",),
+)  # fmt: skip
+FILE_UNREADABLE: Final = Instrument(
+    "guard.file.unreadable", "gauge", "{state}",
+    "1 for a watched file that cannot be read, or hangs; what it said last holds.", ("guard.file",),
+)  # fmt: skip
 CPU: Final = Instrument("process.cpu.time", "counter", "s", "Processor time of this process.", ("cpu.mode",))
 MEMORY: Final = Instrument("process.memory.usage", "updowncounter", "By", "Resident memory.")
 DESCRIPTORS: Final = Instrument(

@@ -1,0 +1,125 @@
+"""Everything that happens in guard and that somebody may have to know: one frozen value for each.
+
+Read in this order: `base` (what all events share), `process` (its life, the policy), `orders`, `models`, `own` (what guard
+itself does wrong or cannot do).
+
+Whoever sees something happen publishes its event; the log, the incidents and the metrics are subscribers of one bus
+(`guard.control.event_bus`). A subscriber reads the type and the fields. `name` and `keys` belong to the log alone: what a
+line is called and how its keys are spelled is promised to operators (docs/runbook.md has a row for each name) and means
+nothing inside guard.
+
+A field holds words of guard, of the policy and of operators, and versions that a model server named; never a value of a
+client. A place is `file:line:function` in the code.
+"""
+
+from guard.events import models, orders, own, process
+from guard.events.base import SPELLED, BreakerState, Enforcement, Event, Publish
+from guard.events.models import (
+    BreakerChanged,
+    BudgetReached,
+    ContractStorm,
+    ContractStormEnded,
+    VersionChanged,
+    VersionDisagrees,
+)
+from guard.events.orders import (
+    AdminListening,
+    AdminUnavailable,
+    BreakerForced,
+    EnforcementChanged,
+    ModeChanged,
+    ModeRecalled,
+    OrderGiven,
+    OrdersUnreadable,
+    SecretExposed,
+    StateUnavailable,
+    TokensRead,
+    TokensRefused,
+    TokensUnreadable,
+    TokensWithdrawn,
+)
+from guard.events.own import (
+    AlertLost,
+    Exporting,
+    FileReadable,
+    FileUnreadable,
+    IncidentFailed,
+    LibraryLine,
+    LoopError,
+    LoopStalled,
+    TaskCrashed,
+    TaskStuck,
+    TelemetryLost,
+    TelemetrySetting,
+)
+from guard.events.process import (
+    CertificateRefused,
+    Draining,
+    FewDescriptors,
+    Hint,
+    PolicyApplied,
+    PolicyRefused,
+    PolicyWarning,
+    Ready,
+    RouteServed,
+    Serving,
+    Stopped,
+)
+
+__all__ = [
+    "SPELLED",
+    "AdminListening",
+    "AdminUnavailable",
+    "AlertLost",
+    "BreakerChanged",
+    "BreakerForced",
+    "BreakerState",
+    "BudgetReached",
+    "CertificateRefused",
+    "ContractStorm",
+    "ContractStormEnded",
+    "Draining",
+    "Enforcement",
+    "EnforcementChanged",
+    "Event",
+    "Exporting",
+    "FewDescriptors",
+    "FileReadable",
+    "FileUnreadable",
+    "Hint",
+    "IncidentFailed",
+    "LibraryLine",
+    "LoopError",
+    "LoopStalled",
+    "ModeChanged",
+    "ModeRecalled",
+    "OrderGiven",
+    "OrdersUnreadable",
+    "PolicyApplied",
+    "PolicyRefused",
+    "PolicyWarning",
+    "Publish",
+    "Ready",
+    "RouteServed",
+    "SecretExposed",
+    "Serving",
+    "StateUnavailable",
+    "Stopped",
+    "TaskCrashed",
+    "TaskStuck",
+    "TelemetryLost",
+    "TelemetrySetting",
+    "TokensRead",
+    "TokensRefused",
+    "TokensUnreadable",
+    "TokensWithdrawn",
+    "VersionChanged",
+    "VersionDisagrees",
+    "event_types",
+]
+
+
+def event_types() -> tuple[type[Event], ...]:
+    """Every event that can be published, in the order of the modules."""
+    defined = [value for module in (process, orders, models, own) for value in vars(module).values()]
+    return tuple(kind for kind in defined if isinstance(kind, type) and issubclass(kind, Event) and kind.name)

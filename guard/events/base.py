@@ -1,0 +1,39 @@
+"""What all events share."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Final, Literal, TypeAlias
+
+BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
+Enforcement: TypeAlias = Literal["enforce", "observe"]
+SPELLED: Final = {"before": "from", "after": "to"}
+"""The keys of an order's line that are called otherwise than the field: `from` is a word of Python's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The base of all events. `name`: what its line in the log is called. `severity`: a level of `logging`."""
+
+    name: ClassVar[str] = ""
+    severity: ClassVar[int] = logging.INFO
+
+    def __init_subclass__(cls, name: str = "", severity: int | None = None) -> None:
+        """Take both from the class statement. A dataclass with slots is made twice, the second time without them."""
+        if name:
+            cls.name = name
+        if severity is not None:
+            cls.severity = severity
+
+    @property
+    def level(self) -> int:
+        """The level of its line: the type's, unless the type says that it depends."""
+        return self.severity
+
+    def keys(self) -> Mapping[str, Any]:
+        """The fields as its line in the log has them. For writers of lines only: nothing is decided by it."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+Publish: TypeAlias = Callable[[Event], None]
+"""What whoever sees an event is given: it never raises, and may be called from any thread."""

@@ -21,9 +21,9 @@ from typing import Any
 from benchmarks.clock import REAL
 from benchmarks.scenarios import SCENARIOS, Scenario
 from guard.control.event_bus import EventBus
-from guard.control.process import COLLECT, LoopErrors
+from guard.control.own_health import OwnHealth
+from guard.control.process import COLLECT
 from guard.control.shares import Shares
-from guard.control.supervisor import Supervisor
 from guard.control.telemetry import Telemetry
 from guard.policy.compiled import WallClock
 from guard.policy.load import load
@@ -89,9 +89,8 @@ class Stand:
         ids = cycle([random.randbytes(32 * AHEAD) for _ in range(64)])  # the same in each run, and drawn before it
         log: Any = Quiet()
         environ = {"OTEL_TRACES_EXPORTER": "otlp"} if scenario.told else {}
-        bus = EventBus()
-        counted = (LoopErrors(bus.publish), Supervisor(bus.publish))
-        telemetry = Telemetry(log, bus, Shares(), Versions(bus.publish), float, environ, *counted)
+        own = OwnHealth(EventBus())
+        telemetry = Telemetry(log, own, Shares(), Versions(own.bus.publish), float, environ)
         if scenario.told:
             telemetry.tell(Spans(id, fence=fence, wall=float))
         budget = Budget(64 << 20)

@@ -19,12 +19,12 @@ from guard.control.acceptor import Bounds
 from guard.control.admin_runtime import AdminRuntime, Unreachable
 from guard.control.event_bus import EventBus
 from guard.control.incidents.manager import IncidentManager
-from guard.control.process import LoopErrors, at_service, descriptors, quiet_crashes
+from guard.control.own_health import OwnHealth
+from guard.control.process import at_service, descriptors, quiet_crashes
 from guard.control.readiness import Readiness
 from guard.control.secrets import resolve, secret_files
 from guard.control.shutdown import Shutdown
 from guard.control.state import StateFolder, StateTaken, open_state
-from guard.control.supervisor import Supervisor
 from guard.control.telemetry import Telemetry
 from guard.control.upstream import upstream_pool
 from guard.control.vitals import Vitals
@@ -82,7 +82,7 @@ class _Sidecar:
         self.environ = environ
         self.log, self.bus = Log(), EventBus()
         self.bus.subscribe("log", self.log.take)
-        self.supervisor = Supervisor(self.bus.publish)
+        self.own = OwnHealth(self.bus)
         self.clock = WallClock()
         self.runtime = Runtime()
         self.budget = Budget(0)
@@ -104,11 +104,7 @@ class _Sidecar:
             environ=environ,
             contract=self._contract,
         )
-        self.errors = LoopErrors(self.bus.publish)
-        self.telemetry = Telemetry(
-            self.log, self.bus, self.operators.shares, self.operators.versions, self._wall, environ, self.errors,
-            self.supervisor,
-        )  # fmt: skip
+        self.telemetry = Telemetry(self.log, self.own, self.operators.shares, self.operators.versions, self._wall, environ)
         counts = {"delivered": self.telemetry.alerts, "lost": self.telemetry.lost}
         self.incidents = IncidentManager(self.bus, self.runtime, self._in_force, wall=self._wall, environ=environ, **counts)
         self.telemetry.also(self.incidents.violation_rates)
@@ -121,13 +117,15 @@ class _Sidecar:
             sys.stderr.write(f"{error}\n")
             return error.code
         finally:
+            self.own.watchdog.stop()
             self.log.close()
             if self.state is not None:
                 self.state.close()
 
     async def _run(self) -> int:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self.errors)
+        loop.set_exception_handler(self.own.errors)
+        self.own.watchdog.start()
         quiet_crashes()
         logging.getLogger().addHandler(Foreign(self.bus.publish))
         self.means = Means(
@@ -144,7 +142,7 @@ class _Sidecar:
             deployed=self.environ.get("AIP_DEPLOYED_MODEL_ID", "")[:128],
         )
         self._tick(loop)
-        self.shutdown.heed(loop, lambda: self.supervisor.once("reload", self.reloader.reload))
+        self.shutdown.heed(loop, lambda: self.own.supervisor.once("reload", self.reloader.reload))
         refused = self._first_policy()
         server, address = await self._bind()
         probes = self._bind_ops()
@@ -165,7 +163,7 @@ class _Sidecar:
         await self.shutdown.drain(self.readiness, self.loaded.policy.drain)
         await self.shutdown.finish(server, self.door.connections)
         probes.close()
-        self.supervisor.cancel()
+        self.own.supervisor.cancel()
         await asyncio.to_thread(self.incidents.end)
         await asyncio.to_thread(self.telemetry.close)
         for pool in self.runtime.pools.values():
@@ -264,6 +262,9 @@ class _Sidecar:
                 tls.renew(self.certificate, policy.listen.tls.cert.path, policy.listen.tls.key.path)
             except OSError as error:
                 self.bus.publish(events.CertificateRefused(why=str(error)))
+                self.own.files.report("certificate", error)
+            else:
+                self.own.files.report("certificate", None)
         self.loaded, door.plan = loaded, plan
         self.operators.operations.bound()
         self.telemetry.adopt(loaded, plan)
@@ -316,7 +317,7 @@ class _Sidecar:
 
     def _bind_ops(self) -> ops.Ops:
         where = self.settings.ops or self.loaded.policy.listen.ops
-        listener = ops.Ops(ops.probes(self.readiness, self.supervisor.down), {"/metrics": self.telemetry.page})
+        listener = ops.Ops(ops.probes(self.readiness, self.own.supervisor.down), {"/metrics": self.telemetry.page})
         try:
             listener.listen(where.host, where.port, Bounds(descriptors(1).ops))
         except OSError as error:
@@ -383,7 +384,7 @@ class _Sidecar:
 
     def _start_tasks(self) -> None:
         """Everything that goes on beside requests."""
-        start = self.supervisor.start
+        start = self.own.supervisor.start
         start("readiness", self._until_upstream)
         start("model versions", lambda: versions.follow(lambda: self._in_force()[1]))
         start("orders", self.operators.heed)

@@ -73,6 +73,8 @@ def shortened(filename: str) -> str:
     """The path of a file from its package on."""
     if filename.startswith(ROOT):
         return f"guard{filename[len(ROOT) :]}"
+    if filename.startswith("guard/"):
+        return filename
     for mark in LIBRARIES:
         _, found, rest = filename.rpartition(mark)
         if found:

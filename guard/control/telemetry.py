@@ -12,12 +12,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from guard import __version__
-from guard.control.event_bus import EventBus
 from guard.control.ops import Making, Page
-from guard.control.process import LoopErrors
+from guard.control.own_health import OwnHealth
 from guard.control.shares import Shares
 from guard.control.state import StateFolder
-from guard.control.supervisor import Supervisor
 from guard.control.vitals import Vitals
 from guard.events import Exporting, TelemetryLost, TelemetrySetting
 from guard.policy.compiled import CompiledPlan
@@ -61,19 +59,17 @@ class Telemetry:
     def __init__(
         self,
         log: Log,
-        bus: EventBus,
+        health: OwnHealth,
         shares: Shares,
         versions: Versions,
         wall: Callable[[], float],
         environ: Mapping[str, str],
-        errors: LoopErrors,
-        supervisor: Supervisor,
     ) -> None:
-        self._log, self._bus, self._wall, self._errors, self._supervisor = log, bus, wall, errors, supervisor
+        self._log, self._health, self._wall, self._publish = log, health, wall, health.bus.publish
         self._environ, self._environment = environ, read(environ)
         self._state: StateFolder | None = None
         self._meters = Meters(exemplars=self._environment.exemplars)
-        self._cost = Cost(lambda now: now - monotonic() + wall(), bus.publish)
+        self._cost = Cost(lambda now: now - monotonic() + wall(), self._publish)
         self._lag = Histogram(of.LOOP_LAG.buckets)
         self.lost: Counter[tuple[str, str]] = Counter()
         self.alerts: Counter[tuple[str, str]] = Counter()
@@ -129,7 +125,7 @@ class Telemetry:
             if spent is not None:
                 self._cost.recall(json.loads(spent))
         for problem in self._environment.problems:
-            self._bus.publish(TelemetrySetting(message=problem))
+            self._publish(TelemetrySetting(message=problem))
         asyncio.get_running_loop().call_later(LAG_EVERY, self._lateness, monotonic() + LAG_EVERY)
 
     def adopt(self, loaded: Loaded, plan: CompiledPlan) -> None:
@@ -157,7 +153,7 @@ class Telemetry:
             self.tell(spans)
         if self._environment.on("logs"):
             self._log.also(otlp.logs(fence))
-        self._bus.publish(Exporting(signals=tuple(signal for signal in SIGNALS if self._environment.on(signal))))
+        self._publish(Exporting(signals=tuple(signal for signal in SIGNALS if self._environment.on(signal))))
 
     def _exporters(self) -> "Otlp":
         """In a thread, imports and all."""
@@ -182,7 +178,7 @@ class Telemetry:
         if self._otlp is not None:
             self._otlp.close()
         if self.lost:
-            self._bus.publish(TelemetryLost(lost=dict(self.lost)))
+            self._publish(TelemetryLost(lost=dict(self.lost)))
 
     def _save(self) -> None:
         assert self._state is not None
@@ -264,10 +260,7 @@ class Telemetry:
 
     def _own(self) -> Iterator[Family]:
         yield Family(of.LOOP_LAG, [((), self._lag)])
-        yield Family(of.LOOP_ERRORS, [((), self._errors.count)])
-        yield Family(of.SUBSCRIBER_CRASHES, [((name,), count) for name, count in self._bus.crashes.copy().items()])
-        yield Family(of.TASK_CRASHES, [((name,), count) for name, count in self._supervisor.crashes.copy().items()])
-        yield Family(of.TASK_DOWN, [((name,), 1) for name in self._supervisor.down()])
+        yield from self._health.families()
         yield Family(of.POLICY_REFUSED, [((), int(self._refused()))])
         yield Family(of.ALERTS, list(self.alerts.copy().items()))
         dropped = {

@@ -1,9 +1,9 @@
 """Names the place in the code at which the event loop stands still for more than 100 ms, while it does.
 
-A timer of the loop notes each 50 ms that it goes on; a thread looks when a note is 100 ms old. Of a loop that stands still it
-reads the frames, and names the innermost one of guard (`guard.control.place`). A long stall is published again each time that
-it has become ten times as long. Where no frame is left but those of the loop itself, the loop's thread either ran compiled
-code, which has none, or did not run at all: the CPU limit, a suspended machine. Its processor time tells which.
+A timer of the loop notes each 50 ms that it goes on; a thread looks when a note is 100 ms old. Of a loop that stands still
+it reads the frames, and names the innermost one of guard (`guard.control.place`). A long stall is published again each time
+that it has become ten times as long. Where no frame is left but those of the loop itself, the loop's thread either ran
+compiled code, which has none, or did not run at all: the CPU limit, a suspended machine. Its processor time tells which.
 
 The thread wakes some 13 times a second and compares two numbers; the timer is as rare as that of the kill file.
 """

@@ -1,8 +1,8 @@
 """Reads the files that guard watches, each in a thread of its own and within a deadline: a mount that hangs holds nobody.
 
 What cannot be read is an event and a metric, once for each change, and never the end of a task or of the process: whoever
-asked gets the error, and keeps what the file said last. A read that hangs stays the only one of its file, so that there is at
-most one thread for each. These threads do not keep the process from ending, as those of the loop's own pool would.
+asked gets the error, and keeps what the file said last. A read that hangs stays the only one of its file, so that there is
+at most one thread for each. These threads do not keep the process from ending, as those of the loop's own pool would.
 """
 
 import asyncio

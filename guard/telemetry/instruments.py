@@ -204,7 +204,7 @@ TASK_DOWN: Final = Instrument(
 )  # fmt: skip
 LOOP_STALLS: Final = Instrument(
     "guard.loop.stalls", "counter", "{stall}",
-    "Times that the event loop stood still for more than 100 ms, by the place in the code; places beyond fifty are `other`.",
+    "Times that the event loop stood still for more than 100 ms, by the place in the code; beyond fifty places `other`.",
     ("guard.place",),
 )  # fmt: skip
 FILE_UNREADABLE: Final = Instrument(

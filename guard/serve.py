@@ -26,7 +26,7 @@ from guard.control.secrets import resolve, secret_files
 from guard.control.shutdown import Shutdown
 from guard.control.state import StateFolder, StateTaken, open_state
 from guard.control.telemetry import Telemetry
-from guard.control.upstream import upstream_pool
+from guard.control.upstream import seen_once, upstream_pool
 from guard.control.vitals import Vitals
 from guard.policy.compiled import CompiledPlan, WallClock, retire
 from guard.policy.errors import PolicyInvalid
@@ -38,10 +38,8 @@ from guard.policy.scalars import Address, Origin
 from guard.proxy.budget import Budget
 from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
-from guard.proxy.probe import Probe
 from guard.telemetry.log import Foreign, Log
 
-PROBE_EVERY = 1.0
 HINT_EVERY = 60.0
 HINT = "no policy: every request passes. `guard init --upstream URL` writes the first policy from what the server says"
 
@@ -359,13 +357,7 @@ class _Sidecar:
         loop.call_later(1.0, self._tick, loop)
 
     async def _until_upstream(self) -> None:
-        """Ask each second until the model server was seen once; a lower rung is enough where the policy says so."""
-        while self.loaded.policy.ready == "model":
-            plan: CompiledPlan = self.door.plan  # type: ignore[assignment]
-            begun = monotonic()
-            if await Probe(plan.probe, self.loaded.policy.upstream.probe).ask(PROBE_EVERY):
-                break
-            await asyncio.sleep(max(0.0, begun + PROBE_EVERY - monotonic()))
+        await seen_once(self._in_force)
         self.readiness.reached("upstream")
         self.bus.publish(events.Ready())
 

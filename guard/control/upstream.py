@@ -1,10 +1,21 @@
-"""Connections to model servers, as the policy declares them."""
+"""Connections to model servers, as the policy declares them, and the wait for the first answer of one."""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
 
 from guard.control.tls import client_context
+from guard.policy.compiled import CompiledPlan
 from guard.policy.ladder import TargetTls
+from guard.policy.load import Loaded
 from guard.policy.scalars import Origin
 from guard.proxy.budget import Budget
 from guard.proxy.pool import Pool
+from guard.proxy.probe import Probe
+
+PROBE_EVERY: Final = 1.0
+"""Seconds between two probes, and the longest that one may take."""
 
 
 def upstream_pool(origin: Origin, declared: TargetTls | None, age: float, budget: Budget) -> Pool:
@@ -23,3 +34,15 @@ def upstream_pool(origin: Origin, declared: TargetTls | None, age: float, budget
         max_age=age,
         budget=budget,
     )
+
+
+async def seen_once(in_force: Callable[[], tuple[Loaded, CompiledPlan]]) -> None:
+    """Ask each second until the model server answers; a lower rung is enough where the policy says so."""
+    while True:
+        loaded, plan = in_force()
+        if loaded.policy.ready != "model":
+            return
+        begun = monotonic()
+        if await Probe(plan.probe, loaded.policy.upstream.probe).ask(PROBE_EVERY):
+            return
+        await asyncio.sleep(max(0.0, begun + PROBE_EVERY - monotonic()))

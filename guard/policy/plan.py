@@ -14,8 +14,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from guard.contract.fields import ContractInvalid
-from guard.contract.input import InputContract, compile_input
-from guard.contract.media import compile_opaque
+from guard.contract.input import InputContract
 from guard.contract.output import OutputContract, compile_output
 from guard.contract.spoken import SpokenOutput
 from guard.dialects import DIALECTS, RAW
@@ -26,6 +25,7 @@ from guard.policy import speaking, telling
 from guard.policy.compiled import CompiledPlan, WallClock
 from guard.policy.errors import Path, PolicyError, PolicyInvalid
 from guard.policy.fields import SchemaFile
+from guard.policy.judges import compile_judges
 from guard.policy.ladder import Secret, TargetTls
 from guard.policy.load import Loaded
 from guard.policy.management import unlisted
@@ -35,7 +35,6 @@ from guard.policy.routes import RouteTable, template, ties
 from guard.policy.runtime import ConnectionPool, Draft, NoPool, Runtime
 from guard.policy.scalars import Origin
 from guard.policy.targets import Targets
-from guard.privacy.detectors import compile_detectors
 from guard.privacy.treatment import Hasher
 from guard.proxy.tracing import Untraced
 from guard.proxy.values import PREVIOUS, RULES, AnswerJudge, Ceiling, Dialect, Form, Judge, Route, Rung, Sink, Tracer
@@ -136,7 +135,10 @@ class _Compiler:
         except ValueError as error:
             self.errors.append(self.loaded.error(("routes", key, "dialect"), str(error)))
             return None
-        contract, judges = self._input(key, route, form)
+        contract: InputContract | None = None
+        judges: tuple[Judge, ...] = ()
+        with self._reporting("routes", key, "input"):
+            contract, judges = compile_judges(route, form, self._schema)
         output = self._output(key, route, form)
         if len(self.errors) > before:
             return None
@@ -246,29 +248,6 @@ class _Compiler:
             ceiling=ceiling,
             baggage=self._baggage,
         )
-
-    def _input(self, key: str, route: RoutePolicy, form: Form | None) -> tuple[InputContract | None, tuple[Judge, ...]]:
-        enforce = route.enforcement == "enforce"
-        with self._reporting("routes", key, "input"):
-            if form is not None and route.content is None:
-                return speaking.spoken_input(route, form, compile_detectors)
-            if isinstance(route.input, SchemaFile):
-                from guard.contract.schema_file import compile_schema_input  # noqa: PLC0415 — 8 MiB that few policies need
-
-                return None, (compile_schema_input(self._schema(route.input), enforce=enforce),)
-            if route.input is not None:
-                contract = compile_input(
-                    route.inputs,
-                    rows=route.rows,
-                    columns=route.columns,
-                    undeclared=route.undeclared,
-                    enforce=enforce,
-                    detect=compile_detectors,
-                )
-                return contract, (contract,)
-        if route.content is not None:
-            return None, (compile_opaque(route.content),)
-        return None, ()
 
     def _output(self, key: str, route: RoutePolicy, form: Form | None) -> AnswerJudge | None:
         with self._reporting("routes", key, "output"):

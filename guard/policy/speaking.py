@@ -39,7 +39,7 @@ def _loads(body: bytes, nan: bool) -> Any:  # noqa: FBT001 — see Spec
     return tree
 
 
-def spoken_input(route: Route, form: Form, detect: Detect) -> tuple[InputContract | None, tuple[Judge, ...]]:
+def spoken_input(route: Route, form: Form, detect: Detect) -> tuple[InputContract | None, Judge]:
     """The contract over what the form reads, and the judge that holds requests against it."""
     enforce = route.enforcement == "enforce"
     contract = None
@@ -53,7 +53,7 @@ def spoken_input(route: Route, form: Form, detect: Detect) -> tuple[InputContrac
             detect=detect,
         )
     instances = route.but(rows=None if form.single else "", columns=None)  # as the contract has them
-    return contract, (SpokenInput(form, contract, enforce=enforce, field_of=telling.field_of(instances)),)
+    return contract, SpokenInput(form, contract, enforce=enforce, field_of=telling.field_of(instances))
 
 
 def spoken_output(form: Form, contract: OutputContract | None) -> SpokenOutput:

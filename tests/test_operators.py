@@ -19,7 +19,7 @@ from guard.cli import operate
 from tests.cli.test_cli import valid
 from tests.sidecar import WITHIN, Sidecar, sidecar
 from tests.test_lifecycle import ask
-from tests.test_serve import Model
+from tests.test_serve import Handler, Model
 from tests.threaded import threaded
 
 POLICY = """version: guard/v1
@@ -305,6 +305,54 @@ def test_every_peer_is_told(guard: Sidecar, tmp_path: Path) -> None:
     done = run(tmp_path, "kill", "--reason", "r", "--peers", f"{address},127.0.0.1:9", GUARD_TOKEN=secret)
     assert done.returncode == 1
     assert "applied 1/2 in " in done.stdout
+
+
+FOREIGN = [
+    "[]",
+    "null",
+    "1",
+    "{}",
+    '"x"',
+    '{"epoch": "1"}',
+    '{"epoch": 1, "mode": "rules", "route": null, "durable": 1, "cut": 0}',
+    "[" * 100_000,
+    "\ud800",
+]
+
+
+class ForeignHandler(Handler):
+    do_PUT = Handler.do_POST
+
+
+@pytest.mark.parametrize("answer", FOREIGN)
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_a_foreign_service_is_told_apart_and_never_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: str, status: int
+) -> None:
+    server = Model()
+    server.RequestHandlerClass = ForeignHandler
+    server.answer = (status, answer.encode("utf-8", "surrogatepass"))
+    order = {"mode": "rules", "reason": "r", "ttl": None, "route": None, "cut": False}
+    with threaded(server):
+        address = f"127.0.0.1:{server.server_address[1]}"
+        where = operate.Where(address, None, None, {"GUARD_TOKEN": "t"})
+        assert operate.kill(where, order, address) == 1
+        assert "FAILED unreadable" in capsys.readouterr().out
+        for command in (
+            lambda: operate.kill(where, order, None), lambda: operate.status(where, as_json=False), lambda: operate.restore(where, None, "r"),
+            lambda: operate.audit(where, 3, as_json=False), lambda: operate.observe(where, "POST /p", 1.0, "r"),
+        ):  # fmt: skip
+            assert command() == 1
+            assert "does not speak the admin API" in capsys.readouterr().err
+
+
+def test_what_another_service_says_steers_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server = Model()
+    server.answer = (403, b'{"code": "\\u001b[2J", "detail": "\\u009b31m"}')
+    with threaded(server):
+        where = operate.Where(f"127.0.0.1:{server.server_address[1]}", None, None, {"GUARD_TOKEN": "t"})
+        assert operate.status(where, as_json=False) == 1
+    assert capsys.readouterr().err == "guard: \N{REPLACEMENT CHARACTER}[2J: \N{REPLACEMENT CHARACTER}31m\n"
 
 
 def test_peers_behind_a_name_show_a_certificate_for_the_name(

@@ -30,7 +30,7 @@ def _address(_context: click.Context, _parameter: click.Parameter, value: str | 
     if value is None:
         return None
     host, _, port = value.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65535:
         raise click.BadParameter("expected HOST:PORT such as 127.0.0.1:8900")
     from guard.policy.scalars import Address  # noqa: PLC0415
 

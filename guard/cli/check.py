@@ -1,12 +1,15 @@
 """`guard check`: everything that is wrong with a policy, or what it declares."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from guard.cli import environment
+from guard.control.secrets import read_tokens, secret_files
+from guard.control.tokens import Tokens
 from guard.policy.compiled import CompiledPlan
 from guard.policy.errors import PolicyError, PolicyInvalid
 from guard.policy.load import Loaded, load
@@ -53,8 +56,25 @@ def _print(policy: Path, loaded: Loaded, plan: CompiledPlan) -> None:
         ladder = " > ".join(rung.source for rung in route.ladder)
         contract = "passthrough" if not route.buffered else "enforce" if route.enforce else "observe"
         click.echo(f"  {route.method:5} {route.template:32} {contract:12} {ladder}")
-    for warning in loaded.warnings:
+    for warning in (*loaded.warnings, *_secrets(loaded)):
         click.echo(f"warning: {warning}")
+
+
+def _secrets(loaded: Loaded) -> Iterator[PolicyError]:
+    """What is wrong with the files of secrets, where they are on this machine: nothing of what they hold."""
+    policy = loaded.policy
+    for file in secret_files(policy):
+        if (why := file.exposure()) is not None:
+            yield loaded.error(file.where, f"{file.path}: {why}")
+    tokens = policy.admin.tokens
+    if tokens is not None and tokens.file is not None:
+        try:
+            content = read_tokens(tokens, {})
+        except OSError:
+            return
+        for line in Tokens(content.decode("utf-8", "replace")).unreadable:
+            why = f"{tokens.file.path}:{line}: this line and the name it begins with give no access"
+            yield loaded.error(("admin", "tokens"), why, "`name viewer|operator sha256:HEX`, as `guard token` prints it")
 
 
 def _summary(loaded: Loaded, plan: CompiledPlan) -> dict[str, Any]:
@@ -71,7 +91,7 @@ def _summary(loaded: Loaded, plan: CompiledPlan) -> dict[str, Any]:
             }
             for route in plan.routes
         ],
-        "warnings": [_error(one) for one in loaded.warnings],
+        "warnings": [_error(one) for one in (*loaded.warnings, *_secrets(loaded))],
     }
 
 

@@ -24,4 +24,4 @@ def run(policy: Path, *, form: str) -> int:
 def _now() -> float:
     """Times stand in examples only; SOURCE_DATE_EPOCH (reproducible-builds.org) makes two pages comparable."""
     said = environment().get("SOURCE_DATE_EPOCH", "")
-    return float(said) if said.isdigit() and len(said) < 12 else time.time()  # noqa: TID251 — the edge of this command
+    return float(said) if said.isascii() and said.isdigit() and len(said) < 12 else time.time()  # noqa: TID251 — the edge of this command

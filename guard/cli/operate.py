@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from guard.cli.answers import MOST_BYTES, is_answer, printable
+
 WITHIN = 5.0
 """Seconds for one answer of the API."""
 
@@ -101,12 +103,28 @@ def ask(endpoint: Endpoint, method: str, path: str, body: Any = None, *, ca: Pat
         with httpx2.Client(trust_env=False, timeout=WITHIN, verify=verify) as client:
             named = {"sni_hostname": endpoint.name} if endpoint.name else None
             url = f"{endpoint.url}/admin/v1{path}"
-            answer = client.request(method, url, json=body, headers=headers, extensions=named)
-        return Said(answer.status_code, answer.json(), answer.headers.get("etag", ""))
+            with client.stream(method, url, json=body, headers=headers, extensions=named) as answer:
+                document = json.loads(_content(answer, time.monotonic() + WITHIN))
+                said = Said(answer.status_code, document, answer.headers.get("etag", ""))
+        if is_answer(path, said.status, document):
+            return said
     except (httpx2.HTTPError, OSError) as error:
         return Said(0, {"code": "unreachable", "detail": f"{endpoint.url}: {type(error).__name__}"}, "")
     except (ValueError, RecursionError):
-        return Said(0, {"code": "unreadable", "detail": f"{endpoint.url} does not speak the admin API"}, "")
+        pass
+    return Said(0, {"code": "unreadable", "detail": f"{endpoint.url} does not speak the admin API"}, "")
+
+
+def _content(answer: Any, until: float) -> bytes:
+    """The body of an answer, within bounds. Raises ValueError, or OSError where it comes too slowly."""
+    content = b""
+    for chunk in answer.iter_bytes():
+        content += chunk
+        if len(content) > MOST_BYTES:
+            raise ValueError
+        if time.monotonic() > until:
+            raise TimeoutError
+    return content
 
 
 def trust(ca: Path | None) -> Any:
@@ -120,7 +138,7 @@ def trust(ca: Path | None) -> Any:
 
 def failed(said: Said) -> int:
     """Say why; 1."""
-    sys.stderr.write(f"guard: {said.body.get('code')}: {said.body.get('detail', '')}\n")
+    sys.stderr.write(f"guard: {printable(said.body.get('code'))}: {printable(said.body.get('detail', ''))}\n")
     return 1
 
 
@@ -229,7 +247,7 @@ def _everywhere(where: Where, order: dict[str, Any], peers: str) -> int:
         answers = list(pool.map(lambda one: ask(one, "PUT", "/mode", order, ca=where.ca), endpoints))
     applied = sum(said.status == 200 for said in answers)
     for endpoint, said in zip(endpoints, answers, strict=True):
-        result = f"epoch {said.body['epoch']}" if said.status == 200 else f"FAILED {said.body.get('code')}"
+        result = f"epoch {said.body['epoch']}" if said.status == 200 else f"FAILED {printable(said.body.get('code'))}"
         durable = "" if said.status != 200 or said.body["durable"] else "  NOT DURABLE"
         click.echo(f"  {endpoint.url:40} {result}{durable}")
     click.echo(f"applied {applied}/{len(endpoints)} in {time.perf_counter() - begun:.2f} s")

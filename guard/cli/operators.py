@@ -36,7 +36,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | 
         return None
     for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0)):
         number = value.removesuffix(unit)
-        if number != value and number.isdigit() and int(number) > 0:
+        if number != value and number.isascii() and number.isdigit() and len(number) < 12 and int(number) > 0:
             return int(number) * factor
     raise click.BadParameter("expected a duration such as 30m")
 

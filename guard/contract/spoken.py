@@ -90,4 +90,4 @@ class SpokenOutput:
 
 
 def _number(part: str) -> str | int:
-    return int(part) if part.isdigit() else part
+    return int(part) if part.isascii() and part.isdigit() else part

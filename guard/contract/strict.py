@@ -121,7 +121,7 @@ def _at_token(body: bytes, message: str) -> bool:
     """Whether the parser stopped at one of the words that JSON does not have for numbers."""
     _, _, place = message.rpartition(" at line ")
     line, _, column = place.partition(" column ")
-    if not (line.isdigit() and column.isdigit()):
+    if not (line.isascii() and line.isdigit() and column.isascii() and column.isdigit()):
         return False
     start = 0
     for _ in range(int(line) - 1):

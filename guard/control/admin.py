@@ -273,7 +273,7 @@ def _weight(media_range: str) -> float:
     for parameter in media_range.split(";")[1:]:
         name, _, value = parameter.strip().partition("=")
         if name == "q":
-            return float(value) if re.fullmatch(r"[01](\.\d{0,3})?", value) else 0.0
+            return float(value) if re.fullmatch(r"[01](\.[0-9]{0,3})?", value) else 0.0
     return 1.0
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
+from guard.policy.errors import Path as PolicyPath
+from guard.policy.errors import dotted
 from guard.policy.ladder import Secret, TargetTls
 from guard.policy.models import Admin, ListenTls, Policy
 
@@ -34,9 +36,14 @@ def read_tokens(secret: Secret, environ: Mapping[str, str]) -> bytes:
 class SecretFile(NamedTuple):
     """A file that a policy names. `private`: whoever reads it has the secret; a token file holds only digests."""
 
-    key: str
+    where: PolicyPath
     path: Path
     private: bool
+
+    @property
+    def key(self) -> str:
+        """The key of the policy that names it."""
+        return dotted(self.where)
 
     def exposure(self) -> str | None:
         """Who else can reach it, by its mode; None where nobody can, or it is not there."""
@@ -54,25 +61,25 @@ class SecretFile(NamedTuple):
 
 
 def secret_files(policy: Policy) -> Iterator[SecretFile]:
-    """Every file of a policy that holds a secret, by the key that names it."""
-    return _files(policy, "")
+    """Every file of a policy that holds a secret."""
+    return _files(policy, ())
 
 
-def _files(value: object, key: str) -> Iterator[SecretFile]:
+def _files(value: object, where: PolicyPath) -> Iterator[SecretFile]:
     match value:
         case Admin(tokens=Secret(file=file)) if file is not None:
-            yield SecretFile(f"{key}tokens", file.path, private=False)
-            yield from _files(value.tls, f"{key}tls.")
+            yield SecretFile((*where, "tokens"), file.path, private=False)
+            yield from _files(value.tls, (*where, "tls"))
         case Secret(file=file) if file is not None:
-            yield SecretFile(key.rstrip("."), file.path, private=True)
+            yield SecretFile(where, file.path, private=True)
         case ListenTls(key=file) | TargetTls(key=file) if file is not None:
-            yield SecretFile(f"{key}key", file.path, private=True)
+            yield SecretFile((*where, "key"), file.path, private=True)
         case BaseModel():
             for name in type(value).model_fields:
-                yield from _files(getattr(value, name), f"{key}{name}.")
+                yield from _files(getattr(value, name), (*where, name))
         case Mapping():
             for name, member in value.items():
-                yield from _files(member, f"{key}{name}.")
+                yield from _files(member, (*where, name))
         case list() | tuple():
             for number, member in enumerate(value):
-                yield from _files(member, f"{key}{number}.")
+                yield from _files(member, (*where, number))

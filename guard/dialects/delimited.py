@@ -2,8 +2,9 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from guard.dialects.layout import pointer, violation
 from guard.proxy.values import Field, Spec
@@ -91,12 +92,24 @@ def _text(cell: str) -> object:
     return cell or None
 
 
+_NUMBER: Final = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE)
+"""As CSV writes numbers. Python reads more: digits of every script, underscores between them."""
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number for every reader of it."""
+    return text.isascii() and _NUMBER.fullmatch(text) is not None
+
+
 def _number(cell: str) -> object:
     """As JSON would have it, and NaN is a missing value; what is no number stays what it is, for the contract to refuse."""
-    try:
-        number = int(cell) if cell.lstrip("+-").isdigit() else float(cell)
-    except ValueError:
+    text = cell.strip()
+    if not is_number(text):
         return cell or None
+    try:
+        number = int(text) if text.lstrip("+-").isdigit() else float(text)
+    except ValueError:  # more digits than Python reads
+        return cell
     return None if number != number else number  # noqa: PLR0124 — NaN
 
 

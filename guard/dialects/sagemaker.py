@@ -7,7 +7,7 @@ Amazon's own algorithms are spoken: `{"instances": [{"features": […]} or rows]
 from typing import Any, Final
 
 from guard.dialects.common import Instances
-from guard.dialects.delimited import Lines, cell, cells, is_csv
+from guard.dialects.delimited import Lines, cell, cells, is_csv, is_number
 from guard.dialects.layout import JsonForm, Members
 from guard.proxy.values import Form, Head, Headers, Looks, Message, Said, Spec
 
@@ -65,8 +65,7 @@ def _several(prediction: object) -> bool:
 
 
 def _value(text: str) -> Any:
-    try:
-        number = float(text)
-    except ValueError:
+    if not is_number(text.strip()):
         return text
+    number = float(text)
     return int(number) if number.is_integer() and "." not in text and "e" not in text.lower() else number

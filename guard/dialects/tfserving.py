@@ -47,7 +47,7 @@ class TensorFlowServing(Instances):
         """The newest that is available."""
         states = page.get("model_version_status") if isinstance(page, dict) else None
         found = [one["version"] for one in states or () if isinstance(one, dict) and one.get("state") == "AVAILABLE"]
-        return max((one for one in found if isinstance(one, str) and one.isdigit()), key=int, default="")
+        return max((one for one in found if isinstance(one, str) and one.isascii() and one.isdigit()), key=int, default="")
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """`{"error": text}`."""

@@ -238,7 +238,7 @@ def _doubled(tokens: list[tuple[str, str]], message: str) -> bool:
 def _double_one(tokens: list[tuple[str, str]], indexes: Any, skipped: str) -> bool:
     for index in indexes:
         kind, token = tokens[index]
-        if kind == "int" and token.isdigit():
+        if kind == "int" and token.isascii() and token.isdigit():
             tokens[index] = ("float", f"{token}.0")
             return True
         if token not in skipped:
@@ -250,7 +250,7 @@ def _double_list(tokens: list[tuple[str, str]], start: int) -> bool:
     changed = False
     for index in range(start, len(tokens)):
         kind, token = tokens[index]
-        if kind == "int" and token.isdigit():
+        if kind == "int" and token.isascii() and token.isdigit():
             tokens[index], changed = ("float", f"{token}.0"), True
         if token == "]":
             break

@@ -83,14 +83,14 @@ def field_of(route: Route) -> Callable[[str, bool], str]:
                 return name
         if UNDECLARED in parts:
             return UNDECLARED
-        named = [part for part in parts if not part.isdigit()]
+        named = [part for part in parts if not (part.isascii() and part.isdigit())]
         return named[0] if named and not sides[answer] else WHOLE  # of a schema file: the first declared name
 
     return find
 
 
 def _fits(expected: str, part: str) -> bool:
-    return expected == part or (expected == "*" and part.isdigit())
+    return expected == part or (expected == "*" and part.isascii() and part.isdigit())
 
 
 def _inputs(route: Route) -> Sequence[tuple[str, Pattern]]:

@@ -186,6 +186,6 @@ def _exemplar(seen: accumulators.Exemplar) -> Exemplar:
 def _typed(instrument: Instrument, labels: Labels | None) -> dict[str, Any]:
     shown: dict[str, Any] = attributes(instrument, labels)
     for name in INTEGERS:
-        if name in shown and shown[name].isdigit():
+        if name in shown and shown[name].isascii() and shown[name].isdigit():
             shown[name] = int(shown[name])
     return shown

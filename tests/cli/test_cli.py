@@ -165,3 +165,25 @@ def test_no_plugin_of_pydantic_is_shown_what_is_validated(tmp_path: Path) -> Non
     for command, seen in (["-c", model], True), (["-m", "guard", "check", str(MINIMAL)], False):
         done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True, env=spied, cwd=ROOT)
         assert ("SPY" in done.stdout) is seen
+
+
+def test_check_names_the_lines_of_tokens_and_who_else_reaches_secrets(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("# who\nvera viewer sha256:" + "0" * 64 + "\notto operator sha256:c4n4ry\n")
+    (tmp_path / "tokens").chmod(0o666)
+    (tmp_path / "hash.key").write_text("x")
+    (tmp_path / "hash.key").chmod(0o644)
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        "version: guard/v1\nservice: s\nupstream: http://127.0.0.1:1\nadmin: {tokens: {file: tokens}}\n"
+        "privacy: {hash_key: {file: hash.key}}\nroutes:\n  POST /p: passthrough\n"
+    )
+    done = guard("check", str(policy))
+    assert done.returncode == 0
+    assert f"{tmp_path / 'tokens'}:3: this line" in done.stdout
+    assert f"warning: {policy}:4:" in done.stdout
+    assert f"admin.tokens: {tmp_path / 'tokens'}: every user of this machine can write it" in done.stdout
+    assert "privacy.hash_key" in done.stdout
+    assert "c4n4ry" not in done.stdout + done.stderr
+    told = json.loads(guard("check", str(policy), "--json").stdout)
+    valid("check.schema.json", told)
+    assert len([warning for warning in told["warnings"] if "tokens" in warning["message"]]) == 2

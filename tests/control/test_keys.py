@@ -159,6 +159,6 @@ def test_a_secret_that_others_reach_is_named(tmp_path: Path, mode: int, private:
     path = tmp_path / "secret"
     path.write_text("x")
     path.chmod(mode)
-    exposure = SecretFile("k", path, private).exposure()
+    exposure = SecretFile(("k",), path, private).exposure()
     assert exposure is None if why is None else why in str(exposure)
-    assert SecretFile("k", tmp_path / "absent", private).exposure() is None
+    assert SecretFile(("k",), tmp_path / "absent", private).exposure() is None

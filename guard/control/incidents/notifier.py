@@ -198,7 +198,9 @@ class WebhookNotifier:
                 return Outcome("")
             asked = answer.headers.get("retry-after", "")
             return Outcome(
-                str(status), again=status in AGAIN, retry_after=float(asked) if asked.isdigit() and len(asked) < 6 else None
+                str(status),
+                again=status in AGAIN,
+                retry_after=float(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else None,
             )
 
     async def _finish(self) -> None:

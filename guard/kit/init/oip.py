@@ -179,7 +179,9 @@ def _answered(name: str, field: Field) -> Field:
 
 def _shape(value: Any) -> list[int] | None:
     """Dimensions, -1 for any; None where they cannot be read."""
-    dimensions = [int(one) if isinstance(one, str) and one.lstrip("-").isdecimal() else one for one in listed(value)]
+    dimensions = [
+        int(one) if isinstance(one, str) and one.isascii() and one.lstrip("-").isdecimal() else one for one in listed(value)
+    ]
     fine = len(dimensions) <= _MOST_RANK and all(type(one) is int and -1 <= one < 1 << 53 for one in dimensions)
     return dimensions if isinstance(value, list) and fine else None
 

@@ -109,7 +109,9 @@ def _shape(said: dict[str, Any]) -> list[int] | None:
     sizes = [mapping(one).get("size") for one in listed(said.get("dim"))]
     if said.get("unknown_rank") is True or not 0 < len(sizes) <= _MOST_RANK:
         return None
-    found = [int(one) for one in sizes if isinstance(one, str | int) and str(one).lstrip("-").isdecimal()]
+    found = [
+        int(one) for one in sizes if isinstance(one, str | int) and str(one).isascii() and str(one).lstrip("-").isdecimal()
+    ]
     return found if len(found) == len(sizes) and all(-1 <= one < 1 << 53 for one in found) else None
 
 

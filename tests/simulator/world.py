@@ -6,13 +6,11 @@ edges: clients that come, wait, and leave; and model servers that answer, hang, 
 
 import heapq
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from math import inf
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -20,7 +18,6 @@ from guard.ladder.breaker import Breaker
 from guard.ladder.limits import Slots
 from guard.ladder.mode import MODES, Order, Orders
 from guard.policy.compiled import CompiledPlan
-from guard.policy.load import load
 from guard.policy.plan import Means, compile_plan
 from guard.policy.runtime import Runtime
 from guard.policy.scalars import Origin
@@ -28,40 +25,9 @@ from guard.proxy import driver
 from guard.proxy.budget import Budget
 from guard.proxy.driver import Exchange
 from guard.proxy.values import LEVEL, Answer, Call, Ceiling, Head, Headers, Record, Reply
+from tests.simulator.speeches import JSON, SPEECHES, Chat, hold_record
 
-KEY = "POST /p"
-POLICY = """version: guard/v1
-service: s
-upstream: http://model:1
-routes:
-  POST /p:
-    timeout: {{connect: 300ms, attempt: {attempt}ms, request: 3s}}
-    limits: {{concurrency: {concurrency}, queue: 3, queue_timeout: 200ms}}
-    deadline_header: x-wait
-    input: {{age: {{type: integer, min: 0}}}}
-    output: {{label: {{enum: [a, b]}}}}
-    fallback:
-      - previous: http://previous:1
-      - cached: {{max_age: 20s, entries: 20}}
-      - rules: [{{when: age < 15, answer: {{label: a}}}}]
-    breaker: {{window: 5s, minimum_calls: 6, consecutive_failures: 4, open_for: 500ms, max_open_for: 2s, close_after: 2}}
-"""
-JSON: Headers = [(b"content-type", b"application/json")]
 HEALTH = ("well", "well", "well", "fails", "refuses", "hangs", "slow", "lies", "resets", "busy", "blames")
-GOOD = b'{"label":"b"}'
-
-
-def _plans() -> list[Any]:
-    """The policies that a reload may bring, read once."""
-    found = []
-    with tempfile.TemporaryDirectory() as folder:
-        for attempt, concurrency in ((400, 4), (500, 4), (400, 2)):
-            (path := Path(folder) / "p.yaml").write_text(POLICY.format(attempt=attempt, concurrency=concurrency))
-            found.append(load(path, environ={}))
-    return found
-
-
-POLICIES = _plans()
 
 
 class Alarm:
@@ -89,11 +55,11 @@ class Client:
         self.alarm = Alarm(world, lambda: self.exchange.expire())
         self.budget = Budget(1 << 30)
         self.paused, self.body_deadline = False, inf
-        body = b'{"age":%d}' % world.random.randrange(30) if world.random.random() < 0.97 else b'{"age":"x"}'
+        body = world.speech.request(world.random)
         headers = [(b"host", b"g"), *JSON]
         if world.random.random() < 0.05:
             headers.append((b"x-wait", b"%dms" % world.random.randrange(1, 400)))
-        head = Head(b"POST", b"/p", headers, alone=world.random.random() < 0.03)
+        head = Head(b"POST", world.speech.path, headers, alone=world.random.random() < 0.03)
         self.exchange = Exchange(self, head, f"id-{number}", len(body), None)  # type: ignore[arg-type]
         self.exchange.chunks, self.exchange.size, self.exchange.body_done = [body], len(body), True
         self.end = ""
@@ -124,35 +90,36 @@ class Link:
         self.pool.calls += 1
         held = call.target.slots.held  # type: ignore[attr-defined]
         assert held <= 8, "more calls at once than all limits together"
-        health, roll = self.pool.health, world.random.uniform
+        health, roll, speech = self.pool.health, world.random.uniform, world.speech
+        self.server = server = call.target.source
+        body = call.body
+        assert isinstance(body, bytes)
         match health:
             case "hangs":
                 return
             case "resets":
                 world.at(world.now + roll(0, 0.1), self.broken)
             case "slow":
-                world.at(world.now + roll(0.2, 0.6), lambda: self.answer(200, GOOD))
+                world.at(world.now + roll(0.2, 0.6), lambda: self.answer(200, *speech.good(server, body)))
             case "fails":
-                world.at(world.now + roll(0, 0.05), lambda: self.answer(500, b"{}"))
+                world.at(world.now + roll(0, 0.05), lambda: self.answer(500, JSON, b"{}"))
             case "lies":
                 world.at(
                     world.now + roll(0, 0.05),
-                    lambda: self.answer(200, world.random.choice([b'{"label":"z"}', b"{", b"NaN"])),
+                    lambda: self.answer(200, *speech.bad(server, body, world.random)),
                 )
             case "busy":
-                world.at(world.now + roll(0, 0.05), lambda: self.answer(503, b"{}", [(b"retry-after", b"1")]))
+                world.at(world.now + roll(0, 0.05), lambda: self.answer(503, [*JSON, (b"retry-after", b"1")], b"{}"))
             case "blames":
-                world.at(world.now + roll(0, 0.05), lambda: self.answer(422, b"{}"))
+                world.at(world.now + roll(0, 0.05), lambda: self.answer(422, JSON, b"{}"))
             case _:
-                world.at(world.now + roll(0, 0.05), lambda: self.answer(200, GOOD))
+                world.at(world.now + roll(0, 0.05), lambda: self.answer(200, *speech.good(server, body)))
 
-    def answer(self, status: int, body: bytes, headers: Headers | None = None) -> None:
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
         if self.owner is not None:
             owner, self.owner = self.owner, None
-            world = self.pool.world
-            owner.answered(
-                self, Answer(status, [*JSON, *(headers or [])], body, True, self.called_at, world.now, world.now)
-            )
+            now, named = self.pool.world.now, b"%b-1" % self.server.encode()
+            owner.answered(self, Answer(status, headers.copy(), body, True, self.called_at, now, now, named=named))
 
     def broken(self) -> None:
         if self.owner is not None:
@@ -187,6 +154,7 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.random, self.now = Random(seed), 1000.0
+        self.speech = SPEECHES[seed % len(SPEECHES)]
         self.heap: list[tuple[float, int, Callable[[], object]]] = []
         self.order = count()
         self.pools: dict[str, Pool] = {}
@@ -207,14 +175,14 @@ class World:
     def reload(self) -> None:
         draft = self.runtime.draft()
         means = Means(pool=self.pool, defer=lambda waiter: self.at(self.now, waiter), sinks=(self,))
-        self.plan = compile_plan(self.random.choice(POLICIES), means, draft)
+        self.plan = compile_plan(self.random.choice(self.speech.policies), means, draft)
         self.runtime.adopt(draft)
-        ceiling = self.runtime.ceilings.get(KEY)
+        ceiling = self.runtime.ceilings.get(self.speech.key)
         assert ceiling is not None
         self.ceiling = ceiling
         self.every |= set(self.runtime.breakers.values())
         self.slots |= set(self.runtime.limiters.values())
-        self.orders.bound(self.ceiling, KEY)
+        self.orders.bound(self.ceiling, self.speech.key)
 
     def pool(self, origin: Origin, *_: object) -> Pool:
         return self.pools.setdefault(str(origin), Pool(self))
@@ -224,6 +192,10 @@ class World:
         if record.code == "internal":  # an assertion of a fake edge ends as one too
             self.bugs.append(record.error)
         self.sources[record.source] += 1
+        try:
+            hold_record(record, streams=isinstance(self.speech, Chat))
+        except AssertionError as broken:  # a sink's crash is counted and never affects an answer, so it is kept here
+            self.bugs.append(f"{record.request_id}: {broken!r}")
 
     def answered(self, client: Client, reply: Reply) -> None:
         """The invariants of every answer."""
@@ -232,7 +204,7 @@ class World:
         if source:
             assert LEVEL[source] >= self.ceiling.level, f"{source} answered after operators had ordered {self.orders}"  # type: ignore[index]
         if reply.status == 200:
-            assert reply.body in (b'{"label":"a"}', GOOD), reply.body
+            self.speech.hold(reply, source)
         if client.exchange.head.alone and source:
             assert source in ("model", "disabled")
 
@@ -251,13 +223,13 @@ class World:
     def decide(self) -> None:
         """An operator: lowered for a while, then back."""
         mode = self.random.choice(MODES[1:])
-        route = self.random.choice([None, KEY])
+        route = self.random.choice([None, self.speech.key])
         self.orders = self.orders.decided(route, Order(mode))
-        self.orders.bound(self.ceiling, KEY)
+        self.orders.bound(self.ceiling, self.speech.key)
 
         def back() -> None:
             self.orders = self.orders.decided(route, Order("normal"))
-            self.orders.bound(self.ceiling, KEY)
+            self.orders.bound(self.ceiling, self.speech.key)
 
         self.at(self.now + self.random.uniform(0.1, 2.0), back)
 
@@ -288,7 +260,7 @@ class World:
         for pool in self.pools.values():
             pool.health = "well"
         self.orders = Orders()
-        self.orders.bound(self.ceiling, KEY)
+        self.orders.bound(self.ceiling, self.speech.key)
         for _ in range(200):
             self.now += 0.5
             self.arrive()

@@ -10,29 +10,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
+from typing import Final
 
 import uvloop
 
 from guard import __version__, events
-from guard.control import ops, reload, tls, versions
+from guard.control import ops, tls, versions
 from guard.control.acceptor import Bounds
 from guard.control.admin_runtime import AdminRuntime, Unreachable
 from guard.control.event_bus import EventBus
 from guard.control.incidents.manager import IncidentManager
 from guard.control.own_health import OwnHealth
+from guard.control.policy_store import NoPolicy, PolicyStore
 from guard.control.process import at_service, descriptors, quiet_crashes
 from guard.control.readiness import Readiness
+from guard.control.reload import Reloader
 from guard.control.secrets import resolve, secret_files
 from guard.control.shutdown import Shutdown
 from guard.control.state import StateFolder, StateTaken, open_state
 from guard.control.telemetry import Telemetry
 from guard.control.upstream import seen_once, upstream_pool
 from guard.control.vitals import Vitals
-from guard.policy.compiled import CompiledPlan, WallClock, retire
+from guard.policy.compiled import CompiledPlan, WallClock
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import Loaded, load
+from guard.policy.load import Loaded, from_regular_file
 from guard.policy.observed import NAME, observed
-from guard.policy.plan import Means, compile_plan
+from guard.policy.plan import Means
 from guard.policy.runtime import Draft, Runtime
 from guard.policy.scalars import Address, Origin
 from guard.proxy.budget import Budget
@@ -41,6 +44,9 @@ from guard.proxy.front import Connection
 from guard.telemetry.log import Foreign, Log
 
 HINT_EVERY = 60.0
+SETTLE_WITHIN: Final = 3.0
+"""Seconds that the end of the process waits for orders on their way to a slow disk."""
+DEFAULT_STATE: Final = Path("/var/lib/guard")
 HINT = "no policy: every request passes. `guard init --upstream URL` writes the first policy from what the server says"
 
 
@@ -86,23 +92,23 @@ class _Sidecar:
         self.budget = Budget(0)
         self.readiness = Readiness()
         self.state: StateFolder | None = None
-        self.loaded: Loaded
         self.door: Door
         self.certificate: ssl.SSLContext | None = None
-        self.means: Means
-        self.reloader = reload.Reloader(self._load, self._apply, self._certificates, self.bus.publish)
+        self.policies = PolicyStore(path or Path(NAME), self._read, environ, self.runtime, self._install, self.bus.publish)
         self.shutdown = Shutdown(self.bus.publish)
-        self.operators = AdminRuntime(
+        self.admin = AdminRuntime(
             self.runtime,
             self._in_force,
             lambda: self.door.connections,
             wall=self._wall,
             publish=self.bus.publish,
-            recompile=self._recompile,
+            files=self.own.files,
+            observe=self.policies.observe,
             environ=environ,
             contract=self._contract,
         )
-        self.telemetry = Telemetry(self.log, self.own, self.operators.shares, self.operators.versions, self._wall, environ)
+        self.reloader = Reloader(self.policies, self._certificates, self.own.files, self.bus.publish, self.admin.audit)
+        self.telemetry = Telemetry(self.log, self.own, self.admin.shares, self.admin.versions, self._wall, environ)
         counts = {"delivered": self.telemetry.alerts, "lost": self.telemetry.lost}
         self.incidents = IncidentManager(self.bus, self.runtime, self._in_force, wall=self._wall, environ=environ, **counts)
         self.telemetry.also(self.incidents.violation_rates)
@@ -114,6 +120,9 @@ class _Sidecar:
         except Unstartable as error:
             sys.stderr.write(f"{error}\n")
             return error.code
+        except NoPolicy as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
         finally:
             self.own.watchdog.stop()
             self.log.close()
@@ -126,42 +135,47 @@ class _Sidecar:
         self.own.watchdog.start()
         quiet_crashes()
         logging.getLogger().addHandler(Foreign(self.bus.publish))
-        self.means = Means(
+        self.policies.means = Means(
             pool=lambda origin, declared, age: upstream_pool(origin, declared, age, self.budget),
             defer=loop.call_soon,
-            certificate=Path.read_bytes,
+            certificate=from_regular_file,
             upstream=self.settings.upstream,
             clock=self.clock,
-            observed=self.operators.observed,
-            changed=self.operators.breaker_changed,
+            changed=self.admin.breaker_changed,
             sinks=(self.telemetry.sink,),
             tracer=self.telemetry.tracer,
             secret=lambda secret: resolve(secret, self.environ),
             deployed=self.environ.get("AIP_DEPLOYED_MODEL_ID", "")[:128],
         )
         self._tick(loop)
-        self.shutdown.heed(loop, lambda: self.own.supervisor.once("reload", self.reloader.reload))
-        refused = self._first_policy()
+        supervisor = self.own.supervisor
+        self.shutdown.heed(loop, lambda: supervisor.once("SIGHUP", lambda: self.reloader.reload("SIGHUP")))
+        beginning, asked = asyncio.ensure_future(self._begin()), asyncio.ensure_future(self.shutdown.asked())
+        await asyncio.wait({beginning, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if not beginning.done():  # a file of the policy hangs
+            return 0
+        refused = beginning.result()
         server, address = await self._bind()
         probes = self._bind_ops()
         try:
-            await self.operators.bind(self.settings.admin or self.loaded.policy.listen.admin)
+            await self.admin.bind(self.settings.admin or self.policies.loaded.policy.listen.admin)
         except Unreachable as error:
             raise Unstartable(str(error)) from None
         vitals = Vitals(self.runtime, lambda: self.door, self._in_force, self._wall())
-        self.telemetry.begin(self.loaded, address, vitals, self.state, lambda: not self.reloader.outcome.ok)
+        self.telemetry.begin(self.policies.loaded, address, vitals, self.state, lambda: not self.reloader.outcome.ok)
         self.readiness.reached("policy")
         self.readiness.reached("state")
         at_service()
         self._announce(address)
-        self.reloader.begin(self.loaded, refused)
+        await self.reloader.begin(self.policies.loaded, refused)
         self._start_tasks()
         await self.shutdown.asked()
         self.door.draining = True
-        await self.shutdown.drain(self.readiness, self.loaded.policy.drain)
+        await self.shutdown.drain(self.readiness, self.policies.loaded.policy.drain)
         await self.shutdown.finish(server, self.door.connections)
         probes.close()
         self.own.supervisor.cancel()
+        await self.admin.settle(SETTLE_WITHIN)
         await asyncio.to_thread(self.incidents.end)
         await asyncio.to_thread(self.telemetry.close)
         for pool in self.runtime.pools.values():
@@ -170,82 +184,47 @@ class _Sidecar:
 
     # ── policy ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _load(self) -> Loaded:
-        """Read the policy. Raises PolicyInvalid."""
-        if self.path is None:
-            text = observed(str(self.settings.upstream)).encode()
-            return load(NAME, environ=self.environ, read=lambda _: text)
-        return load(self.path, environ=self.environ)
-
-    def _first_policy(self) -> PolicyInvalid | None:
-        """Begin with the policy, or with the last good one where this one is refused. Raises Unstartable."""
-        refused: PolicyInvalid | None = None
-        loaded: Loaded | None = None
-        try:
-            loaded = self._load()
-            draft = self.runtime.draft()
-            plan = compile_plan(loaded, self.means, draft)
-        except PolicyInvalid as error:
-            refused = error
-            error.contents = error.contents or (loaded.contents if loaded is not None else {})
-        self._open_state(loaded)
+    async def _begin(self) -> PolicyInvalid | None:
+        """Everything that has to hold before the first client is accepted. Raises NoPolicy and Unstartable."""
+        refused = await self.policies.begin(self._opened)
         if refused is not None:
             sys.stderr.write(f"{refused}\n")
-            loaded, plan, draft = self._last_good()
-        assert loaded is not None
-        self.door = Door(plan, _limits(loaded.policy.listen.limits), self.budget)
-        self._put_in_force(loaded, plan, draft)
-        self.operators.recall(self.state)
-        if self.operators.observed():  # known only now that the state folder is open
-            draft = self.runtime.draft()
-            self._put_in_force(loaded, compile_plan(loaded, self.means, draft), draft)
-        if refused is None:
-            self._keep(loaded)
+        await self.admin.look_for_kill(first=True)
         return refused
 
-    def _last_good(self) -> tuple[Loaded, CompiledPlan, Draft]:
-        read = reload.kept(self.state, self.path) if self.state is not None and self.path is not None else None
-        if read is None or self.path is None:
-            raise Unstartable("guard: no policy to serve")
-        try:
-            loaded = load(self.path, environ=self.environ, read=read)
-            draft = self.runtime.draft()
-            return loaded, compile_plan(loaded, self.means, draft), draft
-        except PolicyInvalid as error:
-            raise Unstartable("guard: the last good policy is of no use any more") from error
+    def _read(self, path: Path) -> bytes:
+        """A file of the policy; without a policy, the one that only looks on. Raises OSError."""
+        return from_regular_file(path) if self.path is not None else observed(str(self.settings.upstream)).encode()
+
+    def _opened(self, loaded: Loaded | None) -> frozenset[str]:
+        """Open the state folder and recall the orders in it; returns the routes that operators have observed."""
+        self._open_state(loaded)
+        return self.admin.order_store.observed
 
     def _open_state(self, loaded: Loaded | None) -> None:
-        """The state folder. Without one guard serves all the same, and says that nothing is durable."""
-        wanted = self.settings.state_dir
-        declared = loaded.policy.state_dir.path if loaded is not None and loaded.policy.given("state_dir") else None
+        """Without a folder guard serves all the same, and nothing is durable. A folder that may hold a kill kills."""
+        policy = loaded.policy if loaded is not None else None
+        declared = policy.state_dir.path if policy is not None and policy.given("state_dir") else None
+        required = policy is not None and policy.state == "required"
+        home = Path(name) if (name := self.environ.get("HOME")) else None
         try:
-            self.state = open_state(wanted or declared, Path("/var/lib/guard"), Path.home())
+            self.state, doubt = open_state(self.settings.state_dir or declared, DEFAULT_STATE, home, required=required)
         except StateTaken as error:
             raise Unstartable(
                 f"guard: another guard uses the state folder {error}; stop it, or give this one --state-dir DIR", 2
             ) from None
-        except (OSError, RuntimeError) as error:
-            self.bus.publish(events.StateUnavailable(why=str(error)))
+        if self.state is None or not self.state.writable:
+            why = doubt or ("no folder can be made" if self.state is None else f"{self.state.path} cannot be written")
+            self.bus.publish(events.StateUnavailable(why=why))
+        self.policies.state = self.state if self.path is not None else None
+        self.admin.recall(self.state, doubt)
 
-    async def _recompile(self) -> None:
-        """The same policy again, after an order that changes what is made of it."""
-        contents, path = self.loaded.contents, self.path or NAME
-        with reload.beside_the_loop():
-            await self._apply(await asyncio.to_thread(load, path, environ=self.environ, read=contents.__getitem__))
-
-    async def _apply(self, loaded: Loaded) -> None:
-        """Put a policy in force. Raises PolicyInvalid, and then nothing has changed."""
-        draft = self.runtime.draft()
-        plan = await asyncio.to_thread(compile_plan, loaded, self.means, draft)
-        await asyncio.to_thread(self._keep, loaded)
-        before = self._in_force()
-        self._put_in_force(loaded, plan, draft)
-        for _ in retire(*before):
-            await asyncio.sleep(0)
-
-    def _put_in_force(self, loaded: Loaded, plan: CompiledPlan, draft: Draft) -> None:
+    def _install(self, loaded: Loaded, plan: CompiledPlan, draft: Draft) -> None:
         """The swap: one reference, and what the listener reads of the policy."""
-        policy, door = loaded.policy, self.door
+        policy = loaded.policy
+        if not hasattr(self, "door"):
+            self.door = Door(plan, _limits(policy.listen.limits), self.budget)
+        door = self.door
         for unused in self.runtime.adopt(draft):
             unused.close()
         limits = _limits(policy.listen.limits)
@@ -263,25 +242,16 @@ class _Sidecar:
                 self.own.files.report("certificate", error)
             else:
                 self.own.files.report("certificate", None)
-        self.loaded, door.plan = loaded, plan
-        self.operators.operations.bound()
+        door.plan = plan
+        self.admin.order_store.bound()
         self.telemetry.adopt(loaded, plan)
         for file in secret_files(policy):
             if (why := file.exposure()) is not None:
                 self.bus.publish(events.SecretExposed(key=file.key, path=str(file.path), why=why))
 
-    def _keep(self, loaded: Loaded) -> None:
-        """Keep it for a restart that meets a bad one."""
-        if self.state is None or self.path is None:
-            return
-        try:
-            reload.keep(self.state, self.path, loaded)
-        except OSError as error:
-            self.bus.publish(events.StateUnavailable(why=str(error)))
-
     def _certificates(self) -> Iterator[Path]:
         """The files of TLS, both ways."""
-        for declared in (self.loaded.policy.listen.tls, self.loaded.policy.upstream.tls):
+        for declared in (self.policies.loaded.policy.listen.tls, self.policies.loaded.policy.upstream.tls):
             for name in ("ca", "cert", "key"):
                 file = getattr(declared, name, None)
                 if file is not None:
@@ -290,7 +260,7 @@ class _Sidecar:
     # ── listeners ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _bind(self) -> tuple[asyncio.Server, str]:
-        listen = self.loaded.policy.listen
+        listen = self.policies.loaded.policy.listen
         where = self.settings.listen or listen.data
         try:
             if listen.tls is not None:
@@ -314,7 +284,7 @@ class _Sidecar:
         return server, str(Address(*name))
 
     def _bind_ops(self) -> ops.Ops:
-        where = self.settings.ops or self.loaded.policy.listen.ops
+        where = self.settings.ops or self.policies.loaded.policy.listen.ops
         listener = ops.Ops(ops.probes(self.readiness, self.own.supervisor.down), {"/metrics": self.telemetry.page})
         try:
             listener.listen(where.host, where.port, Bounds(descriptors(1).ops))
@@ -324,10 +294,10 @@ class _Sidecar:
 
     def _in_force(self) -> tuple[Loaded, CompiledPlan]:
         """The policy and plan of this moment."""
-        return self.loaded, self.door.plan  # type: ignore[return-value]
+        return self.policies.loaded, self.policies.plan
 
     def _announce(self, address: str) -> None:
-        plan: CompiledPlan = self.door.plan  # type: ignore[assignment]
+        plan = self.policies.plan
         for route in plan.routes if self.path is not None else ():
             self.bus.publish(
                 events.RouteServed(
@@ -336,13 +306,13 @@ class _Sidecar:
                     contract="enforce" if route.enforce else "observe",
                 )
             )
-        for warning in self.loaded.warnings:
+        for warning in self.policies.loaded.warnings:
             self.bus.publish(events.PolicyWarning(message=str(warning)))
         self.bus.publish(
             events.Serving(
                 version=__version__,
-                service=self.loaded.policy.service,
-                policy=self.loaded.digest[:19],
+                service=self.policies.loaded.policy.service,
+                policy=self.policies.loaded.digest[:19],
                 listen=address,
                 upstream=str(plan.upstream),
                 pid=os.getpid(),
@@ -379,9 +349,12 @@ class _Sidecar:
         start = self.own.supervisor.start
         start("readiness", self._until_upstream)
         start("model versions", lambda: versions.follow(lambda: self._in_force()[1]))
-        start("orders", self.operators.heed)
-        start("admin", lambda: self.operators.serve(self.reloader))
-        start("tokens", self.operators.keys.watch)
+        start("policy changes", self.policies.apply_changes)
+        start("kill file", self.admin.watch_kill_file)
+        start("ends of modes", self.admin.expire_modes)
+        start("ends of observations", self.admin.expire_observations)
+        start("admin", lambda: self.admin.serve(self.reloader))
+        start("tokens", self.admin.keys.watch)
         start("export", self.telemetry.export)
         start("cost", self.telemetry.keep)
         start("incidents", self.incidents.watch)

@@ -17,7 +17,7 @@ from guard.telemetry.log import Log
 from tests.test_runbook import first_column
 
 ROOT = Path(__file__).resolve().parents[1]
-ORDER: dict[str, Any] = {"who": "ann", "route": "POST /p", "why": "bad", "epoch": 3, "durable": True}
+ORDER: dict[str, Any] = {"who": "ann", "route": "POST /p", "why": "bad", "epoch": 3}
 
 LINES: list[tuple[Event, dict[str, Any]]] = [
     (events.RouteServed(route="POST /p", ladder="model > rules", contract="enforce"),
@@ -38,19 +38,24 @@ LINES: list[tuple[Event, dict[str, Any]]] = [
     (events.CertificateRefused(why="w"), {"level": "error", "event": "certificate_refused", "why": "w"}),
     (events.ModeChanged(before="normal", after="rules", until=None, **ORDER),
      {"level": "warning", "event": "mode", "who": "ann", "route": "POST /p", "from": "normal", "to": "rules", "why": "bad",
-      "until": None, "epoch": 3, "durable": True}),
-    (events.ModeChanged(before="normal", after="rules", until=9.5, audited=False, **ORDER),
-     {"level": "warning", "event": "mode", "who": "ann", "route": "POST /p", "from": "normal", "to": "rules", "why": "bad",
-      "until": 9.5, "epoch": 3, "durable": True, "audited": False}),
+      "until": None, "epoch": 3}),
     (events.BreakerForced(target="model", before="auto", after="open", **ORDER),
      {"level": "warning", "event": "breaker", "who": "ann", "route": "POST /p", "target": "model", "from": "auto",
-      "to": "open", "why": "bad", "epoch": 3, "durable": True}),
+      "to": "open", "why": "bad", "epoch": 3}),
     (events.EnforcementChanged(before="enforce", after="observe", until=9.5, **ORDER),
      {"level": "warning", "event": "enforcement", "who": "ann", "route": "POST /p", "from": "enforce", "to": "observe",
-      "why": "bad", "until": 9.5, "epoch": 3, "durable": True}),
+      "why": "bad", "until": 9.5, "epoch": 3}),
     (events.ModeRecalled(route=None, mode="rules", who="ann", why="bad"),
      {"level": "warning", "event": "mode_recalled", "route": None, "mode": "rules", "who": "ann", "why": "bad"}),
-    (events.OrdersUnreadable(), {"level": "error", "event": "orders_unreadable"}),
+    (events.OrdersUnreadable(why="w"), {"level": "error", "event": "orders_unreadable", "why": "w"}),
+    (events.EnforcementRefused(route="POST /p", enforcement="observe", why="w"),
+     {"level": "error", "event": "enforcement_refused", "route": "POST /p", "enforcement": "observe", "why": "w"}),
+    (events.EnforcementDue(route="POST /p", why="w"),
+     {"level": "error", "event": "enforcement_due", "route": "POST /p", "why": "w"}),
+    (events.OrdersNotDurable(epoch=3, why="w"), {"level": "error", "event": "orders_not_durable", "epoch": 3, "why": "w"}),
+    (events.OrdersDurable(epoch=3), {"level": "warning", "event": "orders_durable", "epoch": 3}),
+    (events.AuditUnavailable(entries=2, why="w"),
+     {"level": "error", "event": "audit_unavailable", "entries": 2, "why": "w"}),
     (events.StateUnavailable(why="w"), {"level": "warning", "event": "state_unavailable", "why": "w"}),
     (events.AdminListening(listen="h:1"), {"level": "info", "event": "admin", "listen": "h:1"}),
     (events.AdminUnavailable(why="w"), {"level": "warning", "event": "admin_unavailable", "why": "w"}),

@@ -186,11 +186,13 @@ def test_a_port_in_use_is_one_line(policy: Path, tmp_path: Path, listener: str) 
     assert "in use" in done.stderr
 
 
-def test_a_folder_that_cannot_be_written_is_said_and_guard_serves(policy: Path, tmp_path: Path) -> None:
+def test_a_chosen_folder_that_cannot_be_opened_may_hold_a_kill_so_the_model_does_not_answer(
+    policy: Path, tmp_path: Path
+) -> None:
     (tmp_path / "state").write_text("a file where a folder should be")
     with sidecar(str(policy), folder=tmp_path) as guard:
         assert len(guard.events("state_unavailable")) == 1
-        assert ask(guard.connect())[:2] == (200, "model")
+        assert ask(guard.connect())[:2] == (200, "rules")
 
 
 @pytest.mark.parametrize("state", ["closed", "full"])

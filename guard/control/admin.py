@@ -32,6 +32,7 @@ from guard.control.openapi import OPENAPI
 from guard.control.order_store import Refused
 from guard.control.tokens import Identity
 from guard.control.viewers import Shared, ViewerThreads
+from guard.events import Enforcement
 from guard.ladder.mode import Mode
 from guard.proxy.values import MODEL, Called
 
@@ -60,7 +61,16 @@ class Service(Protocol):
         """Everything that an operator needs to know, in slices of the loop's time."""
 
     async def set_mode(
-        self, *, mode: str, route: str | None, reason: str, ttl: float | None, cut: bool, who: str, epoch: int | None
+        self,
+        *,
+        mode: Mode,
+        route: str | None,
+        reason: str,
+        ttl: float | None,
+        cut: bool,
+        who: str,
+        epoch: int | None,
+        expected_epoch: int | None,
     ) -> dict[str, Any]:
         """Decide a mode. Raises Refused."""
 
@@ -68,7 +78,7 @@ class Service(Protocol):
         """Force a breaker, or let it go. Raises Refused."""
 
     async def set_enforcement(
-        self, *, route: str, enforcement: str, reason: str, ttl: float | None, who: str
+        self, *, route: str, enforcement: Enforcement, reason: str, ttl: float | None, who: str
     ) -> dict[str, Any]:
         """Observe a contract for a time, or enforce it again. Raises Refused."""
 
@@ -97,13 +107,15 @@ class ModeOrder(_Order):
     ttl: float | None = Field(default=None, gt=0, le=30 * 86400)
     route: str | None = None
     cut: bool = False
+    expected_epoch: int | None = Field(default=None, ge=0, lt=2**53)
+    """Give the order only if nobody has given another one of its scope since; left out by whoever kills."""
 
 
 class EnforcementOrder(_Order):
     """The body of PUT enforcement."""
 
     route: str
-    enforcement: Literal["observe", "enforce"]
+    enforcement: Enforcement
     ttl: float | None = Field(default=None, gt=0, le=7 * 86400)
 
 

@@ -3,26 +3,34 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from guard.control import kill_file, listener
 from guard.control.acceptor import Bounds, bind, is_loopback
-from guard.control.audit import Audit
 from guard.control.gate import Gate
+from guard.control.journal import Journal
 from guard.control.keys import Keys
-from guard.control.order_store import OrderStore
+from guard.control.order_store import OrderStore, Wanted
 from guard.control.process import descriptors
 from guard.control.reload import Reloader
 from guard.control.secrets import read_tokens
 from guard.control.shares import Shares
 from guard.control.state import StateFolder
 from guard.control.tls import server_context
-from guard.events import AdminListening, AdminUnavailable, BreakerChanged, Publish, StateUnavailable
+from guard.control.watched_files import FileHung, WatchedFiles
+from guard.control.worker import Worker
+from guard.events import (
+    AdminListening,
+    AdminUnavailable,
+    BreakerChanged,
+    Publish,
+    StateUnavailable,
+)
 from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
 from guard.policy.runtime import Runtime
@@ -33,6 +41,11 @@ from guard.telemetry.versions import Versions
 
 if TYPE_CHECKING:
     from guard.control.admin_protocol import AdminListener
+EXPIRE_EVERY: Final = 0.25
+"""Seconds between two looks at what was ordered for a time."""
+
+DISK_WITHIN: Final = 10.0
+"""Seconds in which the secret of this machine is read or made."""
 
 
 class Unreachable(Exception):  # noqa: N818
@@ -40,7 +53,10 @@ class Unreachable(Exception):  # noqa: N818
 
 
 class AdminRuntime:
-    """`in_force` gives the policy and plan of this moment, `connections` the clients."""
+    """Implements `order_store.DataPlane`.
+
+    `in_force` gives the policy and plan of this moment, `connections` the clients.
+    """
 
     def __init__(
         self,
@@ -50,71 +66,81 @@ class AdminRuntime:
         *,
         wall: Callable[[], float],
         publish: Publish,
-        recompile: Callable[[], Awaitable[None]],
+        files: WatchedFiles,
+        observe: Callable[[Wanted, Callable[[], None]], "asyncio.Future[None]"],
         environ: Mapping[str, str],
         contract: Callable[[str, Loaded, CompiledPlan], str],
     ) -> None:
         self.shares, self.versions = Shares(), Versions(publish)
         self._runtime, self._in_force, self._connections = runtime, in_force, connections
-        self._publish, self._environ, self._contract = publish, environ, contract
+        self._wall, self._publish, self._environ, self._contract = wall, publish, environ, contract
+        self._files, self.observe = files, observe
         self._state: StateFolder | None = None
-        self._audit: Audit | None = None
         self._where = Address("127.0.0.1", 0)
         self._socket: socket.socket | None = None
         self.keys = Keys(None, None, publish)
-        self.operations = OrderStore(
-            self._ceilings,
-            wall=wall,
-            publish=publish,
-            cut=self._cut,
-            force=self._force,
-            recompile=recompile,
-            audit=self._audited,
-        )
+        self._journal = Journal(publish)
+        self.order_store = OrderStore(self, self._journal, wall=wall, publish=publish)
+        self._disk = Worker("guard-admin")
 
     # ── the data plane ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def observed(self) -> frozenset[str]:
-        """Routes whose contract is not enforced for now."""
-        return frozenset(self.operations.orders.observed or {})
-
-    def recall(self, state: StateFolder | None) -> None:
-        """What was decided before the restart, and the kill file: before the first client is accepted."""
+    def recall(self, state: StateFolder | None, doubt: str) -> None:
+        """Read what was decided before the restart. `doubt`: why the state folder may hold more than could be read."""
         self._state = state
-        self._audit = Audit(state.path) if state is not None else None
-        self.operations.recall(state)
-        self._look_for_kill(first=True)
+        self.order_store.recall(state, doubt=doubt)
 
-    async def heed(self) -> None:
-        """The kill file, and orders whose time is over, for ever."""
-        due = monotonic()
+    def audit(self, entry: dict[str, object]) -> None:
+        """Audit what is no order, such as a reload."""
+        self._journal.note({"at": self._wall(), **entry})
+
+    async def settle(self, within: float) -> None:
+        """Wait until every order is on disk, or for so many seconds."""
+        await self._journal.settled(within)
+
+    async def watch_kill_file(self) -> None:
+        """Look for the kill file, for ever."""
         while True:
             await asyncio.sleep(kill_file.EVERY)
-            self._look_for_kill()
-            if monotonic() >= due:
-                due = monotonic() + 1.0
-                await self.operations.expire()
+            await self.look_for_kill()
 
-    def _look_for_kill(self, *, first: bool = False) -> None:
-        """What cannot be read keeps its last state; at the start it is taken for a kill."""
+    async def look_for_kill(self, *, first: bool = False) -> None:
+        """Look once, in a thread: the file may be on a mount that hangs. `first`: before the first client is accepted."""
         path = self._in_force()[0].policy.kill_file
+        if path is None:
+            self.order_store.heed_file(None)
+            return
         try:
-            self.operations.heed_file(kill_file.look(path.path) if path is not None else None)
-        except kill_file.Unreadable:
-            if first:
-                self.operations.heed_file("")
+            text = await self._files.read_with_deadline("kill file", partial(kill_file.look, path.path))
+        except (kill_file.Unreadable, FileHung) as error:
+            there = isinstance(error, kill_file.Unreadable) and error.there
+            self.order_store.heed_unreadable(there=there, first=first)
+        else:
+            self.order_store.heed_file(text)
 
-    def _ceilings(self) -> Iterator[tuple[str, Ceiling]]:
+    async def expire_modes(self) -> None:
+        """End the modes whose time is over, for ever."""
+        while True:
+            await asyncio.sleep(EXPIRE_EVERY)
+            self.order_store.expire_modes()
+
+    async def expire_observations(self) -> None:
+        """Enforce again the contracts whose observation is over, for ever. A task of its own: it waits for plans."""
+        while True:
+            await asyncio.sleep(EXPIRE_EVERY)
+            await self.order_store.expire_observations()
+
+    def ceilings(self) -> Iterator[tuple[str, Ceiling]]:
         """What bounds each route in force."""
         return self._runtime.ceilings.items()
 
-    def _force(self, forced: Mapping[str, str]) -> None:
-        """Bring every breaker to the state it is forced to, or let it go."""
+    def force(self, forced: Mapping[str, str]) -> None:
+        """Bring every breaker to the state it is forced to, or release it."""
         self.shares.decided()
         for (route, target), breaker in self._runtime.breakers.items():
             breaker.force(forced.get(f"{route} > {target}", "auto"), monotonic())  # type: ignore[arg-type]
 
-    def _cut(self) -> int:
+    def cut(self) -> int:
         """End the streams that operators do not allow any more; how many."""
         living = [connection.current for connection in tuple(self._connections()) if connection.current is not None]
         return sum(exchange.cut() for exchange in living)
@@ -122,10 +148,6 @@ class AdminRuntime:
     def breaker_changed(self, route: str, target: str, change: Any) -> None:
         """Publish each change of a breaker's state."""
         self._publish(BreakerChanged(route=route, target=target, before=change.before, after=change.after, why=change.why))
-
-    def _audited(self, entry: dict[str, Any]) -> None:
-        if self._audit is not None:
-            self._audit.append(entry)
 
     # ── the API ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -139,8 +161,8 @@ class AdminRuntime:
         elif not is_loopback(where.host):
             raise Unreachable(f"guard: others reach {where}: configure admin.tokens, or listen for operators on 127.0.0.1")
         elif self._state is not None:
-            with suppress(OSError):
-                own = listener.own_token(self._state)
+            with suppress(OSError, TimeoutError):
+                own = await self._disk.run(partial(listener.own_token, self._state), DISK_WITHIN)
         if read is None and own is None:
             self._publish(AdminUnavailable(why="no tokens, and no state folder for one"))
             return
@@ -162,7 +184,7 @@ class AdminRuntime:
             context = server_context(declared.cert.path, declared.key.path)
         if self._state is not None:
             token = self._state.path / listener.OWN_TOKEN if self._in_force()[0].policy.admin.tokens is None else None
-            self._announce(token, tls=context is not None)
+            await self._disk.submit(partial(self._announce, token, tls=context is not None))
         server = await asyncio.to_thread(self._server, reloader)
         server.start(self._socket, Bounds(descriptors(1).admin), context)
         self._publish(AdminListening(listen=str(self._where)))
@@ -178,7 +200,7 @@ class AdminRuntime:
         from guard.control.service import Service  # noqa: PLC0415
 
         folder = self._state.path if self._state is not None else None
-        means = (self.operations, self._runtime, reloader, self.shares, self.versions, folder, self._in_force)
+        means = (self.order_store, self._runtime, reloader, self.shares, self.versions, folder, self._in_force)
         service = Service(*means, self._contract, self.keys)
         gate = Gate(self.keys.identify, listener.hosts(self._where))
         return AdminListener(Application(service, gate), gate)

@@ -63,6 +63,11 @@ OPENAPI: Final[dict[str, Any]] = {
                     ttl={"type": ["number", "null"], "exclusiveMinimum": 0, "description": "seconds"},
                     route={"type": ["string", "null"]},
                     cut={"type": "boolean"},
+                    expected_epoch={
+                        "type": ["integer", "null"],
+                        "minimum": 0,
+                        "description": "Give the order only if nobody has given another one of its scope since.",
+                    },
                 ),
                 epoch=True,
             )

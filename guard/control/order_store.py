@@ -1,21 +1,25 @@
-"""What operators decide, put in force at once, made durable, and audited (law 7).
+"""Orders of operators: in force at once, then durable, then audited.
 
-An order is in force before it is on disk, for lowering is never blocked; it is acknowledged once it is on disk, or with
-`durable: false` where it cannot be. Raising needs the current epoch: what was decided on an older state is refused.
+Whatever lowers takes effect within the call that orders it: before any lock, disk or compilation. Nothing is awaited
+between the decision and the ceilings of the routes. An order that raises names the epoch that it was decided on. An order
+that needs another plan (an enforcement) goes through the policy's queue of changes, and holds only once its plan does.
 """
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
+from guard.control import orders_file
+from guard.control.journal import Journal, Pending
 from guard.control.state import StateFolder
 from guard.events import (
     BreakerForced,
     Enforcement,
     EnforcementChanged,
+    EnforcementDue,
+    EnforcementRefused,
     ModeChanged,
     ModeRecalled,
     OrderGiven,
@@ -23,10 +27,18 @@ from guard.events import (
     Publish,
 )
 from guard.ladder.mode import KILLED, MODES, NORMAL, Mode, Order, Orders, kill_order
+from guard.policy.errors import PolicyInvalid
 from guard.proxy.values import Ceiling
 
-STATE: Final = "operators.json"
-FORMAT: Final = 1
+OVER: Final = "its time is over"
+IN_FORCE_WITHIN: Final = 0.2
+"""Seconds that the answer to an enforcement order waits for its plan."""
+TRY_AGAIN: Final = 1.0
+"""Seconds after which an enforcement that could not be brought back is tried again."""
+
+
+Wanted: TypeAlias = Callable[[], frozenset[str] | None]
+"""The routes to compile as observed; None where nothing is left to change."""
 
 
 class Refused(Exception):  # noqa: N818
@@ -37,243 +49,296 @@ class Refused(Exception):  # noqa: N818
         self.status, self.code, self.detail = status, code, detail
 
 
-class Ceilings(Protocol):
-    """The routes in force, by key, with what bounds each."""
+class DataPlane(Protocol):
+    """What orders move in the data plane."""
 
-    def __call__(self) -> Iterable[tuple[str, Ceiling]]:
-        """The routes now in force."""
+    def ceilings(self) -> Iterable[tuple[str, Ceiling]]:
+        """The routes in force by key, each with the object that bounds it."""
+
+    def force(self, forced: Mapping[str, str]) -> None:
+        """Bring every breaker to the state that it is forced to, or release it."""
+
+    def cut(self) -> int:
+        """End the streams that operators no longer allow; returns how many."""
+
+    def observe(self, wanted: "Wanted", hold: Callable[[], None]) -> "asyncio.Future[None]":
+        """Queue a change of the observed routes; the future is done once it is in force, or raises PolicyInvalid.
+
+        `wanted` is asked when the turn of the change has come; `hold` is called in the same step as the plan is swapped.
+        """
 
 
 class OrderStore:
-    """Orders, their time to live, and where they are kept."""
+    """The orders in force and their times to live. Every change of them is made here."""
 
-    def __init__(
-        self,
-        ceilings: Ceilings,
-        *,
-        wall: Callable[[], float],
-        publish: Publish,
-        cut: Callable[[], int],
-        force: Callable[[Mapping[str, str]], None],
-        recompile: Callable[[], Awaitable[None]],
-        audit: Callable[[dict[str, object]], None],
-    ) -> None:
+    def __init__(self, data_plane: DataPlane, journal: Journal, *, wall: Callable[[], float], publish: Publish) -> None:
         self.orders = Orders()
-        self.state: StateFolder | None = None
-        self.durable = True
-        self._ceilings, self._wall, self._publish, self._cut, self._audit = ceilings, wall, publish, cut, audit
-        self._force, self._recompile = force, recompile
-        self._relaxes: dict[str, float] = {}  # monotonic ends of what is observed for a time
+        self.journal = journal
+        self._data_plane, self._wall, self._publish = data_plane, wall, publish
         self._ends: dict[str | None, float] = {}  # monotonic: a step of the wall clock ends nothing
-        self._turn = asyncio.Lock()
+        self._observe_ends: dict[str, float] = {}  # likewise
+        self._due: set[str] = set()  # routes whose observation is over and whose plan did not compile
+
+    @property
+    def durable(self) -> bool:
+        """Whether the orders in force are on disk."""
+        return self.journal.durable
+
+    @property
+    def observed(self) -> frozenset[str]:
+        """Routes whose contract is not enforced for now."""
+        return frozenset(self.orders.observed or {})
 
     # ── start and reload ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def recall(self, state: StateFolder | None) -> None:
-        """Read what was decided before. What cannot be read is taken for a kill: never silently alive (KS-08)."""
-        self.state = state
-        readable = True
-        try:
-            raw = state.read(STATE) if state is not None else None
-            if raw is not None:
-                self.orders = _read(json.loads(raw))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            readable = False
-            self._publish(OrdersUnreadable())
-            order = Order(KILLED, "the orders in the state folder cannot be read", "guard", self._wall())
-            self.orders = Orders(everywhere=order)
-        now, wall = monotonic(), self._wall()
-        for route in self.orders.expired(wall):
-            self.orders = self.orders.decided(route, NORMAL)
-        for route, order in [(None, self.orders.everywhere), *(self.orders.routes or {}).items()]:
-            if order.until is not None:
-                self._ends[route] = now + order.until - wall
-        for route, order in (self.orders.observed or {}).items():
-            self._relaxes[route] = now + (order.until or 0.0) - wall
-        self.bound()
-        if readable:
-            self._say_lowered()
+    def recall(self, state: StateFolder | None, *, doubt: str = "") -> None:
+        """Read the orders from before the restart. Orders that cannot be read are taken for a kill.
 
-    def _say_lowered(self) -> None:
-        """Or nobody would know why a guard that has just begun answers without the model."""
-        for route, order in [(None, self.orders.everywhere), *(self.orders.routes or {}).items()]:
-            if order.mode != "normal":
-                self._publish(ModeRecalled(route=route, mode=order.mode, who=order.who, why=order.reason))
+        `doubt`: why the folder cannot be trusted to hold them, which kills too; empty where it can.
+        """
+        self.journal.open(state)
+        wall = self._wall()
+        try:
+            raw = state.read(orders_file.NAME) if state is not None else None
+            self.orders = orders_file.decode(raw, wall) if raw is not None else Orders()
+        except orders_file.Damaged as damaged:
+            self._publish(OrdersUnreadable(why=orders_file.UNREADABLE))
+            self.orders = damaged.salvaged
+        except OSError as error:
+            doubt = doubt or f"{orders_file.UNREADABLE}: {error.strerror or error}"
+        if doubt:
+            self._publish(OrdersUnreadable(why=doubt))
+            if self.orders.everywhere.level < MODES.index(KILLED):
+                self.orders = replace(self.orders, everywhere=Order(KILLED, doubt, "guard", wall))
+        self._resume(wall)
+        self.bound()
+        for route, order in self.orders.standing():
+            self._publish(ModeRecalled(route=route, mode=order.mode, who=order.who, why=order.reason))
+
+    def _resume(self, wall: float) -> None:
+        """Count on what was ordered for a time; end what has ended meanwhile."""
+        now, ended = monotonic(), []
+        for route, order in tuple(self.orders.standing()):
+            left = _left(order, wall)
+            if left is None:
+                continue
+            self._ends[route] = now + left
+            if left <= 0:
+                ended.append(route)
+        for route, order in (self.orders.observed or {}).items():
+            left = _left(order, wall)
+            self._observe_ends[route] = now + (left or 0.0)
+            if not left or left <= 0:  # an observation without an end is damage
+                self.orders = self.orders.observing(route, None)
+                self._observe_ends.pop(route)
+                self._enforcement_changed(route, "observe", "enforce", Order("normal", OVER, order.who, wall))
+        for route in ended:
+            self._end(route)
 
     def bound(self) -> None:
-        """Bring every route's ceiling up to date; after a reload too."""
-        for route, ceiling in self._ceilings():
+        """Bring every route's ceiling and every breaker up to date; after a change of the plan too."""
+        for route, ceiling in self._data_plane.ceilings():
             self.orders.bound(ceiling, route)
-        self._force(self.orders.forced or {})
+        self._data_plane.force(self.orders.forced or {})
 
-    # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── modes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def set_mode(
-        self, *, mode: str, route: str | None, reason: str, ttl: float | None, cut: bool, who: str, epoch: int | None
+        self,
+        *,
+        mode: Mode,
+        route: str | None,
+        reason: str,
+        ttl: float | None,
+        cut: bool,
+        who: str,
+        epoch: int | None,
+        expected_epoch: int | None = None,
     ) -> dict[str, object]:
-        """Decide a mode. Raises Refused."""
-        if mode not in MODES:
-            raise Refused(422, "mode", f"not one of {', '.join(MODES)}")
-        if route is not None and route not in dict(self._ceilings()):
-            raise Refused(404, "route", "no such route")
-        async with self._turn:
-            before = self.orders.order(route)
-            if self.orders.raises(route, mode):
-                if epoch is None:
-                    raise Refused(428, "epoch", "raising needs If-Match with the current epoch")
-                if epoch != self.orders.epoch:
-                    raise Refused(412, "epoch", "somebody decided something meanwhile; read the status again")
-            wall = self._wall()
-            order = Order(mode, reason, who, wall, None if ttl is None else wall + ttl)
-            self._decide(route, order if mode != "normal" else replace(order, until=None), ttl)
-            ended = self._cut() if cut else 0
-            durable = await self._save()
-            self._tell(route, before, order, durable=durable)
-        return {"epoch": self.orders.epoch, "mode": mode, "route": route, "durable": durable, "cut": ended}
+        """Decide a mode. Raises Refused.
 
-    def _decide(self, route: str | None, order: Order, ttl: float | None) -> None:
+        `epoch`: that a raise was decided on. `expected_epoch`: the order is given only if nobody has given another one of
+        its scope since; whoever lowers in an emergency leaves it out.
+        """
+        self._refuse(mode, route, epoch, expected_epoch)
+        before, wall = self.orders.order(route), self._wall()
+        order = Order(mode, reason, who, wall, wall + ttl if ttl is not None and mode != "normal" else None)
         self.orders = self.orders.decided(route, order)
         self._ends.pop(route, None)
-        if ttl is not None and order.mode != "normal":
+        if ttl is not None and mode != "normal":
             self._ends[route] = monotonic() + ttl
-        self.bound()
+        self.bound()  # in force: nothing was awaited
+        ended = self._data_plane.cut() if cut else 0
+        answer: dict[str, object] = {"epoch": self.orders.epoch, "mode": mode, "route": route, "cut": ended}
+        return answer | await self._answer(self._mode_changed(route, before, order))
 
-    async def _save(self) -> bool:
-        """Whether the orders are on disk."""
-        content = json.dumps(_written(self.orders)).encode()
-        try:
-            if self.state is None:
-                raise OSError
-            await asyncio.to_thread(self.state.save, STATE, content)
-        except OSError:
-            self.durable = False
-            return False
-        self.durable = True
-        return True
+    def _refuse(self, mode: str, route: str | None, epoch: int | None, expected_epoch: int | None) -> None:
+        if mode not in MODES:
+            raise Refused(422, "mode", f"not one of {', '.join(MODES)}")
+        self._refuse_unknown(route)
+        if self.orders.raises(route, mode):
+            if epoch is None:
+                raise Refused(428, "epoch", "raising needs If-Match with the current epoch")
+            if self.orders.stale(route, epoch):
+                raise Refused(412, "epoch", "somebody decided something meanwhile; read the status again")
+        if expected_epoch is not None and self.orders.stale(route, expected_epoch):
+            raise Refused(412, "epoch", "somebody decided something meanwhile; the order was given only if nobody did")
 
-    def _tell(self, route: str | None, before: Order, after: Order, *, durable: bool) -> None:
-        self._record(
-            ModeChanged(
-                who=after.who, route=route, before=before.mode, after=after.mode, why=after.reason, until=after.until,
-                epoch=self.orders.epoch, durable=durable,
-            )
-        )  # fmt: skip
+    def _refuse_unknown(self, route: str | None) -> None:
+        if route is not None and all(route != key for key, _ in self._data_plane.ceilings()):
+            raise Refused(404, "route", "no such route")
 
-    def _record(self, given: OrderGiven) -> None:
-        """Audit an order, and publish it. An audit that cannot be written does not undo what is in force."""
-        entry = {
-            ("from" if key == "before" else "to" if key == "after" else key): value for key, value in asdict(given).items()
-        }
-        del entry["audited"]
-        try:
-            self._audit({"at": self._wall(), "what": given.name, **entry})
-        except OSError:
-            self.durable = False
-            given = replace(given, audited=False)
-        self._publish(given)
+    # ── breakers ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def set_breaker(self, *, route: str, target: str, state: str, reason: str, who: str) -> dict[str, object]:
-        """Force a breaker, or let it go. It stays so over restarts."""
+        """Force a breaker, or release it. It stays so over restarts."""
         key = f"{route} > {target}"
-        async with self._turn:
-            before = (self.orders.forced or {}).get(key, "auto")
-            forced = {name: one for name, one in (self.orders.forced or {}).items() if name != key}
-            if state != "auto":
-                forced[key] = state
-            self.orders = replace(self.orders, epoch=self.orders.epoch + 1, forced=forced)
-            self.bound()
-            durable = await self._save()
-            self._record(
-                BreakerForced(
-                    who=who, route=route, target=target, before=before, after=state, why=reason, epoch=self.orders.epoch,
-                    durable=durable,
-                )
-            )  # fmt: skip
-        return {"epoch": self.orders.epoch, "route": route, "target": target, "state": state, "durable": durable}
+        before = (self.orders.forced or {}).get(key, "auto")
+        self.orders = self.orders.forcing(key, state)
+        self.bound()
+        answer: dict[str, object] = {"epoch": self.orders.epoch, "route": route, "target": target, "state": state}
+        forced = BreakerForced(
+            who=who, route=route, target=target, before=before, after=state, why=reason, epoch=self.orders.epoch
+        )
+        return answer | await self._answer(self._account(forced))
+
+    # ── enforcement ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def set_enforcement(
-        self, *, route: str, enforcement: str, reason: str, ttl: float | None, who: str
+        self, *, route: str, enforcement: Enforcement, reason: str, ttl: float | None, who: str
     ) -> dict[str, object]:
-        """Stop enforcing a contract that is itself wrong, for a time; or enforce it again. Raises Refused."""
-        if route not in dict(self._ceilings()):
-            raise Refused(404, "route", "no such route")
+        """Stop enforcing a contract that is itself wrong, for a time; or enforce it again. Raises Refused.
+
+        An order whose plan does not compile is refused and leaves no trace.
+        """
+        self._refuse_unknown(route)
         if enforcement == "observe" and ttl is None:
             raise Refused(422, "ttl", "a contract is not enforced for a time only; say how long")
         wall = self._wall()
-        order = Order("normal", reason, who, wall, None if ttl is None else wall + ttl)
-        async with self._turn:
-            return await self._enforce(route, order if enforcement == "observe" else None, order)
+        order = Order("normal", reason, who, wall, None if ttl is None or enforcement == "enforce" else wall + ttl)
+        holding = asyncio.ensure_future(self._observe(route, order if enforcement == "observe" else None, order))
+        answer: dict[str, object] = {"route": route, "enforcement": enforcement}
+        try:
+            pending = await asyncio.wait_for(asyncio.shield(holding), IN_FORCE_WITHIN)
+        except TimeoutError:
+            holding.add_done_callback(lambda done: self._late(route, enforcement, done))
+            return answer | {"epoch": self.orders.epoch, "in_force": False, "durable": False, "audited": False}
+        except PolicyInvalid as invalid:
+            raise Refused(409, "policy", f"the policy does not compile now: {_why(invalid)}") from None
+        return answer | {"epoch": self.orders.epoch, "in_force": True} | await self._answer(pending)
 
-    async def _enforce(self, route: str, observed: Order | None, order: Order) -> dict[str, object]:
-        before = route in (self.orders.observed or {})
-        others = {name: one for name, one in (self.orders.observed or {}).items() if name != route}
-        if observed is not None:
-            others[route] = observed
-        self.orders = replace(self.orders, epoch=self.orders.epoch + 1, observed=others)
-        self._relaxes.pop(route, None)
-        if observed is not None and observed.until is not None:
-            self._relaxes[route] = monotonic() + observed.until - observed.since
-        await self._recompile()
-        durable = await self._save()
+    async def _observe(
+        self, route: str, observed: Order | None, order: Order, *, ends: Order | None = None
+    ) -> Pending | None:
+        """Change whether a route is observed, in its turn. Raises PolicyInvalid. `ends`: only while that order holds."""
+        pending: Pending | None = None
+
+        def wanted() -> frozenset[str] | None:
+            if ends is not None and (self.orders.observed or {}).get(route) is not ends:
+                return None
+            return self.observed - {route} if observed is None else self.observed | {route}
+
+        def hold() -> None:
+            nonlocal pending
+            pending = self._hold(route, observed, order)
+
+        await self._data_plane.observe(wanted, hold)
+        return pending
+
+    def _hold(self, route: str, observed: Order | None, order: Order) -> Pending:
+        """The plan of an enforcement order is in force, and so is the order."""
         words: tuple[Enforcement, Enforcement] = ("enforce", "observe")
-        after = words[observed is not None]
-        self._record(
-            EnforcementChanged(
-                who=order.who, route=route, before=words[before], after=after, why=order.reason,
-                until=observed.until if observed else None, epoch=self.orders.epoch, durable=durable,
-            )
-        )  # fmt: skip
-        return {"epoch": self.orders.epoch, "route": route, "enforcement": after, "durable": durable}
+        before = words[route in self.observed]
+        self.orders = self.orders.observing(route, observed)
+        self._observe_ends.pop(route, None)
+        self._due.discard(route)
+        if observed is not None and observed.until is not None:
+            self._observe_ends[route] = monotonic() + observed.until - observed.since
+        return self._enforcement_changed(route, before, words[observed is not None], order)
+
+    def _late(self, route: str, enforcement: Enforcement, done: "asyncio.Future[Pending | None]") -> None:
+        """An order that was answered before its plan was in force has come to its end: report a refusal."""
+        error = None if done.cancelled() else done.exception()
+        if error is not None:
+            self._publish(EnforcementRefused(route=route, enforcement=enforcement, why=_why(error)))
 
     # ── time and the kill file ────────────────────────────────────────────────────────────────────────────────────
 
-    async def expire(self) -> None:
-        """End what was ordered for a time; called each second."""
+    def expire_modes(self) -> None:
+        """End the modes whose time is over."""
         now = monotonic()
         for route in [route for route, end in self._ends.items() if end <= now]:
-            async with self._turn:
-                if self._ends.get(route, now + 1) > now:
-                    continue
-                before = self.orders.order(route)
-                after = Order("normal", "its time is over", before.who, self._wall())
-                self._decide(route, after, None)
-                self._tell(route, before, after, durable=await self._save())
-        for route in [route for route, end in self._relaxes.items() if end <= now]:
-            async with self._turn:
-                before = (self.orders.observed or {}).get(route, NORMAL)
-                await self._enforce(route, None, Order("normal", "its time is over", before.who, self._wall()))
+            self._end(route)
+
+    def _end(self, route: str | None) -> None:
+        before = self.orders.order(route)
+        self._ends.pop(route, None)
+        self.orders = self.orders.without(route)
+        self.bound()
+        self._mode_changed(route, before, Order("normal", OVER, before.who, self._wall()))
+
+    async def expire_observations(self) -> None:
+        """Enforce again the contracts whose time of observation is over. What does not compile stays due."""
+        now = monotonic()
+        for route in [route for route, end in self._observe_ends.items() if end <= now]:
+            before = (self.orders.observed or {})[route]
+            try:
+                await self._observe(route, None, Order("normal", OVER, before.who, self._wall()), ends=before)
+            except PolicyInvalid as invalid:
+                self._observe_ends[route] = monotonic() + TRY_AGAIN
+                if route not in self._due:
+                    self._publish(EnforcementDue(route=route, why=_why(invalid)))
+                self._due.add(route)
 
     def heed_file(self, text: str | None) -> None:
-        """What the kill file says now; None where there is none."""
+        """Bring the kill file's text in force; None where there is no file."""
         before = self.orders.file
         order = kill_order(text, before, self._wall())
         if order == before:
             return
         self.orders = replace(self.orders, file=order)
         self.bound()
-        self._tell(None, before or NORMAL, order or Order("normal", "the kill file is gone", "kill file"), durable=True)
+        after = order or Order("normal", "the kill file is gone", "kill file", self._wall())
+        self._mode_changed(None, before or NORMAL, after)
+
+    def heed_unreadable(self, *, there: bool, first: bool) -> None:
+        """A kill file that cannot be read keeps its last order; without one it kills if it is `there`, or at the start."""
+        if self.orders.file is None and (there or first):
+            self.heed_file("")
+
+    # ── account ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _account(self, order: OrderGiven) -> Pending:
+        """A change is in force: the log says so at once, the disk follows."""
+        self._publish(order)
+        return self.journal.keep(self.orders, {"at": self._wall(), "what": order.name, **order.keys()})
+
+    def _mode_changed(self, route: str | None, before: Order, after: Order) -> Pending:
+        return self._account(
+            ModeChanged(
+                who=after.who, route=route, before=before.mode, after=after.mode, why=after.reason, until=after.until,
+                epoch=self.orders.epoch,
+            )
+        )  # fmt: skip
+
+    def _enforcement_changed(self, route: str, before: Enforcement, after: Enforcement, order: Order) -> Pending:
+        return self._account(
+            EnforcementChanged(
+                who=order.who, route=route, before=before, after=after, why=order.reason, until=order.until,
+                epoch=self.orders.epoch,
+            )
+        )  # fmt: skip
+
+    async def _answer(self, pending: Pending | None) -> dict[str, object]:
+        """What is told of an order's durability."""
+        durable, audited = await self.journal.answer(pending) if pending is not None else (self.durable, True)
+        return {"durable": durable, "audited": audited}
 
 
-def _written(orders: Orders) -> dict[str, Any]:
-    """The orders as they are kept; the kill file is its own record."""
-    routes = {route: asdict(order) for route, order in (orders.routes or {}).items()}
-    return {"format": FORMAT, "epoch": orders.epoch, "everywhere": asdict(orders.everywhere), "routes": routes,
-            "forced": dict(orders.forced or {}),
-            "observed": {route: asdict(order) for route, order in (orders.observed or {}).items()}}  # fmt: skip
+def _left(order: Order, wall: float) -> float | None:
+    """Seconds that an order still holds; None without an end. A clock that went back since does not make it longer."""
+    return None if order.until is None else min(order.until - wall, order.until - order.since)
 
 
-def _read(document: Mapping[str, Any]) -> Orders:
-    if document["format"] != FORMAT:
-        raise ValueError("another format")
-    routes = {str(route): _order(order) for route, order in document["routes"].items()}
-    forced = {str(key): str(state) for key, state in document["forced"].items() if state in {"open", "closed"}}
-    observed = {str(route): _order(order) for route, order in document["observed"].items()}
-    return Orders(int(document["epoch"]), _order(document["everywhere"]), routes, None, forced, observed)
-
-
-def _order(fields: Mapping[str, Any]) -> Order:
-    order = Order(**fields)
-    modes: tuple[Mode, ...] = MODES
-    if order.mode not in modes or not isinstance(order.until, float | int | None):
-        raise ValueError("not an order")
-    return order
+def _why(error: BaseException) -> str:
+    return "; ".join(str(line) for line in error.errors[:3]) if isinstance(error, PolicyInvalid) else type(error).__name__

@@ -15,7 +15,8 @@ from guard.control.keys import Keys
 from guard.control.order_store import OrderStore, Refused
 from guard.control.reload import Reloader
 from guard.control.shares import Shares
-from guard.ladder.mode import Order, Orders
+from guard.events import Enforcement
+from guard.ladder.mode import Mode, Order, Orders
 from guard.policy.compiled import CompiledPlan
 from guard.policy.digests import release_digest
 from guard.policy.load import Loaded
@@ -52,11 +53,20 @@ class Service:
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def set_mode(
-        self, *, mode: str, route: str | None, reason: str, ttl: float | None, cut: bool, who: str, epoch: int | None
+        self,
+        *,
+        mode: Mode,
+        route: str | None,
+        reason: str,
+        ttl: float | None,
+        cut: bool,
+        who: str,
+        epoch: int | None,
+        expected_epoch: int | None,
     ) -> dict[str, Any]:
         """Decide a mode. Raises Refused."""
         told = await self._operations.set_mode(
-            mode=mode, route=route, reason=reason, ttl=ttl, cut=cut, who=who, epoch=epoch
+            mode=mode, route=route, reason=reason, ttl=ttl, cut=cut, who=who, epoch=epoch, expected_epoch=expected_epoch
         )
         return {**told, "source": self._shares.latest(monotonic())}
 
@@ -67,15 +77,14 @@ class Service:
         return await self._operations.set_breaker(route=route, target=target, state=state, reason=reason, who=who)
 
     async def set_enforcement(
-        self, *, route: str, enforcement: str, reason: str, ttl: float | None, who: str
+        self, *, route: str, enforcement: Enforcement, reason: str, ttl: float | None, who: str
     ) -> dict[str, Any]:
         """Observe a contract for a time, or enforce it again. Raises Refused."""
         return await self._operations.set_enforcement(route=route, enforcement=enforcement, reason=reason, ttl=ttl, who=who)
 
     async def reload(self, *, who: str) -> dict[str, Any]:
         """Read the policy now."""
-        del who
-        outcome = await self._reloader.reload()
+        outcome = await self._reloader.reload(who)
         return {"ok": outcome.ok, "digest": outcome.digest, "errors": outcome.errors}
 
     def audit(self, limit: int) -> bytes:
@@ -166,7 +175,7 @@ class Service:
         return {
             **enforcement,
             "route": key,
-            "mode": order.mode,
+            **_order(order),
             "why": why if order.mode != "normal" else None,
             "breakers": breakers,
             "served": {target: version for target in breakers if (version := self._versions.served(key, target))},

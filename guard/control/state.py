@@ -5,17 +5,20 @@ A save is on disk before it returns: the new content is written beside the old, 
 reader, or a restart at any moment, finds the old or the new, never neither.
 """
 
+import errno
 import fcntl
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 PRIVATE: Final = "private"
 LOCK: Final = "lock"
 MOST: Final = 64 << 20
 """Bytes of a file that is read back."""
+_UNWRITABLE: Final = frozenset((errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT))
+"""Errors of a folder whose lock cannot be made, but perhaps read."""
 
 
 class StateTaken(Exception):  # noqa: N818
@@ -23,35 +26,59 @@ class StateTaken(Exception):  # noqa: N818
 
 
 class StateFolder:
-    """A folder that is ours. Raises StateTaken, or OSError where it cannot be used."""
+    """A folder of guard's own. Raises StateTaken, or OSError where it cannot be used.
+
+    A folder that can be read and not written (a read-only mount) is opened: what it holds still counts, and every save
+    raises. `writable` says which of the two it is.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / PRIVATE
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            self.path.mkdir(mode=0o700, parents=True)
         self._directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self._lock: int | None = None
         try:
             self._claim()
         except BaseException:
-            os.close(self._directory)
+            self.close()
             raise
+        self.writable = os.access(".", os.W_OK | os.X_OK, dir_fd=self._directory)
 
     def __repr__(self) -> str:
         return f"<StateFolder {self.path}>"
 
     def _claim(self) -> None:
-        found = os.fstat(self._directory)
-        if found.st_uid != os.geteuid():
-            raise PermissionError(f"{self.path} belongs to another user")
-        if stat.S_IMODE(found.st_mode) != 0o700:
-            os.fchmod(self._directory, 0o700)
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._lock = os.open(LOCK, flags, 0o600, dir_fd=self._directory)
+        status = os.fstat(self._directory)
+        if status.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "belongs to another user", str(self.path))
+        if stat.S_IMODE(status.st_mode) != 0o700:
+            try:
+                os.fchmod(self._directory, 0o700)
+            except OSError as error:
+                if error.errno != errno.EROFS:
+                    raise
+        self._lock = self._opened_lock()
+        if self._lock is None:
+            return
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
+        except BlockingIOError as error:
             raise StateTaken(str(self.folder)) from error
+
+    def _opened_lock(self) -> int | None:
+        """The lock's descriptor. None on a read-only mount without one: no guard can write there."""
+        flags = os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            return os.open(LOCK, os.O_RDWR | os.O_CREAT | flags, 0o600, dir_fd=self._directory)
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+        try:
+            return os.open(LOCK, os.O_RDONLY | flags, dir_fd=self._directory)
+        except FileNotFoundError:
+            return None
 
     def read(self, name: str) -> bytes | None:
         """The content of a file; None where there is none. Raises OSError."""
@@ -87,15 +114,45 @@ class StateFolder:
 
     def close(self) -> None:
         """Let another guard have it."""
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
         os.close(self._directory)
 
 
-def open_state(wanted: Path | None, default: Path, home: Path) -> StateFolder:
-    """The folder that was asked for; else the default one if it can be written, else one in the user's home."""
-    if wanted is not None:
-        return StateFolder(wanted)
+class Opened(NamedTuple):
+    """The state folder, and why it cannot be trusted to hold the orders from before; empty where it can."""
+
+    folder: StateFolder | None
+    doubt: str
+
+
+def open_state(wanted: Path | None, default: Path, home: Path | None, *, required: bool = False) -> Opened:
+    """Open the folder that was asked for; else the default one, else one in the user's home. Raises StateTaken.
+
+    A folder that was asked for, or that is there, and cannot be opened may hold a kill: it is in doubt. The default one
+    gives way to the home folder only where it does not exist. Where no folder can be made, nothing was ever ordered.
+    `required`: a guard that cannot keep its orders is in doubt as well.
+    """
+    folders = [wanted] if wanted is not None else [default, *([home / ".local" / "state" / "guard"] if home else [])]
+    why = "there is no state folder"
+    for folder in folders:
+        try:
+            state = StateFolder(folder)
+        except OSError as error:
+            why = f"the state folder {folder} cannot be opened: {error.strerror or error}"
+            if wanted is not None or _may_be_there(folder):
+                return Opened(None, why)
+            continue
+        unkept = required and not state.writable
+        return Opened(state, f"the state folder {folder} cannot be written" if unkept else "")
+    return Opened(None, why if required else "")
+
+
+def _may_be_there(folder: Path) -> bool:
     try:
-        return StateFolder(default)
+        folder.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except OSError:
-        return StateFolder(home / ".local" / "state" / "guard")
+        return True
+    return True

@@ -10,21 +10,14 @@ from guard.events.base import SPELLED, Enforcement, Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderGiven(Event, severity=logging.WARNING):
-    """The base of an order's event. `who`: the operator, or `kill file`. `durable`: it is on disk.
-
-    `audited`: the audit has it; the log's line says so only where the audit does not have it.
-    """
+    """The base of an order's event: the order is in force, and the disk follows. `who`: the operator, or `kill file`."""
 
     who: str
     route: str | None
-    audited: bool = True
 
     def keys(self) -> Mapping[str, Any]:
         """See Event."""
-        keys = {SPELLED.get(one.name, one.name): getattr(self, one.name) for one in fields(self)}
-        if keys.get("audited"):
-            del keys["audited"]
-        return keys
+        return {SPELLED.get(one.name, one.name): getattr(self, one.name) for one in fields(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +29,6 @@ class ModeChanged(OrderGiven, name="mode"):
     why: str
     until: float | None
     epoch: int
-    durable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +40,6 @@ class BreakerForced(OrderGiven, name="breaker"):
     after: str
     why: str
     epoch: int
-    durable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +51,46 @@ class EnforcementChanged(OrderGiven, name="enforcement"):
     why: str
     until: float | None
     epoch: int
-    durable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnforcementRefused(Event, name="enforcement_refused", severity=logging.ERROR):
+    """An enforcement order was answered before its plan was compiled, and the plan does not compile. Nothing changed."""
+
+    route: str
+    enforcement: Enforcement
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnforcementDue(Event, name="enforcement_due", severity=logging.ERROR):
+    """The time of an observation is over, and the policy does not compile with the contract enforced; it is tried again."""
+
+    route: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersNotDurable(Event, name="orders_not_durable", severity=logging.ERROR):
+    """The orders up to `epoch` are in force and could not be written: a restart forgets them. It is tried again."""
+
+    epoch: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersDurable(Event, name="orders_durable", severity=logging.WARNING):
+    """The orders up to `epoch` are on disk, which they were not when they were answered."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditUnavailable(Event, name="audit_unavailable", severity=logging.ERROR):
+    """`entries` of the audit could not be written. They are kept in memory and tried again."""
+
+    entries: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +105,9 @@ class ModeRecalled(Event, name="mode_recalled", severity=logging.WARNING):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrdersUnreadable(Event, name="orders_unreadable", severity=logging.ERROR):
-    """The orders of before the restart cannot be read; that is taken for a kill."""
+    """The orders of before the restart cannot be read, or may not be all of them; that is taken for a kill."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "service": "Its name in metrics and alerts. The stage comes from GUARD_ENVIRONMENT: one file for all stages.",
         "listen": "Where guard listens, and what one client may ask.",
         "state_dir": "Where orders, audit, cost and the last good policy stay, in guard's own folder `private`.",
+        "state": "`required`: a guard that cannot keep its orders starts killed; `optional`: if it may have lost some.",
         "kill_file": "While this file exists the model is out of the answers; its first line names the rung to fall to.",
         "trusted_proxies": "Networks whose X-Forwarded-* and sampled flag are believed.",
         "drain": "How long guard still serves after SIGTERM, unready and with Connection: close.",

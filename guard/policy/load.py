@@ -4,10 +4,12 @@
 organisation; it may not be absolute, for a policy reads the same on a laptop and in a pod. A base may extend another.
 """
 
+import errno
 import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +71,15 @@ Reader: TypeAlias = Callable[[Path], bytes]
 def from_disk(path: Path) -> bytes:
     """A Reader of what is there now."""
     with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def from_regular_file(path: Path) -> bytes:
+    """The content of a file. Raises OSError; a pipe or a device, which could keep a server waiting for ever, is refused."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
         return file.read(MAX_BYTES + 1)
 
 

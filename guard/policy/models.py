@@ -299,6 +299,7 @@ class Policy(Part):
     service: Name
     listen: Listen = Listen.model_construct()
     state_dir: File = PolicyFile("/var/lib/guard", Path("/var/lib/guard"))
+    state: Literal["optional", "required"] = "optional"
     kill_file: File | None = None
     trusted_proxies: tuple[Network, ...] = ()
     drain: Duration = 5.0

@@ -1,225 +1,461 @@
-"""Orders: in force at once, durable before they are acknowledged, read before the first client."""
+"""Orders: in force at once, then durable and audited, read before the first client."""
 
 import asyncio
 import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guard.control import kill_file, order_store
-from guard.control.order_store import OrderStore, Refused
+from guard.control import audit_reader, journal, kill_file, order_store, orders_file
+from guard.control.journal import Journal
+from guard.control.order_store import OrderStore, Refused, Wanted
 from guard.control.state import StateFolder
+from guard.events import Event
+from guard.policy.errors import Place, PolicyError, PolicyInvalid
 from guard.proxy.values import Ceiling
 
 
 class Floor:
-    """Two routes, and everything that is told."""
+    """A data plane of two routes, one store of orders, and everything that is told."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.ceilings = {"POST /a": Ceiling(), "POST /b": Ceiling()}
+    def __init__(self, runner: asyncio.Runner, folder: Path | None = None, *, wall: float = 1000.0) -> None:
+        self.runner = runner
+        self.bounds = {"POST /a": Ceiling(), "POST /b": Ceiling()}
         self.forced: dict[str, str] = {}
         self.events: list[str] = []
-        self.audited: list[dict[str, Any]] = []
-        self.observed: list[frozenset[str]] = []
-        self.wall = 1000.0
+        self.plans: list[frozenset[str]] = []
+        self.broken = False  # plans do not compile
+        self.wall = wall
         self.cuts = 0
-        self.operations = OrderStore(
-            self.ceilings.items, wall=lambda: self.wall, publish=lambda event: self.events.append(event.name),
-            cut=self.cut, force=lambda forced: self.forced.update(forced), audit=self.audited.append, recompile=self.recompile,
-        )  # fmt: skip
+        self.journal = Journal(self.publish)
+        self.store = OrderStore(self, self.journal, wall=lambda: self.wall, publish=self.publish)
         self.state = StateFolder(folder) if folder is not None else None
-        self.operations.recall(self.state)
+        self.run(self.recall())
 
-    async def recompile(self) -> None:
-        self.observed.append(frozenset(self.operations.orders.observed or {}))
+    async def recall(self) -> None:
+        self.store.recall(self.state)
+
+    def run(self, work: Any) -> Any:
+        return self.runner.run(work)
+
+    def publish(self, event: Event) -> None:
+        self.events.append(event.name)
+
+    # ── what a store moves ──
+
+    def ceilings(self) -> Iterable[tuple[str, Ceiling]]:
+        return self.bounds.items()
+
+    def force(self, forced: Mapping[str, str]) -> None:
+        self.forced = dict(forced)
 
     def cut(self) -> int:
         self.cuts += 1
         return 3
 
-    def restart(self) -> "Floor":
+    def observe(self, wanted: Wanted, hold: Callable[[], None]) -> "asyncio.Future[None]":
+        async def change() -> None:
+            routes = wanted()
+            if routes is None:
+                return
+            if self.broken:
+                raise PolicyInvalid([PolicyError(Place("p.yaml"), (), "no such CA")])
+            self.plans.append(routes)
+            hold()
+
+        return asyncio.ensure_future(change())
+
+    # ── what operators do ──
+
+    def restart(self, wall: float | None = None) -> "Floor":
+        self.run(self.journal.settled(5.0))
         assert self.state is not None
         self.state.close()
-        return Floor(self.state.folder)
+        return Floor(self.runner, self.state.folder, wall=self.wall if wall is None else wall)
 
-    def order(self, mode: str, route: str | None = None, **changes: Any) -> dict[str, Any]:
+    def order(self, mode: Any, route: str | None = None, **changes: Any) -> dict[str, Any]:
         options: dict[str, Any] = {"reason": "r", "ttl": None, "cut": False, "who": "eve", "epoch": None, **changes}
-        return asyncio.run(self.operations.set_mode(mode=mode, route=route, **options))
+        return self.run(self.store.set_mode(mode=mode, route=route, **options))
+
+    def enforcement(self, route: str, to: Any, ttl: float | None = None) -> dict[str, Any]:
+        return self.run(self.store.set_enforcement(route=route, enforcement=to, reason="r", ttl=ttl, who="eve"))
+
+    def expire(self) -> None:
+        async def expire() -> None:
+            self.store.expire_modes()
+
+        self.run(expire())
+
+    def refused(self, *arguments: Any, **changes: Any) -> int:
+        with pytest.raises(Refused) as refused:
+            self.order(*arguments, **changes)
+        return refused.value.status
 
     @property
     def levels(self) -> list[int]:
-        return [ceiling.level for ceiling in self.ceilings.values()]
+        return [ceiling.level for ceiling in self.bounds.values()]
+
+    def audited(self) -> list[dict[str, Any]]:
+        self.run(self.journal.settled(5.0))
+        assert self.state is not None
+        entries: list[dict[str, Any]] = json.loads(audit_reader.newest(self.state.path, 100))["entries"]
+        return entries
 
 
-def test_an_order_survives_a_restart_and_leads_back(tmp_path: Path) -> None:
-    floor = Floor(tmp_path)
-    assert floor.order("rules", cut=True) == {"epoch": 1, "mode": "rules", "route": None, "durable": True, "cut": 3}
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as running:
+        yield running
+
+
+def test_an_order_survives_a_restart_and_leads_back(runner: asyncio.Runner, tmp_path: Path) -> None:
+    floor = Floor(runner, tmp_path)
+    answer = floor.order("rules", cut=True)
+    assert answer == {"epoch": 1, "mode": "rules", "route": None, "cut": 3, "durable": True, "audited": True}
     assert floor.order("disabled", "POST /b")["epoch"] == 2
     assert floor.levels == [3, 4]
     floor = floor.restart()
     assert floor.levels == [3, 4]
-    with pytest.raises(Refused) as refused:
-        floor.order("normal")
-    assert refused.value.status == 428
-    with pytest.raises(Refused) as refused:
-        floor.order("normal", epoch=1)
-    assert refused.value.status == 412
+    assert floor.refused("normal") == 428
+    assert floor.refused("normal", epoch=0) == 412
+    assert floor.refused("normal", epoch=3) == 412, "an epoch that has not been yet"
     floor.order("normal", epoch=2)
     assert floor.levels == [0, 4]
     floor.order("cached", "POST /b", epoch=3)
     assert floor.restart().levels == [0, 2]
 
 
-def test_every_order_is_audited() -> None:
-    floor = Floor()
+def test_only_an_order_of_the_same_scope_makes_a_raise_stale(runner: asyncio.Runner, tmp_path: Path) -> None:
+    floor = Floor(runner, tmp_path)
+    floor.order("rules")
     floor.order("rules", "POST /a", ttl=60.0)
-    (entry,) = floor.audited
+    floor.run(floor.store.set_breaker(route="POST /a", target="model", state="open", reason="r", who="ann"))
+    floor.enforcement("POST /b", "observe", 60.0)
+    floor.store._ends["POST /a"] = 0.0
+    floor.expire()
+    assert floor.levels == [3, 3]
+    floor = floor.restart()
+    floor.order("normal", epoch=1)
+    floor.order("disabled", "POST /a")
+    known = floor.store.orders.epoch
+    floor.order("rules")
+    floor.order("normal", "POST /a", epoch=known)
+    assert floor.refused("normal", epoch=known) == 412
+    assert floor.levels == [3, 3]
+
+
+def test_who_asks_for_it_gives_an_order_only_if_nobody_else_did(runner: asyncio.Runner, tmp_path: Path) -> None:
+    floor = Floor(runner, tmp_path)
+    mine = floor.order("previous", "POST /a", expected_epoch=0)["epoch"]
+    floor.order("rules", "POST /a", who="ann")
+    assert floor.refused("disabled", "POST /a", expected_epoch=mine) == 412
+    assert floor.store.orders.order("POST /a").who == "ann"
+    floor.order("disabled", "POST /a")
+    assert floor.levels == [4, 0], "whoever lowers and asks for nothing is not refused"
+
+
+def test_every_order_is_audited(runner: asyncio.Runner, tmp_path: Path) -> None:
+    floor = Floor(runner, tmp_path)
+    floor.order("rules", "POST /a", ttl=60.0)
+    [entry] = floor.audited()
     assert entry == {
-        "at": 1000.0, "who": "eve", "what": "mode", "route": "POST /a", "from": "normal", "to": "rules", "why": "r",
-        "until": 1060.0, "epoch": 1, "durable": False,
+        "at": "1970-01-01T00:16:40.000Z", "who": "eve", "what": "mode", "route": "POST /a", "from": "normal", "to": "rules",
+        "why": "r", "until": 1060.0, "epoch": 1, "durable": True,
     }  # fmt: skip
     assert floor.events == ["mode"]
 
 
 @pytest.mark.parametrize(("mode", "route", "status"), [("canary", None, 422), ("rules", "POST /none", 404)])
-def test_an_order_that_means_nothing_is_refused(mode: str, route: str | None, status: int) -> None:
-    floor = Floor()
-    with pytest.raises(Refused) as refused:
-        floor.order(mode, route)
-    assert (refused.value.status, floor.levels, floor.audited) == (status, [0, 0], [])
+def test_an_order_that_means_nothing_is_refused(runner: asyncio.Runner, mode: str, route: str | None, status: int) -> None:
+    floor = Floor(runner)
+    assert floor.refused(mode, route) == status
+    assert (floor.levels, floor.events) == ([0, 0], [])
 
 
-def test_a_full_disk_does_not_stop_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    floor = Floor(tmp_path)
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(floor.state, "save", full)
-    assert floor.order("rules")["durable"] is False
-    assert floor.levels == [3, 3]
-    assert not floor.operations.durable
-    monkeypatch.undo()
-    assert floor.order("disabled")["durable"] is True
+# ── disks ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_audit_that_cannot_be_written_does_not_stop_a_kill() -> None:
-    floor = Floor()
-
-    def full(_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    floor.operations._audit = full
-    floor.order("rules")
-    assert (floor.levels, floor.operations.durable) == ([3, 3], False)
+def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
-def test_a_time_to_live_ends_whatever_the_wall_clock_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_does_not_stop_a_kill_which_is_durable_once_there_is_room(
+    runner: asyncio.Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "AGAIN", 0.001)
+    floor = Floor(runner, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(floor.state, "save", full)
+        assert floor.order("rules")["durable"] is False
+        assert floor.levels == [3, 3]
+        assert not floor.store.durable
+
+    async def mended() -> None:
+        while not floor.store.durable:
+            await asyncio.sleep(0.001)
+
+    floor.run(asyncio.wait_for(mended(), 10.0))
+    assert floor.events == ["mode", "orders_not_durable", "orders_durable"]
+    assert floor.restart().levels == [3, 3]
+
+
+def test_without_a_folder_nothing_is_durable(runner: asyncio.Runner) -> None:
+    floor = Floor(runner)
+    answer = floor.order("rules")
+    assert (answer["durable"], answer["audited"], floor.store.durable, floor.levels) == (False, False, False, [3, 3])
+
+
+def test_an_audit_that_cannot_be_written_stops_nothing_and_is_written_later(
+    runner: asyncio.Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "AGAIN", 0.001)
+    floor = Floor(runner, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(floor.journal.audit, "append", full)
+        answer = floor.order("rules")
+        assert (answer["durable"], answer["audited"], floor.levels) == (True, False, [3, 3])
+        assert "audit_unavailable" in floor.events
+    floor.order("disabled")
+    assert [entry["to"] for entry in floor.audited()] == ["disabled", "rules"]
+
+
+def test_an_order_is_in_force_and_answered_while_the_disk_hangs(
+    runner: asyncio.Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "ANSWER_WITHIN", 0.001)
+    floor = Floor(runner, tmp_path)
+    assert floor.state is not None
+    goes_on, real = threading.Event(), floor.state.save
+
+    def hangs(name: str, content: bytes) -> None:
+        goes_on.wait()
+        real(name, content)
+
+    monkeypatch.setattr(floor.state, "save", hangs)
+    for mode, level in (("previous", 1), ("cached", 2), ("rules", 3), ("disabled", 4)):
+        assert floor.order(mode)["durable"] is False
+        assert floor.levels == [level, level]
+    assert not floor.store.durable
+    goes_on.set()
+    floor.run(floor.journal.settled(5.0))
+    assert floor.store.durable
+    assert floor.events[-1] == "orders_durable"
+    assert [entry["to"] for entry in floor.audited()] == ["disabled", "rules", "cached", "previous"]
+    assert floor.restart().levels == [4, 4]
+
+
+# ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_time_to_live_ends_whatever_the_wall_clock_does(
+    runner: asyncio.Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = 50.0
     monkeypatch.setattr(order_store, "monotonic", lambda: now)
-    floor = Floor(tmp_path)
+    floor = Floor(runner, tmp_path)
     floor.order("rules", ttl=60.0)
     floor.wall += 1e6
-    asyncio.run(floor.operations.expire())
+    floor.expire()
     assert floor.levels == [3, 3]
     now = 110.0
-    asyncio.run(floor.operations.expire())
+    floor.expire()
     assert floor.levels == [0, 0]
-    assert floor.audited[-1]["why"] == "its time is over"
+    assert floor.audited()[0]["why"] == "its time is over"
     floor.order("rules", ttl=60.0)
-    assert floor.state is not None
-    floor.state.close()
-    for passed, levels in ((30.0, [3, 3]), (90.0, [0, 0])):
-        again = later(tmp_path, floor.wall + passed)
-        assert again.levels == levels
-        assert again.state is not None
-        again.state.close()
+    wall = floor.wall
+    floor = floor.restart(wall + 30.0)
+    assert floor.levels == [3, 3]
+    floor = floor.restart(wall - 1e6)
+    now += 59.0
+    floor.expire()
+    assert floor.levels == [3, 3]
+    now += 1.0
+    floor.expire()
+    assert floor.levels == [0, 0], "a clock that went back makes it no longer"
+    floor.order("rules", ttl=60.0)
+    floor = floor.restart(floor.wall + 90.0)
+    assert floor.levels == [0, 0]
+    assert floor.audited()[0]["why"] == "its time is over"
 
 
-def later(folder: Path, wall: float) -> Floor:
-    """A guard that starts at another time."""
-    floor = Floor()
-    floor.wall = wall
-    floor.state = StateFolder(folder)
-    floor.operations.recall(floor.state)
-    return floor
+def test_a_clock_that_is_centuries_ahead_breaks_no_order(runner: asyncio.Runner, tmp_path: Path) -> None:
+    floor = Floor(runner, tmp_path, wall=1.2e10)
+    floor.order("rules", ttl=60.0)
+    assert floor.audited()[0]["at"].startswith("2350-")
+    floor = floor.restart()
+    assert floor.levels == [3, 3]
+    assert floor.restart(wall=1.7e9).levels == [3, 3]
+
+
+# ── enforcement ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_contract_is_observed_for_a_time(runner: asyncio.Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 50.0
+    monkeypatch.setattr(order_store, "monotonic", lambda: now)
+    floor = Floor(runner, tmp_path)
+    assert floor.enforcement("POST /a", "observe", 60.0)["in_force"] is True
+    assert floor.enforcement("POST /b", "observe", 600.0)["epoch"] == 2
+    for route, ttl, status in (("POST /a", None, 422), ("POST /none", 60.0, 404)):
+        with pytest.raises(Refused) as refused:
+            floor.enforcement(route, "observe", ttl)
+        assert refused.value.status == status
+    assert floor.enforcement("POST /b", "enforce")["enforcement"] == "enforce"
+    assert floor.plans[-1] == {"POST /a"}
+    now = 80.0
+    floor = floor.restart(floor.wall + 30)
+    floor.run(floor.store.expire_observations())
+    assert floor.store.observed == {"POST /a"}
+    now = 111.0
+    floor.run(floor.store.expire_observations())
+    assert floor.plans == [frozenset()]
+    assert floor.audited()[0]["why"] == "its time is over"
+    floor.enforcement("POST /a", "observe", 60.0)
+    assert floor.restart(floor.wall + 90.0).store.observed == frozenset(), "it ended while guard was down"
+
+
+def test_an_order_that_does_not_compile_is_refused_and_leaves_no_trace(runner: asyncio.Runner, tmp_path: Path) -> None:
+    floor = Floor(runner, tmp_path)
+    floor.broken = True
+    with pytest.raises(Refused) as refused:
+        floor.enforcement("POST /a", "observe", 60.0)
+    assert (refused.value.status, refused.value.code) == (409, "policy")
+    assert (floor.store.observed, floor.store.orders.epoch, floor.audited()) == (frozenset(), 0, [])
+    floor.broken = False
+    assert floor.restart().store.observed == frozenset()
+
+
+def test_an_observation_whose_end_does_not_compile_stays_due_and_ends_later(
+    runner: asyncio.Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 50.0
+    monkeypatch.setattr(order_store, "monotonic", lambda: now)
+    floor = Floor(runner, tmp_path)
+    floor.enforcement("POST /a", "observe", 60.0)
+    floor.order("rules", "POST /b", ttl=60.0)
+    floor.broken = True
+    for _ in range(3):
+        now += 60.0
+        floor.run(floor.store.expire_observations())
+    assert floor.store.observed == {"POST /a"}
+    assert floor.events.count("enforcement_due") == 1
+    floor.broken = False
+    now += 1.0
+    floor.run(floor.store.expire_observations())
+    assert floor.store.observed == frozenset()
+
+
+def test_the_end_of_an_observation_does_not_undo_a_later_order(
+    runner: asyncio.Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 50.0
+    monkeypatch.setattr(order_store, "monotonic", lambda: now)
+    floor = Floor(runner, tmp_path)
+    floor.enforcement("POST /a", "observe", 60.0)
+    queued: list[tuple[Wanted, Callable[[], None]]] = []
+
+    def later(wanted: Wanted, hold: Callable[[], None]) -> "asyncio.Future[None]":
+        queued.append((wanted, hold))
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    now = 111.0
+    with monkeypatch.context() as patch:
+        patch.setattr(floor, "observe", later)
+        floor.run(floor.store.expire_observations())
+    floor.enforcement("POST /a", "observe", 600.0)
+    assert queued[0][0]() is None, "by its turn the order that ended is not in force any more"
+
+
+# ── damage, the kill file ─────────────────────────────────────────────────────────────────────────────────────────────
+
+WHOLE = '{"format":1,"epoch":EPOCH,"everywhere":{"mode":"MODE","since":SINCE},"routes":{},"forced":{},"observed":{}}'
+
+
+def whole(epoch: str = "1", mode: str = "normal", since: str = "0") -> bytes:
+    return WHOLE.replace("EPOCH", epoch).replace("MODE", mode).replace("SINCE", since).encode()
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b"[]", b"null", b'{"format": 2}', b'{"format":1,"epoch":1,"everywhere":{"mode":"fast"},"routes":{},"forced":{},"observed":{}}',
-     b'{"format":1,"epoch":1,"everywhere":{"mode":"normal","extra":1},"routes":{},"forced":{},"observed":{}}', b"\xff\xfe"],
+    ("content", "level"),
+    [(b"", 3), (b"{", 3), (b"[]", 3), (b"null", 3), (b'{"format": 2}', 3), (b"\xff\xfe", 3), (b"[" * 200_000, 3), (b'{"a":' * 99_999, 3),
+     (whole(mode="fast"), 3), (whole().replace(b'"since"', b'"extra"'), 3), (whole("1e999"), 3), (whole("-1"), 3), (whole("NaN"), 3),
+     (whole("true"), 3), (whole(since="1e999"), 3), (whole(since="1e300"), 3), (whole(since="-1"), 3), (whole(since='"x"'), 3),
+     (whole("1e999", "disabled"), 4), (whole("-1", "cached"), 3), (whole(since="1e300", mode="disabled"), 4)],
 )  # fmt: skip
-def test_orders_that_cannot_be_read_are_taken_for_a_kill(tmp_path: Path, content: bytes) -> None:
+def test_orders_that_cannot_be_read_are_taken_for_a_kill_at_the_lowest_rung_they_name(
+    runner: asyncio.Runner, tmp_path: Path, content: bytes, level: int
+) -> None:
     state = StateFolder(tmp_path)
-    state.save(order_store.STATE, content)
+    state.save(orders_file.NAME, content)
     state.close()
-    floor = Floor(tmp_path)
+    floor = Floor(runner, tmp_path)
+    assert floor.levels == [level, level]
+    assert floor.events[0] == "orders_unreadable"
+    floor.order("normal", epoch=0)
+    assert floor.levels == [0, 0], "and there is a way back"
+    assert floor.restart().events == []
+
+
+def test_a_folder_in_doubt_kills_and_an_order_below_it_stays(runner: asyncio.Runner, tmp_path: Path) -> None:
+    floor = Floor(runner, tmp_path)
+
+    async def recall() -> None:
+        floor.store.recall(floor.state, doubt="it cannot be written")
+
+    floor.run(recall())
     assert floor.levels == [3, 3]
-    assert floor.events == ["orders_unreadable"]
+    assert floor.store.orders.everywhere.reason == "it cannot be written"
+    floor.order("disabled")
+    floor.run(recall())
+    assert floor.levels == [4, 4]
 
 
-def test_forced_breakers_stay_forced(tmp_path: Path) -> None:
-    floor = Floor(tmp_path)
-    asyncio.run(floor.operations.set_breaker(route="POST /a", target="model", state="open", reason="r", who="eve"))
+def test_forced_breakers_stay_forced(runner: asyncio.Runner, tmp_path: Path) -> None:
+    floor = Floor(runner, tmp_path)
+    floor.run(floor.store.set_breaker(route="POST /a", target="model", state="open", reason="r", who="eve"))
     assert floor.restart().forced == {"POST /a > model": "open"}
-    saved = json.loads((tmp_path / "private" / order_store.STATE).read_text())
+    saved = json.loads((tmp_path / "private" / orders_file.NAME).read_text())
     assert saved["forced"] == {"POST /a > model": "open"}
 
 
-def test_the_kill_file(tmp_path: Path) -> None:
-    floor = Floor(tmp_path)
+def test_the_kill_file(runner: asyncio.Runner, tmp_path: Path) -> None:
+    floor = Floor(runner, tmp_path)
     path = tmp_path / "KILL"
-    floor.operations.heed_file(kill_file.look(path))
+
+    async def look() -> None:
+        floor.store.heed_file(kill_file.look(path))
+
+    floor.run(look())
     assert floor.levels == [0, 0]
     for content, levels in ((b"", [3, 3]), (b"disabled\nbecause", [4, 4]), (b"\xff\x00", [3, 3]), (b"cached", [2, 2])):
         path.write_bytes(content)
-        floor.operations.heed_file(kill_file.look(path))
+        floor.run(look())
         assert floor.levels == levels
-        assert floor.ceilings["POST /a"].why == "kill_file"
+        assert floor.bounds["POST /a"].why == "kill_file"
     floor.order("disabled", "POST /a")
     assert floor.levels == [4, 2]
     path.unlink()
-    floor.operations.heed_file(kill_file.look(path))
+    floor.run(look())
     assert floor.levels == [4, 0]
-    path.mkdir()
-    assert kill_file.look(path) == "", "what has the name kills"
 
 
-def test_a_kill_file_that_cannot_be_looked_at_is_not_gone(tmp_path: Path) -> None:
-    loop = tmp_path / "loop"
-    loop.symlink_to(loop)
-    with pytest.raises(kill_file.Unreadable):
-        kill_file.look(loop)
+def test_a_kill_file_without_text_that_can_be_read_keeps_its_order_or_kills(runner: asyncio.Runner) -> None:
+    async def unreadable(floor: Floor, *, there: bool, first: bool) -> list[int]:
+        floor.store.heed_unreadable(there=there, first=first)
+        return floor.levels
 
+    for there, first, levels in ((True, False, [3, 3]), (False, True, [3, 3]), (False, False, [0, 0])):
+        assert runner.run(unreadable(Floor(runner), there=there, first=first)) == levels
 
-def test_a_contract_is_observed_for_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 50.0
-    monkeypatch.setattr(order_store, "monotonic", lambda: now)
-    floor = Floor(tmp_path)
+    floor = Floor(runner)
 
-    def order(route: str, enforcement: str, ttl: float | None) -> dict[str, Any]:
-        return asyncio.run(
-            floor.operations.set_enforcement(route=route, enforcement=enforcement, reason="r", ttl=ttl, who="eve")
-        )
+    async def named() -> None:
+        floor.store.heed_file("disabled")
 
-    assert order("POST /a", "observe", 60.0)["enforcement"] == "observe"
-    assert order("POST /b", "observe", 600.0)["epoch"] == 2
-    for route, ttl, status in (("POST /a", None, 422), ("POST /none", 60.0, 404)):
-        with pytest.raises(Refused) as refused:
-            order(route, "observe", ttl)
-        assert refused.value.status == status
-    assert order("POST /b", "enforce", None)["enforcement"] == "enforce"
-    assert floor.observed[-1] == {"POST /a"}
-    floor.wall += 30
-    now = 80.0
-    assert floor.state is not None
-    floor.state.close()
-    floor = later(tmp_path, floor.wall)
-    asyncio.run(floor.operations.expire())
-    assert floor.operations.orders.observed.keys() == {"POST /a"}  # type: ignore[union-attr]
-    now = 111.0
-    asyncio.run(floor.operations.expire())
-    assert floor.observed == [frozenset()]
-    assert floor.audited[-1]["why"] == "its time is over"
+    runner.run(named())
+    assert runner.run(unreadable(floor, there=True, first=True)) == [4, 4]

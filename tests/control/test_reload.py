@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from guard.control import reload
+from guard.control import last_good, reload
+from guard.control.policy_store import PolicyStore
 from guard.control.state import StateFolder
+from guard.control.watched_files import WatchedFiles
 from guard.events import Event, PolicyApplied, PolicyRefused
 from guard.policy.compiled import CompiledPlan, retire
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import Loaded, load
+from guard.policy.load import Loaded, from_regular_file, load
 from guard.policy.plan import Means, compile_plan
-from guard.policy.runtime import NoPool, Runtime, TargetKey
+from guard.policy.runtime import Draft, NoPool, Runtime, TargetKey
 from tests.proxy.stand import until
 
 TEXT = """version: guard/v1
@@ -32,29 +34,31 @@ routes:
 
 
 class Guarded:
-    """What serve has, without sockets."""
+    """What serve has, without sockets. `begin` starts the queue of changes as a task, which ends with the loop."""
 
     def __init__(self, path: Path, also: tuple[Path, ...] = ()) -> None:
         self.path = path
         self.runtime = Runtime()
         self.events: list[Event] = []
+        self.audited: list[dict[str, Any]] = []
         self.plan: CompiledPlan
         self.applied: list[str] = []
-        self.reloader = reload.Reloader(lambda: load(path, environ={}), self.apply, lambda: also, self.events.append)
+        self.store = PolicyStore(path, from_regular_file, {}, self.runtime, self.install, self.events.append)
+        self.store.means = Means(pool=lambda *_: NoPool())
+        self.reloader = reload.Reloader(
+            self.store, lambda: also, WatchedFiles(self.events.append), self.events.append, self.audited.append
+        )
+        self.queue: asyncio.Task[None]
 
-    def begin(self) -> None:
-        loaded = load(self.path, environ={})
-        self.force(loaded)
-        self.reloader.begin(loaded)
+    async def begin(self) -> None:
+        refused = await self.store.begin(lambda _: frozenset())
+        await self.reloader.begin(self.store.loaded, refused)
+        self.queue = asyncio.create_task(self.store.apply_changes())
 
-    def force(self, loaded: Loaded) -> None:
-        draft = self.runtime.draft()
-        self.plan = compile_plan(loaded, Means(pool=lambda *_: NoPool()), draft)
+    def install(self, loaded: Loaded, plan: CompiledPlan, draft: Draft) -> None:
         self.runtime.adopt(draft)
+        self.plan = plan
         self.applied.append(loaded.digest)
-
-    async def apply(self, loaded: Loaded) -> None:
-        self.force(loaded)
 
     @property
     def attempt(self) -> float:
@@ -69,12 +73,12 @@ def test_the_same_meaning_is_no_change_and_another_is(tmp_path: Path) -> None:
     async def main() -> None:
         put(path := tmp_path / "p.yaml", 100)
         guarded = Guarded(path)
-        guarded.begin()
+        await guarded.begin()
         path.write_text("# a comment\n" + path.read_text())
-        assert (await guarded.reloader.reload()).ok
+        assert (await guarded.reloader.reload("eve")).ok
         assert (len(guarded.applied), guarded.events) == (1, [])
         put(path, 200)
-        await guarded.reloader.reload()
+        await guarded.reloader.reload("eve")
         assert guarded.attempt == 0.2
         assert [type(event) for event in guarded.events] == [PolicyApplied]
         outcome = guarded.reloader.outcome
@@ -105,10 +109,10 @@ def test_a_bad_policy_never_replaces_a_good_one(tmp_path: Path, name: str) -> No
     async def main() -> None:
         put(path := tmp_path / "p.yaml", 100)
         guarded = Guarded(path)
-        guarded.begin()
+        await guarded.begin()
         plan = guarded.plan
         path.write_bytes(BAD[name])
-        outcome = await guarded.reloader.reload()
+        outcome = await guarded.reloader.reload("eve")
         assert not outcome.ok
         assert outcome.errors
         assert all("p.yaml" in error for error in outcome.errors)
@@ -116,7 +120,7 @@ def test_a_bad_policy_never_replaces_a_good_one(tmp_path: Path, name: str) -> No
         assert (outcome.digest, outcome.refused) == (guarded.applied[0], 1)
         assert guarded.events[-1] == PolicyRefused(in_force=guarded.applied[0][:19], errors=outcome.errors)
         put(path, 100)
-        assert (await guarded.reloader.reload()).ok
+        assert (await guarded.reloader.reload("eve")).ok
         assert not guarded.reloader.outcome.errors
 
     asyncio.run(main())
@@ -126,14 +130,14 @@ def test_a_bug_of_ours_is_no_reason_to_change_anything(tmp_path: Path) -> None:
     async def main() -> None:
         put(path := tmp_path / "p.yaml", 100)
         guarded = Guarded(path)
-        guarded.begin()
+        await guarded.begin()
 
         async def broken(_: Loaded) -> None:
             raise KeyError("canary")
 
-        guarded.reloader._apply = broken
+        guarded.store.apply = broken  # type: ignore[method-assign]
         put(path, 200)
-        outcome = await guarded.reloader.reload()
+        outcome = await guarded.reloader.reload("eve")
         assert outcome.errors == (": a bug of guard: KeyError",)
         assert guarded.attempt == 0.1
 
@@ -186,7 +190,7 @@ def test_every_way_of_saving_is_seen(
     async def main() -> None:
         save(tmp_path, 0)
         guarded = Guarded(tmp_path / "p.yaml")
-        guarded.begin()
+        await guarded.begin()
         watch = asyncio.create_task(guarded.reloader.watch())
         for number in range(1, 100):
             save(tmp_path, number)
@@ -207,7 +211,7 @@ def test_a_file_that_a_refused_policy_names_is_watched_too(tmp_path: Path, monke
     async def main() -> None:
         put(path := tmp_path / "p.yaml", 100)
         guarded = Guarded(path)
-        guarded.begin()
+        await guarded.begin()
         watch = asyncio.create_task(guarded.reloader.watch())
         base = tmp_path / "org.yaml"
         base.write_text("drain: nonsense\n")
@@ -228,12 +232,12 @@ def test_another_certificate_is_a_change_of_an_unchanged_policy(tmp_path: Path) 
         put(path := tmp_path / "p.yaml", 100)
         (certificate := tmp_path / "cert.pem").write_text("one")
         guarded = Guarded(path, (certificate,))
-        guarded.begin()
-        await guarded.reloader.reload()
+        await guarded.begin()
+        await guarded.reloader.reload("eve")
         assert len(guarded.applied) == 1
         certificate.write_text("two")
-        await guarded.reloader.reload()
-        await guarded.reloader.reload()
+        await guarded.reloader.reload("eve")
+        await guarded.reloader.reload("eve")
         assert len(guarded.applied) == 2
 
     asyncio.run(main())
@@ -249,20 +253,20 @@ def test_what_did_not_change_its_configuration_is_kept(tmp_path: Path) -> None:
     async def main() -> None:
         put(path := tmp_path / "p.yaml", 100)
         guarded = Guarded(path)
-        guarded.begin()
+        await guarded.begin()
         before = contents(guarded.runtime)
         [pool] = guarded.runtime.pools.values()
         limiter = guarded.runtime.limiters.get(TargetKey("POST /p", "model"))
         assert limiter is not None
         put(path, 200)
-        await guarded.reloader.reload()
+        await guarded.reloader.reload("eve")
         assert contents(guarded.runtime) == before
         path.write_text(TEXT.format(attempt=200).replace("input", "limits: {concurrency: 3}\n    input"))
-        await guarded.reloader.reload()
+        await guarded.reloader.reload("eve")
         assert list(guarded.runtime.pools.values()) == [pool]
         assert guarded.runtime.limiters.get(TargetKey("POST /p", "model")) is not limiter
         path.write_text(TEXT.format(attempt=200).replace("h:1", "h:2"))
-        await guarded.reloader.reload()
+        await guarded.reloader.reload("eve")
         assert [str(key.origin) for key, _ in guarded.runtime.pools.items()] == ["http://h:2"]
 
     asyncio.run(main())
@@ -277,16 +281,16 @@ def test_the_last_good_policy_is_kept_with_every_file(tmp_path: Path, monkeypatc
     Path("org.yaml").write_text("drain: 3s\n")
     Path("p.yaml").write_text(TEXT.format(attempt=300).replace("service", "extends: org.yaml\nservice"))
     loaded = load("p.yaml", environ={})
-    reload.keep(state, Path("p.yaml"), loaded)
+    last_good.keep(state, Path("p.yaml"), loaded)
     Path("org.yaml").unlink()
     Path("p.yaml").write_text("nonsense")
     with pytest.raises(PolicyInvalid):
         load("p.yaml", environ={})
-    read = reload.kept(state, Path("p.yaml"))
+    read = last_good.kept(state, Path("p.yaml"))
     assert read is not None
     again = load("p.yaml", environ={}, read=read)
     assert (again.digest, again.policy) == (loaded.digest, loaded.policy)
-    assert reload.kept(state, Path("q.yaml")) is None
+    assert last_good.kept(state, Path("q.yaml")) is None
     with pytest.raises(PolicyInvalid, match="not kept"):
         load("other.yaml", environ={}, read=read)
     state.close()
@@ -298,8 +302,8 @@ def test_the_last_good_policy_is_kept_with_every_file(tmp_path: Path, monkeypatc
 def test_a_damaged_last_good_policy_is_none(tmp_path: Path, content: bytes) -> None:
     state = StateFolder(tmp_path)
     path = tmp_path / "p.yaml"
-    state.save(reload.LAST_GOOD, content.replace(b"P", str(path).encode()))
-    assert reload.kept(state, path) is None
+    state.save(last_good.NAME, content.replace(b"P", str(path).encode()))
+    assert last_good.kept(state, path) is None
     state.close()
 
 

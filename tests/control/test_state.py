@@ -1,7 +1,9 @@
 """What must survive a restart."""
 
+import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +69,103 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest
         StateFolder(tmp_path)
 
 
-def test_the_default_folder_gives_way_to_home_and_a_chosen_one_does_not(tmp_path: Path) -> None:
+def test_the_default_folder_gives_way_to_home_only_where_there_is_none(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    state = open_state(None, blocked / "guard", tmp_path / "home")
-    assert state.folder == tmp_path / "home" / ".local" / "state" / "guard"
+    state, doubt = open_state(None, blocked / "guard", tmp_path / "home")
+    assert state is not None
+    assert (state.folder, doubt) == (tmp_path / "home" / ".local" / "state" / "guard", "")
     state.close()
+    state, doubt = open_state(None, blocked, tmp_path / "home")
+    assert state is None
+    assert "file cannot be opened" in doubt
+
+
+def test_where_no_folder_can_be_made_nothing_was_ordered_unless_state_is_required(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    for home in (None, blocked / "home"):
+        assert open_state(None, blocked / "guard", home) == (None, "")
+        assert open_state(None, blocked / "guard", home, required=True).doubt
+
+
+def linked(private: Path) -> None:
+    (private.parent / "elsewhere").mkdir()
+    private.symlink_to(private.parent / "elsewhere")
+
+
+def file(private: Path) -> None:
+    private.touch()
+
+
+def linked_lock(private: Path) -> None:
+    private.mkdir()
+    (private / "lock").symlink_to(private / "elsewhere")
+
+
+def folder_lock(private: Path) -> None:
+    (private / "lock").mkdir(parents=True)
+
+
+@pytest.mark.parametrize("spoil", [linked, file, linked_lock, folder_lock])
+@pytest.mark.parametrize("chosen", [True, False])
+def test_a_folder_that_is_there_and_cannot_be_opened_is_in_doubt(
+    tmp_path: Path, spoil: Callable[[Path], None], *, chosen: bool
+) -> None:
+    (tmp_path / "state").mkdir()
+    spoil(tmp_path / "state" / "private")
+    wanted, default = (tmp_path / "state", tmp_path / "default") if chosen else (None, tmp_path / "state")
+    state, doubt = open_state(wanted, default, tmp_path / "home")
+    assert state is None
+    assert "cannot be opened" in doubt
+
+
+def test_a_chosen_folder_that_cannot_be_made_is_in_doubt(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert open_state(tmp_path / "file" / "guard", tmp_path / "default", tmp_path / "home").doubt
+
+
+def test_a_folder_of_another_user_is_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert open_state(tmp_path, tmp_path, None).doubt
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_folder_that_can_be_read_and_not_written_holds_its_orders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, locked: bool
+) -> None:
+    before = StateFolder(tmp_path)
+    before.save("mode", b"lowered")
+    before.close()
+    if not locked:
+        (tmp_path / "private" / "lock").unlink()
+    real = os.open
+
+    def read_only(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", read_only)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    state, doubt = open_state(tmp_path, tmp_path, None)
+    assert state is not None
+    assert (state.writable, doubt, state.read("mode")) == (False, "", b"lowered")
     with pytest.raises(OSError):
-        open_state(blocked / "guard", tmp_path, tmp_path)
+        state.save("mode", b"normal")
+    if locked:
+        with pytest.raises(StateTaken):
+            StateFolder(tmp_path)
+    state.close()
+    state, doubt = open_state(tmp_path, tmp_path, None, required=True)
+    assert state is not None
+    assert "cannot be written" in doubt
+    state.close()
 
 
 def test_a_second_guard_on_the_default_folder_does_not_move_home(tmp_path: Path) -> None:
-    first = open_state(None, tmp_path / "default", tmp_path / "home")
+    first, _ = open_state(None, tmp_path / "default", tmp_path / "home")
+    assert first is not None
     with pytest.raises(StateTaken):
         open_state(None, tmp_path / "default", tmp_path / "home")
     first.close()

@@ -45,7 +45,7 @@ class Dialogue:
 
 
 def lowered(to: str = "rules", why: str = "bad", route: str | None = None, who: str = "ann") -> ModeChanged:
-    return ModeChanged(who=who, route=route, before="normal", after=to, why=why, until=None, epoch=1, durable=True)
+    return ModeChanged(who=who, route=route, before="normal", after=to, why=why, until=None, epoch=1)
 
 
 def breaker(after: Any, before: Any = "closed", why: str = "failure_rate", target: str = "model") -> BreakerChanged:
@@ -178,7 +178,7 @@ def test_what_was_ordered_before_a_restart_is_the_same_incident_after_it() -> No
     (first,) = before.notices(0, lowered(route="POST /a"))
     (again,) = after.notices(9, ModeRecalled(route="POST /a", mode="rules", who="ann", why="bad"))
     assert again.opens == first.opens
-    assert Dialogue().says(0, OrdersUnreadable()) == [(FIRED, "mode")]
+    assert Dialogue().says(0, OrdersUnreadable(why="w")) == [(FIRED, "mode")]
 
 
 def test_a_key_is_the_same_everywhere_and_another_for_another_subject() -> None:

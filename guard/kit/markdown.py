@@ -5,7 +5,6 @@ elsewhere; what cannot be seen, line ends and characters that turn the writing d
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 _HARMLESS: Final = re.compile(r"[\w.,:;/*+=@?!#%()\[\]{}'\"~^$€-]+(?: [\w.,:;/*+=@?!#%()\[\]{}'\"~^$€-]+)*\Z")
@@ -23,19 +22,9 @@ def code(text: str) -> str:
 
 def prose(text: str) -> str:
     """Words of somebody else, on one line."""
-    seen = "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in text)
-    return _STRUCTURE.sub(lambda found: f"&#{ord(found[0])};", seen.translate(_ESCAPES)) or NONE
+    return _STRUCTURE.sub(lambda found: f"&#{ord(found[0])};", seen(text, "").translate(_ESCAPES)) or NONE
 
 
-def section(title: str, items: Iterable[str], empty: str = "") -> Iterator[str]:
-    """A list under a heading; `empty` where there is nothing to list."""
-    yield from ("", title if title.startswith("#") else f"## {title}", "")
-    listed = [f"- {item}" for item in items]
-    yield from listed or [empty]
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Rows of cells that are Markdown already."""
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'|'.join('---' for _ in head)}|"
-    yield from (f"| {' | '.join(row)} |" for row in rows)
+def seen(text: str, kept: str = "\n") -> str:
+    """What cannot be printed as its number, but for `kept`."""
+    return "".join(one if one.isprintable() or one in kept else f"\\u{ord(one):04x}" for one in text)

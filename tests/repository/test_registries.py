@@ -48,7 +48,7 @@ OTHER_MEANINGS = {
     ("guard/control/service.py", "previous"): "a member of the status",
     ("guard/dialects/openai.py", "model"): "a member of its requests",
     ("guard/kit/checklist/run.py", "json"): "a form of output",
-    ("guard/kit/contract/markdown.py", "json"): "the language of a fenced block",
+    ("guard/kit/contract/markdown.py", "rules"): "a name of the template",
     ("guard/kit/contract/requests.py", "model"): "a member of requests",
     ("guard/kit/contract/written.py", "json"): "a form of output",
     ("guard/kit/export/rules.py", "rules"): "a member of Prometheus' rule files",

@@ -1,44 +1,22 @@
-"""Sections → JUnit XML, as CI systems read it: a suite for each section, a case for each item.
+"""Sections → JUnit: a suite for each section, a case for each item. Where warnings fail, one is a failure as well."""
 
-JUnit knows no warning. One is `skipped`, which is shown and stops nobody; where warnings fail, it is a failure as well.
-"""
-
-import re
 from collections.abc import Sequence
-from typing import Final
-from xml.etree import ElementTree as ET
 
-from guard.kit.checklist.values import ORDER, Section, Status
-
-_UNWRITABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 has no way to write (§2.2)."""
+from guard.kit import junit as xml
+from guard.kit.checklist.values import ORDER, Item, Section, Status
 
 
 def junit(sections: Sequence[Section], fail_on: Status) -> bytes:
     """The whole file."""
-    root = ET.Element("testsuites", name="guard checklist")
-    totals = {"tests": 0, "failures": 0, "skipped": 0}
-    for section in sections:
-        suite = ET.SubElement(root, "testsuite", name=_text(section.title))
-        counts = {"tests": len(section.items), "failures": 0, "skipped": 0}
-        for item in section.items:
-            case = ET.SubElement(suite, "testcase", classname=f"checklist.{section.id}", name=_text(item.id))
-            if item.status == "pass":
-                ET.SubElement(case, "system-out").text = _text(item.evidence)
-                continue
-            failed = ORDER.index(item.status) >= ORDER.index(fail_on)
-            counts["failures" if failed else "skipped"] += 1
-            made = ET.SubElement(case, "failure" if failed else "skipped", message=_text(item.evidence))
-            made.text = _text(f"fix: {item.fix}")
-        for name, count in counts.items():
-            suite.set(name, str(count))
-            totals[name] += count
-    for name, count in totals.items():
-        root.set(name, str(count))
-    ET.indent(root)
-    page: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return page + b"\n"
+    suites = [
+        xml.Suite(section.title, [_case(f"checklist.{section.id}", item, fail_on) for item in section.items])
+        for section in sections
+    ]
+    return xml.junit("guard checklist", suites)
 
 
-def _text(text: str) -> str:
-    return _UNWRITABLE.sub("\ufffd", text)
+def _case(group: str, item: Item, fail_on: Status) -> xml.Case:
+    if item.status == "pass":
+        return xml.Case(group, item.id, "pass", text=item.evidence)
+    failed = ORDER.index(item.status) >= ORDER.index(fail_on)
+    return xml.Case(group, item.id, "fail" if failed else "skip", item.evidence, f"fix: {item.fix}")

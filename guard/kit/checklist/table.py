@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from guard.kit.checklist.values import ORDER, Section, Status
+from guard.kit.markdown import seen
 
 _MARKS: Final = {"pass": "ok  ", "warn": "WARN", "fail": "FAIL"}
 _COLOURS: Final = {"pass": "green", "warn": "yellow", "fail": "red"}
@@ -39,7 +40,6 @@ def _mark(status: Status) -> str:
 
 
 def _wrapped(first: str, text: str, width: int, indent: int) -> Iterator[str]:
-    seen = "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in text)
-    lines = textwrap.wrap(seen, max(20, width - indent), break_long_words=False, break_on_hyphens=False) or [""]
+    lines = textwrap.wrap(seen(text, ""), max(20, width - indent), break_long_words=False, break_on_hyphens=False) or [""]
     yield first + lines[0]
     yield from (" " * indent + line for line in lines[1:])

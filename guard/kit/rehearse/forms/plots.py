@@ -1,10 +1,9 @@
-"""Plots as SVG, inline: no script, no font, no fetch. Colours are classes, so that light and dark are the page's affair.
+"""Plots, as shapes of SVG that a template writes. Colours are classes, so that light and dark are the page's affair.
 
 Each plot is 440 units wide and shown at most that wide, so that on a phone its text is still read.
 """
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from math import ceil, floor, log10
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +15,24 @@ LEFT: Final = 52
 RIGHT: Final = 62
 TOP: Final = 16
 BOTTOM: Final = 38
+
+
+class Shape(NamedTuple):
+    """An element of SVG. `text`: what is written in it; `title`: what a reader sees who points at it."""
+
+    tag: str
+    attributes: Mapping[str, object]
+    text: str = ""
+    title: str = ""
+
+
+class Plot(NamedTuple):
+    """A figure of `width` by `height` units."""
+
+    title: str
+    shapes: Sequence[Shape]
+    width: float = WIDTH
+    height: float = HEIGHT
 
 
 class Line(NamedTuple):
@@ -38,7 +55,7 @@ def nice(most: float, count: int = 4) -> list[float]:
 def lines(
     title: str, unit: str, x_title: str, series: Sequence[Line], x_names: Sequence[str] | None = None,
     mark: tuple[str, float] | None = None, floor_at: float = 0.0,
-) -> str:  # fmt: skip
+) -> Plot:  # fmt: skip
     """Lines over x. `x_names`: x counts places of these names; else it is a number. `mark`: a level, such as a target."""
     most_y = max([value for line in series for _, value in line.points] + ([mark[1]] if mark else []), default=1.0)
     ticks = [floor_at + tick for tick in nice(max(most_y - floor_at, 1e-9))]
@@ -51,7 +68,7 @@ def lines(
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (value - ticks[0]) / (ticks[-1] - ticks[0]) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [_ticks(ticks, y)]
+    parts = _ticks(ticks, y)
     if x_names is not None:
         parts += [_label(x(index), HEIGHT - BOTTOM + 16, name, "middle") for index, name in enumerate(x_names)]
     else:
@@ -61,23 +78,23 @@ def lines(
     parts.append(_label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 5, x_title, "middle"))
     if mark is not None:
         level = y(mark[1])
-        parts.append(f'<line class="target" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{level:.1f}" y2="{level:.1f}"/>')
-        parts.append(f'<text class="target-name" x="{LEFT + 4}" y="{level - 5:.1f}">{escape(mark[0])}</text>')
+        parts.append(_across("target", level, LEFT, WIDTH - RIGHT))
+        parts.append(Shape("text", {"class": "target-name", "x": LEFT + 4, "y": _at(level - 5)}, mark[0]))
     ends = _apart([(index, y(line.points[-1][1])) for index, line in enumerate(series) if line.points])
     for index, line in enumerate(series):
         if not line.points:
             continue
         path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line.points)
-        parts.append(f'<polyline class="line s{index}" points="{path}"/>')
+        parts.append(Shape("polyline", {"class": f"line s{index}", "points": path}))
         if x_names is not None:
-            parts += [f'<circle class="dot s{index}" cx="{x(a):.1f}" cy="{y(b):.1f}" r="3"/>' for a, b in line.points]
-        parts.append(
-            f'<text class="name s{index}" x="{WIDTH - RIGHT + 8}" y="{ends[index] + 4:.1f}">{escape(line.name)}</text>'
-        )
-    return _plot(f"{title}, {unit}", parts)
+            dots = ({"class": f"dot s{index}", "cx": _at(x(a)), "cy": _at(y(b)), "r": 3} for a, b in line.points)
+            parts += [Shape("circle", one) for one in dots]
+        place = {"class": f"name s{index}", "x": WIDTH - RIGHT + 8, "y": _at(ends[index] + 4)}
+        parts.append(Shape("text", place, line.name))
+    return Plot(f"{title}, {unit}", parts)
 
 
-def bars(title: str, unit: str, x_title: str, named: Sequence[tuple[str, float]], mark: tuple[str, float] | None) -> str:
+def bars(title: str, unit: str, x_title: str, named: Sequence[tuple[str, float]], mark: tuple[str, float] | None) -> Plot:
     """A bar for each name, its value above it."""
     most = max([value for _, value in named] + ([mark[1]] if mark else []), default=1.0)
     ticks = nice(most * 1.1)
@@ -86,28 +103,28 @@ def bars(title: str, unit: str, x_title: str, named: Sequence[tuple[str, float]]
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - value / ticks[-1] * (HEIGHT - TOP - BOTTOM)
 
-    parts = [_ticks(ticks, y, WIDTH - 16)]
+    parts = _ticks(ticks, y, WIDTH - 16)
     for index, (name, value) in enumerate(named):
         left, wide = LEFT + index * room + room * 0.18, room * 0.64
-        parts.append(f'<rect class="bar s0" x="{left:.1f}" y="{y(value):.1f}" width="{wide:.1f}" '
-                     f'height="{max(0.0, HEIGHT - BOTTOM - y(value)):.1f}" rx="2"/>')  # fmt: skip
+        parts.append(_rect("bar s0", left, y(value), wide, max(0.0, HEIGHT - BOTTOM - y(value))))
         parts.append(_label(left + wide / 2, y(value) - 5, short(value), "middle"))
         parts.append(_label(left + wide / 2, HEIGHT - BOTTOM + 16, name, "middle"))
     parts.append(_label((LEFT + WIDTH - 16) / 2, HEIGHT - 5, x_title, "middle"))
     if mark is not None:
         level = y(mark[1])
-        parts.append(f'<line class="target" x1="{LEFT}" x2="{WIDTH - 16}" y1="{level:.1f}" y2="{level:.1f}"/>')
-        parts.append(f'<line class="target" x1="{WIDTH - 46}" x2="{WIDTH - 16}" y1="{TOP - 8}" y2="{TOP - 8}"/>')
-        parts.append(f'<text class="target-name" x="{WIDTH - 52}" y="{TOP - 4}" text-anchor="end">{escape(mark[0])}</text>')
-    return _plot(f"{title}, {unit}", parts)
+        parts += [_across("target", level, LEFT, WIDTH - 16), _across("target", TOP - 8, WIDTH - 46, WIDTH - 16)]
+        place = {"class": "target-name", "x": WIDTH - 52, "y": TOP - 4, "text-anchor": "end"}
+        parts.append(Shape("text", place, mark[0]))
+    return Plot(f"{title}, {unit}", parts)
 
 
-def sources(title: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> str:
+def sources(title: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> Plot:
     """Who answered: a bar of shares for each phase."""
     tall, left = 24, 100
     names = [name for name in SOURCES if any(name in row for _, row in rows)]
     others = sorted({name for _, row in rows for name in row} - set(SOURCES))
-    parts, wide = [], WIDTH - left - 16
+    parts: list[Shape] = []
+    wide = WIDTH - left - 16
     for index, (name, row) in enumerate(rows):
         top, at, total = 4 + index * (tall + 8), float(left), sum(row.values()) or 1
         parts.append(_label(left - 8, top + 16, name, "end"))
@@ -116,35 +133,37 @@ def sources(title: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> str:
             kind = f"source {source}" if source in SOURCES else "source none"
             if share:
                 told = f"{source}: {row[source]} of {total}"
-                parts.append(f'<rect class="{kind}" x="{at:.1f}" y="{top}" width="{max(share, 0.8):.1f}" height="{tall}">'
-                             f"<title>{escape(told)}</title></rect>")  # fmt: skip
+                parts.append(_rect(kind, at, top, max(share, 0.8), tall, told))
             at += share
     top, at = 12 + len(rows) * (tall + 8), float(left)
     for source in (*names, *others):
         kind = f"source {source}" if source in SOURCES else "source none"
-        parts.append(f'<rect class="{kind}" x="{at:.0f}" y="{top}" width="11" height="11" rx="2"/>')
+        parts.append(_rect(kind, at, top, 11, 11))
         parts.append(_label(at + 16, top + 10, source, "start"))
         at += 30 + 7.2 * len(source)
-    return _plot(title, parts, top + 20)
+    return Plot(title, parts, height=top + 20)
 
 
-def _plot(title: str, parts: Sequence[str], tall: float = HEIGHT) -> str:
-    body = "".join(parts)
-    return (
-        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {WIDTH} {tall:g}" role="img" '
-        f'aria-label="{escape(title)}">{body}</svg></figure>'
-    )
-
-
-def _ticks(ticks: Sequence[float], y: Any, right: float = WIDTH - RIGHT) -> str:
+def _ticks(ticks: Sequence[float], y: Any, right: float = WIDTH - RIGHT) -> list[Shape]:
     made = []
     for index, tick in enumerate(ticks):
         level = y(tick)
-        name = short(tick)
-        kind = "axis" if not index else "grid"
-        made.append(f'<line class="{kind}" x1="{LEFT}" x2="{right}" y1="{level:.1f}" y2="{level:.1f}"/>')
-        made.append(_label(LEFT - 7, level + 4, name, "end"))
-    return "".join(made)
+        made.append(_across("axis" if not index else "grid", level, LEFT, right))
+        made.append(_label(LEFT - 7, level + 4, short(tick), "end"))
+    return made
+
+
+def _across(kind: str, level: float, left: float, right: float) -> Shape:
+    return Shape("line", {"class": kind, "x1": left, "x2": right, "y1": _at(level), "y2": _at(level)})
+
+
+def _rect(kind: str, left: float, top: float, wide: float, tall: float, title: str = "") -> Shape:
+    place = {"class": kind, "x": _at(left), "y": _at(top), "width": _at(wide), "height": _at(tall), "rx": 2}
+    return Shape("rect", place, title=title)
+
+
+def _at(value: float) -> str:
+    return f"{value:.1f}"
 
 
 def _apart(ends: Sequence[tuple[int, float]]) -> dict[int, float]:
@@ -157,8 +176,8 @@ def _apart(ends: Sequence[tuple[int, float]]) -> dict[int, float]:
     return {index: level - over for index, level in placed.items()}
 
 
-def _label(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def _label(x: float, y: float, text: str, anchor: str) -> Shape:
+    return Shape("text", {"class": "label", "x": _at(x), "y": _at(y), "text-anchor": anchor}, text)
 
 
 def short(value: float) -> str:

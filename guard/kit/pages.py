@@ -18,7 +18,7 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 
 def page(template: str, **values: Any) -> str:
     """The page that a template makes of these values."""
-    return _environment().get_template(template).render(values)
+    return str(_environment().get_template(template).render(values))
 
 
 @cache

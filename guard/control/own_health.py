@@ -30,4 +30,4 @@ class OwnHealth:
         yield Family(of.TASK_DOWN, [((task,), 1) for task in self.supervisor.down()])
         failed = dict.fromkeys(self.bus.names(), 0) | self.bus.crashes.copy()
         yield Family(of.SUBSCRIBER_CRASHES, [((name,), count) for name, count in failed.items()])
-        yield Family(of.FILE_UNREADABLE, [((file,), 1) for file in self.files.unreadable()])
+        yield Family(of.FILE_UNREADABLE, [((file,), int(not_read)) for file, not_read in self.files.states().items()])

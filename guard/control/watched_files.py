@@ -30,10 +30,15 @@ class WatchedFiles:
         self._publish = publish
         self._readers: dict[str, _Reader] = {}
         self._unreadable: dict[str, str] = {}
+        self._known: dict[str, None] = {}
 
     def unreadable(self) -> dict[str, str]:
         """The files that could not be read when they were last tried, and why."""
         return dict(self._unreadable)
+
+    def states(self) -> dict[str, bool]:
+        """Of every file that was tried, whether it could not be read then."""
+        return {file: file in self._unreadable for file in tuple(self._known)}
 
     async def read_with_deadline(self, file: str, read: Callable[[], T], within: float = WITHIN) -> T:
         """What `read` returns, called in the file's thread. Raises FileHung, and whatever `read` raises."""
@@ -50,6 +55,7 @@ class WatchedFiles:
 
     def report(self, file: str, error: Exception | None) -> None:
         """Take note of how a read went that somebody else made."""
+        self._known[file] = None
         before = self._unreadable.get(file)
         if error is None:
             if before is not None:

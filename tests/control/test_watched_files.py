@@ -41,10 +41,11 @@ def test_what_cannot_be_read_is_told_once_for_each_change(tmp_path: Path) -> Non
         with pytest.raises(IsADirectoryError):
             await files.read_with_deadline("tokens", path.read_text)
         assert files.unreadable() == {"tokens": "Is a directory"}
+        assert files.states() == {"tokens": True}
         path.rmdir()
         path.write_text("x")
         assert await files.read_with_deadline("tokens", path.read_text) == "x"
-        assert files.unreadable() == {}
+        assert (files.unreadable(), files.states()) == ({}, {"tokens": False})
         assert events == [
             FileUnreadable(file="tokens", why="No such file or directory"),
             FileUnreadable(file="tokens", why="Is a directory"),

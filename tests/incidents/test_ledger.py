@@ -13,6 +13,8 @@ from guard.events import (
     ContractStorm,
     ContractStormEnded,
     Event,
+    FileReadable,
+    FileUnreadable,
     ModeChanged,
     ModeRecalled,
     OrdersUnreadable,
@@ -140,6 +142,14 @@ def test_a_change_of_version_is_told_and_its_end_is_not() -> None:
     assert it.says(2, change("3")) == [(FIRED, "model_version")]
     assert it.says(4000) == []
     assert len(it.ledger) == 0
+
+
+def test_a_file_that_cannot_be_read_is_an_incident_of_its_own_until_it_can() -> None:
+    it = Dialogue()
+    assert it.says(0, FileUnreadable(file="kill file", why="hung")) == [(FIRED, "file_unreadable")]
+    assert it.says(1, FileUnreadable(file="kill file", why="Permission denied")) == []
+    assert it.says(2, FileUnreadable(file="policy", why="hung")) == [(FIRED, "file_unreadable")]
+    assert it.says(3, FileReadable(file="kill file")) == [(OVER, "file_unreadable")]
 
 
 def test_a_storm_passes() -> None:

@@ -15,6 +15,8 @@ from guard.events import (
     ContractStorm,
     ContractStormEnded,
     Event,
+    FileReadable,
+    FileUnreadable,
     ModeChanged,
     ModeRecalled,
     OrdersUnreadable,
@@ -27,7 +29,9 @@ from guard.events import (
 )
 from guard.ladder.mode import KILLED
 
-Kind: TypeAlias = Literal["mode", "breaker", "budget", "policy_refused", "tokens", "contract_storm", "model_version"]
+Kind: TypeAlias = Literal[
+    "mode", "breaker", "budget", "policy_refused", "tokens", "file_unreadable", "contract_storm", "model_version",
+]  # fmt: skip
 Severity: TypeAlias = Literal["info", "ticket", "page"]
 Role: TypeAlias = Literal["incidents", "serving", "data_freshness", "model_quality"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "ticket", "page")
@@ -52,6 +56,7 @@ KINDS: Final[Mapping[Kind, Of]] = {
     "budget": Of("GuardBudget", "serving", 0.0),
     "policy_refused": Of("GuardPolicyRefused", "serving", 0.0),
     "tokens": Of("GuardTokensRefused", "serving", 0.0),
+    "file_unreadable": Of("GuardFileUnreadable", "serving", 0.0),
     "contract_storm": Of("GuardContractStorm", "data_freshness", 60.0),
     "model_version": Of("GuardModelVersionChanged", "model_quality", 0.0),
 }
@@ -96,6 +101,8 @@ Source: TypeAlias = (
     | BudgetReached
     | PolicyRefused
     | PolicyApplied
+    | FileUnreadable
+    | FileReadable
     | TokensRead
     | TokensRefused
     | TokensUnreadable
@@ -124,6 +131,10 @@ def changes(event: Source, wall: float) -> Iterator[Change]:  # noqa: C901, PLR0
             yield _refused(event)
         case PolicyApplied():
             yield Ends(Subject("policy_refused"))
+        case FileUnreadable():
+            yield _unreadable(event)
+        case FileReadable():
+            yield Ends(Subject("file_unreadable", detail=event.file))
         case TokensRead():
             yield Ends(Subject("tokens"))
         case TokensRefused():
@@ -193,6 +204,16 @@ def _refused(event: PolicyRefused) -> Opens:
         "The policy on disk is refused; the one before stays in force",
         {"in_force": event.in_force, "mistakes": len(event.errors), "errors": list(event.errors[:MOST_ERRORS])},
         "guard check POLICY, then mend the file: it is read by itself",
+    )
+
+
+def _unreadable(event: FileUnreadable) -> Opens:
+    return Opens(
+        Subject("file_unreadable", detail=event.file),
+        "ticket",
+        f"The {event.file} cannot be read; what it said last holds",
+        {"file": event.file, "why": event.why},
+        f"make the {event.file} readable: it is read by itself",
     )
 
 

@@ -7,6 +7,7 @@ that it matters, the short one that it still goes on. `wait` outlasts one failed
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from guard.kit.export.own_health import own_health
 from guard.kit.export.scope import (
     ANSWERED,
     COUNTED,
@@ -304,7 +305,7 @@ def presence(scope: Scope) -> Iterator[Alert | Gap]:
 
 MATTERS: Final[tuple[Callable[[Scope], Iterator[Alert | Gap]], ...]] = (
     availability, error_rate, fallbacks, latency, presence, breakers, mode, policy, violations, freshness, traffic, cost,
-    quality,
+    own_health, quality,
 )  # fmt: skip
 
 

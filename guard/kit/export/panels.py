@@ -322,6 +322,21 @@ def process(scope: Scope) -> Row:
             [Query(_quantile(0.99, lag, "instance"), "{{instance}}")], unit="s",
         ),
         Panel(
+            "timeseries", "Stalls of the event loop", "Longer than 100 ms, by the place in the code.",
+            [Query(f"sum by (guard_place) ({scope.increase(of.LOOP_STALLS, STEP)}) or vector(0)", "{{guard_place}}")],
+        ),
+        Panel(
+            "timeseries", "Bugs survived", "Background tasks, subscribers and the event loop; the log names the place.",
+            [Query(f"sum by (guard_task) ({scope.increase(of.TASK_CRASHES, STEP)})", "task {{guard_task}}"),
+             Query(f"sum by (guard_subscriber) ({scope.increase(of.SUBSCRIBER_CRASHES, STEP)})", "{{guard_subscriber}}"),
+             Query(f"sum({scope.increase(of.LOOP_ERRORS, STEP)})", "event loop")],
+        ),
+        Panel(
+            "stat", "Files that cannot be read", "Of those that guard watches; what each said last holds.",
+            [Query(f"sum(max by (guard_file) ({scope.series(of.FILE_UNREADABLE)})) or vector(0)", now=True)],
+            steps=[(1, "red")],
+        ),
+        Panel(
             "timeseries", "Clients", "Connections, and requests under way.",
             [Query(f"sum({scope.series(of.CONNECTIONS)})", "connections"),
              Query(f"sum({scope.series(of.ACTIVE)})", "requests")],

@@ -88,7 +88,7 @@ def feed(parts: Iterable[bytes]) -> Seen:
             break
         connection.data_received(part)
     fate = wire.fate
-    connection.alarm.cancel()
+    connection.timer.cancel()
     connection.connection_lost(None)
     return Seen(wire.written, fate, connection.methods, watch.seen)
 

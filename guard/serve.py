@@ -136,7 +136,7 @@ class _Sidecar:
         quiet_crashes()
         logging.getLogger().addHandler(Foreign(self.bus.publish))
         self.policies.means = Means(
-            pool=lambda origin, declared, age: upstream_pool(origin, declared, age, self.budget),
+            pool=lambda origin, declared, limits: upstream_pool(origin, declared, limits, self.budget),
             defer=loop.call_soon,
             certificate=from_regular_file,
             upstream=self.settings.upstream,

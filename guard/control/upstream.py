@@ -7,7 +7,7 @@ from typing import Final
 
 from guard.control.tls import client_context
 from guard.policy.compiled import CompiledPlan
-from guard.policy.ladder import TargetTls
+from guard.policy.ladder import TargetLimits, TargetTls
 from guard.policy.load import Loaded
 from guard.policy.scalars import Origin
 from guard.proxy.budget import Budget
@@ -18,7 +18,7 @@ PROBE_EVERY: Final = 1.0
 """Seconds between two probes, and the longest that one may take."""
 
 
-def upstream_pool(origin: Origin, declared: TargetTls | None, age: float, budget: Budget) -> Pool:
+def upstream_pool(origin: Origin, declared: TargetTls | None, limits: TargetLimits, budget: Budget) -> Pool:
     """A pool for one origin. Raises OSError for its certificates."""
     declared = declared or TargetTls()
     context = None
@@ -31,7 +31,10 @@ def upstream_pool(origin: Origin, declared: TargetTls | None, age: float, budget
         path=origin.socket or None,
         tls=context,
         server_name=(declared.server_name or origin.host) if context is not None else None,
-        max_age=age,
+        max_age=limits.max_connection_age,
+        keep=limits.idle,
+        headers=limits.headers,
+        header_bytes=limits.header_bytes,
         budget=budget,
     )
 

@@ -46,4 +46,5 @@ class Model:
             (self._replay and not (message is not None and message.once)) or permit.forward.method in (b"GET", b"HEAD"),
             permit.route.deadline_header,
             self._eager,
+            permit.deadline,
         )

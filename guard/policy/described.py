@@ -170,6 +170,9 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "queue": "Calls that wait for their turn.",
         "queue_timeout": "How long they wait.",
         "max_connection_age": "A connection is renewed after so long, so that a changed address is found.",
+        "idle": "An unused connection is closed after so long; keep it below the model server's own keep-alive time.",
+        "headers": "Fields in the head of an answer.",
+        "header_bytes": "Bytes of the head of an answer.",
     },
     "TargetTls": {
         "ca": "PEM of who is trusted; the system's without it.",

@@ -63,12 +63,15 @@ class TargetTls(Part):
 
 
 class TargetLimits(Part):
-    """Sizes of what one route may ask of one target at once."""
+    """Sizes of what one route may ask of one target at once, of its connections and of the heads of its answers."""
 
     concurrency: Positive = 64
     queue: Count = 64
     queue_timeout: Duration = 0.2
     max_connection_age: Span = 300.0
+    idle: Span = 1.5
+    headers: Positive = 128
+    header_bytes: Size = 65536
 
 
 class RouteLimits(Part):

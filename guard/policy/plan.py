@@ -26,7 +26,7 @@ from guard.policy.compiled import CompiledPlan, WallClock
 from guard.policy.errors import Path, PolicyError, PolicyInvalid
 from guard.policy.fields import SchemaFile
 from guard.policy.judges import compile_judges
-from guard.policy.ladder import Secret, TargetTls
+from guard.policy.ladder import Secret, TargetLimits, TargetTls
 from guard.policy.load import Loaded
 from guard.policy.management import unlisted
 from guard.policy.models import Denied, Passthrough
@@ -47,7 +47,7 @@ PASSTHROUGH_COLLECT = 65536
 class Means:
     """What the Plan needs of the process it will run in; `check` and `explain` have hardly any."""
 
-    pool: Callable[[Origin, TargetTls | None, float], ConnectionPool] = lambda _origin, _tls, _age: NoPool()
+    pool: Callable[[Origin, TargetTls | None, TargetLimits], ConnectionPool] = lambda _origin, _tls, _limits: NoPool()
     """Connections to an origin, with TLS as declared, each at most so many seconds old. May raise OSError."""
     defer: Callable[[Callable[[], None]], object] = lambda waiter: waiter()
     certificate: Callable[[FilePath], bytes] = lambda _path: b""

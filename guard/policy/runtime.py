@@ -34,8 +34,8 @@ class PoolKey(NamedTuple):
     """`tls` as declared; empty without it."""
     certificates: tuple[bytes, ...]
     """Digest of each file that `tls` names, in the order CA, certificate, key."""
-    max_age: float
-    """Seconds after which a connection is not used again."""
+    limits: tuple[float, ...]
+    """What `upstream.limits` says of connections: greatest age, idle time, fields and bytes of a head."""
 
 
 class ConnectionPool(Protocol):

@@ -36,7 +36,7 @@ class Targets:
     ) -> Model:
         """The model server of this release."""
         declared = self._policy.upstream
-        pool = self._pool(self.upstream, declared.tls, declared.limits.max_connection_age)
+        pool = self._pool(self.upstream, declared.tls)
         target = self._target(MODEL, key, route, self.upstream, pool, ceiling)
         release = self._policy.release
         version = release.version if release else ""
@@ -45,8 +45,7 @@ class Targets:
 
     def previous(self, key: str, route: RoutePolicy, previous: Previous, ceiling: Ceiling, *, collect: int) -> Model:
         """The one that still runs the release before, with limits, times and a breaker of its own."""
-        age = self._policy.upstream.limits.max_connection_age
-        pool = self._pool(previous.url, previous.tls, age)
+        pool = self._pool(previous.url, previous.tls)
         target = self._target(PREVIOUS, key, route, previous.url, pool, ceiling, previous)
         breaker = self._breaker(PREVIOUS, key, route)
         before = release.before if (release := self._policy.release) is not None else None
@@ -56,7 +55,7 @@ class Targets:
     def probe(self) -> Target:
         """The model server, for whoever asks whether it is there."""
         declared = self._policy.upstream
-        pool = self._pool(self.upstream, declared.tls, declared.limits.max_connection_age)
+        pool = self._pool(self.upstream, declared.tls)
         return self._target(MODEL, "", RoutePolicy(), self.upstream, pool, Ceiling())
 
     def _target(
@@ -105,12 +104,14 @@ class Targets:
         make = partial(Breaker, config, changed=changed)
         return self._draft.breakers.take(TargetKey(key, source), config, make)
 
-    def _pool(self, origin: Origin, tls: TargetTls | None, age: float) -> ConnectionPool:
+    def _pool(self, origin: Origin, tls: TargetTls | None) -> ConnectionPool:
         """The connections to an origin, shared by all routes."""
         files = [file.path for file in (tls.ca, tls.cert, tls.key) if file is not None] if tls is not None else []
         digests = tuple(hashlib.sha256(self._means.certificate(path)).digest() for path in files)
-        key = PoolKey(origin, str(tls) if tls is not None else "", digests, age)
-        return self._draft.pools.take(key, None, lambda: self._means.pool(origin, tls, age))
+        limits = self._policy.upstream.limits
+        bounds = (limits.max_connection_age, limits.idle, limits.headers, limits.header_bytes)
+        key = PoolKey(origin, str(tls) if tls is not None else "", digests, bounds)
+        return self._draft.pools.take(key, None, lambda: self._means.pool(origin, tls, limits))
 
 
 def authority(origin: Origin) -> bytes:

@@ -13,19 +13,27 @@ import httptools
 
 from guard.proxy.headers import GUARD_PREFIX, REPLY_DROPS, Names, members, nominated, strip, those_without, write_lines
 from guard.proxy.parties import UNKNOWN, Owner
+from guard.proxy.states import (
+    AWAITING,
+    CALLED,
+    DROPPED,
+    FINAL_HEAD,
+    FREE,
+    GONE,
+    RELAYED,
+    STREAMING,
+    UPSTREAM,
+    WHOLE,
+)
 from guard.proxy.values import STREAM, Answer, Call, Headers, Reason, combined
 
 if TYPE_CHECKING:
     from guard.proxy.pool import Pool
 
-MOST_HEADERS: Final = 128
-MOST_HEADER_BYTES: Final = 65536
 MOST_INTERIM: Final = 8
 """Interim (1xx) responses before a final one; none is passed on."""
 MOST_ERROR: Final = 65536
 """Bytes of an error that is no stream, though a stream was asked for: its dialect reads whose fault it is."""
-IDLE: Final = 2.0
-"""Seconds an unused connection is kept: below every common server's keep-alive, so that ours is the side that closes."""
 NAMES: Final = Names(bytes.lower)
 PASSES: Final = those_without(REPLY_DROPS, GUARD_PREFIX)
 _LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -36,17 +44,23 @@ class Malformed(Exception):  # noqa: N818
 
 
 class Link(asyncio.Protocol):
-    """One connection to an upstream; it has an owner while a call is on it and belongs to its pool otherwise."""
+    """One connection to an upstream; it has an owner while a call is on it and belongs to its pool otherwise.
+
+    Its states stand in `states`. Whether a FIN has come is asked of the transport alone: the loop reads it within the turn
+    in which it arrives, so that another system call before each request would only see what comes within that turn; a call
+    that meets such a FIN is replaced once, where it may be sent twice.
+    """
 
     __slots__ = (
-        "_body_open", "_chunked_body", "_chunks", "_collect", "_dated", "_dirty", "_done", "_eager", "_fields", "_flowing",
-        "_head_done", "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_modern", "_parser",
+        "_body_open", "_chunked_body", "_chunks", "_collect", "_dated", "_dirty", "_done", "_eager", "_fields",
+        "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_modern", "_parser",
         "_size", "_transport", "_until_close", "born", "called_at", "head_at", "heard", "idle_since", "length",
-        "owner", "paused", "pool", "reused", "status",
+        "owner", "paused", "pool", "reused", "state", "status",
     )  # fmt: skip
 
     def __init__(self, pool: "Pool") -> None:
         self.pool = pool
+        self.state = FREE
         self.owner: Owner | None = None
         self.born = self.idle_since = monotonic()
         self.reused = False
@@ -64,11 +78,12 @@ class Link(asyncio.Protocol):
     def send(self, owner: Owner, call: Call, length: int, now: float) -> None:
         """Write a request. A STREAM body of declared `length` (UNKNOWN: chunked) follows through `send_body`."""
         self.owner = owner
+        self.state = UPSTREAM[self.state][CALLED]
         if self._parser is None:
             self._parser = httptools.HttpResponseParser(self)
         self._collect, self._eager = call.collect, call.eager
         self._head_only = call.head.method == b"HEAD"
-        self._flowing = self._done = self._dirty = self._head_done = self._until_close = self._keep = False
+        self._done = self._dirty = self._until_close = self._keep = False
         self._chunked_body = self._body_open = self.heard = False
         self._headers, self.length = [], UNKNOWN
         self._chunks: list[bytes] = []
@@ -111,14 +126,13 @@ class Link(asyncio.Protocol):
 
     def flow(self) -> None:
         """Pass everything from here on to the owner as it comes."""
-        self._flowing = True
+        self.state = UPSTREAM[self.state][RELAYED]
         self._deliver()
 
     def cancel(self) -> None:
         """The owner lost interest: what is still to come would belong to nobody, so the connection goes."""
-        self.owner = self._parser = None
-        self._give_back()
-        self._transport.abort()
+        self.owner = None
+        self._drop()
 
     def pause_reading(self) -> None:
         """Take no more bytes from the upstream for now."""
@@ -137,11 +151,11 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse; bytes on a connection without a call end it."""
         if self.owner is None or self._parser is None:
-            self._transport.abort()
+            self._drop()
             return
         if not self.heard:
             self.heard, self._modern = True, data.startswith(b"HTTP/1.1 ")
-        if not self._head_done:
+        if self.state == AWAITING:
             self._header_bytes += len(data)  # at least; it may hold more than the head
         try:
             self._parser.feed_data(data)
@@ -152,8 +166,8 @@ class Link(asyncio.Protocol):
             self._dirty = True
         if self._head_only and not data.endswith(b"\r\n\r\n"):
             self._dirty = True  # part of a body that nobody asked for; it may not even have reached `on_body`
-        if not self._head_done:
-            if self._header_bytes > MOST_HEADER_BYTES * 2:
+        if self.state == AWAITING:
+            if self._header_bytes > self.pool.header_bytes * 2:
                 self._fail("malformed")
             return
         self._deliver()
@@ -166,11 +180,12 @@ class Link(asyncio.Protocol):
         """A body delimited by the close is whole now; any other call is broken."""
         self.pool.lost(self)
         if self.owner is not None:
-            if self._head_done and self._until_close and error is None:
+            if self.state > AWAITING and self._until_close and error is None:
                 self._done = True
                 self._deliver()
             else:
                 self._fail("reset")
+        self.state = UPSTREAM[self.state][DROPPED]
         self._parser = None  # it holds our methods: a cycle
 
     def pause_writing(self) -> None:
@@ -192,7 +207,7 @@ class Link(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field line; trailers and excess are dropped."""
-        if not self._head_done:
+        if self.state == AWAITING:
             self._headers.append((NAMES[name], value))
 
     def on_headers_complete(self) -> None:
@@ -207,11 +222,12 @@ class Link(asyncio.Protocol):
                 raise Malformed
             self._headers, self._modern = [], False
             return
-        if not 200 <= status <= 599 or len(headers) > MOST_HEADERS or self._header_bytes > MOST_HEADER_BYTES:
-            bounded(status, headers)
+        pool = self.pool
+        if not 200 <= status <= 599 or len(headers) > pool.headers or self._header_bytes > pool.header_bytes:
+            bounded(status, headers, pool.headers, pool.header_bytes)
         self.status = status
         self.head_at = monotonic()
-        self._head_done = True
+        self.state = UPSTREAM[self.state][FINAL_HEAD]
         if self._collect == 0 and not 200 <= status < 300:
             self._collect = MOST_ERROR
         self._fields = fields = combined(headers)
@@ -248,7 +264,7 @@ class Link(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """End of a final response, or of an interim one."""
-        if self._head_done and not self._done:
+        if self.state > AWAITING and not self._done:
             self._done = True
             self._keep = self._parser.should_keep_alive()  # type: ignore[union-attr]
 
@@ -258,7 +274,7 @@ class Link(asyncio.Protocol):
         owner = self.owner
         if owner is None:
             return
-        if self._flowing:
+        if self.state == STREAMING:
             if self._chunks:
                 owner.data(self, self._take())
             if self._done and self.owner is owner:
@@ -303,29 +319,38 @@ class Link(asyncio.Protocol):
         if not again or self._head_only:  # of an answer to HEAD it still expects the body
             self._parser = None
         if again:
+            self.state = UPSTREAM[self.state][WHOLE]
             self.pool.give(self)
         else:
-            self._transport.abort()
+            self._drop()
 
     def _fail(self, reason: Reason) -> None:
-        owner, self.owner, self._parser = self.owner, None, None
-        self._give_back()
-        self._transport.abort()
+        owner, self.owner = self.owner, None
+        self._drop()
         if owner is not None:
             owner.failed(self, reason)
 
     def usable(self, now: float, oldest: float) -> bool:
         """Whether a new call may go out on this idle connection."""
-        return not self._transport.is_closing() and now - self.idle_since < IDLE and self.born > oldest
+        idle = now - self.idle_since
+        return self.state == FREE and not self._transport.is_closing() and idle < self.pool.keep and self.born > oldest
 
     def close(self) -> None:
         """End an idle connection."""
-        self._transport.abort()
+        self._drop()
+
+    def _drop(self) -> None:
+        """What is still to come belongs to nobody."""
+        self._parser = None
+        self._give_back()
+        if self.state != GONE:
+            self.state = UPSTREAM[self.state][DROPPED]
+            self._transport.abort()
 
 
-def bounded(status: int, headers: Headers) -> None:
+def bounded(status: int, headers: Headers, most: int, most_bytes: int) -> None:
     """Raises Malformed for a head that no answer has, or that passes the limits."""
-    if not 200 <= status <= 599 or len(headers) > MOST_HEADERS:
+    if not 200 <= status <= 599 or len(headers) > most:
         raise Malformed
-    if sum(len(name) + len(value) for name, value in headers) > MOST_HEADER_BYTES:
+    if sum(len(name) + len(value) for name, value in headers) > most_bytes:
         raise Malformed

@@ -2,8 +2,6 @@
 
 Laws:
 - one command is outstanding at a time (`waiting`); an event that answers no outstanding command is stale and dropped;
-- a trampoline with an inbox: events may arrive while a command is being performed (`pause_writing` fires inside
-  `write`), and a generator cannot be re-entered;
 - the next Call, a return or a throw cancels a call whose answer is incomplete and frees its slot;
 - the slot belongs to the call and is freed at the upstream's last byte;
 - backpressure stays here, the life never sees it;
@@ -14,17 +12,17 @@ from math import inf
 from time import monotonic
 from typing import cast
 
-from guard.proxy.life import Lived, Over, lived
+from guard.proxy.deadlines import ATTEMPT, BODY, CONNECT, IDLE, NONE, QUEUE, REQUEST
+from guard.proxy.life import lived
 from guard.proxy.parties import AHEAD, UNKNOWN, Client, Link, Pool
+from guard.proxy.trampoline import Trampoline
 from guard.proxy.turn import Turn
 from guard.proxy.values import (
-    CUT,
     DONE,
     STREAM,
     Answer,
     Body,
     Call,
-    Command,
     Ending,
     Failed,
     Gone,
@@ -41,17 +39,17 @@ from guard.proxy.values import (
 )
 
 
-class Exchange:
+class Exchange(Trampoline):
     """One request of a connection, its body as it arrives, and the life that answers it."""
 
     __slots__ = (
-        "_body_sent", "_call", "_dial", "_inbox", "_life", "_link", "_opened", "_prefix", "_replayed", "_running",
-        "_sent", "_slot", "_turn", "_waiting",
+        "_armed", "_body_sent", "_call", "_dial", "_link", "_opened", "_prefix", "_replayed", "_sent", "_slot", "_turn",
         "body_done", "broken", "chunks", "client", "ended", "expects", "fault", "head", "held", "keep_alive", "length",
         "request_id", "size", "taken",
     )  # fmt: skip
 
     def __init__(self, client: Client, head: Head, request_id: str, length: int, fault: RefusalCode | None) -> None:
+        super().__init__()
         self.client = client
         self.head = head
         self.request_id = request_id
@@ -64,10 +62,7 @@ class Exchange:
         self.keep_alive = True
         self.expects = False
         self.ended = False
-        self._life: Lived | None = None
-        self._inbox: list[tuple[bytes | Answer | Relayed | None, Exception | None]] | None = None
-        self._running = self._replayed = False
-        self._waiting: Command | None = None
+        self._replayed = False
         self._call: Call | None = None
         self._slot: Slots | None = None
         self._turn: Turn | None = None
@@ -77,49 +72,12 @@ class Exchange:
         self._opened = False  # a relay's head was written
         self._prefix = b""
         self._sent = 0
+        self._armed = NONE  # the purpose of the deadline that is armed: one command waits, for one thing
 
     def start(self, plan: Plan) -> None:
         """Begin the life; called once, when this exchange is the first of its connection."""
         self._life = lived(self, plan, monotonic)
         self._advance(None, None)
-
-    # ── the trampoline ────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _advance(self, value: bytes | Answer | Relayed | None, error: Exception | None) -> None:
-        lived = self._life
-        if self._running or lived is None:
-            self._inbox = [*(self._inbox or ()), (value, error)]
-            return
-        self._running = True
-        try:
-            while True:
-                command = lived.send(value) if error is None else lived.throw(error)  # type: ignore[arg-type]
-                if type(command) is Over:
-                    break
-                value = error = None
-                try:
-                    if type(command) is Body:
-                        value, error = self._read_body(command)
-                    elif type(command) is Call:
-                        error = self._begin_call(command)
-                    else:
-                        self._begin_relay(command)  # type: ignore[arg-type]
-                except Exception as bug:  # noqa: BLE001 — law 3: the life makes it a 500 with a Record
-                    self._waiting, error = None, bug
-                if value is None and error is None:
-                    if not self._inbox:
-                        self._running = False
-                        return
-                    value, error = self._inbox.pop(0)
-        except BaseException:
-            self._finish(CUT)  # a bug in the rescue itself: nobody is left waiting, nothing is kept
-            raise
-        self._life = None  # it knows us: a cycle
-        self._finish(command.result)
-
-    def _answer(self, value: bytes | Answer | Relayed | None, error: Exception | None = None) -> None:
-        self._waiting = None
-        self._advance(value, error)
 
     def _finish(self, result: Reply | Ending) -> None:
         self.ended = True
@@ -128,13 +86,34 @@ class Exchange:
         client = self.client
         client.budget.used -= self.held
         self.held = 0
-        client.alarm.due = inf
+        self._disarm()
         if type(result) is Reply and not self._opened:
             client.reply(self, result)
         elif result is DONE and self._opened:
             client.close_stream(self)
         else:
             client.abort()
+
+    def _arm(self, purpose: int, due: float) -> None:
+        timer = self.client.timer
+        if purpose != self._armed:
+            timer.due[self._armed] = inf
+            self._armed = purpose
+        timer.set(purpose, due)
+
+    def _arm_within(self, purpose: int, due: float, call: Call) -> None:
+        """Arm a deadline of a call, or that of the whole request where it comes first."""
+        if due < call.deadline:
+            self._arm(purpose, due)
+        else:
+            self._arm(REQUEST, call.deadline)
+
+    def _arm_idle(self) -> None:
+        if self._call is not None:
+            self._arm(IDLE, monotonic() + self._call.target.idle)
+
+    def _disarm(self) -> None:
+        self.client.timer.due[self._armed] = inf
 
     # ── Body ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -151,7 +130,7 @@ class Exchange:
         if self.expects:
             self.expects = False
             self.client.send_continue()
-        self.client.alarm.set(self.client.body_deadline)
+        self._arm(BODY, self.client.body_deadline)
         return None, None
 
     def _take_body(self) -> bytes:
@@ -188,7 +167,10 @@ class Exchange:
             self.client.budget.used -= self.held
             self.held = 0
         if type(self._waiting) is Call:  # the model server's time begins when it has the whole; until then both must get on
-            self.client.alarm.set(monotonic() + self._waiting.target.attempt if self.body_done else self._idle_deadline())
+            if self.body_done:
+                self._arm(ATTEMPT, monotonic() + self._waiting.target.attempt)
+            else:
+                self._arm_idle()
         if self.body_done:
             self._body_sent = self.taken = True
             link.end_body()
@@ -208,11 +190,12 @@ class Exchange:
         slots = call.target.slots
         if slots.acquire():
             self._slot = slots
-            return self._place(call)
+            self._place(call)
+            return None
         turn = Turn(self, slots)
         if slots.enqueue(turn):
             self._turn = turn
-            self.client.alarm.set(min(call.until, monotonic() + call.target.queue_timeout))
+            self._arm_within(QUEUE, monotonic() + call.target.queue_timeout, call)
             return None
         self._waiting = None
         return Failed("overloaded", sent=False, retry_after=1.0)
@@ -223,35 +206,48 @@ class Exchange:
         self._slot = turn.slots
         call = cast("Call", self._call)
         reason = call.target.closed or call.ticket.recheck(monotonic())
-        failure = Failed(reason, sent=False) if reason is not None else self._place(call)
-        if failure is not None:
-            self._fail(failure)
+        if reason is not None:
+            self._fail(Failed(reason, sent=False))
+        else:
+            self._placed(call)
 
-    def _place(self, call: Call) -> Failed | None:
+    def _placed(self, call: Call) -> None:
+        """Place a call from outside of the trampoline: the life hears of a bug there too."""
+        try:
+            self._place(call)
+        except Exception as bug:  # noqa: BLE001 — the life makes it a 500 with a Record
+            self._fail(bug)
+
+    def _place(self, call: Call) -> None:
+        """Send the call on a connection that is there, or dial."""
         now = monotonic()
         pool: Pool = call.target.pool  # type: ignore[assignment]
         if (link := None if self._replayed else pool.take(now)) is not None:
             self._send(link, call, now)
         else:
-            self.client.alarm.set(min(call.until, now + call.target.connect))
+            self._arm_within(CONNECT, now + call.target.connect, call)
             self._dial = pool.dial(self, min(call.until - now, call.target.connect))
-        return None
 
     def dialled(self, dial: object, link: Link | None, reason: Reason | None) -> bool:
         """A connection is there, or cannot be had. False: it is not wanted any more."""
         if dial is not self._dial or (call := self._call) is None:
             return False
         self._dial = None
-        reason = reason or call.target.closed
-        if link is None or reason is not None:
-            self._fail(Failed(reason or "connect", sent=False))
+        if link is None:
+            self._fail(Failed(reason or "connect", sent=False, ours=reason is None))
             return False
-        self._send(link, call, monotonic())
+        if (closed := call.target.closed) is not None:
+            self._fail(Failed(closed, sent=False))
+            return False
+        try:
+            self._send(link, call, monotonic())
+        except Exception as bug:  # noqa: BLE001 — the life makes it a 500 with a Record
+            self._fail(bug)
         return True
 
     def _send(self, link: Link, call: Call, now: float) -> None:
         self._link = link
-        self.client.alarm.set(call.until)
+        self._arm_within(ATTEMPT, call.until, call)
         link.send(self, call, self.length, now)
         if call.body is STREAM and self._link is link:
             if self.expects:
@@ -263,7 +259,7 @@ class Exchange:
         """The head, or the whole, of an answer is there."""
         if link is not self._link or type(self._waiting) is not Call:
             return
-        self.client.alarm.due = inf
+        self._disarm()
         if answer.complete:
             self._link = self._call = None
             self._free_slot()
@@ -280,7 +276,7 @@ class Exchange:
         elif (call := self._call) is not None:
             if reason == "reset" and call.replay and link.reused and not link.heard and not self._replayed:
                 self._replayed, self._link = True, None
-                self._place(call)
+                self._placed(call)
                 return
             self._fail(Failed(reason))
 
@@ -289,7 +285,7 @@ class Exchange:
         if link is self._link:
             self._pump_body(link)
 
-    def _fail(self, failure: Failed | Refused | Gone) -> None:
+    def _fail(self, failure: Exception) -> None:
         """Cancel what is under way; the life hears of it if it waits."""
         self._drop_call()
         if self._waiting is not None:
@@ -323,13 +319,9 @@ class Exchange:
         if prefix := self._prefix:
             self._prefix = b""
             self.data(link, prefix)
-        if self._link is link:
-            self.client.alarm.set(self._idle_deadline())
-            if not self.client.paused:
-                link.flow()
-
-    def _idle_deadline(self) -> float:
-        return monotonic() + self._call.target.idle if self._call is not None else inf
+        if self._link is link and not self.client.paused:
+            self._arm_idle()
+            link.flow()
 
     def data(self, link: Link, chunk: bytes) -> None:
         """The next bytes of a relayed answer."""
@@ -340,10 +332,11 @@ class Exchange:
         if chunk:
             self._sent += len(chunk)
             self.client.send_chunk(chunk)
-        if self.client.paused:
+        if self.client.paused:  # the client's time runs, and not the target's
             link.pause_reading()
+            self._disarm()
         else:
-            self.client.alarm.set(self._idle_deadline())
+            self._arm_idle()
 
     def done(self, link: Link) -> None:
         """The relayed answer is whole."""
@@ -366,7 +359,7 @@ class Exchange:
     def client_resumed(self) -> None:
         """The client takes bytes again."""
         if type(self._waiting) is Relay and self._link is not None:
-            self.client.alarm.set(self._idle_deadline())
+            self._arm_idle()
             self._link.resume_reading()
             self._link.flow()
 
@@ -384,10 +377,12 @@ class Exchange:
             self._end_relay(reason)
         return reason is not None
 
-    def expire(self) -> None:
-        """The alarm of the outstanding command rang."""
+    def expire(self, purpose: int) -> None:
+        """The deadline that was armed for the outstanding command passed."""
         waiting, link = self._waiting, self._link
-        if type(waiting) is Body:
+        if purpose != self._armed or waiting is None:
+            return
+        if purpose == BODY:
             self._answer(None, Refused("request_timeout"))
         elif type(waiting) is Relay:
             self._end_relay("timeout")

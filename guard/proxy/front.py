@@ -1,64 +1,76 @@
-"""The front edge: HTTP/1.1 from clients (RFC 9112), on httptools (llhttp). Not ASGI: see DESIGN §5.
+"""The front edge: HTTP/1.1 from clients (RFC 9112), on httptools (llhttp).
+
+Not ASGI: deadlines, limits, drain and signals are ours, and a task per request would halve the speed.
 
 A connection parses whole segments first and acts afterwards, so no callback of the parser runs the life. Requests
 queue in order of arrival (pipelining); the first of the queue lives, the others wait with what was read of them.
+Its states, and which deadlines may be armed in each, stand in `states`.
 """
 
 import asyncio
-from collections import deque
-from http import HTTPStatus
-from socket import SO_LINGER, SOL_SOCKET
-from struct import pack
+from math import inf
 from time import monotonic
 from typing import Final, cast
 
 import httptools
 
-from guard.proxy.alarm import Alarm
+from guard.proxy.answers import UNTIL_CLOSE, Answers
+from guard.proxy.deadlines import FLUSH, HEAD, KEEP_ALIVE, LINGER, WRITE_STALL, DeadlineTimer
 from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
 from guard.proxy.forwarding import peer
-from guard.proxy.headers import write_lines
 from guard.proxy.intake import A_TURN
-from guard.proxy.parties import AHEAD, UNKNOWN
-from guard.proxy.requests import Requests, Unacceptable
-from guard.proxy.values import Head, Headers, RefusalCode, Reply
+from guard.proxy.messages import reset, unsent
+from guard.proxy.parties import AHEAD
+from guard.proxy.requests import Unacceptable
+from guard.proxy.states import (
+    ANSWERED,
+    CLIENT,
+    CLOSE,
+    CLOSED,
+    ENDED,
+    FLUSHING,
+    HEAD_BYTES,
+    LAST,
+    LIVE,
+    NO_MORE,
+    PARTIAL,
+    READY,
+    REQUEST_BEGUN,
+    TAKEN,
+)
+from guard.proxy.values import Head, RefusalCode
 
-LINGER: Final = 1.0
-"""Seconds to read and drop what a client still sends after its last answer."""
-
-_START_LINES: Final = {one.value: b"HTTP/1.1 %d %b\r\n" % (one.value, one.phrase.encode()) for one in HTTPStatus}
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_LAST_CHUNK: Final = b"0\r\n\r\n"
-_RESET: Final = pack("ii", 1, 0)
+LINGERS: Final = 1.0
+"""Seconds to read and drop what a client still sends after it has taken its last answer."""
+LOOK: Final = 0.002
+"""Seconds to the first look whether a client has taken its last answer; each of the next takes twice as long."""
+LONGEST_LOOK: Final = 0.1
 
 
-class Connection(Requests, asyncio.Protocol):
+class Connection(Answers, asyncio.Protocol):
     """One client. Implements `driver.Client` for the exchange that lives."""
 
     __slots__ = (
-        "_ahead", "_chunked", "_closing", "_last", "_pumping", "_queue", "_reading_paused", "_stalled", "_transport",
-        "_until_close", "_waits", "alarm", "body_deadline", "budget", "current", "paused",
+        "_ahead", "_empty", "_look", "_pumping", "_reading_paused", "_stalled", "_taken", "_waits", "body_deadline",
+        "budget", "current", "paused", "timer",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
         super().__init__(door)
         self.budget = door.budget
-        self.alarm = Alarm(asyncio.get_running_loop(), self._ring)
+        self.timer = DeadlineTimer(asyncio.get_running_loop(), self._expired)
         self.current: Exchange | None = None
         self.paused = False
         self.body_deadline = 0.0
         self._waits = b""  # read and not parsed yet
-        self._queue: deque[Exchange] = deque()
         self._ahead = 0  # bytes read beyond the exchange that lives
-        self._chunked = False  # the open stream's framing
-        self._until_close = False
-        self._closing = False
-        self._last = False  # no request after this one is answered
         self._pumping = False
         self._reading_paused = False
-        self._stalled = 0  # bytes that the client does not take
-        self._transport: asyncio.Transport
+        self._stalled = 0  # bytes of the budget that the client does not take
+        self._taken = 0  # bytes of what was written that the client had taken when last looked at
+        self._look = LOOK
+        self._empty = False  # the last look found nothing unsent
 
     # ── asyncio.Protocol ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -68,18 +80,19 @@ class Connection(Requests, asyncio.Protocol):
         door, name = self._door, transport.get_extra_info("peername")
         if len(door.connections) >= door.limits.connections:
             door.turned_away += 1
+            self._state = CLIENT[self._state][ENDED]
             self._transport.abort()
             return
         door.connections.add(self)
         address = name[0] if isinstance(name, tuple) else ""
         secure = transport.get_extra_info("sslcontext") is not None
         self.peer = peer(address, secure=secure, via=door.via, trusted=door.trusted)
-        self.alarm.set(monotonic() + door.limits.head)
+        self.timer.set(HEAD, monotonic() + door.limits.head)
 
     def data_received(self, data: bytes) -> None:
         """Take a segment in, or let it wait for the loop's next turn."""
-        if self._closing or self._last:
-            return  # lingering: read and drop
+        if self._state > LIVE:
+            return  # nobody's bytes: dropped
         door = self._door
         if self._waits or (self.current is None and len(door.connections) > A_TURN and door.intake.full(self)):
             self._waits += data
@@ -90,10 +103,10 @@ class Connection(Requests, asyncio.Protocol):
             self._received(data)
 
     def go_on(self) -> None:
-        """Take in what waits, if the client is still here."""
+        """Take in what waits, if it is still anybody's."""
         data, self._waits = self._waits, b""
         self.budget.used -= len(data)
-        if data and not self._closing:
+        if data and self._state <= LIVE:
             self.resume_reading()
             self._received(data)
 
@@ -105,7 +118,7 @@ class Connection(Requests, asyncio.Protocol):
             self._feed(data)
         except httptools.HttpParserError as error:
             if self._final and self._reading is None:
-                self._last = True  # what follows a last request is nobody's
+                self._state = CLIENT[self._state][NO_MORE]
             elif isinstance(error, httptools.HttpParserCallbackError):  # one of ours raised
                 self._broken(error.__context__.code if isinstance(error.__context__, Unacceptable) else "internal")
             else:
@@ -113,7 +126,7 @@ class Connection(Requests, asyncio.Protocol):
         except Unacceptable as error:
             self._broken(error.code)
         else:
-            if self._reading is None and not self._queue and self.current is None:
+            if self._reading is None and not self._queue and current is None:
                 self._head_progress(len(data))
         if current is None:
             self._pump()
@@ -123,14 +136,23 @@ class Connection(Requests, asyncio.Protocol):
             self._read_ahead(len(data))
 
     def eof_received(self) -> bool:
-        """A FIN during an exchange means the client is gone (DESIGN §5)."""
+        """A FIN before the answer was written means that the client is gone; after it, that it sends no more.
+
+        True: our half stays open until the client has taken what was written.
+        """
         self.go_on()
-        return False
+        state = self._state
+        if state in (LIVE, LAST):
+            self._gone("client")
+            return False
+        if state <= PARTIAL:
+            self._retire()
+        return self._state == FLUSHING and self._transport.can_write_eof()
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 — every loss is one
         """The client left."""
-        self._closing = True
-        self.alarm.end()
+        self._state = CLIENT[self._state][ENDED]
+        self.timer.end()
         self.go_on()
         self._door.connections.discard(self)
         self._relieve()
@@ -142,22 +164,25 @@ class Connection(Requests, asyncio.Protocol):
         self._parser = None  # it holds our methods: a cycle
 
     def pause_writing(self) -> None:
-        """The client does not take what we write: it has `write_stall` seconds."""
+        """The client does not take what we write: from here on it is watched."""
         self.paused = True
         self._stalled = self._transport.get_write_buffer_size()
         self.budget.used += self._stalled
-        self.alarm.set(monotonic() + self._door.limits.write_stall)
+        self._watch()
 
     def resume_writing(self) -> None:
         """The client takes bytes again."""
         self.paused = False
         self._relieve()
+        if self._state >= FLUSHING:
+            return
+        self.timer.due[WRITE_STALL] = inf
         if self.current is not None:
             self.current.client_resumed()
         elif self._queue:
             self._pump()
-        elif not self._closing and not self._last:
-            self.alarm.set(monotonic() + self._door.limits.keep_alive)
+        elif self._state == READY:
+            self.timer.set(KEEP_ALIVE, monotonic() + self._door.limits.keep_alive)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -178,9 +203,12 @@ class Connection(Requests, asyncio.Protocol):
 
     def _head_progress(self, received: int) -> None:
         """Nothing but a part of a head was read: it is bounded in bytes and, from its first byte, in time."""
-        limits = self._door.limits
-        if self._head_bytes == 0:
-            self.alarm.set(min(monotonic() + limits.head, self.alarm.due))
+        limits, timer = self._door.limits, self.timer
+        if self._state == READY:
+            self._state = CLIENT[READY][HEAD_BYTES]
+            due = min(monotonic() + limits.head, timer.due[HEAD], timer.due[KEEP_ALIVE])
+            timer.due[KEEP_ALIVE] = inf
+            timer.set(HEAD, due)
         self._head_bytes += received
         if self._head_bytes > limits.header_bytes + limits.target:
             self._broken("headers_too_large")
@@ -188,7 +216,7 @@ class Connection(Requests, asyncio.Protocol):
     def _broken(self, code: RefusalCode) -> None:
         """The bytes are no HTTP any more: refuse what was being read, answer what came before, then close."""
         exchange, self._reading = self._reading, None
-        self._last = True
+        self._state = CLIENT[self._state][NO_MORE]
         if exchange is None:
             self._admit(Head(b"", b"", [], peer=self.peer), 0, code)
         elif exchange is self.current:
@@ -204,21 +232,24 @@ class Connection(Requests, asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Take no more bytes from the client; mind: neither FIN nor RST is seen meanwhile."""
-        if not self._reading_paused and not self._closing:
+        if not self._reading_paused and self._state != CLOSED:
             self._reading_paused = True
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Take bytes from the client again."""
-        if self._reading_paused and not self._closing:
+        if self._reading_paused and self._state != CLOSED:
             self._reading_paused = False
             self._transport.resume_reading()
 
     def _pump(self) -> None:
         """Let the queue live, one after the other; a loop, so that many instant answers do not recurse."""
         self._pumping = True
-        while self._queue and self.current is None and not self._closing and not self.paused:
+        due = self.timer.due
+        while self._queue and self.current is None and self._state <= LAST and not self.paused:
             exchange = self.current = self._queue.popleft()
+            self._state = CLIENT[self._state][REQUEST_BEGUN]
+            due[HEAD] = due[KEEP_ALIVE] = inf
             self.body_deadline = monotonic() + self._door.limits.body
             if not self._queue:
                 self._ahead = 0
@@ -226,118 +257,120 @@ class Connection(Requests, asyncio.Protocol):
             exchange.start(self._door.plan)
         self._pumping = False
 
-    # ── driver.Client ─────────────────────────────────────────────────────────────────────────────────────────────
-
-    def send_continue(self) -> None:
-        """Ask for the body of a request that waits to be asked (RFC 9110 §10.1.1)."""
-        self._transport.write(_CONTINUE)
-
-    def reply(self, exchange: Exchange, reply: Reply) -> None:
-        """Write a whole answer."""
-        keep = self._keeps(exchange) and not reply.close
-        message = [_start_line(reply.status)]
-        write_lines(reply.headers, message)
-        message.append(self._connection(exchange, keep))
-        if reply.status in (204, 304) or exchange.head.method == b"HEAD":
-            message.append(b"\r\n")
-        else:
-            message += (b"content-length: %d\r\n\r\n" % len(reply.body), reply.body)
-        self._transport.write(b"".join(message))
-        self._finished(keep)
-
-    def open_stream(self, exchange: Exchange, status: int, headers: Headers, length: int) -> None:
-        """Write the head of a relayed answer; `length` UNKNOWN is framed as chunks, or by the close for HTTP/1.0."""
-        self._chunked = length == UNKNOWN and exchange.head.modern
-        self._until_close = length == UNKNOWN and not self._chunked
-        if self._until_close:
-            exchange.keep_alive = False
-        framing = b"content-length: %d\r\n" % length if length != UNKNOWN else b""
-        if self._chunked:
-            framing = b"transfer-encoding: chunked\r\n"
-        framing += self._connection(exchange, self._keeps(exchange))
-        message = [_start_line(status)]
-        write_lines(headers, message)
-        message += (framing, b"\r\n")
-        self._transport.write(b"".join(message))
-
-    def send_chunk(self, chunk: bytes) -> None:
-        """Write bytes of a relayed answer."""
-        self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked else chunk)
-
-    def close_stream(self, exchange: Exchange) -> None:
-        """A relayed answer came to its good end."""
-        if self._chunked:
-            self._transport.write(_LAST_CHUNK)
-        self._finished(self._keeps(exchange))
+    # ── the end of an answer, and of the connection ───────────────────────────────────────────────────────────────
 
     def abort(self) -> None:
-        """End the connection so that nobody takes what was sent for the whole."""
-        self._closing = True
-        self.current = None
-        if self._until_close:  # what is framed by the close would look whole after a FIN
-            self._transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _RESET)
-        self._transport.abort()
+        """End the connection so that nobody takes what was sent for the whole.
 
-    def _keeps(self, exchange: Exchange) -> bool:
-        """Whether the connection can carry another request after this one."""
-        more = bool(self._queue) or not self._last
-        return exchange.keep_alive and exchange.taken and more and not self._door.draining
-
-    def _connection(self, exchange: Exchange, keep: bool) -> bytes:  # noqa: FBT001
-        if not keep:
-            return b"connection: close\r\n"
-        return b"" if exchange.head.modern else b"connection: keep-alive\r\n"
+        Where a FIN would be a good end, or bytes of a whole answer are still here, the client gets a RST.
+        """
+        current, self.current = self.current, None
+        if self._state == CLOSED:  # its descriptor may be another's by now
+            self._transport.abort()
+            return
+        self._state = CLIENT[self._state][ENDED]
+        if self._framing == UNTIL_CLOSE or (current is None and unsent(self._transport)):
+            reset(self._transport)
+        else:
+            self._transport.abort()
+        if current is not None:  # cut from outside: its call is cancelled now
+            current.gone("client")
 
     def _finished(self, keep: bool) -> None:  # noqa: FBT001
         self.current = None
         if not keep:
             self._close()
-            return
-        if not self.paused:
-            self.alarm.set(monotonic() + self._door.limits.keep_alive)
-        if self._queue and not self._pumping:
-            self._pump()
+        elif self._queue:
+            if not self._pumping:
+                self._pump()
+        else:
+            self._state = CLIENT[self._state][ANSWERED]
+            if not self.paused:
+                self.timer.set(KEEP_ALIVE, monotonic() + self._door.limits.keep_alive)
 
     def _close(self) -> None:
-        """Close our side, and hear the client out for a moment: a reset would destroy the answer on its way."""
-        self._last = True
+        """Close our side once everything is written. A FIN follows the last byte; what the client sends is dropped.
+
+        Nothing cuts the answer but a client that stops taking it: a reset would destroy what is on its way.
+        """
+        self._state = CLIENT[self._state][CLOSE]
         self._drop_queue()
         self.resume_reading()
+        due = self.timer.due
+        due[HEAD] = due[KEEP_ALIVE] = inf
         if self._transport.can_write_eof():
             self._transport.write_eof()
-            self.alarm.set(monotonic() + LINGER)
-        else:  # TLS
-            self._closing = True
+        self._watch()
+        self.timer.set(FLUSH, monotonic() + self._look)
+
+    def _retire(self) -> None:
+        """Close a connection on which nothing is asked."""
+        if unsent(self._transport):
+            self._close()
+        else:
+            self._state = CLIENT[self._state][ENDED]
+            self.timer.cancel()
             self._transport.close()
+
+    def _flushed(self) -> None:
+        """Look whether the client has taken everything; twice, for what a TLS transport hides."""
+        if unsent(self._transport):
+            self._empty = False
+        elif self._empty:
+            self._state = CLIENT[self._state][TAKEN]
+            self.timer.due[WRITE_STALL] = inf
+            if self._transport.can_write_eof():
+                self.timer.set(LINGER, monotonic() + LINGERS)
+            else:  # TLS says goodbye, and waits for the client to do so, for `ssl_shutdown_timeout`
+                self._transport.close()
+            return
+        else:
+            self._empty = True
+        self._look = min(self._look * 2, LONGEST_LOOK)
+        self.timer.set(FLUSH, monotonic() + self._look)
+
+    def _watch(self) -> None:
+        """From here on the client has `write_stall` seconds to take any byte."""
+        self._taken = self._written - unsent(self._transport)
+        self.timer.set(WRITE_STALL, monotonic() + self._door.limits.write_stall)
+
+    def drain(self) -> None:
+        """Close now if nothing is asked, else after the current answer."""
+        if self._state <= PARTIAL and not self._queue and not self._waits:
+            self._retire()
 
     # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _ring(self) -> None:
-        if self._waits:  # in time, as the client sees it
-            self.go_on()
-        elif self._closing or (self.paused and self.current is None) or (self._last and self.current is None):
+    def _expired(self, purpose: int) -> None:
+        """The deadline of one purpose passed."""
+        if purpose == FLUSH:
+            self._flushed()
+        elif purpose == LINGER:
             self.abort()
-        elif self.current is None:
-            if self._head_bytes:
-                self._broken("request_timeout")
-                self._pump()
+        elif purpose == WRITE_STALL:
+            if self._written - unsent(self._transport) > self._taken:
+                self._watch()
             else:
-                self._closing = True
-                self._transport.close()
-        elif self.paused:
-            current = self.current
-            self.current = None
-            current.gone("stall")
+                self._gone("stall")
+        elif purpose in (HEAD, KEEP_ALIVE):
+            self._silent(purpose)
+        elif self.current is not None:
+            self.current.expire(purpose)
+
+    def _silent(self, purpose: int) -> None:
+        """The client owed bytes. What it sent and nobody has parsed yet came in time."""
+        waited = bool(self._waits)
+        self.go_on()
+        if self._state == PARTIAL and purpose == HEAD:
+            self._broken("request_timeout")
+            self._pump()
+        elif self._state == READY and not waited:
+            self._retire()
+
+    def _gone(self, cause: str) -> None:
+        """The client is as good as lost: nothing is answered any more."""
+        current, self.current = self.current, None
+        if current is not None:
+            current.gone(cause)
+        if self._state != CLOSED:
             self.abort()
-        else:
-            self.current.expire()
-
-    def drain(self) -> None:
-        """Close now if idle, else after the current answer."""
-        if self.current is None and not self._queue and not self._waits:
-            self._closing = True
-            self._transport.close()
-
-
-def _start_line(status: int) -> bytes:
-    return _START_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from guard.proxy.alarm import Alarm
 from guard.proxy.budget import Budget
+from guard.proxy.deadlines import DeadlineTimer
 from guard.proxy.values import Answer, Call, Headers, Reason, Reply
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ UNKNOWN: Final = -1
 class Client(Protocol):
     """The front's connection, as the driver uses it."""
 
-    alarm: Alarm
+    timer: DeadlineTimer
     budget: Budget
     paused: bool  # the client does not take what we write
     body_deadline: float
@@ -37,7 +37,12 @@ class Client(Protocol):
 class Owner(Protocol):
     """Who makes a call, as the back tells it how the call goes."""
 
-    def dialled(self, dial: object, link: "Link | None", reason: Reason | None) -> bool: ...
+    def dialled(self, dial: object, link: "Link | None", reason: Reason | None) -> bool:
+        """A connection is there, or `reason` says why not; neither: the attempt was given up, and nobody is to blame.
+
+        False: the connection is not wanted any more.
+        """
+
     def answered(self, link: "Link", answer: Answer) -> None: ...
     def data(self, link: "Link", chunk: bytes) -> None: ...
     def done(self, link: "Link") -> None: ...

@@ -1,13 +1,18 @@
-"""Connections to one origin: reuse, age, idleness, and the attempts to make new ones."""
+"""Connections to one origin: reuse, age, idleness, and the attempts to make new ones.
+
+Whoever waits for a dial hears how it ended, once, however it ends: connected, refused, late, cancelled, or by a bug.
+"""
 
 import asyncio
 import ssl
+from functools import partial
 from time import monotonic
 
-from guard.proxy.alarm import Alarm
-from guard.proxy.back import IDLE, Link
+from guard.proxy.back import Link
 from guard.proxy.budget import Budget
+from guard.proxy.deadlines import IDLE, DeadlineTimer
 from guard.proxy.parties import Owner
+from guard.proxy.states import FREE
 from guard.proxy.values import Reason
 
 
@@ -18,7 +23,7 @@ class Dial:
 
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[Link | Reason] | None = None
 
 
 class Pool:
@@ -33,15 +38,23 @@ class Pool:
         tls: ssl.SSLContext | None = None,
         server_name: str | None = None,
         max_age: float = 300.0,
+        keep: float = 1.5,
+        headers: int = 128,
+        header_bytes: int = 65536,
         budget: Budget | None = None,
     ) -> None:
         self._host, self._port, self._path = host, port, path
         self._tls, self._server_name = tls, server_name
         self._max_age = max_age
+        self.keep = keep
+        """Seconds that an unused connection is kept: below the server's keep-alive, so that guard closes it first."""
+        self.headers, self.header_bytes = headers, header_bytes
+        """The most fields and bytes in the head of an answer."""
         self.budget = budget or Budget(64 << 20)
         self._idle: list[Link] = []
         self._dials: set[Dial] = set()
-        self._alarm: Alarm | None = None
+        self._timer: DeadlineTimer | None = None
+        self._closed = False
         self.links = 0
         """Open connections, in use or idle."""
 
@@ -72,15 +85,15 @@ class Pool:
     def give(self, link: Link) -> None:
         """A connection whose call is over."""
         now = monotonic()
-        if now - link.born > self._max_age:
+        if self._closed or now - link.born > self._max_age:
             link.close()
             return
         link.idle_since = now
         self._idle.append(link)
-        if self._alarm is None:
-            self._alarm = Alarm(asyncio.get_running_loop(), self._sweep)
-        if self._alarm.due > now + IDLE:
-            self._alarm.set(now + IDLE)
+        if self._timer is None:
+            self._timer = DeadlineTimer(asyncio.get_running_loop(), self._sweep)
+        if self._timer.due[IDLE] > now + self.keep:
+            self._timer.set(IDLE, now + self.keep)
 
     def lost(self, link: Link) -> None:
         """A connection is gone."""
@@ -91,13 +104,12 @@ class Pool:
     def dial(self, owner: Owner, timeout: float) -> Dial:
         """Connect; `owner.dialled` hears how it went."""
         dial = Dial(owner)
-        dial.task = asyncio.get_running_loop().create_task(self._connect(dial, timeout))
+        dial.task = asyncio.get_running_loop().create_task(self._connect(timeout))
+        dial.task.add_done_callback(partial(self._dialled, dial))
         self._dials.add(dial)
         return dial
 
-    async def _connect(self, dial: Dial, timeout: float) -> None:  # noqa: ASYNC109 — bounds the dial even when its owner left
-        link: Link | None = None
-        reason: Reason | None = None
+    async def _connect(self, timeout: float) -> Link | Reason:  # noqa: ASYNC109 — bounds the dial even when its owner left
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(max(timeout, 0.001)):
@@ -108,31 +120,41 @@ class Pool:
                         lambda: Link(self), self._host, self._port, ssl=self._tls, server_hostname=self._server_name
                     )
         except ssl.SSLError:
-            reason = "tls"
-        except (OSError, TimeoutError):
-            reason = "connect"
-        finally:
-            self._dials.discard(dial)
-        if link is not None:
-            self.links += 1
+            return "tls"
+        except (OSError, TimeoutError, ValueError):  # a name that is none is a UnicodeError
+            return "connect"
+        self.links += 1
+        return link
+
+    def _dialled(self, dial: Dial, task: "asyncio.Task[Link | Reason]") -> None:
+        """The dial ended: the owner hears how."""
+        self._dials.discard(dial)
+        link: Link | None = None
+        reason: Reason | None = None
+        if task.cancelled():
+            pass
+        elif (error := task.exception()) is not None:
+            asyncio.get_running_loop().call_exception_handler({"message": "a dial crashed", "exception": error})
+        elif isinstance(outcome := task.result(), Link):
+            link, reason = (outcome, None) if outcome.state == FREE else (None, "connect")
+        else:
+            reason = outcome
         if not dial.owner.dialled(dial, link, reason) and link is not None:
             self.give(link)
 
-    def _sweep(self) -> None:
+    def _sweep(self, purpose: int) -> None:  # noqa: ARG002 — there is one
         """Close what was idle too long; oldest first in the list."""
         now = monotonic()
-        while self._idle and now - self._idle[0].idle_since >= IDLE:
+        while self._idle and now - self._idle[0].idle_since >= self.keep:
             self._idle.pop(0).close()
-        if self._idle and self._alarm is not None:
-            self._alarm.set(self._idle[0].idle_since + IDLE)
+        if self._idle and self._timer is not None:
+            self._timer.set(IDLE, self._idle[0].idle_since + self.keep)
 
     def close(self) -> None:
-        """Close every idle connection and stop dialling; calls in flight go on."""
+        """Keep no connection any more; calls and dials under way go on, and what they leave behind is closed."""
+        self._closed = True
         for link in self._idle:
             link.close()
         self._idle.clear()
-        for dial in self._dials:
-            if dial.task is not None:
-                dial.task.cancel()
-        if self._alarm is not None:
-            self._alarm.cancel()
+        if self._timer is not None:
+            self._timer.cancel()

@@ -1,6 +1,7 @@
 """A guard of sockets in this process: front, driver, back, before an upstream that speaks raw bytes from a script."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -28,11 +29,11 @@ class Everything(Tongue):
         return "ok"
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]], loop: str) -> None:
-    """Run on one of the two loops."""
+def run(main: Callable[[], Coroutine[Any, Any, None]], loop: str, within: float = 120) -> None:
+    """Run on one of the two loops, for so many seconds at most."""
     factory = uvloop.new_event_loop if loop == "uvloop" else asyncio.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(asyncio.wait_for(main(), 120))
+        runner.run(asyncio.wait_for(main(), within))
 
 
 class Stand:
@@ -47,6 +48,7 @@ class Stand:
         self.slots: list[Slots] = []
         self.pool: Pool
         self.door: Door
+        self.server: asyncio.Server
         self.port = 0
 
     def record(self, record: Record) -> None:
@@ -107,7 +109,10 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def standing(script: Script, *, limits: Limits | None = None, paths: dict[str, dict[str, Any]] | None = None) -> Any:
+async def standing(
+    script: Script, *, limits: Limits | None = None, paths: dict[str, dict[str, Any]] | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Any:  # fmt: skip
     """Guard before an upstream that runs `script` for each connection."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -129,7 +134,9 @@ async def standing(script: Script, *, limits: Limits | None = None, paths: dict[
     for path, options in (paths or {"/p": {}}).items():
         stand.add(path, **options)
     stand.door = Door(stand, limits or Limits(), via=b"us", prefix="id")
-    front = await asyncio.get_running_loop().create_server(lambda: Connection(stand.door), "127.0.0.1", 0, backlog=4096)
+    front = stand.server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(stand.door), "127.0.0.1", 0, backlog=4096, ssl=tls, ssl_shutdown_timeout=1.0 if tls else None
+    )
     stand.port = front.sockets[0].getsockname()[1]
     try:
         yield stand

@@ -2,6 +2,7 @@
 everything back."""
 
 import random
+from math import inf
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from guard.ladder.limits import Slots
 from guard.ladder.model import Model
 from guard.proxy import life as lives
 from guard.proxy.budget import Budget
+from guard.proxy.deadlines import NAMES
 from guard.proxy.driver import Exchange
 from guard.proxy.parties import UNKNOWN
 from guard.proxy.tracing import Untraced
@@ -22,13 +24,13 @@ pytestmark = pytest.mark.source
 
 
 class Clockwork:
-    """An alarm that only a test rings."""
+    """A timer that only a test lets expire."""
 
     def __init__(self) -> None:
-        self.due = float("inf")
+        self.due = [inf] * len(NAMES)
 
-    def set(self, due: float) -> None:
-        self.due = due
+    def set(self, purpose: int, due: float) -> None:
+        self.due[purpose] = due
 
 
 class FakeClient:
@@ -36,7 +38,7 @@ class FakeClient:
 
     def __init__(self, world: "World") -> None:
         self.world = world
-        self.alarm = Clockwork()
+        self.timer = Clockwork()
         self.budget = Budget(1 << 20)
         self.paused = False
         self.body_deadline = 1e9
@@ -200,7 +202,7 @@ class World:
         if self.random.random() < 0.1:
             happenings += [self.leave, lambda: exchange.refuse("bad_request")]
         if self.random.random() < 0.2:
-            happenings.append(exchange.expire)
+            happenings.append(lambda: exchange.expire(exchange._armed))
         if not exchange.body_done:
             happenings += [self.body, self.body, self.body]
         if self.pool.dials:
@@ -260,13 +262,14 @@ class World:
             self.exchange.answered(link, Answer(200, [], b""))
             self.exchange.failed(link, "reset")
             self.exchange.done(link)
-        self.exchange.expire()
+        self.exchange.expire(self.exchange._armed)
         self.check()
 
     def check(self) -> None:
         assert len(self.client.ends) == 1, self.client.ends
         assert len(self.records) == 1
         assert self.exchange.ended
+        assert set(self.client.timer.due) == {inf}
         assert (self.slots.held, self.slots.waiting) == (0, 0)
         assert [model.breaker.out for model in self.models] == [0, 0]
         assert not [link for link in self.links if link.owner is not None]

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from guard.proxy.budget import Budget
+from guard.proxy.deadlines import KEEP_ALIVE
 from guard.proxy.front import Connection
 from guard.proxy.intake import A_TURN, Intake
 from guard.proxy.values import Head, Route
@@ -102,6 +103,9 @@ class Wire:
     def get_extra_info(self, name: str) -> Any:
         return ("127.0.0.1", 1) if name == "peername" else None
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def pause_reading(self) -> None:
         self.reading = False
 
@@ -150,9 +154,10 @@ def test_a_fin_a_deadline_and_a_drain_find_the_request_that_waits() -> None:
             leaving, _ = waiting(stand)
             leaving.eof_received()
             late, _ = waiting(stand)
-            late._ring()
+            late._expired(KEEP_ALIVE)
+            assert leaving.current is None
+            assert late.current is not None
             for connection in (leaving, late):
-                assert connection.current is not None
                 assert not connection._waits
                 connection.connection_lost(None)
             assert [record.gone for record in stand.records] == ["client", "client"]

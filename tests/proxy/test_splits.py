@@ -77,6 +77,9 @@ class Wire:
     def can_write_eof(self) -> bool:
         return True
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def is_closing(self) -> bool:
         return self.fate != "open"
 
@@ -163,7 +166,7 @@ def verdict(segments: Iterable[bytes]) -> tuple[bytes, str]:
         rb"x-guard-request-id: [^\r]*|date: [^\r]*|server-timing: [^\r]*|HTTP/1.1 100 Continue\r\n\r\n", b"", wire.written
     )
     written = re.sub(rb'"request_id":"[^"]*"', b"", written)
-    connection.alarm.cancel()
+    connection.timer.cancel()
     return written, wire.fate
 
 
@@ -224,7 +227,7 @@ def test_an_expectation_is_met_before_the_body_and_only_then() -> None:
         refused.connection_made(wire)  # type: ignore[arg-type]
         refused.data_received(raw[:-3].replace(b"Length: 3", b"Length: 1000"))
         assert wire.written.startswith(b"HTTP/1.1 413 ")
-        connection.alarm.cancel()
-        refused.alarm.cancel()
+        connection.timer.cancel()
+        refused.timer.cancel()
 
     in_loop(check)

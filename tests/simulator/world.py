@@ -23,6 +23,7 @@ from guard.policy.runtime import Runtime
 from guard.policy.scalars import Origin
 from guard.proxy import driver
 from guard.proxy.budget import Budget
+from guard.proxy.deadlines import NAMES
 from guard.proxy.driver import Exchange
 from guard.proxy.values import LEVEL, Answer, Call, Ceiling, Head, Headers, Record, Reply
 from tests.simulator.speeches import JSON, SPEECHES, Chat, hold_record
@@ -30,21 +31,21 @@ from tests.simulator.speeches import JSON, SPEECHES, Chat, hold_record
 HEALTH = ("well", "well", "well", "fails", "refuses", "hangs", "slow", "lies", "resets", "busy", "blames")
 
 
-class Alarm:
-    """Rings once its due time has passed, unless it was moved."""
+class Timer:
+    """Calls `expired` once a deadline has passed, unless it was moved."""
 
-    def __init__(self, world: "World", ring: Callable[[], None]) -> None:
-        self.world, self.ring, self.due = world, ring, inf
+    def __init__(self, world: "World", expired: Callable[[int], None]) -> None:
+        self.world, self.expired, self.due = world, expired, [inf] * len(NAMES)
 
-    def set(self, due: float) -> None:
-        self.due = due
+    def set(self, purpose: int, due: float) -> None:
+        self.due[purpose] = due
         if due < inf:
-            self.world.at(due, self.fire)
+            self.world.at(due, lambda: self.fire(purpose))
 
-    def fire(self) -> None:
-        if self.due <= self.world.now:
-            self.due = inf
-            self.ring()
+    def fire(self, purpose: int) -> None:
+        if self.due[purpose] <= self.world.now:
+            self.due[purpose] = inf
+            self.expired(purpose)
 
 
 class Client:
@@ -52,7 +53,7 @@ class Client:
 
     def __init__(self, world: "World", number: int) -> None:
         self.world = world
-        self.alarm = Alarm(world, lambda: self.exchange.expire())
+        self.timer = Timer(world, lambda purpose: self.exchange.expire(purpose))
         self.budget = Budget(1 << 30)
         self.paused, self.body_deadline = False, inf
         body = world.speech.request(world.random)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from math import inf
 from typing import Final, Protocol, TypeAlias
 
 from guard.proxy.values.request import Head, Stream, Violation
@@ -122,7 +123,8 @@ class Body:
 class Call:
     """Wait for a slot, connect, send. Answered with `Answer` once it is complete or more than `collect` bytes came.
 
-    `collect` 0 resumes at the head. `until` is the time by which the answer (or its head) must be there.
+    `collect` 0 resumes at the head. `until` is the time by which the answer (or its head) must be there; `deadline` that by
+    which the whole request must be answered, never before `until`.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class Call:
         replay: bool = False,  # a reused connection that ends before any answer byte may be replaced once
         remaining: bytes = b"",  # name of a header that tells the target how many seconds it has
         eager: bool = False,  # an answer that does not say its length resumes at its head: it may be a stream of events
+        deadline: float = inf,
     ) -> None:
         self.target = target
         self.head = head
@@ -146,6 +149,7 @@ class Call:
         self.replay = replay
         self.remaining = remaining
         self.eager = eager
+        self.deadline = deadline
 
 
 @dataclass(eq=False)

@@ -1,0 +1,87 @@
+"""The half of a client's connection that writes: answers, framed as the client's version of HTTP has them (RFC 9112 §6)."""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from guard.proxy import messages
+from guard.proxy.door import Door
+from guard.proxy.driver import Exchange
+from guard.proxy.parties import UNKNOWN
+from guard.proxy.requests import Requests
+from guard.proxy.states import LAST, READY
+from guard.proxy.values import Headers, Reply
+
+LENGTH: Final = 0  # a body framed by its length
+CHUNKS: Final = 1
+UNTIL_CLOSE: Final = 2  # for HTTP/1.0: a FIN says that it is whole
+
+
+class Answers(Requests):
+    """Writes for the exchange that lives, and says whether the connection can carry another one after it."""
+
+    __slots__ = ("_framing", "_queue", "_state", "_transport", "_written")
+
+    def __init__(self, door: Door) -> None:
+        super().__init__(door)
+        self._state = READY  # a row of `states.CLIENT`
+        self._queue: deque[Exchange] = deque()  # requests that wait for the one that lives
+        self._framing = LENGTH  # of the stream that is open, or was last
+        self._written = 0  # bytes given to the transport
+        self._transport: asyncio.Transport
+
+    def _finished(self, keep: bool) -> None:  # noqa: FBT001
+        """An answer was written; `keep`: the connection stays."""
+        raise NotImplementedError
+
+    def send_continue(self) -> None:
+        """Ask for the body of a request that waits to be asked (RFC 9110 §10.1.1)."""
+        self._write(messages.CONTINUE)
+
+    def reply(self, exchange: Exchange, reply: Reply) -> None:
+        """Write a whole answer."""
+        keep = self._keeps(exchange) and not reply.close
+        line = self._connection(exchange, keep)
+        if reply.status in (204, 304) or exchange.head.method == b"HEAD":
+            self._write(messages.head(reply.status, reply.headers, line + b"\r\n"))
+        else:
+            self._write(messages.whole(reply.status, reply.headers, line, reply.body))
+        self._finished(keep)
+
+    def open_stream(self, exchange: Exchange, status: int, headers: Headers, length: int) -> None:
+        """Write the head of a relayed answer; `length` UNKNOWN is framed as chunks, or by the close for HTTP/1.0."""
+        framing = b""
+        if length != UNKNOWN:
+            self._framing = LENGTH
+            framing = b"content-length: %d\r\n" % length
+        elif exchange.head.modern:
+            self._framing = CHUNKS
+            framing = b"transfer-encoding: chunked\r\n"
+        else:
+            self._framing = UNTIL_CLOSE
+            exchange.keep_alive = False
+        self._write(messages.head(status, headers, framing + self._connection(exchange, self._keeps(exchange)) + b"\r\n"))
+
+    def send_chunk(self, chunk: bytes) -> None:
+        """Write bytes of a relayed answer."""
+        self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._framing == CHUNKS else chunk)
+
+    def close_stream(self, exchange: Exchange) -> None:
+        """A relayed answer came to its good end."""
+        if self._framing == CHUNKS:
+            self._write(messages.LAST_CHUNK)
+        self._finished(self._keeps(exchange))
+
+    def _write(self, message: bytes) -> None:
+        self._written += len(message)
+        self._transport.write(message)
+
+    def _keeps(self, exchange: Exchange) -> bool:
+        """Whether the connection can carry another request after this one."""
+        more = self._state != LAST or bool(self._queue)
+        return exchange.keep_alive and exchange.taken and more and not self._door.draining
+
+    def _connection(self, exchange: Exchange, keep: bool) -> bytes:  # noqa: FBT001
+        if not keep:
+            return b"connection: close\r\n"
+        return b"" if exchange.head.modern else b"connection: keep-alive\r\n"

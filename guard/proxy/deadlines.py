@@ -1,0 +1,106 @@
+"""The deadlines of a connection: one for each purpose, the nearest of them armed on one timer."""
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+from time import monotonic
+from typing import Final
+
+NONE: Final = 0
+"""No purpose: its deadline never comes."""
+HEAD: Final = 1
+"""The client owes the rest of a head, or its first one."""
+BODY: Final = 2
+"""The client owes the rest of a body that is read before it is judged."""
+KEEP_ALIVE: Final = 3
+"""The client owes the first byte of its next request."""
+WRITE_STALL: Final = 4
+"""The client must have taken some of what was written."""
+FLUSH: Final = 5
+"""Time to look whether the client has taken everything, so that the connection may be closed."""
+LINGER: Final = 6
+"""The client owes its own end of the connection."""
+QUEUE: Final = 7
+"""A slot of the target must become free."""
+CONNECT: Final = 8
+"""A connection to the target must be there."""
+ATTEMPT: Final = 9
+"""The target owes its answer, or the head of one that is streamed."""
+IDLE: Final = 10
+"""The next bytes of a body that is streamed are due, from the target or from the client."""
+REQUEST: Final = 11
+"""The time of the whole request ends before that of the attempt."""
+
+NAMES: Final = (
+    "none", "head", "body", "keep_alive", "write_stall", "flush", "linger", "queue", "connect", "attempt", "idle",
+    "request",
+)  # fmt: skip
+GRAIN: Final = 0.001  # seconds; event loops round delays to a millisecond
+
+
+class DeadlineTimer:
+    """Calls `expired` with the purpose whose deadline has passed.
+
+    Moving a deadline later costs one write: the loop's timer is left where it is and, when it fires early, is armed again.
+    Under load a timer is armed about once per timeout instead of once per request.
+    """
+
+    __slots__ = ("_armed_for", "_expired", "_handle", "_loop", "due")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, expired: Callable[[int], None]) -> None:
+        self._loop = loop
+        self._expired = expired
+        self._handle: asyncio.TimerHandle | None = None
+        self._armed_for = inf
+        self.due: list[float] = [inf] * len(NAMES)
+        """Monotonic seconds by purpose. Write `inf` to clear one; `set` arms one."""
+
+    def __repr__(self) -> str:
+        return f"<DeadlineTimer {' '.join(f'{NAMES[purpose]}={self.due[purpose]:.3f}' for purpose in self.armed())}>"
+
+    def armed(self) -> list[int]:
+        """The purposes that have a deadline now."""
+        return [purpose for purpose, due in enumerate(self.due) if due < inf]
+
+    def set(self, purpose: int, due: float) -> None:
+        """Set the deadline of one purpose (monotonic seconds)."""
+        self.due[purpose] = due
+        if due < self._armed_for:
+            self._arm(due)
+
+    def cancel(self) -> None:
+        """Clear every deadline."""
+        for purpose in range(len(NAMES)):
+            self.due[purpose] = inf
+        self._armed_for = inf
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def end(self) -> None:
+        """Clear every deadline and forget the owner, who holds this timer: the cycle would outlive each connection."""
+        self.cancel()
+        self._expired = _nobody
+
+    def _arm(self, due: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._armed_for = due
+        self._handle = self._loop.call_later(max(due - monotonic(), 0.0), self._fire)
+
+    def _fire(self) -> None:
+        self._handle, self._armed_for = None, inf
+        now = monotonic() + GRAIN
+        try:
+            while (nearest := min(self.due)) <= now:
+                purpose = self.due.index(nearest)
+                self.due[purpose] = inf
+                self._expired(purpose)
+        finally:
+            nearest = min(self.due)
+            if nearest < self._armed_for:
+                self._arm(nearest)
+
+
+def _nobody(purpose: int) -> None:
+    """The owner of a timer that has ended."""

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 from guard import __version__
 from guard.control.ops import Making, Page
 from guard.control.own_health import OwnHealth
+from guard.control.place import place_of_error
 from guard.control.shares import Shares
 from guard.control.state import StateFolder
 from guard.control.vitals import Vitals
-from guard.events import Exporting, TelemetryLost, TelemetrySetting
+from guard.events import Exporting, TelemetryCrashed, TelemetryLost, TelemetrySetting
 from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
 from guard.policy.models import Cost as CostPolicy
@@ -32,6 +33,7 @@ from guard.telemetry.environment import SIGNALS, Signal, read
 from guard.telemetry.exchanges import Exchanges
 from guard.telemetry.family import Family, Point, counted
 from guard.telemetry.generative import Generative
+from guard.telemetry.loading import load_client
 from guard.telemetry.log import Log
 from guard.telemetry.meters import Meters
 from guard.telemetry.outbox import WORTH_TOGETHER, WORTH_WITHIN, Outbox, Taker, Worth
@@ -46,6 +48,8 @@ SPENT: Final = "cost.json"
 SAVE_EVERY: Final = 60.0
 WITHOUT_PAUSE: Final = 64
 """Outputs whose top share is computed in one go: some tenths of a millisecond."""
+MOST_PLACES: Final = 100
+"""Places in the code whose crashes are said."""
 EXPORT_AFTER: Final = 0.25
 """Seconds. Importing the SDK takes a fifth of a second of the interpreter: the first answers go first (80 ms)."""
 
@@ -80,6 +84,7 @@ class Telemetry:
         if self._environment.delta:
             for series in self._series():
                 series.ended = deque()
+        self._places: set[str] = set()
         self._vitals: Vitals
         self._resource: dict[str, str] = {}
         self._exposition = Exposition({}, partial(self._crashed, "metrics"))
@@ -157,11 +162,12 @@ class Telemetry:
 
     def _exporters(self) -> "Otlp":
         """In a thread, imports and all."""
+        load_client()
+        load_client()
         from guard.telemetry.otlp import Otlp  # noqa: PLC0415
 
-        return Otlp(
-            self._environment, self._resource, __version__, self.lost, self._crashed, lambda: round(self._wall() * 1e9)
-        )
+        means = (self._environment, self._environ, self._resource, __version__)
+        return Otlp(*means, self.lost, self._crashed, lambda: round(self._wall() * 1e9))
 
     async def keep(self) -> None:
         """Keep what a restart must know, for ever."""
@@ -239,9 +245,12 @@ class Telemetry:
                 self._crashed("metrics", error)
 
     def _crashed(self, signal: Signal, error: Exception) -> None:
-        """What a bug of ours, or an exporter's, cost is counted."""
-        del error
+        """What a bug of ours, or an exporter's, cost is counted, and said once for each place. From any thread."""
         self.lost[signal, "crashed"] += 1
+        place = place_of_error(error)
+        if place not in self._places and len(self._places) < MOST_PLACES:
+            self._places.add(place)
+            self._bus.publish(TelemetryCrashed(signal=signal, error=type(error).__name__, place=place))
 
     def _measured(self) -> Iterator[Family | None]:
         now = monotonic()

@@ -3,10 +3,7 @@
 Nothing here is waited for by whoever handles requests: each signal has a thread, a bounded queue and a count of its losses.
 """
 
-import importlib
 import logging
-import sys
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -21,6 +18,7 @@ from opentelemetry.sdk.metrics.export import ConsoleMetricExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from guard.telemetry.collector import bounded_session
 from guard.telemetry.couriers import Courier, Pulse, together
 from guard.telemetry.environment import Environment, Signal
 from guard.telemetry.family import Family
@@ -29,9 +27,15 @@ from guard.telemetry.points import Points
 from guard.telemetry.span_exporters import ConsoleSpans, OtlpSpans
 from guard.telemetry.spans import Spans
 
-METRICS: Final = {"otlp": OTLPMetricExporter, "console": ConsoleMetricExporter}
+METRICS: Final[Mapping[str, Callable[[], Any]]] = {
+    "otlp": lambda: OTLPMetricExporter(session=bounded_session()),
+    "console": ConsoleMetricExporter,
+}
 TRACES: Final = {"otlp": OtlpSpans, "console": ConsoleSpans}
-LOGS: Final = {"otlp": OTLPLogExporter, "console": ConsoleLogRecordExporter}
+LOGS: Final[Mapping[str, Callable[[], Any]]] = {
+    "otlp": lambda: OTLPLogExporter(session=bounded_session()),
+    "console": ConsoleLogRecordExporter,
+}
 
 SEVERITIES: Final = {
     logging.INFO: SeverityNumber.INFO,
@@ -40,25 +44,13 @@ SEVERITIES: Final = {
 }
 
 
-def load_client() -> None:
-    """Import the SDK's HTTP client without what it guesses an answer's charset by, 3 MiB: nobody reads the answers."""
-    if "requests" in sys.modules:
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says that it cannot guess
-        sys.modules["charset_normalizer"] = None  # type: ignore[assignment]
-        try:
-            importlib.import_module("requests")
-        finally:
-            del sys.modules["charset_normalizer"]
-
-
 class Otlp:
     """The exporters of one process, and their threads. `wall`: nanoseconds since the epoch, of now."""
 
     def __init__(
         self,
         environment: Environment,
+        environ: Mapping[str, str],
         resource: Mapping[str, str],
         version: str,
         lost: Counter[tuple[str, str]],
@@ -66,8 +58,8 @@ class Otlp:
         wall: Callable[[], int],
     ) -> None:
         """`lost` counts by (signal, why); `crashed` counts, and is told what was raised."""
-        load_client()
         self._environment, self._lost, self._crashed, self._wall = environment, lost, crashed, wall
+        self._environ = environ
         self._resource = Resource.create(dict(resource))
         self._scope = InstrumentationScope("guard", version)
         self._workers: list[tuple[Courier[Any] | Pulse, Callable[[], object]]] = []
@@ -96,7 +88,9 @@ class Otlp:
 
     def spans(self, fence: Callable[[object], object], wall: Callable[[float], float]) -> Spans:
         """The sink that makes spans."""
-        exporters = [TRACES[name](self._resource, self._scope) for name in self._environment.exporters["traces"]]
+        exporters = [
+            TRACES[name](self._resource, self._scope, self._environ) for name in self._environment.exporters["traces"]
+        ]
         return Spans(self._courier("traces", exporters).put, fence=fence, wall=wall)
 
     def logs(self, fence: Callable[[object], object]) -> Callable[[Line], None]:

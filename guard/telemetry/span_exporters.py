@@ -1,10 +1,9 @@
-"""The SDK's exporters of spans, given spans in the form that they have on the wire."""
+"""Exporters of spans, given spans in the form that they have on the wire."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -12,6 +11,7 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from guard.telemetry.collector import Collector, destination
 from guard.telemetry.protobuf import member
 
 RESOURCE_SPANS: Final = b"\x0a"
@@ -22,10 +22,10 @@ _NO_ID: Final = b""
 
 
 class OtlpSpans:
-    """By OTLP. Endpoint, headers, certificates, compression, timeouts and repeats are the SDK's."""
+    """By OTLP. The SDK's encoder makes resource and scope, once."""
 
-    def __init__(self, resource: Resource, scope: InstrumentationScope) -> None:
-        self._sdk: Any = OTLPSpanExporter()
+    def __init__(self, resource: Resource, scope: InstrumentationScope, environ: Mapping[str, str]) -> None:
+        self._collector = Collector(destination(environ))
         nothing = ReadableSpan("", context=INVALID_SPAN_CONTEXT, resource=resource, instrumentation_scope=scope)
         whose = encode_spans([nothing]).resource_spans[0]
         del whose.scope_spans[0].spans[:]
@@ -36,18 +36,17 @@ class OtlpSpans:
     def export(self, batch: Sequence[bytes]) -> SpanExportResult:
         """Send them, each a member of ScopeSpans."""
         request = member(RESOURCE_SPANS, self._resource + member(SCOPE_SPANS, b"".join([self._scope, *batch])))
-        sent = self._sdk._client.export(request)  # noqa: SLF001 — it has no other way to take bytes
-        return SpanExportResult.SUCCESS if sent.success else SpanExportResult.FAILURE
+        return SpanExportResult.SUCCESS if self._collector.send(request) else SpanExportResult.FAILURE
 
     def shutdown(self) -> None:
         """Give up what is under way."""
-        self._sdk.shutdown()
+        self._collector.close()
 
 
 class ConsoleSpans:
     """On standard output, for people to read."""
 
-    def __init__(self, resource: Resource, scope: InstrumentationScope) -> None:
+    def __init__(self, resource: Resource, scope: InstrumentationScope, _environ: Mapping[str, str]) -> None:
         self._sdk, self._resource, self._scope = ConsoleSpanExporter(), resource, scope
 
     def export(self, batch: Sequence[bytes]) -> SpanExportResult:

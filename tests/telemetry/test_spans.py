@@ -138,7 +138,7 @@ def test_a_text_that_is_no_unicode_and_what_is_no_text_are_told_all_the_same() -
 
 
 def test_the_console_shows_them() -> None:
-    console = ConsoleSpans(Resource({"service.name": "s"}), InstrumentationScope("guard"))
+    console = ConsoleSpans(Resource({"service.name": "s"}), InstrumentationScope("guard"), {})
     console._sdk.out = out = StringIO()
     assert console.export(written(record(trace=trace()))).name == "SUCCESS"
     printed, read = out.getvalue(), json.JSONDecoder().raw_decode

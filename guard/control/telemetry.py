@@ -78,9 +78,9 @@ class Telemetry:
         self.lost: Counter[tuple[str, str]] = Counter()
         self.alerts: Counter[tuple[str, str]] = Counter()
         self._generative, self._versions = Generative(), versions
-        self._worth = Outbox([Exchanges(log, fence)], self._later, WORTH_TOGETHER, WORTH_WITHIN)
+        self._worth = Outbox([Exchanges(log, fence)], self._later, WORTH_TOGETHER, WORTH_WITHIN, self._sink_crashed)
         sinks: list[Taker] = [shares, self._meters, self._cost, self._generative, self._versions, Worth(self._worth)]
-        self._outbox = Outbox(sinks, self._later)
+        self._outbox = Outbox(sinks, self._later, crashed=self._sink_crashed)
         if self._environment.delta:
             for series in self._series():
                 series.ended = deque()
@@ -196,9 +196,9 @@ class Telemetry:
 
     def _lateness(self, due: float) -> None:
         now = monotonic()
+        asyncio.get_running_loop().call_later(LAG_EVERY, self._lateness, now + LAG_EVERY)  # first: a bug ends no loop
         self._lag.record(max(0.0, now - due) + self._vitals.waited(now))
         self._meters.offset = self._wall() - now
-        asyncio.get_running_loop().call_later(LAG_EVERY, self._lateness, now + LAG_EVERY)
 
     # ── what is told ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -245,12 +245,19 @@ class Telemetry:
                 self._crashed("metrics", error)
 
     def _crashed(self, signal: Signal, error: Exception) -> None:
-        """What a bug of ours, or an exporter's, cost is counted, and said once for each place. From any thread."""
+        """Count what a bug, of guard or of an exporter, cost. From any thread."""
         self.lost[signal, "crashed"] += 1
+        self._say(signal, error)
+
+    def _sink_crashed(self, error: Exception) -> None:
+        self._say("records", error)  # the outbox counts them
+
+    def _say(self, signal: str, error: Exception) -> None:
+        """Publish where it happened, once for each place."""
         place = place_of_error(error)
         if place not in self._places and len(self._places) < MOST_PLACES:
             self._places.add(place)
-            self._bus.publish(TelemetryCrashed(signal=signal, error=type(error).__name__, place=place))
+            self._publish(TelemetryCrashed(signal=signal, error=type(error).__name__, place=place))
 
     def _measured(self) -> Iterator[Family | None]:
         now = monotonic()

@@ -54,6 +54,7 @@ from guard.events.own import (
     LoopStalled,
     TaskCrashed,
     TaskStuck,
+    TelemetryCrashed,
     TelemetryLost,
     TelemetrySetting,
 )
@@ -117,6 +118,7 @@ __all__ = [
     "Stopped",
     "TaskCrashed",
     "TaskStuck",
+    "TelemetryCrashed",
     "TelemetryLost",
     "TelemetrySetting",
     "TokensRead",

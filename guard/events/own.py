@@ -87,6 +87,15 @@ class TelemetryLost(Event, name="telemetry_lost", severity=logging.WARNING):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetryCrashed(Event, name="telemetry_crashed", severity=logging.ERROR):
+    """A family of metrics, a line, a record or an export was lost to a bug; once for each place. `error`: its type."""
+
+    signal: str
+    error: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertLost(Event, name="alert_lost", severity=logging.WARNING):
     """A webhook did not take a notice. `webhook`: its place in the policy's list. `why`: a status, or what failed."""
 

@@ -57,8 +57,11 @@ class Outbox:
         later: Callable[[float, Callable[[], None]], Timer],
         together: int = TOGETHER,
         within: float = WITHIN,
+        crashed: Callable[[Exception], object] = lambda _error: None,
     ) -> None:
+        """`crashed` is told what a sink raised."""
         self.sinks = sinks
+        self._crashed = crashed
         self._later, self._together, self._few, self._within = later, together, min(FEW, together), within
         self._timer: Timer | None = None
         self._asked = False  # for a turn that begins with what waits
@@ -129,8 +132,9 @@ class Outbox:
             try:
                 sink.take(records)
                 left = 0
-            except Exception:  # noqa: BLE001 — law 3: a crashed sink is counted and never felt
+            except Exception as error:  # noqa: BLE001 — a crashed sink is counted and never affects a request
                 self.crashes[type(sink).__name__] += 1
+                self._crashed(error)
                 if length_hint(records) == left:  # it crashed before it drew any
                     next(records)
                 left = length_hint(records)

@@ -111,7 +111,7 @@ def logs(_url: str) -> Callable[[], Any]:
     return lambda: exporter.export([])
 
 
-@pytest.mark.parametrize(("head", "piece"), ENDLESS)
+@pytest.mark.parametrize(("head", "piece"), ENDLESS, ids=("length", "chunks", "no length", "refusal", "redirect", "gzip"))
 @pytest.mark.parametrize("exporter", [spans, metrics, logs])
 def test_an_answer_is_read_to_a_bound_and_its_connection_closed(
     exporter: Any, head: bytes, piece: bytes, monkeypatch: pytest.MonkeyPatch

@@ -133,3 +133,31 @@ def test_all_end_at_once() -> None:
         courier.put(1)
     together(workers)
     assert [road.batches for road in roads] == [[[1]], [[1]]]
+
+
+def test_a_thread_outlives_whatever_its_deliveries_raise() -> None:
+    road, crashed = Road(), list[Exception]()
+    road.arrives = ValueError("x")
+    courier = Courier("logs", road.send, SOON, road.lost, crashed=crashed.append)
+    for number in range(1, 4):
+        courier.put(number)
+        road.wait_for(number)
+    road.arrives = True
+    courier.put(4)
+    courier.close(lambda: None)
+    assert road.batches[-1] == [4]
+    assert {type(error) for error in crashed} == {ValueError}
+    assert road.lost == {("logs", "export_failed"): 3}
+
+
+def test_a_pulse_outlives_whatever_its_deliveries_raise() -> None:
+    beaten, crashed = threading.Semaphore(0), list[Exception]()
+
+    def send() -> bool:
+        beaten.release()
+        raise ValueError("x")
+
+    pulse = Pulse("metrics", send, 0.001, Counter(), crashed.append)
+    assert all(beaten.acquire(timeout=WITHIN) for _ in range(3))
+    pulse.close(lambda: None)
+    assert {type(error) for error in crashed} == {ValueError}

@@ -34,7 +34,9 @@ def _leads(field: InputField) -> bool:
 
 
 def value(field: Shape, wall: float) -> Any:
-    """The least that a field takes."""
+    """The field's own example, or the least that it takes."""
+    if field.has_example:
+        return field.example
     if field.enum is not None:
         return field.enum[0]
     if field.pattern is not None:
@@ -63,7 +65,7 @@ def _matching(field: Shape, asked: str) -> str:
         found = pattern.written(asked, more)
         if found is not None and not any(typed.breaches(found, field)):
             return found
-    raise NoExample("a pattern says what is refused, not what is meant")
+    raise NoExample("cannot generate a value for this pattern; give an `example`")
 
 
 def elements(field: Shape) -> int:

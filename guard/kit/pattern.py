@@ -1,79 +1,168 @@
 """A text that a pattern allows: the shortest way through it, each repetition as seldom as it may be, or a little more.
 
-The policy's patterns are Rust's; they are read here as Python reads them, which for all that has no look-around or
-back-reference is nearly the same. Who uses the text holds it against the contract itself.
+Reads the part of Rust's regex syntax (docs.rs/regex) that patterns of fields are written in: literals, escapes, classes
+without operators, groups, alternatives and repetitions. For anything else there is no text. A caller holds the text against
+the field itself: flags such as `(?i)` are read and ignored.
 """
 
-import re
-import warnings
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
-from re import _constants as op, _parser as parser  # type: ignore[attr-defined]  # isort: skip
-
-_CLASSES: Final = {op.CATEGORY_DIGIT: "0", op.CATEGORY_WORD: "a", op.CATEGORY_SPACE: " ", op.CATEGORY_NOT_DIGIT: "a",
-                   op.CATEGORY_NOT_SPACE: "a", op.CATEGORY_NOT_WORD: "-"}  # fmt: skip
-_CANDIDATES: Final = "aA0 -_.xX1"
 MOST: Final = 1000
+"""Characters of a text."""
+_CANDIDATES: Final = "aA0 -_.xX1~"
+_CLASSES: Final[Mapping[str, Callable[[str], bool]]] = {
+    "d": str.isdecimal, "D": lambda one: not one.isdecimal(), "s": str.isspace, "S": lambda one: not one.isspace(),
+    "w": lambda one: one.isalnum() or one == "_", "W": lambda one: not (one.isalnum() or one == "_"),
+}  # fmt: skip
+_CONTROLS: Final = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "a": "\a"}
+_ANCHORS: Final = "AzbB"
+_HEX: Final = {"x": 2, "u": 4, "U": 8}
 
 
 def written(pattern: str, more: int = 0) -> str | None:
     """`more`: how much oftener than it must be each part is repeated. None where nothing was found."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # of forms that a later Python reads otherwise
-            text = _sequence(parser.parse(pattern.replace(r"\z", r"\Z").replace("(?<", "(?P<")), more)
-        return text if len(text) <= MOST else None
-    except (re.error, LookupError, RecursionError, OverflowError, MemoryError, ValueError):
+        text = _Reader(pattern, more).whole()
+    except (ValueError, IndexError, OverflowError, RecursionError):
         return None
+    return text if len(text) <= MOST else None
 
 
-def _sequence(items: Iterable[tuple[Any, Any]], more: int) -> str:
-    return "".join([_one(kind, value, more) for kind, value in items])
+class _Reader:
+    """Reads a pattern from left to right. Raises ValueError for what it does not know, IndexError for an early end."""
 
+    def __init__(self, pattern: str, more: int) -> None:
+        self._rest = list(reversed(pattern))
+        self._more = more
 
-def _one(kind: Any, value: Any, more: int) -> str:
-    match kind:
-        case op.LITERAL:
-            return chr(value)
-        case op.NOT_LITERAL:
-            return next(one for one in _CANDIDATES if ord(one) != value)
-        case op.IN:
-            return _member(value)
-        case op.MAX_REPEAT | op.MIN_REPEAT | op.POSSESSIVE_REPEAT:
-            least, most, below = value
+    def whole(self) -> str:
+        """The shortest text of the whole pattern."""
+        text = self._alternatives()
+        if self._rest:
+            raise ValueError("a bracket that nothing opened")
+        return text
+
+    def _next(self) -> str:
+        return self._rest.pop()
+
+    def _is(self, *characters: str) -> bool:
+        return bool(self._rest) and self._rest[-1] in characters
+
+    def _taken(self, character: str) -> bool:
+        return self._is(character) and bool(self._next())
+
+    def _until(self, end: str) -> str:
+        found = ""
+        while not self._taken(end):
+            found += self._next()
+        return found
+
+    def _alternatives(self) -> str:
+        ways = [self._sequence()]
+        while self._taken("|"):
+            ways.append(self._sequence())
+        return min(ways, key=len)
+
+    def _sequence(self) -> str:
+        text = ""
+        while self._rest and not self._is("|", ")"):
+            text += self._repeated(self._atom())
+            if len(text) > MOST:
+                raise OverflowError
+        return text
+
+    def _atom(self) -> str:
+        match character := self._next():
+            case "(":
+                return self._group()
+            case "[":
+                return self._member()
+            case "\\":
+                literal, allowed = self._escape()
+                return literal if allowed is None else next(filter(allowed, _CANDIDATES))
+            case "^" | "$":
+                return ""
+            case ".":
+                return "x"
+        return character
+
+    def _group(self) -> str:
+        if self._taken("?"):
+            if self._taken("P") or self._is("<"):
+                self._until(">")
+            else:
+                flags = ""
+                while not self._is(":", ")"):
+                    flags += self._next()
+                if "x" in flags:
+                    raise ValueError("blanks without a meaning")
+                if self._taken(")"):
+                    return ""
+                self._next()
+        text = self._alternatives()
+        if not self._taken(")"):
+            raise ValueError("a group without an end")
+        return text
+
+    def _repeated(self, text: str) -> str:
+        while self._is("*", "+", "?", "{"):
+            least, most = self._bounds()
+            self._taken("?")
             if least > MOST:
-                raise ValueError
-            return _sequence(below, more) * min(int(most), int(least) + more)
-        case op.SUBPATTERN | op.ATOMIC_GROUP:
-            return _sequence(value[-1] if kind is op.SUBPATTERN else value, more)
-        case op.BRANCH:
-            return min((_sequence(way, more) for way in value[1]), key=len)
-        case op.ANY | op.AT:
-            return "x" if kind is op.ANY else ""
-    raise LookupError(kind)
+                raise OverflowError
+            text *= min(most, least + self._more)
+        return text
 
+    def _bounds(self) -> tuple[int, int]:
+        match self._next():
+            case "*":
+                return 0, MOST
+            case "+":
+                return 1, MOST
+            case "?":
+                return 0, 1
+        least, comma, most = self._until("}").partition(",")
+        return int(least or 0), int(most) if most.strip() else MOST if comma else int(least)
 
-def _member(items: Sequence[tuple[Any, Any]]) -> str:
-    if items[0][0] is op.NEGATE:
-        return next((one for one in _CANDIDATES if not any(_holds(item, one) for item in items[1:])), "~")
-    kind, value = items[0]
-    match kind:
-        case op.RANGE:
-            return chr(value[0])
-        case op.CATEGORY:
-            return str(_CLASSES[value])
-    return chr(value)
+    def _escape(self) -> tuple[str, Callable[[str], bool] | None]:
+        """A literal, or what a class allows."""
+        name = self._next()
+        if name in _CLASSES:
+            return "", _CLASSES[name]
+        if name in _HEX:
+            digits = self._until("}") if self._taken("{") else "".join(self._next() for _ in range(_HEX[name]))
+            return chr(int(digits, 16)), None
+        if name in _CONTROLS:
+            return _CONTROLS[name], None
+        if name in _ANCHORS:
+            return "", None
+        if name.isalnum():
+            raise ValueError("an escape of another kind")
+        return name, None
 
-
-def _holds(item: tuple[Any, Any], one: str) -> bool:
-    kind, value = item
-    match kind:
-        case op.RANGE:
-            return bool(value[0] <= ord(one) <= value[1])
-        case op.CATEGORY:
-            return re.match(_WORDS[value], one) is not None
-    return bool(ord(one) == value)
-
-
-_WORDS: Final = {op.CATEGORY_DIGIT: r"\d", op.CATEGORY_WORD: r"\w", op.CATEGORY_SPACE: r"\s",
-                 op.CATEGORY_NOT_DIGIT: r"\D", op.CATEGORY_NOT_WORD: r"\W", op.CATEGORY_NOT_SPACE: r"\S"}  # fmt: skip
+    def _member(self) -> str:
+        """The first character that a class allows, or a usual one where it says what is not allowed."""
+        negated = self._taken("^")
+        firsts: list[str] = []
+        allowed: list[Callable[[str], bool]] = []
+        while not self._is("]") or not allowed:
+            first = self._next()
+            if first == "[" or (first in "&~-" and self._is(first)):
+                raise ValueError("a class in a class")
+            if first == "\\":
+                first, own = self._escape()
+                if own is not None:
+                    allowed.append(own)
+                    continue
+            last = first
+            if self._is("-") and len(self._rest) > 1 and self._rest[-2] != "]":
+                self._next()
+                last = self._next()
+                if last == "\\":
+                    last, _ = self._escape()
+            firsts.append(first)
+            allowed.append(lambda one, low=first, high=last: low <= one <= high)  # type: ignore[misc]
+        self._next()
+        usual = (one for one in _CANDIDATES if any(each(one) for each in allowed) is not negated)
+        return next(usual, "") if negated or not firsts else firsts[0]

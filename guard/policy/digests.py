@@ -10,7 +10,7 @@ from guard.policy.fields import SchemaFile, Shape
 from guard.policy.models import Policy, Release
 from guard.policy.route import Input, Output, Route
 
-_UNSAID: Final = {"description", "log", "treatment", "fields", "items", "default", "at"}
+_UNSAID: Final = {"description", "example", "log", "treatment", "fields", "items", "default", "at"}
 """Keys of a field that are no part of the contract (for people, for telemetry), and those that are written apart."""
 
 

@@ -83,6 +83,7 @@ class Shape(Part):
     required: Boolean = Field(default=True, description="A default implies false.")
     nullable: Boolean = False
     default: Value = Field(default=None, description="Used where the field is missing.")
+    example: Value = Field(default=None, description="A value that is allowed, for pages and rehearsals; never a real one.")
     pattern: String | None = Field(default=None, description="Rust regex syntax: linear time, no look-around.")
     min_length: Count | None = Field(default=None, description="In characters.")
     max_length: Count | None = Field(default=None, description="In characters.")
@@ -100,6 +101,11 @@ class Shape(Part):
         """Whether a default was declared; null may be one."""
         return self.given("default")
 
+    @property
+    def has_example(self) -> bool:
+        """Whether an example was declared."""
+        return self.given("example")
+
     def finish(self, report: Report) -> Self:
         """The keys fit the type and each other; defaults and enum members read as the type says."""
         if self.treatment == "hash" and self.sensitivity == "secret":
@@ -112,7 +118,8 @@ class Shape(Part):
                 report((key,), f"{key} has no meaning for type {self.type}", f"type {listed(types)}")
         self._bounds(report)
         field = self._with_enum(report)
-        return field.with_default(report)
+        field = field.with_default(report)
+        return field.but(example=field.read("example", report)) if field.has_example else field
 
     def _bounds(self, report: Report) -> None:
         for low, high in (("min", "max"), ("min_length", "max_length"), ("min_items", "max_items")):
@@ -153,15 +160,19 @@ class Shape(Part):
             return self
         if self.given("required") and self.required:
             report(("required",), "a field with a default cannot be required", "required: false, or no default")
+        return self.but(default=self.read("default", report), required=False)
+
+    def read(self, key: Literal["default", "example"], report: Report) -> Any:
+        """The value of a key as the type reads it; as it is written where it is none of the type, which is reported."""
         try:
-            default = typed.read(self.default, self)
+            value = typed.read(getattr(self, key), self)
         except typed.Unreadable as error:
             path, message, expected = error.fault
-            report(("default", *path), message, expected)
-            return self.but(required=False)
-        for path, message, expected in typed.breaches(default, self):
-            report(("default", *path), message, expected)
-        return self.but(default=default, required=False)
+            report((key, *path), message, expected)
+            return getattr(self, key)
+        for path, message, expected in typed.breaches(value, self):
+            report((key, *path), message, expected)
+        return value
 
 
 def most_sensitive(shape: Shape) -> Sensitivity:

@@ -233,7 +233,7 @@ def test_where_nothing_can_be_guessed_it_says_so(tmp_path: Path) -> None:
     loaded, plan = opened(policy(tmp_path, "input: {a: {type: string, pattern: '[[:alpha:]]{3}'}}"))
     made = make(loaded, plan, WALL)
     assert made.routes[0].example is None
-    assert "There is no example: a pattern says" in markdown(made)
+    assert "There is no example: cannot generate a value for this pattern; give an `example`." in markdown(made)
 
 
 def test_patterns_that_other_engines_read_otherwise_are_not_given_as_theirs(tmp_path: Path) -> None:

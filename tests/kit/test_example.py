@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from guard.kit.example import NoExample, example
+from guard.policy.errors import PolicyInvalid
 from guard.policy.load import load
 from guard.policy.plan import Means, compile_plan
 from guard.proxy.values import Amend, Head
@@ -24,6 +25,7 @@ INPUTS = [
     "rows: ''\n    columns: [b, a]\n    input: {a: {type: integer}, b: {enum: [q]}}",
     "columns: [a]\n    input: {a: {type: integer, min: 3}}",
     *(f"input: {{a: {{type: string, pattern: '{one}'}}}}" for one in ("a+", "^[A-Z]{2}-[0-9]{6}$", r"^(?:no|\d{3,})\W[^x]?$", r"^(?<y>[^A]{2})..$", "(?i)^yes|no$")),
+    "input: {a: {type: string, pattern: '[[:alpha:]]+', example: abc}, n: {type: integer, example: 7}, l: {type: array, items: {type: string}, example: [q]}}",
     "input: {a: {type: integer, min: 1.0, max: 1}, s: {type: array, max_items: 0}, t: {type: string, pattern: '^.{3}$', min_length: 3}}",
 ]  # fmt: skip
 
@@ -36,6 +38,15 @@ def test_an_example_is_allowed(tmp_path: Path, declared: str) -> None:
     body = example("POST /p", loaded.policy.routes["POST /p"], 1e9).body  # type: ignore[arg-type]
     verdict = judge.judge(Head(b"POST", b"/p", [(b"content-type", b"application/json")]), body, 1e9)
     assert isinstance(verdict, Amend), (body, verdict)
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"), [("{type: integer, min: 3, example: 2}", "example"), ("{type: integer, example: x}", "example")]
+)
+def test_an_example_that_the_field_does_not_allow_is_refused(tmp_path: Path, declared: str, why: str) -> None:
+    (path := tmp_path / "p.yaml").write_text(f"{HEAD}    input: {{a: {declared}}}\n")
+    with pytest.raises(PolicyInvalid, match=why):
+        load(path, environ={})
 
 
 @pytest.mark.parametrize("declared", ["input: {a: {type: string, pattern: '[[:alpha:]]+'}}", "stream: false"])

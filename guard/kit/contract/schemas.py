@@ -43,6 +43,8 @@ def value(shape: Shape, undeclared: str = _OPEN, *, null: bool = False) -> dict[
         made = _object(below, [name for name, one in shape.fields.items() if one.required], undeclared) | made
     if shape.has_default:
         made["default"] = shape.default
+    if shape.has_example:
+        made["examples"] = [shape.example]
     if shape.description is not None:
         made["description"] = prose(shape.description)  # which is CommonMark
     return made | _told(shape)

@@ -76,7 +76,9 @@ def drawn(strategy: "SearchStrategy[Any]", count: int, seed: int) -> list[Any]:
 
 
 def typical(field: Shape, wall: float, seed: int) -> Any:
-    """An everyday value: in the middle of its bounds, fresh, of the first category."""
+    """An everyday value: the field's own example, or in the middle of its bounds, fresh, of the first category."""
+    if field.has_example:
+        return field.example
     if field.enum is not None:
         return field.enum[0]
     if field.type in {"integer", "number"}:
@@ -144,7 +146,7 @@ def _texts(field: Shape) -> "SearchStrategy[str]":
         try:
             return st.from_regex(re.compile(field.pattern), fullmatch=True, alphabet=ALPHABET).filter(fits)
         except re.error:
-            return st.nothing()  # Rust's syntax, and not Python's: only an example helps
+            return st.just(field.example) if field.has_example else st.nothing()  # Rust's syntax, and not Python's
     least = field.min_length or 0
     most = min(field.max_length if field.max_length is not None else LONGEST, max(LONGEST, least))
     return st.text(ALPHABET, min_size=least, max_size=most)

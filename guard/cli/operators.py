@@ -34,11 +34,12 @@ def where(admin: str | None, state_dir: Path | None, ca: Path | None) -> Any:
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
     if value is None:
         return None
-    for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0)):
-        number = value.removesuffix(unit)
-        if number != value and number.isascii() and number.isdigit() and len(number) < 12 and int(number) > 0:
-            return int(number) * factor
-    raise click.BadParameter("expected a duration such as 30m")
+    from guard.policy.scalars import Misread, read_duration  # noqa: PLC0415 — where one is said
+
+    try:
+        return read_duration(value)
+    except Misread as error:
+        raise click.BadParameter(f"{error}; expected {(error.context or {})['expected']}") from None
 
 
 @click.command()

@@ -33,7 +33,6 @@ from guard.telemetry.environment import SIGNALS, Signal, read
 from guard.telemetry.exchanges import Exchanges
 from guard.telemetry.family import Family, Point, counted
 from guard.telemetry.generative import Generative
-from guard.telemetry.loading import load_client
 from guard.telemetry.log import Log
 from guard.telemetry.meters import Meters
 from guard.telemetry.outbox import WORTH_TOGETHER, WORTH_WITHIN, Outbox, Taker, Worth
@@ -162,8 +161,6 @@ class Telemetry:
 
     def _exporters(self) -> "Otlp":
         """In a thread, imports and all."""
-        load_client()
-        load_client()
         from guard.telemetry.otlp import Otlp  # noqa: PLC0415
 
         means = (self._environment, self._environ, self._resource, __version__)

@@ -146,6 +146,11 @@ def _duration(least: float) -> Callable[[object], float]:
     return read
 
 
+def read_duration(text: str) -> float:
+    """Seconds of a duration as people write it, at least a millisecond. Raises Misread."""
+    return _duration(0.001)(text)
+
+
 def write_duration(seconds: float) -> str:
     """The largest unit that needs no fraction."""
     exact = Decimal(str(seconds))

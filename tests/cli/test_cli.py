@@ -187,3 +187,10 @@ def test_check_names_the_lines_of_tokens_and_who_else_reaches_secrets(tmp_path: 
     told = json.loads(guard("check", str(policy), "--json").stdout)
     valid("check.schema.json", told)
     assert len([warning for warning in told["warnings"] if "tokens" in warning["message"]]) == 2
+
+
+@pytest.mark.parametrize("ttl", ["5x", "0s", "5 m", "-1s", "9999d", ""])
+def test_a_time_to_live_is_read_as_a_policy_reads_durations(ttl: str) -> None:
+    done = guard("kill", "--reason", "x", "--ttl", ttl)
+    assert done.returncode == 2
+    assert "expected a duration such as 300ms" in done.stderr

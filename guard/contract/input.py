@@ -7,13 +7,14 @@ from pydantic_core import ValidationError
 
 from guard.contract.absence import absences, settle
 from guard.contract.breaches import MOST_VIOLATIONS, Breach
+from guard.contract.elements import Budget
 from guard.contract.fields import InputField, Part, Shape, join, split
 from guard.contract.instances import Lenient, Steps, by_members, by_positions, names_of, path_of, rows_of
 from guard.contract.media import is_json
 from guard.contract.profile import Profile, Read
 from guard.contract.proof import NESTED, Reader, Whole
 from guard.contract.scrub import Detect, Scrubbing, nothing
-from guard.contract.strict import MAX_DEPTH, Unreadable, dumps
+from guard.contract.strict import MAX_DEPTH, MAX_ELEMENTS, Unreadable, dumps
 from guard.contract.validators import (
     Schema,
     Undeclared,
@@ -40,6 +41,7 @@ class InputContract:
         undeclared: Undeclared,
         enforce: bool,
         detect: Detect,
+        elements: int,
     ) -> None:
         self._enforce = enforce
         self._rows: Steps | None = tuple(split(rows)) if rows is not None else None
@@ -66,6 +68,7 @@ class InputContract:
         self._row_depth = depth
         shapes = {name: Lenient(field) if field.missing == "fall" else field for name, field in fields.items()}
         self._absences = absences({self._paths[name][0]: one for name, one in shapes.items()}) if self._members else ()
+        self._budget = Budget(shapes, self._rows, elements)
         self._reader = self._compiled(shapes, undeclared, shown=simple and depth < MAX_DEPTH)
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:
@@ -88,7 +91,10 @@ class InputContract:
     def hold(self, tree: object, wall: float) -> Verdict:
         """Hold a document that was read against the contract; the body of the verdict is still to be written."""
         try:
+            self._budget.spread(tree)
             document = self._reader.of_tree(tree)
+        except Unreadable as unreadable:
+            return Deny(unreadable.code)
         except ValidationError:
             return self._broken(tree)
         return self._kept(document, tree, wall)
@@ -107,14 +113,16 @@ class InputContract:
             whole = (
                 Whole(self._rows, "positions") if shown and not any(one.has_default for one in shapes.values()) else None
             )
-            return Reader(made(by_positions(shapes, self._columns, undeclared)), whole, None, len(shapes))
+            return Reader(made(by_positions(shapes, self._columns, undeclared)), whole, None, len(shapes), self._budget)
         if not self._members:
-            return Reader(made(by_members(shapes, self._paths, undeclared, members_schema)), None, None, len(shapes))
+            instance = by_members(shapes, self._paths, undeclared, members_schema)
+            return Reader(made(instance), None, None, len(shapes), self._budget)
         members = {self._paths[name][0]: one.required for name, one in shapes.items()}
         whole = Whole(self._rows, "members", members, closed=undeclared != "pass") if shown else None
         as_sent = self._enforce or not (self._absences or self._unsent)
         text = made(by_members(shapes, self._paths, undeclared, partial_schema)) if whole is not None and as_sent else None
-        return Reader(made(by_members(shapes, self._paths, undeclared, sent_schema)), whole, text, len(shapes))
+        instance = by_members(shapes, self._paths, undeclared, sent_schema)
+        return Reader(made(instance), whole, text, len(shapes), self._budget)
 
     # ── judging ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -266,9 +274,15 @@ def compile_input(
     undeclared: Undeclared,
     enforce: bool,
     detect: Detect = nothing,
+    elements: int = MAX_ELEMENTS,
 ) -> InputContract:
-    """Compile. Raises ContractInvalid, its path counted from `fields`. `detect` makes what searches texts."""
-    return InputContract(fields, rows=rows, columns=columns, undeclared=undeclared, enforce=enforce, detect=detect)
+    """Compile. Raises ContractInvalid, its path counted from `fields`. `detect` makes what searches texts.
+
+    `elements`: of one document, see `strict.limit`.
+    """
+    return InputContract(
+        fields, rows=rows, columns=columns, undeclared=undeclared, enforce=enforce, detect=detect, elements=elements
+    )
 
 
 def _reader(places: Sequence[tuple[Part, ...]]) -> Read:

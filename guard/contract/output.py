@@ -7,11 +7,12 @@ from pydantic_core import ValidationError
 from pydantic_core import core_schema as core
 
 from guard.contract.breaches import MOST_VIOLATIONS, Breaches
+from guard.contract.elements import Budget
 from guard.contract.fields import ContractInvalid, OutputField, Shape, join, split
 from guard.contract.proof import NESTED, Reader, Whole
-from guard.contract.strict import MAX_DEPTH, Unreadable
+from guard.contract.strict import MAX_DEPTH, MAX_ELEMENTS, Unreadable
 from guard.contract.validators import Schema, list_schema, members_schema, validator, value_schema, violations
-from guard.proxy.values import Allow, Deny, Headers, Values, Violation
+from guard.proxy.values import Allow, Deny, Headers, Values, Violation, ViolationCode
 
 EVERY: Final = "*"
 NONE: Final[Headers] = []
@@ -41,13 +42,15 @@ class _Output:
 class OutputContract:
     """An AnswerJudge: undeclared members pass, they are the client's; what is declared must be there and hold."""
 
-    def __init__(self, fields: Mapping[str, OutputField], measured: Collection[str]) -> None:
+    def __init__(self, fields: Mapping[str, OutputField], measured: Collection[str], elements: int) -> None:
         self._outputs = [_Output(name, field) for name, field in fields.items()]
         self._names = frozenset(part for output in self._outputs for part in output.path).union(
             *map(_names, fields.values())
         )
         schema = _document([(output.path, output) for output in self._outputs])
-        self._reader = Reader(schema, _whole(self._outputs), schema, len(fields))
+        self._reader = Reader(
+            schema, _whole(self._outputs), schema, len(fields), Budget({"": _Answer(fields)}, None, elements)
+        )
         self._lists = sorted({output.before for output in self._outputs if output.many})
         own = [(output.path, output if output.field.from_ is None else _Null(output)) for output in self._outputs]
         own_schema = _document(own)
@@ -115,14 +118,22 @@ class _Null:
         return core.nullable_schema(self._output.schema())
 
 
-def compile_output(fields: Mapping[str, OutputField], measured: Collection[str] = ()) -> OutputContract:
-    """Compile. Raises ContractInvalid, its path counted from `fields`. `measured`: names of outputs that may be told."""
-    return OutputContract(fields, measured)
+def compile_output(
+    fields: Mapping[str, OutputField], measured: Collection[str] = (), elements: int = MAX_ELEMENTS
+) -> OutputContract:
+    """Compile. Raises ContractInvalid, its path counted from `fields`. `measured`: names of outputs that may be told.
+
+    `elements`: of one answer, see `strict.limit`.
+    """
+    return OutputContract(fields, measured, elements)
 
 
 def unread(error: Unreadable) -> list[Violation]:
     """What is wrong with an answer that cannot be read, in the words of a contract."""
-    return [Violation("", "not_finite" if error.code == "json_number" else "shape")]
+    code: ViolationCode = "shape"
+    if error.code in ("json_number", "json_elements"):
+        code = "not_finite" if error.code == "json_number" else "items"
+    return [Violation("", code)]
 
 
 def _whole(outputs: Sequence[_Output]) -> Whole | None:
@@ -198,6 +209,18 @@ def _document(outputs: Sequence[tuple[tuple[str, ...], "_Output | _Null"]]) -> S
         optional = all(not output.field.required for _, output in below)
         members[name] = (_Optional() if optional else None, _document(below))
     return members_schema(members, "strip")  # what is made is thrown away: the client gets the answer as it came
+
+
+class _Answer:
+    """The outputs, as the members of each element of an answer."""
+
+    items = None
+
+    def __init__(self, fields: Mapping[str, Shape]) -> None:
+        self.fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        return None
 
 
 class _Optional:

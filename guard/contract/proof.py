@@ -13,8 +13,9 @@ from typing import Any, Final, Literal, TypeAlias
 from pydantic_core import ValidationError
 
 from guard.contract.breaches import Breaches
+from guard.contract.elements import Budget
 from guard.contract.fields import FieldType
-from guard.contract.strict import parse, proven
+from guard.contract.strict import limit, parse, proven
 from guard.contract.validators import Schema, validator
 
 NESTED: Final[frozenset[FieldType]] = frozenset(("array", "object"))
@@ -29,13 +30,14 @@ NONE: Final[Mapping[str, bool]] = {}
 class Reader:
     """Reads texts and holds them against `schema`. `whole` None: a text can say what its document does not show.
 
-    `breaches` has what is wrong with a document that does not keep the schema. Raises ContractInvalid.
+    `breaches` has what is wrong with a document that does not keep the schema; `budget` bounds what is read at all. Raises
+    ContractInvalid.
 
     `text`: the schema for one pass, None where a tree is wanted each time. It has no required members: of each that is
     missing an error would hold a copy of the row, made whether anybody asks for it or not. `fields`: how many there are.
     """
 
-    def __init__(self, schema: Schema, whole: "Whole | None", text: Schema | None, fields: int) -> None:
+    def __init__(self, schema: Schema, whole: "Whole | None", text: Schema | None, fields: int, budget: Budget) -> None:
         self.breaches = Breaches(schema)
         compiled = validator(schema)
         self.of_tree: Callable[[Any], Any] = compiled.validate_python
@@ -43,6 +45,7 @@ class Reader:
         if text is not None and whole is not None:
             self._of_text = (compiled if text is schema else validator(text)).validate_json
         self._whole = whole
+        self._budget, self._elements, self._free = budget, budget.elements, budget.free
         self._most = MOST // max(1, fields)
         self._at_once = True
 
@@ -54,15 +57,20 @@ class Reader:
         Clients and model servers say the same members each time, so where the last text said more than its document, or
         broke the contract, one pass over this one is likely to be one too many.
         """
+        if len(body) > self._elements:
+            limit(body, self._elements)
         whole = self._whole
         if self._at_once and self._of_text is not None and whole is not None and len(body) <= self._most:
             try:
                 document = self._of_text(body)
                 if whole.holds(document, body):
+                    if len(body) > self._free:
+                        self._budget.spread(document)
                     return document, document, True
             except ValidationError:
                 pass
         tree = parse(body)
+        self._budget.spread(tree)
         self._at_once = False
         try:
             document = self.of_tree(tree)

@@ -13,7 +13,7 @@ from guard.contract.breaches import MOST_VIOLATIONS
 from guard.contract.fields import ContractInvalid, join
 from guard.contract.media import is_json
 from guard.contract.output import NONE, unread
-from guard.contract.strict import Unreadable, audit, dumps, loads
+from guard.contract.strict import MAX_ELEMENTS, Unreadable, audit, dumps, loads
 from guard.contract.validators import declared
 from guard.proxy.values import Allow, Amend, Deny, Head, Headers, Values, Verdict, Violation, ViolationCode
 
@@ -77,16 +77,17 @@ class _Schema:
 class SchemaInput:
     """A Judge. Nothing is stripped or defaulted: the schema says what else is allowed."""
 
-    def __init__(self, schema: Any, *, enforce: bool) -> None:
+    def __init__(self, schema: Any, *, enforce: bool, elements: int) -> None:
         self._schema = _Schema(schema)
         self._enforce = enforce
+        self._elements = elements
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:  # noqa: ARG002 — a Judge
         """Read and hold against the schema; under enforce, what is forwarded is the tree that was judged."""
         if not is_json(head):
             return Deny("unsupported_media_type")
         try:
-            document = loads(body)
+            document = loads(body, elements=self._elements)
             audit(document, body)
         except Unreadable as error:
             return Deny(error.code)
@@ -99,13 +100,14 @@ class SchemaInput:
 class SchemaOutput:
     """An AnswerJudge."""
 
-    def __init__(self, schema: Any) -> None:
+    def __init__(self, schema: Any, elements: int) -> None:
         self._schema = _Schema(schema)
+        self._elements = elements
 
     def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:  # noqa: ARG002
         """Read an answer and hold it against the schema."""
         try:
-            document = loads(body)
+            document = loads(body, elements=self._elements)
             audit(document, body)
         except Unreadable as error:
             return Deny(error.code, unread(error))
@@ -122,14 +124,14 @@ class SchemaOutput:
         return ()
 
 
-def compile_schema_input(schema: Any, *, enforce: bool) -> SchemaInput:
-    """Compile. Raises ContractInvalid."""
-    return SchemaInput(schema, enforce=enforce)
+def compile_schema_input(schema: Any, *, enforce: bool, elements: int = MAX_ELEMENTS) -> SchemaInput:
+    """Compile. Raises ContractInvalid. `elements`: of one document, see `strict.limit`."""
+    return SchemaInput(schema, enforce=enforce, elements=elements)
 
 
-def compile_schema_output(schema: Any) -> SchemaOutput:
-    """Compile. Raises ContractInvalid."""
-    return SchemaOutput(schema)
+def compile_schema_output(schema: Any, elements: int = MAX_ELEMENTS) -> SchemaOutput:
+    """Compile. Raises ContractInvalid. `elements`: of one answer, see `strict.limit`."""
+    return SchemaOutput(schema, elements)
 
 
 def _refuse_references(schema: Any) -> None:

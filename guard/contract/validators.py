@@ -11,7 +11,7 @@ from datetime import datetime
 from math import isinf
 from typing import Final, Literal, TypeAlias
 
-from pydantic_core import PydanticCustomError, SchemaError, SchemaValidator
+from pydantic_core import SchemaError, SchemaValidator
 from pydantic_core import core_schema as core
 
 from guard.contract.absence import absences, settle
@@ -29,7 +29,16 @@ _EXTRA: Final[dict[Undeclared, Literal["forbid", "ignore", "allow"]]] = {
     "strip": "ignore",
     "pass": "allow",
 }
-_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_DAYS: Final = (
+    r"(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-"
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    r"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)-02-29"
+)
+_HOUR: Final = "(?:[01][0-9]|2[0-3])"
+_OFFSET: Final = "(?:(?:[01][0-9]|2[0-2]):[0-9]{2}|23:[0-5][0-9])"
+"""Less than a day, as Python has it."""
+_RFC3339: Final = rf"^(?:{_DAYS})[Tt ]{_HOUR}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{{1,9}})?(?:[Zz]|[+-]{_OFFSET})$"
+"""A date-time of RFC 3339 that Python's `datetime` can hold, for the linear-time engine: Python took 1.6 µs for each."""
 
 CODES: Final[dict[str, ViolationCode]] = {
     "missing": "missing",
@@ -46,7 +55,6 @@ CODES: Final[dict[str, ViolationCode]] = {
     "mapping_type": "type",
     "tuple_type": "type",
     "literal_error": "enum",
-    "not_in_enum": "enum",
     "greater_than_equal": "min",
     "less_than_equal": "max",
     "string_too_short": "length",
@@ -72,22 +80,13 @@ def instant(value: object, unit: str | None) -> float:
     """Seconds since the epoch of a timestamp that keeps its contract."""
     if unit is not None:
         return float(value) / (1000.0 if unit == "ms" else 1.0)  # type: ignore[arg-type]
-    return datetime.fromisoformat(_microseconds(str(value))).timestamp()
+    text = str(value)
+    return datetime.fromisoformat(_microseconds(text) if "." in text or "z" in text else text).timestamp()
 
 
 def _microseconds(text: str) -> str:
     """At most six digits of a second's fraction: more is RFC 3339, but not `fromisoformat`."""
     return re.sub(r"(\.\d{6})\d+", r"\1", text.replace("z", "Z").replace("t", "T"))
-
-
-def _rfc3339(text: str) -> str:
-    try:
-        if _RFC3339.fullmatch(text) is None:
-            raise ValueError
-        datetime.fromisoformat(_microseconds(text)).timestamp()
-    except (ValueError, OverflowError, OSError):
-        raise PydanticCustomError("timestamp", "not a date-time of RFC 3339 with an offset") from None
-    return text
 
 
 def value_schema(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = ()) -> Schema:
@@ -100,7 +99,8 @@ def value_schema(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = 
         case "number":
             schema = core.float_schema(strict=True, ge=shape.min, le=shape.max, allow_inf_nan=False)
             if shape.enum is not None:
-                schema = core.chain_schema([schema, _member([float(one) for one in shape.enum])])  # type: ignore[arg-type]
+                members = [float(one) for one in shape.enum]  # type: ignore[arg-type]
+                schema = core.chain_schema([schema, core.literal_schema(members)])
         case "boolean":
             schema = core.chain_schema(
                 [core.bool_schema(strict=True), core.literal_schema(list(shape.enum or (False, True)))]
@@ -187,20 +187,14 @@ def _integer(shape: Shape) -> Schema:
     return core.chain_schema(steps) if len(steps) > 1 else schema
 
 
-def _member(values: list[float]) -> Schema:
-    known = frozenset(values)
-
-    def check(value: float) -> float:
-        if value not in known:
-            raise PydanticCustomError("not_in_enum", "not in the enum")
-        return value
-
-    return core.no_info_plain_validator_function(check)
-
-
 def _timestamp(shape: Shape) -> Schema:
     if shape.unit is None:
-        return core.no_info_after_validator_function(_rfc3339, core.str_schema(strict=True, max_length=64))
+        time = core.custom_error_schema(
+            core.str_schema(pattern=_RFC3339),
+            "timestamp",
+            custom_error_message="not a date-time of RFC 3339 with an offset",
+        )
+        return core.chain_schema([core.str_schema(strict=True, max_length=64), time])
     return core.union_schema(
         [core.int_schema(strict=True), core.float_schema(strict=True, allow_inf_nan=False)],
         mode="left_to_right",

@@ -11,6 +11,7 @@ TITLES: Final[dict[str, str]] = {
     "json_syntax": "The body is not JSON",
     "json_duplicate": "The body has a key twice",
     "json_depth": "The body is nested too deep",
+    "json_elements": "The body has too many elements",
     "json_number": "The body has a number that JSON or a double cannot hold",
     "json_encoding": "The body is not UTF-8",
     "contract": "The request breaks the contract",

@@ -148,6 +148,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "undeclared": "What becomes of members that the contract does not name.",
         "max_body": "Of a request.",
         "max_answer": "Of an answer that is judged.",
+        "max_elements": "Objects, lists and names of a JSON document, request or answer; 12 numbers or texts are one more.",
         "timeout": "How long each thing may take.",
         "deadline_header": "In which a client says how long it waits; lowers ours and is passed on reduced.",
         "limits": "What is not written is taken from `upstream.limits`.",

@@ -42,7 +42,7 @@ def _contract(
     if isinstance(route.input, SchemaFile):
         from guard.contract.schema_file import compile_schema_input  # noqa: PLC0415 — 8 MiB that few policies need
 
-        return None, compile_schema_input(schema(route.input), enforce=enforce)
+        return None, compile_schema_input(schema(route.input), enforce=enforce, elements=route.max_elements)
     if route.input is None:
         return None, None
     contract = compile_input(
@@ -52,5 +52,6 @@ def _contract(
         undeclared=route.undeclared,
         enforce=enforce,
         detect=compile_detectors,
+        elements=route.max_elements,
     )
     return contract, contract

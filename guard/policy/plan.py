@@ -223,7 +223,7 @@ class _Compiler:
             contract=hashlib.sha256(meaning.encode()).hexdigest(),
             key=None if declared.key is None else tuple(_field(contract, name) for name in declared.key),
             scope=frozenset(name.lower().encode() for name in declared.scope),
-            read=speaking.reader(form),
+            read=speaking.reader(form, route.max_elements),
         )
 
     def _passthrough(self, key: str, method: str, template: str) -> Route:
@@ -254,10 +254,11 @@ class _Compiler:
             if isinstance(route.output, SchemaFile):
                 from guard.contract.schema_file import compile_schema_output  # noqa: PLC0415
 
-                return compile_schema_output(self._schema(route.output))
+                return compile_schema_output(self._schema(route.output), route.max_elements)
             contract = None
             if route.output:
-                contract = compile_output(route.outputs, [measure.name for measure in telling.measures(route.outputs)])
+                measured = [measure.name for measure in telling.measures(route.outputs)]
+                contract = compile_output(route.outputs, measured, route.max_elements)
             return contract if form is None else speaking.spoken_output(form, contract)
         return None
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_serializer
 
+from guard.contract.strict import MAX_ELEMENTS
 from guard.dialects import DEFAULT, DIALECTS
 from guard.policy import typed
 from guard.policy.document import Text, Tree
@@ -12,7 +13,7 @@ from guard.policy.errors import listed, nearest, shown
 from guard.policy.fields import InputField, OutputField, SchemaFile
 from guard.policy.ladder import RUNGS, Breaker, Cel, Dialect, Fallback, RouteLimits, Rule, Timeout
 from guard.policy.part import Part, Report
-from guard.policy.scalars import Boolean, Header, MediaType, Misread, Pointer, Size, String, write_duration
+from guard.policy.scalars import Boolean, Header, MediaType, Misread, Pointer, Positive, Size, String, write_duration
 from guard.proxy.values import CACHED, PREVIOUS, RULES
 
 PASSTHROUGH: Final = "passthrough"
@@ -51,6 +52,7 @@ class Route(Part):
             "undeclared",
             "max_body",
             "max_answer",
+            "max_elements",
             "stream",
             "deadline_header",
             "limits",
@@ -67,6 +69,7 @@ class Route(Part):
     undeclared: Literal["reject", "strip", "pass"] = "strip"
     max_body: Size = 1024 * 1024
     max_answer: Size = 8 * 1024 * 1024
+    max_elements: Positive = MAX_ELEMENTS
     stream: Boolean = Field(default=False, description="The answer is relayed as it comes.")
     timeout: Timeout = Timeout.model_construct()
     deadline_header: Header = "x-request-timeout"

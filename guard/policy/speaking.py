@@ -26,17 +26,20 @@ def form_of(key: str, route: Route, dialect: Dialect, *, metered: bool) -> Form 
             undeclared=route.undeclared,
             max_body=route.max_body,
             metered=metered,
-            loads=_loads,
+            loads=_loads(route.max_elements),
             dumps=dumps,
             is_json=is_json,
         )
     )
 
 
-def _loads(body: bytes, nan: bool) -> Any:  # noqa: FBT001 — see Spec
-    tree = loads(body, nan)
-    audit(tree, body)
-    return tree
+def _loads(elements: int) -> Callable[[bytes, bool], Any]:
+    def strictly(body: bytes, nan: bool) -> Any:  # noqa: FBT001 — see Spec
+        tree = loads(body, nan, elements)
+        audit(tree, body)
+        return tree
+
+    return strictly
 
 
 def spoken_input(route: Route, form: Form, detect: Detect) -> tuple[InputContract | None, Judge]:
@@ -51,6 +54,7 @@ def spoken_input(route: Route, form: Form, detect: Detect) -> tuple[InputContrac
             undeclared=route.undeclared,
             enforce=enforce,
             detect=detect,
+            elements=route.max_elements,
         )
     instances = route.but(rows=None if form.single else "", columns=None)  # as the contract has them
     return contract, SpokenInput(form, contract, enforce=enforce, field_of=telling.field_of(instances))
@@ -61,10 +65,10 @@ def spoken_output(form: Form, contract: OutputContract | None) -> SpokenOutput:
     return SpokenOutput(form, contract)
 
 
-def reader(form: Form | None) -> Callable[[Headers, bytes], object]:
+def reader(form: Form | None, elements: int) -> Callable[[Headers, bytes], object]:
     """Reads an answer that was kept."""
     if form is None:
-        return lambda _headers, body: loads(body)
+        return lambda _headers, body: loads(body, elements=elements)
     return lambda headers, body: form.read_answer(headers, body).document
 
 

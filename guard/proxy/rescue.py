@@ -24,6 +24,7 @@ STATUS: Final[dict[RefusalCode, int]] = {
     "json_syntax": 400,
     "json_duplicate": 400,
     "json_depth": 400,
+    "json_elements": 400,
     "json_number": 400,
     "json_encoding": 400,
     "contract": 422,

@@ -30,14 +30,15 @@ def input_of(text: str, **changes: object) -> InputContract:
     made = route(text)
     arguments: dict[str, object] = {
         "rows": made.rows, "columns": made.columns, "undeclared": made.undeclared,
-        "enforce": made.enforcement == "enforce", **changes,
+        "enforce": made.enforcement == "enforce", "elements": made.max_elements, **changes,
     }  # fmt: skip
     return compile_input(made.inputs, **arguments)  # type: ignore[arg-type]
 
 
 def output_of(text: str) -> OutputContract:
     """The contract of the route's answers."""
-    return compile_output(route(text).outputs)
+    made = route(text)
+    return compile_output(made.outputs, elements=made.max_elements)
 
 
 def said(verdict: Verdict) -> list[str]:

@@ -41,7 +41,7 @@ def peak_of(judge: InputContract | OutputContract, body: bytes) -> tuple[Verdict
         tracemalloc.stop()
 
 
-def repeated(item: bytes, before: bytes, after: bytes, size: int = MIB // 8) -> bytes:
+def repeated(item: bytes, before: bytes, after: bytes, size: int = MIB // 16) -> bytes:
     return before + b",".join([item] * (size // (len(item) + 1))) + after
 
 

@@ -21,6 +21,7 @@ JSON: Headers = [(b"content-type", b"application/json")]
 CSV: Headers = [(b"content-type", b"text/csv")]
 PEOPLE = [{"age": 34, "income": 1000.5, "id": "a"}, {"age": 35, "income": 2000.0, "id": "b"}]
 FIELDS = """
+max_elements: 100000
 input:
   id: {type: string, send: false, sensitivity: personal}
   age: {type: integer, min: 18, max: 120}

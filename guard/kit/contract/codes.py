@@ -19,6 +19,7 @@ CLIENT: Final[dict[str, str]] = {
     "method_not_allowed": "Use a method that `allow` names.",
     "request_timeout": "Send the whole request within the time given.",
     "body_too_large": "Send less at once, such as fewer instances.",
+    "json_elements": "Send less at once, such as fewer instances.",
     "upstream_refused": "Fix the request: it keeps this contract, but the model server refused it. " + _FAULT,
     "internal": _FAULT,
     "draining": "Connect again: another replica answers. " + _LATER,

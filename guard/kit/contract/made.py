@@ -74,7 +74,7 @@ def _route(route: RouteDescription, compiled: Compiled, loaded: Loaded, plan: Co
         sources=tuple(sources(route, release)),
         statuses=tuple(statuses(route, loaded, plan.upstream)),
         violations=violations(described, fields) if described is not None else (),
-        limits=tuple(_limits(contract, compiled, loaded.policy)),
+        limits=tuple(_limits(contract, compiled, loaded.policy, judged=described is not None and described.judged)),
         request_headers=tuple(_request_headers(contract, route.content)),
         answer_headers=tuple(_answer_headers(contract)),
     )
@@ -91,10 +91,13 @@ def _example(
         return None, str(error)
 
 
-def _limits(route: Route | None, compiled: Compiled, policy: Policy) -> Iterator[Limit]:
+def _limits(route: Route | None, compiled: Compiled, policy: Policy, *, judged: bool) -> Iterator[Limit]:
     upstream = policy.upstream.limits
     if route is not None:
         yield Limit("max_body", route.max_body, write_size(route.max_body), "a request's body")
+        if judged:
+            what = "objects, lists and names of a document; 12 numbers or texts are one more"
+            yield Limit("max_elements", route.max_elements, f"{route.max_elements:,}", what)
         if route.output is not None and not route.stream:
             yield Limit("max_answer", route.max_answer, write_size(route.max_answer), "an answer that is judged")
     times = route.timeout if route is not None else Route().timeout

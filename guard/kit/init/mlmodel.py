@@ -69,7 +69,7 @@ def _json(declared: Mapping[str, Any], key: str, notes: list[str]) -> list[Any]:
     if not isinstance(text, str) or text in ("null", ""):
         return []
     try:
-        found = loads(text.encode(), nan=True)
+        found = loads(text.encode(), nan=True, elements=len(text))
     except (Unreadable, UnicodeEncodeError, RecursionError):
         notes.append(f"Not declared: signature.{key} is not JSON.")
         return []

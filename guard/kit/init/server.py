@@ -33,7 +33,7 @@ class Heard:
     def json(self) -> Any:
         """The JSON it is, of whatever status."""
         try:
-            return loads(self.body, nan=True)
+            return loads(self.body, nan=True, elements=len(self.body))
         except (Unreadable, RecursionError):
             return None
 

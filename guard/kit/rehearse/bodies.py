@@ -60,7 +60,7 @@ def deep(subject: Subject, cage: Cage) -> Iterator[Body]:
     """Nested deeper than anything needs."""
     member = b'"%b": %b%b' % (cage.text("deep").encode(), b"[" * DEPTH, b"]" * DEPTH)
     yield Body(_with(subject, cage, member), f"lists in lists, {DEPTH} deep", _unreadable("json_depth"))
-    yield Body(b'{"a":' * 100_000, "100,000 objects that never end", _unreadable("json_depth", "json_syntax"))
+    yield Body(b'{"a":' * 100_000, "100,000 objects that never end", _unreadable("json_elements"))
 
 
 def no_numbers(subject: Subject, cage: Cage) -> Iterator[Body]:

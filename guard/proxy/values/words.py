@@ -25,7 +25,9 @@ ViolationCode: TypeAlias = Literal[
     "not_finite", "stale", "future",
 ]  # fmt: skip
 
-UnreadableCode: TypeAlias = Literal["json_syntax", "json_duplicate", "json_depth", "json_number", "json_encoding"]
+UnreadableCode: TypeAlias = Literal[
+    "json_syntax", "json_duplicate", "json_depth", "json_elements", "json_number", "json_encoding"
+]  # fmt: skip
 
 RefusalCode: TypeAlias = Literal[
     UnreadableCode,

@@ -43,10 +43,10 @@ def free_port() -> int:
 class Sidecar:
     """A running guard. `lines` are what it logged so far."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path, *, prefix: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:  # fmt: skip
+    def __init__(self, arguments: Sequence[str], folder: Path, *, prefix: Sequence[str] = (), environ: Mapping[str, str] | None = None, module: str = "guard") -> None:  # fmt: skip
         self.port, self.ops = free_port(), free_port()
         command = [
-            *prefix, sys.executable, "-m", "guard", "serve", *arguments, "--listen", f"127.0.0.1:{self.port}",
+            *prefix, sys.executable, "-m", module, "serve", *arguments, "--listen", f"127.0.0.1:{self.port}",
             "--ops", f"127.0.0.1:{self.ops}", "--admin", "127.0.0.1:0", "--state-dir", str(folder / "state"),
         ]  # fmt: skip
         with (folder / "stdout").open("ab") as stdout:

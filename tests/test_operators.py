@@ -430,7 +430,33 @@ def test_a_drill_is_of_the_policy_that_is_served(guard: Sidecar, tmp_path: Path)
 def test_a_drill_needs_a_service_that_is_not_lowered(guard: Sidecar, tmp_path: Path) -> None:
     assert run(tmp_path, "kill", "--reason", "r").returncode == 0
     done = run(tmp_path, "drill", str(tmp_path / "policy.yaml"))
-    assert (done.returncode, done.stderr) == (1, "guard: no drill: the service is lowered already\n")
+    assert (done.returncode, done.stderr) == (1, "guard: no drill: lowered to rules by local: r\n")
+
+
+def test_a_drill_does_not_touch_a_route_that_an_operator_has_lowered(guard: Sidecar, tmp_path: Path) -> None:
+    assert run(tmp_path, "kill", "--route", "POST /predict", "--to", "rules", "--reason", "harm").returncode == 0
+    done = run(tmp_path, "drill", str(tmp_path / "policy.yaml"), "--data", f"http://127.0.0.1:{guard.port}")
+    assert done.returncode == 1
+    assert "lowered to rules by local: harm; it is not touched" in done.stdout
+    assert source(guard) == "rules"
+    audited = [json.loads(line) for line in run(tmp_path, "audit", "--json").stdout.splitlines()]
+    assert [(entry["who"], entry["to"], entry["why"]) for entry in audited] == [("local", "rules", "harm")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_drill_that_is_ended_gives_back_what_it_lowered(
+    guard: Sidecar, tmp_path: Path, model: Model, number: signal.Signals
+) -> None:
+    """The model does not answer, so the first rung takes long enough to be interrupted in the midst of the next."""
+    model.answer = (200, b'{"label":"undeclared"}')
+    arguments = ("drill", str(tmp_path / "policy.yaml"), "--data", f"http://127.0.0.1:{guard.port}")
+    command = [sys.executable, "-m", "guard", *arguments, "--state-dir", str(tmp_path / "state")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as drill:
+        assert guard.wait_for("mode")["to"] == "previous"
+        drill.send_signal(number)
+        assert drill.wait(WITHIN) in (130, 128 + number, 1)
+    told = json.loads(run(tmp_path, "status", "--json").stdout)
+    assert [route["mode"] for route in told["routes"]] == ["normal", "normal"]
 
 
 def test_the_status_says_what_was_refused_and_what_goes_back_alone() -> None:

@@ -18,7 +18,7 @@ from guard.control.worker import Worker
 from guard.events import AuditUnavailable, OrdersDurable, OrdersNotDurable, Publish
 from guard.ladder.mode import Orders
 
-ANSWER_WITHIN: Final = 0.2
+ANSWER_WITHIN: Final = 0.15
 """Seconds that an order's answer waits for the disk: with what the request itself takes, it comes within 300 ms."""
 AGAIN: Final = 2.0
 """Seconds after which a failed write is tried again."""

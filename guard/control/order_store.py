@@ -31,7 +31,7 @@ from guard.policy.errors import PolicyInvalid
 from guard.proxy.values import Ceiling
 
 OVER: Final = "its time is over"
-IN_FORCE_WITHIN: Final = 0.2
+IN_FORCE_WITHIN: Final = 0.15
 """Seconds that the answer to an enforcement order waits for its plan."""
 TRY_AGAIN: Final = 1.0
 """Seconds after which an enforcement that could not be brought back is tried again."""

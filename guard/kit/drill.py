@@ -1,8 +1,8 @@
 """`guard drill`: walks a running service down its ladder and back, and proves that each rung keeps its promise.
 
 For every route and each of its rungs: the mode is lowered to it, requests are sent until an answer comes from there, and
-it is held against the output contract. Each order has a time to live, so that a drill that is interrupted ends by itself;
-at the end the mode is what it was.
+it is held against the output contract. A route that is lowered already is not touched; the others are given back as they
+were (`lowering.py`), also when the drill is interrupted.
 """
 
 import json
@@ -18,6 +18,8 @@ import click
 from guard.cli.operate import Endpoint, Where, ask, find, trust
 from guard.kit import evidence
 from guard.kit.example import NoExample, example
+from guard.kit.lowering import Lowering, Untouched, decided, interruptible
+from guard.ladder.mode import NORMAL
 from guard.policy.compiled import CompiledPlan
 from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, load
@@ -27,7 +29,6 @@ from guard.proxy.values import CACHED, DISABLED, MODEL, RULES, Allow, Route
 
 WITHIN: Final = 2.0
 """Seconds in which an order must show on the data plane."""
-TTL: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,8 @@ def run(where: Where, policy: Path, data: str, requests: dict[str, Path], *, as_
         return 1
     endpoint = find(where)
     before = ask(endpoint, "GET", "/status", ca=where.ca)
-    if before.status != 200 or before.body["mode"] != "normal":
-        said = "the service is lowered already" if before.status == 200 else before.body.get("code")
-        click.echo(f"guard: no drill: {said}", err=True)
+    if why := str(before.body.get("code")) if before.status != 200 else decided(before.body):
+        click.echo(f"guard: no drill: {why}", err=True)
         return 1
     if before.body["policy"]["digest"] != loaded.digest:
         click.echo(f"guard: no drill: the service runs another policy than {policy}; reload it first", err=True)
@@ -92,38 +92,31 @@ def _tried(route: Route, declared: RoutePolicy, file: Path | None) -> Tried:
 
 
 def walk(endpoint: Endpoint, where: Where, route: Route, data: str, tried: Tried, *, verify: Any = None) -> list[Step]:
-    """One route down its ladder and back up, whatever happens. `verify`: what `data` is believed by, in place of --ca."""
-    steps = []
+    """One route down its ladder and back up, whatever happens. `verify`: what `data` is believed by, in place of --ca.
+
+    A route that is lowered is not touched, and what somebody else orders meanwhile ends its drill and stands.
+    """
+    steps: list[Step] = []
     if not data.startswith("https:"):
         verify = False
     elif verify is None:
         verify = trust(where.ca)
+    source = ""
     try:
-        for rung in route.ladder:
-            mode = "normal" if rung.source == MODEL else rung.source
-            steps.append(_rung(endpoint, where, route, mode, rung.source, data, tried, verify))
-    finally:
-        _mode(endpoint, where, route.key, "normal")
+        with interruptible(), Lowering(endpoint, where, route.key) as lowering:
+            for rung in route.ladder:
+                source = rung.source
+                lowering.order(NORMAL.mode if source == MODEL else source)
+                steps.append(_rung(route, source, data, tried, verify))
+    except Untouched as untouched:
+        steps.append(Step(route.key, source, False, None, 0, "", str(untouched)))
     return steps
 
 
-def _mode(endpoint: Endpoint, where: Where, route: str, mode: str) -> str:
-    """Order a mode; why it was not taken, or nothing."""
-    epoch = ask(endpoint, "GET", "/status", ca=where.ca).etag
-    order = {"mode": mode, "route": route, "reason": "drill", "ttl": TTL if mode != "normal" else None}
-    said = ask(endpoint, "PUT", "/mode", order, ca=where.ca, epoch=epoch)
-    return "" if said.status == 200 else f"the order was refused: {said.body.get('code')}"
-
-
-def _rung(
-    endpoint: Endpoint, where: Where, route: Route, mode: str, source: str, data: str, tried: Tried, verify: Any
-) -> Step:
+def _rung(route: Route, source: str, data: str, tried: Tried, verify: Any) -> Step:
     import httpx2  # noqa: PLC0415
 
     key = route.key
-    refused = _mode(endpoint, where, key, mode)
-    if refused:
-        return Step(key, source, False, None, 0, "", refused)
     begun, got, status = time.perf_counter(), "", 0
     answer = b""
     answered: Mapping[str, str] = {}

@@ -4,6 +4,7 @@ import click
 
 from guard.cli.operate import ask, find
 from guard.kit import drill
+from guard.kit.lowering import decided
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.values import Check, Part, late
 
@@ -22,11 +23,8 @@ def run(stage: Stage, part: Part) -> None:
         part.checks.append(Check("each rung", "skip" if not stage.own else "fail", todo=error.message))
         return
     before = ask(endpoint, "GET", "/status", ca=stage.where.ca)
-    if before.status != 200 or before.body["mode"] != "normal":
-        said = "the service is lowered already" if before.status == 200 else str(before.body.get("code"))
-        part.checks.append(
-            Check("each rung", "fail", got=said, todo="`guard status` says who lowered it, and the way back")
-        )
+    if why := str(before.body.get("code")) if before.status != 200 else decided(before.body):
+        part.checks.append(Check("each rung", "fail", got=why, todo="`guard status` says the way back"))
         return
     for index, subject in enumerate(stage.subjects):
         if subject.base is None:

@@ -51,7 +51,7 @@ def test_a_running_guard_is_not_lowered_unless_that_is_said(guard: Sidecar, tmp_
     code, document = told(path, *against(guard), "--seconds", "10", "--only", "fallback", "--drill")
     assert code == 0
     assert set(checks(document, "fallback", "pass")) == {"the rung model", "the rung rules", "the rung disabled"}
-    assert guard.wait_for("mode", 4)["to"] == "normal"
+    assert guard.wait_for("mode", 3)["to"] == "normal"
 
 
 def test_a_killed_guard_is_one_finding_and_is_left_as_it_is(guard: Sidecar, tmp_path: Path) -> None:
@@ -87,22 +87,6 @@ def test_an_interrupt_ends_with_what_was_seen_and_takes_no_evidence_away(
     assert "Messy requests" in report
     assert "Load                       nothing, not to its end" in report or "requests, not to its end" in report
     assert (evidence / "rehearse.json").read_text() == "kept"
-
-
-def test_a_drill_that_is_interrupted_puts_the_mode_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    modes: list[str] = []
-    monkeypatch.setattr(drill, "_mode", lambda _endpoint, _where, _route, mode: modes.append(mode))
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(drill, "_rung", interrupt)
-    from tests.kit.rehearse.making import made
-
-    one, _ = made(tmp_path, "json")
-    with pytest.raises(KeyboardInterrupt):
-        drill.walk(None, None, one.route, "", drill.Tried("/p", {}, b""), verify=True)  # type: ignore[arg-type]
-    assert modes == ["normal"]
 
 
 def test_a_model_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What a span needs of the wire format of Protocol Buffers, and attributes as OpenTelemetry's common.proto has them.
 
-Of the messages that protobuf's own library would make for a span, the making takes four times as long.
+The SDK's encoder takes eight times as long, and protobuf's generated messages more than twice: docs/dependencies.md.
 """
 
 from struct import Struct

@@ -17,7 +17,7 @@ LONGEST = ("tests/upstreams/", "tests/kit/rehearse/test_faults.py", "tests/launc
 """What takes more than half a minute by itself: it begins first, or else one worker ends with it while the others wait."""
 
 
-COMPILED = not str(find_spec("guard.proxy.life").origin).endswith(".py")  # type: ignore[union-attr]  # make test-compiled
+COMPILED = not str(find_spec("guard.proxy.pipeline").origin).endswith(".py")  # type: ignore[union-attr]  # make test-compiled
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -12,7 +12,7 @@ from guard.policy.errors import PolicyInvalid
 from guard.policy.route import Route as RoutePolicy
 from guard.proxy.context import Context
 from guard.proxy.judge import judge
-from guard.proxy.life import closed
+from guard.proxy.pipeline import closed
 from guard.proxy.rescue import STATUS
 from guard.proxy.values import DISABLED, Answer, Call, Closed, Deny, Head, Permit, Refused, Route, Rung
 

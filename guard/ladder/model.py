@@ -38,12 +38,13 @@ class Model:
         target, message = self.target, permit.message
         return Call(
             target,
+            permit.head,
             permit.forward,
             permit.body,
             0 if message is not None and message.stream else self._collect,
             min(now + target.attempt, permit.deadline),
             ticket,
-            (self._replay and not (message is not None and message.once)) or permit.forward.method in (b"GET", b"HEAD"),
+            (self._replay and not (message is not None and message.once)) or permit.head.method in (b"GET", b"HEAD"),
             permit.route.deadline_header,
             self._eager,
             permit.deadline,

@@ -1,1 +1,1 @@
-"""The data plane: the life of an exchange, and the two edges that act for it."""
+"""The data plane: the pipeline of a request, and the two edges that act for it."""

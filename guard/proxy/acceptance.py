@@ -115,10 +115,10 @@ def judge_failure(permit: Permit, failure: Failed, attempt: RungAttempt, now: fl
     """
     if failure.ours or failure.code in OURS:
         return Settlement.IGNORED
-    target = attempt.target
-    if target is None or not permit.shortened or now < permit.deadline:
+    call = attempt.call
+    if call is None or not permit.shortened or now < permit.deadline:
         return Settlement.FAILURE
-    return Settlement.IGNORED if permit.deadline < attempt.asked_at + target.attempt else Settlement.FAILURE
+    return Settlement.IGNORED if permit.deadline < attempt.asked_at + call.target.attempt else Settlement.FAILURE
 
 
 def _judge_answer(context: Context, permit: Permit, attempt: RungAttempt, answer: Answer) -> Reason | None:
@@ -148,6 +148,6 @@ def _hear(context: Context, permit: Permit, attempt: RungAttempt, answer: Answer
     """What an answer says of itself. Its model's version the request's target may name, or who asked the server."""
     own = (verdict.version if verdict.version != context.named else "") or answer.named.decode("latin-1")
     version = own or permit.route.dialect.version(permit.head.target)
-    if not version and attempt.target is not None:
-        version = attempt.target.version
+    if not version and attempt.call is not None:
+        version = attempt.call.target.version
     answer.version = attempt.hear(verdict.usage, version)

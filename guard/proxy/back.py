@@ -82,7 +82,7 @@ class Link(asyncio.Protocol):
         if self._parser is None:
             self._parser = httptools.HttpResponseParser(self)
         self._collect, self._eager = call.collect, call.eager
-        self._head_only = call.head.method == b"HEAD"
+        self._head_only = call.method == b"HEAD"
         self._done = self._dirty = self._until_close = self._keep = False
         self._chunked_body = self._body_open = self.heard = False
         self._headers, self.length = [], UNKNOWN
@@ -94,9 +94,9 @@ class Link(asyncio.Protocol):
 
     def _message(self, call: Call, length: int, now: float) -> bytes:
         """The head, and a body that is not a STREAM."""
-        body, head, method = call.body, call.head, call.head.method
-        lines = [method, b" ", head.target, call.target.opening]
-        write_lines(head.headers, lines)
+        body, method = call.body, call.method
+        lines = [method, b" ", call.path, call.target.opening]
+        write_lines(call.headers, lines)
         if call.remaining:
             lines.append(b"%b: %.3f\r\n" % (call.remaining, max(call.until - now, 0.001)))
         if body is STREAM:

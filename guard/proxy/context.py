@@ -19,8 +19,6 @@ from guard.proxy.values import (
     Route,
     Rung,
     Settlement,
-    Target,
-    Ticket,
     Trace,
     Usage,
     Violation,
@@ -30,13 +28,12 @@ from guard.proxy.values import (
 class RungAttempt:
     """One rung's attempt to answer: its call, and what its answer said of itself."""
 
-    __slots__ = ("account", "asked_at", "error", "inspector", "rung", "target", "ticket", "usage", "violations")
+    __slots__ = ("account", "asked_at", "call", "error", "inspector", "rung", "usage", "violations")
 
     def __init__(self, rung: Rung, asked_at: float) -> None:
         self.rung = rung
         self.asked_at = asked_at
-        self.ticket: Ticket | None = None  # leave to call `target`; both None where no call is made
-        self.target: Target | None = None
+        self.call: Call | None = None  # None where none is made
         self.account: Attempt | None = None  # of the call, in the record: written here, read by telemetry
         self.inspector: Listening | None = None  # of an answer that is relayed
         self.usage: Usage | None = None
@@ -45,8 +42,8 @@ class RungAttempt:
 
     def settle(self, outcome: Settlement, now: float, took: float | None = None, retry_after: float | None = None) -> None:
         """Tell the breaker how the call ended; the first settlement counts. Without a call it does nothing."""
-        if self.ticket is not None:
-            self.ticket.settle(outcome, now, took=took, retry_after=retry_after)
+        if self.call is not None:
+            self.call.ticket.settle(outcome, now, took=took, retry_after=retry_after)
 
     def hear(self, usage: Usage | None, version: str) -> str:
         """Take over what the answer says of itself; the version as it may be told. Empty and None say nothing."""
@@ -96,22 +93,16 @@ class Context:
         self.body_spent = False  # a streamed body was sent somewhere and cannot be sent again
         self.calls = 0
 
-    def begin(self, rung: Rung, now: float) -> RungAttempt:
-        """Start the attempt of the next rung."""
-        self.attempt = attempt = RungAttempt(rung, now)
-        return attempt
-
     def call(self, attempt: RungAttempt, call: Call) -> None:
         """Account for a call that is about to be made; each is a span of its own, and the model server is told which."""
-        attempt.ticket, attempt.target = call.ticket, call.target
+        attempt.call = call
         attempt.account = account = Attempt(call.target, attempt.asked_at)
         self.record.attempts.append(account)
         self.calls += 1
         trace = self.trace
         if self.calls > 1 and trace is not None and trace.told:
-            headers = [pair for pair in call.head.headers if pair[0] != b"traceparent"]
-            headers.append(traceparent(trace, trace.call_id(self.calls)))
-            call.head = Head(call.head.method, call.head.target, headers)
+            call.headers = [pair for pair in call.headers if pair[0] != b"traceparent"]
+            call.headers.append(traceparent(trace, trace.call_id(self.calls)))
 
     def descend(self, attempt: RungAttempt, closed: Closed, now: float) -> None:
         """Leave a rung that does not answer. An attempt that was not settled before counts for nothing."""

@@ -1,10 +1,10 @@
-"""Performs the commands of a life, straight from the socket callbacks: no task, future or queue per request.
+"""Performs the commands of a request's pipeline, straight from the socket callbacks: no task, future or queue per request.
 
 Laws:
 - one command is outstanding at a time (`waiting`); an event that answers no outstanding command is stale and dropped;
 - the next Call, a return or a throw cancels a call whose answer is incomplete and frees its slot;
 - the slot belongs to the call and is freed at the upstream's last byte;
-- backpressure stays here, the life never sees it;
+- backpressure stays here, the pipeline never sees it;
 - the loss of the client is thrown as Gone, never `close()`d.
 """
 
@@ -13,8 +13,8 @@ from time import monotonic
 from typing import cast
 
 from guard.proxy.deadlines import ATTEMPT, BODY, CONNECT, IDLE, NONE, QUEUE, REQUEST
-from guard.proxy.life import lived
 from guard.proxy.parties import AHEAD, UNKNOWN, Client, Link, Pool
+from guard.proxy.pipeline import handle_request
 from guard.proxy.trampoline import Trampoline
 from guard.proxy.turn import Turn
 from guard.proxy.values import (
@@ -40,7 +40,7 @@ from guard.proxy.values import (
 
 
 class Exchange(Trampoline):
-    """One request of a connection, its body as it arrives, and the life that answers it."""
+    """One request of a connection, its body as it arrives, and the pipeline that answers it."""
 
     __slots__ = (
         "_armed", "_body_sent", "_call", "_dial", "_link", "_opened", "_prefix", "_replayed", "_sent", "_slot", "_turn",
@@ -75,8 +75,8 @@ class Exchange(Trampoline):
         self._armed = NONE  # the purpose of the deadline that is armed: one command waits, for one thing
 
     def start(self, plan: Plan) -> None:
-        """Begin the life; called once, when this exchange is the first of its connection."""
-        self._life = lived(self, plan, monotonic)
+        """Begin the pipeline; called once, when this exchange is the first of its connection."""
+        self._pipeline = handle_request(self, plan, monotonic)
         self._advance(None, None)
 
     def _finish(self, result: Reply | Ending) -> None:
@@ -286,7 +286,7 @@ class Exchange(Trampoline):
             self._pump_body(link)
 
     def _fail(self, failure: Exception) -> None:
-        """Cancel what is under way; the life hears of it if it waits."""
+        """Cancel what is under way; the pipeline hears of it if it waits."""
         self._drop_call()
         if self._waiting is not None:
             self._answer(None, failure)

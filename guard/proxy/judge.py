@@ -85,8 +85,7 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
         headers = _changed(headers, changes)
     if message is not None:
         context.named = message.named
-    onward = Head(head.method, head.target, headers)
-    return Permit(route, head, onward, body, document, rows, lowered, until, context.request_id, shortened, message)
+    return Permit(route, head, headers, body, document, rows, lowered, until, context.request_id, shortened, message)
 
 
 def _note(context: Context, route: Route, document: object, rows: int | None) -> None:

@@ -50,10 +50,11 @@ class Probe:
         if link is None or self._path is None or self._outcome.done():
             self._tell(link is not None)
             return False  # it goes to the pool
-        head = Head(b"GET", self._path.encode(), [(b"user-agent", b"guard"), (b"accept", b"*/*")])
+        headers = [(b"user-agent", b"guard"), (b"accept", b"*/*")]
+        head = Head(b"GET", self._path.encode(), headers)
         self._link = link
         now = monotonic()
-        link.send(self, Call(self._target, head, b"", 65536, now + 60.0, Unticketed()), 0, now)
+        link.send(self, Call(self._target, head, headers, b"", 65536, now + 60.0, Unticketed()), 0, now)
         return True
 
     def answered(self, link: Link, answer: Answer) -> None:

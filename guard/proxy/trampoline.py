@@ -1,10 +1,10 @@
-"""Resumes a life with events, one at a time.
+"""Resumes a pipeline with events, one at a time.
 
 Events may arrive while a command is performed (`pause_writing` fires inside `write`), and a generator cannot be re-entered:
 they wait in an inbox.
 """
 
-from guard.proxy.life import Lived, Over
+from guard.proxy.pipeline import Pipeline
 from guard.proxy.values import (
     CUT,
     Answer,
@@ -21,12 +21,12 @@ from guard.proxy.values import (
 
 
 class Trampoline:
-    """The half of an exchange that drives its life; the other half performs the commands."""
+    """The half of an exchange that drives its pipeline; the other half performs the commands."""
 
-    __slots__ = ("_inbox", "_life", "_running", "_waiting")
+    __slots__ = ("_inbox", "_pipeline", "_running", "_waiting")
 
     def __init__(self) -> None:
-        self._life: Lived | None = None
+        self._pipeline: Pipeline | None = None
         self._inbox: list[tuple[bytes | Answer | Relayed | None, Exception | None]] | None = None
         self._running = False
         self._waiting: Command | None = None  # the command that is outstanding
@@ -44,15 +44,15 @@ class Trampoline:
         raise NotImplementedError
 
     def _advance(self, value: bytes | Answer | Relayed | None, error: Exception | None) -> None:
-        lived = self._life
-        if self._running or lived is None:
+        pipeline = self._pipeline
+        if self._running or pipeline is None:
             self._inbox = [*(self._inbox or ()), (value, error)]
             return
         self._running = True
         try:
             while True:
-                command = lived.send(value) if error is None else lived.throw(error)  # type: ignore[arg-type]
-                if type(command) is Over:
+                command = pipeline.send(value) if error is None else pipeline.throw(error)  # type: ignore[arg-type]
+                if type(command) is Reply or type(command) is Ending:
                     break
                 value = error = None
                 try:
@@ -62,7 +62,7 @@ class Trampoline:
                         error = self._begin_call(command)
                     else:
                         self._begin_relay(command)  # type: ignore[arg-type]
-                except Exception as bug:  # noqa: BLE001 — the life makes it a 500 with a Record
+                except Exception as bug:  # noqa: BLE001 — the pipeline makes it a 500 with a Record
                     self._waiting, error = None, bug
                 if value is None and error is None:
                     if not self._inbox:
@@ -72,8 +72,8 @@ class Trampoline:
         except BaseException:
             self._finish(CUT)  # a bug in the rescue itself: nobody is left waiting, nothing is kept
             raise
-        self._life = None  # it knows us: a cycle
-        self._finish(command.result)
+        self._pipeline = None  # it knows us: a cycle
+        self._finish(command)
 
     def _answer(self, value: bytes | Answer | Relayed | None, error: Exception | None = None) -> None:
         self._waiting = None

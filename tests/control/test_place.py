@@ -39,7 +39,7 @@ def test_an_error_that_was_never_raised_has_no_place() -> None:
     ("filename", "short"),
     [
         (f"{ROOT}/control/x.py", "guard/control/x.py"),
-        ("guard/proxy/life.py", "guard/proxy/life.py"),  # as compiled code names itself
+        ("guard/proxy/pipeline.py", "guard/proxy/pipeline.py"),  # as compiled code names itself
         ("/opt/venv/lib/python3.11/site-packages/uvicorn/server.py", "uvicorn/server.py"),
         ("/usr/lib/python3.11/json/decoder.py", "json/decoder.py"),
         ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap>"),

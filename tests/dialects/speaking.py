@@ -68,7 +68,7 @@ def broken(route: Route, headers: Headers, body: bytes) -> Sequence[Violation]:
 def forwarded(permit: Permit) -> tuple[Headers, bytes]:
     """What the model server gets."""
     assert isinstance(permit.body, bytes)
-    return permit.forward.headers, permit.body
+    return permit.forward, permit.body
 
 
 def own(route: Route, permit: Permit) -> Any:

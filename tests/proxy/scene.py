@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guard.ladder.model import Model
-from guard.proxy.life import Life, life
+from guard.proxy.pipeline import Pipeline, handle_request
 from guard.proxy.tracing import Untraced
 from guard.proxy.values import (
     Allow,
@@ -226,7 +226,7 @@ class Stage:
         self.sinks = sinks if sinks is not None else [self.listener]
         self.crashed: list[object] = []
         self.now = Clock()
-        self.life: Life = life(self, self, self.now)  # type: ignore[arg-type]
+        self.pipeline: Pipeline = handle_request(self, self, self.now)  # type: ignore[arg-type]
         self.end: Reply | Ending | None = None
 
     # the plan
@@ -246,13 +246,11 @@ class Stage:
     # the dialogue
     def say(self, value: object = None) -> object:
         """Resume with a value, or throw an exception; the next command, or how it ended."""
-        try:
-            if isinstance(value, Exception):
-                return self.life.throw(value)
-            return self.life.send(value)  # type: ignore[arg-type]
-        except StopIteration as stop:
-            self.end = stop.value
-            return self.end
+        throws = isinstance(value, Exception)
+        command = self.pipeline.throw(value) if throws else self.pipeline.send(value)  # type: ignore[arg-type]
+        if isinstance(command, Reply | Ending):
+            self.end = command
+        return command
 
     @property
     def record(self) -> Record:

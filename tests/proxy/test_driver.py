@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from guard.ladder.limits import Slots
 from guard.ladder.model import Model
-from guard.proxy import life as lives
+from guard.proxy import driver
 from guard.proxy.budget import Budget
 from guard.proxy.deadlines import NAMES
 from guard.proxy.driver import Exchange
@@ -296,13 +296,13 @@ def test_many_schedules(block: int) -> None:
 
 def test_a_return_cancels_a_call_whose_answer_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(1)
-    call = Call(target(pool=world.pool, slots=Slots(1, 0, print)), Head(b"POST", b"/p", []), b"", 0, 1e9, None)  # type: ignore[arg-type]
+    call = Call(target(pool=world.pool, slots=Slots(1, 0, print)), Head(b"POST", b"/p", []), [], b"", 0, 1e9, None)  # type: ignore[arg-type]
 
-    def life(*_: object) -> Any:
+    def pipeline(*_: object) -> Any:
         yield call
-        return Reply(500, [], b"")
+        yield Reply(500, [], b"")
 
-    monkeypatch.setattr(lives, "life", life)
+    monkeypatch.setattr(driver, "handle_request", pipeline)
     world.pool.take = lambda now: world.link()  # type: ignore[method-assign]
     world.maybe_trouble = lambda: None  # type: ignore[method-assign]
     world.exchange.start(world)  # type: ignore[arg-type]
@@ -319,14 +319,14 @@ def test_a_reply_after_a_relay_began_is_no_clean_end(monkeypatch: pytest.MonkeyP
     world.pool.take = lambda now: world.link()  # type: ignore[method-assign]
     from guard.proxy.values import Relay
 
-    call = Call(target(pool=world.pool, slots=Slots(1, 0, print)), Head(b"POST", b"/p", []), STREAM, 0, 1e9, None)  # type: ignore[arg-type]
+    call = Call(target(pool=world.pool, slots=Slots(1, 0, print)), Head(b"POST", b"/p", []), [], STREAM, 0, 1e9, None)  # type: ignore[arg-type]
 
-    def life(*_: object) -> Any:
+    def pipeline(*_: object) -> Any:
         yield call
         yield Relay(200, [])
-        return Reply(500, [], b"")
+        yield Reply(500, [], b"")
 
-    monkeypatch.setattr(lives, "life", life)
+    monkeypatch.setattr(driver, "handle_request", pipeline)
     world.exchange.start(world)  # type: ignore[arg-type]
     (link,) = world.links
     world.exchange.answered(link, Answer(200, [], b"x", complete=False))  # type: ignore[arg-type]
@@ -355,11 +355,11 @@ def test_a_bug_while_performing_is_a_500_with_a_record() -> None:
 def test_a_bug_in_the_rescue_itself_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(1)
 
-    def life(*_: object) -> Any:
+    def pipeline(*_: object) -> Any:
         raise RuntimeError("bug")
         yield
 
-    monkeypatch.setattr(lives, "life", life)
+    monkeypatch.setattr(driver, "handle_request", pipeline)
     with pytest.raises(RuntimeError):
         world.exchange.start(world)  # type: ignore[arg-type]
     assert world.client.ends == ["abort"]

@@ -125,7 +125,7 @@ def hold(jurors: Sequence[Juror]) -> None:
     assert json.loads(permit.body) == total["body"]
     assert (permit.document, permit.rows, permit.lowered) == (total["document"], total["rows"], total["lowered"])
     assert (permit.message.by if permit.message is not None else None) == total["message"]  # type: ignore[attr-defined]
-    sent = dict(permit.forward.headers)
+    sent = dict(permit.forward)
     assert (sent[b"x-length"], b"x-coded" in sent) == (total["length"], total["coded"])
     for number, juror in enumerate(jurors):
         before = expected(jurors[:number])

@@ -32,7 +32,7 @@ def test_a_client_can_shorten_our_deadline_and_not_lengthen_it(value: bytes, unt
     call = asked(waiting(value))
     assert call.until == until
     assert call.remaining == b"x-wait"
-    assert b"x-wait" not in dict(call.head.headers), "it is said anew when it is sent"
+    assert b"x-wait" not in dict(call.headers), "it is said anew when it is sent"
 
 
 def test_no_time_left_is_no_call() -> None:

@@ -25,8 +25,8 @@ class Echo:
 
     def ask(self, permit: Permit, above: object, now: float) -> Answer:
         body = b"" if permit.body is STREAM else permit.body
-        said = [pair for pair in permit.forward.headers if pair[0] not in OURS]
-        head = b"%b %b %r " % (permit.forward.method, permit.forward.target, said)  # type: ignore[str-bytes-safe]
+        said = [pair for pair in permit.forward if pair[0] not in OURS]
+        head = b"%b %b %r " % (permit.head.method, permit.head.target, said)  # type: ignore[str-bytes-safe]
         return Answer(200, [], head + body)
 
 

@@ -150,10 +150,10 @@ def test_each_call_has_a_span_of_its_own() -> None:
     parents: list[Any] = []
     first = stage.say(b"{}")
     assert isinstance(first, Call)
-    parents.append(first.head.get(b"traceparent"))
+    parents.append(dict(first.headers).get(b"traceparent"))
     second = stage.say(Failed("timeout"))
     assert isinstance(second, Call)
-    parents.append(second.head.get(b"traceparent"))
+    parents.append(dict(second.headers).get(b"traceparent"))
     stage.say(Answer(200, [], b"{}", called_at=100.0, head_at=100.5, end_at=101.0))
     assert parents == [b"00-%032x-%016x-01" % (0xAB, 0x10 + number) for number in (1, 2)]
     told = [(one.target.source, one.failed, one.status, one.ended_at) for one in stage.record.attempts]

@@ -60,7 +60,7 @@ def _as_guard_sends(subject: Subject, request: Request) -> Request:
         return request
     if not isinstance(permit.body, bytes):
         return request
-    sent = tuple((name.decode(), value.decode("latin-1")) for name, value in permit.forward.headers)
+    sent = tuple((name.decode(), value.decode("latin-1")) for name, value in permit.forward)
     return request._replace(headers=sent, body=permit.body)
 
 

@@ -1,9 +1,9 @@
 """The words that the parts of guard say to each other; nothing here acts.
 
 Read in this order: `words` (the closed lists), `request` (what a client sent, and what a judge says of it), `calls` (what a
-rung says, the commands of the life, what answers them or is thrown), `speech` (dialects), `plan` (the Plan and the Record).
+rung says, the commands of the pipeline, what answers them or is thrown), `speech` (dialects), `plan` (Plan and Record).
 
-Exceptions, all raised into or out of the life:
+Exceptions, all raised into or out of the pipeline:
 
     Exception
     ├── Refused   the client's request is at fault; its code goes to the client

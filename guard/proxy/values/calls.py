@@ -1,4 +1,4 @@
-"""The three commands of the life, the values that answer them, and what is thrown instead."""
+"""The three commands of the pipeline, the values that answer them, and what is thrown instead."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -110,7 +110,7 @@ class Inspector(Protocol):
         """A closing event that tells the client why the stream ends early; empty where there is no way to say it."""
 
 
-# ── commands of the life, the values they are answered with, and what is thrown instead ───────────────────────────
+# ── commands of the pipeline, the values they are answered with, and what is thrown instead ───────────────────────
 
 
 class Body:
@@ -130,7 +130,8 @@ class Call:
     def __init__(
         self,
         target: Target,
-        head: Head,
+        head: Head,  # the client's, of which the method and the raw target go on
+        headers: Headers,  # what goes on in place of the client's
         body: bytes | Stream,
         collect: int,
         until: float,
@@ -141,7 +142,9 @@ class Call:
         deadline: float = inf,
     ) -> None:
         self.target = target
-        self.head = head
+        self.method = head.method
+        self.path = head.target
+        self.headers = headers
         self.body = body
         self.collect = collect
         self.until = until
@@ -255,7 +258,7 @@ class Reply:
 
 
 class Ending(Enum):
-    """How a life ends when not with a Reply."""
+    """How a pipeline ends when not with a Reply."""
 
     DONE = auto()  # a relay that ended well
     CUT = auto()  # abort the client's connection: never a clean end for a truncated answer

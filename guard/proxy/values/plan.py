@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
-from guard.proxy.values.calls import Answer, Ceiling, Closed, Step, Target
+from guard.proxy.values.calls import Answer, Body, Ceiling, Closed, Step, Target
 from guard.proxy.values.request import Allow, Deny, Facts, Head, Judge, Stream, Violation
 from guard.proxy.values.speech import Dialect, Listening, Message, Usage
 from guard.proxy.values.words import Document, Headers, Reason, Source
@@ -36,7 +36,7 @@ class AnswerJudge(Protocol):
 
 
 class Measure(NamedTuple):
-    """An output that may be told (DESIGN §7, law 5).
+    """An output that may be told.
 
     `kind`: one of `classes`; a number, from `low` to `high`; a vector of numbers, of which the largest is told; or anything
     else, of which only the presence is.
@@ -81,9 +81,11 @@ class Route:
     baggage: frozenset[bytes] = frozenset()  # members that the model server may see
     version: str = ""  # the only one that the model may answer with; empty: any
     key: str = field(init=False)  # as the policy names it
+    body: Body = field(init=False)  # the command that reads a request's: the same for each, so it is made once
 
     def __post_init__(self) -> None:
         self.key = f"{self.method} {self.template}"
+        self.body = Body(self.max_body)
 
 
 class Permit:
@@ -93,7 +95,7 @@ class Permit:
         self,
         route: Route,
         head: Head,  # the client's
-        forward: Head,  # what the model server receives, but for framing and Host
+        forward: Headers,  # what the model server receives, but for framing and Host
         body: bytes | Stream,  # what the model server receives
         document: Document,  # what rungs of our own read; None where nothing was parsed
         rows: int | None,  # instances in it; None where the body is not a list of rows

@@ -2,7 +2,7 @@
 
 import pytest
 
-from guard.proxy.life import LEAST_TIME
+from guard.proxy.pipeline import LEAST_TIME
 from guard.proxy.values import (
     CUT,
     DONE,
@@ -50,7 +50,7 @@ def test_the_model_answers() -> None:
     stage = Stage()
     call = asked(stage)
     assert (call.body, call.collect, call.until) == (b"{}", 1000, 103.0)
-    said = [name for name, _ in call.head.headers]
+    said = [name for name, _ in call.headers]
     assert said == [b"content-type", b"x-forwarded-host", b"x-guard-request-id"]  # the Host is the target's
     reply = stage.say(GOOD)
     assert isinstance(reply, Reply)

@@ -1,4 +1,4 @@
-"""What a contract is compiled from: the attributes of a declared field, as the policy's model has them (DESIGN §9)."""
+"""What a contract is compiled from: the attributes of a declared field, as the policy's model has them."""
 
 from collections.abc import Mapping
 from typing import Literal, Protocol, TypeAlias

@@ -24,7 +24,7 @@ class Common:
         return type(self).form is Common.form
 
     def outcome(self, answer: Answer) -> Outcome:
-        """By status (DESIGN §3)."""
+        """By status (docs/dialects.md#whose-fault-an-error-is)."""
         status = answer.status
         if 200 <= status < 300:
             return "ok"

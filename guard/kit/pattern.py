@@ -12,7 +12,8 @@ MOST: Final = 1000
 """Characters of a text."""
 _CANDIDATES: Final = "aA0 -_.xX1~"
 _CLASSES: Final[Mapping[str, Callable[[str], bool]]] = {
-    "d": str.isdecimal, "D": lambda one: not one.isdecimal(), "s": str.isspace, "S": lambda one: not one.isspace(),
+    "d": lambda one: "0" <= one <= "9", "D": lambda one: not "0" <= one <= "9",
+    "s": str.isspace, "S": lambda one: not one.isspace(),
     "w": lambda one: one.isalnum() or one == "_", "W": lambda one: not (one.isalnum() or one == "_"),
 }  # fmt: skip
 _CONTROLS: Final = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "a": "\a"}

@@ -1,4 +1,4 @@
-"""What a route accepts and returns, field by field (DESIGN §9). The contract reads these attributes."""
+"""What a route accepts and returns, field by field (docs/policy.md#inputfield). The contract reads these attributes."""
 
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, get_args
 

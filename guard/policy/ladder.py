@@ -1,4 +1,4 @@
-"""The rungs below the model as a route declares them, and the breaker (DESIGN §3, §9)."""
+"""The rungs below the model as a route declares them, and the breaker (docs/decisions/one-ladder.md)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args

@@ -1,6 +1,6 @@
-"""The policy as typed, frozen models (DESIGN §9). Every default stands here or in the models it is made of.
+"""The policy as typed, frozen models (docs/policy.md). Every default stands here or in the models it is made of.
 
-Where DESIGN shows a value that can only be an example (`upstream.probe`, `privacy.hash_key`, `targets`, `owners`,
+Where a value can only be an example (`upstream.probe`, `privacy.hash_key`, `targets`, `owners`,
 `release`), the default is none: a probe of a path that the model server does not have would keep guard unready.
 """
 
@@ -79,7 +79,7 @@ class ListenLimits(Part):
 class Listen(Part):
     """The three listeners."""
 
-    data: Listener = Address("0.0.0.0", 8900)  # noqa: S104 — DESIGN §8
+    data: Listener = Address("0.0.0.0", 8900)  # noqa: S104 — clients are elsewhere
     admin: Listener = Address("127.0.0.1", 8901)
     ops: Listener = Address("0.0.0.0", 8902)  # noqa: S104
     tls: ListenTls | None = None

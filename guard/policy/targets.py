@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NEVER = 1 << 62
 LEASE = 30.0
-"""Seconds after which a call that a half-open breaker let through is given up for lost (reliability CB-06)."""
+"""Seconds after which a call that a half-open breaker let through is given up for lost."""
 
 
 class Targets:

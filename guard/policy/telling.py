@@ -1,4 +1,4 @@
-"""What of a route may be told, and in what form (DESIGN §7, laws 5 and 6): decided once, before the first request."""
+"""What of a route may be told, and in what form (docs/telemetry.md#what-never-leaves), decided before the first request."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias

@@ -35,7 +35,7 @@ def _text(value: str, scrub: Scrub) -> str:
     """A text that cannot be searched is not sent."""
     try:
         return scrub(value[: 4 * MOST_CHARACTERS])[0][:MOST_CHARACTERS]
-    except Exception:  # noqa: BLE001 — law 3: never the raw value
+    except Exception:  # noqa: BLE001 — whatever failed, never the raw value
         return UNREADABLE
 
 

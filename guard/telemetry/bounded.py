@@ -1,4 +1,4 @@
-"""Labels whose values come from traffic: the first fifty, then `other` (DESIGN §7, law 9)."""
+"""Labels whose values come from traffic: the first fifty, then `other` (docs/telemetry.md#what-never-leaves)."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Every instrument, in one table (DESIGN §8). docs/telemetry.md is made from it.
+"""Every instrument, in one table. docs/telemetry.md is made from it.
 
 HTTP durations follow OpenTelemetry's HTTP conventions. For models that are not generative there is no convention
 (semantic-conventions#3420), so the rest is `guard.*`, in its style. Units are seconds, bytes or {annotations}: an

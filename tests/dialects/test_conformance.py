@@ -86,7 +86,7 @@ def test_a_default_is_added_in_the_clients_own_layout(layout: Layout) -> None:
 
 @every
 def test_what_was_forwarded_is_accepted_again_and_says_the_same(layout: Layout) -> None:
-    """Law 4 over two hops; the second has no field that is not sent."""
+    """What is judged is what is forwarded, over two hops; the second has no field that is not sent."""
     body = layout.carry(PEOPLE)
     headers, sent = forwarded(ask(layout.route, headers_of(layout, body), body))
     second = compiled(

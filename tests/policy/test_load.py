@@ -124,7 +124,7 @@ def test_what_the_reference_policy_means():
     assert [warning.pointer for warning in loaded.warnings] == ["release.contract", "admin.tokens"]
 
 
-DEFAULTS = {  # DESIGN §9, as shown there
+DEFAULTS = {
     "listen": {"data": "0.0.0.0:8900", "admin": "127.0.0.1:8901", "ops": "0.0.0.0:8902", "tls": None, "limits": {
         "connections": 4096, "buffered": "64MiB", "head": "10s", "body": "1m", "write_stall": "30s", "keep_alive": "75s",
         "headers": 100, "header_bytes": "32KiB", "target": "8KiB",

@@ -1,4 +1,4 @@
-"""What stands in place of a value: nothing, a word, or a hash that only the key's owner can make (RD-06)."""
+"""What stands in place of a value: nothing, a word, or a hash that only the key's owner can make."""
 
 import hashlib
 import hmac

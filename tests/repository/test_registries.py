@@ -71,7 +71,7 @@ OTHER_MEANINGS = {
     ("guard/policy/fields.py", "model"): "`from: model` of an output",
     ("guard/policy/models.py", "model"): "a word of `ready`",
     ("guard/policy/models.py", "rules"): "a kind of part of a release",
-    ("guard/serve.py", "model"): "a word of `ready`",
+    ("guard/control/upstream.py", "model"): "a word of `ready`",
 }
 """The same word, where it names no member."""
 

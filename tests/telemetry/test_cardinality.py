@@ -1,4 +1,4 @@
-"""Whatever traffic brings, series are few and memory is flat (RD-11)."""
+"""Whatever traffic brings, series are few and memory is flat."""
 
 import json
 import random

@@ -1,6 +1,6 @@
 """Classes of messy values: for each, what stands in a field, and what the contract says must happen.
 
-The expectation follows from the declaration alone, by the rules that DESIGN and the policy's reference give, and asks no
+The expectation follows from the declaration alone, by the rules of docs/policy.md, and asks no
 validator of guard's. A class is one function and one line in CLASSES.
 """
 

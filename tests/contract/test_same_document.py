@@ -1,4 +1,4 @@
-"""Law 4: the model server never receives a document that reads differently from the one that was judged.
+"""The model server never receives a document that reads differently from the one that was judged.
 
 What the contract accepts and forwards is read by five parsers (json, orjson, pydantic, msgspec, node); each must find the
 judged document. Same = equal as double or as exact integer.

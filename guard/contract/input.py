@@ -13,7 +13,7 @@ from guard.contract.instances import Lenient, Steps, by_members, by_positions, n
 from guard.contract.media import is_json
 from guard.contract.profile import Profile, Read
 from guard.contract.proof import NESTED, Reader, Whole
-from guard.contract.scrub import Detect, Scrubbing, nothing
+from guard.contract.scrub import MAX_FINDS, MAX_SEARCHED, Detect, Scrubbing, Tally, nothing
 from guard.contract.strict import MAX_DEPTH, MAX_ELEMENTS, Unreadable, dumps
 from guard.contract.validators import (
     Schema,
@@ -42,6 +42,8 @@ class InputContract:
         enforce: bool,
         detect: Detect,
         elements: int,
+        searched: int,
+        finds: int,
     ) -> None:
         self._enforce = enforce
         self._rows: Steps | None = tuple(split(rows)) if rows is not None else None
@@ -58,6 +60,7 @@ class InputContract:
         self._timed = bool(self._falls or self._fresh)
         self._scrubbing = Scrubbing(fields, {name: place for name, place in places.items() if place}, detect)
         self._scrubs = enforce and bool(self._scrubbing)
+        self._searched, self._finds = searched, finds
         simple = all(len(place) == 1 and fields[name].type not in NESTED for name, place in places.items())
         self._members = simple and columns is None
         every = dict.values if self._members and undeclared != "pass" else None
@@ -135,7 +138,12 @@ class InputContract:
             for row in instances:
                 settle(row, self._absences)
         if self._scrubs:
-            document, facts = self._scrubbed(document, instances, facts)
+            tally = Tally(self._searched, self._finds)
+            document, facts = self._scrubbed(document, instances, facts, tally)
+            if tally.field:
+                return Deny(
+                    "contract", [Violation(self._pointer(self._base(tally.row), self._paths[tally.field]), tally.code)]
+                )
         if self._timed:
             verdict = self._timely(tree, document, rows, wall, facts)
             if verdict is not None:
@@ -167,9 +175,16 @@ class InputContract:
                 fixed.append(shape)
         return fixed
 
-    def _scrubbed(self, document: object, rows: Sequence[object], facts: Facts | None) -> tuple[object, Facts | None]:
-        """The document with words in place of what its texts should not hold."""
-        scrubbed = [self._scrubbing.row(row) for row in rows]
+    def _scrubbed(
+        self, document: object, rows: Sequence[object], facts: Facts | None, tally: Tally
+    ) -> tuple[object, Facts | None]:
+        """The document with words in place of what its texts should not hold; none where the tally names a field."""
+        scrubbed = []
+        for index, row in enumerate(rows):
+            scrubbed.append(self._scrubbing.row(row, tally))
+            if tally.field:
+                tally.row = index
+                return None, facts
         found = [one for _, several in scrubbed for one in several]
         if not found:
             return document, facts
@@ -183,7 +198,7 @@ class InputContract:
         found: list[Violation] = []
         reason: Reason | None = None
         for index, row in enumerate(self._located(document)):
-            base: tuple[Part, ...] = (*self._rows, index) if self._rows is not None else ()
+            base = self._base(index)
             for violation in (*self._aged(row, base, wall), *self._absent(row, base)):
                 found.append(violation)
                 if violation.code != "future":
@@ -241,6 +256,10 @@ class InputContract:
             return path
         return (self._columns.index(path[0]),) if path[0] in self._columns else ()
 
+    def _base(self, row: int) -> tuple[Part, ...]:
+        """The way to an instance."""
+        return (*self._rows, row) if self._rows is not None else ()
+
     def _pointer(self, base: tuple[Part, ...], path: Steps) -> str:
         return join((*base, self._columns.index(path[0])) if self._columns is not None else (*base, *path))
 
@@ -275,13 +294,23 @@ def compile_input(
     enforce: bool,
     detect: Detect = nothing,
     elements: int = MAX_ELEMENTS,
+    searched: int = MAX_SEARCHED,
+    finds: int = MAX_FINDS,
 ) -> InputContract:
     """Compile. Raises ContractInvalid, its path counted from `fields`. `detect` makes what searches texts.
 
-    `elements`: of one document, see `strict.limit`.
+    `elements`: of one document, see `strict.limit`. `searched`, `finds`: characters and finds of its texts.
     """
     return InputContract(
-        fields, rows=rows, columns=columns, undeclared=undeclared, enforce=enforce, detect=detect, elements=elements
+        fields,
+        rows=rows,
+        columns=columns,
+        undeclared=undeclared,
+        enforce=enforce,
+        detect=detect,
+        elements=elements,
+        searched=searched,
+        finds=finds,
     )
 
 

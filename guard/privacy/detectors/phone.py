@@ -26,4 +26,4 @@ def _is_phone(text: str) -> bool:
     return bool(phonenumbers.is_possible_number(number))
 
 
-DETECTOR: Final = Detector("phone", _PHONE, _is_phone)
+DETECTOR: Final = Detector("phone", _PHONE, _is_phone, weight=4)

@@ -12,6 +12,7 @@ import pytest
 from tests.answering import answering
 from tests.servers.black_hole import black_hole, closed_port
 from tests.sidecar import Sidecar, sidecar
+from tests.telemetry.test_collector import SOCKETS, Endless, serving
 from tests.telemetry.test_collectors import POLICY, drive, predict
 
 
@@ -66,6 +67,19 @@ def test_a_collector_that_refuses_is_counted(tmp_path: Path) -> None:
             assert guard.ended() == 0
             assert any(key.startswith("metrics") for key in guard.events("telemetry_lost")[0])
             assert str(port) not in str(guard.events("library"))
+
+
+def test_a_collector_that_never_stops_answering_costs_no_memory(tmp_path: Path) -> None:
+    """A gibibyte in answer to each export: guard held half of it."""
+    endless = Endless(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
+    with serving(endless) as server, guarded(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=server.url, **SLOW) as guard:
+        for _ in range(5):
+            assert drive(guard.port, 1, 100).answers.total() == 100
+        assert endless.closed.wait(10)
+        assert len(server.requests) > 1  # a batch does not wait for the rest of an answer
+        assert endless.sent / len(server.requests) < SOCKETS
+        status = Path(f"/proc/{guard.process.pid}/status").read_text()
+        assert int(status.partition("VmHWM:")[2].split()[0]) < 200 * 1024
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from guard.contract.fields import join
 from guard.kit.init.draft import Field
 from guard.kit.init.schemas import Schemas, Unmapped
 from guard.kit.init.server import listed, mapping
@@ -21,10 +22,6 @@ class Body(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def _at(name: str) -> str:
-    return "/" + name.replace("~", "~0").replace("/", "~1")
-
-
 def request(schemas: Schemas, schema: Any, where: str, *, spoken: bool = False) -> Body:
     """The body of a request. `spoken`: a dialect says itself where the instances stand."""
     try:
@@ -35,7 +32,9 @@ def request(schemas: Schemas, schema: Any, where: str, *, spoken: bool = False) 
         lists = [name for name in properties if _is_list(_quietly(schemas, properties[name])) and nameable(name)]
         rows = "instances" if "instances" in lists else lists[0] if len(properties) == 1 and lists else None
         if rows is not None:
-            found = _rows(schemas, schemas.plain(properties[rows]), "" if spoken else _at(rows), where, f"{rows} is a list")
+            found = _rows(
+                schemas, schemas.plain(properties[rows]), "" if spoken else join((rows,)), where, f"{rows} is a list"
+            )
             if found.fields:
                 return _beside(found, [name for name in properties if name != rows], spoken=spoken)
         if not properties:
@@ -174,7 +173,7 @@ def _outputs(
     many = "predictions" if "predictions" in lists else lists[0] if rows and len(properties) == 1 and lists else None
     taken: set[str] = set()
     if many is not None:
-        for name, field in _every(schemas, schemas.plain(properties[many]), _at(many), many, where, notes):
+        for name, field in _every(schemas, schemas.plain(properties[many]), join((many,)), many, where, notes):
             taken.add(name)
             yield name, field
     for name, schema in list(properties.items())[:MOST_FIELDS]:
@@ -187,7 +186,7 @@ def _outputs(
         except Unmapped as error:
             notes.append(f"Not declared: {line(name, 60)} of the answer: {error}.")
             continue
-        yield name, Field({"at": _at(name), **made.shape} if rows else made.shape, made.source)
+        yield name, Field({"at": join((name,)), **made.shape} if rows else made.shape, made.source)
 
 
 def _every(
@@ -210,4 +209,4 @@ def _every(
         except Unmapped as error:
             notes.append(f"Not declared: {line(below, 60)} of the answer: {error}.")
             continue
-        yield below, Field({"at": f"{at}/*{_at(below)}", **made.shape}, made.source)
+        yield below, Field({"at": f"{at}/*{join((below,))}", **made.shape}, made.source)

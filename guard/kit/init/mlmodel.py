@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from guard.contract.fields import join
 from guard.contract.strict import Unreadable, loads
 from guard.kit.init.draft import Field, Shape, Signature
 from guard.kit.init.server import listed, mapping
@@ -152,8 +153,7 @@ def _placed(outputs: dict[str, Field]) -> dict[str, Field]:
     if len(outputs) == 1:
         [(name, one)] = outputs.items()
         if "without a name" not in one.source and "tensor" not in one.source:
-            safe = name.replace("~", "~0").replace("/", "~1")
-            return {name: Field({"at": f"/predictions/*/{safe}", **one.shape}, one.source)}
+            return {name: Field({"at": join(("predictions", "*", name)), **one.shape}, one.source)}
     return outputs
 
 

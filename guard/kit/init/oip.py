@@ -7,6 +7,7 @@ it is asked only of servers that say they are Triton or MLServer, or that they h
 from collections.abc import Iterator
 from typing import Any, Final
 
+from guard.contract.fields import join
 from guard.dialects.oip import OpenInference
 from guard.kit.init.draft import MOST_MODELS, Field, Found, Route, Shape, Source, Wanted
 from guard.kit.init.server import Heard, Server, answering, listed, mapping
@@ -172,9 +173,8 @@ def _answered(name: str, field: Field) -> Field:
     """An output whose first dimension is a size does not count instances: it is there as a whole."""
     if field.shape.get("shape", [-1])[0] in (-1, 1):
         return field
-    safe = name.replace("~", "~0").replace("/", "~1")
     whole = {key: value for key, value in field.shape.items() if key != "items"}
-    return Field({"at": f"/{safe}", **whole}, field.source)
+    return Field({"at": join((name,)), **whole}, field.source)
 
 
 def _shape(value: Any) -> list[int] | None:

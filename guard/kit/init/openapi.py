@@ -16,7 +16,7 @@ from guard.dialects.vertex import Vertex
 from guard.kit.init import bodies
 from guard.kit.init.draft import MOST_ROUTES, Found, Route, Source, Wanted
 from guard.kit.init.schemas import Schemas
-from guard.kit.init.server import Server, answering, mapping
+from guard.kit.init.server import Server, answering, mapping, pointed
 from guard.kit.init.words import MOST_KEY, line, slug
 from guard.policy.management import OTHERS
 from guard.policy.routes import RouteInvalid, RouteTable, template
@@ -163,10 +163,7 @@ class _Reader:
         name = said.get("$ref")
         if not isinstance(name, str) or not name.startswith("#/"):
             return said
-        node: Any = self._document
-        for part in name[2:].split("/"):
-            node = mapping(node).get(part.replace("~1", "/").replace("~0", "~"))
-        return mapping(node)
+        return mapping(pointed(self._document, name))
 
 
 def _titled(schema: Any) -> str:

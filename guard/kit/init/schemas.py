@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from guard.kit.init.draft import Field, Shape
-from guard.kit.init.server import listed, mapping
+from guard.kit.init.server import listed, mapping, pointed
 from guard.kit.init.words import line, nameable, scalar
 
 MOST_STEPS: Final = 20_000
@@ -76,9 +76,7 @@ class Schemas:
     def _referred(self, name: str) -> Any:
         if not name.startswith("#/"):
             raise Unmapped("it refers to another document")
-        node: Any = self._document
-        for part in name[2:].split("/"):
-            node = mapping(node).get(part.replace("~1", "/").replace("~0", "~"))
+        node = pointed(self._document, name)
         if node is None:
             raise Unmapped("it refers to nothing")
         return node

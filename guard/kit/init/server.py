@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Protocol
 
+from guard.contract.fields import split
 from guard.contract.strict import Unreadable, loads
 from guard.kit.init.words import line
 
@@ -67,3 +68,10 @@ def answering(server: Server, *paths: str) -> dict[str, str]:
     """Those of the paths that answer with success, as routes that are passed."""
     found = {path: server.get(path) for path in paths}
     return {f"GET {path}": f"answered {heard.status}" for path, heard in found.items() if heard.fine}
+
+
+def pointed(document: Any, reference: str) -> Any:
+    """What a reference such as `#/components/…` names in its document; None where nothing is there."""
+    for part in split(reference.removeprefix("#")):
+        document = mapping(document).get(part)
+    return document

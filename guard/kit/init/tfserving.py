@@ -7,6 +7,7 @@ Source: tensorflow/serving http_rest_api_handler.cc; the metadata is a GetModelM
 from collections.abc import Iterator
 from typing import Any, Final
 
+from guard.contract.fields import join
 from guard.dialects.tfserving import TensorFlowServing
 from guard.kit.init.draft import MOST_MODELS, Field, Found, Route, Shape, Source, Wanted
 from guard.kit.init.server import Server, listed, mapping
@@ -75,8 +76,7 @@ def _predict(made: Route, signature: dict[str, Any], path: str, others: list[str
     several = len(mapping(signature.get("outputs"))) > 1
     if several and len(outputs) == 1:  # alone here, but not in the answer: it stands under its name
         [(name, one)] = outputs.items()
-        safe = name.replace("~", "~0").replace("/", "~1")
-        outputs = {name: Field({"at": f"/predictions/*/{safe}", **one.shape}, one.source)}
+        outputs = {name: Field({"at": join(("predictions", "*", name)), **one.shape}, one.source)}
     settings = reasons = {}
     if len(inputs) < len(mapping(signature.get("inputs"))):
         settings, reasons = {"undeclared": "pass"}, {"undeclared": "an input could not be declared, see above"}

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from guard.contract.fields import join, split
 from guard.kit.rehearse.canaries import Cage, found
 from guard.kit.rehearse.fields import Wanted
 from guard.kit.rehearse.subject import Subject
@@ -131,11 +132,11 @@ def broken(subject: Subject, rows: int | None, got: Got) -> str:
     except ValueError as error:
         return str(error) if str(error).startswith("it holds") else "it is no JSON"
     for name, field in subject.declared.outputs.items():
-        at = field.at if field.at is not None else f"/{name}"
-        for value in _found(document, at.split("/")[1:]):
+        at = field.at if field.at is not None else join((name,))
+        for value in _found(document, split(at)):
             if why := _wrong(value, field):
                 return f"{name} {why}"
-        if rows is not None and "*" in at and len(list(_found(document, at.split("/")[1:]))) != rows:
+        if rows is not None and "*" in at and len(list(_found(document, split(at)))) != rows:
             return f"{name} is not there for each of {rows} rows"
     return ""
 
@@ -152,7 +153,7 @@ def _found(value: Any, path: list[str]) -> Iterator[Any]:
     if not path:
         yield value
         return
-    part = path[0].replace("~1", "/").replace("~0", "~")
+    part = path[0]
     if part == "*":
         for one in value if isinstance(value, list) else [_NOTHING]:
             yield from _found(one, path[1:])

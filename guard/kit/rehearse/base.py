@@ -7,6 +7,7 @@ change away from it.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from guard.contract.fields import split
 from guard.kit.rehearse import generate
 from guard.kit.rehearse.answers import ADVICE, told
 from guard.kit.rehearse.examples import route_of
@@ -116,7 +117,7 @@ def _instance(subject: Subject, document: Any) -> dict[str, Any] | None:
         return dict(zip(declared.columns, row, strict=True))
     if not isinstance(row, Mapping) or not declared.inputs:
         return None
-    found = {name: _at(row, [name] if field.at is None else _steps(field.at)) for name, field in declared.inputs.items()}
+    found = {name: _at(row, [name] if field.at is None else split(field.at)) for name, field in declared.inputs.items()}
     return {name: value for name, value in found.items() if value is not _NOTHING}
 
 
@@ -124,11 +125,11 @@ def _row(subject: Subject, document: Any) -> Any:
     """The first row of a body, as it lies there."""
     declared, value = subject.declared, document
     if subject.route.dialect.plain:
-        value = _at(document, _steps(declared.rows or ""))
+        value = _at(document, split(declared.rows or ""))
         if declared.rows is None:
             return value
     elif isinstance(document, Mapping):
-        value = next((document[name] for name in ("instances", "dataframe_records") if name in document), None)
+        value = next((document[one.name] for one in subject.layouts if one.name in document), None)
     return value[0] if isinstance(value, list) and value else None
 
 
@@ -139,10 +140,6 @@ def _at(value: Any, steps: list[str]) -> Any:
 
 
 _NOTHING: Final = object()
-
-
-def _steps(pointer: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
 def _check(subject: Subject, got: Got | None) -> Check:

@@ -96,12 +96,12 @@ def collapsed(steps: Sequence[Phase]) -> tuple[Phase, Phase] | None:
 def held(targets: Targets, at: Phase) -> list[Check]:
     """The targets that a load can hold, one check each."""
     found = [
-        _least("targets.availability", targets.availability, at.availability, at, "answers below 500",
-               "a rung that always answers (rules) keeps the service available while the model is not"),
-        _most("targets.error_rate", targets.error_rate, at.error_rate, at, "answers that are no 2xx",
-              "look at the reasons in the table of phases"),
-        _least("targets.model_share", targets.model_share, at.model_share, at, "answers of the model itself",
-               "give the model more time (timeout), more room (upstream.limits) or more replicas"),
+        _share("targets.availability", targets.availability, at.availability, at, "answers below 500",
+               "a rung that always answers (rules) keeps the service available while the model is not", least=True),
+        _share("targets.error_rate", targets.error_rate, at.error_rate, at, "answers that are no 2xx",
+               "look at the reasons in the table of phases"),
+        _share("targets.model_share", targets.model_share, at.model_share, at, "answers of the model itself",
+               "give the model more time (timeout), more room (upstream.limits) or more replicas", least=True),
     ]  # fmt: skip
     if targets.latency_p95 is not None:
         found.append(_latency(targets.latency_p95, at))
@@ -134,22 +134,15 @@ def _rate(target: float, at: Phase) -> Check:
     return check
 
 
-def _least(name: str, target: float | None, measured: float, at: Phase, what: str, todo: str) -> Check | None:
+def _share(
+    name: str, target: float | None, measured: float, at: Phase, what: str, todo: str, *, least: bool = False
+) -> Check | None:
+    """A share of answers against its target: the most that is allowed, or the least."""
     if target is None:
         return None
-    check = Check(name, "pass", expected=f"at least {share(target)}", got=f"{share(measured)} {what}", sent=load(at))
-    check.tried = at.requests
-    if measured < target:
-        check.result, check.todo = "fail", todo
-    return check
-
-
-def _most(name: str, target: float | None, measured: float, at: Phase, what: str, todo: str) -> Check | None:
-    if target is None:
-        return None
-    check = Check(name, "pass", expected=f"at most {share(target)}", got=f"{share(measured)} {what}", sent=load(at))
-    check.tried = at.requests
-    if measured > target:
+    expected = f"at {'least' if least else 'most'} {share(target)}"
+    check = Check(name, "pass", expected=expected, got=f"{share(measured)} {what}", sent=load(at), tried=at.requests)
+    if measured < target if least else measured > target:
         check.result, check.todo = "fail", todo
     return check
 

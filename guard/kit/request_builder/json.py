@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from guard.contract.fields import split
 from guard.dialects.json import Json
-from guard.kit.request_builder.values import Builder, Carried, Instance, Layout, steps, tree, written
+from guard.kit.request_builder.values import Builder, Carried, Instance, Layout, tree, written
 from guard.policy.route import Route
 
 NAME: Final = Json.name
@@ -21,7 +22,7 @@ def _json(route: Route) -> Layout:
     positional = route.columns is not None
     if route.rows is None:
         return Layout("instance", lambda rows: written(laid(rows[0])), positional=positional, many=False)
-    way = steps(route.rows)
+    way = split(route.rows)
 
     def carry(rows: Sequence[Instance]) -> Carried:
         document: Any = [laid(row) for row in rows]

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from guard.contract.fields import split
 from guard.policy.route import Route
 
 Instance: TypeAlias = Mapping[str, Any]
@@ -64,14 +65,9 @@ def tree(route: Route, row: Instance) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for name, value in row.items():
         at = route.inputs[name].at if name in route.inputs else None
-        *parents, last = [name] if at is None else steps(at)
+        *parents, last = [name] if at is None else split(at)
         below = document
         for part in parents:
             below = below.setdefault(part, {})
         below[last] = value
     return document
-
-
-def steps(pointer: str) -> list[str]:
-    """The reference tokens of a JSON pointer (RFC 6901)."""
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]

@@ -102,8 +102,9 @@ bench-quick: $(STAMPS)/bench .cache/compiled/.stamp  ## guard beside Envoy, one 
 	@$(BIN)/python -m benchmarks.bench --quick
 
 MINUTES ?= 15
-soak: $(STAMPS)/runtime  ## traffic, losses, reloads and kills for MINUTES=15: nothing may grow
+soak: $(STAMPS)/dev  ## traffic, losses, reloads and kills for MINUTES=15: nothing may grow; then orders by the thousand: none is late or lost
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
+	@$(BIN)/python -m tests.orders.soak
 
 instructions: $(STAMPS)/runtime  ## what a request costs in instructions, beside the commit before (needs valgrind)
 	@$(BIN)/python -m benchmarks.instructions

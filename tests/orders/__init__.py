@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.orders.promises")
+pytest.register_assert_rewrite("tests.orders.promises", "tests.orders.interleaved")

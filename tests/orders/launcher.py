@@ -60,6 +60,7 @@ def hanging_open() -> None:
     def wrapped(real: Callable[..., Any]) -> Callable[..., Any]:
         def opened(path: Any, *arguments: Any, **options: Any) -> Any:
             while hangs(path):
+                (FAULTS / "hanging").mkdir(exist_ok=True)  # for whoever waits for it
                 time.sleep(3600)
             return real(path, *arguments, **options)
 

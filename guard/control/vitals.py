@@ -31,7 +31,7 @@ class Vitals:
 
     def waited(self, now: float) -> float:
         """Seconds that the oldest request has waited which was read and not begun."""
-        return self._door().intake.waited(now)
+        return self._door().admission.waited(now)
 
     def identity(self) -> Iterator[Family]:
         """The policy and the release in force."""

@@ -65,7 +65,10 @@ class ListenLimits(Part):
     """What one client may ask of the data listener."""
 
     connections: Positive = 4096
-    buffered: Size = Field(default=64 * 1024 * 1024, description="Bytes of bodies held at once, all clients together.")
+    buffered: Size = Field(
+        default=64 * 1024 * 1024,
+        description="Bytes held at once, all clients together: bodies, and what is sent ahead of its turn.",
+    )
     head: Span = 10.0
     body: Span = 60.0
     write_stall: Span = 30.0

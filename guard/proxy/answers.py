@@ -2,15 +2,25 @@
 
 import asyncio
 from collections import deque
+from math import inf
+from time import monotonic
 from typing import Final
 
 from guard.proxy import messages
+from guard.proxy.deadlines import FLUSH, HEAD, KEEP_ALIVE, LINGER, WRITE_STALL, DeadlineTimer
 from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
+from guard.proxy.messages import unsent, whole
 from guard.proxy.parties import UNKNOWN
 from guard.proxy.requests import Requests
-from guard.proxy.states import LAST, READY
+from guard.proxy.states import CLIENT, CLOSE, ENDED, LAST, READY, TAKEN
 from guard.proxy.values import Headers, Reply
+
+LINGERS: Final = 1.0
+"""Seconds to read and drop what a client still sends after it has taken its last answer."""
+LOOK: Final = 0.002
+"""Seconds to the first look whether a client has taken its last answer; each of the next takes twice as long."""
+LONGEST_LOOK: Final = 0.1
 
 LENGTH: Final = 0  # a body framed by its length
 CHUNKS: Final = 1
@@ -20,7 +30,7 @@ UNTIL_CLOSE: Final = 2  # for HTTP/1.0: a FIN says that it is whole
 class Answers(Requests):
     """Writes for the exchange that lives, and says whether the connection can carry another one after it."""
 
-    __slots__ = ("_framing", "_queue", "_state", "_transport", "_written")
+    __slots__ = ("_empty", "_framing", "_look", "_queue", "_state", "_taken", "_transport", "_written", "timer")
 
     def __init__(self, door: Door) -> None:
         super().__init__(door)
@@ -28,7 +38,19 @@ class Answers(Requests):
         self._queue: deque[Exchange] = deque()  # requests that wait for the one that lives
         self._framing = LENGTH  # of the stream that is open, or was last
         self._written = 0  # bytes given to the transport
+        self._taken = 0  # of these, bytes that the client had taken when last looked at
+        self._look = LOOK
+        self._empty = False  # the last look found nothing unsent
         self._transport: asyncio.Transport
+        self.timer = DeadlineTimer(asyncio.get_running_loop(), self._expired)
+
+    def _expired(self, purpose: int) -> None:
+        """The deadline of one purpose passed."""
+        raise NotImplementedError
+
+    def _drop_ahead(self) -> None:
+        """Nothing that was sent ahead is answered; what still comes is read and dropped."""
+        raise NotImplementedError
 
     def _finished(self, keep: bool) -> None:  # noqa: FBT001
         """An answer was written; `keep`: the connection stays."""
@@ -45,7 +67,9 @@ class Answers(Requests):
         if reply.status in (204, 304) or exchange.head.method == b"HEAD":
             self._write(messages.head(reply.status, reply.headers, line + b"\r\n"))
         else:
-            self._write(messages.whole(reply.status, reply.headers, line, reply.body))
+            message = whole(reply.status, reply.headers, line, reply.body)
+            self._written += len(message)
+            self._transport.write(message)
         self._finished(keep)
 
     def open_stream(self, exchange: Exchange, status: int, headers: Headers, length: int) -> None:
@@ -85,3 +109,50 @@ class Answers(Requests):
         if not keep:
             return b"connection: close\r\n"
         return b"" if exchange.head.modern else b"connection: keep-alive\r\n"
+
+    # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _close(self) -> None:
+        """Close our side once everything is written. A FIN follows the last byte; what the client sends is dropped.
+
+        Nothing cuts the answer but a client that stops taking it: a reset would destroy what is on its way.
+        """
+        self._state = CLIENT[self._state][CLOSE]
+        self._drop_ahead()
+        due = self.timer.due
+        due[HEAD] = due[KEEP_ALIVE] = inf
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._watch()
+        self.timer.set(FLUSH, monotonic() + self._look)
+
+    def _retire(self) -> None:
+        """Close a connection on which nothing is asked."""
+        if unsent(self._transport):
+            self._close()
+        else:
+            self._state = CLIENT[self._state][ENDED]
+            self.timer.cancel()
+            self._transport.close()
+
+    def _flushed(self) -> None:
+        """Look whether the client has taken everything; twice, for what a TLS transport hides."""
+        if unsent(self._transport):
+            self._empty = False
+        elif self._empty:
+            self._state = CLIENT[self._state][TAKEN]
+            self.timer.due[WRITE_STALL] = inf
+            if self._transport.can_write_eof():
+                self.timer.set(LINGER, monotonic() + LINGERS)
+            else:  # TLS says goodbye, and waits for the client to do so, for `ssl_shutdown_timeout`
+                self._transport.close()
+            return
+        else:
+            self._empty = True
+        self._look = min(self._look * 2, LONGEST_LOOK)
+        self.timer.set(FLUSH, monotonic() + self._look)
+
+    def _watch(self) -> None:
+        """From here on the client has `write_stall` seconds to take any byte."""
+        self._taken = self._written - unsent(self._transport)
+        self.timer.set(WRITE_STALL, monotonic() + self._door.limits.write_stall)

@@ -7,9 +7,9 @@ from itertools import count
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
+from guard.proxy.admission import LoopAdmission
 from guard.proxy.budget import Budget
 from guard.proxy.forwarding import Networks
-from guard.proxy.intake import Intake
 from guard.proxy.values import Plan
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Door:
     next_id: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
     prefix: str = field(default_factory=lambda: "g" + token_hex(6))
     """Of request ids; never digits alone, which a detector could take for a telephone's number."""
-    intake: Intake = field(default_factory=Intake)
+    admission: LoopAdmission = field(default_factory=LoopAdmission)
     via: bytes = field(default_factory=lambda: b"guard-" + token_hex(6).encode())
     _hosts: set[bytes] = field(default_factory=set)
 

@@ -49,7 +49,7 @@ class Exchange(Trampoline):
     )  # fmt: skip
 
     def __init__(self, client: Client, head: Head, request_id: str, length: int, fault: RefusalCode | None) -> None:
-        super().__init__()
+        self._pipeline, self._inbox, self._waiting, self._running = None, None, None, False
         self.client = client
         self.head = head
         self.request_id = request_id
@@ -86,7 +86,7 @@ class Exchange(Trampoline):
         client = self.client
         client.budget.used -= self.held
         self.held = 0
-        self._disarm()
+        client.timer.due[self._armed] = inf
         if type(result) is Reply and not self._opened:
             client.reply(self, result)
         elif result is DONE and self._opened:
@@ -247,7 +247,7 @@ class Exchange(Trampoline):
 
     def _send(self, link: Link, call: Call, now: float) -> None:
         self._link = link
-        self._arm_within(ATTEMPT, call.until, call)
+        self._arm(ATTEMPT if call.until < call.deadline else REQUEST, call.until)
         link.send(self, call, self.length, now)
         if call.body is STREAM and self._link is link:
             if self.expects:
@@ -259,7 +259,7 @@ class Exchange(Trampoline):
         """The head, or the whole, of an answer is there."""
         if link is not self._link or type(self._waiting) is not Call:
             return
-        self._disarm()
+        self.client.timer.due[self._armed] = inf
         if answer.complete:
             self._link = self._call = None
             self._free_slot()

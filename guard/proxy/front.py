@@ -10,23 +10,22 @@ Its states, and which deadlines may be armed in each, stand in `states`.
 import asyncio
 from math import inf
 from time import monotonic
-from typing import Final, cast
+from typing import cast
 
 import httptools
 
-from guard.proxy.answers import UNTIL_CLOSE, Answers
-from guard.proxy.deadlines import FLUSH, HEAD, KEEP_ALIVE, LINGER, WRITE_STALL, DeadlineTimer
+from guard.proxy.admission import A_TURN, AT_ONCE
+from guard.proxy.answers import UNTIL_CLOSE
+from guard.proxy.backlog import BODY_FULL, EXCHANGE, FIELD, Backlog
+from guard.proxy.deadlines import FLUSH, HEAD, KEEP_ALIVE, LINGER, WRITE_STALL
 from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
 from guard.proxy.forwarding import peer
-from guard.proxy.intake import A_TURN
 from guard.proxy.messages import reset, unsent
-from guard.proxy.parties import AHEAD
-from guard.proxy.requests import Unacceptable
+from guard.proxy.requests import PLAIN, WHOLE, Unacceptable
 from guard.proxy.states import (
     ANSWERED,
     CLIENT,
-    CLOSE,
     CLOSED,
     ENDED,
     FLUSHING,
@@ -37,40 +36,26 @@ from guard.proxy.states import (
     PARTIAL,
     READY,
     REQUEST_BEGUN,
-    TAKEN,
 )
 from guard.proxy.values import Head, RefusalCode
 
-LINGERS: Final = 1.0
-"""Seconds to read and drop what a client still sends after it has taken its last answer."""
-LOOK: Final = 0.002
-"""Seconds to the first look whether a client has taken its last answer; each of the next takes twice as long."""
-LONGEST_LOOK: Final = 0.1
 
-
-class Connection(Answers, asyncio.Protocol):
+class Connection(Backlog, asyncio.Protocol):
     """One client. Implements `driver.Client` for the exchange that lives."""
 
     __slots__ = (
-        "_ahead", "_empty", "_look", "_pumping", "_reading_paused", "_stalled", "_taken", "_waits", "body_deadline",
-        "budget", "current", "paused", "timer",
+        "_head_held", "_in_queue", "_pumping", "_stalled", "body_deadline", "current", "paused",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
         super().__init__(door)
-        self.budget = door.budget
-        self.timer = DeadlineTimer(asyncio.get_running_loop(), self._expired)
         self.current: Exchange | None = None
         self.paused = False
         self.body_deadline = 0.0
-        self._waits = b""  # read and not parsed yet
-        self._ahead = 0  # bytes read beyond the exchange that lives
         self._pumping = False
-        self._reading_paused = False
+        self._head_held = 0  # bytes of the budget for a head that is not whole
+        self._in_queue = False  # it is told to go on in a later turn of the loop
         self._stalled = 0  # bytes of the budget that the client does not take
-        self._taken = 0  # bytes of what was written that the client had taken when last looked at
-        self._look = LOOK
-        self._empty = False  # the last look found nothing unsent
 
     # ── asyncio.Protocol ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -90,57 +75,54 @@ class Connection(Answers, asyncio.Protocol):
         self.timer.set(HEAD, monotonic() + door.limits.head)
 
     def data_received(self, data: bytes) -> None:
-        """Take a segment in, or let it wait for the loop's next turn."""
+        """Take a segment in; what is ahead of its turn waits."""
         if self._state > LIVE:
             return  # nobody's bytes: dropped
-        door = self._door
-        if self._waits or (self.current is None and len(door.connections) > A_TURN and door.intake.full(self)):
-            self._waits += data
-            self.budget.used += len(data)
-            if len(self._waits) > AHEAD:
-                self.pause_reading()
+        current, door = self.current, self._door
+        if self._waits or self._queue or (current is not None and current.body_done):
+            self._hold(data)
+        elif current is None and len(door.connections) > A_TURN and door.admission.full(self):
+            self._in_queue = True
+            self._hold(data)
         else:
-            self._received(data)
+            parsed = self._read(data)
+            if parsed < len(data):
+                self._hold(data[parsed:])
+            if current is not None:
+                current.body_progress()
+            if not self._pumping:
+                self._pump()
 
-    def go_on(self) -> None:
-        """Take in what waits, if it is still anybody's."""
-        data, self._waits = self._waits, b""
-        self.budget.used -= len(data)
-        if data and self._state <= LIVE:
-            self.resume_reading()
-            self._received(data)
+    def go_on(self) -> int:
+        """It is this connection's turn. How many requests it began."""
+        self._in_queue = False
+        return 0 if self._pumping else self._pump()
 
-    def _received(self, data: bytes) -> None:
-        """Parse a segment, then act on what it completed."""
-        current = self.current
-        body_open = current is not None and not current.body_done
+    def _read(self, data: bytes) -> int:
+        """Parse a segment, to the end of a request at least; how many bytes of it were parsed."""
         try:
-            self._feed(data)
+            parsed = self._feed(data)
         except httptools.HttpParserError as error:
             if self._final and self._reading is None:
-                self._state = CLIENT[self._state][NO_MORE]
+                self._no_more()
             elif isinstance(error, httptools.HttpParserCallbackError):  # one of ours raised
                 self._broken(error.__context__.code if isinstance(error.__context__, Unacceptable) else "internal")
             else:
                 self._broken("bad_request")
+            return len(data)
         except Unacceptable as error:
             self._broken(error.code)
-        else:
-            if self._reading is None and not self._queue and current is None:
-                self._head_progress(len(data))
-        if current is None:
-            self._pump()
-        elif body_open:
-            current.body_progress()
-        else:
-            self._read_ahead(len(data))
+            return len(data)
+        if self._reading is None and not self._queue and self.current is None:
+            self._head_progress(parsed)
+        return parsed
 
     def eof_received(self) -> bool:
         """A FIN before the answer was written means that the client is gone; after it, that it sends no more.
 
         True: our half stays open until the client has taken what was written.
         """
-        self.go_on()
+        self._take_in()
         state = self._state
         if state in (LIVE, LAST):
             self._gone("client")
@@ -153,10 +135,10 @@ class Connection(Answers, asyncio.Protocol):
         """The client left."""
         self._state = CLIENT[self._state][ENDED]
         self.timer.end()
-        self.go_on()
+        self._drop_waits()
         self._door.connections.discard(self)
         self._relieve()
-        self._drop_queue()
+        self._drop_ahead()
         current, self.current = self.current, None
         if current is not None:
             current.gone("client")
@@ -179,8 +161,8 @@ class Connection(Answers, asyncio.Protocol):
         self.timer.due[WRITE_STALL] = inf
         if self.current is not None:
             self.current.client_resumed()
-        elif self._queue:
-            self._pump()
+        if self._queue or self._waits:
+            self._queue_up()
         elif self._state == READY:
             self.timer.set(KEEP_ALIVE, monotonic() + self._door.limits.keep_alive)
 
@@ -189,13 +171,10 @@ class Connection(Answers, asyncio.Protocol):
     def _admit(self, head: Head, length: int, fault: RefusalCode | None) -> Exchange:
         door = self._door
         exchange = Exchange(self, head, f"{door.prefix}-{door.next_id()}", length, fault)
+        if self._queue:
+            self._charge(EXCHANGE)
         self._queue.append(exchange)
         return exchange
-
-    def _drop_queue(self) -> None:
-        for exchange in self._queue:
-            self.budget.used -= exchange.held
-        self._queue.clear()
 
     def _relieve(self) -> None:
         self.budget.used -= self._stalled
@@ -209,14 +188,19 @@ class Connection(Answers, asyncio.Protocol):
             due = min(monotonic() + limits.head, timer.due[HEAD], timer.due[KEEP_ALIVE])
             timer.due[KEEP_ALIVE] = inf
             timer.set(HEAD, due)
+        fields = len(self._headers)
         self._head_bytes += received
-        if self._head_bytes > limits.header_bytes + limits.target:
+        self._charge(self._head_bytes + FIELD * fields - self._head_held)
+        self._head_held = self._head_bytes + FIELD * fields
+        if self._head_bytes > limits.header_bytes + limits.target or fields > limits.headers:
             self._broken("headers_too_large")
+        elif self._crowd():
+            self._broken("overloaded")
 
     def _broken(self, code: RefusalCode) -> None:
         """The bytes are no HTTP any more: refuse what was being read, answer what came before, then close."""
         exchange, self._reading = self._reading, None
-        self._state = CLIENT[self._state][NO_MORE]
+        self._no_more()
         if exchange is None:
             self._admit(Head(b"", b"", [], peer=self.peer), 0, code)
         elif exchange is self.current:
@@ -224,38 +208,88 @@ class Connection(Answers, asyncio.Protocol):
         else:
             exchange.broken = code
 
-    def _read_ahead(self, received: int) -> None:
-        """Bytes beyond the exchange that lives are bounded."""
-        self._ahead += received
-        if self._ahead > AHEAD:
-            self.pause_reading()
+    def _no_more(self) -> None:
+        """Nothing is read any more after the requests that are queued."""
+        self._state = CLIENT[self._state][NO_MORE]
+        self._drop_waits()
+        self._headers, self._target = [], b""
 
     def pause_reading(self) -> None:
-        """Take no more bytes from the client; mind: neither FIN nor RST is seen meanwhile."""
-        if not self._reading_paused and self._state != CLOSED:
-            self._reading_paused = True
-            self._transport.pause_reading()
+        """Take no more of a body from the client; mind: neither FIN nor RST is seen meanwhile."""
+        self._pause(BODY_FULL)
 
     def resume_reading(self) -> None:
-        """Take bytes from the client again."""
-        if self._reading_paused and self._state != CLOSED:
-            self._reading_paused = False
-            self._transport.resume_reading()
+        """Take bytes of a body from the client again."""
+        if self._pauses & BODY_FULL:
+            self._resume(BODY_FULL)
+            if self._waits:
+                self._queue_up()
 
-    def _pump(self) -> None:
-        """Let the queue live, one after the other; a loop, so that many instant answers do not recurse."""
+    def _queue_up(self) -> None:
+        """There is more to do: in a later turn of the loop."""
+        if not self._in_queue:
+            self._in_queue = True
+            self._door.admission.wait(self)
+
+    def _pump(self) -> int:
+        """Parse what waits and let the queue live, one after the other; a few, and the rest in a later turn.
+
+        A loop, so that many instant answers do not recurse. How many requests began.
+        """
         self._pumping = True
+        begun = pieces = 0
         due = self.timer.due
-        while self._queue and self.current is None and self._state <= LAST and not self.paused:
-            exchange = self.current = self._queue.popleft()
-            self._state = CLIENT[self._state][REQUEST_BEGUN]
-            due[HEAD] = due[KEEP_ALIVE] = inf
-            self.body_deadline = monotonic() + self._door.limits.body
-            if not self._queue:
-                self._ahead = 0
-                self.resume_reading()
-            exchange.start(self._door.plan)
-        self._pumping = False
+        try:
+            while self._state <= LAST:
+                current = self.current
+                if current is None and self._queue and not self.paused:
+                    if begun == AT_ONCE:
+                        self._queue_up()
+                        break
+                    begun += 1
+                    exchange = self.current = self._queue.popleft()
+                    self._state = CLIENT[self._state][REQUEST_BEGUN]
+                    due[HEAD] = due[KEEP_ALIVE] = inf
+                    if self._head_held:
+                        self._charge(-self._head_held)
+                        self._head_held = 0
+                    if self._queue:
+                        self._charge(-EXCHANGE)
+                    self.body_deadline = monotonic() + self._door.limits.body
+                    exchange.start(self._door.plan)
+                elif self._waits and self._may_parse(current):
+                    if AT_ONCE in (begun, pieces):
+                        self._queue_up()
+                        break
+                    pieces += 1
+                    self._take_piece()
+                else:
+                    break
+        finally:
+            self._pumping = False
+        return begun
+
+    def _may_parse(self, current: Exchange | None) -> bool:
+        """Whether what waits may be parsed: it belongs to the body that is read, or nothing else has to be done first."""
+        if current is None:
+            return not self.paused and not self._queue
+        return not current.body_done and not self._pauses & BODY_FULL
+
+    def _take_piece(self) -> None:
+        """Parse some of what waits: much of a body, little of anything else."""
+        current = self.current
+        parsed = self._read(bytes(self._waits[: PLAIN if self._reading is not None else WHOLE]))
+        if self._waits:  # they were not dropped
+            self._consumed(parsed)
+        if current is not None:
+            current.body_progress()
+
+    def _take_in(self) -> None:
+        """Parse what waits now: a deadline or a FIN asks what the client has sent in time."""
+        while self._waits and self._state <= LIVE and self.current is None and not self._queue:
+            self._take_piece()
+        if not self._pumping:
+            self._pump()
 
     # ── the end of an answer, and of the connection ───────────────────────────────────────────────────────────────
 
@@ -280,59 +314,14 @@ class Connection(Answers, asyncio.Protocol):
         self.current = None
         if not keep:
             self._close()
-        elif self._queue:
-            if not self._pumping:
-                self._pump()
-        else:
-            self._state = CLIENT[self._state][ANSWERED]
-            if not self.paused:
-                self.timer.set(KEEP_ALIVE, monotonic() + self._door.limits.keep_alive)
-
-    def _close(self) -> None:
-        """Close our side once everything is written. A FIN follows the last byte; what the client sends is dropped.
-
-        Nothing cuts the answer but a client that stops taking it: a reset would destroy what is on its way.
-        """
-        self._state = CLIENT[self._state][CLOSE]
-        self._drop_queue()
-        self.resume_reading()
-        due = self.timer.due
-        due[HEAD] = due[KEEP_ALIVE] = inf
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        self._watch()
-        self.timer.set(FLUSH, monotonic() + self._look)
-
-    def _retire(self) -> None:
-        """Close a connection on which nothing is asked."""
-        if unsent(self._transport):
-            self._close()
-        else:
-            self._state = CLIENT[self._state][ENDED]
-            self.timer.cancel()
-            self._transport.close()
-
-    def _flushed(self) -> None:
-        """Look whether the client has taken everything; twice, for what a TLS transport hides."""
-        if unsent(self._transport):
-            self._empty = False
-        elif self._empty:
-            self._state = CLIENT[self._state][TAKEN]
-            self.timer.due[WRITE_STALL] = inf
-            if self._transport.can_write_eof():
-                self.timer.set(LINGER, monotonic() + LINGERS)
-            else:  # TLS says goodbye, and waits for the client to do so, for `ssl_shutdown_timeout`
-                self._transport.close()
             return
-        else:
-            self._empty = True
-        self._look = min(self._look * 2, LONGEST_LOOK)
-        self.timer.set(FLUSH, monotonic() + self._look)
-
-    def _watch(self) -> None:
-        """From here on the client has `write_stall` seconds to take any byte."""
-        self._taken = self._written - unsent(self._transport)
-        self.timer.set(WRITE_STALL, monotonic() + self._door.limits.write_stall)
+        if not self._queue:
+            if self._state == LIVE:
+                self._state = CLIENT[LIVE][ANSWERED]
+            if not self.paused and not self._waits:
+                self.timer.set(KEEP_ALIVE, monotonic() + self._door.limits.keep_alive)
+        if not self._pumping and (self._queue or self._waits):
+            self._pump()
 
     def drain(self) -> None:
         """Close now if nothing is asked, else after the current answer."""
@@ -360,7 +349,7 @@ class Connection(Answers, asyncio.Protocol):
     def _silent(self, purpose: int) -> None:
         """The client owed bytes. What it sent and nobody has parsed yet came in time."""
         waited = bool(self._waits)
-        self.go_on()
+        self._take_in()
         if self._state == PARTIAL and purpose == HEAD:
             self._broken("request_timeout")
             self._pump()

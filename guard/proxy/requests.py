@@ -20,6 +20,10 @@ WHOLE: Final = 4096
 """A segment of so many bytes is parsed at once."""
 SLICE: Final = 512
 """Of a larger one so many, so that the framing of a chunked body can be measured: slices it shares with a head are not."""
+FEW: Final = 1024
+"""A segment of so many bytes holds few requests, however small: 56."""
+MANY: Final = 16
+"""A segment with more requests than this is parsed in slices, and no further than the first."""
 PLAIN: Final = 65536
 """The same within a body of declared length."""
 FEW_CHUNKS: Final = 1024
@@ -51,7 +55,7 @@ class Requests:
 
     __slots__ = (
         "_chunks", "_content", "_door", "_final", "_head_bytes", "_headers", "_opening", "_overhead", "_parser", "_plain",
-        "_reading", "_segment", "_since", "_target", "peer",
+        "_reading", "_segment", "_since", "_target", "_whole", "peer",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
@@ -65,6 +69,7 @@ class Requests:
         )
         self._head_bytes = 0
         self._segment = self._since = 0  # bytes fed at once; bytes since the last request's end, or more
+        self._whole = False  # a request became whole in the segment that is parsed
         self._final = False  # the request being read, or read last, ends the connection
         self._plain = b""  # the head being read, without its offer to upgrade
         self._chunks = self._content = self._overhead = 0  # of a chunked body: count, bytes of content, bytes around it
@@ -158,6 +163,7 @@ class Requests:
             self._reading.body_done = True
             self._reading = None
         self._head_bytes = 0
+        self._whole = True
         self._since = self._segment
 
     # ── feeding ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -171,20 +177,27 @@ class Requests:
         self._plain = without_upgrade(parser.get_method(), self._target, version, self._headers)
         self._headers, self._target = [], b""
 
-    def _feed(self, data: bytes) -> None:
-        """Parse, in slices where more than one would hide what is framing and what is content."""
+    def _feed(self, data: bytes) -> int:
+        """Parse; how many bytes were.
+
+        In slices where one piece would hide what is framing and what is content, or would hold many requests: then no
+        further than to the end of the first.
+        """
         self._segment = size = len(data)
         self._since += size
-        self._opening = data if self._reading is None and self._head_bytes == 0 else b""
-        if size <= WHOLE:
+        self._opening = data if self._reading is None and self._head_bytes == 0 and not self._target else b""
+        self._whole = False
+        if size <= FEW or (size <= WHOLE and data.count(b" HTTP/1.") <= MANY):
             self._parse(data)
-            return
+            return size
         view, at = memoryview(data), 0
-        while at < size:
-            reading = self._reading
-            step = PLAIN if reading is not None and reading.length != UNKNOWN else SLICE
+        while at < size and not self._whole:
+            reading, step = self._reading, SLICE
+            if reading is not None and reading.length != UNKNOWN:
+                step = min(PLAIN, reading.length - self._content)
             self._parse(view[at : at + step])
-            at += step
+            at = min(at + step, size)
+        return at
 
     def _parse(self, data: bytes | memoryview) -> None:
         """Parse. Left to itself, llhttp takes an upgrade's body for the other protocol's, a way to smuggle requests."""

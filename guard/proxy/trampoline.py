@@ -25,11 +25,10 @@ class Trampoline:
 
     __slots__ = ("_inbox", "_pipeline", "_running", "_waiting")
 
-    def __init__(self) -> None:
-        self._pipeline: Pipeline | None = None
-        self._inbox: list[tuple[bytes | Answer | Relayed | None, Exception | None]] | None = None
-        self._running = False
-        self._waiting: Command | None = None  # the command that is outstanding
+    _pipeline: Pipeline | None
+    _inbox: list[tuple[bytes | Answer | Relayed | None, Exception | None]] | None
+    _running: bool
+    _waiting: Command | None  # the command that is outstanding
 
     def _read_body(self, command: Body) -> tuple[bytes | None, Refused | None]:
         raise NotImplementedError

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
+from guard.proxy.admission import A_TURN, LoopAdmission
 from guard.proxy.budget import Budget
 from guard.proxy.deadlines import KEEP_ALIVE
 from guard.proxy.front import Connection
-from guard.proxy.intake import A_TURN, Intake
 from guard.proxy.values import Head, Route
 from tests.proxy.stand import Stand, answering, post, run, standing, until
 
@@ -45,7 +45,7 @@ def test_all_are_answered_and_nothing_is_held_afterwards(loop: str, pieces: int)
         async with standing(answering(), paths={"/p": ROOM}) as stand:
 
             def match(head: Head) -> Route:
-                waited.append(len(stand.door.intake._waiting))
+                waited.append(len(stand.door.admission._waiting))
                 return Stand.match(stand, head)
 
             stand.match = match
@@ -53,7 +53,7 @@ def test_all_are_answered_and_nothing_is_held_afterwards(loop: str, pieces: int)
             assert {answer[9:12] for answer in answers} == {b"200"}
             assert max(waited) > 0
             assert len(stand.records) == MANY
-            assert (stand.door.budget.used, len(stand.door.intake._waiting)) == (0, 0)
+            assert (stand.door.budget.used, len(stand.door.admission._waiting)) == (0, 0)
 
     run(main, loop)
 
@@ -64,10 +64,11 @@ class Client:
     def __init__(self, told: list[int], number: int, *, crashes: bool) -> None:
         self.told, self.number, self.crashes = told, number, crashes
 
-    def go_on(self) -> None:
+    def go_on(self) -> int:
         self.told.append(self.number)
         if self.crashes:
             raise ValueError(self.number)
+        return 1
 
 
 @pytest.mark.parametrize("crashes", [False, True])
@@ -75,8 +76,8 @@ def test_a_turn_begins_so_many_in_order_and_one_that_crashes_takes_nobody_along(
     async def main() -> None:
         loop, told = asyncio.get_running_loop(), cast("list[int]", [])
         loop.set_exception_handler(lambda *_: None)
-        intake = Intake()
-        waits = [intake.full(cast("Connection", Client(told, number, crashes=crashes))) for number in range(4 * A_TURN)]
+        admission = LoopAdmission()
+        waits = [admission.full(cast("Connection", Client(told, number, crashes=crashes))) for number in range(4 * A_TURN)]
         assert waits == [False] * A_TURN + [True] * 3 * A_TURN
         turns = []
         while len(told) < 3 * A_TURN:
@@ -87,7 +88,7 @@ def test_a_turn_begins_so_many_in_order_and_one_that_crashes_takes_nobody_along(
         assert max(turns) == (1 if crashes else A_TURN)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert not intake.full(cast("Connection", Client(told, 0, crashes=False)))
+        assert not admission.full(cast("Connection", Client(told, 0, crashes=False)))
 
     try:
         run(main, "asyncio")
@@ -125,7 +126,7 @@ def waiting(stand: Stand) -> tuple[Connection, Wire]:
         Connection(door).connection_made(cast("asyncio.Transport", Wire()))
     connection, wire = Connection(door), Wire()
     connection.connection_made(cast("asyncio.Transport", wire))
-    while not door.intake.full(connection):
+    while not door.admission.full(connection):
         pass
     connection.data_received(post()[:-2])
     assert connection._waits
@@ -138,12 +139,12 @@ def test_who_leaves_while_it_waits_is_let_go() -> None:
             connection, _ = waiting(stand)
             assert stand.door.budget.used == len(post()) - 2
             now = monotonic()
-            assert 0 < stand.door.intake.waited(now + 5) - 5 < 5
+            assert 0 < stand.door.admission.waited(now + 5) - 5 < 5
             connection.connection_lost(None)
             assert stand.door.budget.used == 0
             await asyncio.sleep(0.01)
             assert stand.records == []
-            assert stand.door.intake.waited(now) == 0.0
+            assert stand.door.admission.waited(now) == 0.0
 
     run(main, "asyncio")
 

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import os
-import ssl
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -15,9 +16,10 @@ from typing import Final
 import uvloop
 
 from guard import __version__, events
-from guard.control import ops, tls, versions
+from guard.control import ops, versions
 from guard.control.acceptor import Bounds
 from guard.control.admin_runtime import AdminRuntime, Unreachable
+from guard.control.certificate import ServerCertificate
 from guard.control.event_bus import EventBus
 from guard.control.incidents.manager import IncidentManager
 from guard.control.own_health import OwnHealth
@@ -25,15 +27,17 @@ from guard.control.policy_store import NoPolicy, PolicyStore
 from guard.control.process import at_service, descriptors, quiet_crashes
 from guard.control.readiness import Readiness
 from guard.control.reload import Reloader
-from guard.control.secrets import resolve, secret_files
+from guard.control.secrets import exposures, resolve
 from guard.control.shutdown import Shutdown
 from guard.control.state import StateFolder, StateTaken, open_state
 from guard.control.telemetry import Telemetry
 from guard.control.upstream import seen_once, upstream_pool
 from guard.control.vitals import Vitals
+from guard.control.watched_files import FileHung
 from guard.policy.compiled import CompiledPlan, WallClock
 from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, from_regular_file
+from guard.policy.models import Policy
 from guard.policy.observed import NAME, observed
 from guard.policy.plan import Means
 from guard.policy.runtime import Draft, Runtime
@@ -44,6 +48,8 @@ from guard.proxy.front import Connection
 from guard.telemetry.log import Foreign, Log
 
 HINT_EVERY = 60.0
+KILL_FILE_BEATS: Final = 5.0
+"""Seconds between two looks for the kill file, at most: a read that hangs is given up after one."""
 SETTLE_WITHIN: Final = 3.0
 """Seconds that the end of the process waits for orders on their way to a slow disk."""
 DEFAULT_STATE: Final = Path("/var/lib/guard")
@@ -93,7 +99,7 @@ class _Sidecar:
         self.readiness = Readiness()
         self.state: StateFolder | None = None
         self.door: Door
-        self.certificate: ssl.SSLContext | None = None
+        self.certificate = ServerCertificate(self.own.files, self.bus.publish)
         self.policies = PolicyStore(path or Path(NAME), self._read, environ, self.runtime, self._install, self.bus.publish)
         self.shutdown = Shutdown(self.bus.publish)
         self.admin = AdminRuntime(
@@ -234,20 +240,18 @@ class _Sidecar:
         door.limits = replace(limits, connections=within)
         door.trusted = policy.trusted_proxies
         self.budget.limit = policy.listen.limits.buffered
-        if self.certificate is not None and policy.listen.tls is not None:
-            try:
-                tls.renew(self.certificate, policy.listen.tls.cert.path, policy.listen.tls.key.path)
-            except OSError as error:
-                self.bus.publish(events.CertificateRefused(why=str(error)))
-                self.own.files.report("certificate", error)
-            else:
-                self.own.files.report("certificate", None)
         door.plan = plan
         self.admin.order_store.bound()
         self.telemetry.adopt(loaded, plan)
-        for file in secret_files(policy):
-            if (why := file.exposure()) is not None:
-                self.bus.publish(events.SecretExposed(key=file.key, path=str(file.path), why=why))
+        self.own.supervisor.once("files of the policy", lambda: self._look_at_files(policy))
+
+    async def _look_at_files(self, policy: Policy) -> None:
+        """What a policy in force names on disk. Beside the swap, which no file may hold up."""
+        if policy.listen.tls is not None:
+            await self.certificate.renew(policy.listen.tls.cert.path, policy.listen.tls.key.path)
+        with suppress(FileHung):
+            for exposed in await self.own.files.read_with_deadline("secrets", partial(exposures, policy)):
+                self.bus.publish(exposed)
 
     def _certificates(self) -> Iterator[Path]:
         """The files of TLS, both ways."""
@@ -264,9 +268,9 @@ class _Sidecar:
         where = self.settings.listen or listen.data
         try:
             if listen.tls is not None:
-                self.certificate = tls.server_context(listen.tls.cert.path, listen.tls.key.path)
+                await self.certificate.load(listen.tls.cert.path, listen.tls.key.path)
         except OSError as error:
-            raise Unstartable(f"guard: cannot use the certificate of listen.tls: {error}") from None
+            raise Unstartable(f"guard: cannot use the certificate of listen.tls: {error or 'its file hangs'}") from None
         loop = asyncio.get_running_loop()
         try:
             server = await loop.create_server(
@@ -274,9 +278,9 @@ class _Sidecar:
                 where.host,
                 where.port,
                 backlog=1024,
-                ssl=self.certificate,
-                ssl_handshake_timeout=listen.limits.head if self.certificate else None,
-                ssl_shutdown_timeout=1.0 if self.certificate else None,
+                ssl=self.certificate.context,
+                ssl_handshake_timeout=listen.limits.head if self.certificate.context else None,
+                ssl_shutdown_timeout=1.0 if self.certificate.context else None,
             )
         except OSError as error:
             raise Unstartable(f"guard: cannot listen on {where}: {error.strerror or error}") from None
@@ -350,7 +354,7 @@ class _Sidecar:
         start("readiness", self._until_upstream)
         start("model versions", lambda: versions.follow(lambda: self._in_force()[1]))
         start("policy changes", self.policies.apply_changes)
-        start("kill file", self.admin.watch_kill_file)
+        self.own.supervisor.start_beating("kill file", self.admin.watch_kill_file, within=KILL_FILE_BEATS)
         start("ends of modes", self.admin.expire_modes)
         start("ends of observations", self.admin.expire_observations)
         start("admin", lambda: self.admin.serve(self.reloader))

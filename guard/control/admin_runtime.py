@@ -98,11 +98,12 @@ class AdminRuntime:
         """Wait until every order is on disk, or for so many seconds."""
         await self._journal.settled(within)
 
-    async def watch_kill_file(self) -> None:
-        """Look for the kill file, for ever."""
+    async def watch_kill_file(self, beat: Callable[[], None]) -> None:
+        """Look for the kill file, for ever; one beat for each look, whatever it met."""
         while True:
             await asyncio.sleep(kill_file.EVERY)
             await self.look_for_kill()
+            beat()
 
     async def look_for_kill(self, *, first: bool = False) -> None:
         """Look once, in a thread: the file may be on a mount that hangs. `first`: before the first client is accepted."""
@@ -181,7 +182,8 @@ class AdminRuntime:
         declared = self._in_force()[0].policy.admin.tls
         context: ssl.SSLContext | None = None
         if declared is not None:
-            context = server_context(declared.cert.path, declared.key.path)
+            make = partial(server_context, declared.cert.path, declared.key.path)
+            context = await self._files.read_with_deadline("admin certificate", make)
         if self._state is not None:
             token = self._state.path / listener.OWN_TOKEN if self._in_force()[0].policy.admin.tokens is None else None
             await self._disk.submit(partial(self._announce, token, tls=context is not None))

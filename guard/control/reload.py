@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final, Protocol, TypeVar
 
+from guard.control.place import place_of_error
 from guard.control.watched_files import FileHung, WatchedFiles
 from guard.events import PolicyApplied, PolicyRefused, PolicyWarning, Publish
 from guard.policy.errors import Place, PolicyError, PolicyInvalid
@@ -119,7 +120,7 @@ class Reloader:
         except PolicyInvalid as error:
             self._refused(error)
         except Exception as error:  # noqa: BLE001 — whatever it is, the policy in force stays
-            self._refused(PolicyInvalid([PolicyError(Place(""), (), f"a bug of guard: {type(error).__name__}")]))
+            self._refused(PolicyInvalid([PolicyError(Place(""), (), _bug(error))]))
         after = self.outcome
         if who != FILE or (after.digest, after.errors) != (before.digest, before.errors):
             why = "in force" if after.ok else f"refused: {'; '.join(after.errors[:3])}"
@@ -163,3 +164,8 @@ class Reloader:
             return await self._watched.read_with_deadline(what, partial(fingerprint, tuple(paths)), LOOK_WITHIN)
         except FileHung:
             return None
+
+
+def _bug(error: Exception) -> str:
+    """An error that only guard can have made: its type and place, and nothing that it says."""
+    return f"a bug of guard: {type(error).__name__} at {place_of_error(error)}"

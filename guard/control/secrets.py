@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
+from guard.events import SecretExposed
 from guard.policy.errors import Path as PolicyPath
 from guard.policy.errors import dotted
 from guard.policy.ladder import Secret, TargetTls
@@ -83,3 +84,9 @@ def _files(value: object, where: PolicyPath) -> Iterator[SecretFile]:
         case list() | tuple():
             for number, member in enumerate(value):
                 yield from _files(member, (*where, number))
+
+
+def exposures(policy: Policy) -> list[SecretExposed]:
+    """The files of a policy's secrets that others reach. It asks the disk."""
+    found = ((file, file.exposure()) for file in secret_files(policy))
+    return [SecretExposed(key=file.key, path=str(file.path), why=why) for file, why in found if why is not None]

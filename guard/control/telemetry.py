@@ -18,7 +18,7 @@ from guard.control.place import place_of_error
 from guard.control.shares import Shares
 from guard.control.state import StateFolder
 from guard.control.vitals import Vitals
-from guard.events import Exporting, TelemetryCrashed, TelemetryLost, TelemetrySetting
+from guard.events import Exporting, StateUnavailable, TelemetryCrashed, TelemetryLost, TelemetrySetting
 from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
 from guard.policy.models import Cost as CostPolicy
@@ -149,14 +149,22 @@ class Telemetry:
         if not any(map(self._environment.on, SIGNALS)):
             return
         await asyncio.sleep(EXPORT_AFTER)
-        self._otlp = otlp = await asyncio.to_thread(self._exporters)
-        if self._environment.on("metrics"):
-            otlp.metrics(self._families)
-        if self._environment.on("traces"):
-            spans = otlp.spans(fence, lambda now: now - monotonic() + self._wall())
+        otlp = await asyncio.to_thread(self._exporters)
+        try:
+            spans = (
+                otlp.spans(fence, lambda now: now - monotonic() + self._wall()) if self._environment.on("traces") else None
+            )
+            logs = otlp.logs(fence) if self._environment.on("logs") else None
+            if self._environment.on("metrics"):
+                otlp.metrics(self._families)
+        except Exception:
+            otlp.close()  # the supervisor begins again, and two exporters would send everything twice
+            raise
+        self._otlp = otlp
+        if spans is not None:
             self.tell(spans)
-        if self._environment.on("logs"):
-            self._log.also(otlp.logs(fence))
+        if logs is not None:
+            self._log.also(logs)
         self._publish(Exporting(signals=tuple(signal for signal in SIGNALS if self._environment.on(signal))))
 
     def _exporters(self) -> "Otlp":
@@ -185,8 +193,10 @@ class Telemetry:
 
     def _save(self) -> None:
         assert self._state is not None
-        with suppress(OSError):
+        try:
             self._state.save(SPENT, json.dumps(self._cost.state()).encode())
+        except OSError as error:
+            self._publish(StateUnavailable(why=str(error)))
 
     def _later(self, delay: float, work: Callable[[], None]) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(delay, work)

@@ -1,4 +1,4 @@
-"""TLS contexts, both ways, and their renewal: certificates are replaced under running servers."""
+"""TLS contexts, both ways."""
 
 import ssl
 from pathlib import Path
@@ -21,12 +21,3 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     context.load_cert_chain(cert, key)
     return context
-
-
-def renew(context: ssl.SSLContext, cert: Path, key: Path) -> None:
-    """Handshakes from now on show this certificate. Raises OSError, and then the old one stays.
-
-    The pair is tried on a context of its own first: a certificate that does not fit its key would be half loaded.
-    """
-    server_context(cert, key)
-    context.load_cert_chain(cert, key)

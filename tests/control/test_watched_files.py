@@ -3,13 +3,20 @@
 import asyncio
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
 from guard.control.watched_files import FileHung, WatchedFiles
+from guard.control.worker import ABANDONED
 from guard.events import Event, FileReadable, FileUnreadable
+
+
+def let_go(pipe: Path) -> None:
+    """End the reads that hang at a FIFO. Opened for both, it waits for nobody."""
+    os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
 
 
 def watched() -> tuple[WatchedFiles, list[Event]]:
@@ -22,7 +29,7 @@ def test_a_file_is_read_in_a_thread_of_its_own(tmp_path: Path) -> None:
         files, events = watched()
         (tmp_path / "f").write_text("rules")
         thread = await files.read_with_deadline("kill file", threading.current_thread)
-        assert (thread.name, thread.daemon) == ("guard-file-kill file", True)
+        assert (thread.name, thread.daemon) == ("guard-kill file", True)
         assert await files.read_with_deadline("kill file", (tmp_path / "f").read_text) == "rules"
         assert await files.read_with_deadline("kill file", threading.current_thread) is thread
         assert events == []
@@ -72,15 +79,18 @@ def test_a_read_that_hangs_ends_at_its_deadline_while_the_loop_and_other_files_g
 
         task = asyncio.get_running_loop().create_task(turn())
         before = threading.active_count()
-        for _ in range(5):
+        for _ in range(3 * ABANDONED):
             with pytest.raises(FileHung):
                 await files.read_with_deadline("policy", (tmp_path / "pipe").read_text, 0.05)
             assert await files.read_with_deadline("kill file", lambda: "rules") == "rules"
-        assert threading.active_count() == before + 2, "one thread for each file, however often it hangs"
+        assert threading.active_count() <= before + 2 + ABANDONED, "however often it hangs"
         assert turns > 5
         assert events == [FileUnreadable(file="policy", why="hung")]
-        (tmp_path / "pipe").open("w").close()
-        assert await files.read_with_deadline("policy", lambda: "again", 10.0) == "again"
+        let_go(tmp_path / "pipe")
+        while files.unreadable():  # until the threads that hung have come back
+            with suppress(FileHung):
+                assert await files.read_with_deadline("policy", lambda: "again", 10.0) == "again"
+            await asyncio.sleep(0)
         assert events[1:] == [FileReadable(file="policy")]
         task.cancel()
 

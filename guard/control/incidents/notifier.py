@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from guard import __version__
 from guard.control.place import place_of_error
+from guard.control.worker import Worker
 from guard.events import AlertLost, IncidentFailed, Publish
 
 MOST: Final = 64
@@ -73,6 +74,7 @@ class WebhookNotifier:
         self._wakes: dict[Receiver, asyncio.Event] = {}
         self._tasks: dict[Receiver, asyncio.Task[None]] = {}
         self._client: Any = None
+        self._urls = Worker("guard-urls")
         self._going: frozenset[Receiver] = frozenset()
         self._last: asyncio.Task[None] | None = None
         self._thread = Thread(target=self._run, name="guard-alerts", daemon=True)
@@ -164,10 +166,10 @@ class WebhookNotifier:
         return ""
 
     async def _once(self, receiver: Receiver, delivery: Delivery) -> Outcome:
-        url = receiver.url()
-        if url is None:
-            return Outcome("no_url")
         try:
+            url = await self._urls.run(receiver.url, WITHIN)  # it may be in a file on a mount that hangs
+            if url is None:
+                return Outcome("no_url")
             async with asyncio.timeout(WITHIN):
                 return await self._post(url, delivery.body)
         except TimeoutError:

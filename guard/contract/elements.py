@@ -1,24 +1,37 @@
 """How many elements one document may have, for what its contract declares.
 
 Each element of a text is built, held against the contract and written again, which costs more than its bytes do. So does
-each optional member that an object does not have: it is looked for, and may have a default. Both are bounded together.
+each optional member that an object does not have: it is looked for, and may have a default. Both are bounded together. The
+same bound holds for texts on which a pattern is run whose automaton may not stay small.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from guard.contract.fields import Shape
+from guard.contract.patterns import MOST_STEPS, steps
 from guard.contract.strict import MAX_ELEMENTS, Unreadable
+
+EVERY: Final = None
+"""A step to each item of a list."""
+Place: TypeAlias = tuple[str | int | None, ...]
 
 ABSENT: Final = 8
 """Optional members of an object that cost, when they are absent, what one element does."""
 
 
 class Budget:
-    """`fields` are an instance's members; `steps` lead to the list of instances, None where the body is the only one."""
+    """`fields` are an instance's members; `steps` lead to the list of instances, None where the body is the only one.
+
+    `places` say where a field stands, from its instance, unless under its name.
+    """
 
     def __init__(
-        self, fields: Mapping[str, Shape], steps: Sequence[str] | None = None, elements: int = MAX_ELEMENTS
+        self,
+        fields: Mapping[str, Shape],
+        steps: Sequence[str] | None = None,
+        elements: int = MAX_ELEMENTS,
+        places: Mapping[str, Place] | None = None,
     ) -> None:
         below = max((_optional(members) for members in _members(fields.values())), default=0)
         self.elements = max(1, elements // max(1, below // ABSENT))
@@ -26,17 +39,48 @@ class Budget:
         self._rows = ABSENT * elements // (ABSENT + _optional(fields))
         self.free = 2 * self._rows
         """Bytes up to which a text cannot have too many instances."""
+        at = places or {}
+        self._dear = [dear for name, shape in fields.items() for dear in _dear(shape, at.get(name, (name,)))]
+        self.dear = bool(self._dear)
+        """Whether a pattern may cost more for a text than the text itself."""
 
     def spread(self, tree: Any) -> None:
-        """Prove that the instances are few enough for what each may lack. Raises Unreadable("json_elements")."""
-        if self._steps is None:
-            return
-        for step in self._steps:
-            if type(tree) is not dict:
-                return
-            tree = tree.get(step)
-        if type(tree) is list and len(tree) > self._rows:
-            raise Unreadable("json_elements")
+        """Prove that instances lack little enough, and dear texts are short enough. Raises Unreadable("json_elements")."""
+        rows: Any = (tree,)
+        if self._steps is not None:
+            for step in self._steps:
+                tree = tree.get(step) if type(tree) is dict else None
+            rows = tree if type(tree) is list else ()
+            if len(rows) > self._rows:
+                raise Unreadable("json_elements")
+        left = MOST_STEPS
+        for place, cost in self._dear:
+            for row in rows:
+                left -= cost * _characters(row, place)
+                if left < 0:
+                    raise Unreadable("json_elements")
+
+
+def _dear(shape: Shape, place: Place) -> Iterator[tuple[Place, int]]:
+    """Where, at a place and below it, texts stand on which a dear pattern is run, and what each character costs."""
+    if shape.pattern is not None and (cost := steps(shape.pattern)):
+        yield place, cost
+    for name, field in (shape.fields or {}).items():
+        yield from _dear(field, (*place, name))
+    if shape.items is not None:
+        yield from _dear(shape.items, (*place, EVERY))
+
+
+def _characters(value: Any, place: Place) -> int:
+    """How long the texts are that stand there."""
+    for index, step in enumerate(place):
+        if step is EVERY:
+            return sum(_characters(item, place[index + 1 :]) for item in value) if type(value) is list else 0
+        if type(step) is int:
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+        else:
+            value = value.get(step) if type(value) is dict else None
+    return len(value) if type(value) is str else 0
 
 
 def _optional(members: Mapping[str, Shape]) -> int:

@@ -71,7 +71,7 @@ class InputContract:
         self._row_depth = depth
         shapes = {name: Lenient(field) if field.missing == "fall" else field for name, field in fields.items()}
         self._absences = absences({self._paths[name][0]: one for name, one in shapes.items()}) if self._members else ()
-        self._budget = Budget(shapes, self._rows, elements)
+        self._budget = Budget(shapes, self._rows, elements, places)
         self._reader = self._compiled(shapes, undeclared, shown=simple and depth < MAX_DEPTH)
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:
@@ -123,7 +123,11 @@ class InputContract:
         members = {self._paths[name][0]: one.required for name, one in shapes.items()}
         whole = Whole(self._rows, "members", members, closed=undeclared != "pass") if shown else None
         as_sent = self._enforce or not (self._absences or self._unsent)
-        text = made(by_members(shapes, self._paths, undeclared, partial_schema)) if whole is not None and as_sent else None
+        text = (
+            made(by_members(shapes, self._paths, undeclared, partial_schema))
+            if whole is not None and as_sent and not self._budget.dear
+            else None
+        )
         instance = by_members(shapes, self._paths, undeclared, sent_schema)
         return Reader(made(instance), whole, text, len(shapes), self._budget)
 

@@ -7,7 +7,7 @@ from pydantic_core import ValidationError
 from pydantic_core import core_schema as core
 
 from guard.contract.breaches import MOST_VIOLATIONS, Breaches
-from guard.contract.elements import Budget
+from guard.contract.elements import ABSENT, Budget
 from guard.contract.fields import ContractInvalid, OutputField, Shape, join, split
 from guard.contract.proof import NESTED, Reader, Whole
 from guard.contract.strict import MAX_DEPTH, MAX_ELEMENTS, Unreadable
@@ -48,9 +48,8 @@ class OutputContract:
             *map(_names, fields.values())
         )
         schema = _document([(output.path, output) for output in self._outputs])
-        self._reader = Reader(
-            schema, _whole(self._outputs), schema, len(fields), Budget({"": _Answer(fields)}, None, elements)
-        )
+        budget = _budget(self._outputs, elements)
+        self._reader = Reader(schema, _whole(self._outputs), None if budget.dear else schema, len(fields), budget)
         self._lists = sorted({output.before for output in self._outputs if output.many})
         own = [(output.path, output if output.field.from_ is None else _Null(output)) for output in self._outputs]
         own_schema = _document(own)
@@ -149,6 +148,14 @@ def _whole(outputs: Sequence[_Output]) -> Whole | None:
     return Whole(steps, "value") if steps is not None and paths == [()] else None
 
 
+def _budget(outputs: Sequence[_Output], elements: int) -> Budget:
+    """The bounds of an answer, each element of which may lack each optional output."""
+    absent = sum(not output.field.required for output in outputs)
+    places = {output.name: tuple(None if step == EVERY else step for step in output.path) for output in outputs}
+    fields = {output.name: output.field for output in outputs}
+    return Budget(fields, None, elements // max(1, absent // ABSENT), places)
+
+
 def _telling(outputs: Sequence[_Output]) -> Callable[[object], Values]:
     """Reads the values of each output, whatever the document is."""
     tellers = [_teller(output) for output in outputs]
@@ -209,18 +216,6 @@ def _document(outputs: Sequence[tuple[tuple[str, ...], "_Output | _Null"]]) -> S
         optional = all(not output.field.required for _, output in below)
         members[name] = (_Optional() if optional else None, _document(below))
     return members_schema(members, "strip")  # what is made is thrown away: the client gets the answer as it came
-
-
-class _Answer:
-    """The outputs, as the members of each element of an answer."""
-
-    items = None
-
-    def __init__(self, fields: Mapping[str, Shape]) -> None:
-        self.fields = fields
-
-    def __getattr__(self, name: str) -> Any:
-        return None
 
 
 class _Optional:

@@ -13,6 +13,8 @@ from guard.contract.breaches import MOST_VIOLATIONS
 from guard.contract.fields import ContractInvalid, join
 from guard.contract.media import is_json
 from guard.contract.output import NONE, unread
+from guard.contract.schema_cost import looks
+from guard.contract.schema_faults import Faults
 from guard.contract.strict import MAX_ELEMENTS, Unreadable, audit, dumps, loads
 from guard.contract.validators import declared
 from guard.proxy.values import Allow, Amend, Deny, Head, Headers, Values, Verdict, Violation, ViolationCode
@@ -41,12 +43,18 @@ CODES: Final[dict[str, ViolationCode]] = {
 }
 """JSON Schema's keyword → our code; anything else that fails is `shape`."""
 
+FREE_LOOKS: Final = 8
+"""Looks at one place that cost no more than to build it; a schema that looks more often is given fewer elements."""
+
 
 class _Schema:
     """A compiled schema, and the names it declares."""
 
     def __init__(self, schema: Any) -> None:
         _refuse_references(schema)
+        self.looks = looks(schema)
+        self._schema = schema
+        self._faults: Faults | None = None
         try:
             self._validator = jsonschema_rs.validator_for(
                 schema, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
@@ -60,7 +68,11 @@ class _Schema:
         found: list[Violation] = []
         if self._validator.is_valid(document):
             return found
-        for error in self._validator.iter_errors(document):
+        faults = self._faults = self._faults or Faults(self._schema, _parts(self._schema))
+        document = faults.shortened(document)
+        for error in () if faults.too_large else self._validator.iter_errors(document):
+            if tuple(error.instance_path) in faults.cut:
+                continue
             keyword = next((part for part in reversed(error.schema_path) if isinstance(part, str)), "")
             code = CODES.get(keyword, "shape")
             path = declared(error.instance_path, self._names)
@@ -71,7 +83,11 @@ class _Schema:
             found.append(Violation(join((*path, "<undeclared>") if code == "unknown" else path), code))
             if len(found) == MOST_VIOLATIONS:
                 break
-        return found
+        return found or [Violation("", "shape")]
+
+
+def _parts(schema: Any) -> jsonschema_rs.ValidatorMap:
+    return jsonschema_rs.validator_map_for(schema, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions())
 
 
 class SchemaInput:
@@ -80,7 +96,7 @@ class SchemaInput:
     def __init__(self, schema: Any, *, enforce: bool, elements: int) -> None:
         self._schema = _Schema(schema)
         self._enforce = enforce
-        self._elements = elements
+        self._elements = elements // max(1, self._schema.looks // FREE_LOOKS)
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:  # noqa: ARG002 — a Judge
         """Read and hold against the schema; under enforce, what is forwarded is the tree that was judged."""
@@ -102,7 +118,7 @@ class SchemaOutput:
 
     def __init__(self, schema: Any, elements: int) -> None:
         self._schema = _Schema(schema)
-        self._elements = elements
+        self._elements = elements // max(1, self._schema.looks // FREE_LOOKS)
 
     def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:  # noqa: ARG002
         """Read an answer and hold it against the schema."""

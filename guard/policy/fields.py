@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field
 
+from guard.contract.patterns import MOST_STEPS, steps
 from guard.policy import typed
 from guard.policy.errors import listed, shown
 from guard.policy.part import Part, Report
@@ -84,7 +85,10 @@ class Shape(Part):
     nullable: Boolean = False
     default: Value = Field(default=None, description="Used where the field is missing.")
     example: Value = Field(default=None, description="A value that is allowed, for pages and rehearsals; never a real one.")
-    pattern: String | None = Field(default=None, description="Rust regex syntax: linear time, no look-around.")
+    pattern: String | None = Field(
+        default=None,
+        description="Rust regex syntax: linear time, no look-around. A costly one needs a max_length (docs/limits.md).",
+    )
     min_length: Count | None = Field(default=None, description="In characters.")
     max_length: Count | None = Field(default=None, description="In characters.")
     min_items: Count | None = None
@@ -132,6 +136,14 @@ class Shape(Part):
                 report((key,), f"{bound} is not an integer, as the type is", "an integer")
         if self.pattern is not None and (why := typed.pattern_fault(self.pattern)):
             report(("pattern",), f"not a pattern of the linear-time engine: {why}", "Rust regex syntax")
+        elif self.pattern is not None and (cost := steps(self.pattern)):
+            most = MOST_STEPS // cost
+            if self.max_length is None or self.max_length > most:
+                report(
+                    ("pattern",),
+                    f"this pattern may take {cost} steps for each character of a text, and no max_length bounds them",
+                    f"max_length: {most} or less; or ^ at the pattern's start, and {{…}} after single characters only",
+                )
         if self.type == "timestamp" and self.unit not in {None, "s", "ms"}:
             report(("unit",), f"{shown(self.unit or '')} is not a unit of time", "s or ms (epoch), or none for RFC 3339")
 

@@ -1,0 +1,114 @@
+"""The part of a document that breaks its JSON Schema up to 64 times, so that no more errors are made than are told.
+
+jsonschema-rs makes every error before the first can be read, about 10 µs each: 1 MiB of empty rows took 28 s. So a list, or
+an object with members that its schema does not name, is cut short behind its 64th wrong place before the errors are asked
+for. With fewer wrong places the document stays whole, and its errors are what they always were.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jsonschema_rs
+
+from guard.contract.breaches import MOST_VIOLATIONS
+from guard.contract.fields import Part
+from guard.contract.schema_cost import Graph
+
+MOST_UNKNOWN: Final = 2_048
+"""Elements of a wrong value that is not cut, such as one below anyOf: of a larger one it is said only that it is wrong."""
+
+
+class Faults:
+    """Cuts documents short for one schema. `validators` are those of its parts, by JSON pointer."""
+
+    def __init__(self, schema: Any, validators: jsonschema_rs.ValidatorMap) -> None:
+        self._graph = Graph(schema)
+        self._schema = schema
+        self._validators = validators
+        self._left = MOST_VIOLATIONS
+        self._unknown = 0
+        self.cut: set[tuple[Part, ...]] = set()
+        """Where the last document was cut: what is wrong with such a list or object as a whole is not known."""
+
+    def shortened(self, document: Any) -> Any:
+        """The document, cut where it breaks the schema too often; `too_large` says whether its errors may be asked for."""
+        self._left, self._unknown, self.cut = MOST_VIOLATIONS, 0, set()
+        return self._shortened(self._schema, "", document, ())
+
+    @property
+    def too_large(self) -> bool:
+        """Whether what is wrong with the last document is too large to make its errors."""
+        return self._unknown > MOST_UNKNOWN
+
+    def _shortened(self, schema: Any, at: str, value: Any, path: tuple[Part, ...]) -> Any:
+        if not isinstance(schema, Mapping):
+            return value
+        before = value
+        if isinstance(schema.get("$ref"), str) and (target := self._graph.target(schema["$ref"])) is not None:
+            value = self._shortened(target, self._graph.at[id(target)], value, path)
+        for index, one in enumerate(schema["allOf"] if isinstance(schema.get("allOf"), list) else ()):
+            value = self._shortened(one, f"{at}/allOf/{index}", value, path)
+        if isinstance(value, list) and isinstance(schema.get("items"), Mapping):
+            return self._items(schema["items"], at + "/items", value, path)
+        if isinstance(value, dict) and isinstance(schema.get("properties"), Mapping):
+            return self._members(schema, at, value, path)
+        if isinstance(value, dict) and isinstance(schema.get("additionalProperties"), Mapping):
+            return self._members(schema, at, value, path)
+        if value is before:
+            self._unknown += _size(value, MOST_UNKNOWN)
+        return value
+
+    def _valid(self, at: str, value: Any) -> bool:
+        validator = self._validators.get("#" + at)
+        return validator is None or validator.is_valid(value)
+
+    def _wrong(self, schema: Any, at: str, value: Any, path: tuple[Part, ...]) -> Any:
+        """Shorten a value that breaks the schema; one in which nothing else is wrong is one wrong place."""
+        left = self._left
+        value = self._shortened(schema, at, value, path)
+        if self._left == left:
+            self._left -= 1
+        return value
+
+    def _items(self, schema: Any, at: str, values: list[Any], path: tuple[Part, ...]) -> list[Any]:
+        kept: list[Any] = []
+        for index, value in enumerate(values):
+            if self._left <= 0:
+                self.cut.add(path)
+                break
+            if self._valid(at, value):
+                kept.append(value)
+            else:
+                kept.append(self._wrong(schema, at, value, (*path, index)))
+        return kept
+
+    def _members(self, schema: Any, at: str, value: Mapping[str, Any], path: tuple[Part, ...]) -> dict[str, Any]:
+        declared, more = schema.get("properties") or {}, schema.get("additionalProperties")
+        kept: dict[str, Any] = {}
+        for name, member in value.items():
+            way = f"{at}/properties/{_escaped(name)}" if name in declared else f"{at}/additionalProperties"
+            below = declared.get(name, more)
+            if not isinstance(below, Mapping) or self._valid(way, member):
+                kept[name] = member
+            elif self._left <= 0 and name not in declared:
+                self.cut.add(path)
+            else:
+                kept[name] = self._wrong(below, way, member, (*path, name))
+        return kept
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _size(value: Any, most: int) -> int:
+    """How many values there are in it; a little more than `most` where there are more."""
+    count, todo = 0, [value]
+    while todo and count <= most:
+        one = todo.pop()
+        count += 1
+        if isinstance(one, dict):
+            todo += one.values()
+        elif isinstance(one, list):
+            todo += one
+    return max(count, len(todo))

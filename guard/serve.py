@@ -18,7 +18,7 @@ import uvloop
 from guard import __version__, events
 from guard.control import ops, versions
 from guard.control.acceptor import Bounds
-from guard.control.admin_runtime import AdminRuntime, Unreachable
+from guard.control.admin_runtime import BEATS_WITHIN, AdminRuntime, Unreachable
 from guard.control.certificate import ServerCertificate
 from guard.control.event_bus import EventBus
 from guard.control.incidents.manager import IncidentManager
@@ -48,8 +48,6 @@ from guard.proxy.front import Connection
 from guard.telemetry.log import Foreign, Log
 
 HINT_EVERY = 60.0
-KILL_FILE_BEATS: Final = 5.0
-"""Seconds between two looks for the kill file, at most: a read that hangs is given up after one."""
 SETTLE_WITHIN: Final = 3.0
 """Seconds that the end of the process waits for orders on their way to a slow disk."""
 DEFAULT_STATE: Final = Path("/var/lib/guard")
@@ -354,8 +352,9 @@ class _Sidecar:
         start("readiness", self._until_upstream)
         start("model versions", lambda: versions.follow(lambda: self._in_force()[1]))
         start("policy changes", self.policies.apply_changes)
-        self.own.supervisor.start_beating("kill file", self.admin.watch_kill_file, within=KILL_FILE_BEATS)
-        start("ends of modes", self.admin.expire_modes)
+        beating = self.own.supervisor.start_beating
+        beating("kill file", self.admin.watch_kill_file, within=BEATS_WITHIN)
+        beating("ends of modes", self.admin.expire_modes, within=BEATS_WITHIN)
         start("ends of observations", self.admin.expire_observations)
         start("admin", lambda: self.admin.serve(self.reloader))
         start("tokens", self.admin.keys.watch)

@@ -84,9 +84,9 @@ def _announced(state_dir: Path | None) -> dict[str, Any] | None:
     for folder in folders:
         try:
             found: Any = json.loads((folder / "private" / "admin.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
-        if isinstance(found, dict):
+        if isinstance(found, dict) and isinstance(found.get("url"), str) and isinstance(found.get("token"), str | None):
             return found
     return None
 
@@ -205,9 +205,15 @@ def kill(where: Where, order: dict[str, Any], peers: str | None) -> int:
     click.echo(f"in force: {what} answers from {told['mode']} or below, epoch {told['epoch']}")
     if order.get("cut"):
         click.echo(f"streams cut: {told['cut']}")
-    if not told["durable"]:
-        click.echo("NOT DURABLE: the state folder cannot be written; a restart forgets this", err=True)
+    _warn_of_a_restart(told, "forgets this")
     return 0
+
+
+def _warn_of_a_restart(told: dict[str, Any], does: str) -> None:
+    """What a restart does before the order is on disk."""
+    if not told["durable"]:
+        why = "the disk is slow, or the state folder cannot be written"
+        click.echo(f"NOT DURABLE yet: {why}; until it is, a restart {does} (`guard status`)", err=True)
 
 
 def restore(where: Where, route: str | None, reason: str) -> int:
@@ -221,6 +227,7 @@ def restore(where: Where, route: str | None, reason: str) -> int:
     if said.status != 200:
         return failed(said)
     click.echo(f"in force: {route or 'every route'} answers from the top of its ladder, epoch {said.body['epoch']}")
+    _warn_of_a_restart(said.body, "lowers it again")
     after = ask(endpoint, "GET", "/status", ca=where.ca)
     if after.status == 200 and after.body["back"]:
         click.echo(f"still lowered: {after.body['back']}")
@@ -233,7 +240,11 @@ def observe(where: Where, route: str, ttl: float, reason: str) -> int:
     said = ask(find(where), "PUT", "/enforcement", order, ca=where.ca)
     if said.status != 200:
         return failed(said)
+    if not said.body.get("in_force", True):
+        click.echo(f"ordered: the contract of {route} will be observed once the policy is compiled (`guard status`)")
+        return 0
     click.echo(f"in force: the contract of {route} is observed, not enforced, epoch {said.body['epoch']}")
+    _warn_of_a_restart(said.body, "enforces it again")
     return 0
 
 

@@ -41,6 +41,8 @@ from guard.telemetry.versions import Versions
 
 if TYPE_CHECKING:
     from guard.control.admin_protocol import AdminListener
+BEATS_WITHIN: Final = 5.0
+"""Seconds without a look after which the task of the kill file, or of the ends of modes, is stuck."""
 EXPIRE_EVERY: Final = 0.25
 """Seconds between two looks at what was ordered for a time."""
 
@@ -99,7 +101,7 @@ class AdminRuntime:
         await self._journal.settled(within)
 
     async def watch_kill_file(self, beat: Callable[[], None]) -> None:
-        """Look for the kill file, for ever; one beat for each look, whatever it met."""
+        """Look for the kill file, for ever. `beat` is called for each look, also of a file that hangs."""
         while True:
             await asyncio.sleep(kill_file.EVERY)
             await self.look_for_kill()
@@ -119,11 +121,12 @@ class AdminRuntime:
         else:
             self.order_store.heed_file(text)
 
-    async def expire_modes(self) -> None:
-        """End the modes whose time is over, for ever."""
+    async def expire_modes(self, beat: Callable[[], None]) -> None:
+        """End the modes whose time is over, for ever. `beat` is called for each look."""
         while True:
             await asyncio.sleep(EXPIRE_EVERY)
             self.order_store.expire_modes()
+            beat()
 
     async def expire_observations(self) -> None:
         """Enforce again the contracts whose observation is over, for ever. A task of its own: it waits for plans."""

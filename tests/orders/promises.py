@@ -49,7 +49,7 @@ async def kills_in_force(folder: Path, tries: int) -> list[float]:
                 compiling.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await compiling
-            assert rate > 0.8 * RATE, f"{rate:.0f} requests/s"
+            assert rate > 0.5 * RATE, f"{rate:.0f} requests/s"
             assert not stage.guard.events("task_crashed")
             return took
 
@@ -64,10 +64,10 @@ async def _compile_for_ever(stage: Stage, text: str) -> None:
 
 async def _one_kill(stage: Stage, load: Load) -> float:
     """Seconds until it was in force. Time in which the machine ran neither guard nor these clients is nobody's."""
-    load.stalled, waited, sent = 0.0, stage.waited_for_a_core(), time.monotonic()
+    waited, sent = stage.waited_for_a_core(), time.monotonic()
     status, order = await stage.api("PUT", "/mode", {"mode": "rules", "reason": "r"})
     answered = time.monotonic() - sent
-    starved = stage.waited_for_a_core() - waited + load.stalled
+    starved = stage.waited_for_a_core() - waited
     await asyncio.sleep(IN_FORCE + 0.05)
     late = [answer.asked - sent for answer in load.answers if answer.asked >= sent and answer.source == "model"]
     again, _ = await stage.mode("normal")

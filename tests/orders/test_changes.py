@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -244,5 +245,19 @@ def test_a_clock_that_is_three_centuries_ahead_breaks_nothing(tmp_path: Path) ->
                 assert (await stage.predict()).source == "rules"
                 assert (await stage.mode("normal"))[0] == 200
                 assert (await stage.predict()).source == "model"
+
+    run(main())
+
+
+def test_whoever_kills_on_a_slow_disk_is_told_what_a_restart_does(tmp_path: Path) -> None:
+    async def main() -> None:
+        with staged(tmp_path, POLICY.replace("PORT", "9").replace("VERSION", "0")) as stage:
+            stage.fault("fsync", 1)
+            arguments = ("-m", "guard", "kill", "--reason", "r", "--state-dir", str(tmp_path / "state"))
+            process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stderr=asyncio.subprocess.PIPE)
+            _, said = await process.communicate()
+            assert process.returncode == 0
+            assert said.startswith(b"NOT DURABLE yet: ")
+            await stage.until("orders_durable")
 
     run(main())

@@ -36,22 +36,29 @@ NAMES: Final = (
     "request",
 )  # fmt: skip
 GRAIN: Final = 0.001  # seconds; event loops round delays to a millisecond
+STALL: Final = 0.1
+"""Seconds: a timer that fires so late was held up by the loop, and its deadlines were missed by guard itself."""
+CATCH_UP: Final = 0.02
+"""Seconds after a stall in which sockets are read before deadlines are judged: what has come in time lies in them."""
 
 
 class DeadlineTimer:
     """Calls `expired` with the purpose whose deadline has passed.
 
     Moving a deadline later costs one write: the loop's timer is left where it is and, when it fires early, is armed again.
-    Under load a timer is armed about once per timeout instead of once per request.
+    Under load a timer is armed about once per timeout instead of once per request. One that fires late waits for CATCH_UP
+    before it judges, and says so in `late`: a deadline that is missed then blames nobody.
     """
 
-    __slots__ = ("_armed_for", "_expired", "_handle", "_loop", "due")
+    __slots__ = ("_armed_for", "_expired", "_handle", "_loop", "due", "late")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, expired: Callable[[int], None]) -> None:
         self._loop = loop
         self._expired = expired
         self._handle: asyncio.TimerHandle | None = None
         self._armed_for = inf
+        self.late = False
+        """Whether the deadline that `expired` is told of was missed because the loop stalled."""
         self.due: list[float] = [inf] * len(NAMES)
         """Monotonic seconds by purpose. Write `inf` to clear one; `set` arms one."""
 
@@ -89,14 +96,20 @@ class DeadlineTimer:
         self._handle = self._loop.call_later(max(due - monotonic(), 0.0), self._fire)
 
     def _fire(self) -> None:
-        self._handle, self._armed_for = None, inf
         now = monotonic() + GRAIN
+        late = now - self._armed_for > STALL
+        self._handle, self._armed_for = None, inf
+        if late and not self.late:
+            self.late = True
+            self._arm(now + CATCH_UP)
+            return
         try:
             while (nearest := min(self.due)) <= now:
                 purpose = self.due.index(nearest)
                 self.due[purpose] = inf
                 self._expired(purpose)
         finally:
+            self.late = False
             nearest = min(self.due)
             if nearest < self._armed_for:
                 self._arm(nearest)

@@ -344,7 +344,7 @@ class Exchange(Trampoline):
             self._link = None
             self._end_relay(None)
 
-    def _end_relay(self, failed: Reason | None) -> None:
+    def _end_relay(self, failed: Reason | None, *, late: bool = False) -> None:
         relay, tail = self._waiting, b""
         if type(relay) is Relay and relay.inspector is not None:
             tail = relay.inspector.end() if failed is None else relay.inspector.stop(failed)
@@ -352,7 +352,7 @@ class Exchange(Trampoline):
                 self._sent += len(tail)
                 self.client.send_chunk(tail)
         self._drop_call()
-        self._answer(Relayed(self._sent, monotonic(), failed, bool(tail)))
+        self._answer(Relayed(self._sent, monotonic(), failed, bool(tail), late))
 
     # ── the client and the clock ──────────────────────────────────────────────────────────────────────────────────
 
@@ -385,11 +385,11 @@ class Exchange(Trampoline):
         if purpose == BODY:
             self._answer(None, Refused("request_timeout"))
         elif type(waiting) is Relay:
-            self._end_relay("timeout")
+            self._end_relay("timeout", late=self.client.timer.late)
         elif self._turn is not None:
             self._fail(Failed("overloaded", sent=False, retry_after=1.0))
         elif link is None:
-            self._fail(Failed("connect", sent=False))
+            self._fail(Failed("connect", sent=False, ours=self.client.timer.late))
         elif type(waiting) is Call:
             client_is_late = waiting.body is STREAM and not (self._body_sent or link.paused)
-            self._fail(Refused("request_timeout") if client_is_late else Failed("timeout"))
+            self._fail(Refused("request_timeout") if client_is_late else Failed("timeout", ours=self.client.timer.late))

@@ -7,6 +7,7 @@ import asyncio
 import ssl
 from functools import partial
 from time import monotonic
+from typing import Final
 
 from guard.proxy.back import Link
 from guard.proxy.budget import Budget
@@ -14,6 +15,9 @@ from guard.proxy.deadlines import IDLE, DeadlineTimer
 from guard.proxy.parties import Owner
 from guard.proxy.states import FREE
 from guard.proxy.values import Reason
+
+OVERTIME: Final = 0.1
+"""Seconds that a dial may take beyond its owner's deadline, which alone knows whether a stall of the loop made it late."""
 
 
 class Dial:
@@ -23,7 +27,7 @@ class Dial:
 
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
-        self.task: asyncio.Task[Link | Reason] | None = None
+        self.task: asyncio.Task[Link | Reason | None] | None = None
 
 
 class Pool:
@@ -109,10 +113,10 @@ class Pool:
         self._dials.add(dial)
         return dial
 
-    async def _connect(self, timeout: float) -> Link | Reason:  # noqa: ASYNC109 — bounds the dial even when its owner left
+    async def _connect(self, timeout: float) -> Link | Reason | None:  # noqa: ASYNC109 — bounds the dial even when its owner left
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(max(timeout, 0.001)):
+            async with asyncio.timeout(max(timeout, 0.0) + OVERTIME):
                 if self._path is not None:
                     _, link = await loop.create_unix_connection(lambda: Link(self), self._path, ssl=self._tls)
                 else:
@@ -121,12 +125,14 @@ class Pool:
                     )
         except ssl.SSLError:
             return "tls"
-        except (OSError, TimeoutError, ValueError):  # a name that is none is a UnicodeError
+        except OSError as error:
+            return None if isinstance(error, TimeoutError) and error.errno is None else "connect"
+        except ValueError:  # a name that is none: a UnicodeError
             return "connect"
         self.links += 1
         return link
 
-    def _dialled(self, dial: Dial, task: "asyncio.Task[Link | Reason]") -> None:
+    def _dialled(self, dial: Dial, task: "asyncio.Task[Link | Reason | None]") -> None:
         """The dial ended: the owner hears how."""
         self._dials.discard(dial)
         link: Link | None = None

@@ -28,6 +28,7 @@ class Clockwork:
 
     def __init__(self) -> None:
         self.due = [inf] * len(NAMES)
+        self.late = False
 
     def set(self, purpose: int, due: float) -> None:
         self.due[purpose] = due

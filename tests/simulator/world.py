@@ -36,6 +36,7 @@ class Timer:
 
     def __init__(self, world: "World", expired: Callable[[int], None]) -> None:
         self.world, self.expired, self.due = world, expired, [inf] * len(NAMES)
+        self.late = False
 
     def set(self, purpose: int, due: float) -> None:
         self.due[purpose] = due

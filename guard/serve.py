@@ -142,7 +142,7 @@ class _Sidecar:
         self.policies.means = Means(
             pool=lambda origin, declared, limits: upstream_pool(origin, declared, limits, self.budget),
             defer=loop.call_soon,
-            certificate=from_regular_file,
+            certificate=self.policies.read_timed,
             upstream=self.settings.upstream,
             clock=self.clock,
             changed=self.admin.breaker_changed,

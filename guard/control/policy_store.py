@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, Protocol, TypeVar
 
 from guard.control import last_good
@@ -27,9 +28,9 @@ from guard.policy.plan import Means, compile_plan
 from guard.policy.runtime import Draft, Runtime
 
 READ_WITHIN: Final = 10.0
-"""Seconds to read and check the files of a policy. A file that takes longer counts as unreadable."""
-COMPILE_WITHIN: Final = 60.0
-"""Seconds to compile a policy: certificates are read meanwhile, and they may hang."""
+"""Seconds to read one file of a policy. One that takes longer hangs, and counts as unreadable."""
+COMPILE_WITHIN: Final = 300.0
+"""Seconds to check or to compile a policy, on however little of a core: longer is taken for a hang too."""
 
 T = TypeVar("T")
 
@@ -43,6 +44,31 @@ class Install(Protocol):
 
     def __call__(self, loaded: Loaded, plan: CompiledPlan, draft: Draft) -> None:
         """Swap the plan, and what listeners read of the policy."""
+
+
+class TimedReader:
+    """Reads files in one thread, while another asks whether a read hangs."""
+
+    def __init__(self, read: Reader) -> None:
+        self._read = read
+        self._since: float | None = None
+
+    def __call__(self, path: Path) -> bytes:
+        """The content of a file. Raises OSError."""
+        self._since = monotonic()
+        try:
+            return self._read(path)
+        finally:
+            self._since = None
+
+    def hangs(self) -> bool:
+        """Whether the read that was begun last takes longer than READ_WITHIN."""
+        since = self._since
+        return since is not None and monotonic() - since > READ_WITHIN
+
+    def begin(self) -> None:
+        """Forget a read that hangs: its thread was abandoned."""
+        self._since = None
 
 
 class PolicyStore:
@@ -63,7 +89,8 @@ class PolicyStore:
         """`read` reads the files of the policy at `path`."""
         self.means = Means()
         self.state: StateFolder | None = None
-        self._path, self._read, self._environ = path, read, environ
+        self.read_timed = TimedReader(read)
+        self._path, self._environ = path, environ
         self._runtime, self._install, self._publish = runtime, install, publish
         self._observed: frozenset[str] = frozenset()
         self._worker, self._keeper = Worker("guard-policy"), Worker("guard-last-good")
@@ -137,14 +164,12 @@ class PolicyStore:
 
     async def load(self, read: Reader | None = None) -> Loaded:
         """Read the policy, from its files or with another reader. Raises PolicyInvalid, also where a file hangs."""
-        call = partial(load, self._path, environ=self._environ, read=read or self._read)
-        return await self._beside(call, READ_WITHIN, f"cannot be read within {READ_WITHIN:g} s")
+        return await self._beside(partial(load, self._path, environ=self._environ, read=read or self.read_timed))
 
     async def compile(self, loaded: Loaded, observed: frozenset[str]) -> tuple[CompiledPlan, Draft]:
         """The plan of a policy. Raises PolicyInvalid. What is in force does not change."""
         draft, means = self._runtime.draft(), replace(self.means, observed=lambda: observed)
-        late = f"cannot be compiled within {COMPILE_WITHIN:g} s"
-        return await self._beside(partial(compile_plan, loaded, means, draft), COMPILE_WITHIN, late), draft
+        return await self._beside(partial(compile_plan, loaded, means, draft)), draft
 
     async def apply(self, loaded: Loaded) -> None:
         """Put a policy in force, within a change. Raises PolicyInvalid, and then nothing has changed."""
@@ -179,12 +204,15 @@ class PolicyStore:
         self._install(loaded, plan, draft)
         self.loaded, self.plan, self._observed = loaded, plan, observed
 
-    async def _beside(self, call: Callable[[], T], within: float, late: str) -> T:
-        """Run a call in a thread. Raises PolicyInvalid where it is late."""
+    async def _beside(self, call: Callable[[], T]) -> T:
+        """Run a call in a thread. Raises PolicyInvalid where it hangs."""
+        self.read_timed.begin()
         try:
             with _uncollected():
-                return await self._worker.run(call, within)
+                return await self._worker.run(call, COMPILE_WITHIN, self.read_timed.hangs)
         except TimeoutError:
+            hung = self.read_timed.hangs()
+            late = f"a file cannot be read within {READ_WITHIN:g} s" if hung else "checking it takes too long"
             raise PolicyInvalid([PolicyError(Place(str(self._path)), (), late)]) from None
 
     # ── the last good policy ──────────────────────────────────────────────────────────────────────────────────────

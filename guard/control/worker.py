@@ -9,10 +9,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
+LOOK_EVERY: Final = 0.25
+"""Seconds between two looks whether a call is late."""
 ABANDONED: Final = 4
 """Threads of one worker that may hang at once; after that its jobs with a deadline fail until one of them returns."""
 
@@ -76,24 +79,24 @@ class Worker:
         self._lane.jobs.put(job)
         return job.done
 
-    async def run(self, call: Callable[[], T], within: float) -> T:
-        """Queue a call and await its result. Raises what it raises, and TimeoutError after `within` seconds.
+    async def run(self, call: Callable[[], T], within: float, hangs: Callable[[], bool] = lambda: False) -> T:
+        """Queue a call and await its result. Raises what it raises, and TimeoutError where it is late.
 
-        The thread of a call that is late is abandoned with it, and the next call gets a new one.
+        A call is late after `within` seconds, or once `hangs` says that it does nothing any more. The thread of a call
+        that is late is abandoned with it, and the next call gets a new one.
         """
         self._hung = [lane for lane in self._hung if lane.current is not None]
         if len(self._hung) >= ABANDONED:
             raise TimeoutError(f"{len(self._hung)} threads hang")
-        done = self.submit(call)
+        done, until = self.submit(call), monotonic() + within
         lane = self._lane
-        try:
-            return await asyncio.wait_for(done, within)
-        except TimeoutError:
-            if not done.cancelled():
-                raise  # the call's own
-            if lane is not None and lane is self._lane:
-                self._abandon(lane)
-            raise
+        while not (await asyncio.wait({done}, timeout=LOOK_EVERY))[0]:
+            if monotonic() > until or hangs():
+                done.cancel()
+                if lane is not None and lane is self._lane:
+                    self._abandon(lane)
+                raise TimeoutError(f"{self._name} hangs")
+        return done.result()
 
     def _abandon(self, lane: _Lane) -> None:
         """Leave a thread that hangs; what is queued behind its call goes to a new one."""

@@ -55,7 +55,7 @@ class Graph:
         for part in unquote(reference[1:]).split("/")[1:]:
             part = part.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901 — RFC 6901
             if isinstance(value, list):
-                value = value[int(part)] if part.isdigit() and int(part) < len(value) else None
+                value = value[int(part)] if part.isascii() and part.isdigit() and int(part) < len(value) else None
             else:
                 value = value.get(part) if isinstance(value, Mapping) else None
         return value if isinstance(value, Mapping) else None

@@ -215,7 +215,7 @@ def test_what_was_declared_did(hunted: tuple[Cage, dict[str, bytes]]) -> None:
         "guard.telemetry.cost.Cost.take",
         "guard.telemetry.exchanges.Exchanges.take",
         "guard.telemetry.spans.Spans.take",
-        "guard.telemetry.points.Points.data",
+        "guard.telemetry.points.Points._data",
         "guard.telemetry.otlp.Logs.made",
     ],
 )

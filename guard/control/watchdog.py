@@ -106,6 +106,10 @@ class Watchdog:
 
     def _place(self, note: _Note, age: float) -> str:
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 — there is no public way
+        if frame is not None and frame.f_code is Watchdog._go_on.__code__:
+            frame = (
+                None  # compiled code that lets no other thread run has just ended, and this is the first to come after it
+            )
         place = place_of_stall(frame) if frame is not None else ""
         if place:
             return place

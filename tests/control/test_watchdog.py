@@ -157,6 +157,24 @@ def test_an_idle_loop_is_neither_stalled_nor_compiled_code() -> None:
     run(main, "uvloop")
 
 
+@LOOPS
+def test_compiled_code_that_holds_the_interpreter_is_no_place_of_the_watchdog(loop: str) -> None:
+    """It has no frame, and while it runs no thread looks: the stall is seen as it ends."""
+
+    async def main() -> None:
+        watchdog = Watchdog(lambda _: None)
+        watchdog.start()
+        await asyncio.sleep(2 * BEAT)
+        for _ in range(5):
+            asyncio.get_running_loop().call_soon(sum, range(20_000_000))
+            await asyncio.sleep(3 * BEAT)
+        watchdog.stop()
+        assert not [place for place in watchdog.stalls if "watchdog" in place], watchdog.stalls
+        assert watchdog.stalls
+
+    run(main, loop)
+
+
 def test_it_costs_next_to_nothing() -> None:
     """Processor time of a process that only watches: well below a thousandth of a core."""
 

@@ -1,0 +1,5 @@
+"""All attacks, in the order of the table."""
+
+from tests.attack.attacks import documents, listeners, pipelining
+
+ATTACKS = (*listeners.ATTACKS, *pipelining.ATTACKS, *documents.ATTACKS)

@@ -1,0 +1,136 @@
+"""A guard, its model server, and a policy that has something for every attack."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import trustme
+
+from guard.control.tokens import generate, line
+from tests.sidecar import Sidecar, free_port, sidecar
+
+ROOT = Path(__file__).resolve().parents[2]
+FIELDS = 8
+"""Required fields of each row on /rows."""
+EXTRA = 200
+"""Routes that nobody asks: a status and a contract tell them all."""
+SCHEMA = {
+    "type": "object",
+    "required": ["rows"],
+    "properties": {
+        "rows": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": [f"f{number}" for number in range(FIELDS)],
+                "properties": {f"f{number}": {"type": "number"} for number in range(FIELDS)},
+            },
+        }
+    },
+}
+POLICY = f"""version: guard/v1
+service: attacked
+upstream: http://127.0.0.1:MODEL
+routes:
+  POST /predict:
+    input: {{age: {{type: integer}}}}
+    output: {{label: {{enum: [a, b]}}}}
+    timeout: {{connect: 1s, attempt: 2s, request: 4s}}
+    fallback: {{label: a}}
+  POST /rows:
+    rows: /instances
+    input: {{{", ".join(f"f{number}: {{type: number}}" for number in range(FIELDS))}}}
+    output: {{label: {{at: /label, enum: [a, b]}}}}
+    fallback: [disabled: {{status: 503}}]
+  POST /numbers:
+    input: {{values: {{type: array, items: {{type: number}}}}}}
+    output: {{label: {{enum: [a, b]}}}}
+    fallback: {{label: a}}
+  POST /schema:
+    input: {{schema: schema.json}}
+    output: {{label: {{enum: [a, b]}}}}
+    fallback: {{label: a}}
+  POST /text:
+    input: {{note: {{type: string, detect: [email, phone, card, iban, ip]}}}}
+    output: {{label: {{enum: [a, b]}}}}
+    fallback: {{label: a}}
+  POST /pattern:
+    input: {{note: {{type: string, pattern: '\\b(\\p{{L}}+\\W+){{0,50}}zzz'}}}}
+    output: {{label: {{enum: [a, b]}}}}
+    fallback: {{label: a}}
+  POST /hostile:
+    input: {{age: {{type: integer}}}}
+    output: {{rows: {{at: /rows, type: array, items: {{type: number}}}}}}
+    fallback: [disabled: {{status: 503}}]
+  POST /slow: passthrough
+"""
+
+
+class Target(NamedTuple):
+    """Where a guard listens, and the secrets of its operator and viewer. `ca`: of an admin listener with TLS, else empty."""
+
+    data: int
+    ops: int
+    admin: int
+    operator: str
+    viewer: str
+    ca: str = ""
+
+    def port(self, name: str) -> int:
+        """The port of a listener."""
+        return {"data": self.data, "ops": self.ops, "admin": self.admin}[name]
+
+
+class Stage(NamedTuple):
+    """What runs."""
+
+    guard: Sidecar
+    target: Target
+
+    def peak(self) -> float:
+        """MiB of the guard's memory at its highest, since `forget_peak`."""
+        status = Path(f"/proc/{self.guard.process.pid}/status").read_text()
+        return next(int(row.split()[1]) / 1024 for row in status.splitlines() if row.startswith("VmHWM"))
+
+    def forget_peak(self) -> None:
+        """Begin to measure the peak anew (proc(5), clear_refs)."""
+        Path(f"/proc/{self.guard.process.pid}/clear_refs").write_text("5")
+
+
+@contextmanager
+def staged(folder: Path, *, tls: bool = False) -> Iterator[Stage]:
+    """A guard before a model server, until the end of the block. `tls`: of the admin listener."""
+    model_port = free_port()
+    operator, viewer = generate(), generate()
+    (folder / "tokens").write_text(f"{line('otto', 'operator', operator)}\n{line('vera', 'viewer', viewer)}\n")
+    (folder / "schema.json").write_text(json.dumps(SCHEMA))
+    admin = "tokens: {file: tokens}" + (", tls: {cert: cert.pem, key: key.pem}" if tls else "")
+    extra = "".join(f"  POST /extra/{number}: passthrough\n" for number in range(EXTRA))
+    text = POLICY.replace("MODEL", str(model_port)) + extra + f"admin: {{{admin}}}\n"
+    (folder / "policy.yaml").write_text(text)
+    if tls:
+        _certificate(folder)
+    model = subprocess.Popen([sys.executable, "-m", "tests.attack.model", str(model_port)], cwd=ROOT)
+    environ = {**os.environ, "PYTHONPATH": os.environ.get("GUARD_ATTACKED", str(ROOT))}
+    try:
+        with sidecar("policy.yaml", folder=folder, environ=environ) as guard:
+            guard.wait_for("ready")
+            admin_port = int(guard.wait_for("admin")["listen"].rpartition(":")[2])
+            ca = str(folder / "ca.pem") if tls else ""
+            yield Stage(guard, Target(guard.port, guard.ops, admin_port, operator, viewer, ca))
+    finally:
+        model.kill()
+        model.wait()
+
+
+def _certificate(folder: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_pem.write_to_path(str(folder / "key.pem"))
+    issued.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))

@@ -19,7 +19,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from enum import IntEnum
 from time import monotonic
@@ -27,12 +27,14 @@ from typing import Any, Final, NamedTuple
 
 BACKLOG: Final = 4096
 """Connections that the kernel holds until they are accepted. A newcomer that finds no place there retries after 1 s."""
-ACCEPTS: Final = 32
+ACCEPTS: Final = 64
 """Connections accepted in one turn of the loop."""
 BEGINS: Final = 16
 """Connections whose first bytes are read in one turn of the loop."""
 HANDSHAKES: Final = 2
 """TLS handshakes begun in one turn of the loop: each costs a millisecond of signing."""
+TLS_PLACES: Final = 512
+"""Connections of a listener with TLS at most: each has an SSL object of some 30 KiB from its first bytes on."""
 TICK: Final = 0.1
 """Seconds between two looks at the deadlines."""
 SHARE: Final = 4
@@ -126,13 +128,13 @@ class Acceptor:
     def __init__(
         self, listener: socket.socket, protocol: Callable[[Seat], Any], bounds: Bounds, tls: ssl.SSLContext | None = None
     ) -> None:
-        self.bounds = bounds
+        self.bounds = bounds if tls is None else bounds._replace(connections=min(bounds.connections, TLS_PLACES))
         self.evicted = 0
         """Connections that were closed to make room for others."""
         self._listener, self._protocol, self._tls = listener, protocol, tls
         self._ranks: tuple[dict[Seat, None], ...] = tuple({} for _ in Rank)  # each in the order of `since`
         self._peers: Counter[str] = Counter()
-        self._ready: deque[Seat] = deque()
+        self._ready: list[Seat] = []
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(TICK, self._sweep)
         self._closed = False
@@ -271,7 +273,7 @@ class Acceptor:
         for _ in range(HANDSHAKES if self._tls is not None else BEGINS):
             if not self._ready:
                 return
-            seat = self._ready.popleft()
+            seat = self._ready.pop()  # the newest: under a flood the others are about to be closed for newcomers
             if seat in self._ranks[Rank.WAITING]:
                 seat.begin(self._loop.create_task(self._connect(seat)))
         if self._ready:

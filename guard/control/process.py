@@ -16,7 +16,7 @@ from guard.events import LoopError, Publish
 OWN: Final = 64
 """Descriptors for what is not a client: listeners, files, the log, idle connections."""
 MOST: Final = 65536
-PLACES: Final = 512
+PLACES: Final = 4096
 """Connections that the admin listener holds, and the ops listener, where the system leaves so many descriptors."""
 LEAST: Final = 16
 """And where it leaves few."""
@@ -60,7 +60,7 @@ def descriptors(wanted: int) -> Descriptors:
             soft = ceiling
         except (OSError, ValueError):
             pass
-    each = max(LEAST, min(PLACES, soft // 16))
+    each = max(LEAST, min(PLACES, soft // 8))
     return Descriptors(max(1, min(wanted, (soft - OWN - 2 * each) // 2)), each, each)
 
 

@@ -1,11 +1,7 @@
-"""One attack, until it is killed: `python -m tests.attack.attacker NAME CONNECTIONS TARGET`.
-
-Nice, for an attacker has a machine of its own: what is measured is guard, not who gets the processor of this machine.
-"""
+"""One attack, until it is killed: `python -m tests.attack.attacker NAME CONNECTIONS TARGET`."""
 
 import asyncio
 import json
-import os
 import resource
 import sys
 
@@ -13,8 +9,6 @@ import uvloop
 
 from tests.attack.registry import ATTACKS
 from tests.attack.stage import Target
-
-NICE = 10
 
 
 async def main(name: str, connections: int, target: Target) -> None:
@@ -24,7 +18,6 @@ async def main(name: str, connections: int, target: Target) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(NICE)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     uvloop.run(main(sys.argv[1], int(sys.argv[2]), Target(*json.loads(sys.argv[3]))))

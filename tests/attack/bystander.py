@@ -74,7 +74,7 @@ class Bystanders:
 
         return threading.Thread(target=work)
 
-    def kept(self) -> Callable[[], None]:
+    def kept(self, port: int) -> Callable[[], None]:
         """A client that keeps its connection."""
         client: socket.socket | None = None
 
@@ -82,7 +82,7 @@ class Bystanders:
             nonlocal client
             try:
                 if client is None:
-                    client = connect(self.target.data)
+                    client = connect(port)
                 expect(exchange(client, PREDICT)[0])
             except OSError:
                 client = None
@@ -158,7 +158,8 @@ def main(target: Target, seconds: float) -> None:
     for name in ("kill answered", "kill in force"):
         those.seen[name] = Asked()
     threads = [
-        those.repeat("client, kept connection", 0.02, those.kept()),
+        those.repeat("machine", 0.01, those.kept(target.model)),
+        those.repeat("client, kept connection", 0.02, those.kept(target.data)),
         those.repeat("client, new connections", 0.05, those.fresh(target.data, PREDICT)),
         those.repeat("livez", 0.1, those.fresh(target.ops, request("GET", "/livez"))),
         those.repeat("readyz", 0.1, those.fresh(target.ops, request("GET", "/readyz"))),

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 
 import uvloop
@@ -27,7 +26,9 @@ class Model(Http):
     def answer(self, body: bytes) -> None:
         """Write an answer."""
         length = str(len(body)).encode()
-        self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: " + length + b"\r\n\r\n" + body)
+        self.transport.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: " + length + b"\r\n\r\n" + body
+        )
 
 
 async def main(port: int) -> None:
@@ -37,5 +38,4 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(5)
     uvloop.run(main(int(sys.argv[1])))

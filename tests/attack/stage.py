@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,9 @@ from tests.sidecar import Sidecar, free_port, sidecar
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = 8
 """Required fields of each row on /rows."""
+FIRST, LAST = -10, 10
+"""Niceness: guard and bystanders go before whatever else this machine does, where the user may decide that; attackers last.
+What is measured is guard, and not who gets the processor."""
 EXTRA = 200
 """Routes that nobody asks: a status and a contract tell them all."""
 SCHEMA = {
@@ -72,13 +75,17 @@ routes:
 
 
 class Target(NamedTuple):
-    """Where a guard listens, and the secrets of its operator and viewer. `ca`: of an admin listener with TLS, else empty."""
+    """Where a guard listens, and the secrets of its operator and viewer.
+
+    `model` is the port of the model server, `ca` the file that signed the admin listener's certificate, else empty.
+    """
 
     data: int
     ops: int
     admin: int
     operator: str
     viewer: str
+    model: int
     ca: str = ""
 
     def port(self, name: str) -> int:
@@ -115,17 +122,27 @@ def staged(folder: Path, *, tls: bool = False) -> Iterator[Stage]:
     (folder / "policy.yaml").write_text(text)
     if tls:
         _certificate(folder)
-    model = subprocess.Popen([sys.executable, "-m", "tests.attack.model", str(model_port)], cwd=ROOT)
+    command = [sys.executable, "-m", "tests.attack.model", str(model_port)]
+    model = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    schedule(model.pid, FIRST)
     environ = {**os.environ, "PYTHONPATH": os.environ.get("GUARD_ATTACKED", str(ROOT))}
     try:
-        with sidecar("policy.yaml", folder=folder, environ=environ) as guard:
+        with sidecar("policy.yaml", folder=folder, environ=environ, prefix=["setsid"]) as guard:
+            schedule(guard.process.pid, FIRST)
             guard.wait_for("ready")
             admin_port = int(guard.wait_for("admin")["listen"].rpartition(":")[2])
             ca = str(folder / "ca.pem") if tls else ""
-            yield Stage(guard, Target(guard.port, guard.ops, admin_port, operator, viewer, ca))
+            yield Stage(guard, Target(guard.port, guard.ops, admin_port, operator, viewer, model_port, ca))
     finally:
         model.kill()
         model.wait()
+
+
+def schedule(pid: int, nice: int) -> None:
+    """Give a process that leads a session this niceness, and its session among the others (sched(7), autogroup)."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 def _certificate(folder: Path) -> None:

@@ -37,7 +37,9 @@ class Http(asyncio.Protocol):
 class Client(asyncio.Protocol):
     """A connection of an attacker: writes what it is told when it is open, and again at each answer if it should."""
 
-    def __init__(self, payload: bytes, ended: asyncio.Event, answered: Callable[["Client", bytes], None] | None = None) -> None:
+    def __init__(
+        self, payload: bytes, ended: asyncio.Event, answered: Callable[["Client", bytes], None] | None = None
+    ) -> None:
         self._payload, self._ended, self._answered = payload, ended, answered
         self.transport: asyncio.Transport
         self.writable = asyncio.Event()

@@ -8,7 +8,7 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test compiled test-compiled lint format schema bench bench-quick soak instructions docs leak-hunt fuzz servers image image-e2e differential simulate lock clean
+.PHONY: help venv demo test compiled test-compiled lint format schema bench bench-quick soak instructions docs leak-hunt fuzz servers image image-e2e differential attack simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -149,6 +149,10 @@ image-e2e: $(STAMPS)/dev  ## make the images, run guard as a sidecar of the demo
 
 differential: $(STAMPS)/bench  ## guard and Envoy, the same bytes to both; writes docs/differences-from-envoy.md
 	@$(BIN)/python -m tests.differential.run --write
+
+# With GUARD_ATTACKED=.cache/compiled it is the compiled guard that is attacked.
+attack: $(STAMPS)/dev  ## attack a running guard beside clients, probes and an operator; writes the table of docs/security.md
+	@$(BIN)/python -m tests.attack.run --write
 
 SEEDS ?= 1000
 FIRST ?= 0

@@ -166,7 +166,8 @@ class _Sidecar:
         except Unreachable as error:
             raise Unstartable(str(error)) from None
         vitals = Vitals(self.runtime, lambda: self.door, self._in_force, self._wall())
-        self.telemetry.begin(self.policies.loaded, address, vitals, self.state, lambda: not self.reloader.outcome.ok)
+        refusing = lambda: not self.reloader.outcome.ok  # noqa: E731
+        self.telemetry.begin(self.policies.loaded, address, vitals, self.state, refusing, self.admin.families)
         self.readiness.reached("policy")
         self.readiness.reached("state")
         at_service()

@@ -37,6 +37,8 @@ from guard.policy.runtime import Runtime
 from guard.policy.scalars import Address
 from guard.proxy.front import Connection
 from guard.proxy.values import Ceiling
+from guard.telemetry import instruments as of
+from guard.telemetry.family import Family
 from guard.telemetry.versions import Versions
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class AdminRuntime:
         self._where = Address("127.0.0.1", 0)
         self._socket: socket.socket | None = None
         self.keys = Keys(None, None, publish)
+        self._gate: Gate | None = None
         self._journal = Journal(publish)
         self.order_store = OrderStore(self, self._journal, wall=wall, publish=publish)
         self._disk = Worker("guard-admin")
@@ -178,6 +181,11 @@ class AdminRuntime:
             raise Unreachable(f"guard: cannot listen on {where} for operators: {error.strerror or error}") from None
         self._where = Address(where.host, self._socket.getsockname()[1])
 
+    def families(self) -> Iterator[Family]:
+        """What a scraper is told of tokens."""
+        yield Family(of.TOKENS_REFUSED, [((), int(self.keys.troubled))])
+        yield Family(of.ATTEMPTS_REFUSED, [((), self._gate.refused if self._gate is not None else 0)])
+
     async def serve(self, reloader: Reloader) -> None:
         """Answer operators until cancelled."""
         if self._socket is None:
@@ -207,7 +215,7 @@ class AdminRuntime:
         folder = self._state.path if self._state is not None else None
         means = (self.order_store, self._runtime, reloader, self.shares, self.versions, folder, self._in_force)
         service = Service(*means, self._contract, self.keys)
-        gate = Gate(self.keys.identify, listener.hosts(self._where))
+        gate = self._gate = Gate(self.keys.identify, listener.hosts(self._where))
         return AdminListener(Application(service, gate), gate)
 
     def _announce(self, token: Path | None, *, tls: bool) -> None:

@@ -13,11 +13,11 @@ The file is read in a thread, for it may be on a mount that hangs.
 
 import asyncio
 from collections.abc import Callable
-from threading import Thread
 from time import monotonic
 from typing import Final
 
 from guard.control.tokens import Identity, Tokens, line
+from guard.control.worker import Worker
 from guard.events import Publish, TokensRead, TokensRefused, TokensUnreadable, TokensWithdrawn
 
 EVERY: Final = 1.0
@@ -43,7 +43,7 @@ class Keys:
         self._tokens = Tokens(line("local", "operator", own) if own is not None else "")
         self._content: bytes | None = None
         self._unreadable_since: float | None = None
-        self._pending: asyncio.Future[bytes] | None = None
+        self._reader = Worker("guard-tokens")
 
     def identify(self, secret: str) -> Identity | None:
         """Whose secret this is."""
@@ -70,30 +70,11 @@ class Keys:
         if self._read is None:
             return
         try:
-            content = await self._content_within(self._read)
+            content = await self._reader.run(self._read, WITHIN)
         except (OSError, TimeoutError) as error:
             self.miss(type(error).__name__)
         else:
             self.take(content)
-
-    async def _content_within(self, read: Callable[[], bytes]) -> bytes:
-        """The content, read in a daemon thread: one that hangs keeps nobody. Only one hangs at a time."""
-        if self._pending is None or self._pending.done():
-            loop = asyncio.get_running_loop()
-            pending = self._pending = loop.create_future()
-
-            def work() -> None:
-                try:
-                    content, error = read(), None
-                except OSError as raised:
-                    content, error = b"", raised
-                try:
-                    loop.call_soon_threadsafe(_settle, pending, content, error)
-                except RuntimeError:  # the loop has closed
-                    pass
-
-            Thread(target=work, name="guard-tokens", daemon=True).start()
-        return await asyncio.wait_for(asyncio.shield(self._pending), WITHIN)
 
     def take(self, content: bytes) -> None:
         """The file holds this now."""
@@ -115,11 +96,3 @@ class Keys:
         if len(self._tokens) and now - self._unreadable_since >= GRACE:
             self._tokens, self._content = Tokens(""), None
             self._publish(TokensWithdrawn())
-
-
-def _settle(pending: "asyncio.Future[bytes]", content: bytes, error: OSError | None) -> None:
-    if not pending.cancelled():
-        if error is None:
-            pending.set_result(content)
-        else:
-            pending.set_exception(error)

@@ -90,6 +90,7 @@ class Telemetry:
         self._scraped = True
         self._otlp: Otlp | None = None
         self._refused: Callable[[], bool] = lambda: False
+        self._admin: Callable[[], Iterator[Family]] = lambda: iter(())
 
     @property
     def sink(self) -> Sink:
@@ -118,10 +119,16 @@ class Telemetry:
     # ── the life of the process ───────────────────────────────────────────────────────────────────────────────────
 
     def begin(
-        self, loaded: Loaded, address: str, vitals: Vitals, state: StateFolder | None, refused: Callable[[], bool]
+        self,
+        loaded: Loaded,
+        address: str,
+        vitals: Vitals,
+        state: StateFolder | None,
+        refused: Callable[[], bool],
+        admin: Callable[[], Iterator[Family]],
     ) -> None:
         """The policy is there, and the listeners are. `address`: where clients are served."""
-        self._vitals, self._state, self._refused = vitals, state, refused
+        self._vitals, self._state, self._refused, self._admin = vitals, state, refused, admin
         self._resource = self._described(loaded, address)
         self._exposition = Exposition(self._resource, partial(self._crashed, "metrics"))
         with suppress(OSError, ValueError, KeyError, TypeError):
@@ -285,6 +292,7 @@ class Telemetry:
         yield Family(of.LOOP_LAG, [((), self._lag)])
         yield from self._health.families()
         yield Family(of.POLICY_REFUSED, [((), int(self._refused()))])
+        yield from self._admin()
         yield Family(of.ALERTS, list(self.alerts.copy().items()))
         dropped = {
             **self.lost,

@@ -150,6 +150,12 @@ MODEL_SERVED: Final = Instrument(
 POLICY_REFUSED: Final = Instrument(
     "guard.policy.refused", "gauge", "{state}", "1 while the policy on disk is refused and the one before is in force."
 )
+TOKENS_REFUSED: Final = Instrument(
+    "guard.tokens.refused", "gauge", "{state}", "1 while the token file, or a line of it, cannot be read."
+)
+ATTEMPTS_REFUSED: Final = Instrument(
+    "guard.admin.refused", "counter", "{request}", "Requests to the admin API without a valid token."
+)
 ACTIVE: Final = Instrument("http.server.active_requests", "updowncounter", "{request}", "Exchanges under way.")
 CONNECTIONS: Final = Instrument("guard.connections", "updowncounter", "{connection}", "Clients of the data listener.")
 TURNED_AWAY: Final = Instrument(

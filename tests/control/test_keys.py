@@ -10,6 +10,7 @@ from guard.control import keys
 from guard.control.keys import GRACE, Keys
 from guard.control.secrets import SecretFile, secret_files
 from guard.control.tokens import MOST_LINES, Identity, Tokens, line
+from guard.control.worker import ABANDONED
 from guard.events import Event, TokensRead, TokensRefused, TokensUnreadable, TokensWithdrawn
 from guard.policy.load import load
 
@@ -101,7 +102,7 @@ def test_lines_beyond_a_bound_are_refused() -> None:
     assert (len(tokens), tokens.unreadable) == (MOST_LINES, (MOST_LINES + 1, MOST_LINES + 2))
 
 
-def test_a_mount_that_hangs_counts_as_unreadable_and_holds_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mount_that_hangs_counts_as_unreadable_and_holds_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "WITHIN", 0.05)
     release = threading.Event()
     reads = 0
@@ -117,11 +118,12 @@ def test_a_mount_that_hangs_counts_as_unreadable_and_holds_one_thread(monkeypatc
         events: list[Event] = []
         followed = Keys(read, None, events.append)
         await followed.look()
-        for _ in range(3):
+        for _ in range(ABANDONED + 4):
             await followed.look()
-        assert reads == 2
+        assert reads == 1 + ABANDONED
         assert events[1:] == [TokensUnreadable(why="TimeoutError", grace=GRACE)]
         release.set()
+        await asyncio.sleep(0.1)
         await followed.look()
         assert events[-1] == TokensRead(count=1)
 

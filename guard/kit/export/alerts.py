@@ -278,6 +278,20 @@ def policy(scope: Scope) -> Iterator[Alert | Gap]:
     )
 
 
+def tokens(scope: Scope) -> Iterator[Alert | Gap]:
+    """Somebody who should operate cannot, or nobody can."""
+    yield Alert(
+        name="GuardTokensRefused",
+        expr=f"sum({scope.series(of.TOKENS_REFUSED)}) > 0",
+        wait="2m",
+        severity="ticket",
+        role="serving",
+        summary=f"{scope.service}: the token file of the admin API, or a line of it, cannot be read",
+        description="{{ $value }} replicas; `guard check` names the lines, and the events tokens_refused and "
+        "tokens_unreadable in the log say why.",
+    )
+
+
 def presence(scope: Scope) -> Iterator[Alert | Gap]:
     """Nobody is there to be asked. `up` is the scraper's own; who pushes by OTLP has only the second."""
     if not scope.policy.telemetry.prometheus:
@@ -304,8 +318,8 @@ def presence(scope: Scope) -> Iterator[Alert | Gap]:
 
 
 MATTERS: Final[tuple[Callable[[Scope], Iterator[Alert | Gap]], ...]] = (
-    availability, error_rate, fallbacks, latency, presence, breakers, mode, policy, violations, freshness, traffic, cost,
-    own_health, quality,
+    availability, error_rate, fallbacks, latency, presence, breakers, mode, policy, tokens, violations, freshness, traffic,
+    cost, own_health, quality,
 )  # fmt: skip
 
 

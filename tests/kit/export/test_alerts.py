@@ -80,6 +80,8 @@ CASES = (
     Case("closed", "GuardBreakerOpen", "4m", [series("guard_breaker_state", "1x9", guard_target="model", guard_state="closed")], []),
     Case("an operator killed", "GuardModeLowered", "1m", [series("guard_mode", "1x9", guard_mode="rules")], ["ticket"]),
     Case("normal", "GuardModeLowered", "1m", [series("guard_mode", "1x9", guard_mode="normal")], []),
+    Case("tokens", "GuardTokensRefused", "3m", [gauge("guard_tokens_refused", "1x9")], ["ticket"]),
+    Case("tokens mended", "GuardTokensRefused", "3m", [gauge("guard_tokens_refused", "1 0 0 0")], []),
     Case("refused", "GuardPolicyRefused", "3m", [gauge("guard_policy_refused", "1x9")], ["ticket"]),
     Case("mended within a minute", "GuardPolicyRefused", "3m", [gauge("guard_policy_refused", "1 0 0 0")], []),
     Case("a bug of guard", "GuardLoopErrors", "6m", [gauge("guard_loop_errors_total", "0 0 1 1 1 1 1")], ["ticket"]),

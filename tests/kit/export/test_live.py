@@ -96,7 +96,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("live")
     with ExitStack() as stack:
         port = stack.enter_context(answering(predict))
-        text = policy(CALM, port=port) + "kill_file: KILL\n"
+        text = policy(CALM, port=port) + "kill_file: KILL\nadmin: {tokens: {file: tokens}}\n"
+        (folder / "tokens").write_text(f"vera viewer sha256:{'0' * 64}\n")
         (folder / "policy.yaml").write_text(text)
         guard: Sidecar = stack.enter_context(sidecar("policy.yaml", folder=folder))
         target, dead = f"127.0.0.1:{guard.ops}", f"127.0.0.1:{stack.enter_context(closed_port())}"
@@ -120,7 +121,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         until(lambda: load.sent > sent + 1500, lambda: str(load.sent), 60)
         (folder / "policy.yaml").write_text("version: guard/v9\n")
         (folder / "KILL").write_text("rules")
+        (folder / "tokens").write_text("vera viewer sha256:mistyped\n")
         guard.wait_for("policy_refused")
+        guard.wait_for("tokens_refused")
         lives.scraped(int(scraper.query(f'count_over_time(up{{instance="{target}"}}[1h])')[0]["value"][1]) + 4)
         shown = expressions(export("grafana", text, folder, *one).document)
         yield Seen(scraper, before, shown, strict, absent)

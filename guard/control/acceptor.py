@@ -19,7 +19,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from enum import IntEnum
 from time import monotonic
@@ -134,7 +134,7 @@ class Acceptor:
         self._listener, self._protocol, self._tls = listener, protocol, tls
         self._ranks: tuple[dict[Seat, None], ...] = tuple({} for _ in Rank)  # each in the order of `since`
         self._peers: Counter[str] = Counter()
-        self._ready: list[Seat] = []
+        self._ready: deque[Seat] = deque()
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(TICK, self._sweep)
         self._closed = False
@@ -270,10 +270,12 @@ class Acceptor:
         self._ready.append(seat)
 
     def _connect_ready(self) -> None:
-        for _ in range(HANDSHAKES if self._tls is not None else BEGINS):
+        for number in range(HANDSHAKES if self._tls is not None else BEGINS):
             if not self._ready:
                 return
-            seat = self._ready.pop()  # the newest: under a flood the others are about to be closed for newcomers
+            # The newest and the oldest in turn: in a flood the oldest are about to be closed for newcomers, and without
+            # their share a connection could be passed over by newer ones again and again.
+            seat = self._ready.pop() if number % 2 == 0 else self._ready.popleft()
             if seat in self._ranks[Rank.WAITING]:
                 seat.begin(self._loop.create_task(self._connect(seat)))
         if self._ready:

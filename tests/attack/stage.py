@@ -63,7 +63,7 @@ routes:
     output: {{label: {{enum: [a, b]}}}}
     fallback: {{label: a}}
   POST /pattern:
-    input: {{note: {{type: string, pattern: '\\b(\\p{{L}}+\\W+){{0,50}}zzz'}}}}
+    input: {{note: {{type: string, max_length: 10000, pattern: '\\b(\\p{{L}}+\\W+){{0,50}}zzz'}}}}
     output: {{label: {{enum: [a, b]}}}}
     fallback: {{label: a}}
   POST /hostile:

@@ -27,6 +27,8 @@ LOOK: Final = 0.05
 """Seconds between two looks at a loop that stands still."""
 AGAIN: Final = 10.0
 """A stall is published again when it is so many times as long."""
+RAN: Final = STALL / 2
+"""Seconds of processor time within a stall from which code without a frame is its cause, on a busy machine too."""
 QUIET: Final = 1.0
 """Seconds in which a place is published once; all its stalls are counted."""
 MOST_PLACES: Final = 50
@@ -89,7 +91,7 @@ class Watchdog:
         if age < STALL:
             return STALL - age
         if note is not self._seen:
-            place = self._place(note, age)
+            place = self._place(note)
             if place == NOT_SCHEDULED and age < STALL + BEAT:
                 return LOOK  # the timer was not due for half of it, and nobody was there to be late
             self._seen, self._due = note, 1.0
@@ -101,17 +103,13 @@ class Watchdog:
                 self._publish(LoopStalled(seconds=round(age, 3), place=place))
         elif age >= self._due:
             self._due *= AGAIN
-            self._publish(LoopStalled(seconds=round(age, 3), place=self._place(note, age)))
+            self._publish(LoopStalled(seconds=round(age, 3), place=self._place(note)))
         return LOOK
 
-    def _place(self, note: _Note, age: float) -> str:
+    def _place(self, note: _Note) -> str:
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 — there is no public way
-        if frame is not None and frame.f_code is Watchdog._go_on.__code__:
-            frame = (
-                None  # compiled code that lets no other thread run has just ended, and this is the first to come after it
-            )
         place = place_of_stall(frame) if frame is not None else ""
         if place:
             return place
         ran = time.clock_gettime(self._cpu_clock) - note.cpu
-        return COMPILED if ran > age / 2 else NOT_SCHEDULED
+        return COMPILED if ran >= RAN else NOT_SCHEDULED

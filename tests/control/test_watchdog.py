@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from guard.control import watchdog as module
-from guard.control.watchdog import BEAT, MOST_PLACES, NOT_SCHEDULED, OTHER, STALL, Watchdog, _Note
+from guard.control.watchdog import BEAT, COMPILED, MOST_PLACES, NOT_SCHEDULED, OTHER, STALL, Watchdog, _Note
 from guard.events import LoopStalled
 from tests.proxy.stand import run
 
@@ -86,7 +86,7 @@ class Stand:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, place: Callable[[], str]) -> None:
         self.events: list[LoopStalled] = []
         self.watchdog = Watchdog(self.events.append)  # type: ignore[arg-type]
-        monkeypatch.setattr(self.watchdog, "_place", lambda _note, _age: place())
+        monkeypatch.setattr(self.watchdog, "_place", lambda _note: place())
 
     def goes_on(self, at: float) -> None:
         self.watchdog._note = _Note(at, 0.0)
@@ -148,7 +148,7 @@ def test_an_idle_loop_is_neither_stalled_nor_compiled_code() -> None:
 
         def idle() -> list[str]:
             threading.Event().wait(2 * BEAT)  # the loop that began this thread is back in its wait
-            return [watchdog._place(watchdog._note, 10.0) for _ in range(20)]
+            return [watchdog._place(watchdog._note) for _ in range(20)]
 
         places = await asyncio.to_thread(idle)
         watchdog.stop()
@@ -158,8 +158,8 @@ def test_an_idle_loop_is_neither_stalled_nor_compiled_code() -> None:
 
 
 @LOOPS
-def test_compiled_code_that_holds_the_interpreter_is_no_place_of_the_watchdog(loop: str) -> None:
-    """It has no frame, and while it runs no thread looks: the stall is seen as it ends."""
+def test_code_without_a_frame_that_runs_is_told_from_a_process_that_does_not(loop: str) -> None:
+    """`sum` is compiled, as the data plane is in a published wheel, and lets no other thread run."""
 
     async def main() -> None:
         watchdog = Watchdog(lambda _: None)
@@ -169,8 +169,7 @@ def test_compiled_code_that_holds_the_interpreter_is_no_place_of_the_watchdog(lo
             asyncio.get_running_loop().call_soon(sum, range(20_000_000))
             await asyncio.sleep(3 * BEAT)
         watchdog.stop()
-        assert not [place for place in watchdog.stalls if "watchdog" in place], watchdog.stalls
-        assert watchdog.stalls
+        assert watchdog.stalls[COMPILED] >= 1, watchdog.stalls
 
     run(main, loop)
 

@@ -211,6 +211,7 @@ class Connection(Backlog, asyncio.Protocol):
     def _no_more(self) -> None:
         """Nothing is read any more after the requests that are queued."""
         self._state = CLIENT[self._state][NO_MORE]
+        self.timer.due[HEAD] = self.timer.due[KEEP_ALIVE] = inf
         self._drop_waits()
         self._headers, self._target = [], b""
 
@@ -307,6 +308,7 @@ class Connection(Backlog, asyncio.Protocol):
             reset(self._transport)
         else:
             self._transport.abort()
+        self.timer.cancel()
         if current is not None:  # cut from outside: its call is cancelled now
             current.gone("client")
 

@@ -41,6 +41,8 @@ class FakeTransport:
         self.reading = True
         self.paused = self.closing = self.resets = self.gone = self.eof = False
         self.end = ""
+        self.left = False  # the client's host has gone, and the loop has not told yet
+        self.lost = 0  # bytes that were written and that nobody will get
 
     # asyncio.Transport
     def get_extra_info(self, name: str) -> Any:
@@ -50,6 +52,8 @@ class FakeTransport:
         return len(self.buffer)
 
     def write(self, data: bytes) -> None:
+        if self.left:
+            return
         assert not self.closing, "written after the end"
         assert not self.eof, "written after a FIN"
         self.buffer += data
@@ -73,6 +77,7 @@ class FakeTransport:
 
     def abort(self) -> None:
         if not self.end:
+            self.lost = len(self.buffer) + (len(self.kernel) if self.resets else 0)
             self.end = "RST" if self.resets else "FIN"
             if self.resets:
                 self.kernel = b""

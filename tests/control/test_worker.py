@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +110,11 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout) == (0, "late\n")
+
+
+def test_nothing_on_the_way_of_an_order_uses_the_executor_that_asyncio_shares() -> None:
+    control = Path(worker.__file__).parent
+    for name in ("order_store", "journal", "policy_store", "reload", "watched_files", "state", "audit", "worker"):
+        text = (control / f"{name}.py").read_text()
+        assert "to_thread" not in text, name
+        assert "run_in_executor" not in text, name

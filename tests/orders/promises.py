@@ -96,6 +96,32 @@ async def kills_survive(folder: Path, tries: int) -> None:
                 assert (await stage.predict()).source == ("rules" if lowered else "model")
 
 
+async def kills_among_viewers(folder: Path, tries: int) -> None:
+    """Thirty viewers read contracts, audits and the status without a pause; a kill is in force and answered all the same."""
+    async with upstream() as port:
+        with staged(folder, POLICY.replace("PORT", str(port)).replace("VERSION", "0")) as stage:
+
+            async def view(number: int) -> None:
+                path = ("/contract?format=openapi", "/audit?limit=1000", "/status")[number % 3]
+                while True:
+                    assert (await stage.api("GET", path))[0] in {200, 503}
+
+            viewers = [asyncio.create_task(view(number)) for number in range(30)]
+            try:
+                for _ in range(tries):
+                    await asyncio.sleep(0.1)
+                    waited, sent = stage.waited_for_a_core(), time.monotonic()
+                    status, _ = await stage.api("PUT", "/mode", {"mode": "rules", "reason": "r"})
+                    answered = time.monotonic() - sent
+                    assert (status, (await stage.predict()).source) == (200, "rules")
+                    assert answered < ANSWERED + stage.waited_for_a_core() - waited
+                    assert (await stage.mode("normal"))[0] == 200
+            finally:
+                for viewer in viewers:
+                    viewer.cancel()
+                await asyncio.gather(*viewers, return_exceptions=True)
+
+
 def figures(took: list[float]) -> dict[str, Any]:
     """In milliseconds."""
     ordered = sorted(took)

@@ -12,16 +12,18 @@ import time
 from pathlib import Path
 
 from tests.orders.interleaved import interleaved
-from tests.orders.promises import figures, kills_in_force, kills_survive
+from tests.orders.promises import figures, kills_among_viewers, kills_in_force, kills_survive
 
 
 async def soak(kills: int, restarts: int, rounds: int, seed: int) -> None:
     """Raises AssertionError where a promise is broken."""
     with tempfile.TemporaryDirectory(prefix="guard-orders-") as name:
-        for part in ("kills", "restarts", "rounds"):
+        for part in ("kills", "viewers", "restarts", "rounds"):
             (Path(name) / part).mkdir()
         took = await kills_in_force(Path(name) / "kills", kills)
         print("kill under compilation, slow disk and traffic, in ms:", json.dumps(figures(took)), flush=True)
+        await kills_among_viewers(Path(name) / "viewers", kills // 5)
+        print(f"kill among 30 viewers: {kills // 5} times, none late", flush=True)
         await kills_survive(Path(name) / "restarts", restarts)
         print(f"kill -9 after durable: {restarts} times, none lost", flush=True)
         done = await interleaved(Path(name) / "rounds", rounds, seed)

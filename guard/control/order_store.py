@@ -281,7 +281,9 @@ class OrderStore:
         """Enforce again the contracts whose time of observation is over. What does not compile stays due."""
         now = monotonic()
         for route in [route for route, end in self._observe_ends.items() if end <= now]:
-            before = (self.orders.observed or {})[route]
+            before = (self.orders.observed or {}).get(route)
+            if before is None:  # somebody enforced it while an end before it waited for its plan
+                continue
             try:
                 await self._observe(route, None, Order("normal", OVER, before.who, self._wall()), ends=before)
             except PolicyInvalid as invalid:

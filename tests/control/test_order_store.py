@@ -371,6 +371,31 @@ def test_the_end_of_an_observation_does_not_undo_a_later_order(
     assert queued[0][0]() is None, "by its turn the order that ended is not in force any more"
 
 
+def test_an_order_that_comes_while_an_end_waits_for_its_plan_is_no_error_of_the_next_end(
+    runner: asyncio.Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 50.0
+    monkeypatch.setattr(order_store, "monotonic", lambda: now)
+    floor = Floor(runner, tmp_path)
+    floor.enforcement("POST /a", "observe", 60.0)
+    floor.enforcement("POST /b", "observe", 60.0)
+    real = floor.observe
+
+    def slow(wanted: Wanted, hold: Callable[[], None]) -> "asyncio.Future[None]":
+        async def change() -> None:
+            monkeypatch.setattr(floor, "observe", real)
+            await floor.store.set_enforcement(route="POST /b", enforcement="enforce", reason="r", ttl=None, who="ann")
+            await real(wanted, hold)
+
+        return asyncio.ensure_future(change())
+
+    monkeypatch.setattr(floor, "observe", slow)
+    now = 111.0
+    floor.run(floor.store.expire_observations())
+    assert floor.store.observed == frozenset()
+    assert [entry["who"] for entry in floor.audited()[:2]] == ["eve", "ann"]
+
+
 # ── damage, the kill file ─────────────────────────────────────────────────────────────────────────────────────────────
 
 WHOLE = '{"format":1,"epoch":EPOCH,"everywhere":{"mode":"MODE","since":SINCE},"routes":{},"forced":{},"observed":{}}'

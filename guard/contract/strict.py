@@ -19,7 +19,7 @@ from guard.proxy.values import UnreadableCode
 MAX_DEPTH: Final = 64
 MAX_ELEMENTS: Final = 32_768
 """Elements of one document, where the policy does not say otherwise: 1 MiB of them never takes 25 ms."""
-PLAIN: Final = 12
+PLAIN: Final = 10
 """Plain values that cost what one object, list or name does."""
 _BOMS: Final = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
 _TOKENS: Final = (b"NaN", b"Infinity", b"nan", b"inf")
@@ -51,7 +51,7 @@ def loads(body: bytes, nan: bool = False, elements: int = MAX_ELEMENTS) -> objec
 def limit(body: bytes, elements: int) -> None:
     """Prove that a text has at most so many elements, before any of them is made. Raises Unreadable("json_elements").
 
-    An element is an object, a list, the name of a member, or 12 plain values. The bytes are counted as they stand; only
+    An element is an object, a list, the name of a member, or 10 plain values. The bytes are counted as they stand; only
     where they are too many it is asked which of them stand in strings.
     """
     if len(body) > elements and _elements(body) > elements and _elements(_structure(body)) > elements:

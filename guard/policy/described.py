@@ -148,7 +148,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "undeclared": "What becomes of members that the contract does not name.",
         "max_body": "Of a request.",
         "max_answer": "Of an answer that is judged.",
-        "max_elements": "Objects, lists and names of a JSON document, request or answer; 12 numbers or texts are one more.",
+        "max_elements": "Objects, lists and names of a JSON document, request or answer; 10 numbers or texts are one more.",
         "max_searched": "Characters of a request in fields with `detect`; a longer text is `length`.",
         "max_finds": "What `detect` may find in a request before it is `items`; a phone or iban counts for four.",
         "timeout": "How long each thing may take.",

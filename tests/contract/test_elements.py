@@ -96,6 +96,6 @@ def test_what_instances_may_lack_counts(undeclared: str) -> None:
 
 def test_what_objects_below_an_instance_may_lack_counts() -> None:
     contract = input_of(f"max_elements: 5000\ninput: {{x: {{type: array, items: {{type: object, fields: {{{FIELDS}}}}}}}}}")
-    few, many = (b'{"x":[' + b",".join([b"{}"] * count) + b"]}" for count in (90, 400))
+    few, many = (b'{"x":[' + b",".join([b"{}"] * count) + b"]}" for count in (80, 400))
     assert isinstance(contract.judge(JSON, few, WALL), Amend)
     assert code(contract.judge(JSON, many, WALL)) == "json_elements"

@@ -96,7 +96,7 @@ def _limits(route: Route | None, compiled: Compiled, policy: Policy, *, judged: 
     if route is not None:
         yield Limit("max_body", route.max_body, write_size(route.max_body), "a request's body")
         if judged:
-            what = "objects, lists and names of a document; 12 numbers or texts are one more"
+            what = "objects, lists and names of a document; 10 numbers or texts are one more"
             yield Limit("max_elements", route.max_elements, f"{route.max_elements:,}", what)
         if route.output is not None and not route.stream:
             yield Limit("max_answer", route.max_answer, write_size(route.max_answer), "an answer that is judged")

@@ -2,7 +2,7 @@
 
 A detector is a pattern for candidates and, where a number has a check of its own, that check, from a library that knows it
 (stdnum: Luhn, IBAN; phonenumbers; ipaddress). Patterns are linear: every repeat is bounded or possessive, and none begins
-where another may end: a MiB made to be slow takes each 0.6 s at most, a clean text of 300 characters 60 µs for all. What a
+where another may end. A text of 65,536 characters takes 11 ms for all at most, one of 300 characters 60 µs. What a
 pattern finds and its check refuses stays as it is. Digits of other scripts count as theirs.
 """
 

@@ -376,8 +376,7 @@ class World:
         """Everybody leaves; nothing may be left."""
         self.stand.door.draining = False
         for client in self.clients:
-            client.cut = True
-            client.transport.abort()
+            client.cut = client.transport.left = True
             client.transport.lose()
         for task in self.loop.tasks:
             if not task.ended:

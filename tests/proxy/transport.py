@@ -117,8 +117,8 @@ def patch(monkeypatch: Any, clock: Callable[[], float] | None = None) -> None:
     """Let guard ask these transports, and a clock of the test."""
     monkeypatch.setattr(messages, "ioctl", ioctl)
     if clock is not None:
-        from guard.proxy import admission, back, deadlines, driver, front, pool
+        from guard.proxy import admission, answers, back, deadlines, driver, front, pool
 
-        for module in (back, deadlines, driver, front, admission, pool):
+        for module in (answers, back, deadlines, driver, front, admission, pool):
             if hasattr(module, "monotonic"):
                 monkeypatch.setattr(module, "monotonic", clock)

@@ -36,16 +36,24 @@ class Breaches:
         self._schema = schema
         self._node: _Node | None = None
 
-    def of(self, tree: object) -> list[Breach]:
-        """The first 64 breaches of a document, in the contract's order; none where it keeps the contract."""
+    def of(self, tree: object, error: ValidationError | None = None) -> list[Breach]:
+        """The first 64 breaches of a document, in the contract's order; none where it keeps the contract.
+
+        `error` is what pydantic raised for the whole document. Where the schema is one object of plain members it names
+        every breach, and nothing is validated again.
+        """
         if self._node is None:
             self._node = _node(self._schema)
+        if error is not None and self._node.complete:
+            return _listed(error, (), MOST_VIOLATIONS)
         found: list[Breach] = []
         self._node.collect(tree, (), found)
         return found
 
 
 class _Node(Protocol):
+    complete: bool  # one validation of a value makes all of its errors, and they are as few as the policy's lines
+
     def holds(self, value: object) -> bool:
         """Whether a value keeps the schema."""
 
@@ -53,8 +61,16 @@ class _Node(Protocol):
         """Add what is wrong with a value, until 64 are there."""
 
 
+def _listed(error: ValidationError, path: Path, most: int) -> list[Breach]:
+    """The first `most` errors of pydantic's, for a value that stands at `path`."""
+    details = error.errors(include_url=False, include_context=False)[:most]
+    return [Breach((*path, *detail["loc"]), detail["type"], detail["input"]) for detail in details]
+
+
 class _Leaf:
     """A schema whose errors are as few as the policy's lines: pydantic makes them all."""
+
+    complete = False
 
     def __init__(self, schema: CoreSchema) -> None:
         self._schema = schema
@@ -72,8 +88,7 @@ class _Leaf:
         try:
             self._compiled().validate_python(value)
         except ValidationError as error:
-            details = error.errors(include_url=False, include_context=False)[: MOST_VIOLATIONS - len(found)]
-            found += [Breach((*path, *detail["loc"]), detail["type"], detail["input"]) for detail in details]
+            found += _listed(error, path, MOST_VIOLATIONS - len(found))
 
 
 class _Nullable(_Leaf):
@@ -128,6 +143,7 @@ class _Members(_Leaf):
         self._closed = schema["extra_behavior"] == "forbid"
         self._members = {name: (_node(field["schema"]), bool(field["required"])) for name, field in fields.items()}
         self._flat = all(type(node) is _Leaf for node, _ in self._members.values())
+        self.complete = self._flat and not self._closed
 
     def holds(self, value: object) -> bool:
         if self._closed and isinstance(value, dict) and not self._members.keys() >= value.keys():

@@ -82,7 +82,7 @@ class InputContract:
             document, tree, kept = self._reader.read(body)
         except Unreadable as unreadable:
             return Deny(unreadable.code)
-        verdict = self._kept(document, tree, wall) if kept else self._broken(tree)
+        verdict = self._kept(document, tree, wall) if kept else self._broken(tree, document)
         return self.written(verdict, dumps)
 
     def written(self, verdict: Verdict, write: Callable[[Any], bytes]) -> Verdict:
@@ -98,8 +98,8 @@ class InputContract:
             document = self._reader.of_tree(tree)
         except Unreadable as unreadable:
             return Deny(unreadable.code)
-        except ValidationError:
-            return self._broken(tree)
+        except ValidationError as error:
+            return self._broken(tree, error)
         return self._kept(document, tree, wall)
 
     def instances(self, document: object, most: int | None = None) -> list[Mapping[str, object]]:
@@ -156,8 +156,8 @@ class InputContract:
             return self._observed(tree, (), rows, facts)
         return Amend(document, b"", (), rows, facts)
 
-    def _broken(self, tree: object) -> Verdict:
-        breaches = self._reader.breaches.of(tree)
+    def _broken(self, tree: object, error: ValidationError) -> Verdict:
+        breaches = self._reader.breaches.of(tree, error)
         found = violations(breaches, self._names, self._structure)
         if self._columns is not None:
             found = self._lengths(breaches, found)

@@ -52,7 +52,7 @@ class Reader:
     def read(self, body: bytes) -> tuple[Any, Any, bool]:
         """The document as the schema makes it, the tree that the text says, and whether it keeps the schema.
 
-        Raises Unreadable.
+        In place of a document that does not keep it stands pydantic's error. Raises Unreadable.
 
         Clients and model servers say the same members each time, so where the last text said more than its document, or
         broke the contract, one pass over this one is likely to be one too many.
@@ -74,8 +74,8 @@ class Reader:
         self._at_once = False
         try:
             document = self.of_tree(tree)
-        except ValidationError:
-            return None, proven(tree, body), False
+        except ValidationError as error:
+            return error, proven(tree, body), False
         self._at_once = whole is not None and whole.holds(document, body)
         return document, tree if self._at_once else proven(tree, body), True
 

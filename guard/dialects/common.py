@@ -1,10 +1,12 @@
 """What most dialects say; a dialect overrides what is different with it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from guard.dialects.error_words import error_word, hidden_error
+from guard.dialects.faults import STATUSES, judge
 from guard.dialects.problem import CONTENT_TYPE, problem_body
-from guard.proxy.values import Answer, Form, Looks, Outcome, Problem, Spec
+from guard.proxy.values import Answer, Asked, ErrorWord, Fault, Form, Looks, Outcome, Problem, Spec
 
 
 class Common:
@@ -15,24 +17,35 @@ class Common:
     tensors = deployed = False
     looks = Looks()
 
-    client_faults: Collection[int] = frozenset((400, 409, 413, 415, 422))
-    away: Collection[int] = frozenset((502, 504))
+    faults: Mapping[int, Fault] = STATUSES
+    hides_errors = False
+    """Whether an error may stand in a 2xx, as an object with `error`."""
 
     @property
     def plain(self) -> bool:
         """Where it has no form of its own."""
         return type(self).form is Common.form
 
-    def outcome(self, answer: Answer) -> Outcome:
-        """By status (docs/dialects.md#whose-fault-an-error-is)."""
-        status = answer.status
-        if 200 <= status < 300:
-            return "ok"
-        if status in self.client_faults:
-            return "client_fault"
-        if status in (429, 503):
-            return "overload"
-        return "unavailable" if status in self.away else "model_fault"
+    def errs(self, answer: Answer) -> bool:
+        """By its status, and where its servers hide errors by the first bytes of its body."""
+        if not 200 <= answer.status < 300:
+            return True
+        return self.hides_errors and answer.complete and hidden_error(answer.body)
+
+    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
+        """By status, and by its words where the status does not tell (docs/dialects.md#whose-fault-an-error-is)."""
+        if 200 <= answer.status < 300:
+            return self.hidden_outcome(answer.body, asked)
+        return judge(self.faults, answer.status, asked)
+
+    def hidden_outcome(self, body: bytes, asked: Asked) -> Outcome:
+        """Whose doing an error is that came with a 2xx, or as an event of a stream: as one with status 500."""
+        del body, asked
+        return "model_fault"
+
+    def error_word(self, answer: Answer) -> tuple[ErrorWord, int]:
+        """By the words that servers of all dialects share."""
+        return error_word(answer.body)
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """RFC 9457."""

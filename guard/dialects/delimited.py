@@ -35,7 +35,7 @@ class Lines:
     `missing`: what the server's own reader takes for no value in a column of any type, beside an empty cell.
     """
 
-    stream = once = False
+    stream = once = chosen = False
     named = ""
 
     def __init__(self, body: bytes, spec: Spec, *, header: bool, missing: frozenset[str] = frozenset()) -> None:

@@ -16,13 +16,12 @@ MEMBERS: Final = Members({"instances": "rows", "inputs": "rows"}, frozenset(("pa
 
 
 class KServe(Instances):
-    """A Dialect. 503 is a model that is not loaded; 404 and 501 are of a server that does not have it."""
+    """A Dialect. 503 is a model that is not loaded; 404 and 501 are of a server that does not have what was named."""
 
     name = "kserve-v1"
     looks = Looks("instances", beside=MEMBERS.envelope, notes=("`inputs` may stand in place of `instances`.",))
     management = ("/v2/repository/*",)
-    client_faults = frozenset((400, 413, 415, 422))
-    away = frozenset((404, 501, 502, 504))
+    hides_errors = True
 
     def form(self, spec: Spec) -> Form:
         """Instances are rows."""

@@ -5,13 +5,12 @@ Whatever the layout, a contract sees a list of instances by field name; what is 
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from http import HTTPStatus
 from math import isnan, nan
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 
-from guard.dialects.problem import TITLES
+from guard.dialects.problem import title
 from guard.proxy.values import Head, Headers, Listening, Message, Misspoken, Problem, Said, Spec, Violation
 
 Lies: TypeAlias = Literal["rows", "columns", "either", "split"]
@@ -80,6 +79,7 @@ class Rows:
     def __init__(self, tree: object, members: Members, fields: Fields, spec: Spec, *, nan: NaN = "none") -> None:
         """Raises Misspoken."""
         self._fields, self._dumps, self._nan = fields, spec.dumps, nan
+        self.chosen = False
         self._envelope, self._member = _opened(tree if nan == "none" else _missing(tree), members, spec.undeclared)
         value = self._envelope[self._member]
         lies = members.instances[self._member]
@@ -156,6 +156,10 @@ class Rows:
         if wrong:
             raise Misspoken(*(Violation(pointer((self._member, "data", index)), "shape") for index in wrong))
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def holds(self, member: str) -> bool:
+        """Whether the client's own body has a member of that name beside the instances."""
+        return member in self._envelope
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -285,11 +289,10 @@ def error_member(problem: Problem, **also: str) -> tuple[bytes, bytes]:
         "request_id": problem.request_id,
         "violations": [{"pointer": one.pointer, "code": one.code} for one in problem.violations],
     }
-    return b"application/json", orjson.dumps(body)
+    return b"application/json", orjson.dumps({**body, "reason": problem.word} if problem.word else body)
 
 
 def told(problem: Problem) -> str:
     """An error in one line; words of ours and declared names only."""
-    title = TITLES.get(problem.code) or HTTPStatus(problem.status).phrase
     found = ", ".join(f"{one.pointer or '/'} {one.code}" for one in list(problem.violations)[:5])
-    return f"{title} ({found})" if found else title
+    return f"{title(problem)} ({found})" if found else title(problem)

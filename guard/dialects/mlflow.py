@@ -13,7 +13,7 @@ import orjson
 from guard.dialects.common import Instances
 from guard.dialects.delimited import Lines, is_csv
 from guard.dialects.layout import JsonForm, Members, told
-from guard.proxy.values import Answer, Form, Head, Looks, Message, Outcome, Problem, Spec
+from guard.proxy.values import Answer, Asked, Form, Head, Looks, Message, Outcome, Problem, Spec
 
 MEMBERS: Final = Members(
     {"dataframe_split": "split", "dataframe_records": "rows", "instances": "rows", "inputs": "either"},
@@ -45,16 +45,15 @@ class MLflow(Instances):
             "`NaN` is a missing value, and `params` reach the model.",
         ),
     )
-    client_faults = frozenset((400, 413, 415, 422))
-    away = frozenset((404, 502, 504))
+    hides_errors = True
 
-    def outcome(self, answer: Answer) -> Outcome:
+    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
         """A 400 is the model's, unless its input was not what the signature says."""
         if answer.status == 400:
             said = _RAISED.match(answer.body)
             raised = said is not None and (said["predicting"] is None or _SCHEMA not in answer.body)
             return "model_fault" if raised else "client_fault"
-        return super().outcome(answer)
+        return super().outcome(answer, asked)
 
     def form(self, spec: Spec) -> Form:
         """JSON in four layouts, or CSV with a header."""
@@ -72,7 +71,7 @@ class MLflow(Instances):
             "request_id": problem.request_id,
             "violations": [{"pointer": one.pointer, "code": one.code} for one in problem.violations],
         }
-        return b"application/json", orjson.dumps(body)
+        return b"application/json", orjson.dumps({**body, "reason": problem.word} if problem.word else body)
 
 
 class _Form(JsonForm):

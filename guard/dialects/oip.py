@@ -14,12 +14,13 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from guard.dialects.common import Common
+from guard.dialects.faults import judge
 from guard.dialects.layout import error_member, violation
 from guard.dialects.oip_message import TensorMessage, opened, read_tensors, split_body
 from guard.dialects.sse import Events, Heard, is_events
 from guard.dialects.tensors import Tensor, slices
 from guard.dialects.whole import Whole
-from guard.proxy.values import Answer, Form, Head, Headers, Listening, Looks, Message, Outcome, Problem, Said, Spec
+from guard.proxy.values import Answer, Asked, Form, Head, Headers, Listening, Looks, Message, Outcome, Problem, Said, Spec
 
 _METADATA: Final = re.compile(r"(/v2/models/[^/{}*]+)(?:/versions/[^/{}*]+)?/infer\Z")
 _VERSION: Final = re.compile(rb"/v2/models/[^/?]+/versions/([0-9]{1,20})(?=[/?]|\Z)")
@@ -47,21 +48,24 @@ class OpenInference(Common):
         ),
     )
     tensors = True
-    client_faults = frozenset((413, 415, 422))
-    away = frozenset((404, 501, 502, 504))
+    hides_errors = True
     management = (
         "/v2/repository/*", "/v2/systemsharedmemory/*", "/v2/cudasharedmemory/*", "/v2/trace/*", "/v2/logging",
         "/v2/models/{model}/trace/*",
     )  # fmt: skip
 
-    def outcome(self, answer: Answer) -> Outcome:
+    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
         """A 400 is the model's, unless its words are those for a wrong request; MLServer's models fail with 400."""
         if answer.status == 400:
-            said = _QUOTED.sub(b"", answer.body[:4096])
-            if _AWAY.search(said):
-                return "unavailable"
-            return "client_fault" if _CLIENTS.search(said) else "model_fault"
-        return super().outcome(answer)
+            return self.hidden_outcome(answer.body, asked)
+        return super().outcome(answer, asked)
+
+    def hidden_outcome(self, body: bytes, asked: Asked) -> Outcome:
+        """By its words. A model that is not there is the client's where the client named it."""
+        words = _QUOTED.sub(b"", body[:4096])
+        if _AWAY.search(words):
+            return judge(self.faults, 404, asked)
+        return "client_fault" if _CLIENTS.search(words) else "model_fault"
 
     def form(self, spec: Spec) -> Form:
         """Tensors; of the generate extension, text."""

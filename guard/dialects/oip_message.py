@@ -24,7 +24,7 @@ _WIRE: Final = {"integer": "INT64", "number": "FP64", "boolean": "BOOL"}
 class TensorMessage:
     """A Message. Instances are rows of tensors: `{tensor: value}`, or by column where a tensor holds the rows."""
 
-    stream = False
+    stream = chosen = False
     named = ""
 
     def __init__(

@@ -6,17 +6,18 @@ declares, and beside them `roles`, `texts`, `characters`, `attachments` and `tok
 
 import base64
 import copy
-import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import orjson
 
+from guard.dialects import openai_errors
 from guard.dialects.common import Common
+from guard.dialects.error_words import error_object
 from guard.dialects.layout import pointer, referred, told, violation
 from guard.dialects.sse import Events, Heard, is_events
-from guard.proxy.values import Answer, Form, Head, Headers, Listening, Looks, Message, Outcome, Problem, Said, Spec
+from guard.proxy.values import Answer, Asked, Form, Head, Headers, Listening, Looks, Message, Outcome, Problem, Said, Spec
 
 KNOWN: Final = frozenset((
     "model", "messages", "prompt", "input", "stream", "stream_options", "n", "best_of", "max_tokens",
@@ -30,8 +31,6 @@ KNOWN: Final = frozenset((
 
 OPERATIONS: Final = {"/chat/": "chat", "/completions": "text_completion", "/embeddings": "embeddings"}
 """gen_ai.operation.name of a route."""
-_NO_MODEL: Final = re.compile(rb'"(?:code|type)": ?"(?:model_not_found|NotFoundError)"|"param": ?"model"')
-"""OpenAI's words and vLLM's; a model's name is repeated in the message only, where its quotes are escaped."""
 FINISHES: Final = frozenset(("stop", "length", "tool_calls", "function_call", "content_filter"))
 """Reasons that the API knows; a server's own word is `other`, for nobody declared what it may hold."""
 VIRTUAL: Final = ("roles", "texts", "characters", "attachments", "tokens")
@@ -48,22 +47,20 @@ class OpenAI(Common):
         ),
         notes=("Members that the API documents reach the model, whether or not they are declared here.",),
     )
-    away = frozenset((404, 502, 504))
+    hides_errors = True
+    faults = openai_errors.FAULTS
     management = (
         "/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/sleep", "/wake_up", "/reset_prefix_cache",
         "/collective_rpc", "/flush_cache", "/update_weights_from_disk", "/start_profile", "/stop_profile", "/slots/*",
     )  # fmt: skip
 
-    def outcome(self, answer: Answer) -> Outcome:
-        """424 is a backend that failed; an error object in a 200 is one too. A model that is not there, the client named.
+    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
+        """By the object of an error, where it knows better than the status."""
+        return openai_errors.outcome(answer, asked)
 
-        Otherwise whoever asks for a model that never was would open the breaker for all who ask for one that is there.
-        """
-        if answer.status == 404 and _NO_MODEL.search(answer.body[:4096]):
-            return "client_fault"
-        if answer.body[:16].replace(b" ", b"").startswith(b'{"error":{') and 200 <= answer.status < 300:
-            return "model_fault"
-        return super().outcome(answer)
+    def hidden_outcome(self, body: bytes, asked: Asked) -> Outcome:
+        """See Common."""
+        return openai_errors.of_object(openai_errors.error_of(error_object(body)), asked)
 
     def form(self, spec: Spec) -> Form:
         """The request is one instance. Raises ValueError for a word that cannot be taken out of it."""
@@ -74,8 +71,9 @@ class OpenAI(Common):
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """`{"error": {message, type, param, code}}`."""
         violations = [{"pointer": one.pointer, "code": one.code} for one in problem.violations]
-        error = {**_error(problem.code, f"guard: {told(problem)}", problem.status), "request_id": problem.request_id}
-        error["param"] = violations[0]["pointer"] if violations else None
+        code = problem.word or problem.code
+        error = {**_error(code, f"guard: {told(problem)}", problem.status), "request_id": problem.request_id}
+        error["param"] = violations[0]["pointer"] if violations else "model" if problem.word == "model_not_found" else None
         return b"application/json", orjson.dumps({"error": {**error, "violations": violations}})
 
 
@@ -101,6 +99,7 @@ class Prompt:
         self._count = self.stream and spec.metered and "stream_options" not in spec.inputs
         self.model = tree["model"] if isinstance(tree.get("model"), str) else ""
         model = spec.inputs.get("model")
+        self.chosen = model is None or model.enum is None or self.model not in model.enum
         self.named = self.model if model is None or model.enum is None else ""  # llama.cpp and others echo it
         self._limit = "max_completion_tokens" if "max_completion_tokens" in tree else "max_tokens"
         self._places = list(_texts(tree))

@@ -51,17 +51,42 @@ TITLES: Final[dict[str, str]] = {
 }
 """One for every code and every reason; a test keeps it whole."""
 
+WORDS: Final[dict[str, str]] = {
+    "context_length_exceeded": "The request exceeds the model's maximum context length",
+    "model_not_found": "The model server has no model of that name",
+    "invalid_api_key": "The model server does not accept these credentials",
+    "insufficient_quota": "The quota of these credentials is spent",
+    "rate_limit_exceeded": "The rate limit of these credentials is reached",
+    "content_filter": "The model server's content filter refused the request",
+    "batch_too_large": "The request exceeds the model server's maximum batch",
+    "unsupported_parameter": "The model server does not support a parameter of the request",
+    "unsupported_value": "The model server does not support a value of the request",
+    "missing_required_parameter": "The model server misses a parameter of the request",
+    "unknown_parameter": "The model server does not know a parameter of the request",
+    "invalid_value": "The model server does not take a value of the request",
+}
+"""One for every word that is passed on from a model server's error."""
+
 CONTENT_TYPE: Final = b"application/problem+json"
+
+
+def title(problem: Problem) -> str:
+    """What is wrong in one sentence, with the model server's own limit where it named one."""
+    text = WORDS.get(problem.word) or TITLES.get(problem.code) or HTTPStatus(problem.status).phrase
+    unit = "inputs" if problem.word == "batch_too_large" else "tokens"
+    return f"{text} of {problem.limit} {unit}" if problem.limit else text
 
 
 def problem_body(problem: Problem) -> bytes:
     """The body; it holds words of ours and declared names, never a value that a client sent."""
     body: dict[str, object] = {
         "type": f"urn:guard:error:{problem.code}",
-        "title": TITLES.get(problem.code) or HTTPStatus(problem.status).phrase,
+        "title": title(problem),
         "status": problem.status,
         "code": problem.code,
         "request_id": problem.request_id,
         "violations": [{"pointer": pointer, "code": code} for pointer, code, _ in problem.violations],
     }
+    if problem.word:
+        body["reason"] = problem.word
     return orjson.dumps(body)

@@ -1,7 +1,7 @@
 """What a passthrough route speaks: nothing that guard understands."""
 
 from guard.dialects.common import Common
-from guard.proxy.values import Answer, Outcome
+from guard.proxy.values import Answer
 
 
 class Raw(Common):
@@ -9,7 +9,7 @@ class Raw(Common):
 
     name = "raw"
 
-    def outcome(self, answer: Answer) -> Outcome:
+    def errs(self, answer: Answer) -> bool:
         """Any final status is passed on."""
         del answer
-        return "ok"
+        return False

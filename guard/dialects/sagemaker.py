@@ -4,14 +4,27 @@ Source: AWS developer guide, "Use your own inference code". What JSON means is t
 Amazon's own algorithms are spoken: `{"instances": [{"features": […]} or rows]}`, and CSV without a header.
 """
 
+import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from guard.dialects.common import Instances
 from guard.dialects.delimited import Lines, cell, cells, is_csv, is_number
+from guard.dialects.faults import STATUSES, judge
 from guard.dialects.layout import JsonForm, Members
-from guard.proxy.values import Form, Head, Headers, Looks, Message, Said, Spec
+from guard.proxy.values import Answer, Asked, Fault, Form, Head, Headers, Looks, Message, Outcome, Said, Spec
 
 MEMBERS: Final = Members({"instances": "rows"}, frozenset(("configuration",)))
+
+_ERRORS: Final = {
+    b"ThrottlingException": 503, b"ServiceUnavailable": 503, b"ModelNotReadyException": 503, b"InternalFailure": 500,
+    b"InternalDependencyException": 530, b"AccessDeniedException": 403, b"ExpiredTokenException": 403,
+    b"IncompleteSignature": 403, b"InvalidClientTokenId": 403, b"MissingAuthenticationToken": 403, b"NotAuthorized": 403,
+    b"OptInRequired": 403, b"UnrecognizedClientException": 403, b"InvalidSignatureException": 403,
+    b"ValidationError": 400, b"ValidationException": 400, b"ModelError": 424,
+}  # fmt: skip
+"""x-amzn-errortype of the InvokeEndpoint API, as the status that means the same: the platform gives 400 to most of them."""
+_ORIGINAL: Final = re.compile(rb'"OriginalStatusCode": ?([45][0-9]{2})\b')
 
 
 class SageMaker(Instances):
@@ -28,8 +41,21 @@ class SageMaker(Instances):
         notes=("Also read: CSV without a line of names, its cells in the order of `columns`.",),
     )
     management = ("/models", "/models/*")
-    client_faults = frozenset((400, 406, 409, 413, 415, 422))
-    away = frozenset((502, 504, 507))
+    faults: Mapping[int, Fault] = {
+        **STATUSES,
+        424: Fault("never", "model_fault", "ModelError: by OriginalStatusCode, the container's own status"),
+        507: Fault("never", "unavailable", "a multi-model container without memory for one more"),
+        530: Fault("never", "unavailable", "InternalDependencyException"),
+    }
+
+    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
+        """The platform's own errors by their names, a ModelError by the status that the container gave."""
+        status = answer.status
+        name = next((value for field, value in answer.headers if field == b"x-amzn-errortype"), b"").partition(b":")[0]
+        status = _ERRORS.get(name, status)
+        if status == 424 and (original := _ORIGINAL.search(answer.body[:65536])) is not None:
+            status = int(original[1])
+        return judge(self.faults, status, asked)
 
     def form(self, spec: Spec) -> Form:
         """JSON instances, or CSV without a header."""

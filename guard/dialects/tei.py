@@ -11,8 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from guard.dialects.common import Common
+from guard.dialects.faults import STATUSES
 from guard.dialects.layout import UNDECLARED, error_member, pointer, referred, violation
-from guard.proxy.values import Form, Head, Headers, Listening, Looks, Message, Problem, Said, Spec, Usage
+from guard.proxy.values import Fault, Form, Head, Headers, Listening, Looks, Message, Problem, Said, Spec, Usage
 
 KNOWN: Final = frozenset((
     "inputs", "query", "texts", "parameters", "normalize", "truncate", "truncation_direction", "prompt_name",
@@ -36,7 +37,13 @@ class TextEmbeddings(Common):
         words=dict.fromkeys(VIRTUAL, "/inputs"),
         notes=("Members that the API documents reach the model, whether or not they are declared here.",),
     )
-    away = frozenset((404, 502, 504))
+    hides_errors = True
+    faults: Mapping[int, Fault] = {
+        **STATUSES,
+        404: Fault("never", "unavailable", "a server has one model, and its routes have fixed paths"),
+        424: Fault("never", "model_fault", "the model, or a route that it is not for"),
+        429: Fault("never", "overload", "the server's own queue is full, whoever asks"),
+    }
 
     def form(self, spec: Spec) -> Form:
         """One instance, of a route that says what it carries. Raises ValueError."""
@@ -73,7 +80,7 @@ class TextEmbeddings(Common):
 class Question:
     """A Message."""
 
-    stream = once = False
+    stream = once = chosen = False
     named = ""
 
     def __init__(self, tree: object, route: str, spec: Spec, referred: frozenset[str], virtual: frozenset[str]) -> None:

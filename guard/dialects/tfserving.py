@@ -4,11 +4,13 @@ Source: tensorflow/serving g3doc/api_rest.md. Answers name no version; the reque
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from guard.dialects.common import Instances
-from guard.dialects.layout import JsonForm, Members, error_member, violation
-from guard.proxy.values import Form, Headers, Looks, Problem, Said, Spec
+from guard.dialects.faults import STATUSES
+from guard.dialects.layout import JsonForm, Members, Rows, error_member, violation
+from guard.proxy.values import Fault, Form, Head, Headers, Looks, Message, Problem, Said, Spec
 
 MEMBERS: Final = Members(
     {"instances": "rows", "inputs": "either", "examples": "rows"}, frozenset(("signature_name", "context"))
@@ -26,8 +28,15 @@ class TensorFlowServing(Instances):
         beside=MEMBERS.envelope,
         notes=("`inputs` may stand in place of `instances`: rows, or an object of columns. `NaN` is a missing value.",),
     )
-    client_faults = frozenset((400, 413, 415))
-    away = frozenset((404, 412, 502, 504))
+    hides_errors = True
+    faults: Mapping[int, Fault] = {
+        **STATUSES,
+        404: Fault("names", "unavailable", "the path's model or version, or `signature_name`, is the client's"),
+        408: Fault("never", "unavailable", "DEADLINE_EXCEEDED: the server's own batching queue"),
+        409: Fault("never", "model_fault", "ABORTED: the server's own transaction"),
+        412: Fault("names", "unavailable", "FAILED_PRECONDITION: a model that is not ready, or as 404"),
+        416: Fault("content", "model_fault", "OUT_OF_RANGE: an index in the request's values"),
+    }  # fmt: skip
 
     def form(self, spec: Spec) -> Form:
         """Rows, or columns."""
@@ -56,6 +65,13 @@ class TensorFlowServing(Instances):
 
 class _Form(JsonForm):
     """Answers in columns (`outputs`), and results of classify and regress, are read as if they were `predictions`."""
+
+    def read(self, head: Head, body: bytes) -> Message | None:
+        """A signature is what the client names."""
+        message = super().read(head, body)
+        if isinstance(message, Rows):
+            message.chosen = message.holds("signature_name")
+        return message
 
     def read_answer(self, headers: Headers, body: bytes) -> Said:
         tree = super().read_answer(headers, body).document

@@ -39,6 +39,7 @@ class Vertex(Instances):
                 {
                     "@type": "urn:guard:error",
                     "code": problem.code,
+                    **({"reason": problem.word} if problem.word else {}),
                     "request_id": problem.request_id,
                     "violations": [{"pointer": one.pointer, "code": one.code} for one in problem.violations],
                 }

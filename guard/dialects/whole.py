@@ -9,7 +9,7 @@ from guard.dialects.layout import pointer
 class Whole:
     """The document is the body."""
 
-    once = False
+    once = chosen = False
     named = ""
 
     def __init__(self, tree: object, dumps: Callable[[object], bytes], *, stream: bool) -> None:

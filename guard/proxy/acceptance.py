@@ -11,11 +11,14 @@ from guard.proxy.values import (
     STREAM,
     Allow,
     Answer,
+    Asked,
     Closed,
     Deny,
     Failed,
     Listening,
+    Outcome,
     Permit,
+    Plan,
     Prediction,
     Reason,
     Refused,
@@ -25,12 +28,19 @@ from guard.proxy.values import (
 
 OURS: Final[frozenset[Reason | None]] = frozenset(("overloaded", "mode", "kill_file", "forced", "breaker_open", "backoff"))
 """Reasons that are not the target's doing."""
+UNREACHED: Final[frozenset[Reason]] = frozenset(("connect", "tls"))
+"""Reasons that say that no request, whatever it is, reaches the target."""
+TOLD: Final[dict[int, tuple[bytes, ...]]] = {
+    401: (b"www-authenticate",), 405: (b"allow",), 413: (b"retry-after",), 415: (b"accept", b"accept-encoding"),
+    429: (b"retry-after",),
+}  # fmt: skip
+"""Fields of a refusal that its client needs to mend its request (RFC 9110 §11.6.1, §10.2, §12.5)."""
 
 
-def accept(context: Context, permit: Permit, attempt: RungAttempt, step: object, now: float) -> Answer | Closed:
+def accept(context: Context, permit: Permit, attempt: RungAttempt, step: object, now: float, plan: Plan) -> Answer | Closed:
     """The answer that may be given, or why not. Settles the attempt's call unless bytes are still to come."""
     if type(step) is Answer:
-        return _accept_answer(context, permit, attempt, step, now)
+        return _accept_answer(context, permit, attempt, step, now, plan)
     if type(step) is Failed:
         if attempt.account is not None:
             attempt.account.failed, attempt.account.ended_at = step.code, now
@@ -43,10 +53,12 @@ def accept(context: Context, permit: Permit, attempt: RungAttempt, step: object,
     raise TypeError(type(step).__name__)
 
 
-def _accept_answer(context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, now: float) -> Answer | Closed:
+def _accept_answer(
+    context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, plan: Plan
+) -> Answer | Closed:
     rung, route, stream = attempt.rung, permit.route, None
     if rung.remote:
-        closed = _hold_status(context, permit, attempt, answer, now)
+        closed = _hold_status(context, permit, attempt, answer, now, plan)
         if closed is not None:
             return closed
         if answer.complete and (permit.streamed or route.collect == 0):
@@ -56,7 +68,7 @@ def _accept_answer(context: Context, permit: Permit, attempt: RungAttempt, answe
     elif rung.source != DISABLED:
         reason = _judge_answer(context, permit, attempt, answer)
         if reason is not None:
-            attempt.settle(Settlement.INVALID, now)
+            attempt.settle(blame(permit, Settlement.INVALID), now)
             return Closed(reason)
     ceiling = route.ceiling
     if ceiling.level and LEVEL[rung.source] < ceiling.level:
@@ -68,19 +80,68 @@ def _accept_answer(context: Context, permit: Permit, attempt: RungAttempt, answe
     return answer
 
 
-def _hold_status(context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, now: float) -> Closed | None:
-    """Account for a model server's answer; why its status is none that may be given. Raises Refused."""
+def _hold_status(
+    context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, plan: Plan
+) -> Closed | None:
+    """Account for a model server's answer; why it is none that may be given. Raises Refused."""
     account = attempt.account
     if account is not None:
         account.begun_at, account.ended_at, account.status = answer.called_at, answer.end_at, answer.status
     if permit.body is STREAM:
         context.body_spent = True
-    reason = judge_status(permit.route, answer)
-    if reason is None:
+    call = attempt.call
+    if not permit.route.dialect.errs(answer):
+        if call is not None and not call.target.keyed and permit.head.credentialed:
+            call.target.keyed = True
         return None
-    wait = retry_after(answer.headers)
-    attempt.settle(Settlement.FAILURE if reason == "status" else Settlement.BACKOFF, now, retry_after=wait)
-    return Closed(reason, wait)
+    outcome = judge_error(permit, attempt, answer)
+    return None if outcome == "ok" else _closed_by(outcome, permit, attempt, answer, now, plan.wall(now))
+
+
+def judge_error(permit: Permit, attempt: RungAttempt, answer: Answer) -> Outcome:
+    """Whose doing an error of a model server is, as its dialect sees it."""
+    call, route = attempt.call, permit.route
+    keyed = call is not None and call.target.keyed
+    asked = Asked(permit.head, permit.body, permit.message, free_path=route.free_path, keyed=keyed)
+    return route.dialect.outcome(answer, asked)
+
+
+def _closed_by(outcome: Outcome, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, wall: float) -> Closed:
+    """Settle a call that was answered with an error; why its rung is closed. Raises Refused where it is the client's."""
+    if outcome == "client_fault":
+        raise refused(permit.route, answer)
+    wait = retry_after(answer.headers, wall)
+    if outcome == "client_limit":
+        attempt.settle(Settlement.IGNORED, now)
+        return Closed("backoff", wait)
+    if outcome == "overload":
+        attempt.settle(Settlement.BACKOFF, now, retry_after=wait)
+        return Closed("backoff", wait)
+    if answer.status in (408, 504) and impatient(permit, attempt):
+        attempt.settle(Settlement.IGNORED, now)
+        return Closed("timeout")
+    attempt.settle(blame(permit, Settlement.FAILURE), now)
+    return Closed("status", wait)
+
+
+def refused(route: Route, answer: Answer) -> Refused:
+    """A model server's refusal as its client gets it: the status, what goes with it, and a word for what is wrong."""
+    word, limit = route.dialect.error_word(answer)
+    status = answer.status if answer.status >= 300 else 0
+    told = TOLD.get(status)
+    headers = [pair for pair in answer.headers if pair[0] in told] if told is not None else None
+    return Refused("upstream_refused", status=status, headers=headers, word=word, limit=limit)
+
+
+def impatient(permit: Permit, attempt: RungAttempt) -> bool:
+    """Whether the client's own deadline, which the model server was told, is what shortened the call."""
+    call = attempt.call
+    return permit.shortened and call is not None and permit.deadline < attempt.asked_at + call.target.attempt
+
+
+def blame(permit: Permit, outcome: Settlement) -> Settlement:
+    """A request that breaks its contract, and is only observed, blames nobody: the contract says that it may fail."""
+    return Settlement.IGNORED if permit.breaks else outcome
 
 
 def _hear_stream(context: Context, attempt: RungAttempt, answer: Answer, stream: Listening, now: float) -> None:
@@ -93,19 +154,6 @@ def _hear_stream(context: Context, attempt: RungAttempt, answer: Answer, stream:
         attempt.error = "error_event"
 
 
-def judge_status(route: Route, answer: Answer) -> Reason | None:
-    """The dialect's outcome of a model server's answer. A fault of the client is the client's to hear. Raises Refused."""
-    match route.dialect.outcome(answer):
-        case "ok":
-            return None
-        case "client_fault":
-            raise Refused("upstream_refused", status=answer.status)
-        case "overload":
-            return "backoff"
-        case _:
-            return "status"
-
-
 def judge_failure(permit: Permit, failure: Failed, attempt: RungAttempt, now: float) -> Settlement:
     """Whether the target is to blame: not for our own lack of capacity or stall, nor for the impatience of a client.
 
@@ -115,10 +163,9 @@ def judge_failure(permit: Permit, failure: Failed, attempt: RungAttempt, now: fl
     """
     if failure.ours or failure.code in OURS:
         return Settlement.IGNORED
-    call = attempt.call
-    if call is None or not permit.shortened or now < permit.deadline:
-        return Settlement.FAILURE
-    return Settlement.IGNORED if permit.deadline < attempt.asked_at + call.target.attempt else Settlement.FAILURE
+    if failure.code not in UNREACHED and permit.breaks:
+        return Settlement.IGNORED
+    return Settlement.IGNORED if now >= permit.deadline and impatient(permit, attempt) else Settlement.FAILURE
 
 
 def _judge_answer(context: Context, permit: Permit, attempt: RungAttempt, answer: Answer) -> Reason | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from email.utils import formatdate
 from math import inf
 from typing import Final, TypeVar
@@ -24,8 +25,13 @@ REQUEST_DROPS: Final = HOP_BY_HOP | {
     b"tracestate", b"baggage",
 }  # fmt: skip
 REPLY_DROPS: Final = HOP_BY_HOP | {b"content-length"}
-CODED_DROPS: Final = REQUEST_DROPS | {b"accept-encoding"}
-"""Where the answer is judged it must come uncoded."""
+CODED_DROPS: Final = REQUEST_DROPS | {
+    b"accept-encoding", b"range", b"if-range", b"if-none-match", b"if-modified-since",
+}  # fmt: skip
+"""Where the answer is judged it must come uncoded and whole: a part of it, or that it has not changed, cannot be judged.
+
+A server may ignore each of these fields (RFC 9110 §12.5.3, §13.1, §14.2), and so may guard in its place.
+"""
 
 GUARD_PREFIX: Final = b"x-guard-"
 MOST_NAMES: Final = 1024
@@ -88,20 +94,68 @@ def members(value: bytes) -> list[bytes]:
     return [token.strip(b" \t").lower() for token in value.split(b",")]
 
 
-def retry_after(headers: Headers) -> float | None:
-    """Seconds of a Retry-After in its delay form (RFC 9110 §10.2.3); the date form is ignored."""
-    for name, value in headers:
-        if name == b"retry-after" and value.isdigit() and len(value) < 6:
-            return float(value)
+MOST_WAIT: Final = 86_400.0
+"""Seconds: a server that asks for more than a day is asked again after one."""
+
+
+def retry_after(headers: Headers, wall: float) -> float | None:
+    """Seconds of a Retry-After in either of its forms (RFC 9110 §10.2.3); None where there is none, or several.
+
+    A date is counted from the Date of the same answer, so that the server's clock need not agree with ours; from `wall`
+    where it has none.
+    """
+    found = [value.strip(b" \t") for name, value in headers if name == b"retry-after"]
+    if len(found) != 1:
+        return None
+    [value] = found
+    if value.isdigit():
+        return min(float(value[:400]), MOST_WAIT)
+    until = http_date(value)
+    if until is None:
+        return None
+    sent = next((http_date(value) for name, value in headers if name == b"date"), None)
+    return min(max(until - (wall if sent is None else sent), 0.0), MOST_WAIT)
+
+
+_MONTHS: Final = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+_CLOCK: Final = rb"(?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d|60)"
+_MONTH: Final = b"(?P<month>" + b"|".join(_MONTHS) + b")"
+_DATES: Final = (
+    re.compile(rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (?P<day>\d\d) " + _MONTH + rb" (?P<year>\d{4}) " + _CLOCK + b" GMT"),
+    re.compile(
+        rb"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, (?P<day>\d\d)-" + _MONTH + rb"-(?P<year>\d\d) " + _CLOCK + b" GMT"
+    ),
+    re.compile(rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) " + _MONTH + rb" (?P<day>[ \d]\d) " + _CLOCK + rb" (?P<year>\d{4})"),
+)
+"""IMF-fixdate, and the two obsolete forms that a recipient must read (RFC 9110 §5.6.7)."""
+_PIVOT: Final = 70
+"""Of a year of two digits: earlier ones are of this century."""
+
+
+def http_date(value: bytes) -> float | None:
+    """Seconds since the epoch of an HTTP-date; None for what is none."""
+    for form in _DATES:
+        found = form.fullmatch(value)
+        if found is None:
+            continue
+        year = int(found["year"])
+        if len(found["year"]) == 2:
+            year += 2000 if year < _PIVOT else 1900
+        try:
+            day = datetime(year, _MONTHS.index(found["month"]) + 1, int(found["day"]), tzinfo=UTC).timestamp()
+        except ValueError:  # no such day
+            return None
+        return day + int(found["hour"]) * 3600 + int(found["minute"]) * 60 + int(found["second"])
     return None
 
 
 _PATIENCE: Final = re.compile(rb"(\d{1,9}(?:\.\d{1,9})?)(ms|s)?\Z")
+"""Seconds as decimals, with or without a unit: what the fields of this kind that are in use have in common."""
 
 
 def patience(value: bytes | None) -> float:
     """Seconds that a client waits: `1.5`, `1.5s` or `1500ms`; for ever where it says anything else."""
-    found = _PATIENCE.match(value) if value is not None else None
+    found = _PATIENCE.match(value.strip(b" \t")) if value is not None else None
     if found is None:
         return inf
     return float(found[1]) / (1000.0 if found[2] == b"ms" else 1.0)

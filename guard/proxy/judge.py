@@ -85,7 +85,9 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
         headers = _changed(headers, changes)
     if message is not None:
         context.named = message.named
-    return Permit(route, head, headers, body, document, rows, lowered, until, context.request_id, shortened, message)
+    return Permit(
+        route, head, headers, body, document, rows, lowered, until, context.request_id, shortened, message, bool(violations)
+    )
 
 
 def _note(context: Context, route: Route, document: object, rows: int | None) -> None:

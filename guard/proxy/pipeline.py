@@ -91,7 +91,7 @@ def handle_request(exchange: Request, plan: Plan, now: Callable[[], float]) -> P
                 except Failed as failure:
                     step = failure
                 at = now()
-            step = accept(context, permit, attempt, step, at)
+            step = accept(context, permit, attempt, step, at, plan)
             if isinstance(step, Closed):
                 context.descend(attempt, step, at)
                 continue

@@ -61,15 +61,17 @@ def rescue(error: Exception, plan: Plan, context: Context, now: float) -> Reply 
             attempt.settle(Settlement.FAILURE if failed else Settlement.GONE, now)  # GONE counts only where it was slow
         return CUT
     violations: Sequence[Violation] = ()
+    problem = Problem(500, "internal", context.request_id)
     if isinstance(error, Refused):
         code, status = error.code, error.status or STATUS[error.code]
+        problem.word, problem.limit = error.word, error.limit
         if code == "contract":
             violations = error.violations
     else:
         code, status = "internal", 500
         record.error = type(error).__name__
     record.code, record.status, record.source = code, status, None
-    problem = Problem(status, code, context.request_id, violations)
+    problem.status, problem.code, problem.violations = status, code, violations
     content_type, body = (context.route.dialect if context.route is not None else DEFAULT).error(problem)
     headers: Headers = [
         date(plan.wall(now)),
@@ -80,6 +82,8 @@ def rescue(error: Exception, plan: Plan, context: Context, now: float) -> Reply 
         headers.append((b"retry-after", b"1"))
     if isinstance(error, Refused) and error.allow:
         headers.append((b"allow", error.allow))
+    if isinstance(error, Refused) and error.headers is not None:
+        headers += error.headers
     record.response_bytes = len(body)
     return Reply(status, headers, body, close=code in CLOSES)
 

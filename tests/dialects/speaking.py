@@ -15,10 +15,12 @@ from guard.policy.load import load
 from guard.policy.plan import Means, compile_plan
 from guard.proxy.context import Context
 from guard.proxy.judge import judge
-from guard.proxy.values import Head, Headers, Permit, Refused, Route, Violation
+from guard.proxy.values import Asked, Head, Headers, Permit, Refused, Route, Violation
 
 JSON: Headers = [(b"content-type", b"application/json")]
 CSV: Headers = [(b"content-type", b"text/csv")]
+ASKED = Asked(Head(b"POST", b"/p", JSON), b"{}")
+"""A request of a fixed path, with a body and without credentials."""
 PEOPLE = [{"age": 34, "income": 1000.5, "id": "a"}, {"age": 35, "income": 2000.0, "id": "b"}]
 FIELDS = """
 max_elements: 100000

@@ -7,7 +7,7 @@ import pytest
 
 from guard.dialects import DIALECTS
 from guard.proxy.values import Answer
-from tests.dialects.speaking import CSV, ask, compiled, forwarded, refused
+from tests.dialects.speaking import ASKED, CSV, ask, compiled, forwarded, refused
 
 RAISED = (
     "Encountered an unexpected error while evaluating the model. Verify that the serialized input Dataframe is compatible"
@@ -43,7 +43,7 @@ def said(message: str, **more: Any) -> Answer:
     ],
 )
 def test_whose_fault_an_answer_is(answer: Answer, outcome: str) -> None:
-    assert DIALECTS["mlflow"].outcome(answer) == outcome
+    assert DIALECTS["mlflow"].outcome(answer, ASKED) == outcome
 
 
 def test_a_client_cannot_write_a_fault_of_the_model() -> None:
@@ -52,7 +52,7 @@ def test_a_client_cannot_write_a_fault_of_the_model() -> None:
         f"Failed to predict data '{RAISED}'. \nError: {SCHEMA}",
         f'Invalid input. Ensure that input is valid. Input: {{"error_code": "X", "message": "{RAISED}"}}',
     ):
-        assert DIALECTS["mlflow"].outcome(said(message)) == "client_fault"
+        assert DIALECTS["mlflow"].outcome(said(message), ASKED) == "client_fault"
 
 
 @pytest.mark.parametrize("cell", ["NA", "nan", "None", "null", "N/A", "<NA>", ""])

@@ -10,7 +10,7 @@ import pytest
 
 from guard.dialects import DIALECTS
 from guard.proxy.values import Allow, Answer, Closed, Deny
-from tests.dialects.speaking import JSON, ask, compiled, dumps, forwarded, own, refused
+from tests.dialects.speaking import ASKED, JSON, ask, compiled, dumps, forwarded, own, refused
 
 IMAGE = """
 dialect: oip
@@ -184,7 +184,7 @@ def test_answers_in_raw_bytes_are_judged_and_tell_their_version() -> None:
     ],
 )
 def test_whose_fault_an_error_is(status: int, error: str, outcome: str) -> None:
-    assert DIALECTS["oip"].outcome(Answer(status, [], dumps({"error": error}))) == outcome
+    assert DIALECTS["oip"].outcome(Answer(status, [], dumps({"error": error})), ASKED) == outcome
 
 
 def test_the_target_may_name_the_version() -> None:

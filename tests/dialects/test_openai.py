@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from guard.dialects import DIALECTS
 from guard.dialects.sse import MOST
 from guard.policy.errors import PolicyInvalid
-from guard.proxy.values import Allow, Answer, Deny, Permit, Problem, Usage
-from tests.dialects.speaking import JSON, ask, compiled, dumps, forwarded, own, refused
+from guard.proxy.values import Allow, Answer, Asked, Deny, Permit, Problem, Usage
+from tests.dialects.speaking import ASKED, JSON, ask, compiled, dumps, forwarded, own, refused
 
 CHAT = """
 dialect: openai
@@ -117,20 +117,22 @@ def test_answers_tell_version_usage_and_finish() -> None:
 
 def test_an_error_inside_a_200_is_the_models_fault() -> None:
     openai = DIALECTS["openai"]
-    assert openai.outcome(Answer(200, [], b'{"error": {"message": "x"}}')) == "model_fault"
-    assert openai.outcome(Answer(200, [], answer())) == "ok"
-    assert openai.outcome(Answer(424, [], b"")) == "model_fault"
+    assert openai.outcome(Answer(200, [], b'{"error": {"message": "x"}}'), ASKED) == "model_fault"
+    assert not openai.errs(Answer(200, [], answer()))
+    assert openai.outcome(Answer(424, [], b""), ASKED) == "model_fault"
 
 
 def test_a_model_that_is_not_there_was_named_by_the_client() -> None:
     openai = DIALECTS["openai"]
+    message = ask(compiled("dialect: openai\ninput: {model: {type: string}}", KEY), JSON, chat("x")).message
+    named = Asked(ASKED.head, b"{}", message)
     for body in (
         b'{"error":{"message":"The model `x` does not exist","type":"invalid_request_error","param":"model","code":"model_not_found"}}',
         b'{"object":"error","message":"The model `x` does not exist.","type":"NotFoundError","param":null,"code":404}',
     ):
-        assert openai.outcome(Answer(404, [], body)) == "client_fault"
+        assert openai.outcome(Answer(404, [], body), named) == "client_fault"
     for body in (b'{"detail":"Not Found"}', b"", dumps({"detail": '"code": "model_not_found"'})):
-        assert openai.outcome(Answer(404, [], body)) == "unavailable"
+        assert openai.outcome(Answer(404, [], body), named) == "unavailable"
 
 
 def test_an_embedding_of_our_own_is_an_embedding() -> None:

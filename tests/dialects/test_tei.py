@@ -8,7 +8,7 @@ import pytest
 from guard.dialects import DIALECTS
 from guard.policy.errors import PolicyInvalid
 from guard.proxy.values import Allow, Answer, Deny, Problem, Usage
-from tests.dialects.speaking import JSON, ask, compiled, dumps, forwarded, own, refused
+from tests.dialects.speaking import ASKED, JSON, ask, compiled, dumps, forwarded, own, refused
 
 WORDS = """
 dialect: tei
@@ -159,9 +159,9 @@ def test_the_head_counts_the_tokens(told: bytes, usage: Usage | None) -> None:
 
 
 def test_whose_doing_an_answer_is() -> None:
-    said = {status: DIALECTS["tei"].outcome(Answer(status, [], b"")) for status in (200, 413, 422, 424, 429, 503, 404)}
+    said = {status: DIALECTS["tei"].outcome(Answer(status, [], b""), ASKED) for status in (413, 422, 424, 429, 503, 404)}
     assert said == {
-        200: "ok", 413: "client_fault", 422: "client_fault", 424: "model_fault", 429: "overload", 503: "overload",
+        413: "client_fault", 422: "client_fault", 424: "model_fault", 429: "overload", 503: "overload",
         404: "unavailable",
     }  # fmt: skip
 

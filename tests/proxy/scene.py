@@ -10,9 +10,11 @@ from guard.proxy.tracing import Untraced
 from guard.proxy.values import (
     Allow,
     Answer,
+    Asked,
     Closed,
     Deny,
     Ending,
+    ErrorWord,
     Head,
     Inspector,
     Outcome,
@@ -105,9 +107,13 @@ class Tongue:
     def version(self, target: bytes) -> str:
         return ""
 
-    def outcome(self, answer: Answer) -> Outcome:
-        if 200 <= answer.status < 300:
-            return "ok"
+    def errs(self, answer: Answer) -> bool:
+        return not 200 <= answer.status < 300
+
+    def error_word(self, answer: Answer) -> tuple[ErrorWord, int]:
+        return "", 0
+
+    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
         return {400: "client_fault", 429: "overload"}.get(answer.status, "model_fault")  # type: ignore[return-value]
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:

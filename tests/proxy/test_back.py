@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guard.proxy.back import MOST_INTERIM, Link
-from guard.proxy.values import Allow, Answer, Outcome, Settlement
+from guard.proxy.values import Allow, Answer, Asked, Outcome, Settlement
 from tests.proxy.scene import Fixed, Tongue
 from tests.proxy.stand import OK, answering, post, read_request, run, standing, until
 from tests.servers.black_hole import closed_port
@@ -110,9 +110,9 @@ def test_an_error_where_a_stream_was_asked_for_is_read_whole(loop: str) -> None:
         writer.write(b"fault")
 
     class Reading(Tongue):
-        def outcome(self, answer: Answer) -> Outcome:
+        def outcome(self, answer: Answer, asked: Asked) -> Outcome:
             seen.append(answer)
-            return super().outcome(answer)
+            return super().outcome(answer, asked)
 
     ask(loop, in_two, paths={"/p": {"collect": 0, "dialect": Reading()}})
     assert [(answer.complete, answer.body) for answer in seen] == [(True, b"fault")]

@@ -11,7 +11,7 @@ from guard.ladder.disabled import implied_status
 from guard.policy.load import Loaded
 from guard.policy.scalars import Origin
 from guard.proxy.rescue import STATUS
-from guard.proxy.values import UNREADABLE, Answer, RefusalCode
+from guard.proxy.values import UNREADABLE, RefusalCode
 
 _ALWAYS: Final[tuple[RefusalCode, ...]] = (
     "bad_request", "request_timeout", "target_too_long", "headers_too_large", "internal", "draining", "overloaded",
@@ -22,10 +22,10 @@ _BOUNDS: Final = {
 }  # fmt: skip
 _AGES: Final = {"not_finite", "stale", "future"}
 """Violations that no JSON Schema file finds."""
+_USUAL: Final = frozenset((400, 401, 403, 404, 409, 413, 415, 422))
+"""Refusals of model servers that pages name; any other reaches its client in the same shape."""
 _PASSED: Final = "whatever the model server answers, of any status"
 _ANSWERED: Final = "an answer; `x-guard-source` says whose. The model server's own 2xx statuses are kept"
-_WORDS: Final = (b"", b"invalid")
-"""Bodies of an answer of a model server: some dialects find in it whose fault a status is."""
 
 
 def statuses(described: RouteDescription, loaded: Loaded, upstream: Origin) -> Iterator[Status]:
@@ -110,6 +110,6 @@ def _refusals(described: RouteDescription) -> Iterator[tuple[int, RefusalCode]]:
             yield STATUS[unread], unread
         if not described.observe:
             yield STATUS["contract"], "contract"
-    for status in range(400, 500):
-        if any(described.dialect.outcome(Answer(status, [], body)) == "client_fault" for body in _WORDS):
+    for status, fault in sorted(described.dialect.faults.items()):
+        if status in _USUAL and fault.cause != "never" and fault.then == "client_fault":
             yield status, "upstream_refused"

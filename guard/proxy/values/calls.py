@@ -7,7 +7,7 @@ from math import inf
 from typing import Final, Protocol, TypeAlias
 
 from guard.proxy.values.request import Head, Stream, Violation
-from guard.proxy.values.words import LEVEL, Document, Headers, Reason, RefusalCode, Source
+from guard.proxy.values.words import LEVEL, Document, ErrorWord, Headers, Reason, RefusalCode, Source
 
 Opaque: TypeAlias = object
 """Handed through for its owner."""
@@ -78,6 +78,7 @@ class Target:
     queue_timeout: float
     ceiling: Ceiling = field(default_factory=Ceiling)
     version: str = ""  # that the server named when it was last asked; for dialects whose answers do not
+    keyed: bool = False  # it has answered a request that carried credentials, so that theirs may be what it refuses
     opening: bytes = field(init=False)  # what follows a request's target
 
     def __post_init__(self) -> None:
@@ -212,13 +213,24 @@ class Refused(Exception):  # noqa: N818 — a word of the domain, see the tree a
     """The client's request is at fault."""
 
     def __init__(
-        self, code: RefusalCode, violations: Sequence[Violation] = (), *, status: int = 0, allow: bytes = b""
+        self,
+        code: RefusalCode,
+        violations: Sequence[Violation] = (),
+        *,
+        status: int = 0,
+        allow: bytes = b"",
+        headers: Headers | None = None,
+        word: ErrorWord = "",
+        limit: int = 0,
     ) -> None:
         super().__init__(code)
         self.code: RefusalCode = code
         self.violations = violations
         self.status = status  # 0: the code's own
         self.allow = allow  # of a 405
+        self.headers = headers  # of the model server's refusal, as far as its client needs them
+        self.word = word  # what the model server says is wrong
+        self.limit = limit  # see `Problem`
 
 
 class Failed(Exception):  # noqa: N818

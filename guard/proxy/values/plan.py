@@ -80,10 +80,12 @@ class Route:
     """The declared field that a violation's pointer is about; of an answer where True."""
     baggage: frozenset[bytes] = frozenset()  # members that the model server may see
     version: str = ""  # the only one that the model may answer with; empty: any
+    free_path: bool = field(init=False)  # its path has parts that the client chooses
     key: str = field(init=False)  # as the policy names it
     body: Body = field(init=False)  # the command that reads a request's: the same for each, so it is made once
 
     def __post_init__(self) -> None:
+        self.free_path = "{" in self.template or "*" in self.template
         self.key = f"{self.method} {self.template}"
         self.body = Body(self.max_body)
 
@@ -104,6 +106,7 @@ class Permit:
         request_id: str,
         shortened: bool = False,  # the client's own deadline is earlier than ours
         message: Message | None = None,  # how its dialect read the request
+        breaks: bool = False,  # the request breaks its contract, which is only observed
     ) -> None:
         self.route: Final = route
         self.head: Final = head
@@ -116,6 +119,7 @@ class Permit:
         self.request_id: Final = request_id
         self.shortened: Final = shortened
         self.message: Final = message
+        self.breaks: Final = breaks
 
     @property
     def streamed(self) -> bool:

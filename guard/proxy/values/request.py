@@ -1,5 +1,6 @@
 """What a client sent, and what a judge says of it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -57,6 +58,36 @@ class Head:
         if fields is None:
             fields = self.fields = combined(self.headers)
         return fields.get(name)
+
+    @property
+    def credentialed(self) -> bool:
+        """Whether it carries credentials of the client's, in a field or in the query."""
+        if any(SECRET_NAME[name] for name, _ in self.headers):
+            return True
+        _, _, query = self.target.partition(b"?")
+        return bool(query) and _SECRET_QUERY.search(query) is not None
+
+
+_SECRET: Final = re.compile(
+    rb"auth|cookie|token|secret|credential|password|jwt|signature|(?:\A|-)(?:api|access|subscription|functions)?-?key\Z|apikey"
+)
+_SECRET_QUERY: Final = re.compile(rb"(?:\A|&)[^=&]*(?:key|token|secret|auth|sig(?:nature)?|code)=", re.IGNORECASE)
+_NOT_SECRET: Final = frozenset((b"x-csrf-token", b"idempotency-key", b"proxy-authorization", b"authority", b"x-authority"))
+_MOST_NAMES: Final = 1024
+
+
+class _SecretNames(dict[bytes, bool]):
+    """Whether a field of that name carries credentials; peers send the same few names, so each is judged once."""
+
+    def __missing__(self, name: bytes) -> bool:
+        secret = name not in _NOT_SECRET and _SECRET.search(name) is not None
+        if len(self) < _MOST_NAMES and len(name) <= 64:
+            self[name] = secret
+        return secret
+
+
+SECRET_NAME: Final = _SecretNames()
+"""Authorization, Cookie, x-api-key, api-key, ocp-apim-subscription-key, private-token and all that are named like them."""
 
 
 def combined(headers: Headers) -> dict[bytes, bytes]:

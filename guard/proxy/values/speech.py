@@ -7,11 +7,11 @@ layout, so that lengths, offsets and headers are true again.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from guard.proxy.values.calls import Answer, Inspector
-from guard.proxy.values.request import Head, Violation
-from guard.proxy.values.words import Document, Headers, Outcome
+from guard.proxy.values.request import Head, Stream, Violation
+from guard.proxy.values.words import Document, ErrorWord, Headers, Outcome
 
 
 class Misspoken(Exception):  # noqa: N818 — a word of the domain
@@ -30,6 +30,29 @@ class Problem:
     code: str
     request_id: str
     violations: Sequence[Violation] = ()
+    word: ErrorWord = ""  # what the model server says is wrong with the request
+    limit: int = 0  # of the model server's, in tokens or inputs, that the request passes; 0: it names none
+
+
+class Asked:
+    """A request as its model server received it: what an error may be the client's doing by."""
+
+    __slots__ = ("body", "free_path", "head", "keyed", "message")
+
+    def __init__(
+        self,
+        head: Head,  # the client's
+        body: bytes | Stream = b"",
+        message: "Message | None" = None,
+        *,
+        free_path: bool = False,  # the route's path has parts that the client chooses
+        keyed: bool = False,  # the server has answered a request that carried credentials: they count there
+    ) -> None:
+        self.head = head
+        self.body = body
+        self.message = message
+        self.free_path = free_path
+        self.keyed = keyed
 
 
 class Usage(NamedTuple):
@@ -50,6 +73,7 @@ class Message(Protocol):
     document: Document  # a list of instances, each by field name; or the one instance
     stream: bool  # the client wants the answer piece by piece
     named: str  # the model that the client asked for, where a server may echo it as its own
+    chosen: bool  # the client names a model, a version or a signature in it that the contract does not fix
     once: bool  # it changes what the server remembers: it must not be sent twice, nor be answered from a cache
 
     def write(self, document: Any) -> bytes:
@@ -143,6 +167,21 @@ class Looks(NamedTuple):
     notes: tuple[str, ...] = ()  # sentences, in which backticks mark code
 
 
+Cause: TypeAlias = Literal[
+    "never", "content", "body", "path", "names", "credentials", "condition", "range", "early", "streamed"
+]  # fmt: skip
+"""By what part of its request a client can cause a status."""
+
+
+class Fault(NamedTuple):
+    """Whose fault a status is: `then` where the request had the part that can cause it, else `otherwise`."""
+
+    cause: Cause
+    otherwise: Outcome
+    why: str
+    then: Outcome = "client_fault"
+
+
 class Dialect(Protocol):
     """How a family of model servers speaks."""
 
@@ -159,8 +198,18 @@ class Dialect(Protocol):
     def management(self) -> Iterable[str]:
         """Templates that only operators use; denied unless a policy lists them."""
 
-    def outcome(self, answer: Answer) -> Outcome:
-        """Whose doing this answer is."""
+    def errs(self, answer: Answer) -> bool:
+        """Whether an answer is an error, by its status or inside of a 200. Asked of every answer."""
+
+    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
+        """Whose doing an error is."""
+
+    def error_word(self, answer: Answer) -> "tuple[ErrorWord, int]":
+        """What an error says is wrong with the request, and the limit that it names."""
+
+    @property
+    def faults(self) -> "Mapping[int, Fault]":
+        """By status whose fault an answer is; statuses that are not in it are those of their class."""
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """(content type, body) of an error of ours, in the shape that clients of this dialect parse."""

@@ -39,8 +39,15 @@ RefusalCode: TypeAlias = Literal[
 FeatureState: TypeAlias = Literal["missing", "defaulted", "at_min", "at_max", "aging"]
 """What is worth counting of a field that keeps its contract; `aging`: older than `freshness.warn`."""
 
-Outcome: TypeAlias = Literal["ok", "client_fault", "model_fault", "overload", "unavailable"]
-"""What a dialect makes of a model server's answer."""
+Outcome: TypeAlias = Literal["ok", "client_fault", "client_limit", "model_fault", "overload", "unavailable"]
+"""What a dialect makes of a model server's answer. `client_limit`: what the client's own credentials allow is spent."""
+
+ErrorWord: TypeAlias = Literal[
+    "", "context_length_exceeded", "model_not_found", "invalid_api_key", "insufficient_quota", "rate_limit_exceeded",
+    "content_filter", "batch_too_large", "unsupported_parameter", "unsupported_value", "missing_required_parameter",
+    "unknown_parameter", "invalid_value",
+]  # fmt: skip
+"""What a model server may say is wrong with a request, in words that can hold nothing of the request."""
 
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 LEVEL: Final[dict[Source, int]] = {source: level for level, source in enumerate(SOURCES)}
@@ -49,6 +56,7 @@ TARGETS: Final[tuple[Called, ...]] = get_args(Called)
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 FEATURE_STATES: Final[tuple[FeatureState, ...]] = get_args(FeatureState)
 VIOLATIONS: Final[tuple[ViolationCode, ...]] = get_args(ViolationCode)
+ERROR_WORDS: Final[tuple[ErrorWord, ...]] = get_args(ErrorWord)
 UNREADABLE: Final[tuple[UnreadableCode, ...]] = get_args(UnreadableCode)
 REFUSALS: Final[tuple[RefusalCode, ...]] = get_args(RefusalCode)
 

@@ -1,0 +1,93 @@
+"""What a model server's error says is wrong with a request, in words of a closed list: its own text may quote the request.
+
+Sources: OpenAI's API reference (error codes); vLLM entrypoints/openai, llama.cpp tools/server, SGLang tokenizer_manager,
+TGI and TEI router/src/validation.rs, Triton and LiteLLM exceptions as they word it.
+"""
+
+import re
+from typing import Any, Final
+
+import orjson
+
+from guard.proxy.values import ERROR_WORDS, ErrorWord
+
+MOST: Final = 65536
+"""Bytes of an error that are read."""
+
+_HIDDEN: Final = re.compile(
+    rb'\s*\{(?:\s*"(?:object|id|model_name|model_version)"\s*:\s*"[^"]{0,128}"\s*,)*'
+    rb'\s*"error(?:_code)?"\s*:\s*+(?!null|false|""|\{\s*\}|\[\s*\])'
+)
+"""`error` with something in it, as the first member or after those that name the answer."""
+_CODE: Final = re.compile(rb'"(?:code|type|error_type)"\s*:\s*"([A-Za-z_]{1,64})"')
+_CONTEXT: Final = re.compile(
+    rb"maximum context length|context_length_exceeded|exceed_context_size|exceeds? the available context"
+    rb"|longer than the (?:maximum model|model's context) length|exceeds the model's maximum context"
+    rb"|must have less than [0-9]{1,9} tokens|max_new_tokens.{0,8} must be <=|ContextWindowExceeded"
+    rb"|prompt is too long|too many tokens",
+    re.IGNORECASE,
+)
+_BATCH: Final = re.compile(rb"maximum allowed batch size|batch.size must be <=|batch size [0-9]{1,9} >", re.IGNORECASE)
+_MISSING: Final = re.compile(
+    rb"model [`'\"\\]{0,3}[^`'\"\\]{0,200}[`'\"\\]{0,3} (?:does not exist|not found)", re.IGNORECASE
+)
+_LIMIT: Final = re.compile(
+    rb"(?:maximum context length (?:is|of)|context size \(|less than|model length of|context length \(|must be <=)"
+    rb"\s*([0-9]{1,9})|batch size"
+    rb"\s+(?:must be <=\s+)?([0-9]{1,9})(?: >.{0,40}?batch size\s+([0-9]{1,9}))?",
+    re.IGNORECASE,
+)
+_LLAMA: Final = re.compile(rb'"n_ctx"\s*:\s*([0-9]{1,9})')
+_KNOWN: Final = {word: word for word in ERROR_WORDS if word}
+_ALIASES: Final[dict[str, ErrorWord]] = {
+    "exceed_context_size_error": "context_length_exceeded",
+    "ContextWindowExceededError": "context_length_exceeded",
+    "string_above_max_length": "context_length_exceeded",
+    "content_policy_violation": "content_filter",
+    "not_found_error": "model_not_found",
+    "NotFoundError": "model_not_found",
+    "authentication_error": "invalid_api_key",
+    "AuthenticationError": "invalid_api_key",
+}
+
+
+def hidden_error(body: bytes) -> bool:
+    """Whether a document is an error though its status says otherwise; cheap where it is none."""
+    return body.find(b'"error', 0, 512) >= 0 and _HIDDEN.match(body) is not None
+
+
+def error_object(body: bytes) -> dict[str, Any]:
+    """The object of an error, or of an event; empty where there is none."""
+    if len(body) > MOST:
+        return {}
+    try:
+        tree = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return tree if isinstance(tree, dict) else {}
+
+
+def error_word(body: bytes) -> tuple[ErrorWord, int]:
+    """The word, and the limit that the request passes; empty and 0 where it says nothing of the list.
+
+    A client may have its own words quoted in the error that it gets: it then misleads itself, and nobody else.
+    """
+    text = body[:MOST]
+    if _CONTEXT.search(text):
+        return "context_length_exceeded", _limit(text)
+    if _BATCH.search(text):
+        return "batch_too_large", _limit(text)
+    for found in _CODE.finditer(text):
+        code = found[1].decode()
+        if code in _KNOWN:
+            return _KNOWN[code], 0
+        if code in _ALIASES:
+            return _ALIASES[code], 0
+    return ("model_not_found", 0) if _MISSING.search(text) else ("", 0)
+
+
+def _limit(text: bytes) -> int:
+    found = _LLAMA.search(text) or _LIMIT.search(text)
+    if found is None:
+        return 0
+    return int(found[found.lastindex or 1])

@@ -1,0 +1,120 @@
+"""Whose fault an error of a model server is: one table of statuses for all dialects, and what of a request can cause each.
+
+The law: no client can take the model from the others. Whatever part of a request a client controls (path parameters,
+query, fields, credentials, body, method, deadline), an error that this part can cause is the client's: it gets the server's
+status in the dialect's own words, and no breaker counts it. What no client can cause is the server's, and counts: a fixed
+path that is not there, or redirects, is a wrong deployment. The reasons stand in the table, from which docs/dialects.md is
+made.
+
+Source: RFC 9110 §15, RFC 6585, RFC 7725, RFC 8470. An unknown status is read as the first of its class (RFC 9110 §15).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from guard.proxy.values import STREAM, Asked, Cause, Fault, Outcome
+
+_REDIRECT: Final = Fault(
+    "path", "unavailable", "a path of the client's may lead elsewhere; a fixed one is a wrong deployment"
+)
+_OURS: Final = "guard never sends what it answers"
+
+STATUSES: Final[Mapping[int, Fault]] = {
+    **dict.fromkeys((300, 301, 302, 303, 305, 306, 307, 308), _REDIRECT),
+    304: Fault("condition", "model_fault", "the answer that a conditional request asks for", "ok"),
+    400: Fault("content", "model_fault", "any part of a request may be what the server cannot read"),
+    401: Fault("credentials", "unavailable", "the client's own credentials are forwarded; without any, the deployment's"),
+    402: Fault("credentials", "unavailable", "the account of the client's own credentials"),
+    403: Fault("credentials", "unavailable", "what the client's own credentials do not allow"),
+    404: Fault("names", "unavailable", "the client named what is not there; a fixed path is a wrong deployment"),
+    405: Fault("path", "unavailable", "a path, or HEAD, that the client chose; a fixed path is a wrong deployment"),
+    406: Fault("content", "model_fault", "Accept is the client's"),
+    407: Fault("credentials", "unavailable", "as 401"),
+    408: Fault("body", "unavailable", "a body may be too long or too slow for the server's patience"),
+    409: Fault("content", "model_fault", "the request does not fit the state of what it names"),
+    410: Fault("names", "unavailable", "as 404"),
+    411: Fault("streamed", "model_fault", "a streamed body has the length that its client declared"),
+    412: Fault("condition", "unavailable", "the request's own condition failed"),
+    413: Fault("content", "model_fault", "the size of a body is the client's"),
+    414: Fault("content", "model_fault", "the query is the client's on any path"),
+    415: Fault("content", "model_fault", "Content-Type and Content-Encoding are the client's"),
+    416: Fault("range", "model_fault", "Range is the client's"),
+    417: Fault("never", "model_fault", "guard meets Expect itself: " + _OURS),
+    421: Fault("never", "unavailable", "Host is the policy's"),
+    422: Fault("content", "model_fault", "the document is the client's"),
+    423: Fault("path", "unavailable", "what the client named is locked; on a fixed path the deployment's"),
+    424: Fault("never", "model_fault", "a part that the server depends on failed"),
+    425: Fault("early", "unavailable", "the client says that the request may be a replay (Early-Data)"),
+    426: Fault("never", "unavailable", "Upgrade is not forwarded: " + _OURS),
+    428: Fault("content", "model_fault", "the client may send the condition that is asked for"),
+    429: Fault("credentials", "overload", "a limit of its credentials closes the rung for it alone", "client_limit"),
+    431: Fault("content", "model_fault", "the fields are the client's"),
+    451: Fault("content", "model_fault", "what was asked for may not be told"),
+    499: Fault("never", "unavailable", "the server believes that guard left"),
+    501: Fault("path", "unavailable", "a method, version or path that the client chose; on a fixed path the deployment's"),
+    502: Fault("never", "unavailable", "something behind the server is not there"),
+    503: Fault("never", "overload", "the server asks for time"),
+    504: Fault("never", "unavailable", "something behind the server is slow; at the client's own deadline nobody's fault"),
+}  # fmt: skip
+"""By status; a dialect's own rows come before these."""
+
+UNKNOWN_CLIENT: Final = Fault("content", "model_fault", "an unknown 4xx is read as 400 (RFC 9110 §15)")
+UNKNOWN_REDIRECT: Final = _REDIRECT
+UNKNOWN_SERVER: Final = Fault("never", "model_fault", "an unknown 5xx is read as 500 (RFC 9110 §15)")
+
+_CONDITIONS: Final = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range")
+_CHOICES: Final = (b"x-amzn-sagemaker-target-model", b"x-amzn-sagemaker-target-variant", b"serve_multiplexed_model_id")
+"""Fields by which a client names a model."""
+
+
+def _path(asked: Asked) -> bool:
+    """Whether the client chose where the request goes: by the path, the query or the method."""
+    return asked.free_path or asked.head.method == b"HEAD" or b"?" in asked.head.target
+
+
+def _names(asked: Asked) -> bool:
+    """Whether the client chose what was asked for: by where it goes, in a field or in the body."""
+    if _path(asked) or (asked.message is not None and asked.message.chosen):
+        return True
+    return any(asked.head.get(name) is not None for name in _CHOICES)
+
+
+def _never(asked: Asked) -> bool:
+    del asked
+    return False
+
+
+def _content(asked: Asked) -> bool:
+    del asked
+    return True
+
+
+CAUSES: Final[Mapping[Cause, Callable[[Asked], bool]]] = {
+    "never": _never,
+    "content": _content,
+    "body": lambda asked: asked.body is STREAM or bool(asked.body),
+    "path": _path,
+    "names": _names,
+    "credentials": lambda asked: asked.keyed or asked.head.credentialed,
+    "condition": lambda asked: any(asked.head.get(name) is not None for name in _CONDITIONS),
+    "range": lambda asked: asked.head.get(b"range") is not None,
+    "early": lambda asked: asked.head.get(b"early-data") is not None,
+    "streamed": lambda asked: asked.body is STREAM,
+}
+"""Whether a request has the part that can cause a status."""
+
+
+def row(faults: Mapping[int, Fault], status: int) -> Fault:
+    """The row of a status outside 2xx."""
+    found = faults.get(status) or STATUSES.get(status)
+    if found is not None:
+        return found
+    if 400 <= status < 500:
+        return UNKNOWN_CLIENT
+    return UNKNOWN_SERVER if status >= 500 else UNKNOWN_REDIRECT
+
+
+def judge(faults: Mapping[int, Fault], status: int, asked: Asked) -> Outcome:
+    """Whose fault a status outside 2xx is, of this request."""
+    fault = row(faults, status)
+    return fault.then if CAUSES[fault.cause](asked) else fault.otherwise

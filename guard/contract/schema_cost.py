@@ -7,13 +7,12 @@ back to itself without going into the document. Recursion with one way down, suc
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import unquote
 
-from guard.contract.fields import ContractInvalid, join
+from guard.contract.fields import ContractInvalid
 from guard.contract.patterns import steps
+from guard.contract.schema_graph import REFERENCES, Graph, Schema
 
 MOST_LOOKS: Final = 64
-MOST_SCHEMAS: Final = 20_000
 
 _ALL: Final = ("allOf", "anyOf", "oneOf")
 _SAME: Final = ("not", "if", "then", "else")
@@ -21,72 +20,34 @@ _NAMED: Final = ("dependentSchemas", "dependencies")
 _AGAIN: Final = ("unevaluatedProperties", "unevaluatedItems")
 """What needs to know what its neighbours looked at, and has them look again."""
 
-Schema = Mapping[str, Any]
+
+def _beside(graph: Graph, schema: Schema) -> Iterator[Schema]:
+    """The schemas that look at the same place as this one, by its doing."""
+    for key in REFERENCES:
+        yield from graph.targets(schema, key)
+    for key in _ALL:
+        if isinstance(schema.get(key), list):
+            yield from (one for one in schema[key] if isinstance(one, Mapping))
+    yield from (schema[key] for key in _SAME if isinstance(schema.get(key), Mapping))
+    for key in _NAMED:
+        if isinstance(schema.get(key), Mapping):
+            yield from (one for one in schema[key].values() if isinstance(one, Mapping))
 
 
-class Graph:
-    """The schemas of a file: by identity, as a schema that is referred to is one."""
-
-    def __init__(self, root: Any) -> None:
-        self.root = root
-        self.at: dict[int, str] = {}
-        self.schemas: list[Schema] = []
-        self._anchors: dict[str, Schema] = {}
-        todo: list[tuple[Any, tuple[str | int, ...]]] = [(root, ())]
-        while todo:
-            value, path = todo.pop()
-            if isinstance(value, Mapping):
-                self.at[id(value)] = join(path)
-                self.schemas.append(value)
-                for key in ("$anchor", "$dynamicAnchor"):
-                    if isinstance(value.get(key), str):
-                        self._anchors["#" + value[key]] = value
-                todo += [(below, (*path, str(name))) for name, below in value.items()]
-            elif isinstance(value, list):
-                todo += [(below, (*path, index)) for index, below in enumerate(value)]
-            if len(self.schemas) > MOST_SCHEMAS:
-                raise ContractInvalid(f"the schema has more than {MOST_SCHEMAS} parts", ("schema",))
-
-    def target(self, reference: str) -> Schema | None:
-        """What a reference within the file refers to."""
-        if reference in self._anchors:
-            return self._anchors[reference]
-        value: Any = self.root
-        for part in unquote(reference[1:]).split("/")[1:]:
-            part = part.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901 — RFC 6901
-            if isinstance(value, list):
-                value = value[int(part)] if part.isascii() and part.isdigit() and int(part) < len(value) else None
-            else:
-                value = value.get(part) if isinstance(value, Mapping) else None
-        return value if isinstance(value, Mapping) else None
-
-    def beside(self, schema: Schema) -> Iterator[Schema]:
-        """The schemas that look at the same place as this one, by its doing."""
-        for key in ("$ref", "$dynamicRef", "$recursiveRef"):
-            if isinstance(schema.get(key), str) and (found := self.target(schema[key])) is not None:
-                yield found
-        for key in _ALL:
-            if isinstance(schema.get(key), list):
-                yield from (one for one in schema[key] if isinstance(one, Mapping))
-        yield from (schema[key] for key in _SAME if isinstance(schema.get(key), Mapping))
-        for key in _NAMED:
-            if isinstance(schema.get(key), Mapping):
-                yield from (one for one in schema[key].values() if isinstance(one, Mapping))
-
-    def looking(self, schema: Schema) -> list[Schema]:
-        """Every schema that looks where this one does, each as often as it does. Raises ContractInvalid."""
-        looking: list[Schema] = []
-        todo: list[tuple[Schema, tuple[int, ...]]] = [(schema, ())]
-        while todo:
-            one, above = todo.pop()
-            if id(one) in above:
-                where = self.at.get(id(one), "")
-                raise ContractInvalid(f"#{where} refers back to itself without going into the document", ("schema",))
-            looking.append(one)
-            if len(looking) > MOST_LOOKS:
-                raise ContractInvalid(_too_dear(self.at.get(id(schema), "")), ("schema",))
-            todo += [(beside, (*above, id(one))) for beside in self.beside(one)]
-        return looking
+def _looking(graph: Graph, schema: Schema) -> list[Schema]:
+    """Every schema that looks where this one does, each as often as it does. Raises ContractInvalid."""
+    looking: list[Schema] = []
+    todo: list[tuple[Schema, tuple[int, ...]]] = [(schema, ())]
+    while todo:
+        one, above = todo.pop()
+        if id(one) in above:
+            where = graph.at.get(id(one), "")
+            raise ContractInvalid(f"#{where} refers back to itself without going into the document", ("schema",))
+        looking.append(one)
+        if len(looking) > MOST_LOOKS:
+            raise ContractInvalid(_too_dear(graph.at.get(id(schema), "")), ("schema",))
+        todo += [(beside, (*above, id(one))) for beside in _beside(graph, one)]
+    return looking
 
 
 def _too_dear(where: str) -> str:
@@ -96,14 +57,13 @@ def _too_dear(where: str) -> str:
     )
 
 
-def looks(schema: Any) -> int:
+def looks(graph: Graph) -> int:
     """How often at most one place of a document is looked at. Raises ContractInvalid where that is too often."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(graph.root, Mapping):
         return 1
-    graph = Graph(schema)
     _patterns(graph)
-    ways = {id(one): _ways(graph.looking(one)) for one in graph.schemas}
-    own = {id(one): len(graph.looking(one)) for one in graph.schemas}
+    ways = {id(one): _ways(_looking(graph, one)) for one in graph.schemas}
+    own = {id(one): len(_looking(graph, one)) for one in graph.schemas}
     most = dict(own)
     for _ in range(MOST_LOOKS * 2):
         changed = False
@@ -116,7 +76,7 @@ def looks(schema: Any) -> int:
                     raise ContractInvalid(_too_dear(graph.at[id(one)]), ("schema",))
         if not changed:
             break
-    return most[id(schema)]
+    return most[id(graph.root)]
 
 
 def _ways(looking: list[Schema]) -> list[list[Schema]]:

@@ -12,18 +12,17 @@ import jsonschema_rs
 
 from guard.contract.breaches import MOST_VIOLATIONS
 from guard.contract.fields import Part
-from guard.contract.schema_cost import Graph
+from guard.contract.schema_graph import Graph
 
 MOST_UNKNOWN: Final = 2_048
 """Elements of a wrong value that is not cut, such as one below anyOf: of a larger one it is said only that it is wrong."""
 
 
 class Faults:
-    """Cuts documents short for one schema. `validators` are those of its parts, by JSON pointer."""
+    """Cuts documents short for the schema of a graph. `validators` are those of its parts, by JSON pointer."""
 
-    def __init__(self, schema: Any, validators: jsonschema_rs.ValidatorMap) -> None:
-        self._graph = Graph(schema)
-        self._schema = schema
+    def __init__(self, graph: Graph, validators: jsonschema_rs.ValidatorMap) -> None:
+        self._graph = graph
         self._validators = validators
         self._left = MOST_VIOLATIONS
         self._unknown = 0
@@ -33,7 +32,7 @@ class Faults:
     def shortened(self, document: Any) -> Any:
         """The document, cut where it breaks the schema too often; `too_large` says whether its errors may be asked for."""
         self._left, self._unknown, self.cut = MOST_VIOLATIONS, 0, set()
-        return self._shortened(self._schema, "", document, ())
+        return self._shortened(self._graph.root, "", document, ())
 
     @property
     def too_large(self) -> bool:
@@ -44,7 +43,7 @@ class Faults:
         if not isinstance(schema, Mapping):
             return value
         before = value
-        if isinstance(schema.get("$ref"), str) and (target := self._graph.target(schema["$ref"])) is not None:
+        for target in self._graph.targets(schema, "$ref"):
             value = self._shortened(target, self._graph.at[id(target)], value, path)
         for index, one in enumerate(schema["allOf"] if isinstance(schema.get("allOf"), list) else ()):
             value = self._shortened(one, f"{at}/allOf/{index}", value, path)

@@ -1,7 +1,8 @@
 """A JSON Schema file in place of declared fields: a compiled validator (jsonschema-rs), our words.
 
-2020-12 unless the file says otherwise. No reference leaves the file. Patterns run on the linear-time engine; one that it
-does not take (look-around, back-references) is refused when the policy is read.
+2020-12 unless the file says otherwise. No reference leaves the file, and the engine is offline besides. Formats are
+asserted in every draft. Patterns run on the linear-time engine; one that it does not take (look-around, back-references) is
+refused when the policy is read.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from guard.contract.media import is_json
 from guard.contract.output import NONE, unread
 from guard.contract.schema_cost import looks
 from guard.contract.schema_faults import Faults
+from guard.contract.schema_graph import Graph
 from guard.contract.strict import MAX_ELEMENTS, Unreadable, audit, dumps, loads
 from guard.contract.validators import declared
 from guard.proxy.values import Allow, Amend, Deny, Head, Headers, Values, Verdict, Violation, ViolationCode
@@ -51,24 +53,23 @@ class _Schema:
     """A compiled schema, and the names it declares."""
 
     def __init__(self, schema: Any) -> None:
-        _refuse_references(schema)
-        self.looks = looks(schema)
-        self._schema = schema
+        self._graph = Graph(schema)
+        self.looks = looks(self._graph)
         self._faults: Faults | None = None
         try:
             self._validator = jsonschema_rs.validator_for(
-                schema, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
+                schema, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions(), offline=True
             )
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
             raise ContractInvalid(f"not a JSON Schema: {str(error).splitlines()[0]}", ("schema",)) from None
-        self._names = frozenset(_declared(schema))
+        self._names = frozenset(_declared(self._graph))
 
     def violations(self, document: object) -> list[Violation]:
         """Up to 64, as pointers of declared names."""
         found: list[Violation] = []
         if self._validator.is_valid(document):
             return found
-        faults = self._faults = self._faults or Faults(self._schema, _parts(self._schema))
+        faults = self._faults = self._faults or Faults(self._graph, _parts(self._graph.root))
         document = faults.shortened(document)
         for error in () if faults.too_large else self._validator.iter_errors(document):
             if tuple(error.instance_path) in faults.cut:
@@ -87,7 +88,9 @@ class _Schema:
 
 
 def _parts(schema: Any) -> jsonschema_rs.ValidatorMap:
-    return jsonschema_rs.validator_map_for(schema, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions())
+    return jsonschema_rs.validator_map_for(
+        schema, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions(), offline=True
+    )
 
 
 class SchemaInput:
@@ -150,30 +153,11 @@ def compile_schema_output(schema: Any, elements: int = MAX_ELEMENTS) -> SchemaOu
     return SchemaOutput(schema, elements)
 
 
-def _refuse_references(schema: Any) -> None:
-    for value in _mappings(schema):
-        for key in ("$ref", "$dynamicRef", "$recursiveRef"):
-            target = value.get(key)
-            if isinstance(target, str) and not target.startswith("#"):
-                raise ContractInvalid(f"{key} leaves the file", ("schema",))
-
-
-def _declared(schema: Any) -> Iterator[str]:
-    for value in _mappings(schema):
-        properties = value.get("properties")
+def _declared(graph: Graph) -> Iterator[str]:
+    for schema in graph.schemas:
+        properties = schema.get("properties")
         if isinstance(properties, Mapping):
             yield from properties
-        required = value.get("required")
+        required = schema.get("required")
         if isinstance(required, list):
             yield from (name for name in required if isinstance(name, str))
-
-
-def _mappings(schema: Any) -> Iterator[Mapping[str, Any]]:
-    todo = [schema]
-    while todo:
-        value = todo.pop()
-        if isinstance(value, Mapping):
-            yield value
-            todo.extend(value.values())
-        elif isinstance(value, list):
-            todo.extend(value)

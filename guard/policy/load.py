@@ -10,23 +10,21 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from guard.policy.digests import contract_digest
 from guard.policy.document import MAX_BYTES, Text, Tree, parse, rooted
+from guard.policy.doubts import warnings
 from guard.policy.errors import Path as Pointer
 from guard.policy.errors import Place, PolicyError, PolicyInvalid, listed, nearest, shown
 from guard.policy.fields import SchemaFile
-from guard.policy.ladder import Secret
-from guard.policy.models import Policy, Release, Route
+from guard.policy.models import Policy, Release
 from guard.policy.part import Part, find
-from guard.proxy.values import CACHED
 
 MAX_EXTENDS: Final = 8
 _Model = TypeVar("_Model", bound=Part)
@@ -102,7 +100,7 @@ def load(path: str | Path, *, environ: Mapping[str, str], read: Reader = from_di
         policy=policy,
         digest=_digest(policy, schemas),
         contents=files.contents,
-        warnings=tuple(_warnings(policy, tree, environ, schemas)),
+        warnings=tuple(warnings(policy, tree, environ, schemas)),
         environment=environ.get("GUARD_ENVIRONMENT", ""),
         schemas=schemas,
         tree=tree,
@@ -290,53 +288,3 @@ def _digest(policy: Policy, schemas: Mapping[Path, bytes]) -> str:
     parts.append(sorted(hashlib.sha256(raw).hexdigest() for raw in schemas.values()))
     lines = [json.dumps(part, sort_keys=True, separators=(",", ":")) for part in parts]
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _warnings(
-    policy: Policy, tree: Tree, environ: Mapping[str, str], schemas: Mapping[Path, bytes]
-) -> Iterator[PolicyError]:
-    """What is allowed, and probably not meant."""
-    if policy.release is not None and policy.release.contract not in {None, contract_digest(policy, schemas)}:
-        pointer = ("release", "contract")
-        yield PolicyError(
-            find(tree, pointer)[0] or tree.place, pointer, "the routes have another contract than this release's"
-        )
-    for path, secret in _secrets(policy):
-        place = find(tree, path)[0] or tree.place
-        if secret.env is not None and secret.env not in environ:
-            yield PolicyError(place, path, f"the environment variable {secret.env} is not set here")
-        if secret.file is not None and not os.path.exists(secret.file.path):  # noqa: PTH110 — Path.exists raises
-            yield PolicyError(place, path, f"the file {secret.file.path} is not there")
-    for key, route in policy.routes.items():
-        if isinstance(route, Route):
-            for below, message in _doubts(route):
-                path = ("routes", key, *below)
-                yield PolicyError(find(tree, path)[0] or tree.place, path, message)
-
-
-def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
-    if route.stream and route.output is not None:
-        yield ("stream",), "a streamed answer is relayed as it comes; its outputs are not checked"
-    if route.fallback.cached is not None and route.fallback.cached.key is not None:
-        yield ("fallback", CACHED, "key"), "requests that differ in other fields get the same cached answer"
-    if route.fallback.rules is None:
-        for name, one in route.inputs.items():
-            if one.missing == "fall":
-                yield ("input", name, "missing"), "there are no rules to fall to; clients get an error"
-            if one.freshness is not None:
-                yield (
-                    ("input", name, "freshness"),
-                    "there are no rules to fall to; a stale value is answered with an error",
-                )
-
-
-def _secrets(part: Part, path: Pointer = ()) -> Iterator[tuple[Pointer, Secret]]:
-    values: list[tuple[Pointer, Any]] = [((*path, name), value) for name, value in part]
-    while values:
-        at, value = values.pop()
-        if isinstance(value, Secret):
-            yield at, value
-        elif isinstance(value, tuple) and value and isinstance(value[0], Part):
-            values += [((*at, index), item) for index, item in enumerate(value)]
-        elif isinstance(value, Part) and not isinstance(value, Route):
-            values += [((*at, name), item) for name, item in value]

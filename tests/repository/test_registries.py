@@ -41,6 +41,7 @@ OTHER_MEANINGS = {
     ("guard/cli/operate.py", "token"): "a member of admin.json",
     ("guard/cli/operate.py", "model"): "a member of the status",
     ("guard/contract/fields.py", "model"): "`from: model` of an output",
+    ("guard/contract/schema_drafts.py", "email"): "a format of JSON Schema",
     ("guard/control/admin.py", "json"): "a form of the contract",
     ("guard/control/listener.py", "token"): "a member of admin.json",
     ("guard/control/openapi.py", "json"): "a form of the contract",

@@ -1,0 +1,93 @@
+"""What a policy may say and probably does not mean: the warnings of `guard check`."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from guard.contract.fields import ContractInvalid
+from guard.contract.schema_drafts import ignored
+from guard.contract.schema_graph import Graph
+from guard.policy.digests import contract_digest
+from guard.policy.document import Tree
+from guard.policy.errors import Path as Pointer
+from guard.policy.errors import PolicyError
+from guard.policy.fields import SchemaFile
+from guard.policy.ladder import Secret
+from guard.policy.models import Policy, Route
+from guard.policy.part import Part, find
+from guard.proxy.values import CACHED
+
+MOST_IGNORED: Final = 10
+"""Ignored keywords of one schema file that are named."""
+
+
+def warnings(
+    policy: Policy, tree: Tree, environ: Mapping[str, str], schemas: Mapping[Path, bytes]
+) -> Iterator[PolicyError]:
+    """What is allowed, and probably not meant."""
+    if policy.release is not None and policy.release.contract not in {None, contract_digest(policy, schemas)}:
+        pointer = ("release", "contract")
+        yield PolicyError(
+            find(tree, pointer)[0] or tree.place, pointer, "the routes have another contract than this release's"
+        )
+    for path, secret in _secrets(policy):
+        place = find(tree, path)[0] or tree.place
+        if secret.env is not None and secret.env not in environ:
+            yield PolicyError(place, path, f"the environment variable {secret.env} is not set here")
+        if secret.file is not None and not os.path.exists(secret.file.path):  # noqa: PTH110 — Path.exists raises
+            yield PolicyError(place, path, f"the file {secret.file.path} is not there")
+    for key, route in policy.routes.items():
+        if isinstance(route, Route):
+            for below, message in (*_doubts(route), *_ignored(route, schemas)):
+                path = ("routes", key, *below)
+                yield PolicyError(find(tree, path)[0] or tree.place, path, message)
+
+
+def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
+    if route.stream and route.output is not None:
+        yield ("stream",), "a streamed answer is relayed as it comes; its outputs are not checked"
+    if route.fallback.cached is not None and route.fallback.cached.key is not None:
+        yield ("fallback", CACHED, "key"), "requests that differ in other fields get the same cached answer"
+    if route.fallback.rules is None:
+        for name, one in route.inputs.items():
+            if one.missing == "fall":
+                yield ("input", name, "missing"), "there are no rules to fall to; clients get an error"
+            if one.freshness is not None:
+                yield (
+                    ("input", name, "freshness"),
+                    "there are no rules to fall to; a stale value is answered with an error",
+                )
+
+
+def _ignored(route: Route, schemas: Mapping[Path, bytes]) -> Iterator[tuple[Pointer, str]]:
+    """Keywords of schema files that assert nothing."""
+    for side in ("input", "output"):
+        declared = getattr(route, side)
+        if not isinstance(declared, SchemaFile):
+            continue
+        try:
+            graph = Graph(json.loads(schemas[declared.schema_.path]))
+        except ContractInvalid:
+            continue  # an error of the policy, which is reported where the contract is compiled
+        notes = [
+            f"{word} at #{graph.at[id(schema)]}: {advice}"
+            for schema in graph.schemas
+            for word, advice in ignored(graph.draft, schema)
+        ]
+        if len(notes) > MOST_IGNORED:
+            notes[MOST_IGNORED:] = [f"{len(notes) - MOST_IGNORED} more keywords are ignored"]
+        yield from (((side, "schema"), note) for note in notes)
+
+
+def _secrets(part: Part, path: Pointer = ()) -> Iterator[tuple[Pointer, Secret]]:
+    values: list[tuple[Pointer, Any]] = [((*path, name), value) for name, value in part]
+    while values:
+        at, value = values.pop()
+        if isinstance(value, Secret):
+            yield at, value
+        elif isinstance(value, tuple) and value and isinstance(value[0], Part):
+            values += [((*at, index), item) for index, item in enumerate(value)]
+        elif isinstance(value, Part) and not isinstance(value, Route):
+            values += [((*at, name), item) for name, item in value]

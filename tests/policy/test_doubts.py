@@ -1,0 +1,80 @@
+"""Warnings: what a policy may say and probably does not mean."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guard.contract.schema_drafts import KEYWORDS
+from guard.policy.load import load
+
+HEAD = "version: guard/v1\nservice: s\nupstream: http://127.0.0.1:8080\nroutes:\n  POST /p:\n"
+SEVEN = "http://json-schema.org/draft-07/schema#"
+
+
+def warned(tmp_path: Path, schema: Any) -> list[str]:
+    (tmp_path / "in.json").write_text(json.dumps(schema))
+    (tmp_path / "policy.yaml").write_text(HEAD + "    input: {schema: in.json}\n    output: {schema: in.json}\n")
+    found = [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings]
+    half = len(found) // 2
+    assert found[:half] == found[half:]  # input and output alike
+    return found[:half]
+
+
+@pytest.mark.parametrize(
+    ("schema", "warning"),
+    [
+        ({"propertys": {}}, "propertys at #: not a keyword, and ignored; did you mean properties?"),
+        ({"items": {"Type": "x"}}, "Type at #/items: not a keyword, and ignored; did you mean type?"),
+        ({"$defs": {"a/b": {"minumum": 1}}}, "minumum at #/$defs/a~1b: not a keyword, and ignored; did you mean minimum?"),
+        ({"allOf": [{}, {"zzz": 1}]}, "zzz at #/allOf/1: not a keyword, and ignored"),
+        (
+            {"$ref": "#/x-more", "x-more": {"requird": []}},
+            "requird at #/x-more: not a keyword, and ignored; did you mean required?",
+        ),
+        ({"nullable": True}, 'nullable at #: a keyword of OpenAPI that JSON Schema ignores: write "type": [..., "null"]'),
+        (
+            {"$schema": SEVEN, "prefixItems": []},
+            "prefixItems at #: a keyword of draft 2020-12 that draft 7 ignores",
+        ),
+        (
+            {"$schema": SEVEN, "allOf": [{"$ref": "#/definitions/n", "maximum": 3}], "definitions": {"n": {}}},
+            "maximum at #/allOf/0: draft 7 ignores it beside $ref: write both into allOf",
+        ),
+        ({"format": "date_time"}, "format at #: draft 2020-12 asserts no format of this name; did you mean date-time?"),
+        ({"$schema": SEVEN, "format": "uuid"}, "format at #: draft 7 asserts no format of this name"),
+    ],
+)
+def test_what_a_schema_file_says_in_vain_is_a_warning(tmp_path: Path, schema: Any, warning: str) -> None:
+    assert warned(tmp_path, schema) == [warning]
+
+
+def test_what_is_no_keyword_on_purpose_is_no_warning(tmp_path: Path) -> None:
+    data = {"propertys": 1}
+    assert warned(tmp_path, {"x-note": data, "const": data, "examples": [data], "default": data, "example": 1}) == []
+    assert warned(tmp_path, {"properties": {"propertys": {"type": "string", "format": "date"}}}) == []
+
+
+def test_many_warnings_are_counted(tmp_path: Path) -> None:
+    found = warned(tmp_path, {f"zz{number}": 1 for number in range(25)})
+    assert len(found) == 11
+    assert found[-1] == "15 more keywords are ignored"
+
+
+@pytest.mark.parametrize("draft", KEYWORDS)
+def test_every_keyword_that_a_meta_schema_defines_is_known(draft: str) -> None:
+    from jsonschema_specifications import REGISTRY
+
+    uri = {
+        "4": "http://json-schema.org/draft-04/schema",
+        "6": "http://json-schema.org/draft-06/schema",
+        "7": SEVEN.removesuffix("#"),
+        "2019-09": "https://json-schema.org/draft/2019-09/schema",
+        "2020-12": "https://json-schema.org/draft/2020-12/schema",
+    }[draft]
+    below = uri.rpartition("/")[0] + "/meta/"
+    resources = [REGISTRY.contents(name) for name in REGISTRY if name == uri or name.startswith(below)]
+    words = {word for resource in resources for word in resource["properties"]}
+    assert words - {"$recursiveAnchor", "$recursiveRef"} <= KEYWORDS[draft] | {"$recursiveAnchor", "$recursiveRef"}
+    assert len(words) > 30

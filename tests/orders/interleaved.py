@@ -180,7 +180,8 @@ async def interleaved(folder: Path, rounds: int, seed: int, overlapping: int = 6
             for _ in range(math.ceil(rounds / overlapping)):
                 await asyncio.gather(*(operators.round() for _ in range(overlapping)))
                 await operators.check()
-            assert not stage.guard.events("task_crashed")
+            crashed = stage.guard.events("task_crashed")
+            assert not crashed, crashed
             while not (await stage.api("GET", "/status"))[1]["durable"]:
                 await asyncio.sleep(0.01)
             stage.guard.process.kill()

@@ -79,7 +79,7 @@ def _files(value: object, where: PolicyPath) -> Iterator[SecretFile]:
             for name in type(value).model_fields:
                 yield from _files(getattr(value, name), (*where, name))
         case Mapping():
-            for name, member in value.items():
+            for name, member in tuple(value.items()):  # in a thread, while a replaced policy is let go route by route
                 yield from _files(member, (*where, name))
         case list() | tuple():
             for number, member in enumerate(value):

@@ -12,6 +12,7 @@ import pytest
 
 from guard.control import last_good, reload
 from guard.control.policy_store import PolicyStore
+from guard.control.secrets import _files
 from guard.control.state import StateFolder
 from guard.control.watched_files import WatchedFiles
 from guard.events import Event, PolicyApplied, PolicyRefused
@@ -334,3 +335,17 @@ def test_a_retired_plan_lets_go_of_its_routes_one_by_one(tmp_path: Path) -> None
     steps = [len(loaded.policy.routes) for _ in retire(loaded, plan)]
     assert steps == [2, 1, 0]
     assert (plan.routes, loaded.tree["routes"]) == ((), {})
+
+
+def test_files_of_secrets_are_listed_while_the_policy_is_let_go() -> None:
+    """It is done in a thread, and the loop retires a policy that another has replaced meanwhile."""
+    routes: dict[str, Any] = {}
+
+    class Route(dict[str, Any]):
+        def items(self) -> Any:
+            routes.popitem()
+            return super().items()
+
+    routes.update({name: Route() for name in "abcdef"})
+    assert list(_files(routes, ())) == []
+    assert not routes

@@ -48,6 +48,13 @@ class Wire:
         """The end."""
         self.aborted = True
 
+    def get_extra_info(self, name: str) -> None:
+        """No socket, and no TLS."""
+
+    def get_write_buffer_size(self) -> int:
+        """Everything was taken."""
+        return 0
+
     def is_closing(self) -> bool:
         """Whether it was given up."""
         return self.aborted

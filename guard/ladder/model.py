@@ -1,8 +1,11 @@
 """The rungs that ask a model server: the one of this release, and the previous one that still runs."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from guard.proxy.values import Call, Closed, Permit, Source, Target, Ticket
+
+IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+"""Methods that a proxy may send again after the server may have read them (RFC 9110 §9.2.2)."""
 
 
 class Breaker(Protocol):
@@ -19,15 +22,16 @@ class Model:
     reads_input = True
 
     def __init__(
-        self, target: Target, breaker: Breaker, *, collect: int, replay: bool, version: str = "", eager: bool = False
-    ) -> None:
-        """`collect`: bytes of the answer to buffer. `replay` (of a POST), `eager`: see `Call`."""
+        self, target: Target, breaker: Breaker, *, collect: int, repeatable: bool | None = None, version: str = "",
+        eager: bool = False,
+    ) -> None:  # fmt: skip
+        """`collect`: bytes of the answer to buffer. `repeatable`: None leaves it to the method. `eager`: see `Call`."""
         self.source: Source = target.source
         self.target = target
         self.breaker = breaker
         self.version = version
         self._collect = collect
-        self._replay = replay
+        self._repeatable = repeatable
         self._eager = eager
 
     def ask(self, permit: Permit, above: Closed | None, now: float) -> Call | Closed:  # noqa: ARG002 — a Rung
@@ -35,7 +39,9 @@ class Model:
         ticket = self.breaker.admit(now)
         if isinstance(ticket, Closed):
             return ticket
-        target, message = self.target, permit.message
+        target, message, repeatable = self.target, permit.message, self._repeatable
+        if repeatable is None:
+            repeatable = permit.head.method in IDEMPOTENT
         return Call(
             target,
             permit.head,
@@ -44,7 +50,7 @@ class Model:
             0 if message is not None and message.stream else self._collect,
             min(now + target.attempt, permit.deadline),
             ticket,
-            (self._replay and not (message is not None and message.once)) or permit.head.method in (b"GET", b"HEAD"),
+            repeatable and not (message is not None and message.once),
             permit.route.deadline_header,
             self._eager,
             permit.deadline,

@@ -147,7 +147,7 @@ class _Compiler:
         enforce = route.enforcement == "enforce"
         ladder: list[Rung] = []
         with self._reporting("upstream", "tls"):
-            ladder.append(self.targets.model(key, route, ceiling, collect=collect, replay=route.input is not None))
+            ladder.append(self.targets.model(key, route, ceiling, collect=collect))
         if route.fallback.previous is not None:
             with self._reporting("routes", key, "fallback", PREVIOUS, "tls"):
                 ladder.append(self.targets.previous(key, route, route.fallback.previous, ceiling, collect=collect))
@@ -231,7 +231,7 @@ class _Compiler:
         ceiling = self._ceiling(key)
         ladder: list[Rung] = [Disabled(RAW, None)]
         with self._reporting("upstream", "tls"):
-            model = self.targets.model(key, defaults, ceiling, collect=PASSTHROUGH_COLLECT, replay=False, eager=True)
+            model = self.targets.model(key, defaults, ceiling, collect=PASSTHROUGH_COLLECT, eager=True)
             ladder.insert(0, model)
         return Route(
             template=template,

@@ -57,6 +57,7 @@ class Route(Part):
             "max_searched",
             "max_finds",
             "stream",
+            "repeatable",
             "deadline_header",
             "limits",
             "breaker",
@@ -76,6 +77,10 @@ class Route(Part):
     max_searched: Positive = MAX_SEARCHED
     max_finds: Positive = MAX_FINDS
     stream: Boolean = Field(default=False, description="The answer is relayed as it comes.")
+    repeatable: Boolean | None = Field(
+        default=None,
+        description="Whether what a model server may have read is sent again; without it GET, HEAD, OPTIONS, PUT, DELETE.",
+    )
     timeout: Timeout = Timeout.model_construct()
     deadline_header: Header = "x-request-timeout"
     limits: RouteLimits | None = None

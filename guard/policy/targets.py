@@ -31,9 +31,7 @@ class Targets:
         self.upstream = means.upstream or policy.upstream.url
         self._policy, self._means, self._draft = policy, means, draft
 
-    def model(
-        self, key: str, route: RoutePolicy, ceiling: Ceiling, *, collect: int, replay: bool, eager: bool = False
-    ) -> Model:
+    def model(self, key: str, route: RoutePolicy, ceiling: Ceiling, *, collect: int, eager: bool = False) -> Model:
         """The model server of this release."""
         declared = self._policy.upstream
         pool = self._pool(self.upstream, declared.tls)
@@ -41,7 +39,7 @@ class Targets:
         release = self._policy.release
         version = release.version if release else ""
         breaker = self._breaker(MODEL, key, route, trips=not eager)
-        return Model(target, breaker, collect=collect, replay=replay, version=version, eager=eager)
+        return Model(target, breaker, collect=collect, repeatable=route.repeatable, version=version, eager=eager)
 
     def previous(self, key: str, route: RoutePolicy, previous: Previous, ceiling: Ceiling, *, collect: int) -> Model:
         """The one that still runs the release before, with limits, times and a breaker of its own."""
@@ -50,7 +48,7 @@ class Targets:
         breaker = self._breaker(PREVIOUS, key, route)
         before = release.before if (release := self._policy.release) is not None else None
         version = previous.version or (before.version if before is not None else "")
-        return Model(target, breaker, collect=collect, replay=route.input is not None, version=version)
+        return Model(target, breaker, collect=collect, repeatable=route.repeatable, version=version)
 
     def probe(self) -> Target:
         """The model server, for whoever asks whether it is there."""

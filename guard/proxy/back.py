@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
+from guard.proxy.delivery import UNKNOWN as UNTOLD
+from guard.proxy.delivery import acknowledged, quiet, watched
 from guard.proxy.headers import GUARD_PREFIX, REPLY_DROPS, Names, members, nominated, strip, those_without, write_lines
 from guard.proxy.parties import UNKNOWN, Owner
 from guard.proxy.states import (
@@ -46,16 +48,15 @@ class Malformed(Exception):  # noqa: N818
 class Link(asyncio.Protocol):
     """One connection to an upstream; it has an owner while a call is on it and belongs to its pool otherwise.
 
-    Its states stand in `states`. Whether a FIN has come is asked of the transport alone: the loop reads it within the turn
-    in which it arrives, so that another system call before each request would only see what comes within that turn; a call
-    that meets such a FIN is replaced once, where it may be sent twice.
+    Its states stand in `states`. A kept one is asked for a FIN before it is used. Where the server ends it all the same
+    before any byte of an answer, `unread` says whether the request provably reached nobody (`delivery`).
     """
 
     __slots__ = (
-        "_body_open", "_chunked_body", "_chunks", "_collect", "_dated", "_dirty", "_done", "_eager", "_fields",
-        "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_modern", "_parser",
-        "_size", "_transport", "_until_close", "born", "called_at", "head_at", "heard", "idle_since", "length",
-        "owner", "paused", "pool", "reused", "state", "status",
+        "_before", "_body_open", "_chunked_body", "_chunks", "_collect", "_dated", "_dirty", "_done", "_eager", "_fields",
+        "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_modern", "_parser", "_poll", "_secure",
+        "_size", "_transport", "_until_close", "_written", "born", "called_at", "head_at", "heard", "idle_since", "length",
+        "owner", "paused", "pool", "reused", "state", "status", "unread",
     )  # fmt: skip
 
     def __init__(self, pool: "Pool") -> None:
@@ -65,7 +66,11 @@ class Link(asyncio.Protocol):
         self.born = self.idle_since = monotonic()
         self.reused = False
         self.paused = False
+        self.unread = False  # the call failed, and nobody has read its request
         self._held = 0  # bytes of the budget
+        self._written = 1  # bytes of all calls, and the SYN: what the server's host acknowledges
+        self._before = 1  # of these, what was acknowledged, or written, before this call
+        self._secure = False
         self._headers: Headers
         self._fields: dict[bytes, bytes]
         self._dated = False
@@ -90,7 +95,10 @@ class Link(asyncio.Protocol):
         self._size = self._header_bytes = self._interim = self.status = 0
         self.head_at = 0.0
         self.called_at = now
-        self._transport.write(self._message(call, length, now))
+        message = self._message(call, length, now)
+        self._before = acknowledged(self._transport) if self._secure else self._written
+        self._written += len(message)
+        self._transport.write(message)
 
     def _message(self, call: Call, length: int, now: float) -> bytes:
         """The head, and a body that is not a STREAM."""
@@ -116,11 +124,14 @@ class Link(asyncio.Protocol):
 
     def send_body(self, chunk: bytes) -> None:
         """Pass on bytes of a streamed request body."""
-        self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked_body else chunk)
+        piece = b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked_body else chunk
+        self._written += len(piece)
+        self._transport.write(piece)
 
     def end_body(self) -> None:
         """The streamed request body is whole."""
         if self._body_open and self._chunked_body:
+            self._written += len(_LAST_CHUNK)
             self._transport.write(_LAST_CHUNK)
         self._body_open = False
 
@@ -147,6 +158,8 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
+        self._secure = transport.get_extra_info("sslcontext") is not None
+        self._poll = watched(transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse; bytes on a connection without a call end it."""
@@ -173,7 +186,12 @@ class Link(asyncio.Protocol):
         self._deliver()
 
     def eof_received(self) -> bool:
-        """Close: no call survives the upstream's half-close."""
+        """Close: no call survives the upstream's half-close, and none whose answer has not begun can be answered."""
+        if self.owner is not None and self.state == AWAITING and not self.heard:
+            self.unread = self._reached_nobody()
+            self._fail("reset")
+        elif self.owner is None:
+            self.pool.ended(self)
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -184,6 +202,8 @@ class Link(asyncio.Protocol):
                 self._done = True
                 self._deliver()
             else:
+                # EPIPE is what a write meets after a FIN and a reset. A reset alone is another error, and proves nothing.
+                self.unread = not self.heard and isinstance(error, BrokenPipeError) and self._reached_nobody()
                 self._fail("reset")
         self.state = UPSTREAM[self.state][DROPPED]
         self._parser = None  # it holds our methods: a cycle
@@ -320,6 +340,8 @@ class Link(asyncio.Protocol):
             self._parser = None
         if again:
             self.state = UPSTREAM[self.state][WHOLE]
+            if b"keep-alive" in self._fields:
+                self.pool.announced(self._fields[b"keep-alive"])
             self.pool.give(self)
         else:
             self._drop()
@@ -330,10 +352,17 @@ class Link(asyncio.Protocol):
         if owner is not None:
             owner.failed(self, reason)
 
+    def _reached_nobody(self) -> bool:
+        """Whether the server has no byte of the call, now that its FIN is here: none left, or none was acknowledged."""
+        if self._transport.get_write_buffer_size() >= self._written - self._before > 0 and not self._secure:
+            return True
+        return self._before != UNTOLD and acknowledged(self._transport) == self._before
+
     def usable(self, now: float, oldest: float) -> bool:
         """Whether a new call may go out on this idle connection."""
-        idle = now - self.idle_since
-        return self.state == FREE and not self._transport.is_closing() and idle < self.pool.keep and self.born > oldest
+        if self.state != FREE or self._transport.is_closing() or now - self.idle_since >= self.pool.keep:
+            return False
+        return self.born > oldest and quiet(self._poll)
 
     def close(self) -> None:
         """End an idle connection."""

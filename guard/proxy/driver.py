@@ -5,6 +5,7 @@ Laws:
 - the next Call, a return or a throw cancels a call whose answer is incomplete and frees its slot;
 - the slot belongs to the call and is freed at the upstream's last byte;
 - backpressure stays here, the pipeline never sees it;
+- a call is made again only on another connection, once, and where that cannot execute it twice;
 - the loss of the client is thrown as Gone, never `close()`d.
 """
 
@@ -15,8 +16,8 @@ from typing import cast
 from guard.proxy.deadlines import ATTEMPT, BODY, CONNECT, IDLE, NONE, QUEUE, REQUEST
 from guard.proxy.parties import AHEAD, UNKNOWN, Client, Link, Pool
 from guard.proxy.pipeline import handle_request
-from guard.proxy.trampoline import Trampoline
 from guard.proxy.turn import Turn
+from guard.proxy.upload import Upload
 from guard.proxy.values import (
     DONE,
     STREAM,
@@ -39,13 +40,12 @@ from guard.proxy.values import (
 )
 
 
-class Exchange(Trampoline):
+class Exchange(Upload):
     """One request of a connection, its body as it arrives, and the pipeline that answers it."""
 
     __slots__ = (
-        "_armed", "_body_sent", "_call", "_dial", "_link", "_opened", "_prefix", "_replayed", "_sent", "_slot", "_turn",
-        "body_done", "broken", "chunks", "client", "ended", "expects", "fault", "head", "held", "keep_alive", "length",
-        "request_id", "size", "taken",
+        "_armed", "_body_sent", "_call", "_dial", "_link", "_opened", "_prefix", "_resent", "_sent", "_slot", "_turn",
+        "broken", "ended", "expects", "fault", "head", "keep_alive", "length", "request_id",
     )  # fmt: skip
 
     def __init__(self, client: Client, head: Head, request_id: str, length: int, fault: RefusalCode | None) -> None:
@@ -55,14 +55,15 @@ class Exchange(Trampoline):
         self.request_id = request_id
         self.length = length  # of the request body as declared; UNKNOWN where chunked
         self.fault = fault
-        self.chunks: list[bytes] = []
-        self.size = self.held = 0  # bytes in chunks; bytes of the budget
-        self.body_done = self.taken = length == 0  # all of it arrived; all of it was used
+        self.chunks = []
+        self.size = self.held = 0
+        self.body_done = self.taken = length == 0
         self.broken: RefusalCode | None = None  # why it will never be whole
         self.keep_alive = True
         self.expects = False
         self.ended = False
-        self._replayed = False
+        self._resent = False
+        self._retained, self._spent = None, False
         self._call: Call | None = None
         self._slot: Slots | None = None
         self._turn: Turn | None = None
@@ -133,11 +134,6 @@ class Exchange(Trampoline):
         self._arm(BODY, self.client.body_deadline)
         return None, None
 
-    def _take_body(self) -> bytes:
-        chunks, self.chunks, self.size = self.chunks, [], 0
-        self.taken = self.body_done
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
     def body_progress(self) -> None:
         """The front added to `chunks` or set `body_done`."""
         waiting = self._waiting
@@ -163,9 +159,7 @@ class Exchange(Trampoline):
         if self._body_sent:
             return
         if self.chunks:
-            link.send_body(self._take_body())
-            self.client.budget.used -= self.held
-            self.held = 0
+            self._pass_on(link)
         if type(self._waiting) is Call:  # the model server's time begins when it has the whole; until then both must get on
             if self.body_done:
                 self._arm(ATTEMPT, monotonic() + self._waiting.target.attempt)
@@ -222,7 +216,7 @@ class Exchange(Trampoline):
         """Send the call on a connection that is there, or dial."""
         now = monotonic()
         pool: Pool = call.target.pool  # type: ignore[assignment]
-        if (link := None if self._replayed else pool.take(now)) is not None:
+        if (link := None if self._resent else pool.take(now)) is not None:
             self._send(link, call, now)
         else:
             self._arm_within(CONNECT, now + call.target.connect, call)
@@ -265,6 +259,8 @@ class Exchange(Trampoline):
             self._free_slot()
         else:
             self._prefix = answer.body
+        if self._retained is not None:
+            self._let_go()
         self._answer(answer)
 
     def failed(self, link: Link, reason: Reason) -> None:
@@ -274,11 +270,18 @@ class Exchange(Trampoline):
         if type(self._waiting) is Relay:
             self._end_relay(reason)
         elif (call := self._call) is not None:
-            if reason == "reset" and call.replay and link.reused and not link.heard and not self._replayed:
-                self._replayed, self._link = True, None
-                self._placed(call)
+            final = not link.reused or link.heard or self._resent or self._spent
+            if reason == "reset" and not final and (link.unread or call.repeatable):
+                self._send_again(call)
                 return
             self._fail(Failed(reason))
+
+    def _send_again(self, call: Call) -> None:
+        """The kept connection was over, or what was asked on it may be asked twice: once more, on a new one."""
+        self._resent, self._link = True, None
+        self._rewind()
+        self._body_sent = False
+        self._placed(call)
 
     def resumed(self, link: Link) -> None:
         """The upstream takes request bytes again."""

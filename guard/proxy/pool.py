@@ -4,8 +4,10 @@ Whoever waits for a dial hears how it ended, once, however it ends: connected, r
 """
 
 import asyncio
+import re
 import ssl
 from functools import partial
+from math import inf
 from time import monotonic
 from typing import Final
 
@@ -18,6 +20,15 @@ from guard.proxy.values import Reason
 
 OVERTIME: Final = 0.1
 """Seconds that a dial may take beyond its owner's deadline, which alone knows whether a stall of the loop made it late."""
+
+SAFE: Final = 0.8
+"""Share of a server's own idle time after which guard closes: its clock started earlier, and its FIN takes its time."""
+SHORTEST: Final = 0.1
+"""Seconds: a server that ends a connection sooner does so after an answer, and not because it was idle."""
+LEARNED: Final = 300.0
+"""Seconds for which a learned idle time holds: a restart of the server looks like one."""
+
+_TIMEOUT: Final = re.compile(rb"(?:\A|[,;])[ \t]*timeout[ \t]*=[ \t]*\"?([0-9]{1,9})", re.IGNORECASE)
 
 
 class Dial:
@@ -50,8 +61,12 @@ class Pool:
         self._host, self._port, self._path = host, port, path
         self._tls, self._server_name = tls, server_name
         self._max_age = max_age
-        self.keep = keep
-        """Seconds that an unused connection is kept: below the server's keep-alive, so that guard closes it first."""
+        self.keep = self._declared_keep = keep
+        """Seconds that an unused connection is kept: below the server's keep-alive, so that guard closes it first.
+
+        Shorter than declared while the server says, or shows, that it waits less itself.
+        """
+        self._learned_until = inf
         self.headers, self.header_bytes = headers, header_bytes
         """The most fields and bytes in the head of an answer."""
         self.budget = budget or Budget(64 << 20)
@@ -89,6 +104,8 @@ class Pool:
     def give(self, link: Link) -> None:
         """A connection whose call is over."""
         now = monotonic()
+        if now > self._learned_until:
+            self.keep, self._learned_until = self._declared_keep, inf
         if self._closed or now - link.born > self._max_age:
             link.close()
             return
@@ -98,6 +115,24 @@ class Pool:
             self._timer = DeadlineTimer(asyncio.get_running_loop(), self._sweep)
         if self._timer.due[IDLE] > now + self.keep:
             self._timer.set(IDLE, now + self.keep)
+
+    def waits(self, seconds: float) -> None:
+        """The server closes a connection that was idle for so many seconds: use none that is nearly as old."""
+        keep = seconds * SAFE
+        if keep <= self.keep:
+            self.keep, self._learned_until = keep, monotonic() + LEARNED
+
+    def announced(self, keep_alive: bytes) -> None:
+        """What the server's Keep-Alive field says (RFC 2068 §19.7.1.1)."""
+        timeout = _TIMEOUT.search(keep_alive)
+        if timeout is not None:
+            self.waits(int(timeout[1]))
+
+    def ended(self, link: Link) -> None:
+        """The server ended an idle connection. At once after an answer says nothing of how long it waits."""
+        idle = monotonic() - link.idle_since
+        if link in self._idle and idle >= SHORTEST:
+            self.waits(idle)
 
     def lost(self, link: Link) -> None:
         """A connection is gone."""

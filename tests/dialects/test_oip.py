@@ -208,12 +208,12 @@ def test_the_generate_extension_is_text() -> None:
 
 def test_a_request_of_a_sequence_reaches_a_stateful_model_once() -> None:
     kept = "  - cached: {max_age: 1h}\n  - rules: [{answer: {predict: 0}}]\n"
-    route = compiled(TABLE.replace("fallback: {predict: 0}\n", "fallback:\n" + kept))
+    route = compiled("repeatable: true\n" + TABLE.replace("fallback: {predict: 0}\n", "fallback:\n" + kept))
     model, cached, *_ = route.ladder
     table = tensor("input-0", "FP64", (1, 2), data=[20, 1])
     for parameters, twice in (({}, True), ({"sequence_id": 7, "sequence_start": True}, False)):
         permit = ask(route, JSON, body_of(table, parameters=parameters))
-        assert model.ask(permit, None, 0.0).replay is twice
+        assert model.ask(permit, None, 0.0).repeatable is twice
         assert route.remember is not None
         route.remember(permit, Answer(200, JSON, dumps({"outputs": []})), 0.0, "")
         assert isinstance(cached.ask(permit, None, 0.0), Closed) is not twice

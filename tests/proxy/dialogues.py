@@ -134,7 +134,7 @@ def responses(turn: Turn) -> list[Any]:
 
 def rung(turn: Turn) -> Rung:
     if turn.source in UPSTREAM:
-        return Model(target(source=turn.source), Tickets(), collect=0, replay=True, version=f"declared {turn.source}")
+        return Model(target(source=turn.source), Tickets(), collect=0, repeatable=True, version=f"declared {turn.source}")
     if turn.kind == "none":
         return Local(Closed("miss"), source=turn.source, reads_input=turn.source == "cached")
     body = document(turn)

@@ -210,7 +210,7 @@ class Stage:
         **of_route: Any,
     ) -> None:
         self.head, self.request_id, self.fault = head, "id-1", fault
-        self.model = Model(target(), Tickets(), collect=collect, replay=True, version="7")
+        self.model = Model(target(), Tickets(), collect=collect, repeatable=True, version="7")
         self.route = Route(
             template="/predict",
             method="POST",

@@ -70,13 +70,13 @@ class Stand:
 
     def add(
         self, path: str, *, buffered: bool = True, collect: int = 1 << 20, concurrency: int = 64, queue: int = 64,
-        max_body: int = 1 << 24, replay: bool = True, output: Fixed | None = None, request: float = 10.0,
+        max_body: int = 1 << 24, repeatable: bool = True, output: Fixed | None = None, request: float = 10.0,
         inspector: Callable[[object, object], Any] = lambda _message, _headers: None, judges: tuple[Fixed, ...] = (),
         dialect: Tongue | None = None, **times: float,
     ) -> None:  # fmt: skip
         """A route with a model rung and `disabled`."""
         slots = Slots(concurrency, queue, asyncio.get_running_loop().call_soon)
-        model = Model(target(pool=self.pool, slots=slots, **times), Tickets(), collect=collect, replay=replay)
+        model = Model(target(pool=self.pool, slots=slots, **times), Tickets(), collect=collect, repeatable=repeatable)
         self.models.append(model)
         self.slots.append(slots)
         self.routes[path.encode()] = Route(

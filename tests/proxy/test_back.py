@@ -254,8 +254,8 @@ def test_bytes_on_an_idle_connection_end_it(loop: str) -> None:
 
 
 @LOOPS
-@pytest.mark.parametrize("replay", [True, False])
-def test_a_stale_connection_is_replaced_once_where_the_request_may_be_sent_twice(loop: str, replay: bool) -> None:
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_what_was_read_is_sent_again_once_and_only_where_it_is_repeatable(loop: str, repeatable: bool) -> None:
     served = 0
 
     async def script(reader: Any, writer: Any) -> None:
@@ -267,10 +267,10 @@ def test_a_stale_connection_is_replaced_once_where_the_request_may_be_sent_twice
                 return  # as if it had been closed while idle
             writer.write(OK)
 
-    first, second = ask(loop, script, paths={"/p": {"replay": replay}}, times=2)
+    first, second = ask(loop, script, paths={"/p": {"repeatable": repeatable}}, times=2)
     assert head(first) == (200, b"model", b"{}")
-    assert head(second) == ((200, b"model", b"{}") if replay else (503, b"reset", b"reset"))
-    assert served == (3 if replay else 2)
+    assert head(second) == ((200, b"model", b"{}") if repeatable else (503, b"reset", b"reset"))
+    assert served == (3 if repeatable else 2)
 
 
 @LOOPS

@@ -85,6 +85,7 @@ class FakeLink:
         self.owner: Exchange | None = None
         self.reused = world.random.random() < 0.5
         self.heard = False
+        self.unread = world.random.random() < 0.3
         self.length = UNKNOWN
         self.paused = world.random.random() < 0.2
         self.flowing = False
@@ -145,7 +146,9 @@ class World:
         buffered = self.random.random() < 0.6
         collect = self.random.choice([0, 1000])
         self.models = [
-            Model(target(pool=self.pool, slots=self.slots), Tickets(), collect=collect, replay=self.random.random() < 0.5)
+            Model(
+                target(pool=self.pool, slots=self.slots), Tickets(), collect=collect, repeatable=self.random.random() < 0.5
+            )
             for _ in range(2)
         ]
         middle = [rules("no_rule")] if self.random.random() < 0.5 else []

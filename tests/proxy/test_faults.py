@@ -24,7 +24,7 @@ PATHS: dict[str, dict[str, Any]] = {
         "idle": 0.3,
         "buffered": False,
         "collect": 0,
-        "replay": False,
+        "repeatable": False,
     },
 }
 FRAMINGS = (

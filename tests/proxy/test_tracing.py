@@ -143,8 +143,8 @@ class Always:
 
 
 def test_each_call_has_a_span_of_its_own() -> None:
-    previous = Model(target(source="previous"), Tickets(), collect=1000, replay=True, version="6")  # type: ignore[arg-type]
-    model = Model(target(), Tickets(), collect=1000, replay=True, version="7")  # type: ignore[arg-type]
+    previous = Model(target(source="previous"), Tickets(), collect=1000, repeatable=True, version="6")  # type: ignore[arg-type]
+    model = Model(target(), Tickets(), collect=1000, repeatable=True, version="7")  # type: ignore[arg-type]
     stage = Stage(rungs=(model, previous, rules()), tracer=Always())
     stage.say()
     parents: list[Any] = []

@@ -137,7 +137,7 @@ class Call:
         collect: int,
         until: float,
         ticket: Ticket,
-        replay: bool = False,  # a reused connection that ends before any answer byte may be replaced once
+        repeatable: bool = False,  # may be executed twice: sent again where a kept connection ends unheard
         remaining: bytes = b"",  # name of a header that tells the target how many seconds it has
         eager: bool = False,  # an answer that does not say its length resumes at its head: it may be a stream of events
         deadline: float = inf,
@@ -150,7 +150,7 @@ class Call:
         self.collect = collect
         self.until = until
         self.ticket = ticket
-        self.replay = replay
+        self.repeatable = repeatable
         self.remaining = remaining
         self.eager = eager
         self.deadline = deadline

@@ -1,0 +1,48 @@
+"""The body of a request as it arrives, and what of a streamed one may have to be sent again."""
+
+from guard.proxy.parties import AHEAD, Client, Link
+from guard.proxy.trampoline import Trampoline
+
+
+class Upload(Trampoline):
+    """The half of an exchange that holds bytes of its request's body."""
+
+    __slots__ = ("_retained", "_spent", "body_done", "chunks", "client", "held", "size", "taken")
+
+    client: Client
+    chunks: list[bytes]
+    size: int  # bytes in chunks
+    held: int  # bytes of the budget: those in chunks, and those retained
+    body_done: bool  # all of it arrived
+    taken: bool  # all of it was used
+    _retained: list[bytes] | None  # what was passed on of a streamed body, while it may have to be sent again
+    _spent: bool  # some of a streamed body was passed on and let go
+
+    def _take_body(self) -> bytes:
+        chunks, self.chunks, self.size = self.chunks, [], 0
+        self.taken = self.body_done
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _pass_on(self, link: Link) -> None:
+        """Send what is there. On a kept connection a little of it is retained: the server may have closed it already."""
+        chunk = self._take_body()
+        link.send_body(chunk)
+        if link.reused and not link.heard and not self._spent and self.held <= AHEAD:
+            if self._retained is None:
+                self._retained = []
+            self._retained.append(chunk)
+        else:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Nothing that was passed on of a streamed body will be sent again."""
+        self._retained, self._spent = None, True
+        self.client.budget.used -= self.held - self.size
+        self.held = self.size
+
+    def _rewind(self) -> None:
+        """What was passed on of a streamed body is there again."""
+        if self._retained is not None:
+            self.chunks = self._retained + self.chunks
+            self.size = sum(map(len, self.chunks))
+            self._retained = None

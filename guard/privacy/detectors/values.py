@@ -1,19 +1,27 @@
-"""A detector, and what the detectors share."""
+"""A detector, and what the detectors share. They search a text whose characters are folded to ASCII (`folding.py`)."""
 
 import re
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 from unicodedata import normalize
 
 DIGIT: Final = re.compile(r"\d")
-GAP: Final = r"[ \u00a0\u2009\u202f\-\u2010-\u2013]"
+GAP: Final = r"(?: {1,2}| ?[-._/] ?)"
 """Between the groups of a number."""
-SEPARATOR: Final = r"[ \u00a0\u2009\u202f./\-\u2010-\u2013]"
+WORD_WINDOW: Final = 28
+"""Characters before a number in which a word may say what it is."""
+
+Span: TypeAlias = tuple[int, int]
 
 
 def always(_text: str) -> bool:
     """The check of a pattern that needs none."""
     return True
+
+
+def whole(match: re.Match[str]) -> Span | None:
+    """The extent of a pattern that needs no look at its neighbours."""
+    return match.span()
 
 
 class Tally(Protocol):
@@ -43,13 +51,29 @@ class Detector(NamedTuple):
     """Whether a candidate that the check rejects may be a match followed by words that look like one more group."""
     weight: int = 1
     """How many finds a candidate counts for: one of those whose check takes 20 µs and more counts for several."""
+    extent: Callable[[re.Match[str]], Span | None] = whole
+    """What of a candidate would be the find, by what stands around it; None: it is none. Costs a few µs at most."""
+    needs: int = 0
+    """The signs (`signs.py`) of which a text must show one; 0: any text is searched."""
+    within: re.Pattern[str] | None = None
+    """Candidates end within a match of this, and begin at most two characters before it; None: they may be anywhere."""
+    also: tuple["Detector", ...] = ()
+    """Further detectors of the same name."""
+
+
+def before(match: re.Match[str]) -> str:
+    """What stands before a candidate and may say what it is, in small letters."""
+    begin = match.start()
+    return match.string[max(0, begin - WORD_WINDOW) : begin].lower()
 
 
 def ascii_of(text: str) -> str:
     """Digits and letters of other widths and scripts as ASCII."""
+    if text.isascii():
+        return text
     return "".join(str(int(one)) if one.isdecimal() else one for one in normalize("NFKC", text))
 
 
 def compact(text: str) -> str:
     """Its digits and letters alone, as ASCII."""
-    return "".join(one for one in ascii_of(text) if one.isalnum())
+    return "".join(filter(str.isalnum, ascii_of(text)))

@@ -81,13 +81,13 @@ def dumps(tree: object) -> bytes:
         return json.dumps(tree, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def audit(tree: object, body: bytes) -> None:
-    """Prove the parts that no schema describes finite. Raises Unreadable("json_number").
+def audit(tree: object, body: bytes, nan: bool = False) -> None:  # noqa: FBT001, FBT002 — see `loads`
+    """Prove the parts that no schema describes finite. Raises Unreadable("json_number"). `nan`: see `loads`.
 
     A literal beyond a double has an exponent of three digits, or hundreds of digits: text without either needs no walk.
     """
     shape = body.translate(_SHAPE).find  # `in` makes an exception each time, to ask whether bytes are a number
-    if shape(b"e000") < 0 and shape(b"e+000") < 0 and shape(_LONG) < 0:
+    if shape(b"e000") < 0 and shape(b"e+000") < 0 and shape(_LONG) < 0 and not (nan and b"Infinity" in body):
         return
     level: list[Any] = [tree]
     while level:

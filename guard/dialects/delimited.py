@@ -1,13 +1,34 @@
-"""Comma-separated bodies (RFC 4180): cells read by the types of their fields, and written back the same way."""
+"""Comma-separated bodies, as RFC 4180 has them and as Excel, pandas, R and LibreOffice write them.
 
-import csv
-import io
+A byte order mark of UTF-8 is no part of the text. Lines end with CR LF, LF or CR, and blank lines are skipped. An empty
+cell is a missing value; a quoted empty cell is an empty text, and a missing value of any other type. What is sent on is
+written anew with the same difference: LF, no byte order mark, quotes where a cell needs them. Texts that readers take apart
+differently are refused: another encoding (`encoding`), another separator, a quote left open or behind blanks
+(`format`).
+"""
+
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from guard.dialects.layout import pointer, violation
 from guard.proxy.values import Field, Spec
+
+_CHARSETS: Final = frozenset((b"utf-8", b"utf8", b"us-ascii"))
+_SEPARATORS: Final = re.compile(r"[;\t|]")
+"""What stands between cells where a comma is the decimal point's, or where tables are copied."""
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_CELL: Final = re.compile(
+    r'(?P<quote>")(?P<quoted>[^"]*+(?:""[^"]*+)*+)"(?P<end>,|\r\n|\r|\n|\Z)'
+    r"|(?P<plain>(?![ \t]*\")[^,\r\n]*+)(?P<until>,|\r\n|\r|\n|\Z)"
+)
+_QUOTED: Final = re.compile(r'["\r\n,]|\A[ \t]|[ \t]\Z')
+
+
+class Quoted(str):
+    """A cell that stood in quotes: empty, it is a text and not a missing value."""
+
+    __slots__ = ()
 
 
 def is_csv(content_type: bytes | None) -> bool:
@@ -16,17 +37,65 @@ def is_csv(content_type: bytes | None) -> bool:
         return False
     essence, *parameters = (part.strip(b" \t").lower() for part in content_type.split(b";"))
     charsets = [one.partition(b"=")[2].strip(b'"') for one in parameters if one.startswith(b"charset=")]
-    return essence == b"text/csv" and all(charset == b"utf-8" for charset in charsets)
+    return essence == b"text/csv" and all(charset in _CHARSETS for charset in charsets)
 
 
 def cells(body: bytes) -> list[list[str]]:
     """The rows; blank lines are none. Raises Misspoken."""
     try:
-        text = body.decode("utf-8")
-        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error):
-        raise violation((), "format") from None
-    return [row for row in rows if row]
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise violation((), "encoding") from None
+    if "\0" in text:  # UTF-16 without its mark, or no text at all
+        raise violation((), "encoding")
+    rows = list(_quoted_rows(text)) if '"' in text else [line.split(",") for line in _LINE_END.split(text) if line]
+    if rows and (hint := rows[0][0]).startswith("sep="):  # what Excel reads of the separator
+        if hint != "sep=" or rows[0] != ["sep=", ""]:
+            raise violation((), "format")
+        del rows[0]
+    return rows
+
+
+def _quoted_rows(text: str) -> Iterator[list[str]]:
+    """The rows of a text that has quotes somewhere."""
+    row: list[str] = []
+    at, end = 0, len(text)
+    while at < end:
+        match = _CELL.match(text, at)
+        if match is None:
+            raise violation((), "format")
+        if match["quote"]:
+            row.append(Quoted(match["quoted"].replace('""', '"')))
+        else:
+            row.append(match["plain"])
+        at = match.end()
+        if (match["end"] or match["until"]) == ",":
+            if at == end:
+                row.append("")
+            continue
+        if len(row) > 1 or row[0] or type(row[0]) is Quoted:
+            yield row
+        row = []
+    if row:
+        yield row
+
+
+def line(values: Sequence[object]) -> str:
+    """One line of CSV. A single missing value is quoted: its line would be blank."""
+    if len(values) == 1 and values[0] is None:
+        return '""\n'
+    return ",".join(map(cell, values)) + "\n"
+
+
+def cell(value: object) -> str:
+    """A value as it stands in a line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return str(value)
+    return '"' + value.replace('"', '""') + '"' if not value or _QUOTED.search(value) else value
 
 
 class Lines:
@@ -42,7 +111,8 @@ class Lines:
         """Raises Misspoken."""
         rows = cells(body)
         self._header = header
-        self._names: Sequence[str] = (rows.pop(0) if rows else []) if header else (spec.columns or ())
+        self._names: Sequence[str] = (_names(rows.pop(0)) if rows else []) if header else (spec.columns or ())
+        _separated(self._names if header else rows[0] if rows else (), spec, header=header)
         if not self._names and not spec.inputs and rows:
             self._names = [str(index) for index in range(len(rows[0]))]  # nothing is declared: any columns will do
         if not self._names or len(set(self._names)) != len(self._names):
@@ -66,12 +136,8 @@ class Lines:
         present = {name for row in document for name in row}
         kept = [name for name in self._names if name in present or name in self._sent]
         kept += sorted(present.difference(kept)) if self._header else []
-        out = io.StringIO(newline="")
-        writer = csv.writer(out, lineterminator="\n")
-        if self._header:
-            writer.writerow(kept)
-        writer.writerows([[cell(row.get(name)) for name in kept] for row in document])
-        return out.getvalue().encode()
+        lines = [line([row.get(name) for name in kept]) for row in document]
+        return "".join((line(kept), *lines) if self._header else lines).encode()
 
     def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
         """None of its own."""
@@ -88,8 +154,22 @@ def _type(field: Field) -> str:
     return "number" if field.type == "timestamp" and field.unit is not None else field.type
 
 
+def _names(row: Sequence[str]) -> Sequence[str]:
+    """The names of columns; blanks beside one are none of it, unless it stands in quotes."""
+    return [str(name) if type(name) is Quoted else name.strip(" \t") for name in row]
+
+
+def _separated(first: Sequence[str], spec: Spec, *, header: bool) -> None:
+    """Refuse a first line that something else than commas takes apart. Raises Misspoken."""
+    if len(first) != 1 or first[0] in spec.inputs or type(first[0]) is Quoted or not _SEPARATORS.search(first[0]):
+        return
+    several = {name.strip() for name in _SEPARATORS.split(first[0])}.intersection(spec.inputs)
+    if several if header else len(spec.columns or ()) > 1:
+        raise violation((), "format")
+
+
 def _text(cell: str) -> object:
-    return cell or None
+    return str(cell) if cell or type(cell) is Quoted else None
 
 
 _NUMBER: Final = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE)
@@ -105,23 +185,20 @@ def _number(cell: str) -> object:
     """As JSON would have it, and NaN is a missing value; what is no number stays what it is, for the contract to refuse."""
     text = cell.strip()
     if not is_number(text):
-        return cell or None
+        return str(cell) if text else None
     try:
         number = int(text) if text.lstrip("+-").isdigit() else float(text)
     except ValueError:  # more digits than Python reads
-        return cell
+        return str(cell)
     return None if number != number else number  # noqa: PLR0124 — NaN
 
 
 def _boolean(cell: str) -> object:
-    return {"true": True, "false": False, "": None}.get(cell.lower(), cell)
+    return {"true": True, "false": False, "": None}.get(cell.strip().lower(), str(cell))
 
 
-_READERS = {"integer": _number, "number": _number, "boolean": _boolean}
+def _time(cell: str) -> object:
+    return cell.strip() or None
 
 
-def cell(value: object) -> object:
-    """A value as it stands in a line."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else value
+_READERS: Final = {"integer": _number, "number": _number, "boolean": _boolean, "timestamp": _time}

@@ -233,6 +233,12 @@ def _opened(tree: object, members: Members, undeclared: str) -> tuple[dict[str, 
     return tree, found[0]
 
 
+def answer_tree(spec: Spec, body: bytes) -> Any:
+    """The document of an answer; NaN tokens are missing values. Raises what the reader of JSON raises."""
+    tree = spec.loads_answer(body)
+    return _missing(tree) if b"NaN" in body else tree
+
+
 def _missing(value: Any) -> Any:
     """NaN tokens are missing values."""
     if isinstance(value, list):
@@ -261,13 +267,13 @@ class JsonForm:
         """See Form."""
         if not self._spec.is_json(head):
             return None
-        nan: NaN = self._nan if b"NaN" in body and b"Infinity" not in body else "none"
+        nan: NaN = self._nan if b"NaN" in body else "none"
         return Rows(self._spec.loads(body, nan != "none"), self._members, self._fields, self._spec, nan=nan)
 
     def read_answer(self, headers: Headers, body: bytes) -> Said:
         """See Form."""
         del headers
-        return Said(self._spec.loads(body, self._nan != "none"))
+        return Said(self._spec.loads(body, False) if self._nan == "none" else answer_tree(self._spec, body))
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
         """See Form."""

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from guard.dialects.common import Common
 from guard.dialects.faults import judge
-from guard.dialects.layout import error_member, violation
-from guard.dialects.oip_message import TensorMessage, opened, read_tensors, split_body
+from guard.dialects.layout import answer_tree, error_member, violation
+from guard.dialects.oip_message import TensorMessage, default_datatype, opened, read_tensors, split_body
 from guard.dialects.sse import Events, Heard, is_events
-from guard.dialects.tensors import Tensor, slices
+from guard.dialects.tensors import Tensor, hold, slices
 from guard.dialects.whole import Whole
 from guard.proxy.values import Answer, Asked, Form, Head, Headers, Listening, Looks, Message, Outcome, Problem, Said, Spec
 
@@ -119,12 +119,13 @@ class _Tensors:
         """See Form: a list of values by output name."""
         length = next((value for name, value in headers if name == b"inference-header-content-length"), None)
         text, raw = split_body(body, length)
-        tree = self._spec.loads(text, True)
+        tree = self._spec.loads_answer(text)
         if not isinstance(tree, dict):
             raise violation((), "shape")
         document: dict[str, object] = {}
         for index, tensor in enumerate(read_tensors(tree, "outputs", raw)):
             if tensor.name in self._spec.outputs:
+                hold(tensor, ("outputs", index))
                 document[tensor.name] = self._values(tensor, index)
         version = tree.get("model_version")
         return Said(document, version if isinstance(version, str) else "")
@@ -151,15 +152,12 @@ class _Tensors:
 
     def _datatype(self, name: str) -> str:
         field = self._spec.outputs[name]
-        return field.datatype or DEFAULTS.get(field.type, "FP64")
+        return field.datatype or default_datatype(field, "FP64")
 
     def inspector(self, message: Message | None, headers: Headers) -> Listening | None:
         """Tensors are not streamed."""
         del message, headers
         return None
-
-
-DEFAULTS: Final = {"integer": "INT64", "number": "FP64", "boolean": "BOOL", "string": "BYTES", "timestamp": "BYTES"}
 
 
 def _shape(values: list[Any]) -> list[int]:
@@ -211,7 +209,7 @@ class _Generate:
     def read_answer(self, headers: Headers, body: bytes) -> Said:
         """See Form."""
         del headers
-        tree = self._spec.loads(body, True)
+        tree = answer_tree(self._spec, body)
         version = tree.get("model_version") if isinstance(tree, dict) else None
         return Said(tree, version if isinstance(version, str) else "")
 

@@ -7,7 +7,20 @@ from math import prod
 from typing import Any, Final
 
 from guard.dialects.layout import pointer, violation
-from guard.dialects.tensors import DATATYPES, MOST_RANK, TEXT, Tensor, decoded, encoded, flat, slices
+from guard.dialects.tensors import (
+    DATATYPES,
+    INTEGERS,
+    MOST_RANK,
+    TEXT,
+    Tensor,
+    decoded,
+    encoded,
+    flat,
+    hold,
+    is_nested,
+    position,
+    slices,
+)
 from guard.proxy.values import Field, Head, Misspoken, Spec, Violation
 
 ENVELOPE: Final = frozenset(("id", "parameters", "inputs", "outputs"))
@@ -18,7 +31,7 @@ MOST_ELEMENTS: Final = 1 << 28
 MOST_EMPTY: Final = 10_000
 """Of a dimension beside one that is 0: as many instances cost no byte to send."""
 _MODEL: Final = re.compile(rb"/v2/models/([^/?]{1,128})")
-_WIRE: Final = {"integer": "INT64", "number": "FP64", "boolean": "BOOL"}
+_WIRE: Final = {"integer": "INT64", "number": "FP64", "boolean": "BOOL", "string": "BYTES"}
 
 
 class TensorMessage:
@@ -131,7 +144,7 @@ class TensorMessage:
                 parts.append(part)
                 rest["parameters"] = {**rest.get("parameters", {}), "binary_data_size": len(part)}
             else:
-                rest["data"] = tensor.data
+                rest["data"] = tensor.data if tensor.datatype not in INTEGERS else [*map(_integer, tensor.data)]
             inputs.append({**entry, **rest})
         text = self._spec.dumps({**self._tree, "inputs": inputs})
         self._json_length = len(text)
@@ -168,7 +181,7 @@ class TensorMessage:
         if field.shape is not None:
             shape = tuple(len(values) if one == -1 and not index else one for index, one in enumerate(field.shape))
         data = list(chain.from_iterable(values)) if many else values
-        return Tensor(name, field.datatype or _WIRE.get(field.type, "BYTES"), shape, data, False, {})
+        return Tensor(name, field.datatype or default_datatype(field, "BYTES"), shape, data, False, {})
 
     def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
         """The length of its JSON; no content coding, for the body has none any more; and a type where the client said none.
@@ -212,13 +225,19 @@ class TensorMessage:
         """Where an element stands in the client's data, flat or nested."""
         inputs = self._tree.get("inputs", [])
         data = inputs[index].get("data") if index < len(inputs) else None
-        if not (isinstance(data, list) and data and isinstance(data[0], list)):
-            return (element,)
-        found = []
-        for size in reversed(self._tensors[index].shape):
-            element, place = divmod(element, size or 1)
-            found.append(place)
-        return found[::-1]
+        return position(element, self._tensors[index].shape, is_nested(data))
+
+
+def default_datatype(field: Field, otherwise: str) -> str:
+    """The datatype of a tensor that guard makes of a field without one."""
+    if field.type == "timestamp":
+        return "BYTES" if field.unit is None else "FP64"
+    return _WIRE.get(field.type, otherwise)
+
+
+def _integer(value: Any) -> Any:
+    """A value of an integer tensor as JSON has it: a contract of numbers has made a double of it."""
+    return int(value) if type(value) is float else value
 
 
 def opened(spec: Spec, head: Head, body: bytes, length: bytes | None) -> TensorMessage:
@@ -228,7 +247,7 @@ def opened(spec: Spec, head: Head, body: bytes, length: bytes | None) -> TensorM
     if length is not None and length.strip() == b"0":
         return TensorMessage(spec, {}, [_raw(spec, body)], model=model, raw=True, framed=True, typed=True)
     text, raw = split_body(body, length)
-    tree = spec.loads(text, False)
+    tree = spec.loads(text, True)
     if not isinstance(tree, dict):
         raise violation((), "shape")
     unknown = tree.keys() - ENVELOPE
@@ -238,6 +257,8 @@ def opened(spec: Spec, head: Head, body: bytes, length: bytes | None) -> TensorM
         tree = {name: value for name, value in tree.items() if name in ENVELOPE}
     _deny_shared_memory(tree)
     tensors = list(read_tensors(tree, "inputs", raw))
+    for index, tensor in enumerate(tensors):
+        hold(tensor, ("inputs", index), is_nested(tree["inputs"][index].get("data")))
     names = [tensor.name for tensor in tensors]
     if len(set(names)) != len(names):
         raise violation(("inputs",), "items")
@@ -315,7 +336,8 @@ def _declared(entry: object, path: Sequence[str | int]) -> tuple[str, str, tuple
 
 def _deny_shared_memory(tree: Mapping[str, Any]) -> None:
     for member in ("inputs", "outputs"):
-        for index, entry in enumerate(tree.get(member) or ()):
+        entries = tree.get(member)
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             parameters = entry.get("parameters") if isinstance(entry, dict) else None
             if isinstance(parameters, dict) and any(str(key).startswith("shared_memory_") for key in parameters):
                 raise violation((member, index, "parameters", "shared_memory_region"), "unknown")

@@ -15,7 +15,7 @@ import orjson
 from guard.dialects import openai_errors
 from guard.dialects.common import Common
 from guard.dialects.error_words import error_object
-from guard.dialects.layout import pointer, referred, told, violation
+from guard.dialects.layout import answer_tree, pointer, referred, told, violation
 from guard.dialects.sse import Events, Heard, is_events
 from guard.proxy.values import Answer, Asked, Form, Head, Headers, Listening, Looks, Message, Outcome, Problem, Said, Spec
 
@@ -217,7 +217,7 @@ class _Form:
     def read_answer(self, headers: Headers, body: bytes) -> Said:
         """See Form. Embeddings in base64 are read as numbers."""
         del headers
-        tree = self._spec.loads(body, True)
+        tree = answer_tree(self._spec, body)
         if not isinstance(tree, dict):
             return Said(tree)
         heard = Heard()

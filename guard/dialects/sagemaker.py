@@ -6,14 +6,17 @@ Amazon's own algorithms are spoken: `{"instances": [{"features": […]} or rows]
 
 import re
 from collections.abc import Mapping
+from math import inf, isnan
 from typing import Any, Final
 
 from guard.dialects.common import Instances
-from guard.dialects.delimited import Lines, cell, cells, is_csv, is_number
+from guard.dialects.delimited import Lines, cells, is_csv, is_number, line
 from guard.dialects.faults import STATUSES, judge
 from guard.dialects.layout import JsonForm, Members
 from guard.proxy.values import Answer, Asked, Fault, Form, Head, Headers, Looks, Message, Outcome, Said, Spec
 
+MOST_DIGITS: Final = 310
+"""Of an integer that a double may hold."""
 MEMBERS: Final = Members({"instances": "rows"}, frozenset(("configuration",)))
 
 _ERRORS: Final = {
@@ -82,7 +85,7 @@ class _Form(JsonForm):
         """Lines for lines, where a prediction is one value; a client that sent CSV reads CSV."""
         predictions = document.get("predictions")
         if isinstance(message, Lines) and isinstance(predictions, list) and not any(map(_several, predictions)):
-            return b"text/csv", "".join(f"{one}\n" for one in map(cell, predictions)).encode()
+            return b"text/csv", "".join(line([one]) for one in predictions).encode()
         return super().write_answer(document, message)
 
 
@@ -91,7 +94,11 @@ def _several(prediction: object) -> bool:
 
 
 def _value(text: str) -> Any:
-    if not is_number(text.strip()):
-        return text
-    number = float(text)
-    return int(number) if number.is_integer() and "." not in text and "e" not in text.lower() else number
+    """A cell of an answer; empty or NaN it is a missing value."""
+    number = text.strip()
+    if not is_number(number):
+        return str(text) or None
+    if number.lstrip("+-").isdigit():
+        return int(number) if len(number) < MOST_DIGITS else inf
+    read = float(number)
+    return None if isnan(read) else read

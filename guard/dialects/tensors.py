@@ -1,12 +1,14 @@
-"""Tensors of the Open Inference Protocol: elements, their binary form, and slices by instance."""
+"""Tensors of the Open Inference Protocol: elements, the values of a datatype, their binary form, slices by instance."""
 
 import struct
-from collections.abc import Sequence
-from itertools import chain
-from math import isnan, nan, prod
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
+from math import isinf, isnan, nan, prod
+from operator import ne
 from typing import Any, Final, NamedTuple
 
-from guard.dialects.layout import violation
+from guard.dialects.layout import pointer, violation
+from guard.proxy.values import Misspoken, Violation, ViolationCode
 
 FORMATS: Final = {
     "BOOL": "?", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q", "INT8": "b", "INT16": "h", "INT32": "i",
@@ -16,7 +18,25 @@ FORMATS: Final = {
 TEXT: Final = frozenset(("BYTES", "STRING"))
 FLOATS: Final = frozenset(("FP16", "FP32", "FP64", "BF16"))
 DATATYPES: Final = frozenset(FORMATS) | TEXT | {"BF16"}
+INTEGERS: Final[Mapping[str, tuple[int, int]]] = {
+    **{f"UINT{bits}": (0, (1 << bits) - 1) for bits in (8, 16, 32, 64)},
+    **{f"INT{bits}": (-(1 << bits - 1), (1 << bits - 1) - 1) for bits in (8, 16, 32, 64)},
+}
+"""The least and the largest integer of each datatype."""
+ROUNDS_TO_INFINITY: Final[Mapping[str, float]] = {
+    "FP16": 65520.0,
+    "BF16": float.fromhex("0x1.ffp+127"),
+    "FP32": float.fromhex("0x1.ffffffp+127"),
+    "FP64": (1 << 1024) - (1 << 970),
+}
+"""The least number that is rounded to infinity by the datatype (IEEE 754-2019 §4.3.1): half a unit past the largest.
+
+A number below it is held, rounded, as every number is that has more digits than the datatype."""
+LARGEST_EXACT: Final = 1 << 53
+"""A double past it has lost digits of the integer that was written."""
 MOST_RANK: Final = 16
+MOST_WRONG: Final = 64
+"""Violations that are reported of one tensor."""
 
 
 class Tensor(NamedTuple):
@@ -31,7 +51,7 @@ class Tensor(NamedTuple):
 
 
 def flat(value: object, shape: tuple[int, ...], path: Sequence[str | int]) -> list[Any]:
-    """Elements of JSON data, nested or flat. Raises Misspoken where they are not as many as the shape says."""
+    """Elements of JSON data, nested or flat; NaN is a missing value. Raises Misspoken: not as many as the shape says."""
     if not isinstance(value, list):
         raise violation((*path, "data"), "shape")
     found: list[Any] = value
@@ -41,7 +61,101 @@ def flat(value: object, shape: tuple[int, ...], path: Sequence[str | int]) -> li
         found = list(chain.from_iterable(found))
     if len(found) != prod(shape):
         raise violation((*path, "data"), "shape")
+    if any(map(ne, found, found)):  # only NaN is unlike itself
+        return [None if one != one else one for one in found]  # noqa: PLR0124
     return found
+
+
+def hold(tensor: Tensor, path: Sequence[str | int], nested: bool = False) -> None:  # noqa: FBT001, FBT002 — as it lies
+    """Prove that the tensor's datatype has each of its values; None is a missing one. Raises Misspoken.
+
+    `nested`: the data lies in lists of lists, so that a violation points into them.
+    """
+    if _fits(tensor.data, tensor.datatype):
+        return
+    wrong = (
+        Violation(pointer(path if tensor.binary else (*path, "data", *position(index, tensor.shape, nested))), code)
+        for index, code in _wrong(tensor.data, tensor.datatype)
+    )
+    found = list(islice(wrong, MOST_WRONG))
+    if found:
+        raise Misspoken(*found[:1] if tensor.binary else found)
+
+
+def holds(values: Sequence[Any], datatype: str) -> bool:
+    """Whether the datatype has each of these values."""
+    return _fits(values, datatype) or not any(True for _ in _wrong(values, datatype))
+
+
+def _fits(values: Sequence[Any], datatype: str) -> bool:
+    """Whether all are of the usual type and within bounds: at the speed of C, so that a good tensor costs little."""
+    kinds = set(map(type, values))
+    if None in values:
+        values = [one for one in values if one is not None]
+        kinds.discard(type(None))
+    if datatype in TEXT:
+        return kinds <= {str, bytes}
+    if datatype == "BOOL":
+        return kinds <= {bool}
+    if not values:
+        return True
+    if datatype in INTEGERS:
+        least, largest = INTEGERS[datatype]
+        return kinds == {int} and least <= min(values) and max(values) <= largest
+    if not kinds <= {int, float}:
+        return False
+    limit = ROUNDS_TO_INFINITY[datatype]
+    return bool(-limit < min(values) and max(values) < limit)  # NaN compares as it likes: none is here
+
+
+def _wrong(values: Sequence[Any], datatype: str) -> Iterator[tuple[int, ViolationCode]]:
+    """Where a value is none of the datatype, and what is wrong with it."""
+    for index, value in enumerate(values):
+        code = _fault(value, datatype)
+        if code is not None:
+            yield index, code
+
+
+def _fault(value: object, datatype: str) -> ViolationCode | None:
+    """What is wrong with a value of a tensor. Integers may be written 1.0 (JSON Schema 2020-12 §6.1.1), and BOOL 0 or 1."""
+    if value is None:
+        return None
+    if datatype in TEXT:
+        return None if isinstance(value, str | bytes) else "type"
+    if datatype == "BOOL":
+        if isinstance(value, bool):
+            return None
+        return "type" if not isinstance(value, int) else _outside(value, 0, 1)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "type"
+    if isinstance(value, float) and isinf(value):
+        return "not_finite"
+    if datatype in INTEGERS:
+        if isinstance(value, float) and (not value.is_integer() or abs(value) > LARGEST_EXACT):
+            return "type" if not value.is_integer() else _outside(value, -LARGEST_EXACT, LARGEST_EXACT)
+        return _outside(value, *INTEGERS[datatype])
+    limit = ROUNDS_TO_INFINITY[datatype]
+    return None if -limit < value < limit else "max" if value > 0 else "min"
+
+
+def _outside(value: float, least: float, largest: float) -> ViolationCode | None:
+    return "min" if value < least else "max" if value > largest else None
+
+
+def position(index: int, shape: tuple[int, ...], nested: bool) -> Sequence[int]:  # noqa: FBT001 — as it lies
+    """Where an element stands in the client's data, flat or nested."""
+    if not nested:
+        return (index,)
+    steps: list[int] = []
+    for size in reversed(shape):
+        index, place = divmod(index, size or 1)
+        steps.append(place)
+    return steps[::-1]
+
+
+def is_nested(data: object) -> bool:
+    """Whether the data of a tensor lies in lists of lists."""
+    return isinstance(data, list) and bool(data) and isinstance(data[0], list)
 
 
 def decoded(raw: bytes, datatype: str, count: int, path: Sequence[str | int]) -> list[Any]:
@@ -54,6 +168,8 @@ def decoded(raw: bytes, datatype: str, count: int, path: Sequence[str | int]) ->
     letters = f"<{count}{FORMATS[datatype]}"
     if len(raw) != struct.calcsize(letters):
         raise violation(path, "shape")
+    if datatype == "BOOL":
+        return [{0: False, 1: True}.get(byte, byte) for byte in raw]  # struct takes any byte but 0 for true
     values = list(struct.unpack(letters, raw))
     return [None if isnan(one) else one for one in values] if datatype in FLOATS else values
 
@@ -66,9 +182,18 @@ def encoded(values: Sequence[Any], datatype: str) -> bytes:
     if datatype in FLOATS:
         values = [nan if one is None else one for one in values]
     if datatype == "BF16":
-        raw = struct.pack(f"<{len(values)}f", *values)
-        return b"".join(raw[at + 2 : at + 4] for at in range(0, len(raw), 4))
+        return b"".join(map(_rounded, values))
+    if datatype in INTEGERS:
+        values = [*map(int, values)]  # a contract of numbers has made doubles of them
     return struct.pack(f"<{len(values)}{FORMATS[datatype]}", *values)
+
+
+def _rounded(value: float) -> bytes:
+    """A BF16: the upper half of the FP32, rounded to the nearest, ties to even."""
+    if isnan(value):
+        return b"\xc0\x7f"
+    (bits,) = struct.unpack("<I", struct.pack("<f", value))
+    return struct.pack("<H", (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
 
 
 def _texts(raw: bytes, count: int, path: Sequence[str | int]) -> list[Any]:

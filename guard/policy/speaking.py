@@ -27,6 +27,7 @@ def form_of(key: str, route: Route, dialect: Dialect, *, metered: bool) -> Form 
             max_body=route.max_body,
             metered=metered,
             loads=_loads(route.max_elements),
+            loads_answer=_loads_answer(route.max_elements),
             dumps=dumps,
             is_json=is_json,
         )
@@ -36,10 +37,19 @@ def form_of(key: str, route: Route, dialect: Dialect, *, metered: bool) -> Form 
 def _loads(elements: int) -> Callable[[bytes, bool], Any]:
     def strictly(body: bytes, nan: bool) -> Any:  # noqa: FBT001 — see Spec
         tree = loads(body, nan, elements)
-        audit(tree, body)
+        audit(tree, body, nan)
         return tree
 
     return strictly
+
+
+def _loads_answer(elements: int) -> Callable[[bytes], Any]:
+    def leniently(body: bytes) -> Any:
+        tree = loads(body, True, elements)
+        audit(tree, body)
+        return tree
+
+    return leniently
 
 
 def spoken_input(route: Route, form: Form, detect: Detect) -> tuple[InputContract | None, Judge]:

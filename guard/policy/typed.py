@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
 
+from guard.dialects.tensors import holds
 from guard.policy import scalars
 from guard.policy.document import Text
 from guard.policy.errors import Path, listed, shown
@@ -147,6 +148,9 @@ def breaches(value: Any, field: "Shape") -> Iterator[Fault]:
             yield (), f"{shown(value)} does not match the pattern", f"text that matches {field.pattern}"
     if isinstance(value, list):
         yield from _sized(len(value), field.min_items, field.max_items, "items")
+    datatype = getattr(field, "datatype", None)
+    if datatype is not None and not holds(value if isinstance(value, list) else [value], datatype):
+        yield (), f"{shown(str(value))} is not a value of {datatype}", f"values that {datatype} has"
 
 
 def _sized(size: int, least: int | None, most: int | None, what: str) -> Iterator[Fault]:

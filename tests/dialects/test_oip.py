@@ -231,3 +231,13 @@ def test_what_kserves_client_adds_is_taken_and_not_sent_on() -> None:
     _, sent = forwarded(ask(route, JSON, body_of(one, model_name="other")))
     assert json.loads(sent).keys() == {"inputs"}
     assert refused(route, JSON, body_of(one, model="other")) == ["/<undeclared> unknown"]
+
+
+@pytest.mark.parametrize("value", [True, 1, 0.5, "a", {"a": 1}, None, [True], [[]]])
+@pytest.mark.parametrize("member", ["inputs", "outputs"])
+def test_a_member_of_another_form_is_refused_and_no_crash(member: str, value: Any) -> None:
+    body = dumps({"inputs": [tensor(data=[0] * 6)], member: value})
+    if member == "inputs":
+        assert refused(compiled(IMAGE), JSON, body)
+    else:
+        assert ask(compiled(IMAGE), JSON, body).document  # what the server is asked for is its own affair

@@ -42,6 +42,7 @@ VIOLATIONS: Final = {
     "length": "Text that is too short or too long.",
     "pattern": "Text that does not match the pattern.",
     "format": "Not a date-time of RFC 3339 with an offset, or not what the content type says.",
+    "encoding": "CSV that is not UTF-8.",
     "items": "Too few or too many items; an empty list of instances too.",
     "shape": "An object where a list belongs, or the other way round; a row or tensor of another length.",
     "unknown": "A member that is not declared.",

@@ -20,7 +20,7 @@ _BOUNDS: Final = {
     "min": "min", "max": "max", "enum": "enum", "pattern": "pattern", "min_length": "length", "max_length": "length",
     "min_items": "items", "max_items": "items", "shape": "shape",
 }  # fmt: skip
-_AGES: Final = {"not_finite", "stale", "future"}
+_AGES: Final = {"not_finite", "stale", "future", "encoding"}
 """Violations that no JSON Schema file finds."""
 _USUAL: Final = frozenset((400, 401, 403, 404, 409, 413, 415, 422))
 """Refusals of model servers that pages name; any other reaches its client in the same shape."""
@@ -80,6 +80,8 @@ def violations(described: ContractDescription, fields: Iterable[Field]) -> tuple
         found = {"shape"} if not plain or route.columns is not None or route.rows is not None else set()
         if not plain:
             found |= {"format", "missing", "unknown", "items"}
+        if "text/csv" in described.dialect.looks.content:
+            found.add("encoding")
         for field in fields:
             found |= set(_of_field(field))
         if route.rows is not None:

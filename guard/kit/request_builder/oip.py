@@ -40,8 +40,9 @@ def _tensor(route: Route, name: str, rows: Sequence[Instance]) -> dict[str, Any]
     if shape and shape[0] != -1:
         values = values[:1]  # one for all the instances
     data = [one for value in values for one in (value if field.type == "array" and isinstance(value, list) else [value])]
-    items = field.items.type if field.items is not None else ""
-    kind = field.datatype or DATATYPES.get(items or field.type, "BYTES")
+    value = field.items if field.items is not None else field
+    epoch = value.type == "timestamp" and value.unit is not None
+    kind = field.datatype or ("FP64" if epoch else DATATYPES.get(value.type, "BYTES"))
     if shape is None:
         wide = [len(data) // len(rows)] if field.type == "array" and rows else []
         return {"name": name, "shape": [len(rows), *wide], "datatype": kind, "data": data}
@@ -49,4 +50,4 @@ def _tensor(route: Route, name: str, rows: Sequence[Instance]) -> dict[str, Any]
     return {"name": name, "shape": [len(rows) if shape[0] == -1 else shape[0], *known], "datatype": kind, "data": data}
 
 
-BUILDER: Final = Builder(_layouts)
+BUILDER: Final = Builder(_layouts, nan_is_null=True)

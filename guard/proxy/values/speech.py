@@ -152,6 +152,7 @@ class Spec:
     max_body: int
     metered: bool  # tokens are paid for or told: a stream is asked how many there were
     loads: Callable[[bytes, bool], Any]
+    loads_answer: Callable[[bytes], Any]  # NaN and infinities are read: what nobody declared is the client's affair
     dumps: Callable[[object], bytes]
     is_json: Callable[[Head], bool]
 

@@ -43,6 +43,10 @@ class Common:
         del body, asked
         return "model_fault"
 
+    def error_status(self, answer: Answer) -> int:
+        """The status that an error means: its own; 400 where it came with a 2xx and does not say."""
+        return answer.status if answer.status >= 300 else 400
+
     def error_word(self, answer: Answer) -> tuple[ErrorWord, int]:
         """By the words that servers of all dialects share."""
         return error_word(answer.body)

@@ -33,6 +33,12 @@ OPERATIONS: Final = {"/chat/": "chat", "/completions": "text_completion", "/embe
 """gen_ai.operation.name of a route."""
 FINISHES: Final = frozenset(("stop", "length", "tool_calls", "function_call", "content_filter"))
 """Reasons that the API knows; a server's own word is `other`, for nobody declared what it may hold."""
+FRAMING: Final = frozenset(("role", "index", "id", "type", "name"))
+"""Members of a delta that say what it is; whatever else stands there (text, reasoning, tool calls, audio) is output."""
+ENDINGS: Final = {
+    "response.completed": "stop", "response.incomplete": "length", "response.failed": "error", "error": "error",
+    "message_stop": "stop",
+}  # fmt: skip
 VIRTUAL: Final = ("roles", "texts", "characters", "attachments", "tokens")
 Place: TypeAlias = tuple[str | int, ...]
 
@@ -61,6 +67,11 @@ class OpenAI(Common):
     def hidden_outcome(self, body: bytes, asked: Asked) -> Outcome:
         """See Common."""
         return openai_errors.of_object(openai_errors.error_of(error_object(body)), asked)
+
+    def error_status(self, answer: Answer) -> int:
+        """Where it came with a 2xx, what its type or code means."""
+        meant = openai_errors.status_of(openai_errors.error_of(error_object(answer.body))) if answer.status < 300 else 0
+        return meant or super().error_status(answer)
 
     def form(self, spec: Spec) -> Form:
         """The request is one instance. Raises ValueError for a word that cannot be taken out of it."""
@@ -230,7 +241,7 @@ class _Form:
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
         """See Form. What clients cannot do without is added; as events, where that was asked for."""
         stream = isinstance(message, Prompt) and message.stream
-        chat = self._operation == "chat"
+        chat, part = self._operation == "chat", "delta" if stream else "message"
         answer: dict[str, Any] = {
             "id": "guard", "object": "chat.completion" if chat else "text_completion", "created": 0,
             "model": message.model if isinstance(message, Prompt) else "", **document,
@@ -241,14 +252,13 @@ class _Form:
             whole = {"object": "list", "model": answer["model"], "usage": usage, **document, "data": data}
             return b"application/json", self._spec.dumps(whole)
         answer["choices"] = [
-            {"index": index, "finish_reason": "stop", "logprobs": None, **_choice(one, chat)}
+            {"index": index, "finish_reason": "stop", "logprobs": None, **(_choice(one, part) if chat else one)}
             for index, one in enumerate(document.get("choices", ()))
         ]
         if not stream:
             return b"application/json", self._spec.dumps({"usage": usage, **answer})
         if chat:
             answer["object"] = "chat.completion.chunk"
-            answer["choices"] = [{**one, "delta": one.pop("message")} for one in answer["choices"]]
         return b"text/event-stream", b"data: %b\n\ndata: [DONE]\n\n" % self._spec.dumps(answer)
 
     def inspector(self, message: Message | None, headers: Headers) -> Listening | None:
@@ -256,11 +266,14 @@ class _Form:
         if not is_events(headers):
             return None
         hear = _overhear if isinstance(message, Prompt) and message.counted else _hear
-        return Events(hear, lambda code: {"error": _error(code, f"guard: {code}", 502)}, self._operation)
+        ends = self._operation in ("chat", "text_completion")
+        return Events(hear, lambda code: {"error": _error(code, f"guard: {code}", 502)}, self._operation, ends=ends)
 
 
-def _choice(choice: dict[str, Any], chat: bool) -> dict[str, Any]:  # noqa: FBT001
-    return {**choice, "message": {"role": "assistant", **choice.get("message", {})}} if chat else choice
+def _choice(choice: Mapping[str, Any], part: str) -> dict[str, Any]:
+    """A choice of a chat: what it says stands in `message`, or in `delta` of a chunk."""
+    rest = {name: value for name, value in choice.items() if name != "message"}
+    return {**rest, part: {"role": "assistant", **choice.get("message", {})}}
 
 
 def _decoded(entry: Any, index: int) -> Any:
@@ -279,19 +292,18 @@ def _overhear(event: dict[str, Any], heard: Heard) -> bool:
 
 
 def _hear(event: dict[str, Any], heard: Heard) -> bool:
-    """An answer, or a chunk of one."""
+    """An answer, or a chunk of one; or an event of the Responses or Messages API, which say by `type` what they are."""
+    if isinstance(event.get("type"), str):
+        _hear_typed(event, event["type"], heard)
     if isinstance(event.get("model"), str):
         heard.version = event["model"][:128]
-    if event.get("error"):
+    if event.get("error") or event.get("object") == "error":
         heard.finish = "error"
     for choice in _list(event.get("choices")):
         if not isinstance(choice, dict):
             continue
         delta = choice.get("delta")
-        carried = (
-            (delta.get(key) for key in ("content", "tool_calls", "reasoning_content")) if isinstance(delta, dict) else ()
-        )
-        if choice.get("text") or any(carried):
+        if choice.get("text") or (isinstance(delta, dict) and any(delta[name] for name in delta.keys() - FRAMING)):
             heard.piece()
         if isinstance(choice.get("finish_reason"), str) and heard.finish != "error":
             heard.finish = choice["finish_reason"] if choice["finish_reason"] in FINISHES else "other"
@@ -300,6 +312,13 @@ def _hear(event: dict[str, Any], heard: Heard) -> bool:
         heard.input_tokens = _count(usage.get("prompt_tokens"))
         heard.output_tokens = _count(usage.get("completion_tokens"))
     return False
+
+
+def _hear_typed(event: Mapping[str, Any], kind: str, heard: Heard) -> None:
+    if kind.endswith("delta") and event.get("delta"):
+        heard.piece()
+    if kind in ENDINGS:
+        heard.finish = ENDINGS[kind]
 
 
 def _count(value: object) -> int:

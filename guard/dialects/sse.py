@@ -1,6 +1,8 @@
 """Server-sent events on their way to a client: read as they pass, whole events only, so that an early end is well-formed.
 
-Source: WHATWG HTML §9.2. Lines end in LF, CR or CRLF; an empty one ends an event; `data:` lines join.
+Source: WHATWG HTML §9.2. Lines end in LF, CR or CRLF; an empty one ends an event; `data:` lines join. A comment (`: ping`)
+is no part of an event: each is passed on with the chunk that completes its line, whatever stands around it, for proxies in
+front take silence for a dead stream.
 """
 
 import re
@@ -15,6 +17,8 @@ MOST: Final = 1 << 20
 """Bytes of one event that are held back; a longer one passes unread."""
 _END: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE: Final = re.compile(rb"\r\n|\n|\r")
+_HEARTBEATS: Final = frozenset((b"ping", b"heartbeat", b"keepalive", b"keep-alive"))
+"""Names of events that carry nothing."""
 
 
 def is_events(headers: Headers) -> bool:
@@ -29,6 +33,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.version, self.finish = "", ""
+        self.done = False  # the stream said that it is whole
         self.input_tokens = self.output_tokens = self.pieces = 0
         self.now = self.first_at = self.last_at = 0.0
 
@@ -48,7 +53,8 @@ class Heard:
 class Events:
     """Listening: `hear` is told of each event that is a JSON object, and answers whether it is not for the client.
 
-    `problem` makes the object of a closing event.
+    `problem` makes the object of a closing event. `ends`: streams of this kind say so themselves when they are whole, by a
+    finish or by [DONE].
     """
 
     def __init__(
@@ -56,17 +62,27 @@ class Events:
         hear: Callable[[dict[str, Any], Heard], bool],
         problem: Callable[[str], Mapping[str, object]],
         operation: str,
+        *,
+        ends: bool = False,
     ) -> None:
-        self._hear, self._problem, self._operation = hear, problem, operation
+        self._hear, self._problem, self._operation, self._ends = hear, problem, operation, ends
         self._pending = b""
         self._torn = False  # a part of an event went out: nothing well-formed can follow it
+        self._half = False  # a CR was passed on that ended its chunk: a LF that follows belongs to it
         self._heard = Heard()
+        self.begun = False
+        self.unfinished = False
+        self.error = b""
 
     def feed(self, chunk: bytes, now: float) -> bytes:
-        """See Inspector. What is not a whole event yet waits."""
+        """See Inspector. What is not a whole event yet waits; comments do not."""
+        passed = b""
+        if self._half and chunk:
+            self._half = False
+            if chunk.startswith(b"\n"):
+                passed, chunk = b"\n", chunk[1:]
         pending = self._pending + chunk if self._pending else chunk
         last = kept = 0
-        passed = b""
         self._heard.now = now
         for end in _END.finditer(pending, max(0, len(self._pending) - 3)):
             if self._event(pending[last : end.start()]):
@@ -74,15 +90,27 @@ class Events:
             last = end.end()
         if last:
             self._torn = False
-        self._pending = pending[last:]
-        if len(self._pending) > MOST:
-            last, self._pending, self._torn = len(pending), b"", True
-        return passed + pending[kept:last]
+        passed += pending[kept:last]
+        rest, passes = pending[last:], last == len(pending)
+        if rest and (rest[:1] in (b":", b"\n", b"\r") or b"\n:" in rest or b"\r:" in rest):
+            comments, rest, passes = _comments(rest)
+            passed += comments
+        if len(rest) > MOST:
+            passed, rest, self._torn, self.begun = passed + rest, b"", True, True
+        self._pending = rest
+        self._half = passes and chunk.endswith(b"\r")
+        return passed
 
     def end(self) -> bytes:
         """See Inspector. A last event without its empty line is an event too."""
         rest, self._pending = self._pending, b""
-        return b"" if rest and self._event(rest) else rest
+        if rest and self._event(rest):
+            rest = b""
+        if self._ends and not (self._heard.done or self._heard.finish):
+            self.unfinished = True
+            closing = self.stop("reset")
+            return rest + (b"\n\n" if rest and closing else b"") + closing
+        return rest
 
     def stop(self, code: str) -> bytes:
         """See Inspector. The event that was on its way is dropped."""
@@ -95,12 +123,55 @@ class Events:
         return self._heard.said(None, self._operation)
 
     def _event(self, text: bytes) -> bool:
-        lines = [line for line in _LINE.split(text) if line.startswith(b"data")]
-        data = b"\n".join(line[5:].removeprefix(b" ") for line in lines if line[4:5] == b":")
-        if not data.startswith(b"{"):
-            return False  # a comment, a ping, or [DONE]
-        try:
-            event = orjson.loads(data)
-        except orjson.JSONDecodeError:
+        name, data = _fields(text)
+        event = _read(data) if data.startswith(b"{") else None
+        if not data or name in _HEARTBEATS or (event is not None and event.get("type") == "ping"):
             return False
-        return self._hear(event, self._heard)
+        heard = self._heard
+        self.begun = True
+        withheld = event is not None and self._hear(event, heard)
+        if data.startswith(b"[DONE]"):
+            heard.done = True
+        if name == b"error":
+            heard.finish = "error"
+        if heard.finish == "error" and not self.error:
+            self.error = data
+        return withheld
+
+
+def _fields(text: bytes) -> tuple[bytes, bytes]:
+    """The name and the data of an event."""
+    name, data = b"", b""
+    for line in _LINE.split(text):
+        if line.startswith(b"data:"):
+            value = line[5:].removeprefix(b" ")
+            data = data + b"\n" + value if data else value
+        elif line.startswith(b"event:"):
+            name = line[6:].strip()
+    return name, data
+
+
+def _read(data: bytes) -> dict[str, Any] | None:
+    try:
+        event = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _comments(rest: bytes) -> tuple[bytes, bytes, bool]:
+    """The whole lines before an event's end that are comments, or empty before it began; and what is left without them.
+
+    The third: whether the last byte was passed.
+    """
+    passed: list[bytes] = []
+    kept: list[bytes] = []
+    at, passes = 0, False
+    for end in _LINE.finditer(rest):
+        line = rest[at : end.end()]
+        passes = line.startswith(b":") or (not kept and end.start() == at)
+        (passed if passes else kept).append(line)
+        at = end.end()
+    if passed and kept and kept[-1].endswith(b"\r"):
+        kept[-1] = kept[-1][:-1] + b"\n"  # what follows it now is not what followed it
+    return b"".join(passed), b"".join(kept) + rest[at:], passes and at == len(rest)

@@ -44,7 +44,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
     "Calibration": {"report": "Where it was measured."},
     "CallTimeout": {
         "connect": "To a connection.",
-        "attempt": "From sending to the whole answer; of a streamed answer, to its head.",
+        "attempt": "From sending to the whole answer; of a streamed one, to its head; of a stream of events, to the first.",
         "idle": "Between two pieces of a streamed answer.",
     },
     "Cost": {

@@ -22,6 +22,7 @@ from guard.proxy.values import (
     Prediction,
     Reason,
     Refused,
+    Relayed,
     Route,
     Settlement,
 )
@@ -56,28 +57,35 @@ def accept(context: Context, permit: Permit, attempt: RungAttempt, step: object,
 def _accept_answer(
     context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, plan: Plan
 ) -> Answer | Closed:
-    rung, route, stream = attempt.rung, permit.route, None
-    if rung.remote:
-        closed = _hold_status(context, permit, attempt, answer, now, plan)
-        if closed is not None:
-            return closed
-        if answer.complete and (permit.streamed or route.collect == 0):
-            stream = route.inspector(permit.message, answer.headers)
-    if stream is not None:
-        _hear_stream(context, attempt, answer, stream, now)
-    elif rung.source != DISABLED:
+    rung, route = attempt.rung, permit.route
+    closed = _hold_remote(context, permit, attempt, answer, now, plan) if rung.remote else None
+    if closed is None and attempt.stream is None and rung.source != DISABLED:
         reason = _judge_answer(context, permit, attempt, answer)
         if reason is not None:
             attempt.settle(blame(permit, Settlement.INVALID), now)
             return Closed(reason)
+    if closed is not None:
+        return closed
     ceiling = route.ceiling
     if ceiling.level and LEVEL[rung.source] < ceiling.level:
         return Closed(ceiling.why)  # a kill that was acknowledged while the model thought
     if answer.complete:
         attempt.settle(Settlement.FAILURE if attempt.error else Settlement.SUCCESS, now)
-        if route.remember is not None and rung.source == MODEL and stream is None:
+        if route.remember is not None and rung.source == MODEL and attempt.stream is None:
             route.remember(permit, answer, now, answer.version or rung.version)
     return answer
+
+
+def _hold_remote(
+    context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, plan: Plan
+) -> Closed | None:
+    """Why a model server's answer is none, by its status or by what its stream says. Raises Refused."""
+    closed = _hold_status(context, permit, attempt, answer, now, plan)
+    if closed is None and answer.complete and (permit.streamed or permit.route.collect == 0):
+        attempt.stream = permit.route.inspector(permit.message, answer.headers)
+        if attempt.stream is not None:
+            closed = _hear_stream(context, permit, attempt, answer, now, plan)
+    return closed
 
 
 def _hold_status(
@@ -100,10 +108,12 @@ def _hold_status(
 
 def judge_error(permit: Permit, attempt: RungAttempt, answer: Answer) -> Outcome:
     """Whose doing an error of a model server is, as its dialect sees it."""
-    call, route = attempt.call, permit.route
-    keyed = call is not None and call.target.keyed
-    asked = Asked(permit.head, permit.body, permit.message, free_path=route.free_path, keyed=keyed)
-    return route.dialect.outcome(answer, asked)
+    return permit.route.dialect.outcome(answer, _asked(permit, attempt))
+
+
+def _asked(permit: Permit, attempt: RungAttempt) -> Asked:
+    keyed = attempt.call is not None and attempt.call.target.keyed
+    return Asked(permit.head, permit.body, permit.message, free_path=permit.route.free_path, keyed=keyed)
 
 
 def _closed_by(outcome: Outcome, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, wall: float) -> Closed:
@@ -124,10 +134,47 @@ def _closed_by(outcome: Outcome, permit: Permit, attempt: RungAttempt, answer: A
     return Closed("status", wait)
 
 
+def relay_unopened(
+    context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, end: object, plan: Plan
+) -> Closed | None:
+    """Why a streamed answer was not begun, so that the next rung may answer; None: it was. Raises Refused."""
+    if type(end) is not Relayed or end.opened:
+        return None
+    record, account, now = context.record, attempt.account, end.end_at
+    record.source, record.version = None, ""
+    if account is not None:
+        account.ended_at = now
+    if attempt.inspector is not None and attempt.inspector.error:
+        return _closed_by_event(permit, attempt, answer, attempt.inspector, now, plan)
+    failure = Failed(end.failed or "malformed", ours=end.ours)
+    if account is not None:
+        account.failed = failure.code
+    attempt.settle(judge_failure(permit, failure, attempt, now), now)
+    return Closed(failure.code)
+
+
+def _closed_by_event(
+    permit: Permit, attempt: RungAttempt, answer: Answer, stream: Listening, now: float, plan: Plan
+) -> Closed:
+    """Why a stream is not given that says an error, of which nothing was sent. Raises Refused."""
+    hidden = Answer(answer.status, answer.headers, stream.error)
+    outcome = permit.route.dialect.hidden_outcome(hidden.body, _asked(permit, attempt))
+    return _closed_by(outcome, permit, attempt, hidden, now, plan.wall(now))
+
+
+def blame_stream(permit: Permit, attempt: RungAttempt) -> Settlement:
+    """Whom an error within a stream blames that was begun: the model, unless the error says that it is the client's."""
+    inspector = attempt.inspector
+    if inspector is None or not inspector.error:
+        return blame(permit, Settlement.FAILURE)
+    outcome = permit.route.dialect.hidden_outcome(inspector.error, _asked(permit, attempt))
+    return Settlement.IGNORED if outcome in ("client_fault", "client_limit") else blame(permit, Settlement.FAILURE)
+
+
 def refused(route: Route, answer: Answer) -> Refused:
     """A model server's refusal as its client gets it: the status, what goes with it, and a word for what is wrong."""
     word, limit = route.dialect.error_word(answer)
-    status = answer.status if answer.status >= 300 else 0
+    status = route.dialect.error_status(answer)
     told = TOLD.get(status)
     headers = [pair for pair in answer.headers if pair[0] in told] if told is not None else None
     return Refused("upstream_refused", status=status, headers=headers, word=word, limit=limit)
@@ -144,14 +191,27 @@ def blame(permit: Permit, outcome: Settlement) -> Settlement:
     return Settlement.IGNORED if permit.breaks else outcome
 
 
-def _hear_stream(context: Context, attempt: RungAttempt, answer: Answer, stream: Listening, now: float) -> None:
-    """Pass a stream through its inspector that arrived in one piece with its head, and so is not relayed."""
+def _hear_stream(
+    context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, plan: Plan
+) -> Closed | None:
+    """Pass a stream through its inspector that arrived in one piece with its head, and so is not relayed.
+
+    Nothing of it was sent: where it says an error, or nothing at all, the next rung may answer. Raises Refused.
+    """
+    stream = attempt.stream
+    assert stream is not None  # only such an answer is heard
     answer.body = stream.feed(answer.body, now) + stream.end()
     heard = stream.said
     version = heard.version if heard.version != context.named else ""
     answer.version = attempt.hear(heard.usage, version) or answer.version
+    if stream.error:
+        return _closed_by_event(permit, attempt, answer, stream, now, plan)
+    if not stream.begun:
+        attempt.settle(blame(permit, Settlement.FAILURE), now)
+        return Closed("malformed")
     if broken(heard.usage):
-        attempt.error = "error_event"
+        attempt.error = "unfinished" if stream.unfinished else "error_event"
+    return None
 
 
 def judge_failure(permit: Permit, failure: Failed, attempt: RungAttempt, now: float) -> Settlement:

@@ -6,6 +6,7 @@ taken for a part of the one that is.
 """
 
 from collections.abc import Sequence
+from math import inf
 
 from guard.proxy.tracing import traceparent
 from guard.proxy.values import (
@@ -28,7 +29,7 @@ from guard.proxy.values import (
 class RungAttempt:
     """One rung's attempt to answer: its call, and what its answer said of itself."""
 
-    __slots__ = ("account", "asked_at", "call", "error", "inspector", "rung", "usage", "violations")
+    __slots__ = ("account", "asked_at", "call", "error", "inspector", "rung", "stream", "took", "usage", "violations")
 
     def __init__(self, rung: Rung, asked_at: float) -> None:
         self.rung = rung
@@ -36,9 +37,16 @@ class RungAttempt:
         self.call: Call | None = None  # None where none is made
         self.account: Attempt | None = None  # of the call, in the record: written here, read by telemetry
         self.inspector: Listening | None = None  # of an answer that is relayed
+        self.stream: Listening | None = None  # the same of one that came in one piece
         self.usage: Usage | None = None
         self.violations: Sequence[Violation] = ()  # of the answer
         self.error = ""  # what broke a streamed answer
+        self.took: float | None = None  # seconds to the head of an answer that is relayed: how fast the target was
+
+    @property
+    def until(self) -> float:
+        """By when its call owes the answer, or the first event of one that is streamed."""
+        return self.call.until if self.call is not None else inf
 
     def settle(self, outcome: Settlement, now: float, took: float | None = None, retry_after: float | None = None) -> None:
         """Tell the breaker how the call ended; the first settlement counts. Without a call it does nothing."""

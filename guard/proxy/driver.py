@@ -14,10 +14,10 @@ from time import monotonic
 from typing import cast
 
 from guard.proxy.deadlines import ATTEMPT, BODY, CONNECT, IDLE, NONE, QUEUE, REQUEST
-from guard.proxy.parties import AHEAD, UNKNOWN, Client, Link, Pool
+from guard.proxy.parties import AHEAD, Client, Link, Pool
 from guard.proxy.pipeline import handle_request
+from guard.proxy.relaying import Relaying
 from guard.proxy.turn import Turn
-from guard.proxy.upload import Upload
 from guard.proxy.values import (
     DONE,
     STREAM,
@@ -33,19 +33,18 @@ from guard.proxy.values import (
     RefusalCode,
     Refused,
     Relay,
-    Relayed,
     Reply,
     Settlement,
     Slots,
 )
 
 
-class Exchange(Upload):
+class Exchange(Relaying):
     """One request of a connection, its body as it arrives, and the pipeline that answers it."""
 
     __slots__ = (
-        "_armed", "_body_sent", "_call", "_dial", "_link", "_opened", "_prefix", "_resent", "_sent", "_slot", "_turn",
-        "broken", "ended", "expects", "fault", "head", "keep_alive", "length", "request_id",
+        "_armed", "_body_sent", "_dial", "_resent", "_slot", "_turn", "broken", "ended", "expects", "fault", "head",
+        "keep_alive", "length", "request_id",
     )  # fmt: skip
 
     def __init__(self, client: Client, head: Head, request_id: str, length: int, fault: RefusalCode | None) -> None:
@@ -64,13 +63,13 @@ class Exchange(Upload):
         self.ended = False
         self._resent = False
         self._retained, self._spent = None, False
-        self._call: Call | None = None
+        self._call = None
         self._slot: Slots | None = None
         self._turn: Turn | None = None
         self._dial: object = None
-        self._link: Link | None = None
+        self._link = None
         self._body_sent = False  # the streamed body's end was passed on
-        self._opened = False  # a relay's head was written
+        self._opened = False
         self._prefix = b""
         self._sent = 0
         self._armed = NONE  # the purpose of the deadline that is armed: one command waits, for one thing
@@ -309,62 +308,11 @@ class Exchange(Upload):
             self._turn = None
         self._free_slot()
 
-    # ── Relay ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _begin_relay(self, relay: Relay) -> None:
-        self._waiting, link = relay, self._link
-        if link is None:  # lost between its head and this command
-            self._end_relay("reset")
-            return
-        length = link.length if relay.inspector is None else UNKNOWN
+    def _open(self, relay: Relay, length: int) -> None:
         self._opened = True
         self.client.open_stream(self, relay.status, relay.headers, length)
-        if prefix := self._prefix:
-            self._prefix = b""
-            self.data(link, prefix)
-        if self._link is link and not self.client.paused:
-            self._arm_idle()
-            link.flow()
-
-    def data(self, link: Link, chunk: bytes) -> None:
-        """The next bytes of a relayed answer."""
-        if link is not self._link or type(self._waiting) is not Relay:
-            return
-        if self._waiting.inspector is not None:
-            chunk = self._waiting.inspector.feed(chunk, monotonic())
-        if chunk:
-            self._sent += len(chunk)
-            self.client.send_chunk(chunk)
-        if self.client.paused:  # the client's time runs, and not the target's
-            link.pause_reading()
-            self._disarm()
-        else:
-            self._arm_idle()
-
-    def done(self, link: Link) -> None:
-        """The relayed answer is whole."""
-        if link is self._link and type(self._waiting) is Relay:
-            self._link = None
-            self._end_relay(None)
-
-    def _end_relay(self, failed: Reason | None, *, late: bool = False) -> None:
-        relay, tail = self._waiting, b""
-        if type(relay) is Relay and relay.inspector is not None:
-            tail = relay.inspector.end() if failed is None else relay.inspector.stop(failed)
-            if tail:
-                self._sent += len(tail)
-                self.client.send_chunk(tail)
-        self._drop_call()
-        self._answer(Relayed(self._sent, monotonic(), failed, bool(tail), late))
 
     # ── the client and the clock ──────────────────────────────────────────────────────────────────────────────────
-
-    def client_resumed(self) -> None:
-        """The client takes bytes again."""
-        if type(self._waiting) is Relay and self._link is not None:
-            self._arm_idle()
-            self._link.resume_reading()
-            self._link.flow()
 
     def gone(self, cause: str) -> None:
         """The client left: cancel upstream at once."""
@@ -372,13 +320,6 @@ class Exchange(Upload):
             if self._turn is not None and self._call is not None:  # what was never sent says nothing of the target
                 self._call.ticket.settle(Settlement.IGNORED, monotonic())
             self._fail(Gone(cause))
-
-    def cut(self) -> bool:
-        """End a relayed answer whose source operators do not allow any more."""
-        reason = self._call.target.closed if type(self._waiting) is Relay and self._call is not None else None
-        if reason is not None:
-            self._end_relay(reason)
-        return reason is not None
 
     def expire(self, purpose: int) -> None:
         """The deadline that was armed for the outstanding command passed."""

@@ -8,7 +8,7 @@ because a StopIteration costs 3 % of a request in machine code; the driver lets 
 from collections.abc import Callable, Generator
 from typing import Final, Protocol, TypeAlias
 
-from guard.proxy.acceptance import OURS, accept
+from guard.proxy.acceptance import OURS, accept, blame_stream, relay_unopened
 from guard.proxy.context import Context, RungAttempt, broken
 from guard.proxy.headers import date
 from guard.proxy.judge import judge
@@ -100,8 +100,13 @@ def handle_request(exchange: Request, plan: Plan, now: Callable[[], float]) -> P
                 result = Reply(step.status, headers, step.body)
             else:
                 attempt.inspector = inspector = route.inspector(permit.message, step.headers)
-                end = yield Relay(step.status, headers, inspector)
-                result = relayed(context, attempt, end, step.head_at - step.called_at)
+                attempt.took = step.head_at - step.called_at
+                end = yield Relay(step.status, headers, inspector, attempt.until)
+                unopened = relay_unopened(context, permit, attempt, step, end, plan)
+                if unopened is not None:
+                    context.descend(attempt, unopened, now())
+                    continue
+                result = relayed(context, permit, attempt, end)
             break
         else:
             raise LadderEnded
@@ -164,20 +169,22 @@ def seal(plan: Plan, context: Context, attempt: RungAttempt, answer: Answer, now
     return headers
 
 
-def relayed(context: Context, attempt: RungAttempt, end: object, took: float) -> Ending:
+def relayed(context: Context, permit: Permit, attempt: RungAttempt, end: object) -> Ending:
     """A pumped answer came to its end; a truncated one is given a clean end only after it said so itself."""
     if type(end) is not Relayed:
         raise TypeError(type(end).__name__)
     if attempt.account is not None:
         attempt.account.ended_at, attempt.account.failed = end.end_at, end.failed
-    heard = attempt.inspector.said.usage if attempt.inspector is not None else None
-    failed = end.failed is not None or broken(heard)
-    outcome = Settlement.IGNORED if end.ours or end.failed in OURS else Settlement.FAILURE
-    attempt.settle(outcome if failed else Settlement.SUCCESS, end.end_at, took=took)
+    inspector = attempt.inspector
+    failed = end.failed is not None or (inspector is not None and broken(inspector.said.usage))
+    outcome = Settlement.SUCCESS
+    if failed:
+        outcome = Settlement.IGNORED if end.ours or end.failed in OURS else blame_stream(permit, attempt)
+    attempt.settle(outcome, end.end_at, took=attempt.took)
     record = context.record
     record.response_bytes = end.sent
     if failed:
-        record.error = end.failed or "error_event"
+        record.error = end.failed or ("unfinished" if inspector is not None and inspector.unfinished else "error_event")
     return DONE if end.failed is None or end.told else CUT
 
 

@@ -58,7 +58,8 @@ def rescue(error: Exception, plan: Plan, context: Context, now: float) -> Reply 
             failed = attempt.inspector is not None and broken(attempt.inspector.said.usage)
             if failed:  # many clients leave as soon as they read of it
                 record.error = "error_event"
-            attempt.settle(Settlement.FAILURE if failed else Settlement.GONE, now)  # GONE counts only where it was slow
+            # GONE counts only where it was slow: of a stream, to its head, for how long it is read is its client's affair
+            attempt.settle(Settlement.FAILURE if failed else Settlement.GONE, now, took=attempt.took)
         return CUT
     violations: Sequence[Violation] = ()
     problem = Problem(500, "internal", context.request_id)

@@ -113,6 +113,12 @@ class Tongue:
     def error_word(self, answer: Answer) -> tuple[ErrorWord, int]:
         return "", 0
 
+    def error_status(self, answer: Answer) -> int:
+        return answer.status
+
+    def hidden_outcome(self, body: bytes, asked: Asked) -> Outcome:
+        return "client_fault" if b"client" in body else "model_fault"
+
     def outcome(self, answer: Answer, asked: Asked) -> Outcome:
         return {400: "client_fault", 429: "overload"}.get(answer.status, "model_fault")  # type: ignore[return-value]
 

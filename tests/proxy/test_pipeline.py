@@ -1,5 +1,7 @@
 """Dialogues: this request; expect this command; answer it so; expect this reply. Every branch of the life."""
 
+from typing import Any
+
 import pytest
 
 from guard.proxy.pipeline import LEAST_TIME
@@ -290,6 +292,8 @@ def test_a_streamed_answer_settles_at_its_end() -> None:
 class Heard:
     """What an inspector heard of a stream."""
 
+    begun, unfinished, error = True, False, b""
+
     def __init__(self, finish: str = "stop") -> None:
         self.said = Said(None, "m-7", Usage("chat", 3, 2, finish))
 
@@ -436,3 +440,47 @@ def test_closed_names_its_retry_after() -> None:
     reply = stage.say(b"{}")
     assert isinstance(reply, Reply)
     assert reply.body == b"backoff"
+
+
+class Failing(Heard):
+    """A stream whose first event is an error."""
+
+    def __init__(self, error: bytes) -> None:
+        super().__init__("error")
+        self.error = error
+
+
+def test_a_stream_that_was_not_begun_descends_and_nothing_of_it_is_told() -> None:
+    stage = Stage(collect=0, inspector=Failing(b"model"))
+    asked(stage)
+    relay = stage.say(Answer(200, [], b"", complete=False))
+    assert isinstance(relay, Relay)
+    assert relay.until == pytest.approx(103.0), "the first event is due when the attempt ends"
+    reply = stage.say(Relayed(0, 101.0, "status", opened=False))
+    assert (header(reply, b"x-guard-source"), header(reply, b"x-guard-reason")) == (b"rules", b"status")
+    assert outcomes(stage) == {"FAILURE": 1}
+    assert (stage.record.source, stage.record.error, stage.record.version) == ("rules", "", "")
+
+
+def test_a_clients_error_as_first_event_is_answered_to_it() -> None:
+    stage = Stage(collect=0, inspector=Failing(b"client"))
+    asked(stage)
+    stage.say(Answer(200, [], b"", complete=False))
+    reply = stage.say(Relayed(0, 101.0, "status", opened=False))
+    assert isinstance(reply, Reply)
+    assert reply.body == b"upstream_refused"
+    assert outcomes(stage) == {"IGNORED": 1}
+    assert stage.record.source is None
+
+
+@pytest.mark.parametrize(
+    ("failed", "ours", "outcome"),
+    [("timeout", False, "FAILURE"), ("timeout", True, "IGNORED"), ("mode", False, "IGNORED"), (None, False, "FAILURE")],
+)
+def test_silence_descends_and_blames_whom_it_should(failed: Any, ours: bool, outcome: str) -> None:
+    stage = Stage(collect=0, inspector=Heard())
+    asked(stage)
+    stage.say(Answer(200, [], b"", complete=False))
+    reply = stage.say(Relayed(0, 101.0, failed, ours=ours, opened=False))
+    assert header(reply, b"x-guard-reason") == (failed or "malformed").encode()
+    assert outcomes(stage) == {outcome: 1}

@@ -101,6 +101,9 @@ class Closed:
 class Inspector(Protocol):
     """Reads a streamed answer on its way to the client."""
 
+    begun: bool  # the first event came; comments and heartbeats are none
+    error: bytes  # what the first event says that is an error; empty: none was
+
     def feed(self, chunk: bytes, now: float) -> bytes:
         """What the client gets in place of this chunk."""
 
@@ -158,11 +161,15 @@ class Call:
 
 @dataclass(eq=False)
 class Relay:
-    """Write this head to the client, then pump the current call's answer through `inspector`. Answered with `Relayed`."""
+    """Write this head to the client, then pump the current call's answer through `inspector`. Answered with `Relayed`.
+
+    With an inspector the head waits for the first event, until `until`: while nothing was sent, the next rung may answer.
+    """
 
     status: int
     headers: Headers
     inspector: Inspector | None = None
+    until: float = inf
 
 
 Command: TypeAlias = Body | Call | Relay
@@ -207,6 +214,7 @@ class Relayed:
     failed: Reason | None = None
     told: bool = False  # in the dialect's own words, so that the answer may end as if it were whole
     ours: bool = False  # see `Failed`
+    opened: bool = True  # False: nothing was sent, for no event came, or the first is an error
 
 
 class Refused(Exception):  # noqa: N818 — a word of the domain, see the tree above

@@ -115,6 +115,8 @@ class Form(Protocol):
 class Listening(Inspector, Protocol):
     """An Inspector that understands what passes."""
 
+    unfinished: bool  # it ended without saying that it is whole, where such streams say so
+
     @property
     def said(self) -> Said:
         """What was heard so far; all of it once the answer has ended."""
@@ -204,6 +206,12 @@ class Dialect(Protocol):
 
     def outcome(self, answer: Answer, asked: Asked) -> Outcome:
         """Whose doing an error is."""
+
+    def hidden_outcome(self, body: bytes, asked: Asked) -> Outcome:
+        """Whose doing an error is that came as an event of a stream."""
+
+    def error_status(self, answer: Answer) -> int:
+        """The status under which a client gets an error that is its own."""
 
     def error_word(self, answer: Answer) -> "tuple[ErrorWord, int]":
         """What an error says is wrong with the request, and the limit that it names."""

@@ -1,0 +1,137 @@
+"""The half of an exchange that pumps a streamed answer to its client.
+
+The head of a stream that an inspector reads waits for the first event: as long as nothing was sent, the pipeline may still
+take another rung. Nothing else waits: a client has its first byte when the model server has sent its first event.
+"""
+
+from time import monotonic
+from typing import Final
+
+from guard.proxy.deadlines import ATTEMPT
+from guard.proxy.parties import UNKNOWN, Link
+from guard.proxy.upload import Upload
+from guard.proxy.values import Call, Reason, Relay, Relayed
+
+MOST_HELD: Final = 65536
+"""Bytes of comments and heartbeats that wait for a first event; more of them begin the stream."""
+
+
+class Relaying(Upload):
+    """Performs `Relay`. The call belongs to the other half."""
+
+    __slots__ = ("_call", "_link", "_opened", "_prefix", "_sent")
+
+    _call: Call | None
+    _link: Link | None
+    _opened: bool  # a relay's head was written
+    _prefix: bytes  # of the answer: came with its head, or waits for the first event
+    _sent: int
+
+    def _drop_call(self) -> None:
+        raise NotImplementedError
+
+    def _arm(self, purpose: int, due: float) -> None:
+        raise NotImplementedError
+
+    def _arm_idle(self) -> None:
+        raise NotImplementedError
+
+    def _disarm(self) -> None:
+        raise NotImplementedError
+
+    def _open(self, relay: Relay, length: int) -> None:
+        raise NotImplementedError
+
+    def _begin_relay(self, relay: Relay) -> None:
+        self._waiting, link = relay, self._link
+        if link is None:  # lost between its head and this command
+            self._end_relay("reset")
+            return
+        prefix, self._prefix = self._prefix, b""
+        if relay.inspector is None:
+            self._open(relay, link.length)
+        else:
+            self._arm(ATTEMPT, relay.until)
+        if prefix:
+            self.data(link, prefix)
+        if self._link is link and not self.client.paused:
+            if self._opened:
+                self._arm_idle()
+            link.flow()
+
+    def data(self, link: Link, chunk: bytes) -> None:
+        """The next bytes of a relayed answer."""
+        relay = self._waiting
+        if link is not self._link or type(relay) is not Relay:
+            return
+        inspector = relay.inspector
+        if inspector is not None:
+            chunk = inspector.feed(chunk, monotonic())
+            if not self._opened:
+                chunk = self._prefix + chunk
+                self._prefix = b""
+                if inspector.error:
+                    self._end_relay("status")
+                    return
+                if not inspector.begun and len(chunk) < MOST_HELD:
+                    self._prefix = chunk
+                    return
+                if self._call is not None and (closed := self._call.target.closed) is not None:
+                    self._end_relay(closed)  # operators closed it while it was silent
+                    return
+                self._open(relay, UNKNOWN)
+        if chunk:
+            self._sent += len(chunk)
+            self.client.send_chunk(chunk)
+        if self.client.paused:  # the client's time runs, and not the target's
+            link.pause_reading()
+            self._disarm()
+        else:
+            self._arm_idle()
+
+    def done(self, link: Link) -> None:
+        """The relayed answer is whole."""
+        if link is self._link and type(self._waiting) is Relay:
+            self._link = None
+            self._end_relay(None)
+
+    def _end_relay(self, failed: Reason | None, *, late: bool = False) -> None:
+        relay, tail = self._waiting, b""
+        if type(relay) is Relay and relay.inspector is not None:
+            if not self._opened and failed is None:
+                self._end_unopened(relay)
+                return
+            tail = relay.inspector.end() if failed is None else relay.inspector.stop(failed) if self._opened else b""
+            if tail:
+                self._sent += len(tail)
+                self.client.send_chunk(tail)
+        self._drop_call()
+        self._answer(Relayed(self._sent, monotonic(), failed, bool(tail), late, opened=self._opened))
+
+    def _end_unopened(self, relay: Relay) -> None:
+        """The stream ended before an event of its was whole; its last one need not have an empty line."""
+        inspector = relay.inspector
+        assert inspector is not None  # only such a stream waits
+        rest = self._prefix + inspector.end()
+        self._prefix = b""
+        if inspector.begun and not inspector.error:
+            self._open(relay, UNKNOWN)
+            self._sent += len(rest)
+            self.client.send_chunk(rest)
+        self._drop_call()
+        self._answer(Relayed(self._sent, monotonic(), None if self._opened else "malformed", opened=self._opened))
+
+    def client_resumed(self) -> None:
+        """The client takes bytes again."""
+        if type(self._waiting) is Relay and self._link is not None:
+            if self._opened:
+                self._arm_idle()
+            self._link.resume_reading()
+            self._link.flow()
+
+    def cut(self) -> bool:
+        """End a relayed answer whose source operators do not allow any more."""
+        reason = self._call.target.closed if type(self._waiting) is Relay and self._call is not None else None
+        if reason is not None:
+            self._end_relay(reason)
+        return reason is not None

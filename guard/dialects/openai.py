@@ -5,10 +5,9 @@ declares, and beside them `roles`, `texts`, `characters`, `attachments` and `tok
 """
 
 import base64
-import copy
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 
@@ -17,6 +16,7 @@ from guard.dialects.common import Common
 from guard.dialects.error_words import error_object
 from guard.dialects.layout import answer_tree, pointer, referred, told, violation
 from guard.dialects.sse import Events, Heard, is_events
+from guard.dialects.texts import Texts
 from guard.proxy.values import Answer, Asked, Form, Head, Headers, Listening, Looks, Message, Outcome, Problem, Said, Spec
 
 KNOWN: Final = frozenset((
@@ -24,8 +24,15 @@ KNOWN: Final = frozenset((
     "max_completion_tokens", "temperature", "top_p", "top_k", "min_p", "stop", "seed", "tools", "tool_choice",
     "parallel_tool_calls", "response_format", "logprobs", "top_logprobs", "logit_bias", "presence_penalty",
     "frequency_penalty", "repetition_penalty", "user", "suffix", "echo", "encoding_format", "dimensions", "metadata",
-    "store", "service_tier", "reasoning_effort", "modalities", "audio", "prediction", "verbosity", "web_search_options",
-    "safety_identifier", "prompt_cache_key", "functions", "function_call",
+    "store", "service_tier", "reasoning_effort", "modalities", "audio", "prediction", "verbosity",
+    "web_search_options", "safety_identifier", "prompt_cache_key", "functions", "function_call",
+    # /v1/responses
+    "instructions", "max_output_tokens", "max_tool_calls", "reasoning", "text", "truncation", "include", "background",
+    "previous_response_id", "conversation",
+    # /v1/messages
+    "system", "stop_sequences", "thinking", "container",
+    # /v1/rerank, /v1/score
+    "query", "documents", "top_n", "return_documents", "text_1", "text_2",
 ))  # fmt: skip
 """Members of a request that the API documents: they reach the model unless the policy declares otherwise."""
 
@@ -39,8 +46,18 @@ ENDINGS: Final = {
     "response.completed": "stop", "response.incomplete": "length", "response.failed": "error", "error": "error",
     "message_stop": "stop",
 }  # fmt: skip
+CARRIERS: Final = frozenset(
+    ("messages", "prompt", "input", "suffix", "tools", "system", "instructions", "query", "documents")
+)
+"""Members whose texts are among `texts` also where a policy declares them."""
+TEXTUAL: Final = frozenset((
+    "text", "input_text", "output_text", "refusal", "tool_use", "tool_result", "thinking", "redacted_thinking",
+    "message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "reasoning",
+    "item_reference",
+))  # fmt: skip
+"""Types of parts that are no attachments."""
+_COUNTED: Final = frozenset(("texts", "characters"))
 VIRTUAL: Final = ("roles", "texts", "characters", "attachments", "tokens")
-Place: TypeAlias = tuple[str | int, ...]
 
 
 class OpenAI(Common):
@@ -93,6 +110,9 @@ def _error(code: str, message: str, status: int) -> dict[str, object]:
     return {"message": message, "type": kind, "param": None, "code": code}
 
 
+_NO_TEXTS: Final = Texts({}, ())
+
+
 class Prompt:
     """A Message."""
 
@@ -113,28 +133,29 @@ class Prompt:
         self.chosen = model is None or model.enum is None or self.model not in model.enum
         self.named = self.model if model is None or model.enum is None else ""  # llama.cpp and others echo it
         self._limit = "max_completion_tokens" if "max_completion_tokens" in tree else "max_tokens"
-        self._places = list(_texts(tree))
         declared = spec.inputs
         document = {name: value for name, value in tree.items() if name in referred}
         if "max_tokens" in declared and self._limit in tree:
             document["max_tokens"] = max((tree[name] for name in ("max_tokens", self._limit) if name in tree), key=_size)
         self._virtual = {name for name in VIRTUAL if name in declared}
+        self._texts = Texts(tree, KNOWN, referred - CARRIERS | dropped) if _COUNTED & self._virtual else _NO_TEXTS
         document.update((name, value) for name, value in self._told().items() if name in self._virtual)
         self._envelope = {name: value for name, value in tree.items() if name not in referred and name not in dropped}
         self.document: object = document
 
     def _told(self) -> dict[str, Any]:
         """The members that no request has."""
-        messages = [one for one in _list(self._tree.get("messages")) if isinstance(one, dict)]
-        texts = [text for _, text in self._places]
-        parts = [part for one in messages for part in _list(one.get("content"))]
+        messages = [one for name in ("messages", "input") for one in _list(self._tree.get(name)) if isinstance(one, dict)]
+        texts = self._texts.texts
+        parts = [part for one in messages for part in _parts(one.get("content"))]
+        parts += [one for one in messages if "role" not in one]  # items of /v1/responses
         sent = self._tree.get("input", self._tree.get("prompt"))
         lists = sent if isinstance(sent, list) and sent and isinstance(sent[0], list) else [sent]
         return {
-            "roles": [one.get("role") for one in messages],
+            "roles": [one.get("role") for one in messages if "role" in one or one.get("type", "message") == "message"],
             "texts": texts,
             "characters": sum(map(len, texts)),
-            "attachments": sum(isinstance(part, dict) and part.get("type") != "text" for part in parts),
+            "attachments": sum(isinstance(part, dict) and part.get("type") not in TEXTUAL for part in parts),
             "tokens": sum(type(token) is int for one in lists for token in _list(one)),
         }
 
@@ -146,10 +167,8 @@ class Prompt:
             if "max_tokens" not in self._tree:
                 del body["max_tokens"]
         texts = document.get("texts") if "texts" in self._virtual else None
-        if texts is not None and texts != [text for _, text in self._places]:
-            body = copy.deepcopy(body)
-            for (place, _), text in zip(self._places, texts, strict=True):
-                _put(body, place, text)
+        if texts is not None:
+            body = self._texts.written(body, texts)
         options = body.get("stream_options")
         if self._count and (options is None or (isinstance(options, dict) and options.get("include_usage") is not True)):
             body["stream_options"] = {**(options or {}), "include_usage": True}
@@ -168,10 +187,12 @@ class Prompt:
         if first not in self._virtual:
             return pointer((self._limit, *rest) if first == "max_tokens" else path)
         if first == "texts" and rest and isinstance(rest[0], int):
-            return pointer(self._places[rest[0]][0])
+            return self._texts.pointer(rest[0])
         if first == "roles" and rest:
-            return pointer(("messages", *rest, "role"))
-        return pointer((next((name for name in ("messages", "prompt", "input") if name in self._tree), str(first)),))
+            return pointer(("messages" if "messages" in self._tree else "input", *rest, "role"))
+        return pointer(
+            (next((name for name in ("messages", "prompt", "input", "query") if name in self._tree), str(first)),)
+        )
 
 
 def _size(value: object) -> float:
@@ -183,28 +204,9 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _texts(tree: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    """Every text that the model is to read, and where it stands."""
-    for index, message in enumerate(_list(tree.get("messages"))):
-        content = message.get("content") if isinstance(message, dict) else None
-        if isinstance(content, str):
-            yield ("messages", index, "content"), content
-        for number, part in enumerate(_list(content)):
-            if isinstance(part, dict) and isinstance(part.get("text"), str):
-                yield ("messages", index, "content", number, "text"), part["text"]
-    for name in ("prompt", "suffix", "input"):
-        value = tree.get(name)
-        if isinstance(value, str):
-            yield (name,), value
-        for index, one in enumerate(_list(value)):
-            if isinstance(one, str):
-                yield (name, index), one
-
-
-def _put(body: Any, place: Place, text: str) -> None:
-    for part in place[:-1]:
-        body = body[part]
-    body[place[-1]] = text
+def _parts(content: object) -> list[Any]:
+    """The parts of a content, which may be one part without a list."""
+    return [content] if isinstance(content, dict) else _list(content)
 
 
 class _Form:

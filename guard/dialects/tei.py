@@ -7,12 +7,14 @@ instance: the members it declares, and beside them words that no request has. Wh
 """
 
 import copy
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from guard.dialects.common import Common
 from guard.dialects.faults import STATUSES
 from guard.dialects.layout import UNDECLARED, error_member, pointer, referred, violation
+from guard.dialects.texts import Texts
 from guard.proxy.values import Fault, Form, Head, Headers, Listening, Looks, Message, Problem, Said, Spec, Usage
 
 KNOWN: Final = frozenset((
@@ -25,6 +27,12 @@ ROUTES: Final = ("embed", "embed_all", "embed_sparse", "similarity", "predict", 
 VIRTUAL: Final = ("texts", "characters", "tokens", "batch")
 MEMBERS: Final = frozenset(("label", "score", "labels", "scores", "index", "text"))
 """Outputs that are a member of what answers one input, and not the whole of it."""
+
+CARRIERS: Final = frozenset(("inputs", "query", "texts"))
+_SEARCHED: Final = frozenset(("query", "texts"))
+_DIRECTIONS: Final = ("left", "right", "Left", "Right")
+_PROMPT_NAME: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}\Z")
+"""A name of the model's own prompts: a word, which no private value is."""
 
 Place: TypeAlias = tuple[str | int, ...]
 
@@ -97,21 +105,26 @@ class Question:
         own = {name: value for name, value in tree.items() if name in referred and name not in virtual}
         dropped = unknown if spec.undeclared == "strip" else frozenset()
         self._envelope = {name: value for name, value in tree.items() if name not in own and name not in dropped}
+        _hold({name: value for name, value in self._envelope.items() if name not in unknown})
+        self._others = Texts({name: tree[name] for name in unknown - dropped}, KNOWN)
+        if route == "rerank" and self._others.found and _SEARCHED & spec.inputs.keys():
+            raise violation((UNDECLARED,), "unknown")  # nobody reads texts of other members here
         told = self._told()
         self.document: object = {**own, **{name: told[name] for name in virtual}}
 
     def _told(self) -> dict[str, object]:
         """The words that no request has."""
-        texts = [text for _, text in self._places]
+        texts = [text for _, text in self._places] + self._others.texts
         return {"texts": texts, "characters": sum(map(len, texts)), "tokens": self._tokens, "batch": self.batch}
 
     def write(self, document: Any) -> bytes:
         """See Message."""
         body = {**self._envelope, **{name: one for name, one in document.items() if name not in self._virtual}}
-        if "texts" in self._virtual and document["texts"] != [text for _, text in self._places]:
+        if "texts" in self._virtual and document["texts"] != self._told()["texts"]:
             body = copy.deepcopy(body)
-            for (place, _), text in zip(self._places, document["texts"], strict=True):
+            for (place, _), text in zip(self._places, document["texts"], strict=False):
                 _put(body, place, text)
+            body = self._others.written(body, document["texts"][len(self._places) :])
         ordered = {name: body[name] for name in self._tree if name in body}
         return self._dumps({**ordered, **body})
 
@@ -126,7 +139,8 @@ class Question:
         if first not in self._virtual:
             return pointer(path)
         if first == "texts" and rest and isinstance(rest[0], int):
-            return pointer(self._places[rest[0]][0])
+            own = len(self._places)
+            return pointer(self._places[rest[0]][0]) if rest[0] < own else self._others.pointer(rest[0] - own)
         return pointer(("texts",) if "texts" in self._tree else ("inputs",))
 
 
@@ -145,6 +159,20 @@ def _read(tree: Mapping[str, Any], route: str) -> tuple[list[tuple[Place, str]],
         elif type(value) is not int or value < 0 or not route.startswith("embed"):
             raise violation(place, "type")
     return places, len(leaves) - len(places), batch
+
+
+def _hold(members: Mapping[str, Any], above: Place = ()) -> None:
+    """Members that are no texts hold none. Raises Misspoken."""
+    for name, value in members.items():
+        if name == "parameters" and not above and isinstance(value, dict):
+            if not value.keys() <= KNOWN:
+                raise violation((name, UNDECLARED), "unknown")
+            _hold(value, (name,))
+        elif name == "prompt_name" and isinstance(value, str):
+            if not _PROMPT_NAME.match(value):
+                raise violation((*above, name), "format")
+        elif name not in CARRIERS and not (value is None or isinstance(value, bool)) and value not in _DIRECTIONS:
+            raise violation((*above, name), "type")
 
 
 def _asked(tree: Mapping[str, Any], one: str, many: str, *above: str) -> tuple[list[tuple[Place, Any]], int]:
@@ -204,6 +232,8 @@ class _Form:
         if unsent := [name for name in words if not spec.inputs[name].send]:
             raise ValueError(f"{unsent[0]} is no member of a request: `send: false` cannot keep it from the model")
         self._virtual = frozenset(words)
+        if route == "rerank" and "texts" in spec.inputs and "query" not in spec.inputs:
+            raise ValueError("/rerank has a `query` beside its `texts`, which the model reads too: declare both")
 
     def read(self, head: Head, body: bytes) -> Message | None:
         """See Form."""

@@ -1,9 +1,9 @@
 """Expressions of rules: CEL, compiled and type-checked against the declared fields when the policy is read.
 
 The engine is Google's C++ CEL (cel-expr-python), imported by the first expression: 30 ms and 16 MB that policies without
-rules do not pay. Two things are made easier than CEL has them. Numbers are doubles, as in JSON, so an integer literal
-beside a double reads as one (`age < 21`). And a field whose name is no identifier is `input["mean radius"]`, checked like
-any other. Mind: the engine evaluates an absent variable to a truthy UNKNOWN, hence `is True` below.
+rules do not pay. Every number is a double, as in JSON (`age < 21`), and a field whose name is no identifier is
+`input["mean radius"]`, checked like any other: `cel_text.py` writes what the engine compiles from the parsed tree.
+Mind: the engine evaluates an absent variable to a truthy UNKNOWN, hence `is True` below.
 """
 
 import re
@@ -11,40 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol
 
-_TOKEN: Final = re.compile(
-    r"""\s+|//[^\n]*|(?P<string>[rRbB]{0,2}(?:'''.*?'''|\"{3}.*?\"{3}|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"))"""
-    r"""|(?P<float>\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\.\d+)|(?P<int>0[xX][0-9a-fA-F]+[uU]?|\d+[uU]?)"""
-    r"""|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<operator>&&|\|\||[<>=!]=|.)""",
-    re.DOTALL,
-)
-_OVERLOAD: Final = re.compile(r"<input>:(\d+):(\d+): found no matching overload for '([^']*)' applied to '\((.*?)\)'\n")
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RESERVED: Final = frozenset(
-    [
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "false",
-        "for",
-        "function",
-        "if",
-        "import",
-        "in",
-        "input",
-        "let",
-        "loop",
-        "namespace",
-        "null",
-        "package",
-        "return",
-        "true",
-        "var",
-        "void",
-        "while",
-    ]
-)
+from guard.ladder.cel_text import Writer
+from guard.ladder.cel_tree import ExpressionInvalid, Node, parse
+
+_OWN_FIELD: Final = re.compile(r"field_(\d+)_")
 
 
 class Field(Protocol):
@@ -66,10 +36,6 @@ class Field(Protocol):
     def items(self) -> Any: ...
 
 
-class ExpressionInvalid(ValueError):  # noqa: N818 — a word of the domain
-    """An expression that cannot be compiled; the message is for its author."""
-
-
 class EvaluationFailed(Exception):  # noqa: N818
     """An expression that had no value for this input."""
 
@@ -77,9 +43,12 @@ class EvaluationFailed(Exception):  # noqa: N818
 class Expression:
     """A compiled expression over one instance."""
 
-    def __init__(self, program: Any, bindings: Sequence[tuple[str, str, Callable[[Any], Any]]]) -> None:
+    def __init__(
+        self, program: Any, bindings: Sequence[tuple[str, str, Callable[[Any], Any]]], *, whole: bool = False
+    ) -> None:
         self._program = program
         self._bindings = bindings
+        self._whole = whole
 
     def __call__(self, instance: Mapping[str, object]) -> object:
         """Its value. Raises EvaluationFailed; no message, for it would quote the input."""
@@ -92,7 +61,7 @@ class Expression:
             raise EvaluationFailed from None
         if kind in ("ERROR", "UNKNOWN", "*error*", "*unknown*") or "UNKNOWN" in kind.upper() or "ERROR" in kind.upper():
             raise EvaluationFailed
-        return plain
+        return int(plain) if self._whole and isinstance(plain, float) and plain.is_integer() else plain
 
 
 class Expressions:
@@ -100,45 +69,30 @@ class Expressions:
 
     def __init__(self, fields: Mapping[str, Field]) -> None:
         self._fields = fields
-        self._variables: dict[str, str] = {}  # variable → field
-        for index, (name, field) in enumerate(fields.items()):
-            if refusal(field) is None:
-                bare = _IDENTIFIER.fullmatch(name) is not None and name not in _RESERVED
-                self._variables[name if bare else f"field_{index}_"] = name
-        self._by_name = {name: variable for variable, name in self._variables.items()}
+        self._names = list(fields)
+        self._variables = {name: f"field_{number}_" for number, name in enumerate(fields)}
         self._env: Any = None
+        self._env_without_null: Any = None
 
-    def compile(self, text: str, *, boolean: bool = False) -> Expression:
-        """Compile and check. Raises ExpressionInvalid."""
-        tokens = self._named(_tokens(text))
-        program = self._checked(tokens)
+    def compile(self, text: str, *, boolean: bool = False, whole: bool = False) -> Expression:
+        """Compile and check. `whole`: 2.0 is given as the integer 2. Raises ExpressionInvalid."""
+        tree = parse(text)
+        writer = self._writer()
+        program = self._checked(writer.write(tree))
         kind = program.return_type().name()
         if boolean and kind.upper() != "BOOL":
             raise ExpressionInvalid(f"a condition is true or false; this one is a {kind.lower()}")
-        used = {token for kind, token in tokens if kind == "name"}
         bindings = [
-            (variable, name, reader(self._fields[name])) for variable, name in self._variables.items() if variable in used
+            (variable, name, reader(self._fields[name]))
+            for name, variable in self._variables.items()
+            if variable in writer.used
         ]
-        return Expression(program, bindings)
+        if any(self._fields[name].nullable for _, name, _ in bindings):
+            self._check_without_null(tree)
+        return Expression(program, bindings, whole=whole)
 
-    def _named(self, tokens: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """input["x"] → its variable; names that a rule may not use are refused."""
-        made: list[tuple[str, str]] = []
-        index = 0
-        while index < len(tokens):
-            kind, token = tokens[index]
-            after_dot = bool(made) and made[-1][1] == "."
-            if token == "input" and kind == "name" and not after_dot:
-                if [one for _, one in tokens[index + 1 : index + 4]][:1] != ["["] or tokens[index + 2][0] != "string":
-                    raise ExpressionInvalid('write input["name"], with the name of a field')
-                made.append(("name", self._variable(tokens[index + 2][1].strip("rRbB").strip("\"'"))))
-                index += 4
-                continue
-            if kind == "name" and token in self._fields and token not in _RESERVED and not after_dot:
-                token = self._variable(token)
-            made.append((kind, token))
-            index += 1
-        return made
+    def _writer(self) -> Writer:
+        return Writer(self._fields, self._variable, lambda name: _is_number(self._fields[name]))
 
     def _variable(self, name: str) -> str:
         field = self._fields.get(name)
@@ -147,21 +101,42 @@ class Expressions:
         why = refusal(field)
         if why is not None:
             raise ExpressionInvalid(f"the field {name!r} {why}; a rule names only fields that are always there")
-        return self._by_name[name]
+        return self._variables[name]
 
-    def _checked(self, tokens: list[tuple[str, str]]) -> Any:
+    def _checked(self, text: str) -> Any:
+        if self._env is None:
+            self._env = self._environment(nullable=True)
+        return self._compiled(self._env, text)
+
+    def _check_without_null(self, tree: Node) -> None:
+        """A field that may be null has no type that the engine can check; what it is where it is not null has."""
+        if self._env_without_null is None:
+            self._env_without_null = self._environment(nullable=False)
+        writer = self._writer()
+        writer.nullable = frozenset(name for name, field in self._fields.items() if field.nullable)
+        self._compiled(self._env_without_null, writer.write(tree))
+
+    def _environment(self, *, nullable: bool) -> Any:
         from cel_expr_python import cel  # noqa: PLC0415 — only policies with rules pay for it
 
-        if self._env is None:
-            kinds = {variable: _type(cel.Type, self._fields[name]) for variable, name in self._variables.items()}
-            self._env = cel.NewEnv(variables=kinds)
-        while True:
-            text = " ".join(token for _, token in tokens)
-            try:
-                return self._env.compile(text)
-            except RuntimeError as error:
-                if not _doubled(tokens, str(error)):
-                    raise ExpressionInvalid(_readable(str(error))) from None
+        fields = {name: field for name, field in self._fields.items() if refusal(field) is None}
+        kinds = {
+            self._variables[name]: _type(cel.Type, field if nullable or not field.nullable else _NotNull(field))
+            for name, field in fields.items()
+        }
+        return cel.NewEnv(variables=kinds)
+
+    def _compiled(self, env: Any, text: str) -> Any:
+        try:
+            return env.compile(text)
+        except RuntimeError as error:
+            raise ExpressionInvalid(self._readable(str(error))) from None
+
+    def _readable(self, message: str) -> str:
+        """The engine's complaint without its stack of labels and its drawing, and with the fields' own names."""
+        line = next((line for line in message.splitlines() if "ERROR" in line), message.partition("\n")[0])
+        line = re.sub(r"^.*?ERROR: <input>:-?\d+:-?\d+: ", "", line).removesuffix(" [INVALID_ARGUMENT]")
+        return _OWN_FIELD.sub(lambda match: self._names[int(match[1])], line)
 
 
 def refusal(field: Field) -> str | None:
@@ -176,13 +151,28 @@ def reader(field: Field) -> Callable[[Any], Any]:
     if field.nullable:
         plain = reader(_NotNull(field))
         return lambda value: None if value is None else plain(value)
-    if field.type in ("integer", "number") or (field.type == "timestamp" and field.unit is not None):
+    if _is_number(field):
         return float
     if field.type == "timestamp":
         return lambda text: datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper()))
-    if field.type == "array" and field.items is not None and field.items.type in ("integer", "number"):
-        return lambda values: [None if value is None else float(value) for value in values]
-    return lambda value: value
+    return _doubles if field.type in ("array", "object") else _same
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _doubles(value: Any) -> Any:
+    """A list or an object with every number in it as a double."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, dict):
+        return {name: _doubles(member) for name, member in value.items()}
+    return [_doubles(item) for item in value] if isinstance(value, list) else value
+
+
+def _is_number(field: Field) -> bool:
+    return field.type in ("integer", "number") or (field.type == "timestamp" and field.unit is not None)
 
 
 class _NotNull:
@@ -211,53 +201,3 @@ def _type(kinds: Any, field: Field) -> Any:
             return kinds.List(item)
         case _:
             return kinds.Map(kinds.STRING, kinds.DYN)
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    found = [(match.lastgroup or "", match.group()) for match in _TOKEN.finditer(text)]
-    return [(kind, token) for kind, token in found if kind]
-
-
-def _doubled(tokens: list[tuple[str, str]], message: str) -> bool:
-    """Make the integer literals beside the operator that has no overload into doubles; False where there is none."""
-    match = _OVERLOAD.search(message)
-    if match is None or "int" not in match[4] or "double" not in match[4] or match[3] == "_[_]":
-        return False
-    column, at = int(match[2]) - 1, 0
-    for index, (_, token) in enumerate(tokens):
-        if at >= column:
-            if "list(int)" in match[4]:
-                return _double_list(tokens, index)
-            return _double_one(tokens, range(index + 1, len(tokens)), "-([") or _double_one(
-                tokens, range(index - 1, -1, -1), ")]"
-            )
-        at += len(token) + 1
-    return False
-
-
-def _double_one(tokens: list[tuple[str, str]], indexes: Any, skipped: str) -> bool:
-    for index in indexes:
-        kind, token = tokens[index]
-        if kind == "int" and token.isascii() and token.isdigit():
-            tokens[index] = ("float", f"{token}.0")
-            return True
-        if token not in skipped:
-            return False
-    return False
-
-
-def _double_list(tokens: list[tuple[str, str]], start: int) -> bool:
-    changed = False
-    for index in range(start, len(tokens)):
-        kind, token = tokens[index]
-        if kind == "int" and token.isascii() and token.isdigit():
-            tokens[index], changed = ("float", f"{token}.0"), True
-        if token == "]":
-            break
-    return changed
-
-
-def _readable(message: str) -> str:
-    """The engine's complaint without its stack of labels and its drawing."""
-    line = next((line for line in message.splitlines() if "ERROR" in line), message)
-    return re.sub(r"^.*?ERROR: <input>:\d+:\d+: ", "", line).removesuffix(" [INVALID_ARGUMENT]")

@@ -1,10 +1,11 @@
 """The rung that answers from rules a person wrote: first match wins, row by row."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from guard.ladder.expressions import EvaluationFailed, Expression, ExpressionInvalid, Expressions, Field
+from guard.ladder.cel_tree import ExpressionInvalid
+from guard.ladder.expressions import EvaluationFailed, Expression, Expressions, Field
 from guard.proxy.values import Answer, Closed, Permit, Source
 
 
@@ -34,13 +35,15 @@ class CompiledRule:
     constant: bool
 
 
-def compile_rules(rules: Sequence[Rule], fields: Mapping[str, Field]) -> tuple[CompiledRule, ...]:
-    """Compile. Raises RuleInvalid for the first that is wrong."""
+def compile_rules(
+    rules: Sequence[Rule], fields: Mapping[str, Field], integers: Collection[str] = ()
+) -> tuple[CompiledRule, ...]:
+    """Compile. `integers`: outputs whose whole numbers are written without a fraction. Raises RuleInvalid."""
     expressions = Expressions(fields)
-    return tuple(_compiled(index, rule, expressions) for index, rule in enumerate(rules))
+    return tuple(_compiled(index, rule, expressions, integers) for index, rule in enumerate(rules))
 
 
-def _compiled(index: int, rule: Rule, expressions: Expressions) -> CompiledRule:
+def _compiled(index: int, rule: Rule, expressions: Expressions, integers: Collection[str]) -> CompiledRule:
     path: tuple[str | int, ...] = (index, "when")
     try:
         when = None if rule.when is None else expressions.compile(rule.when, boolean=True)
@@ -48,7 +51,7 @@ def _compiled(index: int, rule: Rule, expressions: Expressions) -> CompiledRule:
         for name, value in rule.answer.items():
             path = (index, "answer", name)
             text = getattr(value, "text", None)
-            answer[name] = value if text is None else expressions.compile(text)
+            answer[name] = value if text is None else expressions.compile(text, whole=name in integers)
     except ExpressionInvalid as error:
         raise RuleInvalid(str(error), path) from None
     return CompiledRule(when, answer, not any(isinstance(value, Expression) for value in answer.values()))

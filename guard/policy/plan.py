@@ -269,7 +269,8 @@ class _Compiler:
         self, route: RoutePolicy, contract: InputContract | None, output: AnswerJudge | None, form: Form | None
     ) -> Rules:
         assert isinstance(output, OutputContract | SpokenOutput)  # a rule without outputs is an error of the policy
-        compiled = compile_rules(route.fallback.rules or (), route.inputs)
+        integers = {name for name, field in route.outputs.items() if field.type == "integer"}
+        compiled = compile_rules(route.fallback.rules or (), route.inputs, integers)
         instances = contract.instances if contract is not None else None
         return Rules(compiled, instances, output.build, speaking.writer(form))
 

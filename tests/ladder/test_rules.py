@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.ladder.expressions import EvaluationFailed, ExpressionInvalid, Expressions
+from guard.ladder.cel_tree import ExpressionInvalid
+from guard.ladder.expressions import EvaluationFailed, Expressions
 from guard.ladder.rules import RuleInvalid, Rules, compile_rules
 from guard.proxy.values import Answer, Closed, Head, Permit
 from tests.telemetry.records import ROUTE
@@ -155,6 +156,15 @@ def test_an_answer_may_be_an_expression() -> None:
     answer = made.ask(permit(), None, 0.0)
     assert isinstance(answer, Answer)
     assert answer.document == [{"label": "x", "score": 0.2}]
+
+
+def test_a_whole_number_of_an_integer_output_is_an_integer() -> None:
+    rules = [rule(None, count=SimpleNamespace(text="size(xs) + 1"), score=SimpleNamespace(text="size(xs)"))]
+    (compiled,) = compile_rules(rules, FIELDS, {"count"})
+    count, score = compiled.answer["count"], compiled.answer["score"]
+    assert callable(count)
+    assert callable(score)
+    assert [repr(count(ROW)), repr(score(ROW))] == ["3", "2.0"]
 
 
 def test_no_rule_and_a_failing_rule_close_the_rung() -> None:

@@ -137,7 +137,7 @@ def call(parts: list[bytes], flags: int, collect: int) -> tuple[Owner, bool]:
     link = Link(shelf)
     link.connection_made(wire)
     head = Head(b"HEAD" if flags & HEAD_ONLY else b"GET", b"/", [])
-    link.send(owner, Call(SimpleNamespace(opening=b" HTTP/1.1\r\nhost: a\r\n"), head, b"", collect, 1e9, None), 0, 0.0)
+    link.send(owner, Call(SimpleNamespace(opening=b" HTTP/1.1\r\nhost: a\r\n"), head, [], b"", collect, 1e9, None), 0, 0.0)
     for part in parts:
         if wire.aborted:
             break

@@ -25,6 +25,8 @@ TITLES: Final[dict[str, str]] = {
     "headers_too_large": "The headers are too large",
     "upstream_refused": "The model server refused the request",
     "internal": "A bug in guard",
+    "method_unknown": "guard does not know this method",
+    "websocket": "guard does not relay WebSocket connections",
     "draining": "Shutting down",
     "mode": "Switched off by an operator",
     "kill_file": "Switched off by the kill file",

@@ -311,7 +311,10 @@ class Policy(Part):
     upstream: Upstream
     release: Release | None = Field(default=None, description="A path to release.yaml, or the same mapping.")
     routes: dict[str, AnyRoute] = Field(
-        min_length=1, max_length=2000, description="METHOD /path: a mapping, or the word passthrough or denied."
+        min_length=1,
+        max_length=2000,
+        description="METHOD /path: a mapping, or the word passthrough or denied. `{x}` is a part of a segment, `{+x}` one "
+        "that may hold %2F, a last `/*` everything below.",
     )
     privacy: Privacy = Privacy.model_construct()
     telemetry: Telemetry = Telemetry.model_construct()

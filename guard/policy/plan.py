@@ -178,6 +178,7 @@ class _Compiler:
             field_of=telling.field_of(route),
             baggage=self._baggage,
             inspector=form.inspector if form is not None else lambda _message, _headers: None,
+            accepts=", ".join(route.content or dialect.looks.content).encode(),
             version=release.version if (release := self.policy.release) is not None and release.strict else "",
         )
 

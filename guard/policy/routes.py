@@ -1,11 +1,12 @@
 """Which route a raw request target belongs to, in time that does not depend on how many routes there are.
 
-A key is `METHOD /path`. `{x}` is one non-empty raw part of a segment, at most one in each; `/*`, only last, is
-everything below. Exact beats template beats wildcard; of two templates (or wildcards) that could match the same target
-the one that is narrower in every segment wins, and where neither is, the policy is refused.
+A key is `METHOD /path`. `{x}` is one non-empty raw part of a segment, at most one in each, and `{+x}` one that may hold
+`%2F`; `/*`, only last, is everything below. Exact beats template beats wildcard; of two templates (or wildcards) that
+could match the same target the one that is narrower in every segment wins, and where neither is, the policy is refused.
 
 Nothing is decoded: what is matched is what is forwarded. A target whose percent-decoded form would match another route
-is refused, for a model server that decodes would serve it past the contract of that route.
+is refused, for a model server that decodes would serve it past the contract of that route. So is one whose `%2F` a
+decoding server would read as an empty or a dot segment.
 """
 
 import re
@@ -21,19 +22,24 @@ T = TypeVar("T")
 MAX_SEGMENTS: Final = 64
 
 _KEY = re.compile(r"([A-Z][A-Z-]{0,31}) (/[!-~]*)\Z", re.ASCII)
-_PART = re.compile(r"([^{}]*)\{[A-Za-z_][A-Za-z0-9_]*\}([^{}]*)\Z", re.ASCII)
+_PART = re.compile(r"([^{}]*)\{(\+?)[A-Za-z_][A-Za-z0-9_]*\}([^{}]*)\Z", re.ASCII)
+_NAMED = re.compile(r"\{\+?[A-Za-z_][A-Za-z0-9_]*\}", re.ASCII)
 _DIRTY = re.compile(
-    rb"//|/\.\.?(?:/|\Z)|%(?:2[eEfF]|5[cC]|00)|%(?![0-9A-Fa-f]{2})|[\\;#\x00-\x20\x7f-\xff]"
+    rb"//|/\.\.?(?:/|\Z)"  # a server may merge or remove them
+    rb"|%(?:2[eE]|5[cC]|[01][0-9A-Fa-f]|7[fF])|%(?![0-9A-Fa-f]{2})"  # dots, backslashes, controls; no encoding
+    rb"|;|[^A-Za-z0-9._~!$&'()*+,=:@/%-]"  # parameters; what is no character of a path (RFC 3986 §3.3)
 )  # fmt: skip
+_SLASH = re.compile(rb"%2[fF]")
 _DIRTY_QUERY = re.compile(rb"[#\x00-\x20\x7f-\xff]")
 _NO_ROUTE: Final = frozenset({"CONNECT", "TRACE"})
 
 
 class Part(NamedTuple):
-    """A segment with a `{x}`: what stands before and after it."""
+    """A segment with a `{x}`: what stands before and after it, and whether `%2F` may be in it."""
 
     prefix: bytes
     suffix: bytes
+    slashes: bool = False
 
 
 Segment: TypeAlias = bytes | Part
@@ -73,10 +79,11 @@ def template(key: str) -> Template:
         raise RouteInvalid("HEAD uses the GET route", f"GET {path}")
     rest = path.endswith("/*")
     base = path[:-2] if rest else path
-    if "?" in path or _DIRTY.search(path.encode()):
+    plain = _NAMED.sub("x", path)
+    if _DIRTY.search(plain.encode()) or _SLASH.search(plain.encode()):
         raise RouteInvalid(
             f"the path {shown(path)} would never match",
-            "no query, //, dot segments, %2e %2f %5c %00, backslash, ; or # in a path",
+            "no query, //, dot segments, %2e %2f %5c, encoded controls or ; in a path, and only what RFC 3986 §3.3 has",
         )
     segments = tuple(_segment(text) for text in base.split("/")[1:])
     if len(segments) > MAX_SEGMENTS:
@@ -90,7 +97,7 @@ def _segment(text: str) -> Segment:
     if "{" not in text and "}" not in text:
         return text.encode()
     if found := _PART.match(text):
-        return Part(found[1].encode(), found[2].encode())
+        return Part(found[1].encode(), found[3].encode(), bool(found[2]))
     raise RouteInvalid(f"cannot read the segment {shown(text)}", "at most one {name} in a segment")
 
 
@@ -100,7 +107,8 @@ def _within(one: Segment, other: Segment) -> bool:
         return one == other
     if isinstance(one, bytes):
         return _holds(other, one)
-    return one.prefix.startswith(other.prefix) and one.suffix.endswith(other.suffix)
+    narrower = one.slashes <= other.slashes
+    return narrower and one.prefix.startswith(other.prefix) and one.suffix.endswith(other.suffix)
 
 
 def _holds(part: Part, segment: bytes) -> bool:
@@ -108,6 +116,7 @@ def _holds(part: Part, segment: bytes) -> bool:
         len(segment) > len(part.prefix) + len(part.suffix)
         and segment.startswith(part.prefix)
         and segment.endswith(part.suffix)
+        and (part.slashes or _SLASH.search(segment) is None)
     )
 
 
@@ -154,7 +163,9 @@ class _Node(Generic[T]):
 
     def seal(self) -> None:
         """Narrow before wide, so that the first match is the right one."""
-        self.parts = dict(sorted(self.parts.items(), key=lambda item: -len(item[0].prefix) - len(item[0].suffix)))
+        self.parts = dict(
+            sorted(self.parts.items(), key=lambda item: (-len(item[0].prefix) - len(item[0].suffix), item[0].slashes))
+        )
         for child in (*self.literals.values(), *self.parts.values()):
             child.seal()
 
@@ -191,7 +202,7 @@ def _under(node: _Node[T], segments: list[bytes], index: int) -> T | None:
     for below in node.below(segments[index]):
         if (found := _under(below, segments, index + 1)) is not None:
             return found
-    return node.rest
+    return None if node.rest is None or _SLASH.search(b"/".join(segments[index:])) else node.rest
 
 
 class _Table(Generic[T]):
@@ -282,11 +293,25 @@ class RouteTable(Generic[T]):
             raise Refused("bad_request")
         table = self._tables.get(method)
         found = None if table is None else table.find(path)
-        if b"%" in path and any(one.find(unquote_to_bytes(path)) is not one.find(path) for one in self._tables.values()):
-            raise Refused("bad_request")
+        if b"%" in path:
+            self._decoded(path, slashes=_SLASH.search(path) is not None)
         if found is not None:
             return found
         allowed = sorted(name for name, other in self._tables.items() if other.find(path) is not None)
         if allowed:
             raise Refused("method_not_allowed", allow=b", ".join(allowed))
         raise Refused("not_found")
+
+    def _decoded(self, path: bytes, *, slashes: bool) -> None:
+        """Raises Refused where a server that decodes a path would read another route in it, or another path."""
+        decoded = unquote_to_bytes(path)
+        if slashes and (decoded.endswith(b"/") or _DIRTY.search(_SLASH.sub(b"/", path))):
+            raise Refused("bad_request")
+        taken = False
+        for table in self._tables.values():
+            raw, read = table.find(path), table.find(decoded)
+            taken = taken or raw is not None
+            if raw is not read and not (slashes and read is None):
+                raise Refused("bad_request")
+        if slashes and not taken:
+            raise Refused("bad_request")

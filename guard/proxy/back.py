@@ -11,10 +11,21 @@ from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
+from guard.proxy.answer_heads import Malformed, bounded, undoubled
 from guard.proxy.delivery import UNKNOWN as UNTOLD
 from guard.proxy.delivery import acknowledged, quiet, watched
-from guard.proxy.headers import GUARD_PREFIX, REPLY_DROPS, Names, members, nominated, strip, those_without, write_lines
+from guard.proxy.headers import (
+    GUARD_PREFIX,
+    REPLY_DROPS,
+    Names,
+    members,
+    nominated,
+    strip,
+    those_without,
+    write_lines,
+)
 from guard.proxy.parties import UNKNOWN, Owner
+from guard.proxy.start_lines import StatusLines
 from guard.proxy.states import (
     AWAITING,
     CALLED,
@@ -41,10 +52,6 @@ PASSES: Final = those_without(REPLY_DROPS, GUARD_PREFIX)
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
-class Malformed(Exception):  # noqa: N818
-    """The upstream does not speak HTTP/1.1; stops the parser."""
-
-
 class Link(asyncio.Protocol):
     """One connection to an upstream; it has an owner while a call is on it and belongs to its pool otherwise.
 
@@ -54,9 +61,9 @@ class Link(asyncio.Protocol):
 
     __slots__ = (
         "_before", "_body_open", "_chunked_body", "_chunks", "_collect", "_dated", "_dirty", "_done", "_eager", "_fields",
-        "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_modern", "_parser", "_poll", "_secure",
-        "_size", "_transport", "_until_close", "_written", "born", "called_at", "head_at", "heard", "idle_since", "length",
-        "owner", "paused", "pool", "reused", "state", "status", "unread",
+        "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_lines", "_modern", "_parser", "_poll",
+        "_secure", "_segment", "_size", "_transport", "_until_close", "_written", "born", "called_at", "head_at", "heard",
+        "idle_since", "length", "owner", "paused", "pool", "reused", "state", "status", "unread",
     )  # fmt: skip
 
     def __init__(self, pool: "Pool") -> None:
@@ -74,6 +81,8 @@ class Link(asyncio.Protocol):
         self._headers: Headers
         self._fields: dict[bytes, bytes]
         self._dated = False
+        self._lines: StatusLines | None = None  # where the first bytes alone do not say that it is HTTP
+        self._segment = b""
         self._modern = False  # its first bytes say HTTP/1.1: to ask the parser costs ten times that
         self._parser: httptools.HttpResponseParser | None = None
         self._transport: asyncio.Transport
@@ -90,7 +99,7 @@ class Link(asyncio.Protocol):
         self._head_only = call.method == b"HEAD"
         self._done = self._dirty = self._until_close = self._keep = False
         self._chunked_body = self._body_open = self.heard = False
-        self._headers, self.length = [], UNKNOWN
+        self._headers, self.length, self._segment = [], UNKNOWN, b""
         self._chunks: list[bytes] = []
         self._size = self._header_bytes = self._interim = self.status = 0
         self.head_at = 0.0
@@ -143,7 +152,7 @@ class Link(asyncio.Protocol):
     def cancel(self) -> None:
         """The owner lost interest: what is still to come would belong to nobody, so the connection goes."""
         self.owner = None
-        self._drop()
+        self.drop()
 
     def pause_reading(self) -> None:
         """Take no more bytes from the upstream for now."""
@@ -164,12 +173,17 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse; bytes on a connection without a call end it."""
         if self.owner is None or self._parser is None:
-            self._drop()
+            self.drop()
             return
         if not self.heard:
             self.heard, self._modern = True, data.startswith(b"HTTP/1.1 ")
+            self._lines = None if self._modern else StatusLines()
         if self.state == AWAITING:
             self._header_bytes += len(data)  # at least; it may hold more than the head
+            self._segment = self._segment[-3:] + data if self._segment else data
+            if self._lines is not None and not self._lines.feed(data):
+                self._fail("malformed")
+                return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -237,20 +251,19 @@ class Link(asyncio.Protocol):
         parser: httptools.HttpResponseParser = self._parser  # type: ignore[assignment]
         status, headers = parser.get_status_code(), self._headers
         if 100 <= status < 200:
-            self._interim += 1
-            if status == 101 or self._interim > MOST_INTERIM:
-                raise Malformed
-            self._headers, self._modern = [], False
+            self._skip_interim(status)
             return
         pool = self.pool
         if not 200 <= status <= 599 or len(headers) > pool.headers or self._header_bytes > pool.header_bytes:
             bounded(status, headers, pool.headers, pool.header_bytes)
-        self.status = status
+        self.status, self._segment = status, b""
         self.head_at = monotonic()
         self.state = UPSTREAM[self.state][FINAL_HEAD]
         if self._collect == 0 and not 200 <= status < 300:
             self._collect = MOST_ERROR
         self._fields = fields = combined(headers)
+        if len(fields) < len(headers):
+            undoubled(headers)
         hops = nominated(fields.get(b"connection"))
         self._headers = strip(headers, PASSES, hops)
         self._dated = b"date" in fields and b"date" not in hops
@@ -264,6 +277,16 @@ class Link(asyncio.Protocol):
             self._done, self._keep = True, parser.should_keep_alive()
         elif length is None:
             self._frame(version)
+
+    def _skip_interim(self, status: int) -> None:
+        """None is passed on; what follows is held against the grammar as it was at first."""
+        self._interim += 1
+        if self._lines is None:
+            self._lines = StatusLines()
+        rest = self._lines.interim(self._segment)
+        if status == 101 or self._interim > MOST_INTERIM or rest is None:
+            raise Malformed
+        self._headers, self._modern, self._segment = [], False, rest
 
     def _frame(self, version: str) -> None:
         """Of a body that does not say its length."""
@@ -323,6 +346,8 @@ class Link(asyncio.Protocol):
 
     def _answer(self, complete: bool, end: float) -> Answer:  # noqa: FBT001
         answer = Answer(self.status, self._headers, self._take(), complete, self.called_at, self.head_at, end)
+        if self.length != UNKNOWN and self._head_only:
+            answer.headers.append((b"content-length", b"%d" % self.length))
         answer.dated, answer.named = self._dated, self._fields.get(b"x-model-version", b"")
         return answer
 
@@ -344,11 +369,11 @@ class Link(asyncio.Protocol):
                 self.pool.announced(self._fields[b"keep-alive"])
             self.pool.give(self)
         else:
-            self._drop()
+            self.drop()
 
     def _fail(self, reason: Reason) -> None:
         owner, self.owner = self.owner, None
-        self._drop()
+        self.drop()
         if owner is not None:
             owner.failed(self, reason)
 
@@ -364,22 +389,10 @@ class Link(asyncio.Protocol):
             return False
         return self.born > oldest and quiet(self._poll)
 
-    def close(self) -> None:
-        """End an idle connection."""
-        self._drop()
-
-    def _drop(self) -> None:
-        """What is still to come belongs to nobody."""
+    def drop(self) -> None:
+        """End the connection: what is still to come belongs to nobody."""
         self._parser = None
         self._give_back()
         if self.state != GONE:
             self.state = UPSTREAM[self.state][DROPPED]
             self._transport.abort()
-
-
-def bounded(status: int, headers: Headers, most: int, most_bytes: int) -> None:
-    """Raises Malformed for a head that no answer has, or that passes the limits."""
-    if not 200 <= status <= 599 or len(headers) > most:
-        raise Malformed
-    if sum(len(name) + len(value) for name, value in headers) > most_bytes:
-        raise Malformed

@@ -107,6 +107,8 @@ class Connection(Backlog, asyncio.Protocol):
                 self._no_more()
             elif isinstance(error, httptools.HttpParserCallbackError):  # one of ours raised
                 self._broken(error.__context__.code if isinstance(error.__context__, Unacceptable) else "internal")
+            elif isinstance(error, httptools.HttpParserInvalidMethodError):
+                self._broken(self._opening.unknown())
             else:
                 self._broken("bad_request")
             return len(data)

@@ -40,6 +40,16 @@ LONGEST_NAME: Final = 64
 PLAIN_CONNECTION: Final = (b"keep-alive", b"close", b"Keep-Alive", b"Close")
 
 
+SINGLE: Final = frozenset(
+    (
+        b"authorization", b"content-length", b"content-location", b"content-range", b"content-type", b"date", b"host",
+        b"if-modified-since", b"if-range", b"if-unmodified-since", b"inference-header-content-length", b"location",
+        b"max-forwards", b"origin", b"proxy-authorization", b"range", b"referer",
+    )
+)  # fmt: skip
+"""Fields with one value by their definition (RFC 9110): of two lines, one reader takes the first and another the last."""
+
+
 class Names(dict[bytes, T]):
     """What is to be done with a field, by its name: peers send the same few, so a name is judged once, not in each head."""
 
@@ -57,6 +67,12 @@ class Names(dict[bytes, T]):
 def those_without(drops: frozenset[bytes], *claims: bytes) -> Names[bool]:
     """Whether a field goes on to the next: not `drops`, nor names that begin as only we, or a trusted proxy, may."""
     return Names(lambda name: name not in drops and not name.startswith(claims))
+
+
+def repeated(headers: Headers) -> bool:
+    """Whether a field with one value stands there twice."""
+    names = [name for name, _ in headers if name in SINGLE]
+    return len(names) != len(set(names))
 
 
 def nominated(connection: bytes | None) -> list[bytes]:

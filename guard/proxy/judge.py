@@ -13,6 +13,7 @@ How findings add up, in the order of the judges:
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from guard.proxy.context import Context
 from guard.proxy.forwarding import forward, passes
@@ -28,11 +29,14 @@ from guard.proxy.values import (
     Message,
     Permit,
     Reason,
+    RefusalCode,
     Refused,
     Route,
     Stream,
     Violation,
 )
+
+MEDIA: Final[RefusalCode] = "unsupported_media_type"
 
 
 def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an object to add them up costs 1 % of a request
@@ -57,7 +61,7 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
             if verdict.violations:
                 record.violations = violations = [*violations, *verdict.violations] if violations else verdict.violations
             if type(verdict) is Deny:
-                raise Refused(verdict.code, violations)
+                raise Refused(verdict.code, violations, headers=_taken(route, head) if verdict.code == MEDIA else None)
             if verdict.facts is not None:
                 record.facts = facts = verdict.facts if facts is None else _both(facts, verdict.facts)
             if verdict.message is not None:
@@ -111,3 +115,9 @@ def _changed(headers: Headers, changes: Mapping[bytes, bytes | None]) -> Headers
 
 def _both(first: Facts, second: Facts) -> Facts:
     return Facts([*first.features, *second.features], [*first.ages, *second.ages], [*first.redactions, *second.redactions])
+
+
+def _taken(route: Route, head: Head) -> Headers:
+    """What the route takes in place of a body that it cannot read (RFC 9110 §15.5.16)."""
+    coding = (head.get(b"content-encoding") or b"identity").strip().lower()
+    return [(b"accept-encoding", b"identity")] if coding != b"identity" else [(b"accept", route.accepts)]

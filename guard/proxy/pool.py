@@ -98,7 +98,7 @@ class Pool:
             if link.usable(now, now - self._max_age):
                 link.reused = True
                 return link
-            link.close()
+            link.drop()
         return None
 
     def give(self, link: Link) -> None:
@@ -107,7 +107,7 @@ class Pool:
         if now > self._learned_until:
             self.keep, self._learned_until = self._declared_keep, inf
         if self._closed or now - link.born > self._max_age:
-            link.close()
+            link.drop()
             return
         link.idle_since = now
         self._idle.append(link)
@@ -187,7 +187,7 @@ class Pool:
         """Close what was idle too long; oldest first in the list."""
         now = monotonic()
         while self._idle and now - self._idle[0].idle_since >= self.keep:
-            self._idle.pop(0).close()
+            self._idle.pop(0).drop()
         if self._idle and self._timer is not None:
             self._timer.set(IDLE, self._idle[0].idle_since + self.keep)
 
@@ -195,7 +195,7 @@ class Pool:
         """Keep no connection any more; calls and dials under way go on, and what they leave behind is closed."""
         self._closed = True
         for link in self._idle:
-            link.close()
+            link.drop()
         self._idle.clear()
         if self._timer is not None:
             self._timer.cancel()

@@ -12,8 +12,9 @@ import httptools
 from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
 from guard.proxy.forwarding import looped
-from guard.proxy.headers import Names, members, without_upgrade
+from guard.proxy.headers import Names, members, repeated, without_upgrade
 from guard.proxy.parties import UNKNOWN
+from guard.proxy.start_lines import Opening
 from guard.proxy.values import NOBODY, Head, Headers, Peer, RefusalCode, combined
 
 WHOLE: Final = 4096
@@ -54,8 +55,8 @@ class Requests:
     """The half of a connection that reads. Its callbacks only take note; whoever feeds it acts afterwards."""
 
     __slots__ = (
-        "_chunks", "_content", "_door", "_final", "_head_bytes", "_headers", "_opening", "_overhead", "_parser", "_plain",
-        "_reading", "_segment", "_since", "_target", "_whole", "peer",
+        "_chunks", "_content", "_door", "_final", "_head_bytes", "_headers", "_minor", "_opening", "_overhead", "_parser",
+        "_plain", "_reading", "_segment", "_since", "_target", "_whole", "peer",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
@@ -64,13 +65,12 @@ class Requests:
         self._reading: Exchange | None = None  # whose body the parser is in
         self._headers: Headers = []
         self._target = b""
-        self._opening = (
-            b""  # the segment, where a head begins with it: to ask the parser for the version costs ten times that
-        )
+        self._opening = Opening()
         self._head_bytes = 0
         self._segment = self._since = 0  # bytes fed at once; bytes since the last request's end, or more
         self._whole = False  # a request became whole in the segment that is parsed
         self._final = False  # the request being read, or read last, ends the connection
+        self._minor = b""  # digit of the version of the head that was read last
         self._plain = b""  # the head being read, without its offer to upgrade
         self._chunks = self._content = self._overhead = 0  # of a chunked body: count, bytes of content, bytes around it
         self._parser: Any = httptools.HttpRequestParser(self)  # None once the client has left
@@ -100,15 +100,16 @@ class Requests:
             self._bounded(headers)
         fields = combined(headers)
         method, host = parser.get_method(), fields.get(b"host")
-        at = len(method) + 1 + len(self._target)
-        version = "1.1" if self._opening[at : at + 11] == b" HTTP/1.1\r\n" else parser.get_http_version()
-        self._opening = b""
-        if version not in ("1.1", "1.0"):
+        if self._plain:
+            minor, self._plain = self._minor, b""  # the head was held against the grammar when it was read first
+        else:
+            minor = self._minor = self._opening.is_request(method, self._target)
+        if minor not in (b"1", b"0") or (len(fields) < len(headers) and repeated(headers)):
             raise Unacceptable("bad_request")
-        if not door.is_host(host) if host is not None else version == "1.1":
+        if not door.is_host(host) if host is not None else minor == b"1":
             raise Unacceptable("bad_request")
         if parser.should_upgrade():
-            self._decline()
+            self._decline(fields)
             return  # llhttp stops after this head, see `_parse`
         if self._target[:4] == b"http":
             self._target = origin_form(self._target, host)
@@ -116,9 +117,10 @@ class Requests:
         length = int(size) if size is not None else 0
         if b"transfer-encoding" in fields:
             length = UNKNOWN
-            if version == "1.0" or members(fields[b"transfer-encoding"]) != [b"chunked"]:
+            if minor == b"0" or members(fields[b"transfer-encoding"]) != [b"chunked"]:
                 raise Unacceptable("bad_request")
-        head = Head(method, self._target, headers, version == "1.1", self.peer, host or b"")
+        self._opening.follow(length)
+        head = Head(method, self._target, headers, minor == b"1", self.peer, host or b"")
         head.fields = fields
         expects = not ASKING.isdisjoint(fields) and self._asked(head, fields)
         exchange = self._admit(head, length, None)
@@ -168,11 +170,13 @@ class Requests:
 
     # ── feeding ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _decline(self) -> None:
-        """An offer to upgrade is declined by reading the head again without it."""
+    def _decline(self, fields: dict[bytes, bytes]) -> None:
+        """An offer to upgrade is declined by reading the head again without it; one of WebSocket is nothing without."""
         parser = self._parser
         if parser.get_method() == b"CONNECT":
             raise Unacceptable("bad_request")
+        if parser.get_method() == b"GET" and b"websocket" in members(fields.get(b"upgrade", b"")):
+            raise Unacceptable("websocket")
         version = parser.get_http_version().encode()
         self._plain = without_upgrade(parser.get_method(), self._target, version, self._headers)
         self._headers, self._target = [], b""
@@ -185,10 +189,11 @@ class Requests:
         """
         self._segment = size = len(data)
         self._since += size
-        self._opening = data if self._reading is None and self._head_bytes == 0 and not self._target else b""
+        self._opening.feed(data, whole=self._reading is None)
         self._whole = False
         if size <= FEW or (size <= WHOLE and data.count(b" HTTP/1.") <= MANY):
             self._parse(data)
+            self._opening.parsed(data, whole=self._reading is None)
             return size
         view, at = memoryview(data), 0
         while at < size and not self._whole:
@@ -197,6 +202,10 @@ class Requests:
                 step = min(PLAIN, reading.length - self._content)
             self._parse(view[at : at + step])
             at = min(at + step, size)
+        if at < size:
+            self._opening.back(size - at)
+        else:
+            self._opening.parsed(data, whole=self._reading is None)
         return at
 
     def _parse(self, data: bytes | memoryview) -> None:

@@ -38,14 +38,25 @@ STATUS: Final[dict[RefusalCode, int]] = {
     "headers_too_large": 431,
     "upstream_refused": 400,
     "internal": 500,
+    "method_unknown": 501,
+    "websocket": 501,
     "draining": 503,
     "overloaded": 503,
 }
 
 CLOSES: Final[frozenset[RefusalCode]] = frozenset(
-    ("bad_request", "request_timeout", "target_too_long", "headers_too_large", "draining", "overloaded")
-)
+    (
+        "bad_request", "request_timeout", "target_too_long", "headers_too_large", "method_unknown", "websocket", "draining",
+        "overloaded",
+    )
+)  # fmt: skip
 """After these the connection's framing, or its future, cannot be trusted."""
+
+DETAIL: Final = {
+    "websocket": ',"detail":"guard does not relay WebSocket connections; connect to the model server itself"',
+    "method_unknown": ',"detail":"guard does not know this method"',
+}
+"""A sentence of its own, as a member of the body, where a status alone leads astray."""
 
 
 def rescue(error: Exception, plan: Plan, context: Context, now: float) -> Reply | Ending:
@@ -95,8 +106,8 @@ class Plain:
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """(content type, body); every value is a word of ours."""
         title = HTTPStatus(problem.status).phrase
-        body = '{"type":"urn:guard:error:%s","title":"%s","status":%d,"code":"%s","request_id":"%s","violations":[]}' % (
-            problem.code, title, problem.status, problem.code, problem.request_id,
+        body = '{"type":"urn:guard:error:%s","title":"%s","status":%d,"code":"%s","request_id":"%s","violations":[]%s}' % (
+            problem.code, title, problem.status, problem.code, problem.request_id, DETAIL.get(problem.code, ""),
         )  # fmt: skip
         return b"application/problem+json", body.encode()
 

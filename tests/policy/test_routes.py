@@ -211,3 +211,58 @@ def cost(routes, target, rounds=2000):
 def test_the_number_of_routes_does_not_matter(shape):
     few, many = (table(*(shape.format(i=i) for i in range(count))) for count in (1, 500))
     assert cost(many, b"/r0/predict") < 3 * cost(few, b"/r0/predict")
+
+
+PCHAR = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@")
+"""RFC 3986 §3.3, without percent-encoding."""
+
+
+@pytest.mark.parametrize("byte", range(256))
+def test_a_path_holds_what_rfc_3986_has_and_no_parameters(byte):
+    target = b"/files/a%cb" % byte
+    if byte in PCHAR - {ord(";")} or byte in b"/?":
+        assert ROUTES.match(b"GET", target) in ("GET /files/{id}", "GET /files/*")
+    else:
+        with pytest.raises(Refused, match="bad_request"):
+            ROUTES.match(b"GET", target)
+
+
+@pytest.mark.parametrize("byte", range(256))
+@pytest.mark.parametrize("form", [b"%%%02x", b"%%%02X"])
+def test_no_encoded_byte_of_a_path_is_a_control_or_ends_a_segment(byte, form):
+    target = b"/files/a" + form % byte + b"b"
+    if byte < 0x20 or byte == 0x7F or byte in b"./\\":
+        with pytest.raises(Refused, match="bad_request"):
+            ROUTES.match(b"GET", target)
+    else:
+        assert ROUTES.match(b"GET", target) == "GET /files/{id}"
+
+
+SLASHED = RouteTable([(key, key) for key in (
+    "GET /m/{+name}", "GET /m/{name}", "GET /m/{name}/versions/{v}", "POST /m/{+name}:predict", "GET /x/*", "GET /y/{name}"
+)])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "key"),
+    [
+        (b"GET", b"/m/org%2Fmodel", "GET /m/{+name}"), (b"GET", b"/m/org%2fmodel", "GET /m/{+name}"),
+        (b"GET", b"/m/a%2Fb%2Fc", "GET /m/{+name}"), (b"GET", b"/m/plain", "GET /m/{name}"),
+        (b"POST", b"/m/org%2Fmodel:predict", "POST /m/{+name}:predict"), (b"GET", b"/m/a%20b%2Fc", "GET /m/{+name}"),
+    ],
+)  # fmt: skip
+def test_a_slash_in_a_segment_passes_where_the_route_allows_it(method, target, key):
+    assert SLASHED.match(method, target) == key
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/m/a%2Fversions%2F2",  # another route, once it is decoded
+        b"/m/a%2F..%2Fb", b"/m/..%2Fadmin", b"/m/a%2F..", b"/m/.%2F", b"/m/%2Fa", b"/m/a%2F%2Fb", b"/m/a%2F",  # other paths
+        b"/m/%2e%2e%2Fa", b"/m/a%5Cb", b"/m/a%00%2Fb", b"/x/a%2Fb", b"/y/a%2Fb", b"/m/a%2Fb/versions/2", b"/z%2Fa",
+    ],
+)  # fmt: skip
+def test_a_slash_in_a_segment_leads_to_no_other_path(target):
+    with pytest.raises(Refused, match="bad_request"):
+        SLASHED.match(b"GET", target)

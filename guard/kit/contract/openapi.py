@@ -20,7 +20,7 @@ from guard.proxy.values import Dialect, Head, Problem, Violation
 
 VERSION: Final = "3.1.0"
 METHODS: Final = frozenset(("get", "put", "post", "delete", "options", "head", "patch", "trace"))
-_PARAMETER: Final = re.compile(r"\{([^{}]*)\}")
+_PARAMETER: Final = re.compile(r"\{\+?([^{}]*)\}")
 
 
 def openapi(document: Document, loaded: Loaded) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class Route:
     field_of: Callable[[str, bool], str] = lambda _pointer, _answer: ""
     """The declared field that a violation's pointer is about; of an answer where True."""
     baggage: frozenset[bytes] = frozenset()  # members that the model server may see
+    accepts: bytes = b"application/json"  # media types of requests
     version: str = ""  # the only one that the model may answer with; empty: any
     free_path: bool = field(init=False)  # its path has parts that the client chooses
     key: str = field(init=False)  # as the policy names it

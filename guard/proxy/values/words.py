@@ -33,7 +33,7 @@ RefusalCode: TypeAlias = Literal[
     UnreadableCode,
     "contract", "bad_request", "not_found", "method_not_allowed", "request_timeout", "body_too_large",
     "target_too_long", "unsupported_media_type", "headers_too_large", "upstream_refused", "internal", "draining",
-    "overloaded",
+    "overloaded", "method_unknown", "websocket",
 ]  # fmt: skip
 
 FeatureState: TypeAlias = Literal["missing", "defaulted", "at_min", "at_max", "aging"]

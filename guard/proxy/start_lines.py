@@ -1,0 +1,129 @@
+"""Start lines as RFC 9112 §3 and §4 have them, of which llhttp knows a wider kind.
+
+llhttp takes RTSP/1.0 and ICE/1.0 for HTTP, several blanks for one, and lone CRs and LFs before a request line for empty
+lines. A parser's callback does not say where in a segment it is; so the end of each message is computed, and the bytes that
+follow it are kept until the next head is whole.
+"""
+
+from typing import Final
+
+from guard.proxy.values import RefusalCode
+
+LOST: Final = -1
+"""Where the next head begins is not known: it follows chunks, in the same segment."""
+MOST: Final = 65536
+"""Bytes of a head that are remembered where it comes in pieces; a longer request line is refused for its length."""
+END: Final = b"\r\n\r\n"
+HTTP: Final = b"HTTP/1."
+
+KNOWN: Final = (
+    b"DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND "
+    b"UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK "
+    b"SOURCE QUERY PRI DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN GET_PARAMETER SET_PARAMETER REDIRECT RECORD FLUSH"
+).split()
+"""Methods that llhttp has words for."""
+_TOKEN: Final = frozenset(b"!#$%&'*+.^_`|~-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ")
+
+
+class Opening:
+    """The bytes of a connection from where its next head begins."""
+
+    __slots__ = ("_ahead", "_bytes")
+
+    def __init__(self) -> None:
+        self._bytes = b""
+        self._ahead = 0  # bytes of a body that are still to come before the next head, or LOST
+
+    def feed(self, data: bytes, *, whole: bool) -> None:
+        """A segment is about to be parsed. `whole`: no body is being read."""
+        ahead = self._ahead
+        if ahead > 0:
+            size = len(data)
+            self._ahead = max(ahead - size, 0)
+            self._bytes = data[ahead:]
+        elif ahead == 0:
+            self._bytes = self._bytes + data if len(self._bytes) < MOST else self._bytes
+        else:
+            self._bytes = self._bytes + data if whole and len(self._bytes) < MOST else data
+
+    def parsed(self, data: bytes, *, whole: bool) -> None:
+        """A segment was parsed. Where it ends as chunks do, and all of them are read, the next head begins behind it."""
+        if self._ahead == LOST and whole and data.endswith(END):
+            self._ahead, self._bytes = 0, b""
+
+    def back(self, size: int) -> None:
+        """The last so many bytes were not parsed, and will be fed again."""
+        self._bytes = self._bytes[: max(len(self._bytes) - size, 0)]
+
+    def is_request(self, method: bytes, target: bytes) -> bytes:
+        """The digit of the version, where what the parser has read begins with a request line of HTTP/1; else empty."""
+        opening = self._bytes
+        at = len(method) + 1 + len(target)
+        if self._ahead == 0 and opening[at : at + 11] == b" HTTP/1.1\r\n":  # then nothing stands before it
+            return b"1"
+        line = b"%b %b HTTP/1." % (method, target)
+        at = 0
+        if self._ahead == LOST:
+            at = max(opening.find(line), 0)
+        else:
+            while opening.startswith(b"\r\n", at):
+                at += 2
+        size = at + len(line)
+        if not opening.startswith(line, at):
+            return b""
+        return opening[size : size + 1] if opening[size + 1 : size + 3] == b"\r\n" else b""
+
+    def follow(self, length: int) -> None:
+        """A head is whole, and a body of so many bytes follows; of one in chunks LOST."""
+        opening = self._bytes
+        end = opening.find(END)
+        if opening[:1] == b"\r":  # empty lines before the request line
+            while end == 0 or (end > 0 and not opening[:end].strip(b"\r\n")):
+                end = opening.find(END, end + 2)
+        if end < 0 or LOST in (length, self._ahead):
+            self._ahead, self._bytes = LOST, opening[end + 4 :] if end >= 0 else b""
+            return
+        end += 4 + length
+        self._ahead, self._bytes = max(end - len(opening), 0), opening[end:]
+
+    def unknown(self) -> RefusalCode:
+        """What to say of a method that the parser stopped at: it may be one (RFC 9110 §15.6.2), or no HTTP at all.
+
+        Decided by the byte at which the parser stops, so that it does not depend on how the bytes were cut.
+        """
+        opening = self._bytes
+        while opening.startswith(b"\r\n"):
+            opening = opening[2:]
+        if opening.startswith(b" "):
+            return "bad_request"
+        size = 1
+        while size < len(opening) and any(method.startswith(opening[:size]) for method in KNOWN):
+            size += 1
+        return "method_unknown" if size > len(opening) or (opening and opening[size - 1] in _TOKEN) else "bad_request"
+
+
+class StatusLines:
+    """Holds every answer of a connection, interim ones too, against `HTTP/1.`, in whatever pieces it comes."""
+
+    __slots__ = ("_due",)
+
+    def __init__(self) -> None:
+        self._due = HTTP
+
+    def feed(self, data: bytes) -> bool:
+        """Whether what came may be an answer."""
+        due = self._due
+        if not due:
+            return True
+        size = min(len(due), len(data))
+        self._due = due[size:]
+        return data[:size] == due[:size]
+
+    def interim(self, segment: bytes) -> bytes | None:
+        """An interim answer has ended. What follows it in the segment; None where that is no answer.
+
+        `segment`: what came since the interim answer began, or the end of its head at least.
+        """
+        self._due = HTTP
+        rest = segment[segment.find(END) + 4 :]
+        return rest if self.feed(rest) else None

@@ -1,34 +1,39 @@
 """The rung that answers with what the model said before to the same question. Consulted only below the model.
 
-What is kept holds no byte of a request: an entry is found by a keyed digest, whose key dies with the process.
+What is kept holds no byte of a request: an entry is found by a keyed digest, whose key dies with the process. What may be
+kept and given to whom is the law of `cache_control`.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from math import inf
 from secrets import token_bytes
 from typing import Final, NamedTuple
 
 from cachetools import LRUCache
 
-from guard.proxy.values import STREAM, Answer, Closed, Headers, Permit, Source
+from guard.ladder.cache_control import CREDENTIALS, accepts, may_keep, terms, wishes
+from guard.proxy.values import STREAM, Answer, Closed, Headers, Permit, Source, combined
 
 KEPT: Final[frozenset[bytes]] = frozenset(
     (b"content-type", b"content-language", b"content-encoding", b"inference-header-content-length")
 )
 """Headers of an answer that go with it; none of the others is about the content."""
-CREDENTIALS: Final = (b"authorization", b"cookie")
 OVERHEAD: Final = 512
 """Bytes that an entry costs besides its body, roughly."""
 
 
 class Entry(NamedTuple):
-    """An answer as it was given."""
+    """An answer as it was given; or, where answers vary, only the names of the fields by which they do."""
 
     headers: Headers
     body: bytes
     version: str
-    kept_at: float
+    kept_at: float  # by the clock of guard, less the age that it had when it came
+    lifetime: float | None = None  # seconds for which the model says that it is fresh
+    latest: float = inf  # seconds of age at which it may not be given any more
+    vary: tuple[bytes, ...] = ()
 
 
 class Store:
@@ -59,7 +64,7 @@ class Store:
     def get(self, key: bytes, now: float) -> Entry | None:
         """The entry, unless it is too old."""
         entry = self._made.get(key)
-        if entry is not None and now - entry.kept_at >= self.max_age:
+        if entry is not None and now - entry.kept_at >= min(self.max_age, entry.latest):
             del self._made[key]
             return None
         return entry
@@ -101,22 +106,43 @@ class Cached:
         self._read = read
 
     def ask(self, permit: Permit, above: Closed | None, now: float) -> Answer | Closed:  # noqa: ARG002 — a Rung
-        """What was kept, with its age; `miss` where there is nothing."""
+        """What was kept, with its age; `miss` where there is nothing that may be given."""
         key = self._key(permit)
         entry = self.store.get(key, now) if key is not None else None
+        if key is not None and entry is not None and entry.vary:
+            entry = self.store.get(self._variant(key, entry.vary, permit), now)
         if entry is None:
             return Closed("miss")
-        headers = [*entry.headers, (b"age", b"%d" % (now - entry.kept_at))]
+        age = now - entry.kept_at
+        lifetime = self.store.max_age if entry.lifetime is None else entry.lifetime
+        if not accepts(wishes(combined(permit.head.headers)), age, lifetime):
+            return Closed("miss")
+        headers = [*entry.headers, (b"age", b"%d" % age)]
         return Answer(200, headers, entry.body, document=self._read(entry.headers, entry.body), version=entry.version)
 
     def remember(self, permit: Permit, answer: Answer, now: float, version: str) -> None:
         """Keep an answer that the model itself gave, and that the contract allowed; never a degraded one."""
-        if answer.status != 200 or not answer.complete or _private(answer.headers):
+        if answer.status != 200 or not answer.complete:
             return
+        law = terms(answer.headers)
         key = self._key(permit)
-        if key is not None:
-            headers = [pair for pair in answer.headers if pair[0] in KEPT]
-            self.store.put(key, Entry(headers, answer.body, version, now))
+        if key is None or law is None or not may_keep(wishes(combined(permit.head.headers))):
+            return
+        headers = [pair for pair in answer.headers if pair[0] in KEPT]
+        if law.vary:
+            self.store.put(key, Entry([], b"", "", now, vary=law.vary))
+            key = self._variant(key, law.vary, permit)
+        self.store.put(key, Entry(headers, answer.body, version, now - law.age, law.lifetime, law.latest))
+
+    def _variant(self, key: bytes, names: tuple[bytes, ...], permit: Permit) -> bytes:
+        """The key of an answer that varies: by what the client sent, and by what the model got of it (RFC 9111 §4.1)."""
+        sent, forwarded = combined(permit.head.headers), combined(permit.forward)
+        digest = blake2b(key, key=self.store.secret, digest_size=32)
+        for name in names:
+            for fields in (sent, forwarded):
+                value = fields.get(name)
+                digest.update(b"-" if value is None else b"%d:%b" % (len(value), value))
+        return digest.digest()
 
     def _key(self, permit: Permit) -> bytes | None:
         """What makes two requests the same question; None for one that is nobody else's, or not one question."""
@@ -139,12 +165,3 @@ class Cached:
         for part in told:
             digest.update(b"%d:%b" % (len(part), part))
         return digest.digest()
-
-
-def _private(headers: Headers) -> bool:
-    """Whether an answer says that it is for one client only, or not to be kept (RFC 9111 §5.2.2)."""
-    return any(
-        name == b"set-cookie"
-        or (name == b"cache-control" and (b"no-store" in value.lower() or b"private" in value.lower()))
-        for name, value in headers
-    )

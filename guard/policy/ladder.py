@@ -125,7 +125,7 @@ class Previous(Part):
 
 
 class Cached(Part):
-    """Answers that the model gave before to the same question."""
+    """Answers that the model gave before to the same question; `Vary` and Cache-Control hold (docs/limits.md)."""
 
     max_age: Span = 3600.0
     entries: Positive = 10_000

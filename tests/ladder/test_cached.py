@@ -21,7 +21,7 @@ def permit(
 ) -> Permit:
     head = Head(b"POST", target, list(headers))
     document = json.loads(body) if isinstance(body, bytes) else None
-    return Permit(ROUTE, head, head, body, document, rows, None, 10.0, "id")
+    return Permit(ROUTE, head, list(headers), body, document, rows, None, 10.0, "id")
 
 
 def rung(store: Store | None = None, **changes: Any) -> Cached:

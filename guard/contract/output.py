@@ -12,7 +12,7 @@ from guard.contract.fields import ContractInvalid, OutputField, Shape, join, spl
 from guard.contract.proof import NESTED, Reader, Whole
 from guard.contract.strict import MAX_DEPTH, MAX_ELEMENTS, Unreadable
 from guard.contract.validators import Schema, list_schema, members_schema, validator, value_schema, violations
-from guard.proxy.values import Allow, Deny, Headers, Values, Violation, ViolationCode
+from guard.proxy.values import Allow, Deny, Headers, Message, Values, Violation, ViolationCode
 
 EVERY: Final = "*"
 NONE: Final[Headers] = []
@@ -43,6 +43,8 @@ class OutputContract:
     """An AnswerJudge: undeclared members pass, they are the client's; what is declared must be there and hold."""
 
     def __init__(self, fields: Mapping[str, OutputField], measured: Collection[str], elements: int) -> None:
+        self._elements = elements
+        self._parts: dict[str, OutputContract] = {}
         self._outputs = [_Output(name, field) for name, field in fields.items()]
         self._names = frozenset(part for output in self._outputs for part in output.path).union(
             *map(_names, fields.values())
@@ -71,6 +73,26 @@ class OutputContract:
     def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:
         """Hold an answer of our own against the contract; outputs that only the model gives may be null."""
         return self._held(self._own.validate_python, self._own_breaches, document, rows)
+
+    def excuse(
+        self, denied: Deny, document: object, body: bytes | None, rows: int | None, headers: Headers, message: Message
+    ) -> Allow | Deny:
+        """Plain documents have no request that says what is asked for."""
+        del document, body, rows, headers, message
+        return denied
+
+    def part(self, name: str) -> "OutputContract":
+        """The contract of one output alone; made when first asked for."""
+        contract = self._parts.get(name)
+        if contract is None:
+            field = next(output.field for output in self._outputs if output.name == name)
+            contract = self._parts[name] = OutputContract({name: field}, (), self._elements)
+        return contract
+
+    @property
+    def names(self) -> list[str]:
+        """The declared outputs."""
+        return [output.name for output in self._outputs]
 
     def build(self, answers: Sequence[Mapping[str, object]]) -> object:
         """The document that says these outputs by name, one mapping an instance; what is not said is null."""

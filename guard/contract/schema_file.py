@@ -19,7 +19,7 @@ from guard.contract.schema_faults import Faults
 from guard.contract.schema_graph import Graph
 from guard.contract.strict import MAX_ELEMENTS, Unreadable, audit, dumps, loads
 from guard.contract.validators import declared
-from guard.proxy.values import Allow, Amend, Deny, Head, Headers, Values, Verdict, Violation, ViolationCode
+from guard.proxy.values import Allow, Amend, Deny, Head, Headers, Message, Values, Verdict, Violation, ViolationCode
 
 CODES: Final[dict[str, ViolationCode]] = {
     "required": "missing",
@@ -132,6 +132,13 @@ class SchemaOutput:
             return Deny(error.code, unread(error))
         found = self._schema.violations(document)
         return Deny("contract", found) if found else Allow(document)
+
+    def excuse(
+        self, denied: Deny, document: object, body: bytes | None, rows: int | None, headers: Headers, message: Message
+    ) -> Allow | Deny:
+        """Plain documents have no request that says what is asked for."""
+        del document, body, rows, headers, message
+        return denied
 
     def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:  # noqa: ARG002 — an AnswerJudge
         """Hold an answer of our own against the schema."""

@@ -1,7 +1,9 @@
 """The contract of a route whose dialect is not plain JSON: its form reads and writes, the contract judges what it read."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from guard.contract.breaches import MOST_VIOLATIONS
 from guard.contract.fields import split
 from guard.contract.input import InputContract
 from guard.contract.output import NONE, OutputContract, unread
@@ -9,6 +11,7 @@ from guard.contract.strict import Unreadable
 from guard.proxy.values import (
     Allow,
     Deny,
+    Field,
     Form,
     Head,
     Headers,
@@ -60,8 +63,8 @@ class SpokenInput:
 class SpokenOutput:
     """An AnswerJudge. `contract` None: whatever can be read passes."""
 
-    def __init__(self, form: Form, contract: OutputContract | None) -> None:
-        self._form, self._contract = form, contract
+    def __init__(self, form: Form, contract: OutputContract | None, outputs: Mapping[str, Field]) -> None:
+        self._form, self._contract, self._outputs = form, contract, outputs
 
     def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:
         """Read an answer of a model server, and hold it against the contract."""
@@ -78,6 +81,35 @@ class SpokenOutput:
     def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:
         """An answer of a rung of ours, as the contract has it."""
         return self._contract.judge_own(document, rows) if self._contract is not None else Allow(document)
+
+    def excuse(
+        self, denied: Deny, document: object, body: bytes | None, rows: int | None, headers: Headers, message: Message
+    ) -> Allow | Deny:
+        """See AnswerJudge."""
+        contract, asks = self._contract, message.asks(self._outputs)
+        if contract is None or asks is None:
+            return denied
+        version, usage = denied.version, denied.usage
+        if body is not None:
+            try:
+                said = self._form.read_answer(headers, body, asks.absent)
+            except (Unreadable, Misspoken):
+                return replace(denied, bent=asks.bent.issuperset(self._outputs))
+            document, version, usage = said.document, said.version, said.usage
+        found: list[Violation] = []
+        broken: set[str] = set()
+        for name in contract.names:
+            if name in asks.absent:
+                continue
+            excused = asks.codes.get(name, frozenset())
+            verdict = contract.part(name).hold(document, rows)
+            breaches = [one for one in verdict.violations if one.code not in excused]
+            if breaches:
+                broken.add(name)
+                found += breaches
+        if not found:
+            return Allow(document, version=version, usage=usage)
+        return Deny("contract", found[:MOST_VIOLATIONS], document, version, usage, broken <= asks.bent)
 
     def build(self, answers: Sequence[Mapping[str, object]]) -> object:
         """The document that says these outputs."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from guard.dialects.layout import pointer, violation
-from guard.proxy.values import Field, Spec
+from guard.proxy.values import Asks, Field, Spec
 
 _CHARSETS: Final = frozenset((b"utf-8", b"utf8", b"us-ascii"))
 _SEPARATORS: Final = re.compile(r"[;\t|]")
@@ -143,6 +143,11 @@ class Lines:
         """None of its own."""
         del body
         return {}
+
+    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
+        """All of them."""
+        del outputs
+        return None
 
     def locate(self, path: Sequence[str | int]) -> str:
         """Rows are counted from 0, without the line of names."""

@@ -10,8 +10,9 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 
+from guard.dialects.asks import envelope_asks
 from guard.dialects.problem import title
-from guard.proxy.values import Head, Headers, Listening, Message, Misspoken, Problem, Said, Spec, Violation
+from guard.proxy.values import Asks, Field, Head, Headers, Listening, Message, Misspoken, Problem, Said, Spec, Violation
 
 Lies: TypeAlias = Literal["rows", "columns", "either", "split"]
 """A member's value: a list of rows; a mapping of columns; either of them; pandas' split."""
@@ -196,6 +197,10 @@ class Rows:
         del body
         return {}
 
+    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
+        """See Message."""
+        return envelope_asks(self._envelope.keys() - {self._member} - self._fields.shared, outputs)
+
     def locate(self, path: Sequence[str | int]) -> str:
         """See Message."""
         if not path:
@@ -270,9 +275,9 @@ class JsonForm:
         nan: NaN = self._nan if b"NaN" in body else "none"
         return Rows(self._spec.loads(body, nan != "none"), self._members, self._fields, self._spec, nan=nan)
 
-    def read_answer(self, headers: Headers, body: bytes) -> Said:
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
         """See Form."""
-        del headers
+        del headers, without
         return Said(self._spec.loads(body, False) if self._nan == "none" else answer_tree(self._spec, body))
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:

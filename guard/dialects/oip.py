@@ -115,7 +115,7 @@ class _Tensors:
             return None
         return opened(self._spec, head, plain, length)
 
-    def read_answer(self, headers: Headers, body: bytes) -> Said:
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
         """See Form: a list of values by output name."""
         length = next((value for name, value in headers if name == b"inference-header-content-length"), None)
         text, raw = split_body(body, length)
@@ -124,7 +124,7 @@ class _Tensors:
             raise violation((), "shape")
         document: dict[str, object] = {}
         for index, tensor in enumerate(read_tensors(tree, "outputs", raw)):
-            if tensor.name in self._spec.outputs:
+            if tensor.name in self._spec.outputs and tensor.name not in without:
                 hold(tensor, ("outputs", index))
                 document[tensor.name] = self._values(tensor, index)
         version = tree.get("model_version")
@@ -206,9 +206,9 @@ class _Generate:
             return None
         return Whole(self._spec.loads(body, False), self._spec.dumps, stream=self._stream)
 
-    def read_answer(self, headers: Headers, body: bytes) -> Said:
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
         """See Form."""
-        del headers
+        del headers, without
         tree = answer_tree(self._spec, body)
         version = tree.get("model_version") if isinstance(tree, dict) else None
         return Said(tree, version if isinstance(version, str) else "")

@@ -6,6 +6,7 @@ from itertools import chain
 from math import prod
 from typing import Any, Final
 
+from guard.dialects.asks import tensor_asks
 from guard.dialects.layout import pointer, violation
 from guard.dialects.tensors import (
     DATATYPES,
@@ -21,7 +22,7 @@ from guard.dialects.tensors import (
     position,
     slices,
 )
-from guard.proxy.values import Field, Head, Misspoken, Spec, Violation
+from guard.proxy.values import Asks, Field, Head, Misspoken, Spec, Violation
 
 ENVELOPE: Final = frozenset(("id", "parameters", "inputs", "outputs"))
 SAID_TWICE: Final = frozenset(("model_name",))
@@ -195,6 +196,10 @@ class TensorMessage:
         if self._framed and not self._raw:
             changes[b"inference-header-content-length"] = b"%d" % self._json_length
         return changes
+
+    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
+        """See Message."""
+        return tensor_asks(self._tree, outputs)
 
     def locate(self, path: Sequence[str | int]) -> str:
         """See Message. A tensor that is not there is `-`, as RFC 6901 has it; what is in raw bytes has no place below."""

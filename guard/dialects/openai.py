@@ -12,12 +12,28 @@ from typing import Any, Final
 import orjson
 
 from guard.dialects import openai_errors
+from guard.dialects.asks import openai_asks
 from guard.dialects.common import Common
 from guard.dialects.error_words import error_object
 from guard.dialects.layout import answer_tree, pointer, referred, told, violation
 from guard.dialects.sse import Events, Heard, is_events
 from guard.dialects.texts import Texts
-from guard.proxy.values import Answer, Asked, Form, Head, Headers, Listening, Looks, Message, Outcome, Problem, Said, Spec
+from guard.proxy.values import (
+    Answer,
+    Asked,
+    Asks,
+    Field,
+    Form,
+    Head,
+    Headers,
+    Listening,
+    Looks,
+    Message,
+    Outcome,
+    Problem,
+    Said,
+    Spec,
+)
 
 KNOWN: Final = frozenset((
     "model", "messages", "prompt", "input", "stream", "stream_options", "n", "best_of", "max_tokens",
@@ -181,6 +197,10 @@ class Prompt:
         del body
         return {}
 
+    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
+        """See Message."""
+        return openai_asks(self._tree, outputs)
+
     def locate(self, path: Sequence[str | int]) -> str:
         """See Message."""
         first, *rest = path or ("",)
@@ -227,9 +247,9 @@ class _Form:
             raise violation((), "shape")
         return Prompt(tree, self._spec, self._referred)
 
-    def read_answer(self, headers: Headers, body: bytes) -> Said:
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
         """See Form. Embeddings in base64 are read as numbers."""
-        del headers
+        del headers, without
         tree = answer_tree(self._spec, body)
         if not isinstance(tree, dict):
             return Said(tree)

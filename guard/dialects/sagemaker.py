@@ -71,7 +71,7 @@ class _Form(JsonForm):
             return Lines(body, self._spec, header=False)
         return super().read(head, body)
 
-    def read_answer(self, headers: Headers, body: bytes) -> Said:
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
         """A line of CSV is a prediction; of several cells, a list."""
         kind = next((value for name, value in headers if name == b"content-type"), None)
         if is_csv(kind):
@@ -79,7 +79,7 @@ class _Form(JsonForm):
             if len(rows) == 1 and len(rows[0]) > 1 and len(self._spec.outputs) == 1:
                 rows = [[one] for one in rows[0]]  # Amazon's own containers put a batch on one line
             return Said({"predictions": [row[0] if len(row) == 1 else row for row in rows]})
-        return super().read_answer(headers, body)
+        return super().read_answer(headers, body, without)
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
         """Lines for lines, where a prediction is one value; a client that sent CSV reads CSV."""

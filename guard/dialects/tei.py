@@ -11,11 +11,26 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
+from guard.dialects.asks import tei_asks
 from guard.dialects.common import Common
 from guard.dialects.faults import STATUSES
 from guard.dialects.layout import UNDECLARED, error_member, pointer, referred, violation
 from guard.dialects.texts import Texts
-from guard.proxy.values import Fault, Form, Head, Headers, Listening, Looks, Message, Problem, Said, Spec, Usage
+from guard.proxy.values import (
+    Asks,
+    Fault,
+    Field,
+    Form,
+    Head,
+    Headers,
+    Listening,
+    Looks,
+    Message,
+    Problem,
+    Said,
+    Spec,
+    Usage,
+)
 
 KNOWN: Final = frozenset((
     "inputs", "query", "texts", "parameters", "normalize", "truncate", "truncation_direction", "prompt_name",
@@ -133,6 +148,10 @@ class Question:
         del body
         return {}
 
+    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
+        """See Message."""
+        return tei_asks(self._tree, outputs)
+
     def locate(self, path: Sequence[str | int]) -> str:
         """See Message."""
         first, *rest = path or ("",)
@@ -241,8 +260,9 @@ class _Form:
             return None
         return Question(self._spec.loads(body, False), self._route, self._spec, self._referred, self._virtual)
 
-    def read_answer(self, headers: Headers, body: bytes) -> Said:
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
         """See Form. Of the classes of /predict, the likeliest is the answer to one input."""
+        del without
         tree = self._spec.loads(body, False)
         if not isinstance(tree, list):
             raise violation((), "shape")

@@ -73,8 +73,8 @@ class _Form(JsonForm):
             message.chosen = message.holds("signature_name")
         return message
 
-    def read_answer(self, headers: Headers, body: bytes) -> Said:
-        tree = super().read_answer(headers, body).document
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
+        tree = super().read_answer(headers, body, without).document
         if not isinstance(tree, dict) or "predictions" in tree:
             return Said(tree)
         for name in ("outputs", "result", "results"):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from guard.dialects.layout import pointer
+from guard.proxy.values import Asks, Field
 
 
 class Whole:
@@ -23,6 +24,11 @@ class Whole:
         """None of its own."""
         del body
         return {}
+
+    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
+        """All of them."""
+        del outputs
+        return None
 
     def locate(self, path: Sequence[str | int]) -> str:
         """Where it is."""

@@ -260,7 +260,7 @@ class _Compiler:
             if route.output:
                 measured = [measure.name for measure in telling.measures(route.outputs)]
                 contract = compile_output(route.outputs, measured, route.max_elements)
-            return contract if form is None else speaking.spoken_output(form, contract)
+            return contract if form is None else speaking.spoken_output(form, contract, route)
         return None
 
     def _schema(self, file: SchemaFile) -> Any:

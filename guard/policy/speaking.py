@@ -72,9 +72,9 @@ def spoken_input(route: Route, form: Form, detect: Detect) -> tuple[InputContrac
     return contract, SpokenInput(form, contract, enforce=enforce, field_of=telling.field_of(instances))
 
 
-def spoken_output(form: Form, contract: OutputContract | None) -> SpokenOutput:
+def spoken_output(form: Form, contract: OutputContract | None, route: Route) -> SpokenOutput:
     """The judge of answers; it hears versions and usage where no output is declared, too."""
-    return SpokenOutput(form, contract)
+    return SpokenOutput(form, contract, route.outputs)
 
 
 def reader(form: Form | None, elements: int) -> Callable[[Headers, bytes], object]:

@@ -62,7 +62,8 @@ def _accept_answer(
     if closed is None and attempt.stream is None and rung.source != DISABLED:
         reason = _judge_answer(context, permit, attempt, answer)
         if reason is not None:
-            attempt.settle(blame(permit, Settlement.INVALID), now)
+            outcome = Settlement.IGNORED if attempt.bent else blame(permit, Settlement.INVALID)
+            attempt.settle(outcome, now)
             return Closed(reason)
     if closed is not None:
         return closed
@@ -99,8 +100,8 @@ def _hold_status(
         context.body_spent = True
     call = attempt.call
     if not permit.route.dialect.errs(answer):
-        if call is not None and not call.target.keyed and permit.head.credentialed:
-            call.target.keyed = True
+        if call is not None and not call.target.keyed and permit.body is not STREAM and permit.head.credentialed:
+            call.target.keyed = True  # where nothing is judged, no error is either
         return None
     outcome = judge_error(permit, attempt, answer)
     return None if outcome == "ok" else _closed_by(outcome, permit, attempt, answer, now, plan.wall(now))
@@ -237,9 +238,13 @@ def _judge_answer(context: Context, permit: Permit, attempt: RungAttempt, answer
         return None if route.collect == 0 or permit.streamed else "too_large"
     if rung.remote:
         verdict = route.output.judge(answer.body, permit.rows, answer.headers)
+        if type(verdict) is Deny:
+            verdict = _as_asked(permit, verdict, answer, answer.body)
         _hear(context, permit, attempt, answer, verdict)
     else:
         verdict = route.output.judge_own(answer.document, permit.rows)
+        if type(verdict) is Deny:
+            verdict = _as_asked(permit, verdict, answer, None)
     if verdict.violations:
         attempt.violations = verdict.violations
     if route.measures:
@@ -248,7 +253,25 @@ def _judge_answer(context: Context, permit: Permit, attempt: RungAttempt, answer
         context.record.predictions.append(Prediction(rung.source, version, measured, valid))
     if route.version and rung.source == MODEL and answer.version not in ("", route.version):
         return "version"
-    return "invalid" if type(verdict) is Deny and route.enforce else None
+    if type(verdict) is not Deny or not route.enforce:
+        return None
+    attempt.bent = verdict.bent or _chosen(permit)
+    return "invalid"
+
+
+def _as_asked(permit: Permit, denied: Deny, answer: Answer, body: bytes | None) -> Allow | Deny:
+    """The verdict on an answer that was denied, as far as its request asked for what is declared."""
+    output, message = permit.route.output, permit.message
+    if output is None or message is None:
+        return denied
+    return output.excuse(denied, answer.document, body, permit.rows, answer.headers, message)
+
+
+def _chosen(permit: Permit) -> bool:
+    """Whether the client chose another form of answer, by the query or by an Accept that names no JSON."""
+    accept = permit.head.get(b"accept")
+    foreign = accept is not None and b"*/*" not in accept and b"json" not in accept.lower()
+    return foreign or b"?" in permit.head.target
 
 
 def _hear(context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, verdict: Allow | Deny) -> None:

@@ -29,7 +29,19 @@ from guard.proxy.values import (
 class RungAttempt:
     """One rung's attempt to answer: its call, and what its answer said of itself."""
 
-    __slots__ = ("account", "asked_at", "call", "error", "inspector", "rung", "stream", "took", "usage", "violations")
+    __slots__ = (
+        "account",
+        "asked_at",
+        "bent",
+        "call",
+        "error",
+        "inspector",
+        "rung",
+        "stream",
+        "took",
+        "usage",
+        "violations",
+    )
 
     def __init__(self, rung: Rung, asked_at: float) -> None:
         self.rung = rung
@@ -40,6 +52,7 @@ class RungAttempt:
         self.stream: Listening | None = None  # the same of one that came in one piece
         self.usage: Usage | None = None
         self.violations: Sequence[Violation] = ()  # of the answer
+        self.bent = False  # what breaks the contract in its answer is what the request asked for
         self.error = ""  # what broke a streamed answer
         self.took: float | None = None  # seconds to the head of an answer that is relayed: how fast the target was
 

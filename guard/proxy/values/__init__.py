@@ -69,6 +69,7 @@ from guard.proxy.values.request import (
 )
 from guard.proxy.values.speech import (
     Asked,
+    Asks,
     Cause,
     Dialect,
     Fault,
@@ -135,6 +136,7 @@ __all__ = [
     "Answer",
     "AnswerJudge",
     "Asked",
+    "Asks",
     "Attempt",
     "Body",
     "Call",

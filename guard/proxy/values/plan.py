@@ -31,6 +31,11 @@ class AnswerJudge(Protocol):
     def judge_own(self, document: object, rows: int | None) -> Allow | Deny:
         """The same for an answer of a rung of our own; outputs that only the model gives may be null."""
 
+    def excuse(
+        self, denied: Deny, document: Document, body: bytes | None, rows: int | None, headers: Headers, message: Message
+    ) -> Allow | Deny:
+        """Judge an answer that was denied once more, as far as its request asked for it. `body` None: of its document."""
+
     def measured(self, document: object) -> "Values":
         """What an answer says, as far as it may be told; of any document, also one that breaks the contract."""
 

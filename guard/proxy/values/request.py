@@ -62,10 +62,11 @@ class Head:
     @property
     def credentialed(self) -> bool:
         """Whether it carries credentials of the client's, in a field or in the query."""
-        if any(SECRET_NAME[name] for name, _ in self.headers):
-            return True
-        _, _, query = self.target.partition(b"?")
-        return bool(query) and _SECRET_QUERY.search(query) is not None
+        secret = SECRET_NAME
+        for name, _ in self.headers:
+            if secret[name]:
+                return True
+        return b"?" in self.target and _SECRET_QUERY.search(self.target.partition(b"?")[2]) is not None
 
 
 _SECRET: Final = re.compile(
@@ -180,6 +181,7 @@ class Deny:
     document: Document = None
     version: str = ""
     usage: "Usage | None" = None
+    bent: bool = False  # by what the request asked for: it blames nobody
 
 
 @final

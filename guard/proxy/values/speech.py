@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from guard.proxy.values.calls import Answer, Inspector
 from guard.proxy.values.request import Head, Stream, Violation
-from guard.proxy.values.words import Document, ErrorWord, Headers, Outcome
+from guard.proxy.values.words import Document, ErrorWord, Headers, Outcome, ViolationCode
 
 
 class Misspoken(Exception):  # noqa: N818 — a word of the domain
@@ -55,6 +55,14 @@ class Asked:
         self.keyed = keyed
 
 
+class Asks(NamedTuple):
+    """What a request asks of the declared outputs that is less than, or other than, what is declared."""
+
+    absent: frozenset[str] = frozenset()  # not asked for, or asked for in a form that the contract does not describe
+    codes: Mapping[str, frozenset[ViolationCode]] = {}  # breaches of an output that the client asked for
+    bent: frozenset[str] = frozenset()  # judged as ever, but what breaks the contract there blames nobody
+
+
 class Usage(NamedTuple):
     """What a generative model says, or shows, of one answer. Times are of the monotonic clock; 0: there was no token."""
 
@@ -82,6 +90,9 @@ class Message(Protocol):
     def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
         """What changes of the head with that body; None: the field goes."""
 
+    def asks(self, outputs: "Mapping[str, Field]") -> Asks | None:
+        """What it asks of these outputs, where that is not simply all of them."""
+
     def locate(self, path: Sequence[str | int]) -> str:
         """Where, in the client's own document, that part of `document` stands: a JSON pointer."""
 
@@ -102,8 +113,8 @@ class Form(Protocol):
     def read(self, head: Head, body: bytes) -> Message | None:
         """None: not a media type it takes. Raises Misspoken, and what its reader of JSON raises."""
 
-    def read_answer(self, headers: Headers, body: bytes) -> Said:
-        """Raises the same."""
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
+        """Raises the same. `without`: outputs that are not read, for the request asked for them in another form or not."""
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
         """(content type, body) of an answer of our own, to a request."""

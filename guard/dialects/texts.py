@@ -87,10 +87,22 @@ _NUMBER: Final = re.compile(r"[0-9]{1,7}\Z")
 """A name that is a token's number, as `logit_bias` has them."""
 
 
+_SECRET: Final = re.compile(
+    r"(?i:pass(?:word|wd|phrase|code)?|pwd|secret|token|(?:api|access|private)[_-]?key|credentials?)\Z"
+)
+_UNQUOTED: Final = re.compile(r"[^\"\n]{4,512}\Z")
+
+
 class Name(NamedTuple):
     """The last step to a text that is a member's name."""
 
     name: str
+
+
+class Named(NamedTuple):
+    """The last step to a value that is read with its name, which says that it is secret."""
+
+    member: str
 
 
 class Texts:
@@ -116,7 +128,7 @@ class Texts:
         """Where a text stands; a name that the API does not give is not repeated."""
         shown: list[str | int] = []
         for step in self.found[index][0]:
-            name = step.name if isinstance(step, Name) else step
+            name = step if isinstance(step, str | int) else step[0]
             if isinstance(name, str) and name not in (NESTED if shown else self._known):
                 return pointer((*shown, UNDECLARED))
             shown.append(name)
@@ -124,7 +136,14 @@ class Texts:
 
     def written(self, body: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
         """The body with these texts in place of its own, of which it shares what does not change."""
-        changed = {place: text for (place, old), text in zip(self.found, texts, strict=True) if text != old}
+        changed: dict[tuple[Any, ...], str] = {}
+        for (place, old), text in zip(self.found, texts, strict=True):
+            if text == old:
+                continue
+            if isinstance(last := place[-1], Named):
+                changed[(*place[:-1], last.member)] = text[len(last.member) + 3 : -1]
+            else:
+                changed[place] = text
         return _rebuilt(body, (), changed, _ancestors(changed)) if changed else body
 
 
@@ -138,12 +157,20 @@ def _walk(value: Any, place: Place, member: str) -> Iterator[tuple[tuple[Any, ..
             if type(one) is not int or one >= LEAST_NUMBER:
                 yield from _walk(one, (*place, index), member)
     elif isinstance(value, dict):
-        for name, one in value.items():
-            if name not in NESTED and not _NUMBER.match(name):
-                yield (*place, Name(name)), name
-            yield from _walk(one, (*place, name), name)
+        yield from _members(value, place)
     elif type(value) is int and value >= LEAST_NUMBER and member != "seed":
         yield place, str(value)
+
+
+def _members(value: Mapping[str, Any], place: Place) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Texts of an object: names that the API does not give, and what stands below them."""
+    for name, one in value.items():
+        if name not in NESTED and not _NUMBER.match(name):
+            yield (*place, Name(name)), name
+        if isinstance(one, str) and _SECRET.search(name) and _UNQUOTED.match(one):
+            yield (*place, Named(name)), f'{name}: "{one}"'
+        else:
+            yield from _walk(one, (*place, name), name)
 
 
 def _closed(member: str, text: str) -> bool:

@@ -182,6 +182,17 @@ def test_numbers_that_a_model_reads_are_searched() -> None:
     assert sent["messages"][0]["content"][0]["input"] == {"pan": "[card]", "n": 12}
 
 
+def test_a_name_that_says_secret_is_read_with_its_value() -> None:
+    secrets = {"password": "hunter 22", "db": {"api_key": "a1b2c3d4"}, "note": "hunter 22", "token": FIND, "secret": "none"}
+    tree = {
+        "messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": secrets}]}]
+    }
+    sent = json.loads(received(route_of("/v1/messages"), tree))["messages"][0]["content"][0]["input"]
+    assert sent == {
+        "password": "[token]", "db": {"api_key": "[token]"}, "note": "hunter 22", "token": "[token]", "secret": "none",
+    }  # fmt: skip
+
+
 def test_two_names_that_become_one_are_both_kept() -> None:
     tree = {"messages": [], "metadata": {FIND: "a", "x@example.com": "b"}}
     assert json.loads(received(route_of("/v1/chat/completions"), tree))["metadata"] == {"[email]": "a", "[email]_": "b"}

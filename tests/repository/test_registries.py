@@ -48,6 +48,8 @@ OTHER_MEANINGS = {
     ("guard/control/service.py", "model"): "a member of the status",
     ("guard/control/service.py", "previous"): "a member of the status",
     ("guard/dialects/openai.py", "model"): "a member of its requests",
+    ("guard/dialects/texts.py", "disabled"): "a word of `thinking` and `truncation`",
+    ("guard/dialects/texts.py", "email"): "a format of JSON Schema",
     ("guard/kit/checklist/run.py", "json"): "a form of output",
     ("guard/kit/contract/markdown.py", "rules"): "a name of the template",
     ("guard/kit/contract/requests.py", "model"): "a member of requests",

@@ -9,12 +9,23 @@ from guard.contract.absence import absences, settle
 from guard.contract.breaches import MOST_VIOLATIONS, Breach
 from guard.contract.elements import Budget
 from guard.contract.fields import InputField, Part, Shape, join, split
-from guard.contract.instances import Lenient, Steps, by_members, by_positions, names_of, path_of, rows_of
+from guard.contract.instances import (
+    Lenient,
+    Steps,
+    by_members,
+    by_positions,
+    exactly,
+    holds_anything,
+    names_of,
+    path_of,
+    rows_of,
+)
 from guard.contract.media import is_json
 from guard.contract.profile import Profile, Read
 from guard.contract.proof import NESTED, Reader, Whole
 from guard.contract.scrub import MAX_FINDS, MAX_SEARCHED, Detect, Scrubbing, Tally, nothing
-from guard.contract.strict import MAX_DEPTH, MAX_ELEMENTS, Unreadable, dumps
+from guard.contract.strict import LARGEST_EXACT, LEAST_EXACT, MAX_DEPTH, MAX_ELEMENTS, SAFE, Unreadable, dumps
+from guard.contract.strict import exact as bounded
 from guard.contract.validators import (
     Schema,
     Undeclared,
@@ -44,8 +55,12 @@ class InputContract:
         elements: int,
         searched: int,
         finds: int,
+        exact: bool,
     ) -> None:
+        fields = exactly(fields, every=exact)
         self._enforce = enforce
+        self._least, self._largest = (LEAST_EXACT, LARGEST_EXACT) if exact else (-SAFE, SAFE)
+        self._loose = enforce and (undeclared == "pass" or any(map(holds_anything, fields.values())))
         self._rows: Steps | None = tuple(split(rows)) if rows is not None else None
         self._columns = tuple(columns) if columns is not None else None
         self._paths = {name: path_of(name, field) for name, field in fields.items()}
@@ -80,6 +95,8 @@ class InputContract:
             return Deny("unsupported_media_type")
         try:
             document, tree, kept = self._reader.read(body)
+            if kept and self._loose:
+                bounded(document, body, self._least, self._largest)
         except Unreadable as unreadable:
             return Deny(unreadable.code)
         verdict = self._kept(document, tree, wall) if kept else self._broken(tree, document)
@@ -91,11 +108,13 @@ class InputContract:
             verdict.body = write(self._without(verdict.document) if self._unsent else verdict.document)
         return verdict
 
-    def hold(self, tree: object, wall: float) -> Verdict:
-        """Hold a document that was read against the contract; the body of the verdict is still to be written."""
+    def hold(self, tree: object, wall: float, body: bytes) -> Verdict:
+        """Hold a document that was read of a body against the contract; the body of the verdict is still to be written."""
         try:
             self._budget.spread(tree)
             document = self._reader.of_tree(tree)
+            if self._loose:
+                bounded(document, body, self._least, self._largest)
         except Unreadable as unreadable:
             return Deny(unreadable.code)
         except ValidationError as error:
@@ -300,10 +319,12 @@ def compile_input(
     elements: int = MAX_ELEMENTS,
     searched: int = MAX_SEARCHED,
     finds: int = MAX_FINDS,
+    exact: bool = False,
 ) -> InputContract:
     """Compile. Raises ContractInvalid, its path counted from `fields`. `detect` makes what searches texts.
 
     `elements`: of one document, see `strict.limit`. `searched`, `finds`: characters and finds of its texts.
+    `exact`: integers have all 64 bits; otherwise those that a double may round are refused.
     """
     return InputContract(
         fields,
@@ -315,6 +336,7 @@ def compile_input(
         elements=elements,
         searched=searched,
         finds=finds,
+        exact=exact,
     )
 
 

@@ -32,6 +32,32 @@ class Lenient:
         return getattr(self._field, name)
 
 
+class Exact:
+    """A field whose integers have all their 64 bits, and so have those below it."""
+
+    exact = True
+
+    def __init__(self, field: Shape) -> None:
+        self._field = field
+        self.items = Exact(field.items) if field.items is not None else None
+        self.fields = {name: Exact(below) for name, below in field.fields.items()} if field.fields is not None else None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._field, name)
+
+
+def exactly(fields: Mapping[str, Any], *, every: bool) -> dict[str, Any]:
+    """The fields, each that says so with all 64 bits of its integers; `every`: all of them."""
+    return {name: Exact(field) if every or field.exact else field for name, field in fields.items()}
+
+
+def holds_anything(shape: Shape) -> bool:
+    """Whether some of its value, or all of it, may be any JSON."""
+    if shape.type == "array":
+        return shape.items is None or holds_anything(shape.items)
+    return shape.type == "object" and (shape.fields is None or any(map(holds_anything, shape.fields.values())))
+
+
 def path_of(name: str, field: InputField) -> Steps:
     """Where it stands in an instance. Raises ContractInvalid."""
     if field.at is None:

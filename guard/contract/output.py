@@ -9,6 +9,7 @@ from pydantic_core import core_schema as core
 from guard.contract.breaches import MOST_VIOLATIONS, Breaches
 from guard.contract.elements import ABSENT, Budget
 from guard.contract.fields import ContractInvalid, OutputField, Shape, join, split
+from guard.contract.instances import exactly
 from guard.contract.proof import NESTED, Reader, Whole
 from guard.contract.strict import MAX_DEPTH, MAX_ELEMENTS, Unreadable
 from guard.contract.validators import Schema, list_schema, members_schema, validator, value_schema, violations
@@ -45,7 +46,7 @@ class OutputContract:
     def __init__(self, fields: Mapping[str, OutputField], measured: Collection[str], elements: int) -> None:
         self._elements = elements
         self._parts: dict[str, OutputContract] = {}
-        self._outputs = [_Output(name, field) for name, field in fields.items()]
+        self._outputs = [_Output(name, field) for name, field in exactly(fields, every=True).items()]
         self._names = frozenset(part for output in self._outputs for part in output.path).union(
             *map(_names, fields.values())
         )

@@ -17,7 +17,8 @@ from guard.contract.output import NONE, unread
 from guard.contract.schema_cost import looks
 from guard.contract.schema_faults import Faults
 from guard.contract.schema_graph import Graph
-from guard.contract.strict import MAX_ELEMENTS, Unreadable, audit, dumps, loads
+from guard.contract.strict import LARGEST_EXACT, LEAST_EXACT, MAX_ELEMENTS, SAFE, Unreadable, audit, dumps, loads
+from guard.contract.strict import exact as bounded
 from guard.contract.validators import declared
 from guard.proxy.values import Allow, Amend, Deny, Head, Headers, Message, Values, Verdict, Violation, ViolationCode
 
@@ -96,8 +97,9 @@ def _parts(schema: Any) -> jsonschema_rs.ValidatorMap:
 class SchemaInput:
     """A Judge. Nothing is stripped or defaulted: the schema says what else is allowed."""
 
-    def __init__(self, schema: Any, *, enforce: bool, elements: int) -> None:
+    def __init__(self, schema: Any, *, enforce: bool, elements: int, exact: bool) -> None:
         self._schema = _Schema(schema)
+        self._least, self._largest = (LEAST_EXACT, LARGEST_EXACT) if exact else (-SAFE, SAFE)
         self._enforce = enforce
         self._elements = elements // max(1, self._schema.looks // FREE_LOOKS)
 
@@ -108,6 +110,8 @@ class SchemaInput:
         try:
             document = loads(body, elements=self._elements)
             audit(document, body)
+            if self._enforce:
+                bounded(document, body, self._least, self._largest)
         except Unreadable as error:
             return Deny(error.code)
         found = self._schema.violations(document)
@@ -150,9 +154,15 @@ class SchemaOutput:
         return ()
 
 
-def compile_schema_input(schema: Any, *, enforce: bool, elements: int = MAX_ELEMENTS) -> SchemaInput:
-    """Compile. Raises ContractInvalid. `elements`: of one document, see `strict.limit`."""
-    return SchemaInput(schema, enforce=enforce, elements=elements)
+def compile_schema_input(
+    schema: Any,
+    *,
+    enforce: bool,
+    elements: int = MAX_ELEMENTS,
+    exact: bool = False,
+) -> SchemaInput:
+    """Compile. Raises ContractInvalid. `elements`: of one document, see `strict.limit`. `exact`: see `compile_input`."""
+    return SchemaInput(schema, enforce=enforce, elements=elements, exact=exact)
 
 
 def compile_schema_output(schema: Any, elements: int = MAX_ELEMENTS) -> SchemaOutput:

@@ -43,7 +43,7 @@ class SpokenInput:
             return Deny("unsupported_media_type")
         if self._contract is None:
             return Allow(message.document, message=message)
-        verdict = self._contract.written(self._contract.hold(message.document, wall), message.write)
+        verdict = self._contract.written(self._contract.hold(message.document, wall, body), message.write)
         if verdict.violations:
             verdict.violations = self._located(verdict.violations, message)
         if not isinstance(verdict, Deny):

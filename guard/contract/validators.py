@@ -17,6 +17,7 @@ from pydantic_core import core_schema as core
 from guard.contract.absence import absences, settle
 from guard.contract.breaches import Breach
 from guard.contract.fields import ContractInvalid, Part, Shape, join
+from guard.contract.strict import BEYOND, LARGEST_EXACT, LEAST_EXACT, SAFE
 from guard.proxy.values import Violation, ViolationCode
 
 Undeclared: TypeAlias = Literal["reject", "strip", "pass"]
@@ -39,6 +40,12 @@ _OFFSET: Final = "(?:(?:[01][0-9]|2[0-2]):[0-9]{2}|23:[0-5][0-9])"
 """Less than a day, as Python has it."""
 _RFC3339: Final = rf"^(?:{_DAYS})[Tt ]{_HOUR}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{{1,9}})?(?:[Zz]|[+-]{_OFFSET})$"
 """A date-time of RFC 3339 that Python's `datetime` can hold, for the linear-time engine: Python took 1.6 µs for each."""
+
+FIRST_SECOND: Final = -62_135_596_800
+LAST_SECOND: Final = 253_402_300_800
+"""Seconds since the epoch of the years 0001 to 9999, which RFC 3339 and Python's `datetime` have."""
+_NUMBERS: Final = frozenset(("integer_type", "epoch_type", "float_type"))
+"""Errors that a number of the right type has only where it is out of bounds."""
 
 CODES: Final[dict[str, ViolationCode]] = {
     "missing": "missing",
@@ -170,9 +177,12 @@ def _string(shape: Shape, path: tuple[Part, ...]) -> Schema:
 
 
 def _integer(shape: Shape) -> Schema:
-    whole = core.no_info_after_validator_function(int, core.float_schema(strict=True, multiple_of=1.0, allow_inf_nan=False))
+    """Integers of 64 bits where the field is `exact`, else those that no reader rounds; written 1.0, always the latter."""
+    double = core.float_schema(strict=True, ge=-SAFE, le=SAFE, allow_inf_nan=False)
+    whole = core.no_info_after_validator_function(_whole, double)
+    least, largest = (LEAST_EXACT, LARGEST_EXACT) if shape.exact else (-SAFE, SAFE)
     schema: Schema = core.union_schema(
-        [core.int_schema(strict=True), whole],
+        [core.int_schema(strict=True, ge=least, le=largest), whole],
         mode="left_to_right",
         custom_error_type="integer_type",
         custom_error_message="not an integer",
@@ -187,6 +197,13 @@ def _integer(shape: Shape) -> Schema:
     return core.chain_schema(steps) if len(steps) > 1 else schema
 
 
+def _whole(value: float) -> int:
+    """The integer that a double is. Not `multiple_of`, which takes 1000000.0005 and 1e-138 for integers."""
+    if not value.is_integer():
+        raise ValueError
+    return int(value)
+
+
 def _timestamp(shape: Shape) -> Schema:
     if shape.unit is None:
         time = core.custom_error_schema(
@@ -195,8 +212,13 @@ def _timestamp(shape: Shape) -> Schema:
             custom_error_message="not a date-time of RFC 3339 with an offset",
         )
         return core.chain_schema([core.str_schema(strict=True, max_length=64), time])
+    scale = 1000 if shape.unit == "ms" else 1
+    least, largest = FIRST_SECOND * scale, LAST_SECOND * scale
     return core.union_schema(
-        [core.int_schema(strict=True), core.float_schema(strict=True, allow_inf_nan=False)],
+        [
+            core.int_schema(strict=True, ge=least, le=largest),
+            core.float_schema(strict=True, ge=least, le=largest, allow_inf_nan=False),
+        ],
         mode="left_to_right",
         custom_error_type="epoch_type",
         custom_error_message="not a number",
@@ -214,6 +236,8 @@ def violations(
             code = "shape"
         elif type(value) is float and isinf(value):
             code = "not_finite"
+        elif code == "type" and kind in _NUMBERS and (type(value) is int or (type(value) is float and value.is_integer())):
+            code = "not_finite" if not -BEYOND < value < BEYOND else "max" if value > 0 else "min"
         elif code == "type" and value is None:
             code = "null"
         found.append(Violation(join(declared(path, names)), code))

@@ -146,6 +146,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "dialect": "How its model server speaks (docs/dialects.md).",
         "enforcement": "`observe`: violations are counted, nothing is denied, amended or lowered.",
         "undeclared": "What becomes of members that the contract does not name.",
+        "integers": "`safe`: past ±(2^53−1), where readers round, integers are refused; `exact`: all 64 bits.",
         "max_body": "Of a request.",
         "max_answer": "Of an answer that is judged.",
         "max_elements": "Objects, lists and names of a JSON document, request or answer; 10 numbers or texts are one more.",

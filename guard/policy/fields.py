@@ -106,6 +106,11 @@ class Shape(Part):
         return self.given("default")
 
     @property
+    def exact(self) -> bool:
+        """Whether its integers have all 64 bits whatever the route says."""
+        return False
+
+    @property
     def has_example(self) -> bool:
         """Whether an example was declared."""
         return self.given("example")

@@ -42,7 +42,12 @@ def _contract(
     if isinstance(route.input, SchemaFile):
         from guard.contract.schema_file import compile_schema_input  # noqa: PLC0415 — 8 MiB that few policies need
 
-        return None, compile_schema_input(schema(route.input), enforce=enforce, elements=route.max_elements)
+        return None, compile_schema_input(
+            schema(route.input),
+            enforce=enforce,
+            elements=route.max_elements,
+            exact=route.exact,
+        )
     if route.input is None:
         return None, None
     contract = compile_input(
@@ -55,5 +60,6 @@ def _contract(
         elements=route.max_elements,
         searched=route.max_searched,
         finds=route.max_finds,
+        exact=route.exact,
     )
     return contract, contract

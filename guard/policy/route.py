@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_serializer
 
 from guard.contract.scrub import MAX_FINDS, MAX_SEARCHED
-from guard.contract.strict import MAX_ELEMENTS
+from guard.contract.strict import MAX_ELEMENTS, SAFE
 from guard.dialects import DEFAULT, DIALECTS
 from guard.policy import typed
 from guard.policy.document import Text, Tree
@@ -51,6 +51,7 @@ class Route(Part):
             "dialect",
             "enforcement",
             "undeclared",
+            "integers",
             "max_body",
             "max_answer",
             "max_elements",
@@ -71,6 +72,7 @@ class Route(Part):
     )
     enforcement: Literal["enforce", "observe"] = "enforce"
     undeclared: Literal["reject", "strip", "pass"] = "strip"
+    integers: Literal["safe", "exact"] = "safe"
     max_body: Size = 1024 * 1024
     max_answer: Size = 8 * 1024 * 1024
     max_elements: Positive = MAX_ELEMENTS
@@ -102,10 +104,16 @@ class Route(Part):
         """Declared outputs; empty where a schema file or nothing is declared."""
         return self.output if isinstance(self.output, dict) else {}
 
+    @property
+    def exact(self) -> bool:
+        """Whether integers have all 64 bits: tensors say how many theirs have."""
+        return self.integers == "exact" or DIALECTS[self.dialect].tensors
+
     def finish(self, report: Report) -> Self:
         """The body is one thing, positions name fields, and rules answer what is declared."""
         self._body(report)
         self._speech(report)
+        self._integers(report)
         self._columns(report)
         self._previous(report)
         self._cached(report)
@@ -121,6 +129,18 @@ class Route(Part):
                     report((key,), f"a body of another content type is opaque; {key} has no meaning", "content or input")
         elif self.rows is not None and self.input is None:
             report(("rows",), "rows without input", "input, or no rows")
+
+    def _integers(self, report: Report) -> None:
+        """Values that a policy declares and no request may have."""
+        for name, field in self.inputs.items() if not self.exact else ():
+            for key in ("enum", "default", "example"):
+                value = getattr(field, key)
+                if any(type(one) is int and abs(one) > SAFE for one in (value if isinstance(value, tuple) else (value,))):
+                    report(
+                        ("input", name, key),
+                        "an integer past ±(2^53−1), which readers round and this route refuses",
+                        "`integers: exact` on the route, or text",
+                    )
 
     def _speech(self, report: Report) -> None:
         """What only some dialects have, or have no use for."""

@@ -67,6 +67,7 @@ def spoken_input(route: Route, form: Form, detect: Detect) -> tuple[InputContrac
             elements=route.max_elements,
             searched=route.max_searched,
             finds=route.max_finds,
+            exact=route.exact,
         )
     instances = route.but(rows=None if form.single else "", columns=None)  # as the contract has them
     return contract, SpokenInput(form, contract, enforce=enforce, field_of=telling.field_of(instances))

@@ -30,7 +30,7 @@ def input_of(text: str, **changes: object) -> InputContract:
     made = route(text)
     arguments: dict[str, object] = {
         "rows": made.rows, "columns": made.columns, "undeclared": made.undeclared,
-        "enforce": made.enforcement == "enforce", "elements": made.max_elements, "searched": made.max_searched, "finds": made.max_finds, **changes,
+        "enforce": made.enforcement == "enforce", "elements": made.max_elements, "searched": made.max_searched, "finds": made.max_finds, "exact": made.exact, **changes,
     }  # fmt: skip
     return compile_input(made.inputs, **arguments)  # type: ignore[arg-type]
 

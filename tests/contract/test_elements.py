@@ -91,7 +91,7 @@ def test_what_instances_may_lack_counts(undeclared: str) -> None:
     few, many = ({"r": [{}] * count} for count in (98, 99))
     assert isinstance(contract.judge(JSON, json.dumps(few).encode(), WALL), Amend)
     assert code(contract.judge(JSON, json.dumps(many).encode(), WALL)) == "json_elements"
-    assert code(contract.hold(many, WALL)) == "json_elements"
+    assert code(contract.hold(many, WALL, b"")) == "json_elements"
 
 
 def test_what_objects_below_an_instance_may_lack_counts() -> None:

@@ -47,7 +47,7 @@ def sent(text: str, document: object, **changes: object) -> object:
         ({"age": None}, ["/age null"]),
         ({"age": 17}, ["/age min"]),
         ({"age": 121}, ["/age max"]),
-        ({"age": 10**400}, ["/age max"]),
+        ({"age": 10**300}, ["/age max"]),
         ({"income": "1"}, ["/income type"]),
         ({"income": True}, ["/income type"]),
         ({"income": [1]}, ["/income type"]),

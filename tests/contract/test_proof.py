@@ -167,7 +167,7 @@ TEXTS = st.one_of(LINE, LINES, AROUND)
 def by_tree(judge: InputContract, body: bytes) -> Verdict:
     """As every text could be judged."""
     try:
-        return judge.written(judge.hold(proven(parse(body), body), WALL), dumps)
+        return judge.written(judge.hold(proven(parse(body), body), WALL, body), dumps)
     except Unreadable as error:
         return Deny(error.code)
 
@@ -216,8 +216,8 @@ def test_an_answer_read_in_one_pass_is_judged_as_its_tree(text: str, rows: int |
 
 
 def test_integers_keep_their_digits() -> None:
-    verdict = input_of("input: {a: {type: integer}}").judge(JSON, b'{"a": 123456789012345678901234567890}', WALL)
-    assert getattr(verdict, "body", None) == b'{"a":123456789012345678901234567890}'
+    verdict = input_of("integers: exact\ninput: {a: {type: integer}}").judge(JSON, b'{"a": 18446744073709551615}', WALL)
+    assert getattr(verdict, "body", None) == b'{"a":18446744073709551615}'
 
 
 def test_no_string_of_a_client_is_kept() -> None:

@@ -201,7 +201,7 @@ def test_the_texts_of_a_dear_pattern_are_bounded_together() -> None:
         several = [{"s": text}] * count
         verdicts = [
             rows.judge(JSON, json.dumps({"r": several}).encode(), WALL),
-            rows.hold({"r": several}, WALL),
+            rows.hold({"r": several}, WALL, b""),
             rows.judge(JSON, json.dumps({"r": [{"s": "a", "l": [text] * count}]}).encode(), WALL),
             answers.judge(json.dumps({"predictions": several}).encode()),
         ]

@@ -82,7 +82,7 @@ def test_a_huge_number_is_refused_in_bounded_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"[1e308]", b"[1e-400]", b"[" + b"9" * 250 + b"e50]", b"[" + b"9" * 400 + b"]", b'["1e400"]']
+    "body", [b"[1e308]", b"[1e-400]", b"[" + b"9" * 250 + b"e50]", b"[" + b"9" * 308 + b"]", b'["1e400"]']
 )
 def test_large_is_not_infinite(body):
     tree = loads(body)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import Final, NoReturn
 
 import uvloop
 
@@ -34,6 +34,7 @@ from guard.control.telemetry import Telemetry
 from guard.control.upstream import seen_once, upstream_pool
 from guard.control.vitals import Vitals
 from guard.control.watched_files import FileHung
+from guard.control.worker import Worker
 from guard.policy.compiled import CompiledPlan, WallClock
 from guard.policy.errors import PolicyInvalid
 from guard.policy.load import Loaded, from_regular_file
@@ -50,6 +51,8 @@ from guard.telemetry.log import Foreign, Log
 HINT_EVERY = 60.0
 SETTLE_WITHIN: Final = 3.0
 """Seconds that the end of the process waits for orders on their way to a slow disk."""
+STATE_WITHIN: Final = 10.0
+"""Seconds to open the state folder. One that takes longer hangs, and may hold a kill."""
 DEFAULT_STATE: Final = Path("/var/lib/guard")
 HINT = "no policy: every request passes. `guard init --upstream URL` writes the first policy from what the server says"
 
@@ -65,12 +68,13 @@ class Settings:
     upstream: Origin | None = None
 
 
-def serve(path: Path | None, settings: Settings) -> int:
+def serve(path: Path | None, settings: Settings) -> NoReturn:
     """Run a sidecar until SIGTERM or SIGINT; without a policy, look on.
 
-    0: stopped as asked. 1: the policy is wrong, or a port is taken. 2: another guard has the state folder.
+    0: stopped as asked. 1: the policy is wrong, or a port is taken. 2: another guard has the state folder. The process ends
+    here: the interpreter's own end waits for threads that a disk or a resolver may hold.
     """
-    return uvloop.run(_Sidecar(path, settings, os.environ).run())  # noqa: TID251 — the root hands the environment down
+    os._exit(uvloop.run(_Sidecar(path, settings, os.environ).run()))  # noqa: TID251 — the root hands the environment down
 
 
 class Unstartable(Exception):  # noqa: N818
@@ -181,8 +185,8 @@ class _Sidecar:
         probes.close()
         self.own.supervisor.cancel()
         await self.admin.settle(SETTLE_WITHIN)
-        await asyncio.to_thread(self.incidents.end)
-        await asyncio.to_thread(self.telemetry.close)
+        await self.incidents.end()
+        await self.telemetry.close()
         for pool in self.runtime.pools.values():
             pool.close()
         return 0
@@ -191,7 +195,7 @@ class _Sidecar:
 
     async def _begin(self) -> PolicyInvalid | None:
         """Everything that has to hold before the first client is accepted. Raises NoPolicy and Unstartable."""
-        refused = await self.policies.begin(self._opened)
+        refused = await self.policies.begin(self._open_state)
         if refused is not None:
             sys.stderr.write(f"{refused}\n")
         await self.admin.look_for_kill(first=True)
@@ -201,19 +205,21 @@ class _Sidecar:
         """A file of the policy; without a policy, the one that only looks on. Raises OSError."""
         return from_regular_file(path) if self.path is not None else observed(str(self.settings.upstream)).encode()
 
-    def _opened(self, loaded: Loaded | None) -> frozenset[str]:
-        """Open the state folder and recall the orders in it; returns the routes that operators have observed."""
-        self._open_state(loaded)
-        return self.admin.order_store.observed
+    async def _open_state(self, loaded: Loaded | None) -> frozenset[str]:
+        """Open the state folder and recall the orders in it; returns the routes that operators have observed.
 
-    def _open_state(self, loaded: Loaded | None) -> None:
-        """Without a folder guard serves all the same, and nothing is durable. A folder that may hold a kill kills."""
+        Without a folder guard serves all the same, and nothing is durable. A folder that may hold a kill kills.
+        """
         policy = loaded.policy if loaded is not None else None
         declared = policy.state_dir.path if policy is not None and policy.given("state_dir") else None
         required = policy is not None and policy.state == "required"
         home = Path(name) if (name := self.environ.get("HOME")) else None
+        wanted = self.settings.state_dir or declared
         try:
-            self.state, doubt = open_state(self.settings.state_dir or declared, DEFAULT_STATE, home, required=required)
+            open_it = partial(open_state, wanted, DEFAULT_STATE, home, required=required)
+            self.state, doubt = await Worker("guard-state").run(open_it, STATE_WITHIN)
+        except TimeoutError:
+            doubt = "the state folder hangs"
         except StateTaken as error:
             raise Unstartable(
                 f"guard: another guard uses the state folder {error}; stop it, or give this one --state-dir DIR", 2
@@ -223,6 +229,7 @@ class _Sidecar:
             self.bus.publish(events.StateUnavailable(why=why))
         self.policies.state = self.state if self.path is not None else None
         self.admin.recall(self.state, doubt)
+        return self.admin.order_store.observed
 
     def _install(self, loaded: Loaded, plan: CompiledPlan, draft: Draft) -> None:
         """The swap: one reference, and what the listener reads of the policy."""
@@ -269,7 +276,7 @@ class _Sidecar:
             if listen.tls is not None:
                 await self.certificate.load(listen.tls.cert.path, listen.tls.key.path)
         except OSError as error:
-            raise Unstartable(f"guard: cannot use the certificate of listen.tls: {error or 'its file hangs'}") from None
+            raise Unstartable(f"guard: cannot use the certificate of listen.tls: {error}") from None
         loop = asyncio.get_running_loop()
         try:
             server = await loop.create_server(

@@ -182,6 +182,18 @@ def test_background_tasks_are_started_by_the_supervisor_and_by_nobody_else() -> 
     assert found <= others
 
 
+def test_no_thread_of_a_running_guard_is_waited_for_at_its_end() -> None:
+    """Those of an executor are, and whoever fills the one that asyncio shares holds everybody: see `guard/control/worker.py`."""
+    executors = re.compile(r"to_thread|run_in_executor|ThreadPoolExecutor|\bThread\((?![^\n]*daemon=True)")
+    found = {
+        str(path.relative_to(ROOT))
+        for part in ("control", "proxy", "telemetry", "ladder", "policy", "events", "webhooks")
+        for path in (ROOT / "guard" / part).rglob("*.py")
+        if executors.search(path.read_text())
+    }
+    assert not found
+
+
 def test_no_loop_swallows_errors_in_silence() -> None:
     """Whoever catches everything counts it, publishes it or hands it on: `pass` after it hides a bug for ever."""
     silent = re.compile(

@@ -98,6 +98,18 @@ def test_sigterm_is_not_ready_at_once_and_serves_until_the_drain_is_over(policy:
         assert guard.ended() == 0
 
 
+def test_no_disk_that_hangs_holds_the_end(policy: Path, tmp_path: Path) -> None:
+    """A pipe in the place of the file that a save writes: whoever opens it waits for ever."""
+    policy.write_text(policy.read_text() + "targets: {cost: {per_request: 0.1 EUR}}\n")
+    private = tmp_path / "state" / "private"
+    private.mkdir(parents=True, mode=0o700)
+    for name in (".cost.json.new", ".operators.json.new", ".policy.json.new", "audit.jsonl"):
+        os.mkfifo(private / name)
+    with sidecar(str(policy), folder=tmp_path) as guard:
+        guard.process.terminate()
+        assert guard.ended() == 0
+
+
 def test_a_second_signal_does_not_wait(policy: Path, tmp_path: Path, model: Model) -> None:
     policy.write_text(policy.read_text().replace("200ms", "10m"))
     with sidecar(str(policy), folder=tmp_path) as guard:

@@ -51,7 +51,7 @@ def _listener(flag: str, variable: str, what: str) -> Callable[[Any], Any]:
     help="What survives a restart is kept here; in place of state_dir.",
 )  # fmt: skip
 @click.option("--upstream", envvar="GUARD_UPSTREAM", metavar="URL", help="The model server, in place of the policy's.")
-def serve(policy: Path | None, listen: Any, admin: Any, ops: Any, state_dir: Path | None, upstream: str | None) -> int:
+def serve(policy: Path | None, listen: Any, admin: Any, ops: Any, state_dir: Path | None, upstream: str | None) -> None:
     """Guard a model server, as POLICY declares. Without POLICY, look on: --upstream is enough."""
     gc.disable()  # what a start makes lasts: collections begin where it is at service
     from guard.serve import Settings  # noqa: PLC0415
@@ -59,7 +59,7 @@ def serve(policy: Path | None, listen: Any, admin: Any, ops: Any, state_dir: Pat
 
     if policy is None and upstream is None:
         raise click.UsageError("a POLICY is missing, or --upstream URL to look on without one")
-    return run(policy, Settings(listen=listen, admin=admin, ops=ops, state_dir=state_dir, upstream=_origin(upstream)))
+    run(policy, Settings(listen=listen, admin=admin, ops=ops, state_dir=state_dir, upstream=_origin(upstream)))
 
 
 def _origin(url: str | None) -> Any:

@@ -31,7 +31,7 @@ from guard.control.gate import Gate, Problem
 from guard.control.openapi import OPENAPI
 from guard.control.order_store import Refused
 from guard.control.tokens import Identity
-from guard.control.viewers import Shared, ViewerThreads
+from guard.control.viewers import Shared, ViewerThread
 from guard.events import Enforcement
 from guard.ladder.mode import Mode
 from guard.proxy.values import MODEL, Called
@@ -196,7 +196,7 @@ class _Api:
     """The endpoints."""
 
     def __init__(self, service: Service) -> None:
-        self._service, self._threads = service, ViewerThreads()
+        self._service, self._threads = service, ViewerThread()
         self._status = Shared(service.status)
         self._contracts = {form: Shared(partial(self._contract, form)) for form in FORMS}
         self._written: dict[str, tuple[object, float, bytes]] = {}

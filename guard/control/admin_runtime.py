@@ -198,7 +198,7 @@ class AdminRuntime:
         if self._state is not None:
             token = self._state.path / listener.OWN_TOKEN if self._in_force()[0].policy.admin.tokens is None else None
             await self._disk.submit(partial(self._announce, token, tls=context is not None))
-        server = await asyncio.to_thread(self._server, reloader)
+        server = await self._disk.submit(partial(self._server, reloader))
         server.start(self._socket, Bounds(descriptors(1).admin), context)
         self._publish(AdminListening(listen=str(self._where)))
         try:

@@ -35,7 +35,7 @@ class ServerCertificate:
                 self.context.load_cert_chain(first, second)
         except OSError as error:
             self._files.report(FILE, error)
-            self._publish(CertificateRefused(why=str(error) or "its file hangs"))
+            self._publish(CertificateRefused(why=str(error)))
 
 
 def _checked(cert: Path, key: Path) -> tuple[bytes, bytes]:

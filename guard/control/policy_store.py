@@ -123,7 +123,7 @@ class PolicyStore:
 
     # ── changes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def begin(self, opened: Callable[[Loaded | None], frozenset[str]]) -> PolicyInvalid | None:
+    async def begin(self, opened: Callable[[Loaded | None], Awaitable[frozenset[str]]]) -> PolicyInvalid | None:
         """Put the first policy in force: the one on disk, or the last good one where it is refused, which is returned.
 
         `opened` is given the policy where it could be read, opens the state folder, and returns the routes that operators
@@ -136,7 +136,7 @@ class PolicyStore:
             loaded = await self.load()
         except PolicyInvalid as error:
             refused = error
-        observed = opened(loaded)
+        observed = await opened(loaded)
         if loaded is not None:
             try:
                 compiled = await self.compile(loaded, observed)

@@ -81,12 +81,14 @@ class StateFolder:
             return None
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file; None where there is none. Raises OSError."""
+        """The content of a file; None where there is none. Raises OSError, for a pipe too, which could hang."""
         try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._directory)
+            descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._directory)
         except FileNotFoundError:
             return None
         with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
             return file.read(MOST)
 
     def save(self, name: str, content: bytes) -> None:

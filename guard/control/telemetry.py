@@ -18,6 +18,7 @@ from guard.control.place import place_of_error
 from guard.control.shares import Shares
 from guard.control.state import StateFolder
 from guard.control.vitals import Vitals
+from guard.control.worker import Worker
 from guard.events import Exporting, StateUnavailable, TelemetryCrashed, TelemetryLost, TelemetrySetting
 from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
 LAG_EVERY: Final = 0.25
 SPENT: Final = "cost.json"
 SAVE_EVERY: Final = 60.0
+SAVE_WITHIN: Final = 10.0
+"""Seconds of one save; a disk that takes longer hangs."""
+CLOSE_WITHIN: Final = 3.0
+"""Seconds that the last save, or the last deliveries, may take."""
 WITHOUT_PAUSE: Final = 64
 """Outputs whose top share is computed in one go: some tenths of a millisecond."""
 MOST_PLACES: Final = 100
@@ -89,6 +94,7 @@ class Telemetry:
         self._exposition = Exposition({}, partial(self._crashed, "metrics"))
         self._scraped = True
         self._otlp: Otlp | None = None
+        self._exporter, self._saver = Worker("guard-exporter"), Worker("guard-cost")
         self._refused: Callable[[], bool] = lambda: False
         self._admin: Callable[[], Iterator[Family]] = lambda: iter(())
 
@@ -156,7 +162,7 @@ class Telemetry:
         if not any(map(self._environment.on, SIGNALS)):
             return
         await asyncio.sleep(EXPORT_AFTER)
-        otlp = await asyncio.to_thread(self._exporters)
+        otlp = await self._exporter.submit(self._exporters)
         try:
             spans = (
                 otlp.spans(fence, lambda now: now - monotonic() + self._wall()) if self._environment.on("traces") else None
@@ -186,23 +192,27 @@ class Telemetry:
         while self._state is not None:
             await asyncio.sleep(SAVE_EVERY)
             if self._cost.price is not None:
-                await asyncio.to_thread(self._save)
+                await self._save(SAVE_WITHIN)
 
-    def close(self) -> None:
-        """The last deliveries, for a moment."""
+    async def close(self) -> None:
+        """The last deliveries, for a moment: neither a disk nor a collector that hangs holds the process."""
         self.flush()
-        if self._state is not None and self._cost.price is not None:
-            self._save()
         if self._otlp is not None:
-            self._otlp.close()
+            with suppress(TimeoutError):
+                await self._exporter.run(self._otlp.close, CLOSE_WITHIN)
+        if self._cost.price is not None:
+            await self._save(CLOSE_WITHIN)
         if self.lost:
             self._publish(TelemetryLost(lost=dict(self.lost)))
 
-    def _save(self) -> None:
-        assert self._state is not None
+    async def _save(self, within: float) -> None:
+        """Keep what was spent, where there is a folder for it."""
+        if self._state is None:
+            return
+        content = json.dumps(self._cost.state()).encode()
         try:
-            self._state.save(SPENT, json.dumps(self._cost.state()).encode())
-        except OSError as error:
+            await self._saver.run(partial(self._state.save, SPENT, content), within)
+        except OSError as error:  # a hang too
             self._publish(StateUnavailable(why=str(error)))
 
     def _later(self, delay: float, work: Callable[[], None]) -> asyncio.TimerHandle:

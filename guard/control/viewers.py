@@ -2,37 +2,35 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Final, Generic, TypeVar
 
 from guard.control.order_store import Refused
+from guard.control.worker import Worker
 
 T = TypeVar("T")
 
-THREADS: Final = 1
-"""Threads for what viewers read. A second would only take the interpreter from the loop twice as often."""
 QUEUED: Final = 16
-"""Readers that wait for a thread, or have one; the next is answered 503."""
+"""Readers that wait for the thread, or have it; the next is answered 503."""
 REST: Final = 4.0
 """Shared work is not begun again before so many times of what it took have passed, at most LONGEST_REST seconds."""
 LONGEST_REST: Final = 1.0
 
 
-class ViewerThreads:
-    """Threads of their own for readers: the executor that asyncio shares stays free for what acts."""
+class ViewerThread:
+    """A thread of their own for readers. A second would only take the interpreter from the loop twice as often."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, "guard-viewers")
+        self._thread = Worker("guard-viewers")
         self._waiting = 0
 
     async def run(self, call: Callable[[], T]) -> T:
-        """The result of a call in a thread. Raises Refused where too many wait."""
+        """The result of a call in the thread. Raises Refused where too many wait."""
         if self._waiting >= QUEUED:
             raise Refused(503, "overloaded", "too many read at once")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+            return await self._thread.submit(call)
         finally:
             self._waiting -= 1
 

@@ -47,8 +47,8 @@ class WatchedFiles:
             worker = self._workers[file] = Worker(f"guard-{file}"[:NAME])
         try:
             content = await worker.run(read, within)
-        except TimeoutError as error:
-            hung = FileHung(str(error))
+        except TimeoutError:
+            hung = FileHung("its file hangs")
             self.report(file, hung)
             raise hung from None
         except Exception as error:

@@ -17,7 +17,7 @@ from guard.control.admin_protocol import AdminListener
 from guard.control.gate import WRONG_BURST, Gate, Problem
 from guard.control.order_store import Refused
 from guard.control.tokens import Identity
-from guard.control.viewers import Shared, ViewerThreads
+from guard.control.viewers import Shared, ViewerThread
 from tests.proxy.stand import run, until
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -352,7 +352,7 @@ def test_shared_work_is_done_for_all_that_asked_before_it_began() -> None:
 
 def test_readers_beyond_the_queue_are_refused_and_the_shared_executor_stays_free(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        threads = ViewerThreads()
+        threads = ViewerThread()
         import threading
 
         hold = threading.Event()

@@ -53,7 +53,10 @@ class Guarded:
         self.queue: asyncio.Task[None]
 
     async def begin(self) -> None:
-        refused = await self.store.begin(lambda _: frozenset())
+        async def opened(_loaded: Loaded | None) -> frozenset[str]:
+            return frozenset()
+
+        refused = await self.store.begin(opened)
         await self.reloader.begin(self.store.loaded, refused)
         self.queue = asyncio.create_task(self.store.apply_changes())
 

@@ -25,6 +25,14 @@ def test_a_save_is_read_back_and_replaces(tmp_path: Path) -> None:
     state.close()
 
 
+def test_what_is_no_file_is_an_error_and_holds_nobody(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    os.mkfifo(state.path / "mode")
+    with pytest.raises(OSError, match="not a regular file"):
+        state.read("mode")
+    state.close()
+
+
 def test_the_folder_is_private_and_stays_it(tmp_path: Path) -> None:
     (tmp_path / "private").mkdir(mode=0o777)
     state = StateFolder(tmp_path)

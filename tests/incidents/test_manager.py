@@ -71,7 +71,7 @@ def played(stand: Stand, dialogue: Callable[[], Any], monkeypatch: pytest.Monkey
     try:
         asyncio.run(main())
     finally:
-        stand.manager.end()
+        asyncio.run(stand.manager.end())
 
 
 def kinds(hook: Receiver, count: int) -> list[str]:

@@ -17,6 +17,7 @@ from guard.control.incidents.notifier import TRIES, Delivery, Receiver, WebhookN
 from guard.control.incidents.violation_rate import ViolationRateMonitor
 from guard.control.place import place_of_error
 from guard.control.secrets import resolve
+from guard.control.worker import Worker
 from guard.events import IncidentFailed
 from guard.policy.compiled import CompiledPlan
 from guard.policy.load import Loaded
@@ -89,11 +90,11 @@ class IncidentManager:
                 repeat = now + REPEAT
                 self._notify(self._ledger.standing(self._wall()), again=True)
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """The last deliveries, for a moment."""
         self._notify(self._due())
         if self._notifier is not None:
-            self._notifier.close()
+            await Worker("guard-end").submit(self._notifier.close)
 
     def _due(self) -> Iterator[Notice]:
         wall, plan = self._wall(), self._in_force()[1]

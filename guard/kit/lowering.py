@@ -130,7 +130,9 @@ class Lowering:
 
 # ── signals ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+ENDING: Final = (
+    signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU,
+)  # fmt: skip
 """Signals that end a process and, unlike SIGINT, raise nothing by themselves."""
 
 
@@ -157,11 +159,13 @@ def _undisturbed() -> Iterator[None]:
 
 @contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object], *numbers: signal.Signals) -> Iterator[None]:
-    """Handle signals so; only the main thread of a process can, and only it receives them."""
+    """Handle signals so, unless they are ignored (nohup). Only the main thread can, and only it receives them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = [(number, signal.signal(number, handler)) for number in numbers]
+    before = [
+        (number, signal.signal(number, handler)) for number in numbers if signal.getsignal(number) is not signal.SIG_IGN
+    ]
     try:
         yield
     finally:

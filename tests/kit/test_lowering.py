@@ -129,7 +129,24 @@ def test_what_somebody_else_orders_meanwhile_stands(served: Served, mode: str, r
         assert served.mode == "normal", "and gives its own route back"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_every_signal_that_ends_a_process_by_default_is_among_those_that_give_back() -> None:
+    """But SIGPROF, SIGVTALRM and the like, which profilers use; SIGPIPE, which Python ignores; and faults of the process."""
+    ending = {"SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGXCPU"}
+    assert {number.name for number in lowering.ENDING} == ending
+
+
+def test_a_signal_that_is_ignored_stays_ignored(served: Served) -> None:
+    """A drill under nohup outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    served.after = lambda _method: os.kill(os.getpid(), signal.SIGHUP)
+    try:
+        drill(served, *ALL)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("request_", range(14))
 def test_a_signal_at_any_moment_leaves_the_route_as_it_was(

@@ -132,7 +132,7 @@ DEFAULTS = {
     "state_dir": "/var/lib/guard", "kill_file": None, "trusted_proxies": (), "drain": "5s", "ready": "model", "expose_reason": True,
     "upstream": {"url": "http://127.0.0.1:8080", "probe": None, "tls": None,
                  "limits": {"concurrency": 64, "queue": 64, "queue_timeout": "200ms", "max_connection_age": "5m",
-                            "idle": "1.5s", "headers": 128, "header_bytes": "64KiB"}},
+                            "idle": "1500ms", "headers": 128, "header_bytes": "64KiB"}},
     "release": None,
     "privacy": {"traces": "metadata", "hash_key": None, "baggage": ()},
     "telemetry": {"trace_sample": "1%", "prometheus": True, "gen_ai": False},

@@ -304,7 +304,7 @@ class RouteTable(Generic[T]):
 
     def _decoded(self, path: bytes, *, slashes: bool) -> None:
         """Raises Refused where a server that decodes a path would read another route in it, or another path."""
-        decoded = unquote_to_bytes(path)
+        decoded = _SLASH.sub(b"%252F", unquote_to_bytes(path))  # encoded twice, it is none to who decodes once
         if slashes and (decoded.endswith(b"/") or _DIRTY.search(_SLASH.sub(b"/", path))):
             raise Refused("bad_request")
         taken = False

@@ -346,7 +346,7 @@ class Link(asyncio.Protocol):
 
     def _answer(self, complete: bool, end: float) -> Answer:  # noqa: FBT001
         answer = Answer(self.status, self._headers, self._take(), complete, self.called_at, self.head_at, end)
-        if self.length != UNKNOWN and self._head_only:
+        if self.length != UNKNOWN and (self._head_only or self.status == 304):
             answer.headers.append((b"content-length", b"%d" % self.length))
         answer.dated, answer.named = self._dated, self._fields.get(b"x-model-version", b"")
         return answer

@@ -48,6 +48,8 @@ ROUTES = table(
         (b"POST", b"/a/", "POST /a/"),
         (b"DELETE", b"/x/%20/z", "DELETE /x/{y}/z"),
         (b"GET", b"/files/.../a", "GET /files/*"),
+        (b"GET", b"/files/a%252fb", "GET /files/{id}"),
+        (b"GET", b"/files/a/b%252Fc", "GET /files/*"),
     ],
 )
 def test_matches(method, target, key):

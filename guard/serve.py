@@ -244,7 +244,7 @@ class _Sidecar:
         if within < limits.connections:
             self.bus.publish(events.FewDescriptors(connections=within, wanted=limits.connections))
         door.limits = replace(limits, connections=within)
-        door.trusted = policy.trusted_proxies
+        door.trusted, door.cors = policy.trusted_proxies, plan.cors
         self.budget.limit = policy.listen.limits.buffered
         door.plan = plan
         self.admin.order_store.bound()

@@ -7,6 +7,7 @@ from guard.policy.load import Loaded
 from guard.policy.models import Denied
 from guard.policy.routes import RouteTable
 from guard.policy.scalars import Origin
+from guard.proxy.cors import Cors
 from guard.proxy.values import Head, Refused, Route, Sink, Target, Tracer
 
 
@@ -31,14 +32,23 @@ class CompiledPlan:
     clock: WallClock
     tracer: Tracer
     sinks: Sequence[Sink] = ()
+    cors: Cors | None = None
     crashes: dict[str, int] = field(default_factory=dict)
 
     def match(self, head: Head) -> Route:
-        """The route of a raw target. Raises Refused (bad_request, not_found, method_not_allowed)."""
+        """The route of a raw target. Raises Refused (bad_request, not_found, method_not_allowed), or Answered."""
+        if self.cors is not None:
+            self.cors.preflight(head, self._is_routed)
         route = self.table.match(head.method, head.target)
         if type(route) is not Route:
             raise Refused("not_found")
         return route
+
+    def _is_routed(self, method: bytes, target: bytes) -> bool:
+        try:
+            return type(self.table.match(method, target)) is Route
+        except Refused:
+            return False
 
     def wall(self, now: float) -> float:
         """Seconds since the epoch at monotonic `now`."""

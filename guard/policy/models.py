@@ -13,6 +13,7 @@ from pydantic import Discriminator, Field, Tag
 
 from guard.policy import typed
 from guard.policy.document import Text, Tree
+from guard.policy.errors import shown
 from guard.policy.ladder import Secret, TargetLimits, TargetTls
 from guard.policy.part import Part, Report
 from guard.policy.route import MAPPING, WORD, AnyRoute, Denied, Passthrough, Route, is_word
@@ -22,6 +23,7 @@ from guard.policy.scalars import (
     Boolean,
     Duration,
     File,
+    Header,
     Listener,
     LocalPath,
     Misread,
@@ -51,6 +53,7 @@ __all__ = ["Denied", "Passthrough", "Policy", "Route"]
 VERSION: Final = "guard/v1"
 FIRST: Final = "none"
 """In place of the release before: there is none, and somebody says so."""
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?\Z")
 _WEBHOOK: Final = re.compile(r"https?://[^/?#@\s]+(?:[/?][!\"$-~]*)?\Z")
 
 
@@ -96,6 +99,36 @@ class Listen(Part):
                 if port and port == getattr(self, other).port:
                     key = name if self.given(name) else other
                     report((key,), f"{name} and {other} listen on the same port {port}", "three ports")
+        return self
+
+
+class Cors(Part):
+    """Which pages of browsers may call the routes. Preflights are answered by guard and reach no model server."""
+
+    origins: tuple[String, ...] = Field(
+        min_length=1, description="Such as https://app.example.com; `*` alone is every page."
+    )
+    headers: tuple[Header, ...] = Field(
+        default=("content-type", "authorization"), description="Fields that a page may send besides those that all may."
+    )
+    expose: tuple[Header, ...] = Field(
+        default=("x-guard-source", "x-guard-reason", "x-guard-model-version", "x-guard-request-id", "retry-after"),
+        description="Fields of an answer that a page may read.",
+    )
+    credentials: Boolean = Field(default=False, description="Whether a page may send cookies; not with `*`.")
+    max_age: Span = Field(default=600.0, description="How long a browser remembers a preflight.")
+
+    def finish(self, report: Report) -> Self:
+        """Origins as browsers write them (RFC 6454 §6.2)."""
+        for index, origin in enumerate(self.origins):
+            if origin != "*" and not _ORIGIN.match(origin):
+                report(
+                    ("origins", index),
+                    f"{shown(origin)} is not an origin",
+                    "scheme://HOST, a port that is not its own, no path",
+                )
+        if "*" in self.origins and (len(self.origins) > 1 or self.credentials):
+            report(("origins",), "`*` is every page: no other origin beside it, and no credentials", "a list of origins")
         return self
 
 
@@ -305,6 +338,7 @@ class Policy(Part):
     state: Literal["optional", "required"] = "optional"
     kill_file: File | None = None
     trusted_proxies: tuple[Network, ...] = ()
+    cors: Cors | None = Field(default=None, description="Which pages of browsers may call; none without it.")
     drain: Duration = 5.0
     ready: Literal["model", "any"] = "model"
     expose_reason: Boolean = True

@@ -29,6 +29,7 @@ from guard.policy.judges import compile_judges
 from guard.policy.ladder import Secret, TargetLimits, TargetTls
 from guard.policy.load import Loaded
 from guard.policy.management import unlisted
+from guard.policy.models import Cors as CorsPolicy
 from guard.policy.models import Denied, Passthrough
 from guard.policy.route import Route as RoutePolicy
 from guard.policy.routes import RouteTable, template, ties
@@ -36,6 +37,7 @@ from guard.policy.runtime import ConnectionPool, Draft, NoPool, Runtime
 from guard.policy.scalars import Origin
 from guard.policy.targets import Targets
 from guard.privacy.treatment import Hasher
+from guard.proxy.cors import Cors
 from guard.proxy.tracing import Untraced
 from guard.proxy.values import PREVIOUS, RULES, AnswerJudge, Ceiling, Dialect, Form, Judge, Route, Rung, Sink, Tracer
 
@@ -91,6 +93,19 @@ def compile_plan(loaded: Loaded, means: Means, draft: Draft | None = None) -> Co
         clock=means.clock,
         tracer=means.tracer(loaded.policy.telemetry.trace_sample, loaded.policy.privacy.traces != "off"),
         sinks=means.sinks,
+        cors=_cors(loaded.policy.cors),
+    )
+
+
+def _cors(declared: CorsPolicy | None) -> Cors | None:
+    if declared is None:
+        return None
+    return Cors(
+        origins=frozenset(origin.encode() for origin in declared.origins),
+        headers=tuple(name.encode() for name in declared.headers),
+        expose=tuple(name.encode() for name in declared.expose),
+        credentials=declared.credentials,
+        max_age=int(declared.max_age),
     )
 
 

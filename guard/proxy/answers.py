@@ -64,6 +64,8 @@ class Answers(Requests):
         """Write a whole answer."""
         keep = self._keeps(exchange) and not reply.close
         line = self._connection(exchange, keep)
+        if (cors := self._door.cors) is not None:
+            reply.headers = cors.add(exchange.head, reply.headers)
         if reply.status in (204, 304) or exchange.head.method == b"HEAD":
             self._write(messages.head(reply.status, reply.headers, line + b"\r\n"))
         else:
@@ -74,6 +76,8 @@ class Answers(Requests):
 
     def open_stream(self, exchange: Exchange, status: int, headers: Headers, length: int) -> None:
         """Write the head of a relayed answer; `length` UNKNOWN is framed as chunks, or by the close for HTTP/1.0."""
+        if (cors := self._door.cors) is not None:
+            headers = cors.add(exchange.head, headers)
         framing = b""
         if length != UNKNOWN:
             self._framing = LENGTH

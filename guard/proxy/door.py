@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from guard.proxy.admission import LoopAdmission
 from guard.proxy.budget import Budget
+from guard.proxy.cors import Cors
 from guard.proxy.forwarding import Networks
 from guard.proxy.values import Plan
 
@@ -37,12 +38,13 @@ class Limits:
 
 @dataclass(eq=False)
 class Door:
-    """What all connections of a listener share. `plan`, `limits` and `trusted` are replaced on reload."""
+    """What all connections of a listener share. `plan`, `limits`, `trusted` and `cors` are replaced on reload."""
 
     plan: Plan
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=lambda: Budget(64 << 20))
     trusted: Networks = ()
+    cors: Cors | None = None
     draining: bool = False
     connections: "set[Connection]" = field(default_factory=set)
     turned_away: int = 0  # connections beyond the limit

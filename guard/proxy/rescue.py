@@ -8,6 +8,7 @@ from guard.proxy.context import Context, broken
 from guard.proxy.headers import date
 from guard.proxy.values import (
     CUT,
+    Answered,
     Ending,
     Gone,
     Headers,
@@ -72,6 +73,11 @@ def rescue(error: Exception, plan: Plan, context: Context, now: float) -> Reply 
             # GONE counts only where it was slow: of a stream, to its head, for how long it is read is its client's affair
             attempt.settle(Settlement.FAILURE if failed else Settlement.GONE, now, took=attempt.took)
         return CUT
+    if isinstance(error, Answered):
+        reply = error.reply
+        record.status = reply.status
+        fields = [date(plan.wall(now)), (b"x-guard-request-id", context.request_id.encode()), *reply.headers]
+        return Reply(reply.status, fields, reply.body)
     violations: Sequence[Violation] = ()
     problem = Problem(500, "internal", context.request_id)
     if isinstance(error, Refused):

@@ -15,7 +15,7 @@ use. Unknown keys are errors with file, line and column. Durations, sizes and sh
 
 """
 ORDER = (
-    "Policy", "Listen", "ListenTls", "ListenLimits", "Upstream", "TargetTls", "TargetLimits", "Route", "InputField", "OutputField",
+    "Policy", "Listen", "ListenTls", "ListenLimits", "Cors", "Upstream", "TargetTls", "TargetLimits", "Route", "InputField", "OutputField",
     "NestedField", "Freshness", "Calibration", "SchemaFile", "Timeout", "RouteLimits", "Fallback", "Previous", "CallTimeout", "Cached",
     "Rule", "Disabled", "Breaker", "Slow", "Release", "ReleasePart", "Earlier", "Evaluation", "Privacy", "Telemetry", "Targets", "Cost", "Owners",
     "Incidents", "Webhook", "Admin", "Secret", "Passthrough", "Denied",

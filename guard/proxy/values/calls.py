@@ -277,6 +277,14 @@ class Reply:
         self.close = close
 
 
+class Answered(Exception):  # noqa: N818
+    """The answer is known before a route is: nobody is at fault, and no rung is asked."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self.reply = reply
+
+
 class Ending(Enum):
     """How a pipeline ends when not with a Reply."""
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,8 @@ def test_candidates_are_not_more_than_the_text_is_long(name: str, unit: str) -> 
 
 def test_searches_know_with_which_characters_a_key_begins() -> None:
     assert {pattern.partition("|")[0][0] in "([" for pattern in PROVIDERS.values()} == {False}
+
+
+def test_digits_of_every_script_are_read() -> None:
+    digits = [chr(code) for code in range(0x660, 0x110000) if unicodedata.decimal(chr(code), None) is not None]
+    assert [fold(digit).text for digit in digits] == [str(unicodedata.decimal(digit)) for digit in digits]

@@ -33,8 +33,8 @@ TYPES: Final[Mapping[str, int]] = {
 }  # fmt: skip
 """An error's type or code, as the status that means the same."""
 
-_QUOTAS: Final = frozenset(("insufficient_quota", "rate_limit_exceeded", "rate_limit_error", "requests", "tokens"))
-"""A 429 that says that it is a limit of whoever asks; any other may be the server's own queue."""
+_QUOTA: Final = "insufficient_quota"
+"""The account of whoever asks is spent, which no waiting mends; any other 429 closes the rung for that exchange."""
 _NO_PATH: Final = re.compile(r"(?:file )?not found|invalid url.*|no route.*", re.IGNORECASE)
 """Messages of a server whose router does not know the path."""
 
@@ -51,7 +51,7 @@ def outcome(answer: Answer, asked: Asked) -> Outcome:
         return judge(FAULTS, 404, asked) if named or asked.free_path else "unavailable"
     if (status >= 500 and 400 <= meant < 500) or (status == 400 and meant >= 500):
         return judge(FAULTS, meant, asked)
-    if status == 429 and not _QUOTAS.isdisjoint(_names(error)) and asked.head.credentialed:
+    if status == 429 and _QUOTA in _names(error) and asked.head.credentialed:
         return "client_fault"
     return judge(FAULTS, status, asked)
 
@@ -59,7 +59,7 @@ def outcome(answer: Answer, asked: Asked) -> Outcome:
 def of_object(error: Mapping[str, Any], asked: Asked) -> Outcome:
     """Whose doing an error is that came with no status of its own; what it does not say is the model's fault."""
     meant = status_of(error)
-    if meant == 429 and asked.head.credentialed:
+    if _QUOTA in _names(error) and asked.head.credentialed:
         return "client_fault"
     return judge(FAULTS, meant, asked) if meant else "model_fault"
 

@@ -73,6 +73,7 @@ class Events:
         self.begun = False
         self.unfinished = False
         self.error = b""
+        self.refused = False
 
     def feed(self, chunk: bytes, now: float) -> bytes:
         """See Inspector. What is not a whole event yet waits; comments do not."""
@@ -127,7 +128,7 @@ class Events:
         event = _read(data) if data.startswith(b"{") else None
         if not data or name in _HEARTBEATS or (event is not None and event.get("type") == "ping"):
             return False
-        heard = self._heard
+        heard, first = self._heard, not self.begun
         self.begun = True
         withheld = event is not None and self._hear(event, heard)
         if data.startswith(b"[DONE]"):
@@ -135,7 +136,7 @@ class Events:
         if name == b"error":
             heard.finish = "error"
         if heard.finish == "error" and not self.error:
-            self.error = data
+            self.error, self.refused = data, first
         return withheld
 
 

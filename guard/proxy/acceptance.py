@@ -145,7 +145,7 @@ def relay_unopened(
     record.source, record.version = None, ""
     if account is not None:
         account.ended_at = now
-    if attempt.inspector is not None and attempt.inspector.error:
+    if attempt.inspector is not None and attempt.inspector.refused:
         return _closed_by_event(permit, attempt, answer, attempt.inspector, now, plan)
     failure = Failed(end.failed or "malformed", ours=end.ours)
     if account is not None:
@@ -205,7 +205,7 @@ def _hear_stream(
     heard = stream.said
     version = heard.version if heard.version != context.named else ""
     answer.version = attempt.hear(heard.usage, version) or answer.version
-    if stream.error:
+    if stream.refused:
         return _closed_by_event(permit, attempt, answer, stream, now, plan)
     if not stream.begun:
         attempt.settle(blame(permit, Settlement.FAILURE), now)

@@ -70,7 +70,7 @@ class Relaying(Upload):
             if not self._opened:
                 chunk = self._prefix + chunk
                 self._prefix = b""
-                if inspector.error:
+                if inspector.refused:
                     self._end_relay("status")
                     return
                 if not inspector.begun and len(chunk) < MOST_HELD:
@@ -114,7 +114,7 @@ class Relaying(Upload):
         assert inspector is not None  # only such a stream waits
         rest = self._prefix + inspector.end()
         self._prefix = b""
-        if inspector.begun and not inspector.error:
+        if inspector.begun and not inspector.refused:
             self._open(relay, UNKNOWN)
             self._sent += len(rest)
             self.client.send_chunk(rest)

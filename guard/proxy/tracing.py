@@ -20,7 +20,10 @@ MOST_STATE: Final = 512
 MOST_MEMBERS: Final = 32
 MOST_BAGGAGE: Final = 8192
 
-_TRACEPARENT: Final = re.compile(rb"00-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})\Z")
+_TRACEPARENT: Final = re.compile(
+    rb"(?:00(?=.{53}\Z)|(?!00|ff)[0-9a-f]{2}(?=.{53}(?:\Z|-)))-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})"
+)
+"""Version 00, and what later ones have in common with it (W3C Trace Context §4.3): more may follow after a dash."""
 _STATE: Final = re.compile(rb"[a-z0-9][a-z0-9_*/@-]{0,255}=[!-+\--<>-~ ]{0,255}[!-+\--<>-~]\Z")
 _BAGGAGE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*([!#-+\--:<-\[\]-~]*)(?:;[!-+\--~ \t]*)?\Z")
 
@@ -88,7 +91,8 @@ def context(head: Head, trace: Trace | None) -> Headers:
     if not head.trace or parent(head) is None:
         return []
     kept_flags = 0xFF if head.peer.trusted else 0xFE
-    return [(b"traceparent", head.trace[:-2] + b"%02x" % (int(head.trace[-2:], 16) & kept_flags)), *_state(head)]
+    known = b"00" + head.trace[2:53]  # a version that we do not know is passed on as the one that we do
+    return [(b"traceparent", known + b"%02x" % (int(head.trace[53:55], 16) & kept_flags)), *_state(head)]
 
 
 def _state(head: Head) -> Iterator[tuple[bytes, bytes]]:
@@ -98,8 +102,8 @@ def _state(head: Head) -> Iterator[tuple[bytes, bytes]]:
     state = b",".join(value for name, value in head.headers if name == b"tracestate")
     if not state or len(state) > MOST_STATE:
         return
-    members = [member.strip(b" \t") for member in state.split(b",")]
-    if len(members) <= MOST_MEMBERS and all(_STATE.match(member) for member in members):
+    members = [found for member in state.split(b",") if (found := member.strip(b" \t"))]  # empty ones are allowed
+    if members and len(members) <= MOST_MEMBERS and all(_STATE.match(member) for member in members):
         yield b"tracestate", state
 
 

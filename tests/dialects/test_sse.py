@@ -82,7 +82,12 @@ def test_what_is_a_first_event(text: bytes, begun: bool) -> None:
 def test_an_error_is_kept_as_it_was_said() -> None:
     inspector = events()
     inspector.feed(b'event: error\ndata: {"message":"x"}\n\n', 1.0)
-    assert (inspector.error, inspector.said.usage and inspector.said.usage.finish) == (b'{"message":"x"}', "error")
+    assert (inspector.error, inspector.refused) == (b'{"message":"x"}', True)
+    assert inspector.said.usage is not None
+    assert inspector.said.usage.finish == "error"
+    late = events()
+    late.feed(b'data: {}\n\nevent: error\ndata: {"message":"x"}\n\n', 1.0)
+    assert (late.error, late.refused) == (b'{"message":"x"}', False)
 
 
 CHAT = """

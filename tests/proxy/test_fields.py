@@ -4,7 +4,10 @@ from math import inf
 
 import pytest
 
+from guard.contract.media import is_json
 from guard.proxy.headers import MOST_WAIT, date, http_date, members, nominated, patience, retry_after
+from guard.proxy.tracing import context, parent
+from guard.proxy.values import Head, Peer
 
 WALL = 784_111_717.0  # Sun, 06 Nov 1994 08:48:37 GMT
 SENT = (b"date", b"Sun, 06 Nov 1994 08:49:00 GMT")
@@ -82,3 +85,58 @@ def test_lists_of_tokens(value: bytes, found: list[bytes]) -> None:
 )
 def test_fields_that_connection_nominates(connection: bytes | None, hops: list[bytes]) -> None:
     assert nominated(connection) == hops
+
+
+TRACE, SPAN = b"0af7651916cd43dd8448eb211c80319c", b"b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(
+    ("value", "accepted"),
+    [
+        (b"00-%b-%b-01", True), (b"00-%b-%b-00", True), (b"00-%b-%b-ff", True), (b"cc-%b-%b-01", True),
+        (b"01-%b-%b-01-what-will-be", True), (b"fe-%b-%b-01", True), (b"00-%b-%b-01-x", False), (b"00-%b-%b-01 ", False),
+        (b"ff-%b-%b-01", False), (b"cc-%b-%b-01.x", False), (b"0-%b-%b-01", False), (b"00-%b-%b-0", False),
+        (b"00-%b-%b-0G", False), (b"00-%b-%b", False), (b"", False),
+    ],
+)  # fmt: skip
+def test_traceparent(value: bytes, accepted: bool) -> None:
+    value = value % (TRACE, SPAN) if b"%" in value else value
+    found = parent(Head(b"GET", b"/", [(b"traceparent", value)], trace=value))
+    assert (found is not None and found[:2] == (TRACE, SPAN)) is accepted
+    told = context(Head(b"GET", b"/", [(b"traceparent", value)], trace=value), None)
+    assert (told != []) is accepted
+    if accepted:
+        assert told[0][1].startswith(b"00-" + TRACE + b"-" + SPAN + b"-")
+        assert len(told[0][1]) == 55
+
+
+@pytest.mark.parametrize("zeros", [(b"0" * 32, SPAN), (TRACE, b"0" * 16), (TRACE.upper(), SPAN)])
+def test_ids_that_are_none(zeros: tuple[bytes, bytes]) -> None:
+    assert parent(Head(b"GET", b"/", [], trace=b"00-%b-%b-01" % zeros)) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "kept"),
+    [
+        (b"a=1", True), (b"a=1,b=2", True), (b"a=1, b=2", True), (b"a=1,,b=2", True), (b"a=1,", True), (b"t@s=x", True), (b"a*/-_=~", True),
+        (b"", False), (b",", False), (b"A=1", False), (b"a", False), (b"a=", False), (b"a=1=2", False), (b"a=\x00", False),
+        (b"a=" + b"x" * 257, False), (b",".join(b"k%d=1" % n for n in range(33)), False),
+    ],
+)  # fmt: skip
+def test_tracestate_of_a_trusted_peer(state: bytes, kept: bool) -> None:
+    value = b"00-%b-%b-01" % (TRACE, SPAN)
+    head = Head(b"GET", b"/", [(b"tracestate", state)], trace=value, peer=Peer(trusted=True))
+    assert ((b"tracestate", state) in context(head, None)) is kept
+
+
+@pytest.mark.parametrize(
+    ("value", "json"),
+    [
+        (b"application/json", True), (b"Application/JSON", True), (b"application/json; charset=utf-8", True),
+        (b'application/json ;charset="UTF-8"', True), (b"application/vnd.x+json", True), (b"application/json;", True),
+        (b"application/json; charset=latin-1", False), (b"text/json", False), (b"application/jsonx", False), (b"", False),
+        (b"application/json, application/json", False), (b"json", False),
+    ],
+)  # fmt: skip
+def test_content_type(value: bytes, json: bool) -> None:
+    assert is_json(Head(b"POST", b"/", [(b"content-type", value)])) is json

@@ -292,7 +292,7 @@ def test_a_streamed_answer_settles_at_its_end() -> None:
 class Heard:
     """What an inspector heard of a stream."""
 
-    begun, unfinished, error = True, False, b""
+    begun, unfinished, refused, error = True, False, False, b""
 
     def __init__(self, finish: str = "stop") -> None:
         self.said = Said(None, "m-7", Usage("chat", 3, 2, finish))
@@ -447,7 +447,7 @@ class Failing(Heard):
 
     def __init__(self, error: bytes) -> None:
         super().__init__("error")
-        self.error = error
+        self.error, self.refused = error, True
 
 
 def test_a_stream_that_was_not_begun_descends_and_nothing_of_it_is_told() -> None:

@@ -28,7 +28,7 @@ class Heard:
     """The inspector of a stream that came whole and broke."""
 
     said = Said(None, "m-7", Usage("chat", 3, 2, "error"))
-    begun, unfinished, error = True, False, b""  # whose first event is none
+    begun, unfinished, refused, error = True, False, False, b""  # whose first event is none
 
     def feed(self, chunk: bytes, now: float) -> bytes:
         return chunk

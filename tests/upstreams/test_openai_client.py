@@ -180,7 +180,7 @@ def test_too_many_tokens_to_embed(client: openai.OpenAI) -> None:
 def test_what_the_server_refuses_keeps_its_status(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as missing:
         client.chat.completions.create(model="parrot-9", messages=said("hi"))
-    assert missing.value.code == "upstream_refused"
+    assert missing.value.code == "model_not_found"
     with pytest.raises(openai.BadRequestError) as refused:
         client.completions.create(model="parrot-1", prompt=openai.omit)  # type: ignore[arg-type]
     assert refused.value.code == "upstream_refused"

@@ -102,7 +102,8 @@ class Inspector(Protocol):
     """Reads a streamed answer on its way to the client."""
 
     begun: bool  # the first event came; comments and heartbeats are none
-    error: bytes  # what the first event says that is an error; empty: none was
+    error: bytes  # the first event that is an error; empty: none was
+    refused: bool  # the first event of all was that error: nothing of an answer came
 
     def feed(self, chunk: bytes, now: float) -> bytes:
         """What the client gets in place of this chunk."""

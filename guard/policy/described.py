@@ -198,7 +198,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
     },
     "Timeout": {"connect": "To a connection."},
     "Upstream": {
-        "url": "http, https or unix:///PATH, without a path.",
+        "url": "http, https or unix:///PATH, without a path. `{env:NAME}` in it is a variable; `{env: NAME}` all of it.",
         "tls": "How it is trusted.",
         "limits": "For every route that says nothing else.",
     },

@@ -25,6 +25,7 @@ from guard.policy.errors import Place, PolicyError, PolicyInvalid, listed, neare
 from guard.policy.fields import SchemaFile
 from guard.policy.models import Policy, Release
 from guard.policy.part import Part, find
+from guard.policy.variables import fill
 
 MAX_EXTENDS: Final = 8
 _Model = TypeVar("_Model", bound=Part)
@@ -84,12 +85,14 @@ def from_regular_file(path: Path) -> bytes:
 def load(path: str | Path, *, environ: Mapping[str, str], read: Reader = from_disk) -> Loaded:
     """Read a policy. Raises PolicyInvalid with everything that is wrong, and all that was read; never another exception.
 
-    `environ` names the stage (GUARD_ENVIRONMENT) and shows which secrets are there; their values are not read.
+    `environ` names the stage (GUARD_ENVIRONMENT), fills the URLs of model servers (`variables`), and shows which secrets
+    are there; their values are not read.
     """
     files = _Files(read)
     try:
         tree = _extended(Path(path), files)
         _inline_release(tree, files)
+        fill(tree, environ)
         rooted(tree)
         policy = _validated(tree, Policy)
         schemas = _schemas(policy, tree, files)

@@ -319,7 +319,9 @@ Price = Annotated[
     Money, Kind(_money, lambda money: f"{Decimal(str(money[0])).normalize():f} {money[1]}", _string(_MONEY, "20 EUR"))
 ]
 Listener = Annotated[Address, Kind(_address, str, _string(_ADDRESS, "0.0.0.0:8900"))]
-Server = Annotated[Origin, Kind(_origin, str, {"type": "string", "pattern": "^(?:https?://[^/?#@]+/?|unix:///.+)$"})]
+Server = Annotated[
+    Origin, Kind(_origin, str, {"type": "string", "pattern": "^(?:https?://[^/?#@]+/?|unix:///.+|.*\\{env:.+)$"})
+]
 Network = Annotated[IPv4Network | IPv6Network, Kind(_network, str, {"type": "string", "examples": ["10.0.0.0/8"]})]
 Boolean = Annotated[bool, Kind(_boolean, bool, {"type": "boolean"})]
 Count = Annotated[int, Kind(_count(0, _BIG), int, {"type": "integer", "minimum": 0})]

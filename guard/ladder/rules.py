@@ -79,34 +79,32 @@ class Rules:
         self._encode = encode
 
     def ask(self, permit: Permit, above: Closed | None, now: float) -> Answer | Closed:  # noqa: ARG002 — a Rung
-        """One answer for each row, or why there is none."""
+        """One answer for each row, or why there is none. A rule that fails does not apply, and is counted."""
         rows: Sequence[Mapping[str, object]] = ({},)
         if self._instances is not None and permit.document is not None:
             rows = self._instances(permit.document)
         answers: list[Mapping[str, object]] = []
+        failed: list[int] = []
         for row in rows:
-            try:
-                answer = self._first(row)
-            except EvaluationFailed:
-                return Closed("rule_error")
+            answer = self._first(row, failed)
             if answer is None:
-                return Closed("no_rule")
+                return Closed("rule_error" if failed else "no_rule")
             answers.append(answer)
         if not answers:
             return Closed("no_rule")
         document = self._build(answers)
         content_type, body = self._encode(document, permit.message)
-        return Answer(200, [(b"content-type", content_type)], body, document=document)
+        return Answer(200, [(b"content-type", content_type)], body, document=document, failed_rules=failed)
 
-    def _first(self, row: Mapping[str, object]) -> Mapping[str, object] | None:
-        for rule in self._rules:
-            if rule.when is not None:
-                met = rule.when(row)
-                if not isinstance(met, bool):
-                    raise EvaluationFailed
-                if not met:
+    def _first(self, row: Mapping[str, object], failed: list[int]) -> Mapping[str, object] | None:
+        """The answer of the first rule that applies; the numbers of those before it that failed are added."""
+        for number, rule in enumerate(self._rules, 1):
+            try:
+                if rule.when is not None and rule.when(row) is not True:
                     continue
-            if rule.constant:
-                return rule.answer
-            return {name: one(row) if isinstance(one, Expression) else one for name, one in rule.answer.items()}
+                if rule.constant:
+                    return rule.answer
+                return {name: one(row) if isinstance(one, Expression) else one for name, one in rule.answer.items()}
+            except EvaluationFailed:
+                failed.append(number)
         return None

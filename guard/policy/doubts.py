@@ -9,15 +9,16 @@ from typing import Any, Final
 from guard.contract.fields import ContractInvalid
 from guard.contract.schema_drafts import ignored
 from guard.contract.schema_graph import Graph
+from guard.ladder.cel_absent import doubts
 from guard.policy.digests import contract_digest
 from guard.policy.document import Tree
 from guard.policy.errors import Path as Pointer
 from guard.policy.errors import PolicyError
 from guard.policy.fields import SchemaFile
-from guard.policy.ladder import Secret
+from guard.policy.ladder import Cel, Secret
 from guard.policy.models import Policy, Route
 from guard.policy.part import Part, find
-from guard.proxy.values import CACHED
+from guard.proxy.values import CACHED, RULES
 
 MOST_IGNORED: Final = 10
 """Ignored keywords of one schema file that are named."""
@@ -50,6 +51,12 @@ def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
         yield ("stream",), "a streamed answer is relayed as it comes; its outputs are not checked"
     if route.fallback.cached is not None and route.fallback.cached.key is not None:
         yield ("fallback", CACHED, "key"), "requests that differ in other fields get the same cached answer"
+    for number, rule in enumerate(route.fallback.rules or ()):
+        texts: list[tuple[Pointer, str]] = [(("when",), rule.when)] if rule.when is not None else []
+        texts += [(("answer", name), value.text) for name, value in rule.answer.items() if isinstance(value, Cel)]
+        for below, text in texts:
+            for message in doubts(text, route.inputs):
+                yield ("fallback", RULES, number, *below), message
     if route.fallback.rules is None:
         for name, one in route.inputs.items():
             if one.missing == "fall":

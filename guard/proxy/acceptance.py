@@ -245,6 +245,7 @@ def _judge_answer(context: Context, permit: Permit, attempt: RungAttempt, answer
         verdict = route.output.judge_own(answer.document, permit.rows)
         if type(verdict) is Deny:
             verdict = _as_asked(permit, verdict, answer, None)
+        context.record.failed_rules = answer.failed_rules
     if verdict.violations:
         attempt.violations = verdict.violations
     if route.measures:

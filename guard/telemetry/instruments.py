@@ -57,6 +57,11 @@ FALLBACKS: Final = Instrument(
     "guard.fallbacks", "counter", "{descent}", "Rungs that did not answer, each with its reason.",
     (_METHOD, _ROUTE, "guard.source", "guard.reason"),
 )  # fmt: skip
+RULE_ERRORS: Final = Instrument(
+    "guard.rules.errors", "counter", "{error}",
+    "Rules, by their number from 1, whose condition or answer had no value for a row: the next rule was asked.",
+    (_METHOD, _ROUTE, "guard.rule"),
+)  # fmt: skip
 VIOLATIONS: Final = Instrument(
     "guard.violations", "counter", "{violation}", "Breaches of the contract by declared field, of requests and answers.",
     (_METHOD, _ROUTE, "guard.direction", "guard.field", "guard.code"),

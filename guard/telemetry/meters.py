@@ -78,7 +78,8 @@ class Meters:
         self._counters = {
             one.name: Series(one, Counter)
             for one in (
-                of.REQUESTS, of.FALLBACKS, of.VIOLATIONS, of.REDACTIONS, of.INSTANCES, of.FEATURES, of.PREDICTIONS
+                of.REQUESTS, of.FALLBACKS, of.RULE_ERRORS, of.VIOLATIONS, of.REDACTIONS, of.INSTANCES, of.FEATURES,
+                of.PREDICTIONS,
             )
         }  # fmt: skip
         self._histograms = {
@@ -127,7 +128,7 @@ class Meters:
             self._said(batch, kind.route, record)
             if (
                 record.descents or record.violations or record.answer_violations or record.facts is not None
-                or (record.trace is not None and record.trace.sampled)
+                or (record.trace is not None and record.trace.sampled) or record.failed_rules
             ):  # fmt: skip
                 self._odd(kind, matched, record)
 
@@ -185,6 +186,8 @@ class Meters:
             kind.duration.exemplify(Exemplar(took, wall, int(trace.trace_id, 16), int(trace.span_id, 16)))
         for source, reason in record.descents:
             self._count(of.FALLBACKS, (*route.labels, source, reason))
+        for number in record.failed_rules:
+            self._count(of.RULE_ERRORS, (*route.labels, str(number)))
         if matched is not None and (record.violations or record.answer_violations or record.discarded):
             self._violated(route, matched, record)
         if record.facts is not None:

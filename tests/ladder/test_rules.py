@@ -209,3 +209,49 @@ def test_first_match_wins_as_in_a_naive_reading(rules: list[tuple[str, int]], ag
     else:
         assert isinstance(step, Answer)
         assert step.document == expected
+
+
+def test_a_rule_that_fails_does_not_apply_and_is_counted() -> None:
+    made = rung(
+        rule("maybe > 5", label="high"),
+        rule("xs[7] > 1", label="long"),
+        rule("age > 30", label="old"),
+        rule("true", label="computed", score=SimpleNamespace(text="maybe + 1")),
+        rule(None, label="else"),
+        rows=[{**ROW, "maybe": 9}, {**ROW, "age": 40}, ROW],
+    )
+    answer = made.ask(permit(), None, 0.0)
+    assert isinstance(answer, Answer)
+    assert answer.document == [{"label": "high"}, {"label": "old"}, {"label": "else"}]
+    assert list(answer.failed_rules) == [1, 2, 1, 2, 4]
+
+
+ANYTHING = {
+    "age": st.one_of(st.integers(), st.integers(-(10**400), 10**400), st.floats(allow_nan=False, allow_infinity=False)),
+    "mean radius": st.floats(),
+    "name": st.text(),
+    "flag": st.booleans(),
+    "filled": st.integers(-(2**70), 2**70),
+    "maybe": st.one_of(st.none(), st.floats(), st.integers()),
+    "xs": st.lists(st.one_of(st.integers(), st.floats()), max_size=3),
+    "o": st.dictionaries(st.sampled_from("akxy"), st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=4)),
+    "at": st.one_of(
+        st.datetimes(timezones=st.timezones()).map(lambda at: at.isoformat()),
+        st.sampled_from(["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-12-31T23:59:60Z", "0000-01-01T00:00:00Z"]),
+    ),
+    "epoch": st.one_of(st.integers(), st.floats()),
+    "in": st.floats(),
+}  # fmt: skip
+CONDITIONS = [
+    "age > 5", "age % 7 == 0", "7 % age == 0", "1 / age > 2", "int(age) > 2", "uint(age) > 2u", "maybe > 5", "maybe + 1 < 3",
+    "-maybe < 3", "xs[2] > 1", "xs[age] > 1", "xs[size(xs) - 1] == xs[0]", "o.k == 'v'", "o.k.x > 3", "o['a'][0] > 1",
+    "name.matches('a+')", "int(name) > 1", "timestamp(name) > at", "at > timestamp('2026-01-01T00:00:00Z')", "bool(name)",
+    "at.getFullYear() == 2026", "at + duration('87600h') > at", "timestamp(int(epoch)) < at", "epoch > 0", "filled * 1e300 > 1",
+    "xs.all(x, 1 / x > 0)", "xs.map(x, int(x)).size() > 0", "o.exists(k, o[k] > 1)", "duration(name) > duration('1s')",
+]  # fmt: skip
+
+
+@given(st.fixed_dictionaries(ANYTHING), st.lists(st.sampled_from(CONDITIONS), max_size=6))
+def test_rules_that_end_with_an_unconditional_one_answer_every_document(row: dict[str, object], texts: list[str]) -> None:
+    made = rung(*(rule(text, label=number) for number, text in enumerate(texts)), rule(None, label="else"), rows=[row])
+    assert isinstance(made.ask(permit(), None, 0.0), Answer)

@@ -78,3 +78,55 @@ def test_every_keyword_that_a_meta_schema_defines_is_known(draft: str) -> None:
     words = {word for resource in resources for word in resource["properties"]}
     assert words - {"$recursiveAnchor", "$recursiveRef"} <= KEYWORDS[draft] | {"$recursiveAnchor", "$recursiveRef"}
     assert len(words) > 30
+
+
+FIELDS = """
+    input:
+      n: {type: number, nullable: true}
+      xs: {type: array, items: {type: number}, min_items: 1}
+      o:
+        type: object
+        fields: {k: {type: string}, m: {type: number, required: false}, z: {type: number, nullable: true}}
+      "a b": {type: number, nullable: true}
+    output: {label: {type: string}}
+    fallback:
+      - rules:
+          - {when: 'CONDITION', answer: {label: a}}
+          - {answer: {label: b}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "writes"),
+    [
+        ("n > 5", ["n != null"]),
+        ("n + 1 == 2 || n < 3", ["n != null"]),
+        ("!(n > 5)", ["n != null"]),
+        ('input["a b"] > 5', ['input["a b"] != null']),
+        ("xs[1] > 2", ["size(xs) > 1"]),
+        ("o.m > 2", ["has(o.m)"]),
+        ("o.nobody == 2", ["has(o.nobody)"]),
+        ("o.z > 2", ["o.z != null"]),
+        ("n == null ? n > 1 : false", ["n != null"]),
+        ("xs.exists(x, x > n)", ["n != null"]),
+        ("n != null && n > 5", []),
+        ("n > 5 && n != null", []),
+        ("n == null || n > 5", []),
+        ("!(n == null) && n > 5", []),
+        ("n == null ? false : n > 5", []),
+        ("n == 5", []),
+        ("n in [1, 2]", []),
+        ("n == 5 && n + 1 > 2", []),
+        ("xs[0] > 2", []),
+        ("size(xs) > 1 && xs[1] > 2", []),
+        ("has(o.m) && o.m > 2", []),
+        ('"m" in o && o.m > 2', []),
+        ('o.k == "a"', []),
+        ("xs.exists(n, n > 1)", []),
+    ],
+)
+def test_a_value_that_a_rule_cannot_take_is_a_warning(tmp_path: Path, condition: str, writes: list[str]) -> None:
+    (tmp_path / "policy.yaml").write_text(HEAD + FIELDS.removeprefix("\n").replace("CONDITION", condition))
+    warnings = load(tmp_path / "policy.yaml", environ={}).warnings
+    assert [warning.message.partition("; write ")[2].removesuffix(" && …") for warning in warnings] == writes
+    assert all("the rule does not apply then" in warning.message for warning in warnings)

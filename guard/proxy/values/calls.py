@@ -192,6 +192,7 @@ class Answer:
         version: str = "",  # of the model that gave it, where that is not the rung's own
         named: bytes = b"",  # version that its head names, as sent
         dated: bool = False,  # its head has a Date
+        failed_rules: Sequence[int] = (),  # from 1; those that could not be evaluated before one answered
     ) -> None:
         self.status = status
         self.headers = headers
@@ -204,6 +205,7 @@ class Answer:
         self.version = version
         self.named = named
         self.dated = dated
+        self.failed_rules = failed_rules
 
 
 @dataclass(eq=False)

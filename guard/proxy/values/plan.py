@@ -214,9 +214,10 @@ class Record:
     """
 
     __slots__ = (
-        "answer_violations", "attempts", "begun_at", "code", "descents", "discarded", "ended_at", "error", "facts", "gone",
-        "matched", "method", "predictions", "protocol", "read_at", "reason", "request_bytes", "request_id",
-        "response_bytes", "route", "rows", "scheme", "shown", "source", "status", "trace", "usage", "version", "violations",
+        "answer_violations", "attempts", "begun_at", "code", "descents", "discarded", "ended_at", "error", "facts",
+        "failed_rules", "gone", "matched", "method", "predictions", "protocol", "read_at", "reason", "request_bytes",
+        "request_id", "response_bytes", "route", "rows", "scheme", "shown", "source", "status", "trace", "usage", "version",
+        "violations",
     )  # fmt: skip
 
     def __init__(self, request_id: str, begun_at: float) -> None:
@@ -226,6 +227,7 @@ class Record:
         self.attempts: list[Attempt] = []
         self.predictions: list[Prediction] = []
         self.discarded: list[Violation] = []  # of answers that were not given
+        self.failed_rules: Sequence[int] = ()  # numbers of rules that could not be evaluated before one answered
         self.matched: Route | None = None
         self.trace: Trace | None = None
         self.scheme = "http"

@@ -9,7 +9,6 @@ content coding, writes `"parameters": null` and `"model_version": null`, and ans
 """
 
 import re
-import zlib
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -44,7 +43,7 @@ class OpenInference(Common):
         content=("application/json", "application/octet-stream"),
         notes=(
             "A shape of -1 is any length; where it stands first it counts the instances, which all tensors agree on.",
-            "Binary tensors, gzip and deflate are read. Shared memory is refused.",
+            "Binary tensors are read. Shared memory is refused.",
         ),
     )
     tensors = True
@@ -108,12 +107,11 @@ class _Tensors:
 
     def read(self, head: Head, body: bytes) -> Message | None:
         """See Form."""
-        plain = _plain(head, body, self._spec.max_body)
         length = head.get(b"inference-header-content-length")
-        typed = head.get(b"content-type") is None or self._spec.is_json(Head(head.method, head.target, _uncoded(head)))
-        if plain is None or (length is None and not typed):
+        coded = head.get(b"content-encoding") not in (None, b"identity")
+        if coded or (length is None and head.get(b"content-type") is not None and not self._spec.is_json(head)):
             return None
-        return opened(self._spec, head, plain, length)
+        return opened(self._spec, head, body, length)
 
     def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
         """See Form: a list of values by output name."""
@@ -167,28 +165,6 @@ def _shape(values: list[Any]) -> list[int]:
 
 def _flat(values: list[Any]) -> list[Any]:
     return [one for value in values for one in value] if values and isinstance(values[0], list) else values
-
-
-def _uncoded(head: Head) -> Headers:
-    return [pair for pair in head.headers if pair[0] != b"content-encoding"]
-
-
-def _plain(head: Head, body: bytes, most: int) -> bytes | None:
-    """The body without its content coding, at most so long; None where it cannot be had."""
-    codings = [value.strip().lower() for name, value in head.headers if name == b"content-encoding"]
-    codings = [coding for coding in codings if coding != b"identity"]
-    if not codings:
-        return body
-    if len(codings) > 1 or codings[0] not in (b"gzip", b"deflate"):
-        return None
-    reader = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by its header
-    try:
-        plain = reader.decompress(body, most)
-    except zlib.error:
-        raise violation((), "format") from None
-    if not reader.eof or reader.unused_data:
-        raise violation((), "length" if reader.unconsumed_tail else "format")
-    return plain
 
 
 class _Generate:

@@ -15,6 +15,7 @@ How findings add up, in the order of the judges:
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from guard.proxy.codings import ACCEPTED, coding_of, opened
 from guard.proxy.context import Context
 from guard.proxy.forwarding import forward, passes
 from guard.proxy.headers import patience
@@ -36,17 +37,18 @@ from guard.proxy.values import (
     Violation,
 )
 
+UNCODED: Final[Mapping[bytes, bytes | None]] = {b"content-encoding": None}
 MEDIA: Final[RefusalCode] = "unsupported_media_type"
 
 
 def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an object to add them up costs 1 % of a request
-    context: Context, route: Route, body: bytes | Stream, now: float, wall: float
+    context: Context, route: Route, body: bytes | Stream, now: float, wall: float, plain: Head | None = None
 ) -> Permit:
-    """Let every judge of the route look at the request. Raises Refused.
+    """Let every judge of the route look at the request. Raises Refused. `plain`: its head, once the body was opened.
 
     A judge that crashes denies: the exception leaves here as it is and ends as a 500 with a Record.
     """
-    head, record = context.head, context.record
+    head, record = plain or context.head, context.record
     document: object = None
     rows: int | None = None
     message: Message | None = None
@@ -55,12 +57,15 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
     facts: Facts | None = None
     changes: Mapping[bytes, bytes | None] | None = None  # of the head, with an amended body; None: the field goes
     if body is not STREAM:
-        record.request_bytes = len(body)
+        if plain is None:
+            record.request_bytes = len(body)
         for asked in route.judges:
             verdict = asked.judge(head if changes is None else _amended(head, changes), body, wall)
             if verdict.violations:
                 record.violations = violations = [*violations, *verdict.violations] if violations else verdict.violations
             if type(verdict) is Deny:
+                if verdict.code == MEDIA and (coding := coding_of(head)) is not None:
+                    return judge(context, route, opened(coding, body, route.max_body), now, wall, _amended(head, UNCODED))
                 raise Refused(verdict.code, violations, headers=_taken(route, head) if verdict.code == MEDIA else None)
             if verdict.facts is not None:
                 record.facts = facts = verdict.facts if facts is None else _both(facts, verdict.facts)
@@ -120,4 +125,4 @@ def _both(first: Facts, second: Facts) -> Facts:
 def _taken(route: Route, head: Head) -> Headers:
     """What the route takes in place of a body that it cannot read (RFC 9110 §15.5.16)."""
     coding = (head.get(b"content-encoding") or b"identity").strip().lower()
-    return [(b"accept-encoding", b"identity")] if coding != b"identity" else [(b"accept", route.accepts)]
+    return [(b"accept-encoding", ACCEPTED)] if coding != b"identity" else [(b"accept", route.accepts)]

@@ -17,7 +17,7 @@ import uvloop
 
 from guard import __version__, events
 from guard.control import ops, versions
-from guard.control.acceptor import Bounds
+from guard.control.acceptor import Bounds, bind
 from guard.control.admin_runtime import BEATS_WITHIN, AdminRuntime, Unreachable
 from guard.control.certificate import ServerCertificate
 from guard.control.event_bus import EventBus
@@ -46,6 +46,7 @@ from guard.policy.scalars import Address, Origin
 from guard.proxy.budget import Budget
 from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
+from guard.proxy.handshakes import TlsListener
 from guard.telemetry.log import Foreign, Log
 
 HINT_EVERY = 60.0
@@ -269,7 +270,7 @@ class _Sidecar:
 
     # ── listeners ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _bind(self) -> tuple[asyncio.Server, str]:
+    async def _bind(self) -> tuple[asyncio.Server | TlsListener, str]:
         listen = self.policies.loaded.policy.listen
         where = self.settings.listen or listen.data
         try:
@@ -278,16 +279,12 @@ class _Sidecar:
         except OSError as error:
             raise Unstartable(f"guard: cannot use the certificate of listen.tls: {error}") from None
         loop = asyncio.get_running_loop()
+        server: asyncio.Server | TlsListener
         try:
-            server = await loop.create_server(
-                lambda: Connection(self.door),
-                where.host,
-                where.port,
-                backlog=1024,
-                ssl=self.certificate.context,
-                ssl_handshake_timeout=listen.limits.head if self.certificate.context else None,
-                ssl_shutdown_timeout=1.0 if self.certificate.context else None,
-            )
+            if self.certificate.context is not None:
+                server = TlsListener(bind(where.host, where.port), self.door, self.certificate.context)
+            else:
+                server = await loop.create_server(lambda: Connection(self.door), where.host, where.port, backlog=1024)
         except OSError as error:
             raise Unstartable(f"guard: cannot listen on {where}: {error.strerror or error}") from None
         name: tuple[str, int] = server.sockets[0].getsockname()[:2]

@@ -47,7 +47,7 @@ class Descriptors(NamedTuple):
 def descriptors(wanted: int) -> Descriptors:
     """Divide the descriptors of this process, of which the data listener gets what it wants or what is left.
 
-    The soft limit is raised to the hard one first. A client beyond what is returned is turned away at the door; out of
+    The soft limit is raised to the hard one first. A client beyond what is returned takes the place of another; out of
     descriptors, nobody could be accepted, no model server called and no order made durable.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -23,6 +23,13 @@ class Connection(Protocol):
         """Cut."""
 
 
+class Server(Protocol):
+    """A listener."""
+
+    def close(self) -> None:
+        """Take no new connection."""
+
+
 class Shutdown:
     """SIGTERM drains; SIGINT, or a second signal, does not wait for clients to move on; one more cuts what is under way."""
 
@@ -56,7 +63,7 @@ class Shutdown:
         except TimeoutError:
             self._now.set()
 
-    async def finish(self, server: asyncio.Server, connections: Collection[Connection]) -> None:
+    async def finish(self, server: Server, connections: Collection[Connection]) -> None:
         """Take no new connection, finish what is under way, then cut; a signal more cuts at once."""
         server.close()
         for connection in tuple(connections):

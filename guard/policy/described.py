@@ -99,7 +99,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "limits": "What one client may ask.",
     },
     "ListenLimits": {
-        "connections": "Clients at once; the next is closed at once.",
+        "connections": "Clients at once, TLS handshakes included; the next takes the place of who has waited longest.",
         "head": "To a whole head, from its first byte.",
         "body": "To a whole body.",
         "write_stall": "A client that takes nothing for so long is let go.",

@@ -126,7 +126,12 @@ class Answers(Requests):
         due = self.timer.due
         due[HEAD] = due[KEEP_ALIVE] = inf
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # reset by the client; only asyncio's own loop raises here
+                self._state = CLIENT[self._state][ENDED]
+                self._transport.abort()
+                return
         self._watch()
         self.timer.set(FLUSH, monotonic() + self._look)
 

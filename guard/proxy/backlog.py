@@ -6,12 +6,15 @@ bytes of it wait. Once all connections together hold half of the budget, each ma
 is refused, so that whoever asks for little finds room.
 """
 
+from math import inf
 from typing import Final
 
-from guard.proxy.answers import Answers
+from guard.proxy.answers import LINGERS, Answers
+from guard.proxy.deadlines import HEAD, KEEP_ALIVE, LINGER, WRITE_STALL
 from guard.proxy.door import Door
+from guard.proxy.driver import Exchange
 from guard.proxy.parties import AHEAD
-from guard.proxy.states import CLOSED
+from guard.proxy.states import CLOSED, PARTIAL
 from guard.proxy.values import RefusalCode
 
 LITTLE: Final = 4096
@@ -28,17 +31,39 @@ AHEAD_FULL: Final = 2  # enough waits
 class Backlog(Answers):
     """The half of a connection that holds what is ahead of its turn."""
 
-    __slots__ = ("_held", "_pauses", "_waits", "budget")
+    __slots__ = ("_held", "_pauses", "_waits", "body_deadline", "budget", "current")
 
     def __init__(self, door: Door) -> None:
         super().__init__(door)
         self.budget = door.budget
+        self.current: Exchange | None = None
+        self.body_deadline = 0.0
         self._waits = bytearray()  # read, and not parsed yet
         self._held = 0  # bytes of the budget for all that is ahead
         self._pauses = 0  # why nothing is read from the client: BODY_FULL, AHEAD_FULL, or both
 
     def _broken(self, code: RefusalCode) -> None:
         raise NotImplementedError
+
+    def unfinished(self) -> int:
+        """Bytes of a body that is read before it is judged and has not come to its end; 0 without one."""
+        current = self.current
+        return current.held if current is not None and current.owes_body() else 0
+
+    def waiting_since(self) -> float:
+        """Monotonic seconds since which a complete request is missing; `inf` where there is one, or guard has its turn.
+
+        That of a client which does not take its answer lies ahead: all others have waited longer.
+        """
+        limits, due, state = self._door.limits, self.timer.due, self._state
+        current = self.current
+        if current is not None:
+            return self.body_deadline - limits.body if current.owes_body() else inf
+        if self._waits or self._queue:
+            return inf
+        if state <= PARTIAL:
+            return min(due[HEAD] - limits.head, due[KEEP_ALIVE] - limits.keep_alive, due[WRITE_STALL])
+        return min(due[LINGER] - LINGERS, due[WRITE_STALL])
 
     def _charge(self, size: int) -> None:
         """Count so many bytes more, or fewer, that are ahead."""

@@ -11,10 +11,12 @@ from guard.proxy.admission import LoopAdmission
 from guard.proxy.budget import Budget
 from guard.proxy.cors import Cors
 from guard.proxy.forwarding import Networks
+from guard.proxy.places import Places
 from guard.proxy.values import Plan
 
 if TYPE_CHECKING:
     from guard.proxy.front import Connection
+    from guard.proxy.handshakes import Handshake
 
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%!$&'()*+=-]{1,255})(?::[0-9]{1,5})?\Z")
 """uri-host [":" port] (RFC 9110 §7.2), without `,` and `;`, which others split at. Never empty."""
@@ -47,13 +49,23 @@ class Door:
     cors: Cors | None = None
     draining: bool = False
     connections: "set[Connection]" = field(default_factory=set)
-    turned_away: int = 0  # connections beyond the limit
+    handshakes: "dict[Connection, Handshake]" = field(default_factory=dict)
+    """Connections whose TLS handshake is not done, in the order in which they came."""
+    places: Places = field(default_factory=Places)
+    turned_away: int = 0  # connections that were closed because so many were there
     next_id: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
     prefix: str = field(default_factory=lambda: "g" + token_hex(6))
     """Of request ids; never digits alone, which a detector could take for a telephone's number."""
     admission: LoopAdmission = field(default_factory=LoopAdmission)
     via: bytes = field(default_factory=lambda: b"guard-" + token_hex(6).encode())
     _hosts: set[bytes] = field(default_factory=set)
+
+    def admits(self) -> bool:
+        """Whether a newcomer has a place, if need be that of the connection that has waited longest."""
+        if len(self.connections) + len(self.handshakes) < self.limits.connections:
+            return True
+        self.turned_away += 1
+        return self.places.make_room(self)
 
     def is_host(self, value: bytes) -> bool:
         """Whether a Host field can be one. Those seen before are remembered: most clients send the same few."""

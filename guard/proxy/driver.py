@@ -14,7 +14,7 @@ from time import monotonic
 from typing import cast
 
 from guard.proxy.deadlines import ATTEMPT, BODY, CONNECT, IDLE, NONE, QUEUE, REQUEST
-from guard.proxy.parties import AHEAD, Client, Link, Pool
+from guard.proxy.parties import AHEAD, LARGE, Client, Link, Pool
 from guard.proxy.pipeline import handle_request
 from guard.proxy.relaying import Relaying
 from guard.proxy.turn import Turn
@@ -43,8 +43,8 @@ class Exchange(Relaying):
     """One request of a connection, its body as it arrives, and the pipeline that answers it."""
 
     __slots__ = (
-        "_armed", "_body_sent", "_dial", "_resent", "_slot", "_turn", "broken", "ended", "expects", "fault", "head",
-        "keep_alive", "length", "request_id",
+        "_armed", "_body_sent", "_dial", "_resent", "_slot", "_turn", "expects", "fault", "head", "keep_alive", "length",
+        "request_id",
     )  # fmt: skip
 
     def __init__(self, client: Client, head: Head, request_id: str, length: int, fault: RefusalCode | None) -> None:
@@ -123,8 +123,12 @@ class Exchange(Relaying):
         if self.broken is not None:
             return None, Refused(self.broken)
         if self.body_done:
-            return self._take_body(), None
-        if self.client.budget.spent:
+            if self.size < LARGE:
+                return self._take_body(), None
+            self._waiting = command
+            self.client.wait_to_judge()
+            return None, None
+        if self.client.budget.spent and not self.client.make_room():
             return None, Refused("overloaded")
         self._waiting = command
         if self.expects:
@@ -139,20 +143,17 @@ class Exchange(Relaying):
         if type(waiting) is Body:
             if self.size > waiting.limit:
                 self._answer(None, Refused("body_too_large"))
-            elif self.body_done:
+            elif self.body_done and self.size < LARGE:
                 self._answer(self._take_body())
-            elif self.client.budget.spent:
+            elif self.body_done:
+                self._disarm()
+                self.client.wait_to_judge()
+            elif self.client.budget.spent and not self.client.make_room():
                 self._answer(None, Refused("overloaded"))
         elif self._link is not None and self._call is not None and self._call.body is STREAM:
             self._pump_body(self._link)
         elif self.size > AHEAD:
             self.client.pause_reading()
-
-    def refuse(self, code: RefusalCode) -> None:
-        """The body cannot be read to its end."""
-        self.broken = code
-        if not self.ended:
-            self._fail(Refused(code))
 
     def _pump_body(self, link: Link) -> None:
         if self._body_sent:

@@ -22,6 +22,7 @@ from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
 from guard.proxy.forwarding import peer
 from guard.proxy.messages import reset, unsent
+from guard.proxy.places import refuse_bodies
 from guard.proxy.requests import PLAIN, WHOLE, Unacceptable
 from guard.proxy.states import (
     ANSWERED,
@@ -44,14 +45,12 @@ class Connection(Backlog, asyncio.Protocol):
     """One client. Implements `driver.Client` for the exchange that lives."""
 
     __slots__ = (
-        "_head_held", "_in_queue", "_pumping", "_stalled", "body_deadline", "current", "paused",
+        "_head_held", "_in_queue", "_pumping", "_stalled", "paused",
     )  # fmt: skip
 
     def __init__(self, door: Door) -> None:
         super().__init__(door)
-        self.current: Exchange | None = None
         self.paused = False
-        self.body_deadline = 0.0
         self._pumping = False
         self._head_held = 0  # bytes of the budget for a head that is not whole
         self._in_queue = False  # it is told to go on in a later turn of the loop
@@ -63,14 +62,13 @@ class Connection(Backlog, asyncio.Protocol):
         """A client is here; its first head is due."""
         self._transport = cast("asyncio.Transport", transport)
         door, name = self._door, transport.get_extra_info("peername")
-        if len(door.connections) >= door.limits.connections:
-            door.turned_away += 1
+        secure = transport.get_extra_info("sslcontext") is not None
+        if not (secure and door.handshakes.pop(self, None) is not None) and not door.admits():
             self._state = CLIENT[self._state][ENDED]
             self._transport.abort()
             return
         door.connections.add(self)
         address = name[0] if isinstance(name, tuple) else ""
-        secure = transport.get_extra_info("sslcontext") is not None
         self.peer = peer(address, secure=secure, via=door.via, trusted=door.trusted)
         self.timer.set(HEAD, monotonic() + door.limits.head)
 
@@ -97,6 +95,15 @@ class Connection(Backlog, asyncio.Protocol):
         """It is this connection's turn. How many requests it began."""
         self._in_queue = False
         return 0 if self._pumping else self._pump()
+
+    def wait_to_judge(self) -> None:
+        """A large document is complete: it is judged when it has its turn."""
+        self._door.admission.wait_to_judge(self)
+
+    def judge(self) -> None:
+        """The large document of this connection has its turn; it may have gone meanwhile."""
+        if self.current is not None:
+            self.current.judge()
 
     def _read(self, data: bytes) -> int:
         """Parse a segment, to the end of a request at least; how many bytes of it were parsed."""
@@ -326,6 +333,15 @@ class Connection(Backlog, asyncio.Protocol):
                 self.timer.set(KEEP_ALIVE, monotonic() + self._door.limits.keep_alive)
         if not self._pumping and (self._queue or self._waits):
             self._pump()
+
+    def give_up(self) -> None:
+        """Make room for another: nothing is asked here, or not all of it has come."""
+        self._door.connections.discard(self)
+        self.abort()
+
+    def make_room(self) -> bool:
+        """Let others with unfinished bodies give up memory. Whether this connection may go on."""
+        return refuse_bodies(self._door, self)
 
     def drain(self) -> None:
         """Close now if nothing is asked, else after the current answer."""

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 AHEAD: Final = 65536
 """Bytes of a request held before its reader is paused, where nothing else bounds them."""
 
+LARGE: Final = 1024
+"""Bytes of a document that waits for its turn to be judged: the dearest pattern takes about 2 ms for a smaller one."""
+
 UNKNOWN: Final = -1
 """Length of a chunked body."""
 
@@ -32,6 +35,11 @@ class Client(Protocol):
     def abort(self) -> None: ...
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
+    def make_room(self) -> bool:
+        """Let others with unfinished bodies give up memory. Whether this client may go on."""
+
+    def wait_to_judge(self) -> None:
+        """Call `judge` of the exchange when its large document has its turn."""
 
 
 class Owner(Protocol):

@@ -2,21 +2,43 @@
 
 from guard.proxy.parties import AHEAD, Client, Link
 from guard.proxy.trampoline import Trampoline
+from guard.proxy.values import Body, RefusalCode, Refused
 
 
 class Upload(Trampoline):
     """The half of an exchange that holds bytes of its request's body."""
 
-    __slots__ = ("_retained", "_spent", "body_done", "chunks", "client", "held", "size", "taken")
+    __slots__ = ("_retained", "_spent", "body_done", "broken", "chunks", "client", "ended", "held", "size", "taken")
 
     client: Client
     chunks: list[bytes]
     size: int  # bytes in chunks
     held: int  # bytes of the budget: those in chunks, and those retained
     body_done: bool  # all of it arrived
+    broken: RefusalCode | None  # why it will never be whole
+    ended: bool  # the request was answered, or given up
     taken: bool  # all of it was used
     _retained: list[bytes] | None  # what was passed on of a streamed body, while it may have to be sent again
     _spent: bool  # some of a streamed body was passed on and let go
+
+    def _fail(self, failure: Exception) -> None:
+        """Cancel what is under way."""
+        raise NotImplementedError
+
+    def refuse(self, code: RefusalCode) -> None:
+        """The body cannot be read to its end."""
+        self.broken = code
+        if not self.ended:
+            self._fail(Refused(code))
+
+    def owes_body(self) -> bool:
+        """Whether a body is awaited that is judged as a whole."""
+        return type(self._waiting) is Body and not self.body_done
+
+    def judge(self) -> None:
+        """A large body that is complete has its turn."""
+        if type(self._waiting) is Body and self.body_done:
+            self._answer(self._take_body())
 
     def _take_body(self) -> bytes:
         chunks, self.chunks, self.size = self.chunks, [], 0

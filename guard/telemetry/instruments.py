@@ -164,7 +164,7 @@ ATTEMPTS_REFUSED: Final = Instrument(
 ACTIVE: Final = Instrument("http.server.active_requests", "updowncounter", "{request}", "Exchanges under way.")
 CONNECTIONS: Final = Instrument("guard.connections", "updowncounter", "{connection}", "Clients of the data listener.")
 TURNED_AWAY: Final = Instrument(
-    "guard.connections.refused", "counter", "{connection}", "Clients beyond `listen.limits.connections`."
+    "guard.connections.refused", "counter", "{connection}", "Connections closed as all places were taken."
 )
 QUEUED: Final = Instrument(
     "guard.queue.length", "gauge", "{call}", "Calls that wait for a slot.", (_METHOD, _ROUTE, "guard.target")

@@ -96,6 +96,82 @@ def test_a_turn_begins_so_many_in_order_and_one_that_crashes_takes_nobody_along(
         pytest.skip("compiled, it takes guard's own connections only")
 
 
+class Slow:
+    """Stands for a connection whose document takes the loop for 5 ms."""
+
+    def __init__(self, judged: list[int], number: int) -> None:
+        self.judged, self.number = judged, number
+
+    def judge(self) -> None:
+        self.judged.append(self.number)
+        until = monotonic() + 0.005
+        while monotonic() < until:
+            pass
+
+
+def test_a_large_document_is_followed_by_turns_of_others_and_a_rest_before_the_next() -> None:
+    rests: list[float] = []
+
+    async def main() -> None:
+        loop, judged = asyncio.get_running_loop(), cast("list[int]", [])
+        admission = LoopAdmission()
+        for number in range(6):
+            admission.wait_to_judge(cast("Connection", Slow(judged, number)))
+        assert judged == []
+        seen, turns, ended = 0, 0, 0.0
+        while len(judged) < 6:
+            await asyncio.sleep(0)
+            turns += 1
+            assert len(judged) <= seen + 1
+            if len(judged) > seen:
+                if seen:
+                    assert turns > 1
+                    rests.append(loop.time() - ended - 0.005)
+                seen, turns, ended = len(judged), 0, loop.time()
+        assert judged == list(range(6))
+
+    try:
+        run(main, "asyncio")
+    except TypeError:
+        pytest.skip("compiled, it takes guard's own connections only")
+    assert min(rests) > 0
+
+
+@pytest.mark.source
+@LOOPS
+def test_large_documents_that_are_complete_together_are_judged_one_in_a_turn(loop: str) -> None:
+    judged: list[int] = []
+
+    async def main() -> None:
+        async with standing(answering(), paths={"/p": ROOM}) as stand:
+            turn, judge = 0, Connection.judge
+
+            def tick() -> None:
+                nonlocal turn
+                turn += 1
+                asyncio.get_running_loop().call_soon(tick)
+
+            class Counted(Connection):
+                def judge(self) -> None:
+                    judged.append(turn)
+                    judge(self)
+                    until = monotonic() + 0.003
+                    while monotonic() < until:
+                        pass
+
+            tick()
+            stand.server.close()
+            server = await asyncio.get_running_loop().create_server(lambda: Counted(stand.door), "127.0.0.1", 0)
+            stand.port = server.sockets[0].getsockname()[1]
+            answers = await together(stand, post("/p", b" " * 5000), clients=8)
+            server.close()
+            assert [answer[9:12] for answer in answers] == [b"200"] * 8
+            assert stand.door.budget.used == 0
+
+    run(main, loop)
+    assert len(set(judged)) == 8
+
+
 class Wire:
     """A transport that does nothing."""
 

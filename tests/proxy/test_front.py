@@ -152,16 +152,27 @@ def test_a_client_that_does_not_read_is_let_go(loop: str) -> None:
 
 
 @LOOPS
-def test_more_connections_than_allowed_are_not_taken(loop: str) -> None:
+def test_more_connections_than_allowed_are_not_taken_where_all_are_served(loop: str) -> None:
     async def main() -> None:
-        async with standing(answering(), limits=Limits(connections=1)) as stand:
-            _, first = await stand.connect()
-            await until(lambda: len(stand.door.connections) == 1)
-            reader, second = await stand.connect()
+        go = asyncio.Event()
+
+        async def script(reader: Any, writer: Any) -> None:
+            await read_request(reader)
+            await go.wait()
+            writer.write(OK)
+
+        async with standing(script, limits=Limits(connections=1)) as stand:
+            reader, first = await stand.connect()
+            first.write(post())
+            await until(lambda: stand.slots[0].held == 1)
+            other, second = await stand.connect()
             try:
-                assert await reader.read() == b""
+                assert await other.read() == b""
             except ConnectionError:
                 pass
+            go.set()
+            assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+            assert stand.door.turned_away == 1
             first.close()
             second.close()
 

@@ -171,7 +171,7 @@ class Prompt:
             "roles": [one.get("role") for one in messages if "role" in one or one.get("type", "message") == "message"],
             "texts": texts,
             "characters": sum(map(len, texts)),
-            "attachments": sum(isinstance(part, dict) and part.get("type") not in TEXTUAL for part in parts),
+            "attachments": sum(isinstance(part, dict) and not _textual(part.get("type")) for part in parts),
             "tokens": sum(type(token) is int for one in lists for token in _list(one)),
         }
 
@@ -222,6 +222,11 @@ def _size(value: object) -> float:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _textual(kind: object) -> bool:
+    """Whether a part of that type is a text; a client may write anything for the type."""
+    return isinstance(kind, str) and kind in TEXTUAL
 
 
 def _parts(content: object) -> list[Any]:

@@ -296,3 +296,10 @@ def test_a_declared_member_that_the_api_does_not_know_is_declared() -> None:
     route = compiled(EMBED.replace("input: {", "input: {pooling: {enum: [mean]}, ") + "undeclared: reject\n", KEY)
     assert b'"pooling":"mean"' in forwarded(ask(route, JSON, b'{"input":"a","pooling":"mean"}'))[1]
     assert refused(route, JSON, b'{"input":"a","pooling":"max"}') == ["/pooling enum"]
+
+
+@pytest.mark.parametrize("kind", [[], {}, 1, None, True, [[]]])
+def test_a_part_whose_type_is_no_word_is_an_attachment_and_no_crash(kind: object) -> None:
+    route = compiled("dialect: openai\ninput: {attachments: {type: integer, max: 0}}", "POST /v1/chat/completions")
+    body = dumps({"model": "m", "messages": [{"role": "user", "content": [{"type": kind, "content": "a"}]}]})
+    assert refused(route, JSON, body)

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from guard import __version__
+from guard.control.duration_bounds import duration_bounds
 from guard.control.ops import Making, Page
 from guard.control.own_health import OwnHealth
 from guard.control.place import place_of_error
@@ -149,7 +150,7 @@ class Telemetry:
         """A policy is in force."""
         self._outbox.flush()  # what waits was answered under the policy before
         at, routes = self._wall(), frozenset((route.method, route.template) for route in plan.routes)
-        self._meters.declare(plan.routes, at)
+        self._meters.declare(plan.routes, at, duration_bounds(loaded.policy))
         self._cost.declare(_price(loaded.policy.targets.cost), routes, at)
         self._generative.on = loaded.policy.telemetry.gen_ai
         release = loaded.policy.release

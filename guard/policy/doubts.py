@@ -18,8 +18,13 @@ from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Cel, Secret
 from guard.policy.models import Policy, Route
 from guard.policy.part import Part, find
+from guard.policy.scalars import write_duration
 from guard.proxy.values import CACHED, RULES
 
+EVIDENCE_WINDOW: Final = 1_800
+"""Seconds in which the alerts of EVIDENCE count requests."""
+EVIDENCE: Final = {"latency_p95": 100, "error_rate": 5}
+"""Target → requests without which its exported alert does not fire (`guard/kit/export/alerts.py`)."""
 MOST_IGNORED: Final = 10
 """Ignored keywords of one schema file that are named."""
 
@@ -39,11 +44,56 @@ def warnings(
             yield PolicyError(place, path, f"the environment variable {secret.env} is not set here")
         if secret.file is not None and not os.path.exists(secret.file.path):  # noqa: PTH110 — Path.exists raises
             yield PolicyError(place, path, f"the file {secret.file.path} is not there")
+    for name, message in _unmeasured(policy):
+        path = ("targets", *name)
+        yield PolicyError(find(tree, path)[0] or tree.place, path, message)
     for key, route in policy.routes.items():
         if isinstance(route, Route):
             for below, message in (*_doubts(route), *_ignored(route, schemas)):
                 path = ("routes", key, *below)
                 yield PolicyError(find(tree, path)[0] or tree.place, path, message)
+
+
+def _unmeasured(policy: Policy) -> Iterator[tuple[Pointer, str]]:
+    """Targets that nothing can measure, or whose alert cannot fire."""
+    targets, routes = policy.targets, [route for route in policy.routes.values() if isinstance(route, Route)]
+    promises = [
+        name for name in ("latency_p95", "error_rate", "availability", "model_share") if getattr(targets, name) is not None
+    ]
+    if not routes:
+        yield from (
+            ((name,), "no route has a contract; passthrough routes are not measured against targets") for name in promises
+        )
+        return
+    longest = max(route.timeout.request for route in routes)
+    if targets.latency_p95 is not None and targets.latency_p95 >= longest:
+        yield (
+            ("latency_p95",),
+            f"no request takes longer than timeout.request, {write_duration(longest)}: always kept",
+        )
+    if targets.expected_rate is not None:
+        expected = targets.expected_rate * EVIDENCE_WINDOW
+        for name, needs in EVIDENCE.items():
+            if name in promises and expected < needs:
+                yield (
+                    (name,),
+                    f"its alert needs {needs} requests in 30 minutes; expected_rate makes {expected:.3g}",
+                )
+    if targets.model_share is not None and all(_only_model(route) for route in routes):
+        yield ("model_share",), "no route has a rung below the model that answers: its share is that of answers, always 1"
+    if targets.quality:
+        yield (
+            ("quality",),
+            "guard sees no labels and cannot measure it; guard checklist compares it with the evaluation",
+        )
+    cost = targets.cost
+    if cost is not None and cost.per_request is None and not cost.by_token:
+        yield ("cost",), "there is no price of a request or a token: nothing is counted against it"
+
+
+def _only_model(route: Route) -> bool:
+    below = route.fallback
+    return below.previous is None and below.cached is None and below.rules is None
 
 
 def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:

@@ -95,6 +95,7 @@ class Series(Generic[S]):
     def __init__(self, instrument: Instrument, make: Callable[[Sequence[float]], S]) -> None:
         """`make` is given the buckets."""
         self.instrument = instrument
+        self._buckets = instrument.buckets
         self._make: Callable[[Sequence[float]], S] = make
         self._made: dict[Labels, S] = {}
         self._overflow: S | None = None
@@ -115,9 +116,9 @@ class Series(Generic[S]):
             if len(self._made) >= MOST_SERIES:
                 self.overflowed += 1
                 if self._overflow is None:
-                    self._overflow = self._make(self.instrument.buckets)
+                    self._overflow = self._make(self._buckets)
                 return self._overflow
-            found = self._made[labels] = self._make(buckets or self.instrument.buckets)
+            found = self._made[labels] = self._make(buckets or self._buckets)
         return found
 
     def drop(self, gone: Callable[[Labels], bool], at: float) -> None:
@@ -130,6 +131,14 @@ class Series(Generic[S]):
                     ended.popleft()
                     self.lost += 1
                 ended.append((labels, series, at))
+
+    def rebucket(self, buckets: tuple[float, ...], at: float) -> bool:
+        """Count into these buckets from now on: the series of others end. Returns whether they are others."""
+        if buckets == self._buckets:
+            return False
+        self._buckets, self._overflow = buckets, None
+        self.drop(lambda _labels: True, at)
+        return True
 
     def __iter__(self) -> Iterator[tuple[Labels | None, S]]:
         """A copy, so that another thread may read; the overflow has no labels."""

@@ -301,11 +301,15 @@ class Meters:
         for labels, window in list(self._windows.items()):
             yield labels, window.top_share(now)
 
-    def declare(self, routes: Iterable[Route], at: float) -> None:
-        """Count by the declarations of these routes. `at`: seconds since the epoch.
+    def declare(self, routes: Iterable[Route], at: float, durations: tuple[float, ...] = of.SECONDS) -> None:
+        """Count by the declarations of these routes. `at`: seconds since the epoch. `durations`: bounds, in seconds.
 
         Series of routes that are gone end, and those of outputs that are declared otherwise.
         """
+        for name in (of.SERVER_DURATION.name, of.CLIENT_DURATION.name):
+            if self._histograms[name].rebucket(durations, at):
+                for bound in self._routes.values():
+                    bound.kinds, bound.calls = {}, {}
         self._declared = declared = {route.key: route for route in routes}
         kept = frozenset((route.method, route.template) for route in declared.values())
         otherwise = self._redeclare(declared)

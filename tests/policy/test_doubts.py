@@ -130,3 +130,40 @@ def test_a_value_that_a_rule_cannot_take_is_a_warning(tmp_path: Path, condition:
     warnings = load(tmp_path / "policy.yaml", environ={}).warnings
     assert [warning.message.partition("; write ")[2].removesuffix(" && …") for warning in warnings] == writes
     assert all("the rule does not apply then" in warning.message for warning in warnings)
+
+
+MINIMAL = """    input: {n: {type: number}}
+    output: {label: {type: string}}
+    timeout: {attempt: 40s, request: 60s}
+    fallback:
+      - rules:
+          - {answer: {label: a}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("targets", "warned"),
+    [
+        ("latency_p95: 30s", ""),
+        ("latency_p95: 60s", "targets.latency_p95: no request takes longer than timeout.request, 1m: always kept"),
+        ("latency_p95: 1s, expected_rate: 0.01/s", "targets.latency_p95: its alert needs 100 requests in 30 minutes"),
+        ("error_rate: 1%, expected_rate: 0.001/s", "targets.error_rate: its alert needs 5 requests in 30 minutes"),
+        ("error_rate: 1%, latency_p95: 1s, expected_rate: 1/s", ""),
+        ("availability: 99%, model_share: 90%, expected_rate: 1/s", ""),
+        ("quality: {auc: 0.8}", "targets.quality: guard sees no labels"),
+        ("cost: {daily: 20 EUR}", "targets.cost: there is no price of a request or a token"),
+        ("cost: {daily: 20 EUR, per_request: 0.1 EUR}", ""),
+    ],
+)
+def test_a_target_that_nothing_can_measure_is_a_warning(tmp_path: Path, targets: str, warned: str) -> None:
+    (tmp_path / "policy.yaml").write_text(HEAD + MINIMAL + f"targets: {{{targets}}}\n")
+    warnings = [f"{'.'.join(map(str, w.path))}: {w.message}" for w in load(tmp_path / "policy.yaml", environ={}).warnings]
+    assert len(warnings) == bool(warned)
+    assert all(warning.startswith(warned) for warning in warnings)
+
+
+def test_a_share_of_the_model_where_nothing_else_answers_is_a_warning(tmp_path: Path) -> None:
+    text = HEAD + MINIMAL.partition("    fallback")[0] + "targets: {model_share: 90%}\n"
+    (tmp_path / "policy.yaml").write_text(text)
+    (warning,) = load(tmp_path / "policy.yaml", environ={}).warnings
+    assert "no route has a rung below the model" in warning.message

@@ -121,7 +121,7 @@ def test_what_the_reference_policy_means():
         "reference-schema.json",
     ]
     assert policy.drain == 5.0
-    assert [warning.pointer for warning in loaded.warnings] == ["release.contract", "admin.tokens"]
+    assert [warning.pointer for warning in loaded.warnings] == ["release.contract", "admin.tokens", "targets.quality"]
 
 
 DEFAULTS = {

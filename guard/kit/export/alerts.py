@@ -79,9 +79,8 @@ def latency(scope: Scope) -> Iterator[Alert | Gap]:
     if target is None:
         yield Gap("targets.latency_p95 is not declared: no alert on it")
         return
-    if target not in of.SECONDS:
-        within = " and ".join(write_duration(bound) for bound in _around(target, of.SECONDS))
-        yield Gap(f"targets.latency_p95 is interpolated between {within}, the histogram's bounds next to it")
+    if target >= (longest := max((route.timeout.request for _, route in routes(scope.policy)), default=target + 1)):
+        yield Gap(f"targets.latency_p95: no request takes longer than timeout.request, {write_duration(longest)}")
 
     def p95(window: str) -> str:
         buckets = scope.rate(of.SERVER_DURATION, window, scope.promised, COUNTED, part="_bucket")
@@ -331,9 +330,3 @@ def _twice(ratio: Callable[[str], str], most: str, evidence: str) -> str:
 
 def _indented(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.splitlines())
-
-
-def _around(value: float, bounds: tuple[float, ...]) -> tuple[float, ...]:
-    below = [bound for bound in bounds if bound < value]
-    above = [bound for bound in bounds if bound > value]
-    return (*below[-1:], *above[:1])

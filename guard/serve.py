@@ -41,6 +41,7 @@ from guard.policy.load import Loaded, from_regular_file
 from guard.policy.models import Policy
 from guard.policy.observed import NAME, observed
 from guard.policy.plan import Means
+from guard.policy.route import Route
 from guard.policy.runtime import Draft, Runtime
 from guard.policy.scalars import Address, Origin
 from guard.proxy.budget import Budget
@@ -260,9 +261,12 @@ class _Sidecar:
             for exposed in await self.own.files.read_with_deadline("secrets", partial(exposures, policy)):
                 self.bus.publish(exposed)
 
-    def _certificates(self) -> Iterator[Path]:
-        """The files of TLS, both ways."""
-        for declared in (self.policies.loaded.policy.listen.tls, self.policies.loaded.policy.upstream.tls):
+    def _certificates(self, loaded: Loaded) -> Iterator[Path]:
+        """The files of TLS, towards clients and towards every model server."""
+        policy = loaded.policy
+        ladders = [route.fallback for route in policy.routes.values() if isinstance(route, Route)]
+        previous = [ladder.previous.tls for ladder in ladders if ladder.previous is not None]
+        for declared in (policy.listen.tls, policy.upstream.tls, *previous):
             for name in ("ca", "cert", "key"):
                 file = getattr(declared, name, None)
                 if file is not None:

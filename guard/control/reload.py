@@ -76,24 +76,26 @@ class Reloader:
     def __init__(
         self,
         store: Store,
-        also: Callable[[], Iterable[Path]],
+        also: Callable[[Loaded], Iterable[Path]],
         files: WatchedFiles,
         publish: Publish,
         audit: Callable[[dict[str, object]], None],
     ) -> None:
-        """`also` names files besides the policy's own whose change is a change too: certificates."""
+        """`also` lists files that a policy names and that are no part of it, whose change is a change: certificates."""
         self.outcome = Outcome()
         self._store, self._also, self._watched = store, also, files
         self._publish, self._audit = publish, audit
         self._files: Mapping[Path, bytes] = {}
         self._seen = ""  # of the policy's files, as they were read last
         self._others = ""  # of the other files, likewise
+        self._named: tuple[Loaded, ...] = ()  # whose other files: the policy in force, and the one that was refused since
 
     async def begin(self, loaded: Loaded, refused: PolicyInvalid | None = None) -> None:
         """What is in force at the start: the policy, or the last good one because this one was `refused`."""
         self.outcome = Outcome(digest=loaded.digest, at=monotonic())
         self._read(loaded.contents if refused is None else refused.contents)
-        self._others = await self._fingerprint("certificates", self._also()) or ""
+        self._named = (loaded,)
+        self._others = await self._certificates() or ""
         if refused is not None:
             self._refused(refused)
 
@@ -135,10 +137,13 @@ class Reloader:
                 self._read(error.contents)
             raise
         self._read(loaded.contents)
-        others = await self._fingerprint("certificates", self._also()) or self._others
+        self._named = (self._named[0], loaded)
+        others = await self._certificates() or self._others
         if loaded.digest != self.outcome.digest or not self.outcome.ok or others != self._others:
             self._others = others
+            own = await self._fingerprint("certificates", self._also(loaded)) or ""  # before they are read to be used
             await self._store.apply(loaded)
+            self._named, self._others = (loaded,), own
             self.outcome = replace(self.outcome, ok=True, digest=loaded.digest, errors=(), at=monotonic())
             self._publish(PolicyApplied(policy=loaded.digest[:19]))
             for warning in loaded.warnings:
@@ -156,7 +161,11 @@ class Reloader:
         self._seen = fingerprint(contents, contents.__getitem__)
 
     async def _look(self) -> tuple[str | None, str | None]:
-        return await self._fingerprint("policy", self._files), await self._fingerprint("certificates", self._also())
+        return await self._fingerprint("policy", self._files), await self._certificates()
+
+    async def _certificates(self) -> str | None:
+        """Those of a refused policy too: it may wait for one of them."""
+        return await self._fingerprint("certificates", [path for loaded in self._named for path in self._also(loaded)])
 
     async def _fingerprint(self, what: str, paths: Iterable[Path]) -> str | None:
         """Read in a thread. None where a file hangs, which is no change."""

@@ -38,14 +38,14 @@ class Targets:
         target = self._target(MODEL, key, route, self.upstream, pool, ceiling)
         release = self._policy.release
         version = release.version if release else ""
-        breaker = self._breaker(MODEL, key, route, trips=not eager)
+        breaker = self._breaker(MODEL, key, self.upstream, route, trips=not eager)
         return Model(target, breaker, collect=collect, repeatable=route.repeatable, version=version, eager=eager)
 
     def previous(self, key: str, route: RoutePolicy, previous: Previous, ceiling: Ceiling, *, collect: int) -> Model:
         """The one that still runs the release before, with limits, times and a breaker of its own."""
         pool = self._pool(previous.url, previous.tls)
         target = self._target(PREVIOUS, key, route, previous.url, pool, ceiling, previous)
-        breaker = self._breaker(PREVIOUS, key, route)
+        breaker = self._breaker(PREVIOUS, key, previous.url, route)
         before = release.before if (release := self._policy.release) is not None else None
         version = previous.version or (before.version if before is not None else "")
         return Model(target, breaker, collect=collect, repeatable=route.repeatable, version=version)
@@ -81,8 +81,11 @@ class Targets:
             version=self._means.deployed if source == MODEL and DIALECTS[route.dialect].deployed else "",
         )
 
-    def _breaker(self, source: Source, key: str, route: RoutePolicy, *, trips: bool = True) -> Breaker:
-        """A passthrough route has one that only operators open: it may cover many paths, and one would close all."""
+    def _breaker(self, source: Source, key: str, origin: Origin, route: RoutePolicy, *, trips: bool = True) -> Breaker:
+        """The breaker of one server: another one at `origin` begins with a breaker of its own, closed.
+
+        A passthrough route has one that only operators open: it may cover many paths, and one would close all.
+        """
         declared = route.breaker or BreakerPolicy()
         slow = declared.slow
         config = Config(
@@ -100,7 +103,7 @@ class Targets:
         )
         changed = partial(self._means.changed, key, source)  # and not `self`, which would be a cycle through the draft
         make = partial(Breaker, config, changed=changed)
-        return self._draft.breakers.take(TargetKey(key, source), config, make)
+        return self._draft.breakers.take(TargetKey(key, source), (origin, config), make)
 
     def _pool(self, origin: Origin, tls: TargetTls | None) -> ConnectionPool:
         """The connections to an origin, shared by all routes."""

@@ -48,7 +48,7 @@ class Guarded:
         self.store = PolicyStore(path, from_regular_file, {}, self.runtime, self.install, self.events.append)
         self.store.means = Means(pool=lambda *_: NoPool())
         self.reloader = reload.Reloader(
-            self.store, lambda: also, WatchedFiles(self.events.append), self.events.append, self.audited.append
+            self.store, lambda _loaded: also, WatchedFiles(self.events.append), self.events.append, self.audited.append
         )
         self.queue: asyncio.Task[None]
 
@@ -249,6 +249,37 @@ def test_another_certificate_is_a_change_of_an_unchanged_policy(tmp_path: Path) 
     asyncio.run(main())
 
 
+def test_a_refused_policy_is_tried_again_once_a_certificate_that_it_names_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A policy and the secret that it needs come in any order."""
+    monkeypatch.setattr(reload, "EVERY", 0.002)
+    monkeypatch.setattr(reload, "SETTLE", 0.002)
+
+    def named(loaded: Loaded) -> list[Path]:
+        return [file.path for file in (loaded.policy.upstream.tls and loaded.policy.upstream.tls.ca,) if file]
+
+    async def main() -> None:
+        put(path := tmp_path / "p.yaml", 100)
+        guarded = Guarded(path)
+        guarded.store.means = Means(pool=lambda *_: NoPool(), certificate=Path.read_bytes)
+        guarded.reloader = reload.Reloader(
+            guarded.store, named, WatchedFiles(guarded.events.append), guarded.events.append, guarded.audited.append
+        )
+        await guarded.begin()
+        watching = asyncio.create_task(guarded.reloader.watch())
+        missing = tmp_path / "ca.pem"
+        path.write_text(TEXT.format(attempt=100).replace("http://h:1", f"{{url: 'https://h:1', tls: {{ca: {missing}}}}}"))
+        await until(lambda: not guarded.reloader.outcome.ok)
+        missing.write_text("one")
+        await until(lambda: guarded.reloader.outcome.ok)
+        await asyncio.sleep(0.05)
+        assert len(guarded.applied) == 2, "and once only"
+        watching.cancel()
+
+    asyncio.run(main())
+
+
 def contents(runtime: Runtime) -> list[dict[Any, Any]]:
     """Keys and values of each collection."""
     kinds: tuple[Any, ...] = (runtime.breakers, runtime.limiters, runtime.pools, runtime.caches, runtime.ceilings)
@@ -274,6 +305,20 @@ def test_what_did_not_change_its_configuration_is_kept(tmp_path: Path) -> None:
         path.write_text(TEXT.format(attempt=200).replace("h:1", "h:2"))
         await guarded.reloader.reload("eve")
         assert [str(key.origin) for key, _ in guarded.runtime.pools.items()] == ["http://h:2"]
+
+    asyncio.run(main())
+
+
+def test_another_server_is_not_judged_by_the_failures_of_the_one_before(tmp_path: Path) -> None:
+    async def main() -> None:
+        put(path := tmp_path / "p.yaml", 100)
+        guarded = Guarded(path)
+        await guarded.begin()
+        target = TargetKey("POST /p", "model")
+        breaker = guarded.runtime.breakers.get(target)
+        path.write_text(TEXT.format(attempt=100).replace("h:1", "h:2"))
+        assert (await guarded.reloader.reload("eve")).ok
+        assert guarded.runtime.breakers.get(target) is not breaker
 
     asyncio.run(main())
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.ladder.mode import KILLED, MODES, NORMAL, Order, Orders, kill_order
+from guard.ladder.mode import KILLED, MODES, Order, Orders, kill_order
 from guard.proxy.values import LEVEL, SOURCES, Ceiling
 
 ROUTES = ("POST /a", "POST /b")
@@ -48,14 +48,6 @@ def test_the_lowest_of_global_route_and_file_wins(steps: list[object]) -> None:
 def test_modes_and_levels_are_one_ladder() -> None:
     assert ("model", *MODES[1:]) == SOURCES
     assert [Order(mode).level for mode in MODES] == list(range(5))
-
-
-def test_time_that_is_over() -> None:
-    state = Orders().decided(None, Order("rules", until=10.0)).decided("POST /a", Order("disabled", until=20.0))
-    assert state.expired(9.0) == []
-    assert state.expired(10.0) == [None]
-    assert state.expired(30.0) == [None, "POST /a"]
-    assert state.decided("POST /a", NORMAL).routes == {}
 
 
 def test_a_kill_file_that_stays_keeps_its_beginning() -> None:

@@ -164,7 +164,7 @@ def test_every_answer_that_can_be_had_is_in_it(guard: Sidecar, api: httpx2.Clien
         assert found in known[route], (route, found)
         seen[route].add(found)
     assert {code for _, code in seen["POST /predict"]} >= {
-        "contract", "json_syntax", "json_duplicate", "json_depth", "json_number", "json_encoding", "unsupported_media_type",
+        "contract", "json_syntax", "json_duplicate", "json_depth", "json_number", "json_encoding", "json_bom", "json_surrogate", "unsupported_media_type",
         "body_too_large", "target_too_long", "headers_too_large", "upstream_refused", "backoff", "status", "invalid",
         "no_rule", "stale", "timeout", "connect",
     }  # fmt: skip

@@ -7,6 +7,7 @@ How many elements a document has is proven first, from its bytes: each costs mor
 """
 
 import json
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from itertools import chain
 from math import isinf
 from typing import Any, Final
@@ -21,7 +22,7 @@ MAX_ELEMENTS: Final = 32_768
 """Elements of one document, where the policy does not say otherwise: 1 MiB of them never takes 25 ms."""
 PLAIN: Final = 10
 """Plain values that cost what one object, list or name does."""
-_BOMS: Final = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
+_BOMS: Final = (BOM_UTF16_BE, BOM_UTF16_LE)
 _TOKENS: Final = (b"NaN", b"Infinity", b"nan", b"inf")
 _SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _NO_STRUCTURE: Final = bytes(set(range(256)) - set(b'"{[:,'))
@@ -164,10 +165,12 @@ def _code(body: bytes, message: str) -> UnreadableCode:
         return "json_depth"
     if message.startswith("number out of range"):
         return "json_number"
-    if body.startswith(_BOMS) or b"\x00" in body[:4] or "surrogate" in message or "unicode" in message:
+    if body.startswith(BOM_UTF8):
+        return "json_bom"
+    if body.startswith(_BOMS) or b"\x00" in body[:4]:
         return "json_encoding"
-    if "hex escape" in message:
-        return "json_encoding"
+    if "surrogate" in message or "hex escape" in message:
+        return "json_surrogate"
     try:
         body.decode()
     except UnicodeDecodeError:

@@ -14,6 +14,8 @@ TITLES: Final[dict[str, str]] = {
     "json_elements": "The body has too many elements",
     "json_number": "The body has a number that JSON or a double cannot hold",
     "json_encoding": "The body is not UTF-8",
+    "json_bom": "The body begins with a byte order mark: send UTF-8 without",
+    "json_surrogate": "The body has half a surrogate pair, which is no character",
     "contract": "The request breaks the contract",
     "bad_request": "The request is not valid HTTP",
     "not_found": "No such route",

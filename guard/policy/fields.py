@@ -271,6 +271,10 @@ class Calibration(Part):
     report: String | None = None
 
 
+REFUSED: Final = ("default", "detect")
+"""Keys of a field that an output does not have."""
+
+
 class OutputField(Wire):
     """A value that the model answers with."""
 
@@ -300,7 +304,7 @@ class OutputField(Wire):
         """Besides a shape's own laws: an answer is not invented, and one `*` is one list of rows."""
         if self.treatment in ("mask", "hash"):
             report(("treatment",), "an output is measured, or not told at all", "drop, or no treatment")
-        for key in ("default", "detect"):
+        for key in REFUSED:
             if self.given(key):
                 report((key,), f"an output has no {key}")
         if self.at is not None and self.at.split("/").count("*") > 1:

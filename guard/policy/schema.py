@@ -8,6 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from guard.policy.described import DESCRIPTIONS, FIELDS
+from guard.policy.fields import REFUSED
 from guard.policy.ladder import RUNGS
 from guard.policy.models import Policy
 from guard.policy.route import DENIED, PASSTHROUGH
@@ -41,6 +42,10 @@ def schema() -> dict[str, Any]:
     parts = made["$defs"]
     for name, part in (("Policy", made), *parts.items()):
         _describe(part, DESCRIPTIONS.get("Shape" if name in FIELDS else name, {}))
+    output = parts["OutputField"]["properties"]
+    for key in REFUSED:
+        del output[key]
+    output["treatment"] = {"const": "drop", "description": output["treatment"]["description"]}
     for name in ("Upstream", "Previous"):
         whole = parts[name]
         parts[name] = {"description": whole["description"], "anyOf": [whole["properties"]["url"], whole]}

@@ -28,6 +28,8 @@ STATUS: Final[dict[RefusalCode, int]] = {
     "json_elements": 400,
     "json_number": 400,
     "json_encoding": 400,
+    "json_bom": 400,
+    "json_surrogate": 400,
     "contract": 422,
     "bad_request": 400,
     "not_found": 404,

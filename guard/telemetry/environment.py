@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, get_args
+from urllib.parse import urlsplit
 
 Signal: TypeAlias = Literal["traces", "metrics", "logs"]
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
@@ -67,6 +68,24 @@ def read(environ: Mapping[str, str]) -> Environment:
     )
 
 
+def _endpoint_fault(url: str) -> str:
+    """Why no exporter can send to an endpoint, empty where one can; unset is the exporter's own default."""
+    if not url:
+        return ""
+    if "://" not in url:
+        return "has no scheme"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "has a host or a port that is none"
+    if parts.scheme.lower() not in ("http", "https"):
+        return "has a scheme that is not http or https"
+    if not parts.hostname or port == 0:
+        return "names no host" if not parts.hostname else "has a host or a port that is none"
+    return ""
+
+
 class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -99,6 +118,8 @@ class _Reader:
         named = self.text(f"OTEL_{upper}_EXPORTER")
         endpoint = self.text(f"OTEL_EXPORTER_OTLP_{upper}_ENDPOINT")
         common = self.text("OTEL_EXPORTER_OTLP_ENDPOINT") if signal != "logs" else ""
+        name = f"OTEL_EXPORTER_OTLP_{upper}_ENDPOINT" if endpoint else "OTEL_EXPORTER_OTLP_ENDPOINT"
+        wrong = _endpoint_fault(endpoint or common)
         wanted = [one.strip().lower() for one in named.split(",")] if named else ["otlp"] if endpoint or common else []
         for one in wanted:
             if one not in KNOWN or (one == "prometheus" and signal != "metrics"):
@@ -106,6 +127,9 @@ class _Reader:
         protocol = self.text(f"OTEL_EXPORTER_OTLP_{upper}_PROTOCOL") or self.text("OTEL_EXPORTER_OTLP_PROTOCOL")
         if "otlp" in wanted and protocol not in ("", "http/protobuf"):
             self._problems.append(f"OTLP for {signal} goes by http/protobuf only; it is sent so")
+        if "otlp" in wanted and wrong:
+            self._problems.append(f"{name} {wrong}; write http://HOST:4318. {signal.capitalize()} are not sent by OTLP")
+            wanted = [one for one in wanted if one != "otlp"]
         return tuple(one for one in ("otlp", "console") if one in wanted)
 
     def sampler(self) -> tuple[float | None, bool]:

@@ -89,3 +89,30 @@ def test_another_protocol_is_said() -> None:
     found = read({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
     assert found.on("traces")
     assert found.problems == ["OTLP for traces goes by http/protobuf only; it is sent so"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "why"),
+    [
+        ("collector:4318", "has no scheme"),
+        ("localhost", "has no scheme"),
+        ("//collector:4318", "has no scheme"),
+        ("grpc://collector:4317", "has a scheme that is not http or https"),
+        ("unix:///run/otel", "has a scheme that is not http or https"),
+        ("http://", "names no host"),
+        ("http://:4318", "names no host"),
+        ("http://collector:99999", "has a host or a port that is none"),
+        ("http://collector:port", "has a host or a port that is none"),
+        ("http://[::1", "has a host or a port that is none"),
+        ("http://collector:4318", ""),
+        ("HTTPS://collector/otlp", ""),
+        ("http://[::1]:4318", ""),
+    ],
+)
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+def test_an_endpoint_that_nothing_can_send_to_is_a_problem_with_its_reason(variable: str, endpoint: str, why: str) -> None:
+    environment = read({variable: endpoint})
+    assert environment.exporters["traces"] == (() if why else ("otlp",))
+    expected = [f"{variable} {why}; write http://HOST:4318. Traces are not sent by OTLP"] if why else []
+    assert [problem for problem in environment.problems if "Traces" in problem] == expected
+    assert endpoint in "http://HOST:4318" or not any(endpoint in problem for problem in environment.problems)

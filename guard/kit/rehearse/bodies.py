@@ -75,7 +75,7 @@ def no_text(subject: Subject, cage: Cage) -> Iterator[Body]:
     """Bytes that are not UTF-8, and half a surrogate pair."""
     name = cage.text("no text").encode()
     yield Body(_with(subject, cage, b'"%b": "\xff\xfe"' % name), "bytes that are not UTF-8", _unreadable("json_encoding"))
-    yield Body(_with(subject, cage, b'"%b": "\\ud800"' % name), "half a surrogate pair", _unreadable("json_encoding"))
+    yield Body(_with(subject, cage, b'"%b": "\\ud800"' % name), "half a surrogate pair", _unreadable("json_surrogate"))
 
 
 def media_type(subject: Subject, cage: Cage) -> Iterator[Body]:

@@ -26,7 +26,8 @@ ViolationCode: TypeAlias = Literal[
 ]  # fmt: skip
 
 UnreadableCode: TypeAlias = Literal[
-    "json_syntax", "json_duplicate", "json_depth", "json_elements", "json_number", "json_encoding"
+    "json_syntax", "json_duplicate", "json_depth", "json_elements", "json_number", "json_encoding", "json_bom",
+    "json_surrogate"
 ]  # fmt: skip
 
 RefusalCode: TypeAlias = Literal[

@@ -169,6 +169,7 @@ def test_background_tasks_are_started_by_the_supervisor_and_by_nobody_else() -> 
         "guard/control/viewers.py",  # a page that several wait for, who get its error
         "guard/control/order_store.py",  # one order, whose caller gets its error
         "guard/control/supervisor.py",
+        "guard/proxy/handshakes.py",  # the handshake of one connection
         "guard/proxy/pool.py",  # one connect, whose waiters get its error
         "guard/serve.py",  # the beginning, and the wait for a signal: both awaited
     }

@@ -98,7 +98,7 @@ def _value(text: str) -> Any:
     number = text.strip()
     if not is_number(number):
         return str(text) or None
-    if number.lstrip("+-").isdigit():
+    if number.isascii() and number.lstrip("+-").isdigit():
         return int(number) if len(number) < MOST_DIGITS else inf
     read = float(number)
     return None if isnan(read) else read

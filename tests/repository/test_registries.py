@@ -71,6 +71,7 @@ OTHER_MEANINGS = {
     ("guard/policy/described.py", "rules"): "a key of a policy",
     ("guard/policy/described.py", "disabled"): "a key of a policy",
     ("guard/policy/described.py", "model"): "a key of a policy",
+    ("guard/policy/variables.py", "previous"): "a key of a policy",
     ("guard/policy/fields.py", "model"): "`from: model` of an output",
     ("guard/policy/models.py", "model"): "a word of `ready`",
     ("guard/policy/models.py", "rules"): "a kind of part of a release",

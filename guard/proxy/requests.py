@@ -103,7 +103,12 @@ class Requests:
         if self._plain:
             minor, self._plain = self._minor, b""  # the head was held against the grammar when it was read first
         else:
-            minor = self._minor = self._opening.is_request(method, self._target)
+            opening, at = self._opening, len(method) + 1 + len(self._target)
+            if opening.ahead == 0 and opening.bytes[at : at + 11] == b" HTTP/1.1\r\n":  # then nothing stands before it
+                minor = b"1"
+            else:
+                minor = opening.is_request(method, self._target)
+            self._minor = minor
         if minor not in (b"1", b"0") or (len(fields) < len(headers) and repeated(headers)):
             raise Unacceptable("bad_request")
         if not door.is_host(host) if host is not None else minor == b"1":
@@ -189,11 +194,16 @@ class Requests:
         """
         self._segment = size = len(data)
         self._since += size
-        self._opening.feed(data, whole=self._reading is None)
+        opening = self._opening
+        if opening.ahead or opening.bytes:
+            opening.feed(data, whole=self._reading is None)
+        else:
+            opening.bytes = data
         self._whole = False
         if size <= FEW or (size <= WHOLE and data.count(b" HTTP/1.") <= MANY):
             self._parse(data)
-            self._opening.parsed(data, whole=self._reading is None)
+            if opening.ahead == UNKNOWN:
+                opening.parsed(data, whole=self._reading is None)
             return size
         view, at = memoryview(data), 0
         while at < size and not self._whole:
@@ -203,9 +213,9 @@ class Requests:
             self._parse(view[at : at + step])
             at = min(at + step, size)
         if at < size:
-            self._opening.back(size - at)
+            opening.back(size - at)
         else:
-            self._opening.parsed(data, whole=self._reading is None)
+            opening.parsed(data, whole=self._reading is None)
         return at
 
     def _parse(self, data: bytes | memoryview) -> None:

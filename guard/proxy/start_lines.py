@@ -28,42 +28,39 @@ _TOKEN: Final = frozenset(b"!#$%&'*+.^_`|~-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZa
 class Opening:
     """The bytes of a connection from where its next head begins."""
 
-    __slots__ = ("_ahead", "_bytes")
+    __slots__ = ("ahead", "bytes")
 
     def __init__(self) -> None:
-        self._bytes = b""
-        self._ahead = 0  # bytes of a body that are still to come before the next head, or LOST
+        self.bytes = b""
+        self.ahead = 0  # bytes of a body that are still to come before the next head, or LOST
 
     def feed(self, data: bytes, *, whole: bool) -> None:
         """A segment is about to be parsed. `whole`: no body is being read."""
-        ahead = self._ahead
+        ahead = self.ahead
         if ahead > 0:
             size = len(data)
-            self._ahead = max(ahead - size, 0)
-            self._bytes = data[ahead:]
+            self.ahead = max(ahead - size, 0)
+            self.bytes = data[ahead:]
         elif ahead == 0:
-            self._bytes = self._bytes + data if len(self._bytes) < MOST else self._bytes
+            self.bytes = self.bytes + data if len(self.bytes) < MOST else self.bytes
         else:
-            self._bytes = self._bytes + data if whole and len(self._bytes) < MOST else data
+            self.bytes = self.bytes + data if whole and len(self.bytes) < MOST else data
 
     def parsed(self, data: bytes, *, whole: bool) -> None:
         """A segment was parsed. Where it ends as chunks do, and all of them are read, the next head begins behind it."""
-        if self._ahead == LOST and whole and data.endswith(END):
-            self._ahead, self._bytes = 0, b""
+        if self.ahead == LOST and whole and data.endswith(END):
+            self.ahead, self.bytes = 0, b""
 
     def back(self, size: int) -> None:
         """The last so many bytes were not parsed, and will be fed again."""
-        self._bytes = self._bytes[: max(len(self._bytes) - size, 0)]
+        self.bytes = self.bytes[: max(len(self.bytes) - size, 0)]
 
     def is_request(self, method: bytes, target: bytes) -> bytes:
         """The digit of the version, where what the parser has read begins with a request line of HTTP/1; else empty."""
-        opening = self._bytes
-        at = len(method) + 1 + len(target)
-        if self._ahead == 0 and opening[at : at + 11] == b" HTTP/1.1\r\n":  # then nothing stands before it
-            return b"1"
+        opening = self.bytes
         line = b"%b %b HTTP/1." % (method, target)
         at = 0
-        if self._ahead == LOST:
+        if self.ahead == LOST:
             at = max(opening.find(line), 0)
         else:
             while opening.startswith(b"\r\n", at):
@@ -75,23 +72,23 @@ class Opening:
 
     def follow(self, length: int) -> None:
         """A head is whole, and a body of so many bytes follows; of one in chunks LOST."""
-        opening = self._bytes
+        opening = self.bytes
         end = opening.find(END)
         if opening[:1] == b"\r":  # empty lines before the request line
             while end == 0 or (end > 0 and not opening[:end].strip(b"\r\n")):
                 end = opening.find(END, end + 2)
-        if end < 0 or LOST in (length, self._ahead):
-            self._ahead, self._bytes = LOST, opening[end + 4 :] if end >= 0 else b""
+        if end < 0 or LOST in (length, self.ahead):
+            self.ahead, self.bytes = LOST, opening[end + 4 :] if end >= 0 else b""
             return
         end += 4 + length
-        self._ahead, self._bytes = max(end - len(opening), 0), opening[end:]
+        self.ahead, self.bytes = max(end - len(opening), 0), opening[end:]
 
     def unknown(self) -> RefusalCode:
         """What to say of a method that the parser stopped at: it may be one (RFC 9110 §15.6.2), or no HTTP at all.
 
         Decided by the byte at which the parser stops, so that it does not depend on how the bytes were cut.
         """
-        opening = self._bytes
+        opening = self.bytes
         while opening.startswith(b"\r\n"):
             opening = opening[2:]
         if opening.startswith(b" "):

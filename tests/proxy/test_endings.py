@@ -138,7 +138,7 @@ def test_every_answer_is_whole_however_slowly_it_is_read(
     async def main() -> None:
         for size in SIZES:
             async with place(tls=server) as stand:
-                stand.door.budget = Budget(1 << 33)
+                stand.door.budget = stand.pool.budget = Budget(1 << 33)
                 stand.door.draining = draining
                 cases = product(REASONS if not draining else ("keep-alive",), READERS)
                 await asyncio.gather(*(visit(stand, reason, how, size, client) for reason, how in cases))
@@ -174,7 +174,7 @@ def test_a_rolling_restart_cuts_no_reader_that_reads_and_no_other_cleanly(
 
     async def drain() -> None:
         async with place(tls=server) as stand:
-            stand.door.budget = Budget(1 << 33)
+            stand.door.budget = stand.pool.budget = Budget(1 << 33)
             cases = product(("close", "keep-alive", "1.0 relayed"), ("slow", "trickle"))
             readers = [asyncio.create_task(reading(stand, *case)) for case in cases]
             await until(lambda: len(stand.records) >= 4)  # the relayed ones are under way yet

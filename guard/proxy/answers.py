@@ -8,6 +8,7 @@ from typing import Final
 
 from guard.proxy import messages
 from guard.proxy.deadlines import FLUSH, HEAD, KEEP_ALIVE, LINGER, WRITE_STALL, DeadlineTimer
+from guard.proxy.delivery import acknowledged
 from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
 from guard.proxy.messages import unsent, whole
@@ -145,8 +146,13 @@ class Answers(Requests):
             self._transport.close()
 
     def _flushed(self) -> None:
-        """Look whether the client has taken everything; twice, for what a TLS transport hides."""
-        if unsent(self._transport):
+        """Look whether the client has taken everything; twice, for what a TLS transport hides.
+
+        What a TLS transport hides is more than one turn hands over where the machine is busy. But the client's host has
+        acknowledged at least as many bytes as were written here: those, and what encryption adds.
+        """
+        transport = self._transport
+        if unsent(transport) or (not transport.can_write_eof() and UNKNOWN < acknowledged(transport) < self._written):
             self._empty = False
         elif self._empty:
             self._state = CLIENT[self._state][TAKEN]

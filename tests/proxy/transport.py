@@ -1,9 +1,10 @@
 """A client's transport with a write buffer and a kernel behind it: what a slow reader has not taken is seen."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from guard.proxy import messages
+from guard.proxy.delivery import BYTES_ACKED, LENGTH, Final
 
 HIGH: Final = 65536
 LOW: Final = 16384
@@ -23,6 +24,11 @@ class Socket:
     def setsockopt(self, level: int, option: int, value: bytes) -> None:
         assert not self.transport.gone, "an option of a descriptor that may be another's"
         self.transport.resets = True
+
+    def getsockopt(self, level: int, option: int, length: int) -> bytes:
+        """TCP_INFO, of which only tcpi_bytes_acked is asked: the SYN, and what the client has read."""
+        assert not self.transport.gone, "asked of a descriptor that may be another's"
+        return bytes(BYTES_ACKED) + (1 + len(self.transport.read)).to_bytes(8, "little") + bytes(LENGTH - BYTES_ACKED - 8)
 
 
 def ioctl(transport: "FakeTransport", request: int, argument: bytes) -> bytes:

@@ -119,6 +119,8 @@ class Stand:
         client, upstream = self._client.written, self._upstream.written
         for _ in range(times):
             self._connection.data_received(sent)
+            while loop.soon:
+                loop.soon.pop()()
             if upstream:
                 upstream.clear()
                 self._link.data_received(said)

@@ -82,11 +82,7 @@ class LoopAdmission:
                 self._after(rest)
 
     def _after(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        if seconds > 0:
-            loop.call_later(max(seconds, LEAST_REST), self._judge)
-        else:
-            loop.call_soon(self._judge)
+        asyncio.get_running_loop().call_later(max(seconds, LEAST_REST) if seconds > 0 else 0.0, self._judge)
 
     def waited(self, now: float) -> float:
         """Seconds that the connection has waited that waits longest."""

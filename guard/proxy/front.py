@@ -63,7 +63,8 @@ class Connection(Backlog, asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         door, name = self._door, transport.get_extra_info("peername")
         secure = transport.get_extra_info("sslcontext") is not None
-        if not (secure and door.handshakes.pop(self, None) is not None) and not door.admits():
+        counted = secure and door.handshakes.pop(self, None) is not None
+        if self._state == CLOSED or not (counted or door.admits()):
             self._state = CLIENT[self._state][ENDED]
             self._transport.abort()
             return

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ACCEPTS: Final = 2
 """Connections accepted in one turn of the loop: to sign a handshake takes up to a millisecond."""
+UNFINISHED: Final = 1024
+"""Handshakes at once: the next takes the place of the one that has waited longest. Each takes 60 KiB."""
 PAUSE: Final = 0.05
 """Seconds without accepting once the system has no descriptor left for a connection."""
 GOODBYE: Final = 1.0
@@ -26,15 +28,17 @@ GOODBYE: Final = 1.0
 class Handshake:
     """A connection until its handshake is done."""
 
-    __slots__ = ("_task", "since")
+    __slots__ = ("_connection", "_door", "_task", "since")
 
-    def __init__(self, task: "asyncio.Task[None]") -> None:
-        self._task = task
+    def __init__(self, door: "Door", connection: Connection, task: "asyncio.Task[None]") -> None:
+        self._door, self._connection, self._task = door, connection, task
         self.since: Final = monotonic()
 
     def cancel(self) -> None:
-        """Close the connection."""
+        """Close the connection: its place is free at once."""
         self._task.cancel()
+        if self._door.handshakes.pop(self._connection, None) is not None:
+            self._connection.connection_lost(None)
 
 
 class TlsListener:
@@ -84,12 +88,15 @@ class TlsListener:
 
     def _admit(self, accepted: socket.socket) -> None:
         door = self._door
-        if not door.admits():
+        if len(door.handshakes) >= UNFINISHED:
+            door.turned_away += 1
+            next(iter(door.handshakes.values())).cancel()
+        elif not door.admits():
             accepted.close()
             return
         connection = Connection(door)
         task = self._loop.create_task(self._shake_hands(connection, accepted))
-        door.handshakes[connection] = Handshake(task)
+        door.handshakes[connection] = Handshake(door, connection, task)
 
     async def _shake_hands(self, connection: Connection, accepted: socket.socket) -> None:
         within = self._door.limits.head

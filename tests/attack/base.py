@@ -1,6 +1,6 @@
 """What an attack is."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, NamedTuple
 
 from tests.attack.stage import Target
@@ -19,7 +19,9 @@ class Attack(NamedTuple):
     connections: tuple[int, ...] = MANY
     small: int = 250
     """Connections in the small form, for CI."""
-    held: bool = True
-    """Whether bystanders do not notice it today; the small form leaves out what is not held yet."""
-    tls: bool = False
-    """Whether the admin listener has TLS."""
+    tls: Literal["", "admin", "data"] = ""
+    """The listener that has TLS."""
+    faults: Mapping[str, str] = {}
+    """What goes wrong once guard is ready, as tests/orders/launcher.py has it; a file of the policy's folder by its name."""
+    collected: bool = False
+    """Whether guard exports to a collector that never ends its answer."""

@@ -56,7 +56,8 @@ class Bystanders:
         self.target = target
         self.seen: dict[str, Asked] = {}
         self.stop = threading.Event()
-        self.tls = ssl.create_default_context(cafile=target.ca) if target.ca else None
+        context = ssl.create_default_context(cafile=target.ca) if target.ca else None
+        self.tls = {target.tls: context}
 
     def repeat(self, name: str, every: float, ask: Callable[[], object]) -> threading.Thread:
         """A thread that asks again and again, and notes how long each answer took."""
@@ -82,8 +83,11 @@ class Bystanders:
             nonlocal client
             try:
                 if client is None:
-                    client = connect(port)
-                expect(exchange(client, PREDICT)[0])
+                    client = connect(port, self.tls.get(port))
+                status, head, _ = exchange(client, PREDICT)
+                expect(status)
+                if b"breaker_open" in head:
+                    raise ValueError("breaker_open")
             except OSError:
                 client = None
                 raise
@@ -94,7 +98,7 @@ class Bystanders:
         """A client that connects for each request."""
 
         def ask() -> None:
-            with connect(port) as client:
+            with connect(port, self.tls.get(port)) as client:
                 expect(exchange(client, raw)[0])
 
         return ask
@@ -103,11 +107,11 @@ class Bystanders:
         """One order of the operator, on a connection of its own; to raise, with the epoch of a status."""
         bearer = {"Authorization": f"Bearer {self.target.operator}"}
         if mode == "normal":
-            with connect(self.target.admin, self.tls) as client:
+            with connect(self.target.admin, self.tls.get(self.target.admin)) as client:
                 status, _, body = exchange(client, request("GET", "/admin/v1/status", **bearer))
             expect(status)
             bearer["If-Match"] = str(json.loads(body)["epoch"])
-        with connect(self.target.admin, self.tls) as client:
+        with connect(self.target.admin, self.tls.get(self.target.admin)) as client:
             raw = request("PUT", "/admin/v1/mode", {"mode": mode, "reason": "bystander"}, **bearer)
             status, _, body = exchange(client, raw)
         expect(status)
@@ -121,7 +125,7 @@ class Bystanders:
 
         def look() -> None:
             try:
-                with connect(self.target.data) as client:
+                with connect(self.target.data, self.tls.get(self.target.data)) as client:
                     while time.perf_counter() - begun < WITHIN:
                         if b"x-guard-source: rules" in exchange(client, PREDICT)[1].lower():
                             took.append(time.perf_counter() - begun)

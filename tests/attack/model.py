@@ -18,10 +18,21 @@ class Model(Http):
     def message(self, head: bytes, body: bytes) -> None:
         """A request is complete."""
         del body
-        if head.startswith(b"POST /slow"):
+        if head.startswith(b"POST /v1/"):  # a collector's paths
+            self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n")
+            self.go_on()
+        elif head.startswith(b"POST /slow"):
             asyncio.get_running_loop().call_later(10.0, self.answer, b"{}")
         else:
             self.answer(HOSTILE if head.startswith(b"POST /hostile") else b'{"label":"a"}')
+
+    def go_on(self) -> None:
+        """Write some of an answer without an end, and more of it soon."""
+        if self.transport.is_closing():
+            return
+        if self.transport.get_write_buffer_size() < len(HOSTILE):
+            self.transport.write(bytes(len(HOSTILE)))
+        asyncio.get_running_loop().call_later(0.01, self.go_on)
 
     def answer(self, body: bytes) -> None:
         """Write an answer."""

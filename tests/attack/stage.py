@@ -7,12 +7,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import trustme
 
 from guard.control.tokens import generate, line
 from tests.sidecar import Sidecar, free_port, sidecar
+
+if TYPE_CHECKING:
+    from tests.attack.base import Attack
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = 8
@@ -77,7 +80,7 @@ routes:
 class Target(NamedTuple):
     """Where a guard listens, and the secrets of its operator and viewer.
 
-    `model` is the port of the model server, `ca` the file that signed the admin listener's certificate, else empty.
+    `model` is the port of the model server, `tls` that of the listener with TLS, `ca` the file that signed its certificate.
     """
 
     data: int
@@ -87,6 +90,7 @@ class Target(NamedTuple):
     viewer: str
     model: int
     ca: str = ""
+    tls: int = 0
 
     def port(self, name: str) -> int:
         """The port of a listener."""
@@ -110,29 +114,45 @@ class Stage(NamedTuple):
 
 
 @contextmanager
-def staged(folder: Path, *, tls: bool = False) -> Iterator[Stage]:
-    """A guard before a model server, until the end of the block. `tls`: of the admin listener."""
+def staged(folder: Path, attack: "Attack | None" = None) -> Iterator[Stage]:
+    """A guard before a model server, in what surrounds it in an attack, until the end of the block."""
+    tls = attack.tls if attack is not None else ""
+    faults = attack.faults if attack is not None else {}
     model_port = free_port()
     operator, viewer = generate(), generate()
     (folder / "tokens").write_text(f"{line('otto', 'operator', operator)}\n{line('vera', 'viewer', viewer)}\n")
     (folder / "schema.json").write_text(json.dumps(SCHEMA))
-    admin = "tokens: {file: tokens}" + (", tls: {cert: cert.pem, key: key.pem}" if tls else "")
+    certificate = "tls: {cert: cert.pem, key: key.pem}"
+    admin = "tokens: {file: tokens}" + (f", {certificate}" if tls == "admin" else "")
+    listen = f"listen: {{{certificate}}}\n" if tls == "data" else ""
     extra = "".join(f"  POST /extra/{number}: passthrough\n" for number in range(EXTRA))
-    text = POLICY.replace("MODEL", str(model_port)) + extra + f"admin: {{{admin}}}\n"
+    text = POLICY.replace("MODEL", str(model_port)) + extra + f"admin: {{{admin}}}\n" + listen
     (folder / "policy.yaml").write_text(text)
     if tls:
         _certificate(folder)
     command = [sys.executable, "-m", "tests.attack.model", str(model_port)]
     model = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     schedule(model.pid, FIRST)
-    environ = {**os.environ, "PYTHONPATH": os.environ.get("GUARD_ATTACKED", str(ROOT))}
+    environ = {
+        **os.environ,
+        "PYTHONPATH": f"{os.environ.get('GUARD_ATTACKED', ROOT)}:{ROOT}",
+        "FAULTS": str(folder / "faults"),
+    }
+    if attack is not None and attack.collected:
+        environ |= {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{model_port}", "OTEL_METRIC_EXPORT_INTERVAL": "300"}
+    (folder / "faults").mkdir()
+    module = "tests.orders.launcher" if faults else "guard"
     try:
-        with sidecar("policy.yaml", folder=folder, environ=environ, prefix=["setsid"]) as guard:
+        with sidecar("policy.yaml", folder=folder, environ=environ, prefix=["setsid"], module=module) as guard:
             schedule(guard.process.pid, FIRST)
             guard.wait_for("ready")
             admin_port = int(guard.wait_for("admin")["listen"].rpartition(":")[2])
             ca = str(folder / "ca.pem") if tls else ""
-            yield Stage(guard, Target(guard.port, guard.ops, admin_port, operator, viewer, model_port, ca))
+            secure = {"": 0, "admin": admin_port, "data": guard.port}[tls]
+            for name, value in faults.items():
+                path = folder / value
+                (folder / "faults" / name).write_text(os.path.realpath(path) if path.exists() else value)
+            yield Stage(guard, Target(guard.port, guard.ops, admin_port, operator, viewer, model_port, ca, secure))
     finally:
         model.kill()
         model.wait()

@@ -61,7 +61,7 @@ def quantile(seconds: list[float], share: float) -> float:
 
 def attempt(attack: Attack | None, connections: int, seconds: float) -> Outcome:
     """Stage a guard of its own, attack it, and ask beside that; without an attack, what the machine does by itself."""
-    with tempfile.TemporaryDirectory() as folder, staged(Path(folder), tls=attack is not None and attack.tls) as stage:
+    with tempfile.TemporaryDirectory() as folder, staged(Path(folder), attack) as stage:
         attacker = _begin(attack, connections, stage) if attack is not None else None
         try:
             if attacker is not None:

@@ -16,14 +16,14 @@ def filled(begin: str, element: str, end: str, size: int) -> bytes:
     return (begin + ",".join([element] * (size // (len(element) + 1))) + end).encode()
 
 
-def document(name: str, path: str, body: bytes, kind: str = "invalid", *, held: bool = True) -> Attack:
+def document(name: str, path: str, body: bytes, kind: str = "invalid") -> Attack:
     """A document, sent again and again."""
     raw = request("POST", path, body)
 
     async def run(target: Target, _: int) -> None:
         await repeated(target.data, raw)
 
-    return Attack(name, "data", kind, run, FEW, 1, held)  # type: ignore[arg-type]
+    return Attack(name, "data", kind, run, FEW, 1)  # type: ignore[arg-type]
 
 
 def text(name: str, word: str) -> Attack:
@@ -36,7 +36,7 @@ ROW = json.dumps({f"f{number}": 1 for number in range(FIELDS)})
 ATTACKS = (
     document("rows without a field, 100 KiB", "/rows", filled('{"instances":[', "{}", "]}", 100 * KIB)),
     document("rows without a field, 1 MiB", "/rows", filled('{"instances":[', "{}", "]}", MIB - 99)),
-    document("rows that are valid, 1 MiB", "/rows", filled('{"instances":[', ROW, "]}", MIB - 99), "valid", held=False),
+    document("rows that are valid, 1 MiB", "/rows", filled('{"instances":[', ROW, "]}", MIB - 99), "valid"),
     document("texts for numbers, 1 MiB", "/numbers", filled('{"values":[', '""', "]}", MIB - 99)),
     document("rows of a JSON Schema, 1 MiB", "/schema", filled('{"rows":[', "{}", "]}", MIB - 99)),
     document("an answer that breaks its contract 200,000 times", "/hostile", b'{"age": 1}', "valid"),
@@ -47,7 +47,5 @@ ATTACKS = (
     text("900 KiB of addresses", "192.168.17.41 "),
     text("900 KiB of cards", "4111 1111 1111 1111 "),
     text("900 KiB of e-mail", "a.b@example.com "),
-    document(
-        "a text as long as its slow pattern may see", "/pattern", json.dumps({"note": "ab " * 3333}).encode(), held=False
-    ),
+    document("a text as long as its slow pattern may see", "/pattern", json.dumps({"note": "ab " * 3333}).encode()),
 )

@@ -42,8 +42,13 @@ def churn(port: Port) -> Attack:
     return Attack(f"nonsense, again and again on {port}", port, "invalid", run, (1, 250))
 
 
-async def _handshakes(target: Target, _: int) -> None:
-    await held(target.admin, HELLO, pause=PAUSE)
+def handshakes(port: Literal["data", "admin"]) -> Attack:
+    """Connections with half a TLS handshake."""
+
+    async def run(target: Target, _: int) -> None:
+        await held(target.port(port), HELLO, pause=PAUSE)
+
+    return Attack(f"unfinished TLS handshakes on {port}", port, "unfinished", run, tls=port)
 
 
 async def _guesses(target: Target, number: int) -> None:
@@ -68,7 +73,7 @@ def probes(path: str, connections: tuple[int, ...] = (1, 250)) -> Attack:
     return Attack(f"GET {path}, again and again", "ops", "valid", run, connections, 30)
 
 
-async def _slow_readers(target: Target, _: int) -> None:
+async def _slow_readers(target: Target, _number: int) -> None:
     loop = asyncio.get_running_loop()
     while True:
         reader = asyncio.StreamReader(limit=1)
@@ -85,7 +90,8 @@ async def _slow_readers(target: Target, _: int) -> None:
 
 ATTACKS = (
     *(make(port) for make in (idle, half, churn) for port in ("data", "admin", "ops")),
-    Attack("unfinished TLS handshakes on admin", "admin", "unfinished", _handshakes, tls=True),
+    handshakes("data"),
+    handshakes("admin"),
     Attack("guesses of tokens", "admin", "invalid", _guesses, (1, 250), 30),
     views("status"),
     views("contract"),

@@ -98,6 +98,7 @@ class Backlog(Answers):
         self._waits.clear()
 
     def _drop_ahead(self) -> None:
+        self._reading = None  # what came of a body is held no longer
         for exchange in self._queue:
             self.budget.used -= exchange.held
         self._queue.clear()

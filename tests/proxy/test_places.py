@@ -14,6 +14,7 @@ import trustme
 from guard.proxy.budget import Budget
 from guard.proxy.door import Door, Limits
 from guard.proxy.handshakes import TlsListener
+from guard.proxy.states import LAST
 from tests.proxy.stand import OK, Stand, answering, post, read_request, run, standing, until
 
 pytestmark = pytest.mark.source
@@ -190,6 +191,7 @@ def test_whoever_sends_what_it_announced_finds_memory_beside_many_that_do_not(lo
                 waiting.append(await stand.connect())
                 waiting[-1][1].write(head + b" " * 500_000)
                 assert budget.used < budget.limit + (1 << 20)
+                assert all(c._reading is None for c in stand.door.connections if c._state > LAST), "a refused body is held"
             for _, writer in waiting:
                 writer.transport.abort()
             await until(lambda: not stand.door.connections)

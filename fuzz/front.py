@@ -87,6 +87,10 @@ def feed(parts: Iterable[bytes]) -> Seen:
         if wire.fate in ("closed", "aborted"):
             break
         connection.data_received(part)
+        judged = None
+        while connection.current is not judged:  # a later turn of the loop judges what is large
+            judged = connection.current
+            connection.judge()
     fate = wire.fate
     connection.timer.cancel()
     connection.connection_lost(None)

@@ -72,6 +72,8 @@ class Shelf:
 
     given: int = 0
     gone: int = 0
+    headers: int = 100
+    header_bytes: int = 32768
     budget: Budget = field(default_factory=lambda: Budget(1 << 20))
 
     def give(self, link: Link) -> None:

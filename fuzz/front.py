@@ -49,10 +49,10 @@ class Watch(Echo):
     def __init__(self) -> None:
         self.seen: list[Permit] = []
 
-    def ask(self, permit: Permit, now: float) -> Answer:
+    def ask(self, permit: Permit, above: object, now: float) -> Answer:
         """Answer with what was given."""
         self.seen.append(permit)
-        return super().ask(permit, now)
+        return super().ask(permit, above, now)
 
 
 class Observed(Connection):
@@ -87,10 +87,13 @@ def feed(parts: Iterable[bytes]) -> Seen:
         if wire.fate in ("closed", "aborted"):
             break
         connection.data_received(part)
-        judged = None
-        while connection.current is not judged:  # a later turn of the loop judges what is large
-            judged = connection.current
-            connection.judge()
+        begun = 1
+        while begun:  # later turns of the loop: they judge what is large, and begin what waits
+            judged = None
+            while connection.current is not judged:
+                judged = connection.current
+                connection.judge()
+            begun = connection.go_on()
     fate = wire.fate
     connection.timer.cancel()
     connection.connection_lost(None)
@@ -134,13 +137,13 @@ def passed_on(permit: Permit) -> None:
     head, forward = permit.head, permit.forward
     hosts = sum(name == b"host" for name, _ in head.headers)
     assert hosts == 1 or (hosts == 0 and not head.modern), f"{hosts} hosts"
-    names = {name for name, _ in forward.headers}
+    names = {name for name, _ in forward}
     assert not names & set(FORBIDDEN), f"passed on: {names & set(FORBIDDEN)}"
     nominated = set(tokens(head.headers, b"connection")) - set(OURS)
     assert not names & nominated, f"passed on though hop by hop: {names & nominated}"
-    for name, value in forward.headers:
+    for name, value in forward:
         assert not re.search(rb"[\r\n\x00]", name + value), "a header that splits"
-    assert not re.search(rb"[\r\n\x00 ]", forward.target), "a target that splits"
+    assert not re.search(rb"[\r\n\x00 ]", head.target), "a target that splits"
     coding = tokens(head.headers, b"transfer-encoding")
     assert coding in ([], [b"chunked"]), f"a coding that is not undone: {coding}"
 

@@ -176,6 +176,32 @@ def test_the_schema_of_a_request_takes_what_the_contract_takes(tmp_path: Path, d
     takes_the_same()
 
 
+@pytest.mark.parametrize(
+    ("extra", "least", "largest"), [("", -(2**53 - 1), 2**53 - 1), ("integers: exact\n", -(2**63), 2**64 - 1)]
+)
+def test_the_schema_of_an_integer_ends_where_the_contract_ends_it(
+    tmp_path: Path, extra: str, least: int, largest: int
+) -> None:
+    fields = "{n: {type: integer}, l: {type: array, items: {type: integer}}, o: {type: object, fields: {x: {type: integer}}}, low: {type: integer, min: 3}, high: {type: integer, max: 9}, e: {type: integer, enum: [1]}}"
+    path = policy(tmp_path, f"{extra}input: {fields}")
+    _, plan = opened(path)
+    schema = api(path)["paths"]["/p"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    bounds = {"minimum": least, "maximum": largest}
+    found = schema["properties"]
+    shapes = [found["n"], found["l"]["items"], found["o"]["properties"]["x"], found["low"], found["high"]]
+    assert [{word: one[word] for word in bounds} for one in shapes] == [
+        *[bounds] * 3, bounds | {"minimum": 3}, bounds | {"maximum": 9},
+    ]  # fmt: skip
+    assert not bounds.keys() & found["e"].keys()
+    valid_body = {"n": 0, "l": [0], "o": {"x": 0}, "low": 3, "high": 9, "e": 1}
+    for number, taken in ((least - 1, False), (least, True), (largest, True), (largest + 1, False)):
+        for spoiled in ({"n": number}, {"l": [number]}, {"o": {"x": number}}):
+            body = valid_body | spoiled
+            verdict = plan.routes[0].judges[0].judge(Head(b"POST", b"/p", JSON), json.dumps(body).encode(), WALL)
+            assert (not isinstance(verdict, Deny), jsonschema_rs.is_valid(schema, body)) == (taken, taken), body
+    assert (f"±{2**53 - 1}" in markdown(make(*opened(path), WALL))) == (not extra)
+
+
 @pytest.mark.parametrize("layout", sorted({(one.dialect, one.extra) for one in LAYOUTS}))
 def test_each_dialect_has_a_request_that_works_and_an_answer_to_it(tmp_path: Path, layout: tuple[str, str]) -> None:
     path = policy(tmp_path, f"dialect: {layout[0]}\n{layout[1]}\n{FIELDS.strip()}")
@@ -202,6 +228,7 @@ def test_each_dialect_has_a_request_that_works_and_an_answer_to_it(tmp_path: Pat
         ("POST /v2/models/m/generate", "dialect: oip\ninput: {text_input: {type: string, min_length: 3}}\noutput: {text_output: {type: string}}"),
         ("POST /v1/chat/completions", "dialect: openai\ninput: {roles: {type: array, items: {enum: [user]}}, characters: {type: integer, min: 2, max: 100}, max_tokens: {type: integer, min: 1}}"),
         ("POST /v1/embeddings", "dialect: openai\ninput: {texts: {type: array, items: {type: string, max_length: 5}}}"),
+        ("POST /v1/chat/completions", "dialect: openai\ninput: {texts: {type: array, items: {type: string, min_length: 9, max_length: 12}}}"),
         ("POST /v1/completions", "dialect: openai\ninput: {temperature: {type: number, min: 0, max: 2}}"),
     ],
 )  # fmt: skip

@@ -86,7 +86,7 @@ def _example(
     if route is None or not route.judged:
         return None, ""
     try:
-        return working(route, compiled, wall, model or "default"), ""
+        return working(route, compiled, wall, model), ""
     except NoExample as error:
         return None, str(error)
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from guard.contract.output import OutputContract
 from guard.contract.spoken import SpokenOutput
+from guard.contract.strict import SAFE
 from guard.kit.contract.values import Example
 from guard.kit.description import ContractDescription, RouteDescription
 from guard.kit.example import NoExample, example, value
@@ -53,6 +54,8 @@ def _layout(laid: ContractDescription) -> Iterator[str]:
     else:
         yield f"The body is one instance: {row}."
     yield from laid.looks.notes
+    if not route.exact and any(value.shape.type == "integer" and value.shape.enum is None for value in laid.inputs):
+        yield f"Integers lie within ±{SAFE}, which no reader rounds."
     if words := [f"`{name}`" for name in laid.looks.words if name in route.inputs]:
         yield f"No member of a request, but what guard finds in it: {', '.join(words)}."
 
@@ -60,10 +63,10 @@ def _layout(laid: ContractDescription) -> Iterator[str]:
 # ── one that works ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def working(described: ContractDescription, compiled: Compiled, wall: float, model: str) -> Example:
+def working(described: ContractDescription, compiled: Compiled, wall: float, model: str | None) -> Example:
     """A request that the route's own judges allow, and an answer that its contract does. Raises NoExample.
 
-    `model`: what requests that name one call it.
+    `model`: what requests that name one call it, where the policy says so.
     """
     route = described.contract
     if not described.judged:
@@ -71,7 +74,7 @@ def working(described: ContractDescription, compiled: Compiled, wall: float, mod
     if route.input is None:
         raise NoExample("no fields are declared")
     body = example(compiled.key, route, wall).document
-    if isinstance(body, dict) and "model" in body and "model" not in route.inputs:
+    if model is not None and isinstance(body, dict) and "model" in body and "model" not in route.inputs:
         body = {**body, "model": model}
     target = described.path.replace("/*", "/x").encode()
     head, raw = Head(b"POST", target, [(b"content-type", b"application/json")]), json.dumps(body).encode()

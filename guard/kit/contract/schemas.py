@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from guard.contract.fields import split
+from guard.contract.strict import LARGEST_EXACT, LEAST_EXACT, SAFE
 from guard.kit.description import ContractDescription
 from guard.kit.markdown import prose
 from guard.policy.fields import InputField, OutputField, Shape
@@ -23,8 +24,8 @@ _OTHER_REGEX: Final = ("(?", "\\A", "\\z", "\\p", "\\P", "\\x{", "[[", "&&", "--
 _OPEN: Final = "strip"
 
 
-def value(shape: Shape, undeclared: str = _OPEN, *, null: bool = False) -> dict[str, Any]:
-    """One value. `null`: it may be null, too, whatever the shape says."""
+def value(shape: Shape, undeclared: str = _OPEN, *, exact: bool, null: bool = False) -> dict[str, Any]:
+    """One value. `exact`: its integers have all 64 bits. `null`: it may be null, too, whatever the shape says."""
     kind = "number" if shape.type == "timestamp" and shape.unit is not None else _TYPES.get(shape.type, shape.type)
     null = null or shape.nullable
     made: dict[str, Any] = {"type": [kind, "null"] if null else kind}
@@ -33,13 +34,15 @@ def value(shape: Shape, undeclared: str = _OPEN, *, null: bool = False) -> dict[
     if shape.enum is not None:
         made["enum"] = [*shape.enum, *([None] if null else [])]
     made |= {word: bound for key, word in _BOUNDS.items() if (bound := getattr(shape, key)) is not None}
+    if shape.type == "integer" and shape.enum is None:
+        made |= _integer_bounds(shape, exact=exact)
     if shape.pattern is not None:
         portable = shape.pattern.isascii() and not any(one in shape.pattern for one in _OTHER_REGEX)
         made["pattern" if portable else "x-guard-pattern"] = shape.pattern
     if shape.items is not None:
-        made["items"] = value(shape.items, undeclared, null=not shape.items.required)
+        made["items"] = value(shape.items, undeclared, exact=exact, null=not shape.items.required)
     if shape.fields is not None:
-        below = {name: value(one, undeclared, null=not one.required) for name, one in shape.fields.items()}
+        below = {name: value(one, undeclared, exact=exact, null=not one.required) for name, one in shape.fields.items()}
         made = _object(below, [name for name, one in shape.fields.items() if one.required], undeclared) | made
     if shape.has_default:
         made["default"] = shape.default
@@ -48,6 +51,15 @@ def value(shape: Shape, undeclared: str = _OPEN, *, null: bool = False) -> dict[
     if shape.description is not None:
         made["description"] = prose(shape.description)  # which is CommonMark
     return made | _told(shape)
+
+
+def _integer_bounds(shape: Shape, *, exact: bool) -> dict[str, int]:
+    """The integers that a field takes: those that no reader rounds, or of 64 bits; tighter bounds of its own win."""
+    least, largest = (LEAST_EXACT, LARGEST_EXACT) if exact or shape.exact else (-SAFE, SAFE)
+    return {
+        "minimum": max(least, int(shape.min)) if shape.min is not None else least,
+        "maximum": min(largest, int(shape.max)) if shape.max is not None else largest,
+    }
 
 
 def _told(shape: Shape) -> dict[str, Any]:
@@ -91,9 +103,9 @@ def request(laid: ContractDescription) -> dict[str, Any]:
     beside = {name: one for name, one in real.items() if laid.beside(name, one)}
     own = {name: one for name, one in real.items() if name not in beside}
     undeclared = route.undeclared if not laid.looks.words else _OPEN  # what the API documents is never refused
-    instance = _row(route) if route.columns is not None else _members(own, undeclared)
+    instance = _row(route) if route.columns is not None else _members(own, undeclared, exact=route.exact)
     if laid.member:
-        body = _members(beside, undeclared)
+        body = _members(beside, undeclared, exact=route.exact)
         if undeclared == "reject":
             body["properties"] = dict.fromkeys(sorted(laid.looks.beside), True) | body["properties"]
         if undeclared == "pass" and route.columns is None:
@@ -113,7 +125,7 @@ def _required(fields: Mapping[str, InputField]) -> list[str]:
     return [name for name, field in fields.items() if field.required and field.missing == "deny"]
 
 
-def _members(fields: Mapping[str, InputField], undeclared: str) -> dict[str, Any]:
+def _members(fields: Mapping[str, InputField], undeclared: str, *, exact: bool) -> dict[str, Any]:
     """An object with each field at its place."""
     root: dict[str, Any] = _object({}, [], undeclared)
     for name, field in fields.items():
@@ -124,7 +136,8 @@ def _members(fields: Mapping[str, InputField], undeclared: str) -> dict[str, Any
                 step["properties"][part] = _object({}, [], undeclared)
                 step.setdefault("required", []).append(part)
             step = step["properties"][part]
-        step["properties"][last] = value(field, undeclared, null=not field.required or field.missing == "fall")
+        null = not field.required or field.missing == "fall"
+        step["properties"][last] = value(field, undeclared, exact=exact, null=null)
         if _required({name: field}):
             step.setdefault("required", []).append(last)
     return root
@@ -133,7 +146,9 @@ def _members(fields: Mapping[str, InputField], undeclared: str) -> dict[str, Any
 def _row(route: Route) -> dict[str, Any]:
     names = route.columns or ()
     fields = [route.inputs[name] for name in names]
-    items = [value(one, route.undeclared, null=not one.required or one.missing == "fall") for one in fields]
+    items = [
+        value(one, route.undeclared, exact=route.exact, null=not one.required or one.missing == "fall") for one in fields
+    ]
     for name, item in zip(names, items, strict=True):
         item["title"] = name
     return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items), "items": False}
@@ -142,14 +157,15 @@ def _row(route: Route) -> dict[str, Any]:
 def _tensors(route: Route) -> dict[str, Any]:
     """One of each; the elements' own bounds hold wherever they stand."""
     if route.columns is not None and route.rows is not None:
-        elements = [value(route.inputs[name], null=not route.inputs[name].required) for name in route.columns]
+        fields = [route.inputs[name] for name in route.columns]
+        elements = [value(one, exact=route.exact, null=not one.required) for one in fields]
         one = _tensor(split(route.rows)[0], None, [-1, len(elements)], {})
         one["x-guard-columns"] = [{"title": name, **each} for name, each in zip(route.columns, elements, strict=True)]
         return _object({"inputs": {"type": "array", "minItems": 1, "items": one}}, ["inputs"])
     found = []
     for name, field in route.inputs.items():
         of = field.items if field.type == "array" and field.items is not None else field
-        element = value(of, null=not field.required or not of.required or field.nullable)
+        element = value(of, exact=route.exact, null=not field.required or not of.required or field.nullable)
         found.append(_tensor(name, field.datatype, list(field.shape) if field.shape is not None else None, element))
     items: dict[str, Any] = {"anyOf": found} if route.undeclared == "reject" else {"anyOf": [*found, {"type": "object"}]}
     return _object({"inputs": {"type": "array", "minItems": 1, "items": items}}, ["inputs"])
@@ -181,14 +197,14 @@ def answer(laid: ContractDescription) -> dict[str, Any]:
     route = laid.contract
     if laid.tensors:
         outputs = [
-            _tensor(name, field.datatype, None, value(field.items if field.items is not None else field))
+            _tensor(name, field.datatype, None, value(field.items if field.items is not None else field, exact=True))
             for name, field in route.outputs.items()
         ]
         listed = {"type": "array", "items": {"anyOf": [*outputs, {"type": "object"}]}}
         return _object({"outputs": listed}, ["outputs"])
     places = [(split(field.at) if field.at is not None else [name], field) for name, field in route.outputs.items()]
     rules = route.fallback.rules is not None
-    return _placed([(steps, value(field, null=_unsaid(field, rules=rules)), field) for steps, field in places])
+    return _placed([(steps, value(field, exact=True, null=_unsaid(field, rules=rules)), field) for steps, field in places])
 
 
 def _unsaid(field: OutputField, *, rules: bool) -> bool:

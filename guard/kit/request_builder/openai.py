@@ -15,14 +15,22 @@ def _layouts(template: str, route: Route) -> tuple[Layout, ...]:
 
 
 def _prompt(route: Route, template: str, row: Instance) -> dict[str, Any]:
-    member: dict[str, Any] = {"prompt": "hello"}
+    text = _text(route, "hello")
+    member: dict[str, Any] = {"prompt": text}
     if "/chat/" in template:
-        member = {"messages": [{"role": "user", "content": "hello"}]}
+        member = {"messages": [{"role": "user", "content": text}]}
     elif template.endswith("/embeddings"):
-        member = {"input": "hello"}
+        member = {"input": text}
     if "model" not in route.inputs:
-        member["model"] = "rehearsal"
+        member["model"] = _text(route, "default")
     return {**member, **{name: value for name, value in row.items() if name not in VIRTUAL}}
+
+
+def _text(route: Route, word: str) -> str:
+    """A word as long as the contract wants each text to be, of which the model's name is one unless it is declared."""
+    declared = route.inputs.get("texts")
+    bounds = declared.items if declared is not None else None
+    return word if bounds is None else word.ljust(bounds.min_length or 0, "x")[: bounds.max_length]
 
 
 BUILDER: Final = Builder(_layouts, virtual=VIRTUAL)

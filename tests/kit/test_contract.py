@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from guard.contract.validators import FIRST_SECOND, LAST_SECOND
 from guard.dialects import DIALECTS
 from guard.dialects.problem import TITLES
 from guard.kit.contract.codes import CLIENT, VIOLATIONS
@@ -200,6 +201,18 @@ def test_the_schema_of_an_integer_ends_where_the_contract_ends_it(
             verdict = plan.routes[0].judges[0].judge(Head(b"POST", b"/p", JSON), json.dumps(body).encode(), WALL)
             assert (not isinstance(verdict, Deny), jsonschema_rs.is_valid(schema, body)) == (taken, taken), body
     assert (f"±{2**53 - 1}" in markdown(make(*opened(path), WALL))) == (not extra)
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("s", 1), ("ms", 1000)])
+def test_the_schema_of_an_epoch_number_ends_where_the_contract_ends_it(tmp_path: Path, unit: str, scale: int) -> None:
+    path = policy(tmp_path, f"input: {{t: {{type: timestamp, unit: {unit}}}}}")
+    _, plan = opened(path)
+    schema = api(path)["paths"]["/p"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    least, largest = FIRST_SECOND * scale, LAST_SECOND * scale
+    for number, taken in ((least - 1, False), (least, True), (largest, True), (largest + 1, False), (1e300, False)):
+        body = {"t": number}
+        verdict = plan.routes[0].judges[0].judge(Head(b"POST", b"/p", JSON), json.dumps(body).encode(), WALL)
+        assert (not isinstance(verdict, Deny), jsonschema_rs.is_valid(schema, body)) == (taken, taken), body
 
 
 @pytest.mark.parametrize("layout", sorted({(one.dialect, one.extra) for one in LAYOUTS}))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from guard.contract.fields import split
 from guard.contract.strict import LARGEST_EXACT, LEAST_EXACT, SAFE
+from guard.contract.validators import FIRST_SECOND, LAST_SECOND
 from guard.kit.description import ContractDescription
 from guard.kit.markdown import prose
 from guard.policy.fields import InputField, OutputField, Shape
@@ -34,8 +35,7 @@ def value(shape: Shape, undeclared: str = _OPEN, *, exact: bool, null: bool = Fa
     if shape.enum is not None:
         made["enum"] = [*shape.enum, *([None] if null else [])]
     made |= {word: bound for key, word in _BOUNDS.items() if (bound := getattr(shape, key)) is not None}
-    if shape.type == "integer" and shape.enum is None:
-        made |= _integer_bounds(shape, exact=exact)
+    made |= _number_bounds(shape, exact=exact)
     if shape.pattern is not None:
         portable = shape.pattern.isascii() and not any(one in shape.pattern for one in _OTHER_REGEX)
         made["pattern" if portable else "x-guard-pattern"] = shape.pattern
@@ -53,8 +53,13 @@ def value(shape: Shape, undeclared: str = _OPEN, *, exact: bool, null: bool = Fa
     return made | _told(shape)
 
 
-def _integer_bounds(shape: Shape, *, exact: bool) -> dict[str, int]:
-    """The integers that a field takes: those that no reader rounds, or of 64 bits; tighter bounds of its own win."""
+def _number_bounds(shape: Shape, *, exact: bool) -> dict[str, int]:
+    """Where numbers end by their type: integers that no reader rounds, or of 64 bits, and times. Tighter bounds win."""
+    if shape.type == "timestamp" and shape.unit is not None:
+        scale = 1000 if shape.unit == "ms" else 1
+        return {"minimum": FIRST_SECOND * scale, "maximum": LAST_SECOND * scale}
+    if shape.type != "integer" or shape.enum is not None:
+        return {}
     least, largest = (LEAST_EXACT, LARGEST_EXACT) if exact or shape.exact else (-SAFE, SAFE)
     return {
         "minimum": max(least, int(shape.min)) if shape.min is not None else least,

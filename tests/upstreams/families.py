@@ -151,7 +151,7 @@ MLFLOW = {
     "path": "/invocations", "dialect": "mlflow", "names": FEATURES, "read": predictions,
     "told": mlflow_error, "nan": "null", "refused": (dumps({"dataframe_records": [{"petal width (cm)": 1.0}]}), 400),
 }  # fmt: skip
-OIP: dict[str, Any] = {"dialect": "oip", "told": member}
+OIP: dict[str, Any] = {"dialect": "oip", "told": member, "nan": "null"}
 BARE = {"texts": False, "codes": {"missing": "shape", "unknown": "shape"}}
 POSITIONAL = {"missing": "shape", "unknown": "shape"}
 TFSERVING = {

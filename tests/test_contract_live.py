@@ -116,7 +116,15 @@ def answers(guard: Sidecar, model: Model) -> Iterator[tuple[str, httpx2.Response
         yield ask("/predict", {"age": 1})
         yield ask("/predict", {"age": 20, "at": "1999-01-01T00:00:00Z"})
         yield ask("/predict", {"age": 20, "at": "1999-01-01T00:00:00Z"}, **alone)
-        for bad in (b"{", b'{"age":20,"age":21}', b"[" * 100 + b"]" * 100, b'{"age":1e999}', b'{"age":"\xff"}'):
+        for bad in (
+            b"{",
+            b'{"age":20,"age":21}',
+            b"[" * 100 + b"]" * 100,
+            b'{"age":1e999}',
+            b'{"age":"\xff"}',
+            b'\xef\xbb\xbf{"age":20}',
+            b'{"age":"\\ud800"}',
+        ):
             yield ask("/predict", bad)
         yield ask("/predict", content_type="text/plain")
         yield ask("/predict", b" " * 2000)

@@ -77,7 +77,10 @@ def test_connection_cannot_nominate_our_words_away() -> None:
         (PARENT, "10.0.0.0/8", PARENT),
         (PARENT[:-2] + b"03", "", PARENT[:-2] + b"02"),
         (PARENT.upper(), "", None),
-        (b"01" + PARENT[2:], "10.0.0.0/8", None),
+        (b"01" + PARENT[2:], "10.0.0.0/8", PARENT),  # of a later version what is known of it, as version 00
+        (b"01" + PARENT[2:] + b"-x", "10.0.0.0/8", PARENT),
+        (b"01" + PARENT[2:] + b"x", "10.0.0.0/8", None),
+        (b"ff" + PARENT[2:], "10.0.0.0/8", None),
         (b"00-" + b"0" * 32 + PARENT[35:], "", None),
         (PARENT + b"-x", "", None),
     ],

@@ -90,13 +90,11 @@ class Script:
                 return
         elif model == "slow":
             client.sendall(chunk(b": one moment\n"))
-            self.go.wait(5)
-            self.sent_at = monotonic()
-            client.sendall(chunk(token("hello")))
-            self.go.clear()
-            self.go.wait(5)
-            client.sendall(chunk(b": ping\n"))
-            self.go.clear()
+            for said in (token("hello"), b": ping\n"):
+                self.go.wait(5)
+                self.go.clear()  # before it is said: who has heard it sets it for the next
+                self.sent_at = monotonic()
+                client.sendall(chunk(said))
             self.go.wait(5)
         else:
             client.sendall(chunk(STREAMS[model]))
@@ -194,7 +192,7 @@ def test_the_first_event_is_passed_on_when_it_comes_and_a_heartbeat_at_once(guar
 
 def test_clients_that_leave_a_long_stream_slow_nobody(script: Script, tmp_path: Path) -> None:
     """How long an answer is read is its client's affair; slow is a target that is slow to its head."""
-    slow = "{slow: {duration: 300ms, rate: 50%}, minimum_calls: 2, open_for: 1h, max_open_for: 1h}"
+    slow = "{slow: {duration: 700ms, rate: 50%}, minimum_calls: 2, open_for: 1h, max_open_for: 1h}"
     text = POLICY.replace("{consecutive_failures: 3, minimum_calls: 1000, open_for: 1h, max_open_for: 1h}", slow)
     (tmp_path / "policy.yaml").write_text(text.replace("PORT", str(script.port)))
     with (
@@ -204,5 +202,5 @@ def test_clients_that_leave_a_long_stream_slow_nobody(script: Script, tmp_path: 
         for _ in range(6):
             with client.chat.completions.create(model="long", messages=SAID, stream=True) as stream:
                 next(stream)
-                threading.Event().wait(0.4)  # reads no more, and leaves
+                threading.Event().wait(0.8)  # reads no more, and leaves
         assert heard(client, "good")[0] == "model"

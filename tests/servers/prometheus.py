@@ -27,6 +27,8 @@ class Prometheus:
         self.port = port
         self.endpoint = f"http://127.0.0.1:{port}"
         self.targets = tuple(targets)
+        self.now: float | None = None
+        """The moment of which queries are answered, once one was chosen; else that of each query."""
 
     @property
     def ready(self) -> bool:
@@ -38,7 +40,8 @@ class Prometheus:
 
     def query(self, expr: str) -> list[dict[str, Any]]:
         """The vector an expression gives now: `{"metric": labels, "value": [seconds, "text"]}` each."""
-        found: list[dict[str, Any]] = self.ask("query", query=expr)["result"]
+        moment = {} if self.now is None else {"time": f"{self.now:.3f}"}
+        found: list[dict[str, Any]] = self.ask("query", query=expr, **moment)["result"]
         return found
 
     def exemplars(self, expr: str) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -147,6 +148,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         assert load.answers.total() == REQUESTS
         scraper.scraped(1)
         scraper.scraped(int(scraper.query("count_over_time(up[1h])")[0]["value"][1]) + 2)
+        scraper.now = time.time()  # what it says later is of guard as it ran: an end marks all series stale
         page = guard.probe("/metrics")[1]
         guard.process.send_signal(signal.SIGTERM)
         assert guard.ended() == 0

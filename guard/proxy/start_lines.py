@@ -52,8 +52,11 @@ class Opening:
             self.ahead, self.bytes = 0, b""
 
     def back(self, size: int) -> None:
-        """The last so many bytes were not parsed, and will be fed again."""
-        self.bytes = self.bytes[: max(len(self.bytes) - size, 0)]
+        """The last so many bytes were not parsed, and will be fed again: those of a body that has begun lie ahead."""
+        held = len(self.bytes)
+        self.bytes = self.bytes[: max(held - size, 0)]
+        if self.ahead != LOST and size > held:
+            self.ahead += size - held
 
     def is_request(self, method: bytes, target: bytes) -> bytes:
         """The digit of the version, where what the parser has read begins with a request line of HTTP/1; else empty."""

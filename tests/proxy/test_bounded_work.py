@@ -218,3 +218,17 @@ def test_pipelined_bodies_of_any_cut_are_answered_in_order_and_nothing_is_held_a
             assert (stand.door.budget.used, stand.door.budget.ahead) == (0, 0)
 
     run(main, loop)
+
+
+@LOOPS
+@pytest.mark.parametrize("size", [1, 2, 7, 60, 700])
+def test_small_bodies_sent_ahead_are_read_wherever_a_slice_ends(loop: str, size: int) -> None:
+    async def main() -> None:
+        async with standing(answering()) as stand:
+            reader, writer = await stand.connect()
+            writer.write(post("/p", b"x" * size).replace(b"Connection: close\r\n", b"") * 199 + post("/p", b"x" * size))
+            answers = await asyncio.wait_for(reader.read(), 10.0)
+            writer.close()
+            assert answers.count(b"HTTP/1.1 200 ") == answers.count(b"HTTP/1.1 ") == 200
+
+    run(main, loop)

@@ -160,7 +160,7 @@ def test_a_connection_that_is_lost_before_its_owner_hears_of_it_is_refused(loop:
 
             async def lost(within: float) -> Any:
                 link = await connect(within)
-                link.close()
+                link.drop()
                 return link
 
             pool._connect = lost

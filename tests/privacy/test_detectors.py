@@ -72,6 +72,11 @@ def test_a_private_key_that_was_cut_is_one() -> None:
     assert ALL(f"key {PEM}")[0] == "key [token]"
 
 
+def test_a_private_key_ends_with_its_last_line() -> None:
+    head = PEM.replace("\n", "\nDEK-Info: AES-128-CBC,0A1B\n\n", 1)
+    assert ALL(f"{head}-----END RSA PRIVATE KEY-----\n-- \nbye")[0] == "[token]\n-- \nbye"
+
+
 def test_userinfo_of_a_url() -> None:
     assert ALL("https://user:pw@host/x")[0] == "https://[token]@host/x"
 

@@ -28,12 +28,14 @@ _NAMED: Final = re.compile(
     r"|'(?P<single>[^'\n]{4,512}+)(?=')"
     rf"|(?P<bare>{_BARE})))"
 )
+_BODY: Final = r"[A-Za-z0-9+/=\s:,.]"
+"""Of a private key. Repeats of one character may be possessive; Python before 3.11.5 ends those of a group too late."""
 _SAID: Final = re.compile(
     rf"--(?i:password|token|api-key|secret)[ =](?P<option>{_BARE})"
     rf"|(?:p|P)(?i:assword|assphrase|asswort)[ ](?i:is|was|ist)[ ](?P<spoken>{_BARE})"
     r"|<(?i:password|passwd|secret|token|api_?key)>(?P<element>[^<\s]{4,256}+)"
     r"|(?:b(?i:earer|asic)|B(?i:earer|asic))[ \t]{1,8}+[A-Za-z0-9._~+/-]{12,8192}+={0,2}"
-    r"|-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.]|-(?!-)){0,16384}+"
+    rf"|-----BEGIN [A-Z0-9 ]{{0,32}}PRIVATE KEY(?: BLOCK)?-----{_BODY}{{0,16384}}+(?:-{_BODY}{{1,16384}}+){{0,256}}"
     r"(?:-----END [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----)?"
 )
 _ENDINGS: Final = frozenset(

@@ -7,7 +7,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from stdnum import iban, luhn
 
-from guard.privacy.detectors import DETECTORS, compile_detectors
+from guard.privacy.detectors import DETECTORS, card, compile_detectors
 from guard.privacy.detectors.replace import MOST_REFUSED
 from tests.privacy.tricks import CARDS
 
@@ -115,7 +115,7 @@ def test_every_card_is_found(before: str, issuer: tuple[str, int], digits: int, 
     prefix, length = issuer
     body = (prefix + str(digits).zfill(19))[: length - 1]
     number = body + luhn.calc_check_digit(body)
-    assume(before.rsplit(maxsplit=1)[-1] not in ("id", "no", "nr", "ts", "tx", "at", "num", "ref"))
+    assume(card._OTHER.search(f"{before} ") is None)  # what a word says is something else
     assert compile_detectors(["card"])(f"{before} {number} {after}")[0] == f"{before} [card] {after}"
 
 

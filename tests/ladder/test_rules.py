@@ -135,7 +135,7 @@ def rung(*rules: Any, rows: list[dict[str, object]] | None = None) -> Rules:
 
 def permit(document: object = True) -> Permit:
     head = Head(b"POST", b"/", [])
-    return Permit(ROUTE, head, head, b"", document, None, None, 10.0, "id")
+    return Permit(ROUTE, head, [], b"", document, None, None, 10.0, "id")
 
 
 def test_the_first_rule_that_applies_answers_each_row() -> None:

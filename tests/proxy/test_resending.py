@@ -135,7 +135,9 @@ def test_a_server_that_closes_without_a_word_costs_no_answer_and_executes_nothin
     before: Callable[[Upstream], Sidecar], each: int, path: str, body: bytes
 ) -> None:
     upstream = Upstream(each=each)
-    statuses = ask(before(upstream).port, "POST", path, range(60), body)
+    # The server closes within the pause. One that closes while a request is on its way may answer with a reset alone, which
+    # proves nothing: guard/proxy/delivery.py leaves that request to the next rung.
+    statuses = ask(before(upstream).port, "POST", path, range(60), body, pause=0.02)
     assert statuses == [200] * 60
     assert sorted(upstream.executed) == list(range(60))
 

@@ -26,7 +26,7 @@ from guard.control.process import COLLECT
 from guard.control.shares import Shares
 from guard.control.telemetry import Telemetry
 from guard.policy.compiled import WallClock
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.policy.plan import Means, compile_plan
 from guard.privacy.fence import fence
 from guard.proxy.back import Link

@@ -11,9 +11,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from guard.policy.dump import dump
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import load
-from guard.policy.resolved import resolved
+from guard.policy.loading import load
 
 POLICIES = Path(__file__).resolve().parents[1] / "policies"
 BESIDE = ("reference-org.yaml", "reference-release.yaml", "reference-schema.json")
@@ -51,7 +51,7 @@ def check(data: bytes) -> None:
         return
     for warning in loaded.warnings:
         placed(warning, folder)
-    resolved(loaded)
+    dump(loaded)
 
 
 def placed(error: object, folder: Path) -> None:

@@ -37,7 +37,8 @@ from guard.control.watched_files import FileHung
 from guard.control.worker import Worker
 from guard.policy.compiled import CompiledPlan, WallClock
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import Loaded, from_regular_file
+from guard.policy.loading import Loaded
+from guard.policy.loading.read import from_regular_file
 from guard.policy.models import Policy
 from guard.policy.observed import NAME, observed
 from guard.policy.plan import Means

@@ -269,7 +269,7 @@ def test_without_a_policy_everything_is_observed_and_operators_paths_are_denied(
 
 
 def test_without_a_policy_guard_listens_on_loopback_only(model: Model, tmp_path: Path) -> None:
-    from guard.policy.load import load
+    from guard.policy.loading import load
     from guard.policy.observed import NAME, observed
 
     text = observed("http://127.0.0.1:1").encode()

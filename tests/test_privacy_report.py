@@ -10,7 +10,7 @@ import pytest
 from guard.kit.privacy.document import document
 from guard.kit.privacy.markdown import markdown
 from guard.kit.privacy.report import make
-from guard.policy.load import load
+from guard.policy.loading import load
 from tests.cli.test_cli import ROOT, guard, valid
 from tests.privacy_pages import CACHED, KEY, cells, codes, loaded, report, route, rows, told
 

@@ -11,10 +11,10 @@ from guard.cli import environment
 from guard.control.secrets import read_tokens, secret_files
 from guard.control.tokens import Tokens
 from guard.policy.compiled import CompiledPlan
+from guard.policy.dump import dump
 from guard.policy.errors import PolicyError, PolicyInvalid
-from guard.policy.load import Loaded, load
+from guard.policy.loading import Loaded, load
 from guard.policy.plan import Means, compile_plan
-from guard.policy.resolved import resolved as write_resolved
 
 
 def compiled(policy: Path) -> tuple[Loaded, CompiledPlan]:
@@ -30,7 +30,7 @@ def run(policy: Path, *, resolved: bool, as_json: bool) -> int:
     except PolicyInvalid as invalid:
         return refused(policy, invalid, as_json=as_json)
     if resolved:
-        click.echo(write_resolved(loaded), nl=False)
+        click.echo(dump(loaded), nl=False)
     elif as_json:
         click.echo(json.dumps(_summary(loaded, plan)))
     else:

@@ -32,7 +32,7 @@ from guard.events import (
     StateUnavailable,
 )
 from guard.policy.compiled import CompiledPlan
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.policy.runtime import Runtime
 from guard.policy.scalars import Address
 from guard.proxy.front import Connection

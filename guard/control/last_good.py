@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from guard.control.state import StateFolder
-from guard.policy.load import Loaded, Reader
+from guard.policy.loading import Loaded
+from guard.policy.loading.read import Reader
 
 NAME: Final = "policy.json"
 

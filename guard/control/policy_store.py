@@ -23,7 +23,8 @@ from guard.control.worker import Worker
 from guard.events import Publish, StateUnavailable
 from guard.policy.compiled import CompiledPlan, retire
 from guard.policy.errors import Place, PolicyError, PolicyInvalid
-from guard.policy.load import Loaded, Reader, load
+from guard.policy.loading import Loaded, load
+from guard.policy.loading.read import Reader
 from guard.policy.plan import Means, compile_plan
 from guard.policy.runtime import Draft, Runtime
 

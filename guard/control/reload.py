@@ -19,7 +19,8 @@ from guard.control.place import place_of_error
 from guard.control.watched_files import FileHung, WatchedFiles
 from guard.events import PolicyApplied, PolicyRefused, PolicyWarning, Publish
 from guard.policy.errors import Place, PolicyError, PolicyInvalid
-from guard.policy.load import Loaded, Reader, from_regular_file
+from guard.policy.loading import Loaded
+from guard.policy.loading.read import Reader, from_regular_file
 
 EVERY: Final = 1.0
 """Seconds between two looks at the files."""

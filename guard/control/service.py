@@ -18,8 +18,8 @@ from guard.control.shares import Shares
 from guard.events import Enforcement
 from guard.ladder.mode import Mode, Order, Orders
 from guard.policy.compiled import CompiledPlan
-from guard.policy.digests import release_digest
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
+from guard.policy.loading.digest import release_digest
 from guard.policy.models import FIRST, Release
 from guard.policy.runtime import Runtime, TargetKey
 from guard.proxy.values import TARGETS

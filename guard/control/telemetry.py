@@ -22,7 +22,7 @@ from guard.control.vitals import Vitals
 from guard.control.worker import Worker
 from guard.events import Exporting, StateUnavailable, TelemetryCrashed, TelemetryLost, TelemetrySetting
 from guard.policy.compiled import CompiledPlan
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.policy.models import Cost as CostPolicy
 from guard.privacy.fence import fence
 from guard.proxy.tracing import Sampler

@@ -8,7 +8,7 @@ from typing import Final
 from guard.control.tls import client_context
 from guard.policy.compiled import CompiledPlan
 from guard.policy.ladder import TargetLimits, TargetTls
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.policy.scalars import Origin
 from guard.proxy.budget import Budget
 from guard.proxy.pool import Pool

@@ -7,8 +7,8 @@ from typing import Final
 
 from guard import __version__
 from guard.policy.compiled import CompiledPlan
-from guard.policy.digests import release_digest
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
+from guard.policy.loading.digest import release_digest
 from guard.policy.runtime import Runtime
 from guard.proxy.door import Door
 from guard.proxy.values import SOURCES

@@ -13,7 +13,7 @@ from guard.dialects import DIALECTS
 from guard.policy import speaking
 from guard.policy.fields import InputField, OutputField, SchemaFile, Shape
 from guard.policy.ladder import RUNGS
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.policy.models import Denied, Policy
 from guard.policy.route import AnyRoute, Route
 from guard.privacy.sensitivity import Sensitivity

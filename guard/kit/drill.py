@@ -22,7 +22,7 @@ from guard.kit.lowering import Lowering, Untouched, decided, interruptible
 from guard.ladder.mode import NORMAL
 from guard.policy.compiled import CompiledPlan
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import Loaded, load
+from guard.policy.loading import Loaded, load
 from guard.policy.plan import Means, compile_plan
 from guard.policy.route import Route as RoutePolicy
 from guard.proxy.values import CACHED, DISABLED, MODEL, RULES, Allow, Route

@@ -22,8 +22,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from guard import __version__
 from guard.kit.files import read_at_most, replace
-from guard.policy.digests import release_digest
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
+from guard.policy.loading.digest import release_digest
 
 Kind: TypeAlias = Literal["release", "rehearse", "drill", "checklist"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.policy.models import Denied
 from guard.policy.routes import RouteTable
 from guard.policy.scalars import Origin

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 
-from guard.policy.document import Items, Tree, located
+from guard.policy.document import Tree, find
 from guard.policy.errors import Path, Place, PolicyError, listed, nearest, shown
 from guard.policy.scalars import Misread
 
@@ -102,30 +102,3 @@ def reporter(data: object, errors: list[PolicyError] | None) -> Report:
         errors.append(PolicyError(place or Place(""), pointer, message, expected, nearest))
 
     return report
-
-
-def find(node: object, path: Path, *, key: bool = False) -> tuple[Place | None, bool]:
-    """The place of the value (or of its key) at `path`, and whether it was written there at all.
-
-    Where a policy used a shorthand the models know longer paths than the file has: parts that the file does not have
-    are skipped, and a list of one-key mappings (`fallback`) reads as one mapping.
-    """
-    place, found = located(node), True
-    for part in path:
-        step, at = _step(node, part)
-        found = step is not None
-        if found:
-            node, place = step, (at if key and at else located(step) or at)
-    return place, found
-
-
-def _step(node: object, part: str | int) -> tuple[object | None, Place | None]:
-    if isinstance(node, Tree) and part in node:
-        return node[str(part)], node.places.get(str(part))
-    if isinstance(node, Items):
-        if isinstance(part, int) and 0 <= part < len(node):
-            return node[part], None
-        for item in node:
-            if isinstance(item, Tree) and part in item:
-                return item[str(part)], item.places.get(str(part))
-    return None, None

@@ -27,7 +27,7 @@ from guard.policy.errors import Path, PolicyError, PolicyInvalid
 from guard.policy.fields import SchemaFile
 from guard.policy.judges import compile_judges
 from guard.policy.ladder import Secret, TargetLimits, TargetTls
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.policy.management import unlisted
 from guard.policy.models import Cors as CorsPolicy
 from guard.policy.models import Denied, Passthrough

@@ -6,7 +6,7 @@ from textwrap import dedent, indent
 
 from guard.contract.input import InputContract, compile_input
 from guard.contract.output import OutputContract, compile_output
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.policy.route import Route
 from guard.proxy.values import Head, Verdict
 

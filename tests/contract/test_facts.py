@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.contract.input import compile_input
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.privacy.detectors import compile_detectors
 from guard.proxy.values import Allow, Amend, Deny, Facts, Head, Lower
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from guard.control.duration_bounds import duration_bounds
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.telemetry import instruments as of
 from guard.telemetry.instruments import SECONDS
 from guard.telemetry.meters import Meters

@@ -12,7 +12,7 @@ from guard.control.secrets import SecretFile, secret_files
 from guard.control.tokens import MOST_LINES, Identity, Tokens, line
 from guard.control.worker import ABANDONED
 from guard.events import Event, TokensRead, TokensRefused, TokensUnreadable, TokensWithdrawn
-from guard.policy.load import load
+from guard.policy.loading import load
 
 OTTO, VERA = line("otto", "operator", "s1"), line("vera", "viewer", "s2")
 

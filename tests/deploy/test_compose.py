@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from guard.policy.load import load
+from guard.policy.loading import load
 from tests.kit.export.making import export
 from tests.servers import checkers, install
 from tests.servers.process import found

@@ -10,7 +10,7 @@ import yaml
 from guard.control import ops
 from guard.control.readiness import Readiness
 from guard.control.shutdown import FINISH_WITHIN
-from guard.policy.load import load
+from guard.policy.loading import load
 from tests.deploy.kustomize import build, containers
 from tests.servers import checkers
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.policy.plan import Means, compile_plan
 from guard.proxy.context import Context
 from guard.proxy.judge import judge

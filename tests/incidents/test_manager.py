@@ -12,7 +12,7 @@ from guard.control.event_bus import EventBus
 from guard.control.incidents import manager as module
 from guard.control.incidents.manager import IncidentManager
 from guard.events import Event, IncidentFailed, Ready
-from guard.policy.load import load
+from guard.policy.loading import load
 from tests.incidents.receiver import Receiver, receiving
 from tests.incidents.test_ledger import breaker, lowered
 

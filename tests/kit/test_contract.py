@@ -21,7 +21,7 @@ from guard.kit.contract.made import make
 from guard.kit.contract.markdown import markdown
 from guard.kit.contract.openapi import openapi
 from guard.kit.contract.written import written
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.policy.plan import Means, compile_plan
 from guard.proxy.values import REASONS, REFUSALS, Deny, Head
 from guard.proxy.values import VIOLATIONS as ALL_VIOLATIONS

@@ -10,7 +10,7 @@ import pytest
 
 from guard.kit import evidence
 from guard.kit.evidence import MOST_BYTES, Evidence, Unusable, document, keep, read, stale
-from guard.policy.load import Loaded, load
+from guard.policy.loading import Loaded, load
 from tests.cli.test_cli import MINIMAL, valid
 
 NOW = datetime(2025, 6, 2, 9, 30, tzinfo=UTC)

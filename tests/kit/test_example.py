@@ -6,7 +6,7 @@ import pytest
 
 from guard.kit.example import NoExample, example
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.policy.plan import Means, compile_plan
 from guard.proxy.values import Amend, Head
 

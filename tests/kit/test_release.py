@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from guard.kit.release import record
 from guard.kit.release.record import Unwritable
-from guard.policy.load import load, load_release
+from guard.policy.loading import load, load_release
 from tests.cli.test_cli import ROOT, valid
 
 POLICY = """version: guard/v1

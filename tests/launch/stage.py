@@ -21,7 +21,7 @@ from guard.kit.checklist import gather
 from guard.kit.checklist.registry import sections
 from guard.kit.checklist.values import Item, Section
 from guard.kit.release.asked import KINDS
-from guard.policy.load import load
+from guard.policy.loading import load
 from tests.cli.test_cli import ROOT
 from tests.sidecar import WITHIN, Sidecar, free_port, sidecar
 

@@ -20,7 +20,7 @@ from guard.kit.checklist.registry import SECTIONS, sections
 from guard.kit.checklist.table import table
 from guard.kit.checklist.values import Item, Section
 from guard.kit.evidence import MOST_BYTES
-from guard.policy.load import load
+from guard.policy.loading import load
 from tests.cli.test_cli import ROOT, valid
 from tests.privacy_pages import cells
 

@@ -12,7 +12,7 @@ import pytest
 
 from guard.kit.checklist import live, pages
 from guard.kit.checklist.live import Live, parse
-from guard.policy.load import load
+from guard.policy.loading import load
 from tests.launch.test_items import HEAD, ROUTE, items
 from tests.threaded import threaded
 

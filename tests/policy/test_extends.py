@@ -2,9 +2,9 @@
 
 import pytest
 
+from guard.policy.dump import dump
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import load
-from guard.policy.resolved import resolved
+from guard.policy.loading import load
 
 TEAM = "version: guard/v1\nextends: {base}\nservice: s\nupstream: {{url: http://h:1}}\nroutes: {{GET /h: passthrough}}\n"
 
@@ -135,7 +135,7 @@ def test_a_release_in_a_file_of_its_own(put):
 
 def test_resolved_shows_where_each_value_came_from(put):
     put("org.yaml", "version: guard/v1\ndrain: 7s\n")
-    text = resolved(load(put("policy.yaml", TEAM.format(base="org.yaml")), environ={}))
+    text = dump(load(put("policy.yaml", TEAM.format(base="org.yaml")), environ={}))
     lines = {line.partition(" # ")[0].strip(): line.partition(" # ")[2].rpartition("/")[2] for line in text.splitlines()}
     assert lines["drain: 7s"] == "org.yaml:2"
     assert lines["service: s"] == "policy.yaml:3"
@@ -145,7 +145,7 @@ def test_resolved_shows_where_each_value_came_from(put):
 
 
 def test_a_bare_upstream_is_where_its_url_came_from(put):
-    text = resolved(
+    text = dump(
         load(
             put("p.yaml", "version: guard/v1\nservice: s\nupstream: http://h:1\nroutes: {GET /h: passthrough}\n"),
             environ={},

@@ -6,10 +6,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.policy.document import parse
+from guard.policy.dump import dump
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import load
-from guard.policy.resolved import resolved
+from guard.policy.loading import load
+from guard.policy.loading.parse import parse
 
 POLICIES = Path(__file__).parents[2] / "policies"
 REFERENCE = (POLICIES / "reference.yaml").read_bytes()
@@ -35,7 +35,7 @@ def survives(raw):
             assert str(error).startswith(str(FOLDER))
             assert "\n" not in str(error)
         return
-    resolved(loaded)
+    dump(loaded)
 
 
 @given(st.binary(max_size=300))

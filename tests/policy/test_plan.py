@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.policy.plan import Means, compile_plan
 from guard.proxy.values import Head, Refused, Settlement
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import guard
 from guard.ladder.breaker import Breaker
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.policy.plan import Means, compile_plan
 from guard.policy.runtime import NoPool, Runtime, TargetKey
 

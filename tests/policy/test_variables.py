@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import load
+from guard.policy.loading import load
 
 ENVIRON = {"HOST": "model.example", "PORT": "8081", "URL": "http://[::1]:9", "EMPTY": "", "SOCKET": "/run/m.sock"}
 POLICY = "version: guard/v1\nservice: s\nupstream: {}\nroutes:\n  POST /p:\n    input: {{n: {{type: integer}}}}\n    fallback:\n      - previous: {}\n"

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from guard.policy import schema
-from guard.policy.load import load
-from guard.policy.resolved import resolved
+from guard.policy.dump import dump
+from guard.policy.loading import load
 
 ROOT = Path(__file__).parents[2]
 POLICIES = ROOT / "policies"
@@ -61,7 +61,7 @@ def test_what_is_resolved_means_the_same(tmp_path, name):
     loaded = load(POLICIES / name, environ={})
     (tmp_path / "reference-schema.json").write_bytes((POLICIES / "reference-schema.json").read_bytes())
     again = tmp_path / "policy.yaml"
-    again.write_text(resolved(loaded))
+    again.write_text(dump(loaded))
     assert load(again, environ={}).digest == loaded.digest
 
 
@@ -89,5 +89,5 @@ def test_any_text_survives_being_resolved(tmp_path, value):
         f"version: guard/v1\nservice: s\nupstream: http://h\nrelease: {{version: {value}, configuration: {{a: {value}}}}}\nroutes: {{GET /h: passthrough}}\n"
     )
     loaded = load(path, environ={})
-    path.write_text(resolved(loaded))
+    path.write_text(dump(loaded))
     assert load(path, environ={}).policy == loaded.policy

@@ -11,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import load
+from guard.policy.loading import load
 from tests.sidecar import Sidecar, sidecar
 
 PAGE = "https://app.example.com"

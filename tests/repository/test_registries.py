@@ -71,7 +71,6 @@ OTHER_MEANINGS = {
     ("guard/policy/described.py", "rules"): "a key of a policy",
     ("guard/policy/described.py", "disabled"): "a key of a policy",
     ("guard/policy/described.py", "model"): "a key of a policy",
-    ("guard/policy/variables.py", "previous"): "a key of a policy",
     ("guard/policy/fields.py", "model"): "`from: model` of an output",
     ("guard/policy/models.py", "model"): "a word of `ready`",
     ("guard/policy/models.py", "rules"): "a kind of part of a release",
@@ -180,7 +179,7 @@ def test_every_command_takes_a_policy_with_a_new_member(tmp_path, command):
 def test_a_new_member_acts():
     code = """
 from pathlib import Path
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.policy.plan import Means, compile_plan
 from guard.privacy.detectors import compile_detectors
 from guard.webhooks import FORMATS

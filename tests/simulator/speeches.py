@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.proxy.values import Headers, Record, Reply
 
 _POLICY = """version: guard/v1

@@ -20,7 +20,7 @@ from guard.control.secrets import resolve
 from guard.control.worker import Worker
 from guard.events import IncidentFailed
 from guard.policy.compiled import CompiledPlan
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.policy.models import Webhook
 from guard.policy.runtime import Runtime
 from guard.privacy.fence import fence

@@ -15,7 +15,7 @@ from guard.kit.description import describe
 from guard.kit.evidence import Evidence, Kind, Unusable
 from guard.kit.privacy.report import make
 from guard.kit.release.verify import differences
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 
 
 def facts(

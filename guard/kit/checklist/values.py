@@ -10,7 +10,7 @@ from guard.kit.checklist.pipelines import Mention
 from guard.kit.description import ContractDescription, PolicyDescription
 from guard.kit.evidence import Evidence, Kind, Unusable
 from guard.kit.privacy.values import Report
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.policy.route import Route
 
 Status: TypeAlias = Literal["pass", "warn", "fail"]

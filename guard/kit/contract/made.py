@@ -12,7 +12,7 @@ from guard.kit.contract.values import Contract, Document, Example, Header, Limit
 from guard.kit.description import ContractDescription, RouteDescription, describe
 from guard.kit.example import NoExample
 from guard.policy.compiled import CompiledPlan
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.policy.models import Policy
 from guard.policy.route import Route
 from guard.policy.scalars import write_duration, write_size

@@ -15,7 +15,7 @@ from guard.kit.contract import schemas
 from guard.kit.contract.values import Contract, Document, Header, Status
 from guard.kit.description import ContractDescription, RouteDescription, describe
 from guard.policy.fields import SchemaFile
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.proxy.values import Dialect, Head, Problem, Violation
 
 VERSION: Final = "3.1.0"

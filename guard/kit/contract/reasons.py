@@ -1,7 +1,7 @@
 """Why a route may have no answer: what closes the rungs above `disabled`, as far as the policy leaves it possible."""
 
 from guard.policy.ladder import Cel
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.policy.route import Route
 from guard.policy.scalars import Origin
 from guard.proxy.values import REASONS, Reason

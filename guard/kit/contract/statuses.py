@@ -8,7 +8,7 @@ from guard.kit.contract.reasons import reasons
 from guard.kit.contract.values import Field, Said, Status
 from guard.kit.description import ContractDescription, RouteDescription
 from guard.ladder.disabled import implied_status
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.policy.scalars import Origin
 from guard.proxy.rescue import STATUS
 from guard.proxy.values import UNREADABLE, RefusalCode

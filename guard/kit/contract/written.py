@@ -8,7 +8,7 @@ from guard.kit.contract.made import make
 from guard.kit.contract.markdown import markdown
 from guard.kit.contract.openapi import openapi
 from guard.policy.compiled import CompiledPlan
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 
 
 def written(form: str, loaded: Loaded, plan: CompiledPlan, wall: float) -> str:

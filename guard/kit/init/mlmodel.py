@@ -13,8 +13,9 @@ from guard.contract.strict import Unreadable, loads
 from guard.kit.init.draft import Field, Shape, Signature
 from guard.kit.init.server import listed, mapping
 from guard.kit.init.words import line, nameable
-from guard.policy.document import MAX_BYTES, parse
+from guard.policy.document import MAX_BYTES
 from guard.policy.errors import PolicyInvalid
+from guard.policy.loading.parse import parse
 
 TYPES: Final = {
     "boolean": "boolean", "integer": "integer", "long": "integer", "float": "number", "double": "number",

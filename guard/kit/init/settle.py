@@ -15,7 +15,7 @@ from guard.kit.init.text import write
 from guard.kit.init.words import line
 from guard.policy.document import MAX_BYTES
 from guard.policy.errors import PolicyError, PolicyInvalid
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.policy.plan import Means, compile_plan
 from guard.policy.routes import template, ties
 

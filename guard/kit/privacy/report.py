@@ -7,7 +7,7 @@ from guard.kit.privacy.facts import kept, owners, recipients, request, route_not
 from guard.kit.privacy.fields import SENSITIVE, inputs, outputs
 from guard.kit.privacy.review import findings
 from guard.kit.privacy.values import Count, Input, Output, Report, RouteReport, Sensitive
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 from guard.privacy.sensitivity import LEVELS
 
 

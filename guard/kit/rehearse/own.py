@@ -15,7 +15,7 @@ from guard.cli.operate import Where
 from guard.kit.processes import free_port, running
 from guard.kit.rehearse.client import Client
 from guard.kit.rehearse.values import Request
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 
 READY_WITHIN: Final = 15.0
 

@@ -34,7 +34,7 @@ from guard.kit.rehearse.subject import subject
 from guard.kit.rehearse.values import Check, Part
 from guard.policy.compiled import CompiledPlan
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import Loaded, load
+from guard.policy.loading import Loaded, load
 from guard.policy.plan import Means, compile_plan
 from guard.policy.route import Route
 

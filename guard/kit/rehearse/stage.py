@@ -15,7 +15,7 @@ from guard.kit.rehearse.progress import Progress
 from guard.kit.rehearse.subject import Subject
 from guard.kit.rehearse.values import Got, Request
 from guard.policy.compiled import CompiledPlan
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 
 MOST_LOG: Final = 32 << 20
 """Bytes of guard's log that are searched, the latest."""

@@ -9,10 +9,10 @@ from typing import Any, Final
 from guard.kit.files import policy_file, read_at_most, replace
 from guard.kit.release.asked import Asked
 from guard.kit.release.record import shown_path
-from guard.policy.digests import release_digest
 from guard.policy.document import MAX_BYTES
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import load_release
+from guard.policy.loading import load_release
+from guard.policy.loading.digest import release_digest
 from guard.policy.models import FIRST, Release
 
 FOLDER: Final = "releases"

@@ -9,8 +9,9 @@ from typing import Any, Final
 import yaml
 
 from guard.policy import typed
-from guard.policy.document import Text, parse, rooted
+from guard.policy.document import Text, set_paths
 from guard.policy.errors import Place, PolicyInvalid
+from guard.policy.loading.parse import parse
 from guard.policy.models import Release
 
 HEADER: Final = "# Written by `guard release`; `guard release --verify` holds it against the disk.\n"
@@ -57,7 +58,7 @@ def text(record: Mapping[str, Any]) -> str:
 def read_back(made: str) -> Release:
     """What the policy's loader makes of a record. Raises PolicyInvalid."""
     tree = parse(made.encode(), "release")
-    rooted(tree)
+    set_paths(tree)
     errors: list[Any] = []
     release = Release.model_validate(tree, context=errors)
     if errors:

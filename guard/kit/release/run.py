@@ -14,10 +14,12 @@ from guard.kit.files import policy_file, replace
 from guard.kit.release import commit, earlier, report, verify, write
 from guard.kit.release.asked import Asked
 from guard.kit.release.record import Unwritable, text
-from guard.policy.digests import contract_digest
-from guard.policy.document import Text, parse
+from guard.policy.document import Text
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import Loaded, Reader, load, load_release
+from guard.policy.loading import Loaded, load, load_release
+from guard.policy.loading.digest import contract_digest
+from guard.policy.loading.parse import parse
+from guard.policy.loading.read import Reader
 from guard.policy.models import Release
 
 NAME: Final = "release.yaml"

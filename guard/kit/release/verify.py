@@ -6,9 +6,9 @@ from pathlib import Path
 
 from guard.kit.files import policy_file
 from guard.kit.release.tree import NoDigest, digest
-from guard.policy.digests import contract_digest, release_digest
 from guard.policy.errors import PolicyInvalid
-from guard.policy.load import Loaded, load_release
+from guard.policy.loading import Loaded, load_release
+from guard.policy.loading.digest import contract_digest, release_digest
 from guard.policy.models import Release
 
 

@@ -14,8 +14,9 @@ from guard.kit.init.settle import Unsettled, settle
 from guard.kit.init.survey import survey
 from guard.kit.init.words import MOST_NAME, line, quoted, scalar
 from guard.policy import typed
-from guard.policy.document import Tree, parse
-from guard.policy.load import load
+from guard.policy.document import Tree
+from guard.policy.loading import load
+from guard.policy.loading.parse import parse
 from guard.policy.models import Passthrough
 from guard.policy.route import Route
 from tests.kit.init.fake import Fake, drafted, said

@@ -8,7 +8,7 @@ import pytest
 
 from guard.kit.init.draft import Wanted
 from guard.policy.compiled import CompiledPlan
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.policy.plan import Means, compile_plan
 from guard.proxy.context import Context
 from guard.proxy.judge import judge

@@ -13,7 +13,7 @@ import trustme
 from guard.cli.operate import Where
 from guard.kit import drill
 from guard.kit.rehearse import own
-from guard.policy.load import load
+from guard.policy.loading import load
 from tests.kit.rehearse.stage import Model, checks, interrupted, model, policy, rehearse, told
 from tests.sidecar import Sidecar, free_port, sidecar
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from guard.policy.digests import contract_digest, release_digest
-from guard.policy.load import load
+from guard.policy.loading import load
+from guard.policy.loading.digest import contract_digest, release_digest
 
 HEAD = "version: guard/v1\nservice: t\nupstream: http://h:1\n"
 ROUTE = """routes:

@@ -4,8 +4,9 @@ from unicodedata import category
 
 import pytest
 
-from guard.policy.document import _UNREADABLE, MAX_BYTES, Text, parse
+from guard.policy.document import MAX_BYTES, Text
 from guard.policy.errors import PolicyInvalid
+from guard.policy.loading.parse import _UNREADABLE, parse
 
 QUOTE = "quote rules that contain"
 

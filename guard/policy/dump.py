@@ -7,7 +7,7 @@ from typing import Any
 from guard.policy import typed
 from guard.policy.document import Text
 from guard.policy.errors import Path, Place
-from guard.policy.load import Loaded
+from guard.policy.loading import Loaded
 
 _BARE = re.compile(r"[A-Za-z0-9_/.][A-Za-z0-9_/.%@+:-]*(?: [A-Za-z0-9_/.(][A-Za-z0-9_/.%@+:()-]*)*\Z", re.ASCII)
 _INDENT = "  "
@@ -16,7 +16,7 @@ _TOLD = frozenset({"type", "required", "sensitivity", "at"})
 """Keys of a field that are worth a line where they are defaults; a field has twenty."""
 
 
-def resolved(loaded: Loaded) -> str:
+def dump(loaded: Loaded) -> str:
     """The merged policy as YAML that loads again; values that are absent, and stay so by default, are left out."""
     meaning = loaded.policy.model_dump(by_alias=True, exclude_none=True, exclude={"extends"})
     return "".join(f"{line}\n" for line in _mapping(meaning, (), "", loaded))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guard.contract.schema_drafts import KEYWORDS
-from guard.policy.load import load
+from guard.policy.loading import load
 
 HEAD = "version: guard/v1\nservice: s\nupstream: http://127.0.0.1:8080\nroutes:\n  POST /p:\n"
 SEVEN = "http://json-schema.org/draft-07/schema#"

@@ -1,4 +1,4 @@
-"""What a policy may say and probably does not mean: the warnings of `guard check`."""
+"""Step 5: a policy → the warnings of `guard check`: what is allowed and probably not meant."""
 
 import json
 import os
@@ -10,14 +10,14 @@ from guard.contract.fields import ContractInvalid
 from guard.contract.schema_drafts import ignored
 from guard.contract.schema_graph import Graph
 from guard.ladder.cel_absent import doubts
-from guard.policy.digests import contract_digest
-from guard.policy.document import Tree
+from guard.policy.document import Tree, find
 from guard.policy.errors import Path as Pointer
 from guard.policy.errors import PolicyError
 from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Cel, Secret
+from guard.policy.loading.digest import contract_digest
 from guard.policy.models import Policy, Route
-from guard.policy.part import Part, find
+from guard.policy.part import Part
 from guard.policy.scalars import write_duration
 from guard.proxy.values import CACHED, RULES
 

@@ -7,7 +7,7 @@ import pytest
 from guard.policy.errors import PolicyInvalid
 from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Cel
-from guard.policy.load import load
+from guard.policy.loading import load
 from guard.policy.models import Passthrough
 
 POLICIES = Path(__file__).parents[2] / "policies"

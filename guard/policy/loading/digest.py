@@ -1,4 +1,7 @@
-"""Digests of parts of a policy by what they mean, so that a comment, an order or a default in other words changes none."""
+"""Step 6: digests of a policy, and of parts of it, by what they mean.
+
+A comment, another order of keys or a default that is written out changes none of them.
+"""
 
 import hashlib
 import json
@@ -12,6 +15,14 @@ from guard.policy.route import Input, Output, Route
 
 _UNSAID: Final = {"description", "example", "log", "treatment", "fields", "items", "default", "at"}
 """Keys of a field that are no part of the contract (for people, for telemetry), and those that are written apart."""
+
+
+def policy_digest(policy: Policy, schemas: Mapping[Path, bytes]) -> str:
+    """`sha256:` and hex of everything that a policy and its schema files mean."""
+    parts: list[object] = [policy.model_dump(by_alias=True, exclude={"extends", "routes"})]
+    parts += [[key, route.model_dump(by_alias=True)] for key, route in sorted(policy.routes.items())]
+    parts.append(sorted(hashlib.sha256(raw).hexdigest() for raw in schemas.values()))
+    return _digest(*parts)
 
 
 def release_digest(release: Release | None) -> str | None:
@@ -57,6 +68,10 @@ def _shape(shape: Shape) -> dict[str, Any]:
 
 
 def _digest(*parts: object) -> str:
-    """Written part by part, as `load` does it, so that hundreds of routes stall nobody."""
+    """A digest of parts that are written one by one, and hashed at once.
+
+    One call that writes hundreds of routes would stall the loop of a guard that reloads. A thread that lets go of the
+    interpreter at each part is never asked to let go for longer.
+    """
     lines = [json.dumps(part, sort_keys=True, separators=(",", ":")) for part in parts]
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()

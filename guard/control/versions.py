@@ -1,7 +1,7 @@
 """Asks model servers which version they serve, where their answers do not say it; each again every ten seconds.
 
-The order of the sources (the reference's discovery order): the answer itself, its `x-model-version` header, the request's
-target, what is asked for here, the environment (AIP_DEPLOYED_MODEL_ID), and the policy's release.
+The order of the sources (the reference's discovery order): the answer itself, its `x-model-version` header, the route's
+path, what is asked for here, the environment (AIP_DEPLOYED_MODEL_ID), and the policy's release.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ def pages(plan: CompiledPlan) -> Iterable[tuple[Dialect, str, list[Target]]]:
     """What to ask, and whom it is about: routes of one model share a page."""
     found: dict[tuple[str, str], tuple[Dialect, str, list[Target]]] = {}
     for route in plan.routes:
-        page = route.dialect.status(route.template)
+        page = route.dialect.status(route.template) if not route.dialect.version(route.template) else ""
         for target in (rung.target for rung in route.ladder if page and isinstance(rung, Model)):
             found.setdefault((target.url, page), (route.dialect, page, []))[2].append(target)
     return found.values()

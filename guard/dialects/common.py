@@ -65,9 +65,9 @@ class Common:
         del outputs
         return f"/predictions/*/{name}" if rows else f"/{name}"
 
-    def version(self, target: bytes) -> str:
+    def version(self, template: str) -> str:
         """Nothing says it."""
-        del target
+        del template
         return ""
 
     def status(self, template: str) -> str:

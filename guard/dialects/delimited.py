@@ -106,6 +106,7 @@ class Lines:
 
     stream = once = chosen = False
     named = ""
+    free_model = False
 
     def __init__(self, body: bytes, spec: Spec, *, header: bool, missing: frozenset[str] = frozenset()) -> None:
         """Raises Misspoken."""

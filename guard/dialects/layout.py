@@ -76,6 +76,7 @@ class Rows:
 
     stream = once = False
     named = ""
+    free_model = False
 
     def __init__(self, tree: object, members: Members, fields: Fields, spec: Spec, *, nan: NaN = "none") -> None:
         """Raises Misspoken."""

@@ -22,7 +22,7 @@ from guard.dialects.whole import Whole
 from guard.proxy.values import Answer, Asked, Form, Head, Headers, Listening, Looks, Message, Outcome, Problem, Said, Spec
 
 _METADATA: Final = re.compile(r"(/v2/models/[^/{}*]+)(?:/versions/[^/{}*]+)?/infer\Z")
-_VERSION: Final = re.compile(rb"/v2/models/[^/?]+/versions/([0-9]{1,20})(?=[/?]|\Z)")
+_VERSION: Final = re.compile(r"/v2/models/[^/?]+/versions/([0-9]{1,20})(?=[/?]|\Z)")
 """A number, as Triton's are: what else a client writes there is the client's, and an answer must name it itself."""
 _CLIENTS: Final = re.compile(
     rb"unexpected|expect(?:ed|s|ing) |must |invalid|only supports|unable to (?:find|parse)|fail(?:ed)? to parse"
@@ -77,10 +77,10 @@ class OpenInference(Common):
         del rows
         return f"/{name}" if "text_output" in outputs else f"/{name}/*"
 
-    def version(self, target: bytes) -> str:
-        """Where the target names one."""
-        found = _VERSION.search(target)
-        return found[1].decode() if found is not None else ""
+    def version(self, template: str) -> str:
+        """Where the path names one."""
+        found = _VERSION.search(template)
+        return found[1] if found is not None else ""
 
     def status(self, template: str) -> str:
         """The model's metadata, for servers whose answers leave the version out."""

@@ -40,6 +40,7 @@ class TensorMessage:
 
     stream = chosen = False
     named = ""
+    free_model = False
 
     def __init__(
         self, spec: Spec, tree: dict[str, Any], tensors: list[Tensor], *, model: str, raw: bool, framed: bool, typed: bool

@@ -147,7 +147,8 @@ class Prompt:
         self.model = tree["model"] if isinstance(tree.get("model"), str) else ""
         model = spec.inputs.get("model")
         self.chosen = model is None or model.enum is None or self.model not in model.enum
-        self.named = self.model if model is None or model.enum is None else ""  # llama.cpp and others echo it
+        self.free_model = self.chosen  # llama.cpp and others repeat it
+        self.named = "" if self.chosen else self.model
         self._limit = "max_completion_tokens" if "max_completion_tokens" in tree else "max_tokens"
         declared = spec.inputs
         document = {name: value for name, value in tree.items() if name in referred}

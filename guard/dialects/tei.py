@@ -105,6 +105,7 @@ class Question:
 
     stream = once = chosen = False
     named = ""
+    free_model = False
 
     def __init__(self, tree: object, route: str, spec: Spec, referred: frozenset[str], virtual: frozenset[str]) -> None:
         """Raises Misspoken."""

@@ -1,6 +1,6 @@
 """TensorFlow Serving's REST API: row and column form, `:predict`, `:classify` and `:regress`, NaN tokens.
 
-Source: tensorflow/serving g3doc/api_rest.md. Answers name no version; the request's target may, and the status page does.
+Source: tensorflow/serving g3doc/api_rest.md. Answers name no version; the route's path may, and the status page does.
 """
 
 import re
@@ -15,8 +15,8 @@ from guard.proxy.values import Fault, Form, Head, Headers, Looks, Message, Probl
 MEMBERS: Final = Members(
     {"instances": "rows", "inputs": "either", "examples": "rows"}, frozenset(("signature_name", "context"))
 )
-_MODEL: Final = re.compile(r"(/v1/models/[^/:{}*]+)(?:/(?:versions|labels)/[^/:]+)?:")
-_VERSION: Final = re.compile(rb"/versions/([0-9]{1,20})(?=[:/?]|\Z)")
+_MODEL: Final = re.compile(r"(/v1/models/[^/:{}*]+)(?:/(?:versions|labels)/[^/:{}*]+)?:")
+_VERSION: Final = re.compile(r"/versions/([0-9]{1,20})(?=[:/?]|\Z)")
 
 
 class TensorFlowServing(Instances):
@@ -42,10 +42,10 @@ class TensorFlowServing(Instances):
         """Rows, or columns."""
         return _Form(spec, MEMBERS, nan="both")
 
-    def version(self, target: bytes) -> str:
-        """Where the target names one."""
-        found = _VERSION.search(target)
-        return found[1].decode() if found is not None else ""
+    def version(self, template: str) -> str:
+        """Where the path names one."""
+        found = _VERSION.search(template)
+        return found[1] if found is not None else ""
 
     def status(self, template: str) -> str:
         """`GET /v1/models/{model}`, without the version or label that a target may name."""

@@ -12,6 +12,7 @@ class Whole:
 
     once = chosen = False
     named = ""
+    free_model = False
 
     def __init__(self, tree: object, dumps: Callable[[object], bytes], *, stream: bool) -> None:
         self.document, self._dumps, self.stream = tree, dumps, stream

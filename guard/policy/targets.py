@@ -65,7 +65,7 @@ class Targets:
             parts = (getattr(own, part, None), getattr(route, part), *fallbacks)
             return next(value for one in parts if (value := getattr(one, name, None)) is not None)
 
-        common = self._policy.upstream.limits
+        common, dialect, template = self._policy.upstream.limits, DIALECTS[route.dialect], key.partition(" ")[2]
         limits = (pick("limits", "concurrency", common), pick("limits", "queue", common))
         return Target(
             source=source,
@@ -78,7 +78,7 @@ class Targets:
             idle=pick("timeout", "idle"),
             queue_timeout=pick("limits", "queue_timeout", common),
             ceiling=ceiling,
-            version=self._means.deployed if source == MODEL and DIALECTS[route.dialect].deployed else "",
+            version=dialect.version(template) or (self._means.deployed if source == MODEL and dialect.deployed else ""),
         )
 
     def _breaker(self, source: Source, key: str, origin: Origin, route: RoutePolicy, *, trips: bool = True) -> Breaker:

@@ -4,6 +4,7 @@ from typing import Final
 
 from guard.proxy.context import Context, RungAttempt, broken
 from guard.proxy.headers import retry_after
+from guard.proxy.served_version import believed
 from guard.proxy.values import (
     DISABLED,
     LEVEL,
@@ -85,7 +86,7 @@ def _hold_remote(
     if closed is None and answer.complete and (permit.streamed or permit.route.collect == 0):
         attempt.stream = permit.route.inspector(permit.message, answer.headers)
         if attempt.stream is not None:
-            closed = _hear_stream(context, permit, attempt, answer, now, plan)
+            closed = _hear_stream(permit, attempt, answer, now, plan)
     return closed
 
 
@@ -192,9 +193,7 @@ def blame(permit: Permit, outcome: Settlement) -> Settlement:
     return Settlement.IGNORED if permit.breaks else outcome
 
 
-def _hear_stream(
-    context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, plan: Plan
-) -> Closed | None:
+def _hear_stream(permit: Permit, attempt: RungAttempt, answer: Answer, now: float, plan: Plan) -> Closed | None:
     """Pass a stream through its inspector that arrived in one piece with its head, and so is not relayed.
 
     Nothing of it was sent: where it says an error, or nothing at all, the next rung may answer. Raises Refused.
@@ -203,7 +202,8 @@ def _hear_stream(
     assert stream is not None  # only such an answer is heard
     answer.body = stream.feed(answer.body, now) + stream.end()
     heard = stream.said
-    version = heard.version if heard.version != context.named else ""
+    call = attempt.call
+    version = believed(heard.version, permit, call.target) if call is not None else ""
     answer.version = attempt.hear(heard.usage, version) or answer.version
     if stream.refused:
         return _closed_by_event(permit, attempt, answer, stream, now, plan)
@@ -240,7 +240,7 @@ def _judge_answer(context: Context, permit: Permit, attempt: RungAttempt, answer
         verdict = route.output.judge(answer.body, permit.rows, answer.headers)
         if type(verdict) is Deny:
             verdict = _as_asked(permit, verdict, answer, answer.body)
-        _hear(context, permit, attempt, answer, verdict)
+        _hear(permit, attempt, answer, verdict)
     else:
         verdict = route.output.judge_own(answer.document, permit.rows)
         if type(verdict) is Deny:
@@ -275,10 +275,14 @@ def _chosen(permit: Permit) -> bool:
     return foreign or b"?" in permit.head.target
 
 
-def _hear(context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, verdict: Allow | Deny) -> None:
-    """What an answer says of itself. Its model's version the request's target may name, or who asked the server."""
-    own = (verdict.version if verdict.version != context.named else "") or answer.named.decode("latin-1")
-    version = own or permit.route.dialect.version(permit.head.target)
-    if not version and attempt.call is not None:
-        version = attempt.call.target.version
+def _hear(permit: Permit, attempt: RungAttempt, answer: Answer, verdict: Allow | Deny) -> None:
+    """What an answer says of itself. Where it names no version of its model, its target may know it."""
+    version, call = "", attempt.call
+    if call is not None:
+        target = call.target
+        version = believed(verdict.version, permit, target) if verdict.version else ""
+        if not version and answer.named:
+            version = believed(answer.named.decode("latin-1"), permit, target)
+        if not version:
+            version = target.version
     answer.version = attempt.hear(verdict.usage, version)

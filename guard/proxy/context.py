@@ -15,6 +15,7 @@ from guard.proxy.values import (
     Closed,
     Head,
     Listening,
+    Permit,
     Reason,
     Record,
     Route,
@@ -96,7 +97,7 @@ class Context:
     """One exchange on its way down the ladder."""
 
     __slots__ = (
-        "above", "attempt", "begun_at", "body_spent", "calls", "head", "named", "reason", "record", "request_id", "route",
+        "above", "attempt", "begun_at", "body_spent", "calls", "head", "permit", "reason", "record", "request_id", "route",
         "trace",
     )  # fmt: skip
 
@@ -107,7 +108,7 @@ class Context:
         self.record = Record(request_id, begun_at)  # facts for telemetry: written, never read
         self.trace: Trace | None = None
         self.route: Route | None = None
-        self.named = ""  # what the client calls the model: no server's word for its version
+        self.permit: Permit | None = None
         self.attempt: RungAttempt | None = None  # of the rung that is asked now, or that answered
         self.above: Closed | None = None  # what closed the rung above; `disabled` chooses its status by it
         self.reason: Reason | None = None  # what closed the first rung

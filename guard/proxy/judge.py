@@ -92,11 +92,10 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
     headers = forward(head, context.request_id, context.trace, passing, route.baggage)
     if changes is not None:
         headers = _changed(headers, changes)
-    if message is not None:
-        context.named = message.named
-    return Permit(
+    context.permit = permit = Permit(
         route, head, headers, body, document, rows, lowered, until, context.request_id, shortened, message, bool(violations)
     )
+    return permit
 
 
 def _note(context: Context, route: Route, document: object, rows: int | None) -> None:

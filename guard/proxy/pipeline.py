@@ -13,6 +13,7 @@ from guard.proxy.context import Context, RungAttempt, broken
 from guard.proxy.headers import date
 from guard.proxy.judge import judge
 from guard.proxy.rescue import rescue
+from guard.proxy.served_version import believed
 from guard.proxy.values import (
     CUT,
     DISABLED,
@@ -197,9 +198,10 @@ def conclude(plan: Plan, context: Context, now: float) -> None:
     if attempt is not None:
         attempt.settle(Settlement.IGNORED, now)
         if attempt.inspector is not None:  # what was heard of a relayed answer, also of one whose client left
-            heard = attempt.inspector.said
+            heard, call = attempt.inspector.said, attempt.call
             record.usage = heard.usage
-            version = attempt.hear(heard.usage, heard.version if heard.version != context.named else "")
+            version = believed(heard.version, context.permit, call.target) if call is not None else ""
+            version = attempt.hear(heard.usage, version)
             if version:
                 record.version = version
     for sink in plan.sinks:

@@ -23,5 +23,7 @@ class Attack(NamedTuple):
     """The listener that has TLS."""
     faults: Mapping[str, str] = {}
     """What goes wrong once guard is ready, as tests/orders/launcher.py has it; a file of the policy's folder by its name."""
+    secret: str = ""
+    """A word of the attackers that must stand on no page of guard and in no line of its log."""
     collected: bool = False
     """Whether guard exports to a collector that never ends its answer."""

@@ -12,13 +12,17 @@ HOSTILE = json.dumps({"rows": [""] * 200_000}).encode()
 """An answer that breaks its contract at every element, 800 KB."""
 
 
+CHAT = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "a"}}]}
+
+
 class Model(Http):
     """One connection."""
 
     def message(self, head: bytes, body: bytes) -> None:
         """A request is complete."""
-        del body
-        if head.startswith(b"POST /v1/"):  # a collector's paths
+        if head.startswith(b"POST /v1/chat/"):
+            self.answer(json.dumps({**CHAT, "model": f"vendor/{json.loads(body)['model']}:latest"}).encode())
+        elif head.startswith(b"POST /v1/"):  # a collector's paths
             self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n")
             self.go_on()
         elif head.startswith(b"POST /slow"):

@@ -74,6 +74,11 @@ routes:
     output: {{rows: {{at: /rows, type: array, items: {{type: number}}}}}}
     fallback: [disabled: {{status: 503}}]
   POST /slow: passthrough
+  POST /v1/chat/completions:
+    dialect: openai
+    input: {{texts: {{type: array, items: {{type: string}}}}}}
+    output: {{finish: {{at: /choices/*/finish_reason, enum: [stop]}}}}
+    fallback: [disabled: {{status: 503}}]
 """
 
 
@@ -102,6 +107,10 @@ class Stage(NamedTuple):
 
     guard: Sidecar
     target: Target
+
+    def told(self) -> str:
+        """What guard tells anybody: its metrics and its log."""
+        return str(self.guard.probe("/metrics")[1]) + "".join(self.guard.lines)
 
     def peak(self) -> float:
         """MiB of the guard's memory at its highest, since `forget_peak`."""

@@ -51,6 +51,11 @@ class Outcome(NamedTuple):
         return wrong
 
 
+def _around(text: str, word: str) -> str:
+    """The line of a text in which a word stands."""
+    return next(line for line in text.splitlines() if word in line)
+
+
 def quantile(seconds: list[float], share: float) -> float:
     """The value that so many are not above; infinite where nothing was answered."""
     if not seconds:
@@ -68,6 +73,8 @@ def attempt(attack: Attack | None, connections: int, seconds: float) -> Outcome:
                 time.sleep(min(1.0, seconds / 2))
             stage.forget_peak()
             seen = _bystanders(stage, seconds)
+            if attack is not None and attack.secret in (told := stage.told()) and attack.secret:
+                seen.setdefault("secret", {"seconds": [], "failures": []})["failures"].append(_around(told, attack.secret))
             memory = stage.peak() if stage.guard.process.poll() is None else float("inf")
         finally:
             if attacker is not None:

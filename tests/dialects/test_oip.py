@@ -188,10 +188,10 @@ def test_whose_fault_an_error_is(status: int, error: str, outcome: str) -> None:
 
 
 def test_the_target_may_name_the_version() -> None:
-    assert DIALECTS["oip"].version(TARGET) == "3"
-    assert DIALECTS["oip"].version(b"/v2/models/versions/infer") == ""
-    assert DIALECTS["tfserving"].version(b"/v1/models/m/versions/12:predict") == "12"
-    assert DIALECTS["tfserving"].version(b"/v1/models/m:predict") == ""
+    assert DIALECTS["oip"].version(TARGET.decode()) == "3"
+    assert DIALECTS["oip"].version("/v2/models/versions/infer") == ""
+    assert DIALECTS["tfserving"].version("/v1/models/m/versions/12:predict") == "12"
+    assert DIALECTS["tfserving"].version("/v1/models/m:predict") == ""
 
 
 GENERATE = "dialect: oip\ninput: {text_input: {type: string, max_length: 5}}\noutput: {text_output: {type: string}}\n"

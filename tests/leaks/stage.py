@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -50,6 +51,7 @@ routes:
       - rules: [{when: "age > 1000000.0", answer: {label: "no_"}}]
     breaker: {minimum_calls: 1000000, consecutive_failures: 1000000}
   POST /bare: passthrough
+  POST /v1/bare/completions: {dialect: openai}
   POST /v1/chat/completions:
     dialect: openai
     undeclared: pass
@@ -60,6 +62,8 @@ routes:
     input: {x: {type: number}, note: {type: string, required: false, sensitivity: personal}}
     output: {y: {type: number, sensitivity: financial}}
 """
+FORMS: Final = ("{}", "vendor/{}", "{}:latest", "ft-{}-v2")
+"""How servers repeat a word."""
 ENVIRON: Final = {
     "HASH_KEY": "0123456789abcdef0123456789abcdef",
     "PYTHONASYNCIODEBUG": "1",
@@ -84,21 +88,23 @@ class Stage:
         self.errors = b""
         """Answers that guard itself made up."""
         self.pages = b""
+        self.echoes = 0
 
     # ── the model server ──────────────────────────────────────────────────────────────────────────────────────────
 
     def answer(self, head: bytes, body: bytes) -> tuple[int, bytes] | None:
         """As the mood is; canaries in every part of an answer."""
         text = self.cage.text
-        if head.startswith(b"POST /v1/chat"):
+        if head.startswith((b"POST /v1/chat", b"POST /v1/bare")):
             return 0, self.chat(body)
         if head.startswith(b"POST /v2/"):
-            return 0, self.tensors()
+            return 0, self.tensors(head)
         match self.mood:
             case "ok":
                 told = {"label": "yes_", "advice": text("answer: personal output"), "extra": text("answer: undeclared")}
                 told["amount"] = self.cage.number("answer: financial output")  # type: ignore[assignment]
-                return 0, raw(200, json.dumps(told), f"X-Model: {text('answer: header')}", text("answer: reason phrase"))
+                named = f"X-Model: {text('answer: header')}\r\nX-Model-Version: {self.echo(head)}"
+                return 0, raw(200, json.dumps(told), named, text("answer: reason phrase"))
             case "fault":
                 return 0, raw(500, text("error: body"), f"X-Error: {text('error: header')}", text("error: phrase"))
             case "refused":
@@ -113,6 +119,12 @@ class Stage:
                 return 0, raw(503, text("busy: body"), f"Retry-After: {text('busy: header')}")
         return None  # silent
 
+    def echo(self, head: bytes) -> str:
+        """Another part of the client's head with each answer, within a word of the server's own."""
+        parts = re.findall(rb"(?<=[ /=])[A-Za-z0-9]{12,}(?=[ /?&=\r])", head)
+        self.echoes += 1
+        return FORMS[self.echoes % len(FORMS)].format(parts[self.echoes % len(parts)].decode() if parts else "")
+
     def chat(self, body: bytes) -> bytes:
         """An answer, or events; the model's name is echoed, as some servers do."""
         text, asked = self.cage.text, json.loads(body)
@@ -121,7 +133,7 @@ class Stage:
                 500, json.dumps({"error": {"message": text("chat: error")}}), f"X-Error: {text('chat: error header')}"
             )
         choice = {"index": 0, "finish_reason": text("chat: finish")}
-        told = {"id": text("chat: id"), "model": asked["model"], text("chat: key"): 1}
+        told = {"id": text("chat: id"), "model": self.named(asked["model"]), text("chat: key"): 1}
         if not asked.get("stream"):
             message = {"role": "assistant", "content": text("chat: answer")}
             return raw(
@@ -135,7 +147,14 @@ class Stage:
         )
         return raw(200, lines).replace(b"application/json", b"text/event-stream")
 
-    def tensors(self) -> bytes:
+    def named(self, word: str) -> str:
+        """The client's word for the model as servers repeat it."""
+        self.echoes += 1
+        return [word, word[::-1], word.encode().hex(), *(form.format(word) for form in FORMS)][
+            self.echoes % (3 + len(FORMS))
+        ]
+
+    def tensors(self, head: bytes) -> bytes:
         """Tensors, with more than was asked for."""
         text = self.cage.text
         if self.mood == "fault":
@@ -145,7 +164,11 @@ class Stage:
             {"name": text("tensors: name"), "shape": [1], "datatype": "BYTES", "data": [text("tensors: other output")]},
         ]
         parameters = {text("tensors: parameter"): text("tensors: parameter value")}
-        return raw(200, json.dumps({"id": text("tensors: id"), "outputs": outputs, "parameters": parameters}))
+        version = self.echo(head)
+        return raw(
+            200,
+            json.dumps({"model_version": version, "id": text("tensors: id"), "outputs": outputs, "parameters": parameters}),
+        )
 
     # ── clients ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -139,6 +139,8 @@ def dialects(stage: Stage) -> None:
             "model": text(f"{outcome}: model"), "messages": [message], "user": text(f"{outcome}: user"),
             text(f"{outcome}: key"): text(f"{outcome}: value"), **changes,
         }  # fmt: skip
+        bare = stage.ask(f"bare {outcome}", json.dumps(body).encode(), path="/v1/bare/completions")
+        assert b"x-guard-source: model" in bare or stage.mood == "fault"
         return stage.ask(outcome, json.dumps(body).encode(), path="/v1/chat/completions")
 
     def infer(outcome: str, *more: dict[str, object]) -> bytes:
@@ -157,7 +159,11 @@ def dialects(stage: Stage) -> None:
 
     stage.mood = "ok"
     assert b"x-guard-source: model" in chat("chat")
-    assert b"text/event-stream" in chat("chat stream", stream=True)
+    for turn in range(7):
+        assert b"text/event-stream" in chat(f"chat stream {turn}", stream=True)
+        assert b"x-guard-source: model" in chat(f"chat {turn}")
+        assert b"x-guard-source: model" in infer(f"tensors {turn}")
+        assert b"x-guard-source: model" in stage.ask(f"header {turn}")
     assert b" 422 " in chat("chat denied", prompt=text("long prompt") * 20)
     chat("chat odd", messages=text("chat odd: messages"), prompt=[[text("odd prompt")]], input=7)
     assert b"x-guard-source: model" in infer("tensors")

@@ -78,6 +78,7 @@ class Target:
     queue_timeout: float
     ceiling: Ceiling = field(default_factory=Ceiling)
     version: str = ""  # that the server named when it was last asked; for dialects whose answers do not
+    own_words: set[str] = field(default_factory=set)  # versions that answers named, and that no client wrote
     keyed: bool = False  # it has answered a request that carried credentials, so that theirs may be what it refuses
     opening: bytes = field(init=False)  # what follows a request's target
 

@@ -80,7 +80,8 @@ class Message(Protocol):
 
     document: Document  # a list of instances, each by field name; or the one instance
     stream: bool  # the client wants the answer piece by piece
-    named: str  # the model that the client asked for, where a server may echo it as its own
+    named: str  # the model that the client asked for, one of those that the contract declares; else empty
+    free_model: bool  # the contract leaves the model's name to the client: a server may repeat whatever that is
     chosen: bool  # the client names a model, a version or a signature in it that the contract does not fix
     once: bool  # it changes what the server remembers: it must not be sent twice, nor be answered from a cache
 
@@ -243,8 +244,8 @@ class Dialect(Protocol):
     def place(self, name: str, outputs: Collection[str], *, rows: bool) -> str:
         """Where an output stands that the policy says no place of; `name` is a reference token (RFC 6901)."""
 
-    def version(self, target: bytes) -> str:
-        """The model's version that a request's target names; empty where it names none."""
+    def version(self, template: str) -> str:
+        """The model's version that a route's own path names; empty where it names none, or leaves that to the client."""
 
     def status(self, template: str) -> str:
         """Where the server says which version of that route's model it serves; empty where answers, or nobody, say it."""

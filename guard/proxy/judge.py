@@ -66,7 +66,9 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
             if type(verdict) is Deny:
                 if verdict.code == MEDIA and (coding := coding_of(head)) is not None:
                     return judge(context, route, opened(coding, body, route.max_body), now, wall, _amended(head, UNCODED))
-                raise Refused(verdict.code, violations, headers=_taken(route, head) if verdict.code == MEDIA else None)
+                if verdict.code == MEDIA:
+                    raise _not_taken(route, head)
+                raise Refused(verdict.code, violations)
             if verdict.facts is not None:
                 record.facts = facts = verdict.facts if facts is None else _both(facts, verdict.facts)
             if verdict.message is not None:
@@ -121,7 +123,9 @@ def _both(first: Facts, second: Facts) -> Facts:
     return Facts([*first.features, *second.features], [*first.ages, *second.ages], [*first.redactions, *second.redactions])
 
 
-def _taken(route: Route, head: Head) -> Headers:
-    """What the route takes in place of a body that it cannot read (RFC 9110 §15.5.16)."""
+def _not_taken(route: Route, head: Head) -> Refused:
+    """Say what the route takes in place of a body that it cannot read (RFC 9110 §15.5.16)."""
     coding = (head.get(b"content-encoding") or b"identity").strip().lower()
-    return [(b"accept-encoding", ACCEPTED)] if coding != b"identity" else [(b"accept", route.accepts)]
+    if coding != b"identity":
+        return Refused("coding_unsupported", headers=[(b"accept-encoding", ACCEPTED)])
+    return Refused("unsupported_media_type", headers=[(b"accept", route.accepts)])

@@ -16,6 +16,10 @@ from guard.proxy.values import UNREADABLE, RefusalCode
 _ALWAYS: Final[tuple[RefusalCode, ...]] = (
     "bad_request", "request_timeout", "target_too_long", "headers_too_large", "internal", "draining", "overloaded",
 )  # fmt: skip
+_MEDIA: Final[tuple[RefusalCode, ...]] = (
+    "unsupported_media_type", "coding_unsupported", "coding_malformed", "coding_ratio", "coding_window",
+)  # fmt: skip
+"""Refusals of a body for what its head says of it."""
 _BOUNDS: Final = {
     "min": "min", "max": "max", "enum": "enum", "pattern": "pattern", "min_length": "length", "max_length": "length",
     "min_items": "items", "max_items": "items", "shape": "shape",
@@ -106,7 +110,8 @@ def _refusals(described: RouteDescription) -> Iterator[tuple[int, RefusalCode]]:
         return
     yield STATUS["body_too_large"], "body_too_large"
     if described.judged or described.body == "opaque":
-        yield STATUS["unsupported_media_type"], "unsupported_media_type"
+        for refused in _MEDIA:
+            yield STATUS[refused], refused
     if described.judged:
         for unread in UNREADABLE:
             yield STATUS[unread], unread

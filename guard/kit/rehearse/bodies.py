@@ -81,11 +81,12 @@ def no_text(subject: Subject, cage: Cage) -> Iterator[Body]:
 def media_type(subject: Subject, cage: Cage) -> Iterator[Body]:
     """What says that it is something else."""
     good, wanted = _good(subject, cage).body, Wanted("denied", 415, ("unsupported_media_type",))
+    uncoded = Wanted("denied", 415, ("coding_unsupported",))
     for kind in ("text/plain", "application/x-www-form-urlencoded", f"{JSON}; charset=utf-16"):
         yield Body(good, kind, wanted, content_type=kind)
     if not subject.route.dialect.tensors:  # those have a form of their own for these
         yield Body(good, "no media type", wanted, content_type="")
-        yield Body(good, "an unknown content coding", wanted, headers=(("content-encoding", "br"),))
+        yield Body(good, "an unknown content coding", uncoded, headers=(("content-encoding", "br"),))
 
 
 def another_shape(subject: Subject, cage: Cage) -> Iterator[Body]:

@@ -34,7 +34,7 @@ RefusalCode: TypeAlias = Literal[
     UnreadableCode,
     "contract", "bad_request", "not_found", "method_not_allowed", "request_timeout", "body_too_large",
     "target_too_long", "unsupported_media_type", "headers_too_large", "upstream_refused", "internal", "draining",
-    "overloaded", "method_unknown", "websocket",
+    "overloaded", "method_unknown", "websocket", "coding_unsupported", "coding_malformed", "coding_ratio", "coding_window",
 ]  # fmt: skip
 
 FeatureState: TypeAlias = Literal["missing", "defaulted", "at_min", "at_max", "aging"]

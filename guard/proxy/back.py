@@ -47,6 +47,8 @@ MOST_INTERIM: Final = 8
 """Interim (1xx) responses before a final one; none is passed on."""
 MOST_ERROR: Final = 65536
 """Bytes of an error that is no stream, though a stream was asked for: its dialect reads whose fault it is."""
+CRASHED: Final = 500
+"""Status of a server whose handler failed: it may close unannounced; a request that meets this may have been read."""
 NAMES: Final = Names(bytes.lower)
 PASSES: Final = those_without(REPLY_DROPS, GUARD_PREFIX)
 _LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -360,7 +362,7 @@ class Link(asyncio.Protocol):
     def _release(self) -> None:
         """The call is over; the connection serves another, or goes."""
         self.owner = None
-        again = self._keep and not self._dirty and not self._body_open and not self._until_close
+        again = self._keep and not self._dirty and not self._body_open and not self._until_close and self.status != CRASHED
         if not again or self._head_only:  # of an answer to HEAD it still expects the body
             self._parser = None
         if again:

@@ -26,11 +26,20 @@ class Upstream:
     """A server of threads that counts what it executed, by the request's number."""
 
     def __init__(
-        self, *, each: int = 1 << 30, idle: float = 60.0, dies: Callable[[int], bool] = lambda _number: False
+        self,
+        *,
+        each: int = 1 << 30,
+        idle: float = 60.0,
+        dies: Callable[[int], bool] = lambda _number: False,
+        crashes: Callable[[int], bool] = lambda _number: False,
     ) -> None:
-        """`each`: it closes after so many answers without a word; `idle`: or so many seconds; `dies`: or over a request."""
+        """`each`: it closes after so many answers without a word; `idle`: or so many seconds; `dies`: or over a request.
+
+        `crashes`: it answers a request 500.
+        """
         self.executed: list[int] = []
-        self._each, self._idle, self._dies = each, idle, dies
+        self.connections = 0
+        self._each, self._idle, self._dies, self._crashes = each, idle, dies, crashes
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self._listener.getsockname()[1]
         Thread(target=self._accept, daemon=True).start()
@@ -41,6 +50,7 @@ class Upstream:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections += 1
             Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -57,7 +67,8 @@ class Upstream:
                 if self._dies(number):
                     sleep(0.1)
                     return
-                connection.sendall(OK.removesuffix(b"{}") if self._head else OK)
+                answer = OK.removesuffix(b"{}") if self._head else OK
+                connection.sendall(answer.replace(b"200 OK", b"500 Oops") if self._crashes(number) else answer)
 
     def _read(self, connection: socket.socket) -> int | None:
         data = b""
@@ -140,6 +151,16 @@ def test_a_server_that_closes_without_a_word_costs_no_answer_and_executes_nothin
     statuses = ask(before(upstream).port, "POST", path, range(60), body, pause=0.02)
     assert statuses == [200] * 60
     assert sorted(upstream.executed) == list(range(60))
+
+
+@pytest.mark.parametrize("path", ["/judged", "/raw"])
+def test_no_request_follows_a_500_on_its_connection(before: Callable[[Upstream], Sidecar], path: str) -> None:
+    """A server whose handler crashed may close without saying so: a request that meets its close may have been read."""
+    upstream = Upstream(crashes=lambda number: number % 3 == 2)
+    statuses = ask(before(upstream).port, "POST", path, range(12))
+    assert [status for status in statuses if status == 200] == [200] * 8
+    assert sorted(upstream.executed) == list(range(12))
+    assert upstream.connections == 4
 
 
 @pytest.mark.parametrize("path", ["/judged", "/raw"])

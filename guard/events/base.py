@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar, dataclass_transform
 
 BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
 Enforcement: TypeAlias = Literal["enforce", "observe"]
@@ -18,13 +18,6 @@ class Event:
     name: ClassVar[str] = ""
     severity: ClassVar[int] = logging.INFO
 
-    def __init_subclass__(cls, name: str = "", severity: int | None = None) -> None:
-        """Take both from the class statement. A dataclass with slots is made twice, the second time without them."""
-        if name:
-            cls.name = name
-        if severity is not None:
-            cls.severity = severity
-
     @property
     def level(self) -> int:
         """The level of its line: the type's, unless the type says that it depends."""
@@ -32,7 +25,26 @@ class Event:
 
     def keys(self) -> Mapping[str, Any]:
         """The fields as its line in the log has them. For writers of lines only: nothing is decided by it."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+Declared = TypeVar("Declared", bound=Event)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+def event(name: str = "", severity: int | None = None) -> Callable[[type[Declared]], type[Declared]]:
+    """A decorator that makes a class an event: frozen, with slots, fields by name only.
+
+    `name`: what its line in the log is called; none for a base class. `severity`: that of the class below, if None.
+    """
+
+    def declare(cls: type[Declared]) -> type[Declared]:
+        cls.name = name
+        if severity is not None:
+            cls.severity = severity
+        return dataclass(frozen=True, slots=True, kw_only=True)(cls)
+
+    return declare
 
 
 Publish: TypeAlias = Callable[[Event], None]

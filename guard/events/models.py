@@ -1,13 +1,12 @@
 """What model servers and their clients do: breakers, versions, cost, requests that break the contract."""
 
 import logging
-from dataclasses import dataclass
 
-from guard.events.base import BreakerState, Event
+from guard.events.base import BreakerState, Event, event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerChanged(Event, name="breaker", severity=logging.WARNING):
+@event("breaker", logging.WARNING)
+class BreakerChanged(Event):
     """The breaker of a target changed its state. `why`: see `guard.ladder.breaker.Why`."""
 
     route: str
@@ -17,8 +16,8 @@ class BreakerChanged(Event, name="breaker", severity=logging.WARNING):
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionChanged(Event, name="model_version_changed", severity=logging.WARNING):
+@event("model_version_changed", logging.WARNING)
+class VersionChanged(Event):
     """A model server answers with another version than before."""
 
     route: str
@@ -27,8 +26,8 @@ class VersionChanged(Event, name="model_version_changed", severity=logging.WARNI
     after: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionDisagrees(Event, name="model_version_disagrees", severity=logging.WARNING):
+@event("model_version_disagrees", logging.WARNING)
+class VersionDisagrees(Event):
     """The model answers with another version than the policy's release."""
 
     route: str
@@ -36,8 +35,8 @@ class VersionDisagrees(Event, name="model_version_disagrees", severity=logging.W
     release: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetReached(Event, name="budget"):
+@event("budget")
+class BudgetReached(Event):
     """`alert_at` of the day's budget is spent: `targets.cost.alert_at`, or 1 for all of it. `share`: what is spent."""
 
     share: float
@@ -51,8 +50,8 @@ class BudgetReached(Event, name="budget"):
         return logging.ERROR if self.alert_at >= 1.0 else logging.WARNING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractStorm(Event, name="contract_storm", severity=logging.WARNING):
+@event("contract_storm", logging.WARNING)
+class ContractStorm(Event):
     """Many requests of a route break its contract. `field`, `code`: what is wrong most often."""
 
     route: str
@@ -62,8 +61,8 @@ class ContractStorm(Event, name="contract_storm", severity=logging.WARNING):
     code: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractStormEnded(Event, name="contract_storm_over", severity=logging.WARNING):
+@event("contract_storm_over", logging.WARNING)
+class ContractStormEnded(Event):
     """A route's requests keep the contract again."""
 
     route: str

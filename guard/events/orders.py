@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
-from guard.events.base import SPELLED, Enforcement, Event
+from guard.events.base import SPELLED, Enforcement, Event, event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderGiven(Event, severity=logging.WARNING):
+@event(severity=logging.WARNING)
+class OrderGiven(Event):
     """The base of an order's event: the order is in force, and the disk follows. `who`: the operator, or `kill file`."""
 
     who: str
@@ -17,11 +17,11 @@ class OrderGiven(Event, severity=logging.WARNING):
 
     def keys(self) -> Mapping[str, Any]:
         """See Event."""
-        return {SPELLED.get(one.name, one.name): getattr(self, one.name) for one in fields(self)}
+        return {SPELLED.get(field.name, field.name): getattr(self, field.name) for field in fields(self)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModeChanged(OrderGiven, name="mode"):
+@event("mode")
+class ModeChanged(OrderGiven):
     """An operator, the kill file or the end of a time to live changed a mode. `route`: None for all of them."""
 
     before: str
@@ -31,8 +31,8 @@ class ModeChanged(OrderGiven, name="mode"):
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerForced(OrderGiven, name="breaker"):
+@event("breaker")
+class BreakerForced(OrderGiven):
     """An operator holds a breaker in a state, or lets it go (`auto`)."""
 
     target: str
@@ -42,8 +42,8 @@ class BreakerForced(OrderGiven, name="breaker"):
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnforcementChanged(OrderGiven, name="enforcement"):
+@event("enforcement")
+class EnforcementChanged(OrderGiven):
     """A route's contract is only observed until a time, or enforced again."""
 
     before: Enforcement
@@ -53,8 +53,8 @@ class EnforcementChanged(OrderGiven, name="enforcement"):
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnforcementRefused(Event, name="enforcement_refused", severity=logging.ERROR):
+@event("enforcement_refused", logging.ERROR)
+class EnforcementRefused(Event):
     """An enforcement order was answered before its plan was compiled, and the plan does not compile. Nothing changed."""
 
     route: str
@@ -62,39 +62,39 @@ class EnforcementRefused(Event, name="enforcement_refused", severity=logging.ERR
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnforcementDue(Event, name="enforcement_due", severity=logging.ERROR):
+@event("enforcement_due", logging.ERROR)
+class EnforcementDue(Event):
     """The time of an observation is over, and the policy does not compile with the contract enforced; it is tried again."""
 
     route: str
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrdersNotDurable(Event, name="orders_not_durable", severity=logging.ERROR):
+@event("orders_not_durable", logging.ERROR)
+class OrdersNotDurable(Event):
     """The orders up to `epoch` are in force and could not be written: a restart forgets them. It is tried again."""
 
     epoch: int
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrdersDurable(Event, name="orders_durable", severity=logging.WARNING):
+@event("orders_durable", logging.WARNING)
+class OrdersDurable(Event):
     """The orders up to `epoch` are on disk, which they were not when they were answered."""
 
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditUnavailable(Event, name="audit_unavailable", severity=logging.ERROR):
+@event("audit_unavailable", logging.ERROR)
+class AuditUnavailable(Event):
     """`entries` of the audit could not be written. They are kept in memory and tried again."""
 
     entries: int
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModeRecalled(Event, name="mode_recalled", severity=logging.WARNING):
+@event("mode_recalled", logging.WARNING)
+class ModeRecalled(Event):
     """A mode was lowered before the restart, and still is."""
 
     route: str | None
@@ -103,63 +103,63 @@ class ModeRecalled(Event, name="mode_recalled", severity=logging.WARNING):
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrdersUnreadable(Event, name="orders_unreadable", severity=logging.ERROR):
+@event("orders_unreadable", logging.ERROR)
+class OrdersUnreadable(Event):
     """The orders of before the restart cannot be read, or may not be all of them; that is taken for a kill."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateUnavailable(Event, name="state_unavailable", severity=logging.WARNING):
+@event("state_unavailable", logging.WARNING)
+class StateUnavailable(Event):
     """The state folder cannot be used: orders are not durable."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminListening(Event, name="admin"):
+@event("admin")
+class AdminListening(Event):
     """Operators are answered at `listen`."""
 
     listen: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminUnavailable(Event, name="admin_unavailable", severity=logging.WARNING):
+@event("admin_unavailable", logging.WARNING)
+class AdminUnavailable(Event):
     """Operators are not answered."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokensRead(Event, name="tokens"):
+@event("tokens")
+class TokensRead(Event):
     """The token file was read, at the start or because it changed. `count`: the tokens in force."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokensRefused(Event, name="tokens_refused", severity=logging.ERROR):
+@event("tokens_refused", logging.ERROR)
+class TokensRefused(Event):
     """Lines of the token file cannot be read: they and the names they begin with give no access. `lines`: their numbers."""
 
     lines: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokensUnreadable(Event, name="tokens_unreadable", severity=logging.ERROR):
+@event("tokens_unreadable", logging.ERROR)
+class TokensUnreadable(Event):
     """The token file is gone or cannot be read. `grace`: seconds for which its last tokens stay in force."""
 
     why: str
     grace: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokensWithdrawn(Event, name="tokens_withdrawn", severity=logging.ERROR):
+@event("tokens_withdrawn", logging.ERROR)
+class TokensWithdrawn(Event):
     """The token file could not be read for too long: no token is in force until it can."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretExposed(Event, name="secret_exposed", severity=logging.WARNING):
+@event("secret_exposed", logging.WARNING)
+class SecretExposed(Event):
     """Others can reach a file that holds a secret. `key`: of the policy. `why`: who, and how."""
 
     key: str

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from guard.events.base import Event
+from guard.events.base import Event, event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopError(Event, name="loop_error", severity=logging.ERROR):
+@event("loop_error", logging.ERROR)
+class LoopError(Event):
     """The event loop caught an error that nobody else did: a bug of guard. `count`: such errors since the start."""
 
     error: str
@@ -18,8 +17,8 @@ class LoopError(Event, name="loop_error", severity=logging.ERROR):
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskCrashed(Event, name="task_crashed", severity=logging.ERROR):
+@event("task_crashed", logging.ERROR)
+class TaskCrashed(Event):
     """A background task ended with an error. `count`: its crashes so far. `again`: seconds until it is started again."""
 
     task: str
@@ -29,8 +28,8 @@ class TaskCrashed(Event, name="task_crashed", severity=logging.ERROR):
     again: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskStuck(Event, name="task_stuck", severity=logging.ERROR):
+@event("task_stuck", logging.ERROR)
+class TaskStuck(Event):
     """A background task has not shown for `seconds` that it goes on; it is cancelled and started again."""
 
     task: str
@@ -38,45 +37,45 @@ class TaskStuck(Event, name="task_stuck", severity=logging.ERROR):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopStalled(Event, name="loop_stalled", severity=logging.WARNING):
+@event("loop_stalled", logging.WARNING)
+class LoopStalled(Event):
     """The event loop has stood at one place for `seconds` so far, in which no request went on."""
 
     seconds: float
     place: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileUnreadable(Event, name="file_unreadable", severity=logging.ERROR):
+@event("file_unreadable", logging.ERROR)
+class FileUnreadable(Event):
     """A file that guard watches cannot be read, or hangs; what it said last holds. `file`: what it is for, not its path."""
 
     file: str
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileReadable(Event, name="file_readable"):
+@event("file_readable")
+class FileReadable(Event):
     """A file that could not be read can be read again."""
 
     file: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TelemetrySetting(Event, name="telemetry_setting", severity=logging.WARNING):
+@event("telemetry_setting", logging.WARNING)
+class TelemetrySetting(Event):
     """A variable of OpenTelemetry is not understood, and treated as unset."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exporting(Event, name="exporting"):
+@event("exporting")
+class Exporting(Event):
     """OTLP export has begun."""
 
     signals: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TelemetryLost(Event, name="telemetry_lost", severity=logging.WARNING):
+@event("telemetry_lost", logging.WARNING)
+class TelemetryLost(Event):
     """What the process gave up while it ran, by (signal, why)."""
 
     lost: Mapping[tuple[str, str], int]
@@ -86,8 +85,8 @@ class TelemetryLost(Event, name="telemetry_lost", severity=logging.WARNING):
         return {f"{signal} {why}": count for (signal, why), count in self.lost.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TelemetryCrashed(Event, name="telemetry_crashed", severity=logging.ERROR):
+@event("telemetry_crashed", logging.ERROR)
+class TelemetryCrashed(Event):
     """A family of metrics, a line, a record or an export was lost to a bug; once for each place. `error`: its type."""
 
     signal: str
@@ -95,8 +94,8 @@ class TelemetryCrashed(Event, name="telemetry_crashed", severity=logging.ERROR):
     place: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertLost(Event, name="alert_lost", severity=logging.WARNING):
+@event("alert_lost", logging.WARNING)
+class AlertLost(Event):
     """A webhook did not take a notice. `webhook`: its place in the policy's list. `why`: a status, or what failed."""
 
     webhook: int
@@ -105,8 +104,8 @@ class AlertLost(Event, name="alert_lost", severity=logging.WARNING):
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentFailed(Event, name="incident_failed", severity=logging.ERROR):
+@event("incident_failed", logging.ERROR)
+class IncidentFailed(Event):
     """A bug of guard: an event could not be turned into an incident. The others are."""
 
     event: str
@@ -114,8 +113,8 @@ class IncidentFailed(Event, name="incident_failed", severity=logging.ERROR):
     place: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LibraryLine(Event, name="library"):
+@event("library")
+class LibraryLine(Event):
     """A library logged a warning or worse. Its words are left out: they may hold anything."""
 
     severity_logged: int

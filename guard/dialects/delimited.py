@@ -8,11 +8,11 @@ differently are refused: another encoding (`encoding`), another separator, a quo
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from guard.dialects.layout import pointer, violation
-from guard.proxy.values import Asks, Field, Spec
+from guard.dialects.layout import BaseMessage, pointer, violation
+from guard.proxy.values import Field, Spec
 
 _CHARSETS: Final = frozenset((b"utf-8", b"utf8", b"us-ascii"))
 _SEPARATORS: Final = re.compile(r"[;\t|]")
@@ -98,7 +98,7 @@ def cell(value: object) -> str:
     return '"' + value.replace('"', '""') + '"' if not value or _QUOTED.search(value) else value
 
 
-class Lines:
+class Lines(BaseMessage):
     """A Message. `header`: the first line names the columns; without it, `columns` of the route do.
 
     `missing`: what the server's own reader takes for no value in a column of any type, beside an empty cell.
@@ -139,16 +139,6 @@ class Lines:
         kept += sorted(present.difference(kept)) if self._header else []
         lines = [line([row.get(name) for name in kept]) for row in document]
         return "".join((line(kept), *lines) if self._header else lines).encode()
-
-    def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
-        """None of its own."""
-        del body
-        return {}
-
-    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
-        """All of them."""
-        del outputs
-        return None
 
     def locate(self, path: Sequence[str | int]) -> str:
         """Rows are counted from 0, without the line of names."""

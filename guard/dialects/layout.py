@@ -71,7 +71,26 @@ def pointer(path: Sequence[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-class Rows:
+def in_order(tree: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a changed body in the order of the client's document; members that it has not come last."""
+    return {**{name: body[name] for name in tree if name in body}, **body}
+
+
+class BaseMessage:
+    """Defaults of a `Message`: it changes no header field, and it asks for all outputs."""
+
+    def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
+        """See Message. No header field changes."""
+        del body
+        return {}
+
+    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
+        """See Message. All outputs."""
+        del outputs
+        return None
+
+
+class Rows(BaseMessage):
     """A Message whose body is JSON, with the instances in one of its members."""
 
     stream = once = False
@@ -192,11 +211,6 @@ class Rows:
             return {name: [row.get(name) for row in rows] for name in kept}
         laid = [[row.get(name) for name in kept] for row in rows]
         return laid if self._lies == "positional" else {"columns": kept, "data": laid, **self._split_rest}
-
-    def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
-        """None of its own."""
-        del body
-        return {}
 
     def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
         """See Message."""

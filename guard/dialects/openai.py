@@ -15,7 +15,7 @@ from guard.dialects import openai_errors
 from guard.dialects.asks import openai_asks
 from guard.dialects.common import Common
 from guard.dialects.error_words import error_object
-from guard.dialects.layout import answer_tree, pointer, referred, told, violation
+from guard.dialects.layout import BaseMessage, answer_tree, in_order, pointer, referred, told, violation
 from guard.dialects.sse import Events, Heard, is_events
 from guard.dialects.texts import Texts
 from guard.proxy.values import (
@@ -129,7 +129,7 @@ def _error(code: str, message: str, status: int) -> dict[str, object]:
 _NO_TEXTS: Final = Texts({}, ())
 
 
-class Prompt:
+class Prompt(BaseMessage):
     """A Message."""
 
     once = False
@@ -190,13 +190,7 @@ class Prompt:
         if self._count and (options is None or (isinstance(options, dict) and options.get("include_usage") is not True)):
             body["stream_options"] = {**(options or {}), "include_usage": True}
             self.counted = True
-        ordered = {name: body[name] for name in self._tree if name in body}
-        return self._dumps({**ordered, **body})
-
-    def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
-        """None of its own."""
-        del body
-        return {}
+        return self._dumps(in_order(self._tree, body))
 
     def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
         """See Message."""

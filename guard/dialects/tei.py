@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from guard.dialects.asks import tei_asks
 from guard.dialects.common import Common
 from guard.dialects.faults import STATUSES
-from guard.dialects.layout import UNDECLARED, error_member, pointer, referred, violation
+from guard.dialects.layout import UNDECLARED, BaseMessage, error_member, in_order, pointer, referred, violation
 from guard.dialects.texts import Texts
 from guard.proxy.values import (
     Asks,
@@ -100,7 +100,7 @@ class TextEmbeddings(Common):
         return error_member(problem, error_type=kind)
 
 
-class Question:
+class Question(BaseMessage):
     """A Message."""
 
     stream = once = chosen = False
@@ -141,13 +141,7 @@ class Question:
             for (place, _), text in zip(self._places, document["texts"], strict=False):
                 _put(body, place, text)
             body = self._others.written(body, document["texts"][len(self._places) :])
-        ordered = {name: body[name] for name in self._tree if name in body}
-        return self._dumps({**ordered, **body})
-
-    def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
-        """None of its own."""
-        del body
-        return {}
+        return self._dumps(in_order(self._tree, body))
 
     def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
         """See Message."""

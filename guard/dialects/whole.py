@@ -1,13 +1,12 @@
 """A Message whose body is JSON and one instance as a whole."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from guard.dialects.layout import pointer
-from guard.proxy.values import Asks, Field
+from guard.dialects.layout import BaseMessage, pointer
 
 
-class Whole:
+class Whole(BaseMessage):
     """The document is the body."""
 
     once = chosen = False
@@ -20,16 +19,6 @@ class Whole:
     def write(self, document: Any) -> bytes:
         """See Message."""
         return self._dumps(document)
-
-    def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
-        """None of its own."""
-        del body
-        return {}
-
-    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
-        """All of them."""
-        del outputs
-        return None
 
     def locate(self, path: Sequence[str | int]) -> str:
         """Where it is."""

@@ -20,7 +20,7 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from time import monotonic
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
@@ -29,7 +29,7 @@ from starlette.types import Receive, Scope, Send
 
 from guard.control.gate import Gate, Problem
 from guard.control.openapi import OPENAPI
-from guard.control.order_store import Refused
+from guard.control.order_store import Refused, WantedMode
 from guard.control.tokens import Identity
 from guard.control.viewers import Shared, ViewerThread
 from guard.events import Enforcement
@@ -60,19 +60,8 @@ class Service(Protocol):
     async def status(self) -> Status:
         """Everything that an operator needs to know, in slices of the loop's time."""
 
-    async def set_mode(
-        self,
-        *,
-        mode: Mode,
-        route: str | None,
-        reason: str,
-        ttl: float | None,
-        cut: bool,
-        who: str,
-        epoch: int | None,
-        expected_epoch: int | None,
-    ) -> dict[str, Any]:
-        """Decide a mode. Raises Refused."""
+    async def set_mode(self, **wanted: Unpack[WantedMode]) -> dict[str, Any]:
+        """Set a mode. Raises Refused."""
 
     async def set_breaker(self, *, route: str, target: str, state: str, reason: str, who: str) -> dict[str, Any]:
         """Force a breaker, or let it go. Raises Refused."""

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from time import monotonic
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NotRequired, Protocol, TypeAlias, TypedDict, Unpack
 
 from guard.control import orders_file
 from guard.control.journal import Journal, Pending
@@ -66,6 +66,23 @@ class DataPlane(Protocol):
 
         `wanted` is asked when the turn of the change has come; `hold` is called in the same step as the plan is swapped.
         """
+
+
+class WantedMode(TypedDict):
+    """The arguments of an order that sets a mode. `ttl` in seconds; None: until the next order.
+
+    `epoch`: of the status on which a raise was decided. `expected_epoch`: the order is given only if nobody has given
+    another one of its scope since; whoever lowers in an emergency leaves it out.
+    """
+
+    mode: Mode
+    route: str | None
+    reason: str
+    ttl: float | None
+    cut: bool
+    who: str
+    epoch: int | None
+    expected_epoch: NotRequired[int | None]
 
 
 class OrderStore:
@@ -143,32 +160,19 @@ class OrderStore:
 
     # ── modes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def set_mode(
-        self,
-        *,
-        mode: Mode,
-        route: str | None,
-        reason: str,
-        ttl: float | None,
-        cut: bool,
-        who: str,
-        epoch: int | None,
-        expected_epoch: int | None = None,
-    ) -> dict[str, object]:
-        """Decide a mode. Raises Refused.
-
-        `epoch`: that a raise was decided on. `expected_epoch`: the order is given only if nobody has given another one of
-        its scope since; whoever lowers in an emergency leaves it out.
-        """
-        self._refuse(mode, route, epoch, expected_epoch)
+    async def set_mode(self, **wanted: Unpack[WantedMode]) -> dict[str, object]:
+        """Set a mode. Raises Refused."""
+        mode, route, ttl = wanted["mode"], wanted["route"], wanted["ttl"]
+        self._refuse(mode, route, wanted["epoch"], wanted.get("expected_epoch"))
         before, wall = self.orders.order(route), self._wall()
-        order = Order(mode, reason, who, wall, wall + ttl if ttl is not None and mode != "normal" else None)
+        until = wall + ttl if ttl is not None and mode != "normal" else None
+        order = Order(mode, wanted["reason"], wanted["who"], wall, until)
         self.orders = self.orders.decided(route, order)
         self._ends.pop(route, None)
         if ttl is not None and mode != "normal":
             self._ends[route] = monotonic() + ttl
         self.bound()  # in force: nothing was awaited
-        ended = self._data_plane.cut() if cut else 0
+        ended = self._data_plane.cut() if wanted["cut"] else 0
         answer: dict[str, object] = {"epoch": self.orders.epoch, "mode": mode, "route": route, "cut": ended}
         return answer | await self._answer(self._mode_changed(route, before, order))
 

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from guard import __version__
 from guard.control import audit_reader
 from guard.control.admin import Status
 from guard.control.keys import Keys
-from guard.control.order_store import OrderStore, Refused
+from guard.control.order_store import OrderStore, Refused, WantedMode
 from guard.control.reload import Reloader
 from guard.control.shares import Shares
 from guard.events import Enforcement
-from guard.ladder.mode import Mode, Order, Orders
+from guard.ladder.mode import Order, Orders
 from guard.policy.compiled import CompiledPlan
 from guard.policy.loading import Loaded
 from guard.policy.loading.digest import release_digest
@@ -52,23 +52,10 @@ class Service:
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def set_mode(
-        self,
-        *,
-        mode: Mode,
-        route: str | None,
-        reason: str,
-        ttl: float | None,
-        cut: bool,
-        who: str,
-        epoch: int | None,
-        expected_epoch: int | None,
-    ) -> dict[str, Any]:
-        """Decide a mode. Raises Refused."""
-        told = await self._operations.set_mode(
-            mode=mode, route=route, reason=reason, ttl=ttl, cut=cut, who=who, epoch=epoch, expected_epoch=expected_epoch
-        )
-        return {**told, "source": self._shares.latest(monotonic())}
+    async def set_mode(self, **wanted: Unpack[WantedMode]) -> dict[str, Any]:
+        """Set a mode. Raises Refused."""
+        document = await self._operations.set_mode(**wanted)
+        return {**document, "source": self._shares.latest(monotonic())}
 
     async def set_breaker(self, *, route: str, target: str, state: str, reason: str, who: str) -> dict[str, Any]:
         """Force a breaker, or let it go. Raises Refused."""

@@ -198,26 +198,30 @@ def most_sensitive(shape: Shape) -> Sensitivity:
     return max((shape.sensitivity, *map(most_sensitive, below)), key=LEVELS.index)
 
 
-class NestedField(Shape):
+class _NotAnInput:
+    """The attributes of a field that only the fields of a request declare, as constants."""
+
+    @property
+    def send(self) -> bool:
+        """A nested field goes where its parent goes; an output goes to no model."""
+        return True
+
+    @property
+    def missing(self) -> Literal["deny"]:
+        """A missing nested field is a violation; a missing output closes the rung."""
+        return "deny"
+
+    @property
+    def freshness(self) -> None:
+        """Only timestamps at the top of a request age."""
+
+
+class NestedField(_NotAnInput, Shape):
     """A field inside an array or object. What concerns a request as a whole is declared at the top, with `at`."""
 
     @property
     def at(self) -> None:
         """Nested fields are found by their name."""
-
-    @property
-    def send(self) -> bool:
-        """Nested fields go where their parent goes."""
-        return True
-
-    @property
-    def missing(self) -> Literal["deny"]:
-        """A missing nested field is a violation."""
-        return "deny"
-
-    @property
-    def freshness(self) -> None:
-        """Only top-level timestamps age."""
 
     @property
     def from_(self) -> None:
@@ -275,7 +279,7 @@ REFUSED: Final = ("default", "detect")
 """Keys of a field that an output does not have."""
 
 
-class OutputField(Wire):
+class OutputField(_NotAnInput, Wire):
     """A value that the model answers with."""
 
     at: Pointer | None = Field(
@@ -285,20 +289,6 @@ class OutputField(Wire):
     meaning: String | None = None
     calibration: Calibration | None = None
     from_: Literal["model"] | None = Field(default=None, alias="from", description="model: null where rules answer.")
-
-    @property
-    def send(self) -> bool:
-        """Outputs are not sent to a model."""
-        return True
-
-    @property
-    def missing(self) -> Literal["deny"]:
-        """A missing output closes the rung."""
-        return "deny"
-
-    @property
-    def freshness(self) -> None:
-        """Only inputs age."""
 
     def finish(self, report: Report) -> Self:
         """Besides a shape's own laws: an answer is not invented, and one `*` is one list of rows."""

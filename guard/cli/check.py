@@ -17,18 +17,36 @@ from guard.policy.loading import Loaded, load
 from guard.policy.plan import Means, compile_plan
 
 
-def compiled(policy: Path) -> tuple[Loaded, CompiledPlan]:
-    """Read and compile, for looking at. Raises PolicyInvalid."""
-    loaded = load(policy, environ=environment())
-    return loaded, compile_plan(loaded, Means())
+class Refused(click.ClickException):
+    """A policy that guard does not serve. It shows every error, as lines or as `guard check --json`, and exits with 1."""
+
+    def __init__(self, policy: Path, invalid: PolicyInvalid, *, as_json: bool) -> None:
+        super().__init__(str(invalid))
+        self._policy, self._invalid, self._as_json = policy, invalid, as_json
+
+    def show(self, file: Any = None) -> None:
+        """Print the errors: JSON on standard output, lines on standard error."""
+        errors = self._invalid.errors
+        if self._as_json:
+            click.echo(json.dumps({"valid": False, "errors": [_error(error) for error in errors]}), file)
+            return
+        for error in errors:
+            click.echo(str(error), file, err=True)
+        click.echo(f"{self._policy}: {len(errors)} {'mistake' if len(errors) == 1 else 'mistakes'}", file, err=True)
+
+
+def compiled(policy: Path, *, as_json: bool = False) -> tuple[Loaded, CompiledPlan]:
+    """Read and compile a policy that is only looked at. Raises Refused."""
+    try:
+        loaded = load(policy, environ=environment())
+        return loaded, compile_plan(loaded, Means())
+    except PolicyInvalid as invalid:
+        raise Refused(policy, invalid, as_json=as_json) from None
 
 
 def run(policy: Path, *, resolved: bool, as_json: bool) -> int:
-    """0: the policy may be served. 1: it may not, and every reason was said."""
-    try:
-        loaded, plan = compiled(policy)
-    except PolicyInvalid as invalid:
-        return refused(policy, invalid, as_json=as_json)
+    """Print what the policy declares; 0. Raises Refused."""
+    loaded, plan = compiled(policy, as_json=as_json)
     if resolved:
         click.echo(dump(loaded), nl=False)
     elif as_json:
@@ -36,18 +54,6 @@ def run(policy: Path, *, resolved: bool, as_json: bool) -> int:
     else:
         _print(policy, loaded, plan)
     return 0
-
-
-def refused(policy: Path, invalid: PolicyInvalid, *, as_json: bool) -> int:
-    """Say everything that is wrong; 1."""
-    if as_json:
-        click.echo(json.dumps({"valid": False, "errors": [_error(one) for one in invalid.errors]}))
-        return 1
-    for one in invalid.errors:
-        click.echo(str(one), err=True)
-    count = len(invalid.errors)
-    click.echo(f"{policy}: {count} {'mistake' if count == 1 else 'mistakes'}", err=True)
-    return 1
 
 
 def _print(policy: Path, loaded: Loaded, plan: CompiledPlan) -> None:

@@ -6,17 +6,13 @@ from pathlib import Path
 import click
 
 from guard.cli import environment
-from guard.cli.check import compiled, refused
+from guard.cli.check import compiled
 from guard.kit.contract.written import written
-from guard.policy.errors import PolicyInvalid
 
 
 def run(policy: Path, *, form: str) -> int:
-    """0: it is printed. 1: the policy may not be served, and every reason was said."""
-    try:
-        loaded, plan = compiled(policy)
-    except PolicyInvalid as invalid:
-        return refused(policy, invalid, as_json=form != "markdown")
+    """Print the contract; 0. Raises Refused."""
+    loaded, plan = compiled(policy, as_json=form != "markdown")
     click.echo(written(form, loaded, plan, _now()), nl=False)
     return 0
 

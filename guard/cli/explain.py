@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from guard.cli.check import compiled
-from guard.policy.errors import PolicyInvalid
 from guard.policy.route import Route as RoutePolicy
 from guard.proxy.context import Context
 from guard.proxy.judge import judge
@@ -18,13 +17,8 @@ from guard.proxy.values import DISABLED, Answer, Call, Closed, Deny, Head, Permi
 
 
 def run(policy: Path, request: Path, *, route: str | None, as_json: bool) -> int:
-    """0: the request is allowed. 1: it is denied, or the policy is wrong."""
-    try:
-        loaded, plan = compiled(policy)
-    except PolicyInvalid as invalid:
-        for one in invalid.errors:
-            click.echo(str(one), err=True)
-        return 1
+    """Print what happens to the request: 0 if guard allows it, 1 if guard denies it. Raises Refused."""
+    loaded, plan = compiled(policy)
     try:
         body = request.read_bytes()
     except OSError as error:

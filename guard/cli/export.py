@@ -5,21 +5,17 @@ from pathlib import Path
 
 import click
 
-from guard.cli.check import compiled, refused
+from guard.cli.check import compiled
 from guard.kit.export.alertmanager import alertmanager
 from guard.kit.export.grafana import dashboard
 from guard.kit.export.rules import rules
 from guard.kit.export.scope import SelectorInvalid, scope
 from guard.kit.export.yaml import written
-from guard.policy.errors import PolicyInvalid
 
 
 def run(what: str, policy: Path, selector: str | None) -> int:
-    """0: printed, what is left out as warnings. 1: the policy may not be served, and every reason was said."""
-    try:
-        loaded, _ = compiled(policy)
-    except PolicyInvalid as invalid:
-        return refused(policy, invalid, as_json=False)
+    """Print the export, and a warning for everything that is left out; 0. Raises Refused."""
+    loaded, _ = compiled(policy)
     try:
         chosen = scope(loaded.policy, loaded.digest, selector)
     except SelectorInvalid as invalid:

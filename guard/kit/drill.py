@@ -15,15 +15,14 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from guard.cli.check import compiled
 from guard.cli.operate import Endpoint, Where, ask, find, trust
 from guard.kit import evidence
 from guard.kit.example import NoExample, example
 from guard.kit.lowering import Lowering, Untouched, decided, interruptible
 from guard.ladder.mode import NORMAL
 from guard.policy.compiled import CompiledPlan
-from guard.policy.errors import PolicyInvalid
-from guard.policy.loading import Loaded, load
-from guard.policy.plan import Means, compile_plan
+from guard.policy.loading import Loaded
 from guard.policy.route import Route as RoutePolicy
 from guard.proxy.values import CACHED, DISABLED, MODEL, RULES, Allow, Route
 
@@ -53,13 +52,8 @@ class Tried(NamedTuple):
 
 
 def run(where: Where, policy: Path, data: str, requests: dict[str, Path], *, as_json: bool) -> int:
-    """0: every rung answered as it promises. 1: one did not, or the policy is wrong."""
-    try:
-        loaded = load(policy, environ=where.environ)
-        plan = compile_plan(loaded, Means())
-    except PolicyInvalid as invalid:
-        click.echo(str(invalid), err=True)
-        return 1
+    """Drill every route: 0 if every rung answered as it promises, else 1. Raises Refused."""
+    loaded, plan = compiled(policy)
     endpoint = find(where)
     before = ask(endpoint, "GET", "/status", ca=where.ca)
     if why := str(before.body.get("code")) if before.status != 200 else decided(before.body):
@@ -162,10 +156,8 @@ def _report(policy: Path, loaded: Loaded, plan: CompiledPlan, steps: list[Step],
     at = datetime.now(UTC)  # noqa: TID251 — the edge of this command
     result = {"steps": [asdict(step) for step in steps]}
     document = evidence.document(loaded, "drill", result, passed=ok, at=at)
-    try:
-        evidence.keep(policy, document)
-    except (OSError, ValueError) as error:
-        click.echo(f"guard: no evidence kept: {getattr(error, 'strerror', None) or error}", err=True)
+    if why := evidence.try_keep(policy, document):
+        click.echo(f"guard: {why}", err=True)
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return 0 if ok else 1

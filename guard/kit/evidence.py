@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from guard import __version__
 from guard.kit.files import read_at_most, replace
@@ -41,19 +41,34 @@ SKEW: Final = timedelta(minutes=5)
 Why: TypeAlias = Literal["missing", "unreadable", "huge", "malformed", "foreign"]
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a file says, believed as far as its form goes."""
+def _time(text: object) -> datetime:
+    """Raises ValueError for anything but a time with an offset, in RFC 3339's form."""
+    if not isinstance(text, str) or text[10:11] not in {"T", "t", " "} or len(text) < 20:
+        raise ValueError("not a time (RFC 3339)")
+    try:
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is None:
+            raise ValueError("no offset")
+        return time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("not a time (RFC 3339)") from None
 
-    kind: Kind
-    at: datetime
+
+class Evidence(BaseModel):
+    """The members of an evidence file, exactly these. `at` is in UTC."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    kind: str
+    version: int
+    at: Annotated[datetime, BeforeValidator(_time)]
     guard: str
     service: str
     environment: str
     policy_digest: str
     release_digest: str | None
     passed: bool
-    result: Mapping[str, Any]
+    result: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +78,6 @@ class Unusable:
     kind: Kind
     reason: Why
     why: str
-
-
-class _Form(BaseModel):
-    """The members of a file, exactly these."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    kind: str
-    version: int
-    at: str
-    guard: str
-    service: str
-    environment: str
-    policy_digest: str
-    release_digest: str | None
-    passed: bool
-    result: dict[str, Any]
 
 
 def place(policy: Path, kind: Kind) -> Path:
@@ -114,6 +112,15 @@ def keep(policy: Path, found: Mapping[str, Any]) -> Path:
     return path
 
 
+def try_keep(policy: Path, evidence: Mapping[str, Any]) -> str:
+    """The same for a command whose result stands without it: a sentence that says why nothing was written, or nothing."""
+    try:
+        keep(policy, evidence)
+    except (OSError, ValueError) as error:
+        return f"the evidence is not saved: {getattr(error, 'strerror', None) or error}"
+    return ""
+
+
 def read(policy: Path, kind: Kind, *, service: str, now: datetime) -> Evidence | Unusable:
     """The evidence of a kind. Never raises."""
     path = place(policy, kind)
@@ -127,22 +134,18 @@ def read(policy: Path, kind: Kind, *, service: str, now: datetime) -> Evidence |
     if len(raw) > MOST_BYTES:
         return Unusable(kind, "huge", f"{where} is larger than {MOST_BYTES >> 20} MiB")
     try:
-        form = _Form.model_validate_json(raw)
-        at = _time(form.at)
+        evidence = Evidence.model_validate_json(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         member = str(first["loc"][0])[:40] if first["loc"] else "the file"
         return Unusable(kind, "malformed", f"{where} is not evidence: {member}: {first['msg'][:80]}")
-    except ValueError:
-        return Unusable(kind, "malformed", f"{where} is not evidence: at: not a time (RFC 3339)")
-    if (form.kind, form.version) != (kind, VERSION):
+    if (evidence.kind, evidence.version) != (kind, VERSION):
         return Unusable(kind, "foreign", f"{where} is not {kind} evidence in version {VERSION}")
-    if form.service != service:
+    if evidence.service != service:
         return Unusable(kind, "foreign", f"{where} is about another service")
-    if at > now + SKEW:
+    if evidence.at > now + SKEW:
         return Unusable(kind, "malformed", f"{where} is dated in the future")
-    members = form.model_dump(exclude={"kind", "version", "at"})
-    return Evidence(kind=kind, at=at, **members)
+    return evidence
 
 
 def stale(evidence: Evidence, loaded: Loaded, now: datetime) -> tuple[str, ...]:
@@ -158,14 +161,3 @@ def stale(evidence: Evidence, loaded: Loaded, now: datetime) -> tuple[str, ...]:
     if now - evidence.at > MOST_AGE:
         found.append(f"it is {(now - evidence.at).days} days old, and {MOST_AGE.days} are allowed")
     return tuple(found)
-
-
-def _time(text: str) -> datetime:
-    """Raises ValueError for anything but a time with an offset, in RFC 3339's form."""
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None or text[10:11] not in {"T", "t", " "} or len(text) < 20:
-        raise ValueError("no offset")
-    try:
-        return found.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("out of range") from error

@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text(HEAD + ROUTE)
     (tmp_path / "evidence").write_text("a file")
     done = run(tmp_path, "policy.yaml")
-    assert (done.returncode, "no evidence kept" in done.stderr) == (1, True)
+    assert (done.returncode, "the evidence is not saved" in done.stderr) == (1, True)
 
 
 def test_warnings_fail_only_where_they_should() -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import click
 
-from guard.cli.check import compiled, refused
+from guard.cli.check import compiled
 from guard.cli.operate import Where
 from guard.kit import evidence
 from guard.kit.checklist import gather
@@ -21,7 +21,6 @@ from guard.kit.checklist.registry import sections
 from guard.kit.checklist.table import table
 from guard.kit.checklist.values import ORDER, Section, Status
 from guard.kit.files import replace
-from guard.policy.errors import PolicyInvalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +37,15 @@ class Options:
 
 
 def run(policy: Path, options: Options) -> int:
-    """0: the launch may go on. 1: a section fails, or the policy is wrong."""
-    try:
-        loaded, _ = compiled(policy)
-    except PolicyInvalid as invalid:
-        return refused(policy, invalid, as_json=options.form == "json")
+    """Print the checklist: 0 if no section fails, else 1. Raises Refused."""
+    loaded, _ = compiled(policy, as_json=options.form == "json")
     now = datetime.now(UTC)  # noqa: TID251 — the edge of this command
     seen = gather.look(options.live, options.where, ask_status=options.ask_status) if options.live is not None else None
     made = sections(gather.facts(policy, loaded, options.pipelines, seen, now))
     failed = any(ORDER.index(one.status) >= ORDER.index(options.fail_on) for one in made)
     found = document(made)
-    try:
-        evidence.keep(policy, evidence.document(loaded, "checklist", found, passed=not failed, at=now))
-    except (OSError, ValueError) as error:
-        click.echo(f"guard: no evidence kept: {getattr(error, 'strerror', None) or error}", err=True)
+    if why := evidence.try_keep(policy, evidence.document(loaded, "checklist", found, passed=not failed, at=now)):
+        click.echo(f"guard: {why}", err=True)
     if options.junit is not None:
         try:
             replace(options.junit, junit(made, options.fail_on))

@@ -73,22 +73,22 @@ def _errors(facts: Facts) -> Item:
     target = facts.loaded.policy.targets.error_rate
     if target is None:
         return _undeclared(facts, "targets.errors", "error_rate", "1%")
-    measured = _measured(facts, "error_rate")
-    said = f"{measured:.2%}" if measured is not None else ""
-    over = [f"{said} of answers were errors in the rehearsal, and {target:.2%} is the target"]
-    wrong = over if measured is not None and measured > target else []
-    return _held(facts, "targets.errors", wrong, f"at most {target:.2%} errors", measured, said)
+    return _answered(facts, "targets.errors", f"at most {target:.2%} errors", target)
 
 
 def _availability(facts: Facts) -> Item:
     target = facts.loaded.policy.targets.availability
     if target is None:
         return _undeclared(facts, "targets.availability", "availability", "99.5%")
+    return _answered(facts, "targets.availability", f"{target:.2%} available", 1 - target)
+
+
+def _answered(facts: Facts, item: str, good: str, most: float) -> Item:
+    """Holds the share of errors that was measured against `most`."""
     measured = _measured(facts, "error_rate")
-    said = f"{1 - measured:.2%} answered" if measured is not None else ""
-    under = [f"{said} in the rehearsal, and {target:.2%} is the target"]
-    wrong = under if measured is not None and 1 - measured < target else []
-    return _held(facts, "targets.availability", wrong, f"{target:.2%} available", measured, said)
+    errors = f"{measured:.2%} of the answers were errors" if measured is not None else ""
+    wrong = [f"{errors} in the rehearsal; the target is {good}"] if measured is not None and measured > most else []
+    return _held(facts, item, wrong, good, measured, errors)
 
 
 def _volume(facts: Facts) -> Item:

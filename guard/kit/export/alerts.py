@@ -67,7 +67,6 @@ def error_rate(scope: Scope) -> Iterator[Alert | Gap]:
         expr=_twice(failing, number(targets.error_rate), f"sum({failed}) >= {EVIDENCE}"),
         wait="2m",
         severity="page" if targets.availability is None else "ticket",
-        role="serving",
         summary=f"{scope.service}: more than {number(targets.error_rate * 100)}% of requests get 5xx",
         description="{{ $value | humanizePercentage }} of the last five minutes' requests failed.",
     )
@@ -92,7 +91,6 @@ def latency(scope: Scope) -> Iterator[Alert | Gap]:
         expr=_twice(p95, number(target), f"sum({counted}) >= {EVIDENCE * 20}"),
         wait="2m",
         severity="page",
-        role="serving",
         summary=f"{scope.service}: the 95th percentile of latency is above {write_duration(target)}",
         description="p95 is {{ $value | humanizeDuration }}. guard_overhead_duration_seconds and "
         "http_client_request_duration_seconds say whether guard or the model server takes it.",
@@ -132,8 +130,6 @@ def traffic(scope: Scope) -> Iterator[Alert | Gap]:
         name="GuardTrafficGone",
         expr=f"sum({rate}) < {number(expected * QUIET)}",
         wait="15m",
-        severity="ticket",
-        role="serving",
         summary=f"{scope.service}: hardly any requests, where {number(expected)}/s are expected",
         description="{{ $value | humanize }} requests a second over fifteen minutes.",
     )
@@ -148,7 +144,6 @@ def breakers(scope: Scope) -> Iterator[Alert | Gap]:
         expr=f"max by ({ROUTE}, guard_target) ({states}) == 1",
         wait="2m",
         severity=severity,
-        role="serving",
         summary=f"{scope.service}: the breaker of {{{{ $labels.guard_target }}}} is open on {{{{ $labels.http_route }}}}",
         description="The target fails, or is too slow; lower rungs answer. It is asked again on its own.",
     )
@@ -160,8 +155,6 @@ def mode(scope: Scope) -> Iterator[Alert | Gap]:
     yield Alert(
         name="GuardModeLowered",
         expr=f"max by ({ROUTE}, guard_mode) ({lowered}) == 1",
-        wait="0m",
-        severity="ticket",
         role="incidents",
         summary=f"{scope.service}: {{{{ $labels.http_route }}}} answers from {{{{ $labels.guard_mode }}}} or below",
         description="An operator or the kill file lowered it; `guard status` says who, why, and how to go back.",
@@ -181,8 +174,6 @@ def violations(scope: Scope) -> Iterator[Alert | Gap]:
             expr=f"(\n{_indented(share_by(ROUTE, denied, asked, ROUTE))}\n) > {number(DENIED)}\n"
             f"and\nsum by ({ROUTE}) ({denied}) >= {EVIDENCE * 4}",
             wait="5m",
-            severity="ticket",
-            role="serving",
             summary=f"{scope.service}: many requests to {{{{ $labels.http_route }}}} break the contract",
             description="{{ $value | humanizePercentage }} of them in fifteen minutes; guard_violations_total names the "
             "fields. A caller changed, or the contract is wrong (`guard observe`).",
@@ -197,7 +188,6 @@ def violations(scope: Scope) -> Iterator[Alert | Gap]:
         expr=f"(\n{_indented(share_by(f'{ROUTE}, guard_field', broken, answered, ROUTE))}\n) > {number(BROKEN)}\n"
         f"and\nsum by ({ROUTE}, guard_field) ({broken}) >= {EVIDENCE}",
         wait="5m",
-        severity="ticket",
         role="model_quality",
         summary=f"{scope.service}: answers break the contract of {{{{ $labels.guard_field }}}}",
         description="{{ $value | humanize }} violations a request in fifteen minutes on {{ $labels.http_route }}; "
@@ -232,7 +222,6 @@ def freshness(scope: Scope) -> Iterator[Alert | Gap]:
                 expr=f"(\n{_indented(ratio)}\n) > {number(most)}\n"
                 f"and\nsum by ({ROUTE}, guard_field) ({seen}) >= {EVIDENCE}",
                 wait="5m",
-                severity="ticket",
                 role="data_freshness",
                 summary=f"{scope.service}: {{{{ $labels.guard_field }}}} {summary}",
                 description=f"{{{{ $value | humanizePercentage }}}} of instances on {{{{ $labels.http_route }}}}. "
@@ -250,8 +239,6 @@ def cost(scope: Scope) -> Iterator[Alert | Gap]:
         name="GuardBudget",
         expr=f"sum by (guard_currency) ({scope.series(of.BUDGET_SHARE)}) >= {number(declared.alert_at)}",
         wait="1m",
-        severity="ticket",
-        role="serving",
         summary=f"{scope.service}: {number(declared.alert_at * 100)}% of the day's budget is spent",
         description=f"{{{{ $value | humanizePercentage }}}} of {number(declared.daily[0])} {declared.daily[1]} since "
         "midnight UTC, over the replicas that run now.",
@@ -270,8 +257,6 @@ def policy(scope: Scope) -> Iterator[Alert | Gap]:
         name="GuardPolicyRefused",
         expr=f"sum({scope.series(of.POLICY_REFUSED)}) > 0",
         wait="2m",
-        severity="ticket",
-        role="serving",
         summary=f"{scope.service}: the policy on disk is refused, the one before is in force",
         description="{{ $value }} replicas; `guard status` and the event policy_refused in the log say why.",
     )
@@ -283,8 +268,6 @@ def tokens(scope: Scope) -> Iterator[Alert | Gap]:
         name="GuardTokensRefused",
         expr=f"sum({scope.series(of.TOKENS_REFUSED)}) > 0",
         wait="2m",
-        severity="ticket",
-        role="serving",
         summary=f"{scope.service}: the token file of the admin API, or a line of it, cannot be read",
         description="{{ $value }} replicas; `guard check` names the lines, and the events tokens_refused and "
         "tokens_unreadable in the log say why.",
@@ -299,8 +282,6 @@ def presence(scope: Scope) -> Iterator[Alert | Gap]:
         name="GuardDown",
         expr=f"up{{{scope.selector}}} == 0",
         wait="2m",
-        severity="ticket",
-        role="serving",
         summary=f"{scope.service}: guard on {{{{ $labels.instance }}}} cannot be scraped",
         description="It is down, or its ops listener (8902) cannot be reached. Its clients get connection errors.",
     )

@@ -23,48 +23,30 @@ def own_health(scope: Scope) -> Iterator[Alert]:
     def more(instrument: Instrument, by: str, than: int = 0) -> str:
         return f"sum{f' by ({by})' if by else ''} ({scope.increase(instrument, WINDOW)}) > {than}"
 
-    yield Alert(
-        name="GuardLoopErrors",
-        expr=more(of.LOOP_ERRORS, ""),
-        wait="0m",
-        severity="ticket",
-        role="serving",
-        summary=f"{scope.service}: guard met a bug of its own",
-        description="{{ $value | humanize }} errors in a quarter of an hour; the log's loop_error names the place.",
-    )
-    yield Alert(
-        name="GuardTaskCrashed",
-        expr=more(of.TASK_CRASHES, "guard_task"),
-        wait="0m",
-        severity="ticket",
-        role="serving",
-        summary=f"{scope.service}: guard's background task {{{{ $labels.guard_task }}}} ended with an error",
-        description="It was started again. The events task_crashed and task_stuck in the log name the place.",
-    )
-    yield Alert(
-        name="GuardSubscriberCrashed",
-        expr=more(of.SUBSCRIBER_CRASHES, "guard_subscriber"),
-        wait="0m",
-        severity="ticket",
-        role="serving",
-        summary=f"{scope.service}: guard's {{{{ $labels.guard_subscriber }}}} lost an event",
-        description="A bug of guard: what happened is missing there. The others have it.",
-    )
-    yield Alert(
-        name="GuardLoopStalled",
-        expr=more(of.LOOP_STALLS, "guard_place", STALLS),
-        wait="0m",
-        severity="ticket",
-        role="serving",
-        summary=f"{scope.service}: guard's event loop stands still at {{{{ $labels.guard_place }}}}",
-        description="{{ $value | humanize }} times for more than 100 ms in a quarter of an hour; requests wait meanwhile.",
-    )
-    yield Alert(
-        name="GuardFileUnreadable",
-        expr=f"max by (guard_file) ({scope.series(of.FILE_UNREADABLE)}) > 0",
-        wait="1m",
-        severity="ticket",
-        role="serving",
-        summary=f"{scope.service}: guard cannot read its {{{{ $labels.guard_file }}}}",
-        description="What it said last holds; a change is not seen. The event file_unreadable in the log says why.",
-    )
+    unreadable = f"max by (guard_file) ({scope.series(of.FILE_UNREADABLE)}) > 0"
+    for name, expr, wait, summary, description in (
+        (
+            "LoopErrors", more(of.LOOP_ERRORS, ""), "0m", "guard met a bug of its own",
+            "{{ $value | humanize }} errors in a quarter of an hour. The event loop_error in the log names the place.",
+        ),
+        (
+            "TaskCrashed", more(of.TASK_CRASHES, "guard_task"), "0m",
+            "guard's background task {{ $labels.guard_task }} ended with an error",
+            "Guard started it again. The events task_crashed and task_stuck in the log name the place.",
+        ),
+        (
+            "SubscriberCrashed", more(of.SUBSCRIBER_CRASHES, "guard_subscriber"), "0m",
+            "guard's {{ $labels.guard_subscriber }} lost an event",
+            "This is a bug of guard. The event is missing there; the other subscribers have it.",
+        ),
+        (
+            "LoopStalled", more(of.LOOP_STALLS, "guard_place", STALLS), "0m",
+            "guard's event loop stands still at {{ $labels.guard_place }}",
+            "It stood still {{ $value | humanize }} times for more than 100 ms in a quarter of an hour. Requests waited.",
+        ),
+        (
+            "FileUnreadable", unreadable, "1m", "guard cannot read its {{ $labels.guard_file }}",
+            "The last content that was read stays in force. The event file_unreadable in the log says why.",
+        ),
+    ):  # fmt: skip
+        yield Alert(f"Guard{name}", expr, f"{scope.service}: {summary}", description, wait)

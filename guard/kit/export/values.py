@@ -14,11 +14,11 @@ class Alert(NamedTuple):
 
     name: str
     expr: str
-    wait: str
-    severity: Severity
-    role: Role
     summary: str
     description: str
+    wait: str = "0m"
+    severity: Severity = "ticket"
+    role: Role = "serving"
     labels: tuple[tuple[str, str], ...] = ()
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import click
 
+from guard.cli.check import compiled
 from guard.cli.operate import Where, trust
 from guard.kit import evidence
 from guard.kit.files import replace
@@ -33,9 +34,7 @@ from guard.kit.rehearse.stage import Options, Stage
 from guard.kit.rehearse.subject import subject
 from guard.kit.rehearse.values import Check, Part
 from guard.policy.compiled import CompiledPlan
-from guard.policy.errors import PolicyInvalid
-from guard.policy.loading import Loaded, load
-from guard.policy.plan import Means, compile_plan
+from guard.policy.loading import Loaded
 from guard.policy.route import Route
 
 INTERRUPTED: Final = 130
@@ -61,13 +60,8 @@ class Forms:
 
 
 def run(where: Where, policy: Path, against: Against, options: Options, forms: Forms) -> int:
-    """0: everything held. 1: something did not, or the policy is wrong. 130: interrupted."""
-    try:
-        loaded = load(policy, environ=where.environ)
-        plan = compile_plan(loaded, Means())
-    except PolicyInvalid as invalid:
-        click.echo(str(invalid), err=True)
-        return 1
+    """Rehearse and report: 0 if every check passes, 1 if one fails, 130 after an interrupt. Raises Refused."""
+    loaded, plan = compiled(policy)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guard-rehearse-")))
         try:
@@ -184,11 +178,9 @@ def _report(stage: Stage, parts: list[Part], forms: Forms, *, interrupted: bool)
     ok = passed(parts, interrupted=interrupted)
     at = datetime.now(UTC)  # noqa: TID251 — the edge of this command
     document = evidence.document(stage.loaded, "rehearse", result(stage, parts, interrupted=interrupted), passed=ok, at=at)
-    if not interrupted and not stage.options.parts:  # half a rehearsal is no evidence, and takes none away
-        try:
-            evidence.keep(stage.policy, document)
-        except (OSError, ValueError) as error:
-            click.echo(f"guard: no evidence kept: {getattr(error, 'strerror', None) or error}", err=True)
+    # Half a rehearsal is no evidence, and replaces none.
+    if not interrupted and not stage.options.parts and (why := evidence.try_keep(stage.policy, document)):
+        click.echo(f"guard: {why}", err=True)
     lost = _written(forms, document)
     if forms.as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))

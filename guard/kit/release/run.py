@@ -126,20 +126,19 @@ def _evidence(record: Path, policy: Path, environ: Mapping[str, str], now: datet
     try:
         loaded = load(policy, environ=environ)
     except PolicyInvalid as invalid:
-        return [f"no evidence kept: {invalid.errors[0]}"]
+        return [f"the evidence is not saved: {invalid.errors[0]}"]
     release = loaded.policy.release
     if release is None or _place(loaded).resolve() != record.resolve():
-        return [f"no evidence kept: {policy} does not name this record; add `release: {record.name}` to it"]
+        return [f"the evidence is not saved: {policy} does not name this record; add `release: {record.name}` to it"]
     found = list(verify.differences(release, record.parent, loaded))
     result = {
         "version": release.version,
         "differences": [asdict(one) for one in found],
         "unchecked": list(verify.unchecked(release, loaded)),
     }
-    try:
-        evidence.keep(policy, evidence.document(loaded, "release", result, passed=not found, at=now))
-    except (OSError, ValueError) as error:
-        return [f"no evidence kept: {getattr(error, 'strerror', None) or error}"]
+    why = evidence.try_keep(policy, evidence.document(loaded, "release", result, passed=not found, at=now))
+    if why:
+        return [why]
     return []
 
 

@@ -1,7 +1,7 @@
 """The contract of requests: one instance, a list of rows, or positional rows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from pydantic_core import ValidationError
 
@@ -23,10 +23,13 @@ from guard.contract.instances import (
 from guard.contract.media import is_json
 from guard.contract.profile import Profile, Read
 from guard.contract.proof import NESTED, Reader, Whole
-from guard.contract.scrub import MAX_FINDS, MAX_SEARCHED, Detect, Scrubbing, Tally, nothing
+from guard.contract.reach import ABSENT, reach, replaced, without
+from guard.contract.scrub import MAX_FINDS, MAX_SEARCHED, Detect, Found, Scrubbing, Tally, nothing
 from guard.contract.strict import LARGEST_EXACT, LEAST_EXACT, MAX_DEPTH, MAX_ELEMENTS, SAFE, Unreadable, dumps
 from guard.contract.strict import exact as bounded
+from guard.contract.undeclared import Place, UndeclaredTexts, place_of_document, place_of_row
 from guard.contract.validators import (
+    UNDECLARED,
     Schema,
     Undeclared,
     instant,
@@ -36,8 +39,6 @@ from guard.contract.validators import (
     violations,
 )
 from guard.proxy.values import Allow, Amend, Deny, Facts, Head, Lower, Reason, Verdict, Violation
-
-_ABSENT: Final = object()
 
 
 class InputContract:
@@ -76,6 +77,11 @@ class InputContract:
         self._scrubbing = Scrubbing(fields, {name: place for name, place in places.items() if place}, detect)
         self._scrubs = enforce and bool(self._scrubbing)
         self._searched, self._finds = searched, finds
+        self._all_detectors = detect(self._scrubbing.detectors)
+        positions = len(columns) if columns is not None else 0
+        located = {name: place for name, place in places.items() if place}
+        self._undeclared = place_of_row(fields, located, passes=undeclared == "pass", positions=positions)
+        self._around = place_of_document(self._rows or (), passes=undeclared == "pass")
         simple = all(len(place) == 1 and fields[name].type not in NESTED for name, place in places.items())
         self._members = simple and columns is None
         every = dict.values if self._members and undeclared != "pass" else None
@@ -108,8 +114,28 @@ class InputContract:
             verdict.body = write(self._without(verdict.document) if self._unsent else verdict.document)
         return verdict
 
-    def hold(self, tree: object, wall: float, body: bytes) -> Verdict:
-        """Hold a document that was read of a body against the contract; the body of the verdict is still to be written."""
+    def tally(self) -> Tally | None:
+        """What may be searched and found in one request; None where nothing is searched."""
+        return Tally(self._searched, self._finds) if self._scrubs else None
+
+    def searched(self, members: dict[str, Any], tally: Tally) -> tuple[dict[str, Any], Found]:
+        """Members that stand beside the instances and have no declaration, with words in place of what was found.
+
+        Where the tally names a field afterwards, they were not searched to their end, and must not be used.
+        """
+        texts = UndeclaredTexts(self._all_detectors, tally)
+        return texts.search(members, Place(UNDECLARED)), texts.found
+
+    def bounded(self, members: object, body: bytes) -> None:
+        """Prove the integers of members without a declaration to be read alike by everybody. Raises Unreadable."""
+        if self._enforce:
+            bounded(members, body, self._least, self._largest)
+
+    def hold(self, tree: object, wall: float, body: bytes, tally: Tally | None = None) -> Verdict:
+        """Hold a document that was read of a body against the contract; the body of the verdict is still to be written.
+
+        `tally`: what other texts of the same request have left to search.
+        """
         try:
             self._budget.spread(tree)
             document = self._reader.of_tree(tree)
@@ -119,7 +145,7 @@ class InputContract:
             return Deny(unreadable.code)
         except ValidationError as error:
             return self._broken(tree, error)
-        return self._kept(document, tree, wall)
+        return self._kept(document, tree, wall, tally)
 
     def instances(self, document: object, most: int | None = None) -> list[Mapping[str, object]]:
         """For each row the declared fields that are there, by name; what observe mode let through may lack any."""
@@ -152,7 +178,7 @@ class InputContract:
 
     # ── judging ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _kept(self, document: Any, tree: object, wall: float) -> Verdict:
+    def _kept(self, document: Any, tree: object, wall: float, tally: Tally | None = None) -> Verdict:
         """The verdict on a document that keeps the types of its contract, as they were sent: by age, absence, texts."""
         instances = self._located(document)
         rows = len(instances) if self._rows is not None else None
@@ -161,12 +187,10 @@ class InputContract:
             for row in instances:
                 settle(row, self._absences)
         if self._scrubs:
-            tally = Tally(self._searched, self._finds)
+            tally = tally or Tally(self._searched, self._finds)
             document, facts = self._scrubbed(document, instances, facts, tally)
             if tally.field:
-                return Deny(
-                    "contract", [Violation(self._pointer(self._base(tally.row), self._paths[tally.field]), tally.code)]
-                )
+                return Deny("contract", [Violation(self._unsearched(tally), tally.code)])
         if self._timed:
             verdict = self._timely(tree, document, rows, wall, facts)
             if verdict is not None:
@@ -202,19 +226,33 @@ class InputContract:
         self, document: object, rows: Sequence[object], facts: Facts | None, tally: Tally
     ) -> tuple[object, Facts | None]:
         """The document with words in place of what its texts should not hold; none where the tally names a field."""
-        scrubbed = []
+        changed: list[Any] = []
+        found: Found = []
+        texts = UndeclaredTexts(self._all_detectors, tally)
         for index, row in enumerate(rows):
-            scrubbed.append(self._scrubbing.row(row, tally))
+            scrubbed, several = self._scrubbing.row(row, tally)
+            found += several
+            changed.append(texts.search(scrubbed, self._undeclared) if self._undeclared is not None else scrubbed)
             if tally.field:
                 tally.row = index
                 return None, facts
-        found = [one for _, several in scrubbed for one in several]
+        if self._around is not None:
+            document = texts.search(document, self._around)
+            if tally.field:
+                tally.row = -1
+                return None, facts
+        found += texts.found
         if not found:
             return document, facts
         facts = facts or Facts()
         facts.redactions += found
-        changed = [row for row, _ in scrubbed]
-        return (_replaced(document, self._rows, changed) if self._rows is not None else changed[0]), facts
+        return (replaced(document, self._rows, changed) if self._rows is not None else changed[0]), facts
+
+    def _unsearched(self, tally: Tally) -> str:
+        """Where the text stands at which the search was given up."""
+        base = self._base(tally.row) if tally.row >= 0 else ()
+        path = self._paths.get(tally.field)
+        return self._pointer(base, path) if path is not None else join((*base, UNDECLARED))
 
     def _timely(self, tree: object, document: object, rows: int | None, wall: float, facts: Facts | None) -> Verdict | None:
         """Ages and absences: in the future denies, too old or absent lowers."""
@@ -240,7 +278,7 @@ class InputContract:
     def _aged(self, row: object, base: tuple[Part, ...], wall: float) -> Iterator[Violation]:
         for path, unit, freshness in self._fresh:
             value = self._value(row, path)
-            if value is _ABSENT or value is None:
+            if value is ABSENT or value is None:
                 continue
             age = wall - instant(value, unit)
             if age > freshness.stale:
@@ -250,7 +288,7 @@ class InputContract:
 
     def _absent(self, row: object, base: tuple[Part, ...]) -> Iterator[Violation]:
         for _, path in self._falls:
-            if self._value(row, path) in (_ABSENT, None):
+            if self._value(row, path) in (ABSENT, None):
                 yield Violation(self._pointer(base, path), "missing")
 
     def _observed(self, tree: object, found: Sequence[Violation], rows: int | None, facts: Facts | None = None) -> Verdict:
@@ -264,14 +302,14 @@ class InputContract:
     def _located(self, document: object) -> Sequence[Any]:
         if self._rows is None:
             return (document,)
-        found = _reach(document, self._rows)
+        found = reach(document, self._rows)
         return found if isinstance(found, list) else ()
 
     def _value(self, row: object, path: Steps) -> object:
         if self._columns is not None:
             position = self._columns.index(path[0]) if path[0] in self._columns else len(self._columns)
-            return row[position] if isinstance(row, list | tuple) and position < len(row) else _ABSENT
-        return _reach(row, path)
+            return row[position] if isinstance(row, list | tuple) and position < len(row) else ABSENT
+        return reach(row, path)
 
     def _place(self, path: Steps) -> tuple[Part, ...]:
         """Where a field stands in a row; empty where a positional row has no place for it."""
@@ -288,7 +326,7 @@ class InputContract:
 
     def _instance(self, row: object) -> dict[str, object]:
         values = ((name, self._value(row, path)) for name, path in self._paths.items())
-        return {name: value for name, value in values if value is not _ABSENT}
+        return {name: value for name, value in values if value is not ABSENT}
 
     def _without(self, document: object) -> object:
         """The document without what is not to be sent; shares everything else with it."""
@@ -297,14 +335,14 @@ class InputContract:
         if self._rows is None:
             return self._row_without(document)
         rows = self._located(document)
-        return _replaced(document, self._rows, [self._row_without(row) for row in rows]) if rows else document
+        return replaced(document, self._rows, [self._row_without(row) for row in rows]) if rows else document
 
     def _row_without(self, row: object) -> object:
         if self._columns is not None and isinstance(row, list | tuple):
             dropped = {self._columns.index(path[0]) for path in self._unsent if path[0] in self._columns}
             return [value for index, value in enumerate(row) if index not in dropped]
         for path in self._unsent:
-            row = _dropped(row, path)
+            row = without(row, path)
         return row
 
 
@@ -354,28 +392,5 @@ def _standing(row: object, place: tuple[Part, ...]) -> object:
             return None
         case (int(position),):
             return row[position] if isinstance(row, list | tuple) and position < len(row) else None
-    found = _reach(row, tuple(str(part) for part in place))
-    return None if found is _ABSENT else found
-
-
-def _reach(value: object, path: Steps) -> object:
-    for part in path:
-        if not isinstance(value, dict) or part not in value:
-            return _ABSENT
-        value = value[part]
-    return value
-
-
-def _replaced(value: object, path: Steps, by: object) -> object:
-    if not path:
-        return by
-    assert isinstance(value, dict)
-    return {**value, path[0]: _replaced(value[path[0]], path[1:], by)}
-
-
-def _dropped(value: object, path: Steps) -> object:
-    if not isinstance(value, dict) or path[0] not in value:
-        return value
-    if len(path) == 1:
-        return {name: one for name, one in value.items() if name != path[0]}
-    return {**value, path[0]: _dropped(value[path[0]], path[1:])}
+    found = reach(row, tuple(str(part) for part in place))
+    return None if found is ABSENT else found

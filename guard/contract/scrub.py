@@ -51,6 +51,11 @@ class Scrubbing:
             for below, found in _texts(field)
         ]
 
+        self.detectors = tuple(
+            dict.fromkeys(name for field in fields.values() for _, several in _texts(field) for name in several)
+        )
+        """All that look at some field of the route."""
+
     def __bool__(self) -> bool:
         return bool(self._searched)
 

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from guard.contract.breaches import MOST_VIOLATIONS
 from guard.contract.fields import split
 from guard.contract.input import InputContract
 from guard.contract.output import NONE, OutputContract, unread
+from guard.contract.scrub import Found
 from guard.contract.strict import Unreadable
+from guard.contract.validators import UNDECLARED
 from guard.proxy.values import (
     Allow,
     Deny,
+    Facts,
     Field,
     Form,
     Head,
@@ -21,6 +25,10 @@ from guard.proxy.values import (
     Verdict,
     Violation,
 )
+
+BESIDE: Final = f"/{UNDECLARED}"
+"""Where a text stands, beside the instances, at which the search was given up: its member's name may be the client's."""
+NOTHING: Final[Found] = []
 
 
 class SpokenInput:
@@ -43,11 +51,29 @@ class SpokenInput:
             return Deny("unsupported_media_type")
         if self._contract is None:
             return Allow(message.document, message=message)
-        verdict = self._contract.written(self._contract.hold(message.document, wall, body), message.write)
-        if verdict.violations:
-            verdict.violations = self._located(verdict.violations, message)
+        verdict = self._held(self._contract, message, wall, body)
         if not isinstance(verdict, Deny):
             verdict.message = message
+        return verdict
+
+    def _held(self, contract: InputContract, message: Message, wall: float, body: bytes) -> Verdict:
+        """The verdict on a request that could be read: on what stands beside the instances, then on them."""
+        tally, found = contract.tally(), NOTHING
+        if message.beside:
+            try:
+                contract.bounded(message.beside, body)
+            except Unreadable as error:
+                return Deny(error.code)
+            if tally is not None and not message.searched:
+                message.beside, found = contract.searched(message.beside, tally)
+                if tally.field:
+                    return Deny("contract", [Violation(BESIDE, tally.code)])
+        verdict = contract.written(contract.hold(message.document, wall, body, tally), message.write)
+        if verdict.violations:
+            verdict.violations = self._located(verdict.violations, message)
+        if found and not isinstance(verdict, Deny):
+            verdict.facts = verdict.facts or Facts()
+            verdict.facts.redactions += found
         return verdict
 
     def _located(self, found: Iterable[Violation], message: Message) -> Sequence[Violation]:

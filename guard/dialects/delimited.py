@@ -105,11 +105,13 @@ class Lines(BaseMessage):
     """
 
     stream = once = chosen = False
+    searched = True
     named = ""
     free_model = False
 
     def __init__(self, body: bytes, spec: Spec, *, header: bool, missing: frozenset[str] = frozenset()) -> None:
         """Raises Misspoken."""
+        self.beside: dict[str, Any] = {}
         rows = cells(body)
         self._header = header
         self._names: Sequence[str] = (_names(rows.pop(0)) if rows else []) if header else (spec.columns or ())

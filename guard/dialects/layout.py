@@ -93,7 +93,7 @@ class BaseMessage:
 class Rows(BaseMessage):
     """A Message whose body is JSON, with the instances in one of its members."""
 
-    stream = once = False
+    stream = once = searched = False
     named = ""
     free_model = False
 
@@ -111,6 +111,9 @@ class Rows(BaseMessage):
         else:
             found = self._rows(value)
         self.document: object = self._sharing(found, spec.undeclared) if fields.shared else found
+        shared = fields.shared
+        self.beside: dict[str, Any] = {name: one for name, one in self._envelope.items() if name not in shared}
+        self.beside[self._member] = {"index": value["index"]} if lies == "split" and "index" in value else None
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,7 +174,7 @@ class Rows(BaseMessage):
             raise violation((self._member, "columns"), "shape")
         if len(set(names)) != len(names):
             raise violation((self._member, "columns"), "items")
-        self._names, self._split_rest = names, {"index": value["index"]} if "index" in value else {}
+        self._names = names
         rows = value["data"]
         wrong = [i for i, row in enumerate(rows) if not isinstance(row, list) or len(row) != len(names)][:64]
         if wrong:
@@ -186,10 +189,9 @@ class Rows(BaseMessage):
 
     def write(self, document: Any) -> bytes:
         """See Message."""
-        envelope, rows = self._envelope, document
+        envelope, rows = self.beside, document
         if names := self._fields.shared:
-            envelope = {name: one for name, one in envelope.items() if name not in names}
-            envelope |= {name: one for name, one in document[0].items() if name in names} if document else {}
+            envelope = envelope | ({name: one for name, one in document[0].items() if name in names} if document else {})
             rows = [{name: one for name, one in row.items() if name not in names} for row in document]
         if self._nan == "both":
             rows = [{name: _token(one) for name, one in row.items()} for row in rows]
@@ -210,7 +212,7 @@ class Rows(BaseMessage):
         if self._lies == "columns":
             return {name: [row.get(name) for row in rows] for name in kept}
         laid = [[row.get(name) for name in kept] for row in rows]
-        return laid if self._lies == "positional" else {"columns": kept, "data": laid, **self._split_rest}
+        return laid if self._lies == "positional" else {"columns": kept, "data": laid, **(self.beside[self._member] or {})}
 
     def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
         """See Message."""

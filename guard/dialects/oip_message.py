@@ -38,7 +38,7 @@ _WIRE: Final = {"integer": "INT64", "number": "FP64", "boolean": "BOOL", "string
 class TensorMessage:
     """A Message. Instances are rows of tensors: `{tensor: value}`, or by column where a tensor holds the rows."""
 
-    stream = chosen = False
+    stream = chosen = searched = False
     named = ""
     free_model = False
 
@@ -60,6 +60,10 @@ class TensorMessage:
         self._rows = spec.rows[1:] if spec.rows and spec.columns else ""
         self.count = self._counted()
         self.document: object = self._instances()
+        self.beside: dict[str, Any] = {name: one for name, one in tree.items() if name != "inputs"}
+        own = [tensor.rest for tensor in tensors]
+        if tree:
+            self.beside["inputs"] = own if any(own) else None
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -148,23 +152,32 @@ class TensorMessage:
             else:
                 rest["data"] = tensor.data if tensor.datatype not in INTEGERS else [*map(_integer, tensor.data)]
             inputs.append({**entry, **rest})
-        text = self._spec.dumps({**self._tree, "inputs": inputs})
+        text = self._spec.dumps({**self.beside, "inputs": inputs})
         self._json_length = len(text)
         return b"".join((text, *parts))
 
     def _written(self, document: Sequence[Mapping[str, Any]]) -> Iterator[Tensor]:
         """The tensors that say what the document says; one that no instance has any more is left out."""
         columns = self._spec.columns or ()
-        for tensor in self._tensors:
+        rests: Sequence[dict[str, Any]] = self.beside.get("inputs") or [{}] * len(self._tensors)
+        renamed: list[Tensor] = []
+        for tensor, rest in zip(self._tensors, rests, strict=True):
             if tensor.name == self._rows:
                 sent = [name for name in columns if self._spec.inputs[name].send]
                 data = [row.get(name) for row in document for name in sent]
-                yield tensor._replace(data=data, shape=(len(document), len(sent)))
+                yield tensor._replace(data=data, shape=(len(document), len(sent)), rest=rest)
             elif any(tensor.name in row for row in document):
-                yield tensor._replace(data=self._gathered(tensor, document))
+                yield tensor._replace(data=self._gathered(tensor, document), rest=rest)
+            elif tensor.name not in self._spec.inputs:
+                renamed.append(tensor._replace(rest=rest))
         known = self._place.keys() | (set(columns) if self._rows else set())
         for name in dict.fromkeys(name for row in document for name in row if name not in known):
-            yield self._made(name, [row.get(name) for row in document])
+            if name in self._spec.inputs:
+                yield self._made(name, [row.get(name) for row in document])
+            else:  # of a tensor that nobody declared, a part of its name was replaced; members keep their order
+                tensor = renamed.pop(0)
+                data = self._gathered(tensor, [{tensor.name: row[name]} for row in document])
+                yield tensor._replace(name=name, data=data)
 
     def _gathered(self, tensor: Tensor, document: Sequence[Mapping[str, Any]]) -> list[Any]:
         whole, scalar = self._whole(tensor.name), self._scalar(tensor.name)

@@ -133,6 +133,7 @@ class Prompt(BaseMessage):
     """A Message."""
 
     once = False
+    searched = True
 
     def __init__(self, tree: dict[str, Any], spec: Spec, referred: frozenset[str]) -> None:
         """Raises Misspoken."""
@@ -157,7 +158,8 @@ class Prompt(BaseMessage):
         self._virtual = {name for name in VIRTUAL if name in declared}
         self._texts = Texts(tree, KNOWN, referred - CARRIERS | dropped) if _COUNTED & self._virtual else _NO_TEXTS
         document.update((name, value) for name, value in self._told().items() if name in self._virtual)
-        self._envelope = {name: value for name, value in tree.items() if name not in referred and name not in dropped}
+        others = tree.keys() - referred - dropped
+        self.beside: dict[str, Any] = {name: value for name, value in tree.items() if name in others}
         self.document: object = document
 
     def _told(self) -> dict[str, Any]:
@@ -178,7 +180,7 @@ class Prompt(BaseMessage):
 
     def write(self, document: Any) -> bytes:
         """See Message."""
-        body = {**self._envelope, **{name: one for name, one in document.items() if name not in self._virtual}}
+        body = {**self.beside, **{name: one for name, one in document.items() if name not in self._virtual}}
         if "max_tokens" in document and self._limit != "max_tokens":
             body[self._limit] = document["max_tokens"]
             if "max_tokens" not in self._tree:

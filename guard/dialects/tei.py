@@ -104,6 +104,7 @@ class Question(BaseMessage):
     """A Message."""
 
     stream = once = chosen = False
+    searched = True
     named = ""
     free_model = False
 
@@ -120,8 +121,9 @@ class Question(BaseMessage):
         self.alone = isinstance(inputs, str) or (isinstance(inputs, list) and isinstance(inputs[0], str))  # of /predict
         own = {name: value for name, value in tree.items() if name in referred and name not in virtual}
         dropped = unknown if spec.undeclared == "strip" else frozenset()
-        self._envelope = {name: value for name, value in tree.items() if name not in own and name not in dropped}
-        _hold({name: value for name, value in self._envelope.items() if name not in unknown})
+        others = tree.keys() - own.keys() - dropped
+        self.beside: dict[str, Any] = {name: value for name, value in tree.items() if name in others}
+        _hold({name: value for name, value in self.beside.items() if name not in unknown})
         self._others = Texts({name: tree[name] for name in unknown - dropped}, KNOWN)
         if route == "rerank" and self._others.found and _SEARCHED & spec.inputs.keys():
             raise violation((UNDECLARED,), "unknown")  # nobody reads texts of other members here
@@ -135,7 +137,7 @@ class Question(BaseMessage):
 
     def write(self, document: Any) -> bytes:
         """See Message."""
-        body = {**self._envelope, **{name: one for name, one in document.items() if name not in self._virtual}}
+        body = {**self.beside, **{name: one for name, one in document.items() if name not in self._virtual}}
         if "texts" in self._virtual and document["texts"] != self._told()["texts"]:
             body = copy.deepcopy(body)
             for (place, _), text in zip(self._places, document["texts"], strict=False):

@@ -11,11 +11,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from guard.dialects.layout import UNDECLARED, pointer
+from guard.proxy.values import LEAST_NUMBER, NUMBERS_ONLY, SECRET_MEMBER, SECRET_VALUE
 
 Place: TypeAlias = tuple[str | int, ...]
 
-LEAST_NUMBER: Final = 10**11
-"""An integer from here on is searched as the text it is written as: shorter ones are no card and no account."""
 LEAST_FILE: Final = 256
 """Characters of base64 from which on it is a file: what is shorter is searched as it is."""
 _FILE: Final = re.compile(r"(?:data:[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,64};base64,)?[A-Za-z0-9+/]{256,}+={0,2}\Z")
@@ -87,12 +86,6 @@ _NUMBER: Final = re.compile(r"[0-9]{1,7}\Z")
 """A name that is a token's number, as `logit_bias` has them."""
 
 
-_SECRET: Final = re.compile(
-    r"(?i:pass(?:word|wd|phrase|code)?|pwd|secret|token|(?:api|access|private)[_-]?key|credentials?)\Z"
-)
-_UNQUOTED: Final = re.compile(r"[^\"\n]{4,512}\Z")
-
-
 class Name(NamedTuple):
     """The last step to a text that is a member's name."""
 
@@ -158,7 +151,7 @@ def _walk(value: Any, place: Place, member: str) -> Iterator[tuple[tuple[Any, ..
                 yield from _walk(one, (*place, index), member)
     elif isinstance(value, dict):
         yield from _members(value, place)
-    elif type(value) is int and value >= LEAST_NUMBER and member != "seed":
+    elif type(value) is int and value >= LEAST_NUMBER and member not in NUMBERS_ONLY:
         yield place, str(value)
 
 
@@ -167,7 +160,7 @@ def _members(value: Mapping[str, Any], place: Place) -> Iterator[tuple[tuple[Any
     for name, one in value.items():
         if name not in NESTED and not _NUMBER.match(name):
             yield (*place, Name(name)), name
-        if isinstance(one, str) and _SECRET.search(name) and _UNQUOTED.match(one):
+        if isinstance(one, str) and SECRET_MEMBER.search(name) and SECRET_VALUE.match(one):
             yield (*place, Named(name)), f'{name}: "{one}"'
         else:
             yield from _walk(one, (*place, name), name)

@@ -10,11 +10,13 @@ class Whole(BaseMessage):
     """The document is the body."""
 
     once = chosen = False
+    searched = True
     named = ""
     free_model = False
 
     def __init__(self, tree: object, dumps: Callable[[object], bytes], *, stream: bool) -> None:
         self.document, self._dumps, self.stream = tree, dumps, stream
+        self.beside: dict[str, Any] = {}
 
     def write(self, document: Any) -> bytes:
         """See Message."""

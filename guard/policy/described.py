@@ -150,7 +150,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "max_body": "Of a request.",
         "max_answer": "Of an answer that is judged.",
         "max_elements": "Objects, lists and names of a JSON document, request or answer; 10 numbers or texts are one more.",
-        "max_searched": "Characters of a request in fields with `detect`; a longer text is `length`.",
+        "max_searched": "Characters of a request that `detect` looks at; a longer text is `length`.",
         "max_finds": "What `detect` may find in a request before it is `items`; a phone or iban counts for four.",
         "timeout": "How long each thing may take.",
         "deadline_header": "In which a client says how long it waits; lowers ours and is passed on reduced.",

@@ -88,7 +88,7 @@ def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
             yield from places(one, (*place, name))
 
 
-def planted(tree: Any, place: tuple[Any, ...], find: str) -> Any:
+def planted(tree: Any, place: tuple[Any, ...], find: Any) -> Any:
     """The request with the find there."""
     tree = copy.deepcopy(tree)
     node = tree

@@ -167,3 +167,22 @@ def test_a_share_of_the_model_where_nothing_else_answers_is_a_warning(tmp_path: 
     (tmp_path / "policy.yaml").write_text(text)
     (warning,) = load(tmp_path / "policy.yaml", environ={}).warnings
     assert "no route has a rung below the model" in warning.message
+
+
+@pytest.mark.parametrize(
+    ("dialect", "path", "fields", "warns"),
+    [
+        ("openai", "/v1/chat/completions", "user: {type: string, detect: [email]}", True),
+        ("openai", "/v1/chat/completions", "texts: {type: array, items: {type: string, detect: [email]}}", False),
+        ("openai", "/v1/chat/completions", "user: {type: string}", False),
+        ("tei", "/rerank", "query: {type: string, detect: [email]}", True),
+        ("vertex", "/p", "user: {type: string, detect: [email]}", False),
+    ],
+)
+def test_a_field_with_detect_beside_texts_that_nothing_searches_warns(
+    tmp_path: Path, dialect: str, path: str, fields: str, warns: bool
+) -> None:
+    route = f"    dialect: {dialect}\n    input: {{{fields}}}\n"
+    (tmp_path / "policy.yaml").write_text(HEAD.replace("/p", path) + route)
+    found = [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings]
+    assert found == ["only this member is searched; declare `texts` for every text of a request"] * warns

@@ -9,6 +9,7 @@ from typing import Any, Final
 from guard.contract.fields import ContractInvalid
 from guard.contract.schema_drafts import ignored
 from guard.contract.schema_graph import Graph
+from guard.dialects import DIALECTS
 from guard.ladder.cel_absent import doubts
 from guard.policy.document import Tree, find
 from guard.policy.errors import Path as Pointer
@@ -25,6 +26,8 @@ EVIDENCE_WINDOW: Final = 1_800
 """Seconds in which the alerts of EVIDENCE count requests."""
 EVIDENCE: Final = {"latency_p95": 100, "error_rate": 5}
 """Target → requests without which its exported alert does not fire (`guard/kit/export/alerts.py`)."""
+TEXTS: Final = "texts"
+"""The word for every text of a request, of dialects that have it."""
 MOST_IGNORED: Final = 10
 """Ignored keywords of one schema file that are named."""
 
@@ -97,6 +100,7 @@ def _only_model(route: Route) -> bool:
 
 
 def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
+    yield from _unsearched(route)
     if route.stream and route.output is not None:
         yield ("stream",), "a streamed answer is relayed as it comes; its outputs are not checked"
     if route.fallback.cached is not None and route.fallback.cached.key is not None:
@@ -116,6 +120,15 @@ def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
                     ("input", name, "freshness"),
                     "there are no rules to fall to; a stale value is answered with an error",
                 )
+
+
+def _unsearched(route: Route) -> Iterator[tuple[Pointer, str]]:
+    """Fields with `detect` of a dialect whose other texts nothing searches."""
+    if TEXTS not in DIALECTS[route.dialect].looks.words or TEXTS in route.inputs:
+        return
+    for name, field in route.inputs.items():
+        if field.detect:
+            yield ("input", name, "detect"), f"only this member is searched; declare `{TEXTS}` for every text of a request"
 
 
 def _ignored(route: Route, schemas: Mapping[Path, bytes]) -> Iterator[tuple[Pointer, str]]:

@@ -79,6 +79,8 @@ class Message(Protocol):
     """A request as its dialect reads it."""
 
     document: Document  # a list of instances, each by field name; or the one instance
+    beside: dict[str, Any]  # what else of the body reaches the model, by member; may be replaced before `write`
+    searched: bool  # the document has the texts of `beside`, too: a declaration says what is looked for in them
     stream: bool  # the client wants the answer piece by piece
     named: str  # the model that the client asked for, one of those that the contract declares; else empty
     free_model: bool  # the contract leaves the model's name to the client: a server may repeat whatever that is

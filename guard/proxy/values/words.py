@@ -1,5 +1,6 @@
 """The closed lists: every word that a client, a metric, a runbook or an alert may meet."""
 
+import re
 from typing import Final, Literal, TypeAlias, get_args
 
 LowerSource: TypeAlias = Literal["previous", "cached", "rules", "disabled"]
@@ -66,3 +67,14 @@ Document: TypeAlias = object
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """Names lower case, in order of arrival, duplicates kept, obs-text kept byte for byte."""
+
+LEAST_NUMBER: Final = 10**11
+"""An integer from here on is searched as the text it is written as: shorter ones are no card and no account."""
+NUMBERS_ONLY: Final = frozenset(("seed", "sequence_id"))
+"""Members whose integers are drawn by a machine, and are never searched."""
+SECRET_MEMBER: Final = re.compile(
+    r"(?i:pass(?:word|wd|phrase|code)?|pwd|secret|token|(?:api|access|private)[_-]?key|credentials?)\Z"
+)
+"""A name of a member that says that its value is secret."""
+SECRET_VALUE: Final = re.compile(r"[^\"\n]{4,512}\Z")
+"""A value that is searched together with such a name, as `name: "value"`."""

@@ -26,8 +26,8 @@ from guard.control.process import COLLECT
 from guard.control.shares import Shares
 from guard.control.telemetry import Telemetry
 from guard.policy.compiled import WallClock
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 from guard.privacy.fence import fence
 from guard.proxy.back import Link
 from guard.proxy.budget import Budget

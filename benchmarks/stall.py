@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from guard.contract.strict import MAX_ELEMENTS, PLAIN
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 from guard.proxy.values import Allow, Amend, Head, Route
 
 MOST: float = 0.025

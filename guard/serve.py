@@ -36,12 +36,12 @@ from guard.control.vitals import Vitals
 from guard.control.watched_files import FileHung
 from guard.control.worker import Worker
 from guard.policy.compiled import CompiledPlan, WallClock
+from guard.policy.compiling import Means
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import Loaded
 from guard.policy.loading.read import from_regular_file
 from guard.policy.models import Policy
 from guard.policy.observed import NAME, observed
-from guard.policy.plan import Means
 from guard.policy.route import Route
 from guard.policy.runtime import Draft, Runtime
 from guard.policy.scalars import Address, Origin

@@ -9,8 +9,8 @@ from markdown_it import MarkdownIt
 
 from guard.kit.privacy.report import make
 from guard.kit.privacy.values import Report
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 
 KEY = "privacy: {hash_key: {env: GUARD_HASH_KEY}}\n"
 CACHED = "fallback: [{cached: {}}]"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from guard.policy.plan import Means, compile_plan
+from guard.policy.compiling import Means, compile_plan
 from guard.proxy.context import Context
 from guard.proxy.judge import judge
 from guard.proxy.values import Head, Trace

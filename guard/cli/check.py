@@ -11,10 +11,10 @@ from guard.cli import environment
 from guard.control.secrets import read_tokens, secret_files
 from guard.control.tokens import Tokens
 from guard.policy.compiled import CompiledPlan
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.dump import dump
 from guard.policy.errors import PolicyError, PolicyInvalid
 from guard.policy.loading import Loaded, load
-from guard.policy.plan import Means, compile_plan
 
 
 class Refused(click.ClickException):

@@ -22,10 +22,10 @@ from guard.control.state import StateFolder
 from guard.control.worker import Worker
 from guard.events import Publish, StateUnavailable
 from guard.policy.compiled import CompiledPlan, retire
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.errors import Place, PolicyError, PolicyInvalid
 from guard.policy.loading import Loaded, load
 from guard.policy.loading.read import Reader
-from guard.policy.plan import Means, compile_plan
 from guard.policy.runtime import Draft, Runtime
 
 READ_WITHIN: Final = 10.0

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from guard.contract.fields import join, split
 from guard.dialects import DIALECTS
-from guard.policy import speaking
+from guard.policy.compiling import codec
 from guard.policy.fields import InputField, OutputField, SchemaFile, Shape
 from guard.policy.ladder import RUNGS
 from guard.policy.loading import Loaded
@@ -246,7 +246,7 @@ def _route(key: str, declared: AnyRoute, policy: Policy, *, observed: bool) -> R
         return RouteDescription(key, declared, policy, "denied" if isinstance(declared, Denied) else "passthrough")
     route = declared.but(enforcement="observe") if observed else declared
     dialect = DIALECTS[route.dialect]
-    form = speaking.form_of(key, route, dialect, metered=False) if dialect.tensors else None
+    form = codec.form_of(key, route, dialect, metered=False) if dialect.tensors else None
     bare = ContractDescription(
         key, declared, policy, _body(route), route, dialect, tensors=form is not None and not form.single
     )

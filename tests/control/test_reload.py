@@ -17,10 +17,10 @@ from guard.control.state import StateFolder
 from guard.control.watched_files import WatchedFiles
 from guard.events import Event, PolicyApplied, PolicyRefused
 from guard.policy.compiled import CompiledPlan, retire
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import Loaded, load
 from guard.policy.loading.read import from_regular_file
-from guard.policy.plan import Means, compile_plan
 from guard.policy.runtime import Draft, NoPool, Runtime, TargetKey
 from tests.proxy.stand import until
 

@@ -9,8 +9,9 @@ from textwrap import dedent, indent
 from typing import Any, TypeAlias
 
 from guard.ladder.model import Model
+from guard.policy.compiled import CompiledPlan
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.loading import load
-from guard.policy.plan import CompiledPlan, Means, compile_plan
 from guard.proxy.pipeline import handle_request
 from guard.proxy.values import Answer, Body, Call, Ending, Head, Headers, Relay, Relayed, Reply
 from tests.dialects.speaking import JSON, dumps

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 from guard.proxy.context import Context
 from guard.proxy.judge import judge
 from guard.proxy.values import Asked, Head, Headers, Permit, Refused, Route, Violation

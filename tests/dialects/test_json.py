@@ -8,8 +8,8 @@ from guard.dialects import DIALECTS
 from guard.dialects.common import Common
 from guard.dialects.problem import TITLES
 from guard.ladder.model import Model
+from guard.policy.compiling import Means
 from guard.policy.errors import PolicyInvalid
-from guard.policy.plan import Means
 from guard.proxy.rescue import STATUS
 from guard.proxy.values import REASONS, REFUSALS, Problem, Spec, Violation
 from tests.dialects.speaking import JSON, ask, compiled

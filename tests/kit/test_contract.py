@@ -21,8 +21,8 @@ from guard.kit.contract.made import make
 from guard.kit.contract.markdown import markdown
 from guard.kit.contract.openapi import openapi
 from guard.kit.contract.written import written
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 from guard.proxy.values import REASONS, REFUSALS, Deny, Head
 from guard.proxy.values import VIOLATIONS as ALL_VIOLATIONS
 from tests.cli.test_cli import ROOT, guard, valid

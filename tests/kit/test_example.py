@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from guard.kit.example import NoExample, example
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 from guard.proxy.values import Amend, Head
 
 HEAD = """version: guard/v1

@@ -40,9 +40,9 @@ def slow_fsync() -> None:
 
 
 def slow_compile() -> None:
-    from guard.policy import plan
+    from guard.policy import compiling
 
-    real = plan.compile_plan
+    real = compiling.compile_plan
 
     def compile_plan(*arguments: Any, **options: Any) -> Any:
         until = time.thread_time() + float(fault("compile") or 0)
@@ -50,7 +50,7 @@ def slow_compile() -> None:
             sum(range(1000))
         return real(*arguments, **options)
 
-    plan.compile_plan = compile_plan
+    compiling.compile_plan = compile_plan
 
 
 def hanging_open() -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 from guard.proxy.values import Head, Refused, Settlement
 
 POLICY = """version: guard/v1

@@ -6,8 +6,8 @@ from typing import Any
 
 import guard
 from guard.ladder.breaker import Breaker
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 from guard.policy.runtime import NoPool, Runtime, TargetKey
 
 SOURCE = Path(guard.__file__).parent

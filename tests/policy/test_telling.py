@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.contract.output import compile_output
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 from guard.policy.telling import measures
 from guard.proxy.values import Measure, Route
 

@@ -180,7 +180,7 @@ def test_a_new_member_acts():
     code = """
 from pathlib import Path
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
+from guard.policy.compiling import Means, compile_plan
 from guard.privacy.detectors import compile_detectors
 from guard.webhooks import FORMATS
 raw = sys.argv[1].encode()

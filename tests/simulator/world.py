@@ -18,7 +18,7 @@ from guard.ladder.breaker import Breaker
 from guard.ladder.limits import Slots
 from guard.ladder.mode import MODES, Order, Orders
 from guard.policy.compiled import CompiledPlan
-from guard.policy.plan import Means, compile_plan
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.runtime import Runtime
 from guard.policy.scalars import Origin
 from guard.proxy import driver

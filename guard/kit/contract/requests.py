@@ -10,7 +10,7 @@ from guard.contract.strict import SAFE
 from guard.kit.contract.values import Example
 from guard.kit.description import ContractDescription, RouteDescription
 from guard.kit.example import NoExample, example, value
-from guard.policy import speaking
+from guard.policy.compiling import codec
 from guard.policy.fields import SchemaFile
 from guard.policy.route import Route
 from guard.proxy.values import Deny, Head, Message
@@ -97,6 +97,6 @@ def _answer(route: Route, compiled: Compiled, message: Message | None, wall: flo
     except NoExample:
         return None
     document = contract.build([said])
-    write = speaking.writer(speaking.form_of(compiled.key, route, compiled.dialect, metered=False))
+    write = codec.writer(codec.form_of(compiled.key, route, compiled.dialect, metered=False))
     kind, body = write(document, message)
     return json.loads(body) if kind == b"application/json" else None

@@ -13,10 +13,10 @@ from guard.dialects import DIALECTS
 from guard.kit.init.draft import Draft, Field, Route
 from guard.kit.init.text import write
 from guard.kit.init.words import line
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.document import MAX_BYTES
 from guard.policy.errors import PolicyError, PolicyInvalid
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 from guard.policy.routes import template, ties
 
 ROUNDS: Final = 24

@@ -8,8 +8,8 @@ import pytest
 
 from guard.kit.init.draft import Wanted
 from guard.policy.compiled import CompiledPlan
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 from guard.proxy.context import Context
 from guard.proxy.judge import judge
 from guard.proxy.values import Allow, Head

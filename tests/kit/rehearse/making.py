@@ -6,8 +6,8 @@ from textwrap import dedent, indent
 from guard.kit.rehearse import generate
 from guard.kit.rehearse.canaries import Cage
 from guard.kit.rehearse.subject import Subject, subject, usual
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 
 WALL = 1_800_000_000.0
 EVERYTHING = """

@@ -13,8 +13,8 @@ from guard.kit.rehearse.fields import ANSWERED, Wanted, denied
 from guard.kit.rehearse.stage import resident
 from guard.kit.rehearse.subject import Subject
 from guard.kit.rehearse.values import Got, Part
+from guard.policy.compiling import Means, compile_plan
 from guard.policy.loading import load
-from guard.policy.plan import Means, compile_plan
 from guard.policy.route import Route
 
 OUTPUTS = """version: guard/v1

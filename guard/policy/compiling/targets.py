@@ -1,4 +1,4 @@
-"""Model servers as routes see them: connections, slots, breakers, kept over a reload where nothing changed for them."""
+"""The model servers that rungs call: connections, slots and breakers, kept over a reload that changes nothing for them."""
 
 import hashlib
 from functools import partial
@@ -17,7 +17,7 @@ from guard.policy.scalars import Origin
 from guard.proxy.values import MODEL, PREVIOUS, Ceiling, Source, Target
 
 if TYPE_CHECKING:
-    from guard.policy.plan import Means
+    from guard.policy.compiling.context import Means
 
 NEVER = 1 << 62
 LEASE = 30.0

@@ -1,17 +1,12 @@
-"""What a dialect is told of a route, and the judges of a route that does not speak plain JSON."""
+"""Step 1: how the dialect of a route carries instances, and how answers of rungs are read and written in it."""
 
 from collections.abc import Callable
 from typing import Any
 
-from guard.contract.input import InputContract, compile_input
 from guard.contract.media import is_json
-from guard.contract.output import OutputContract
-from guard.contract.scrub import Detect
-from guard.contract.spoken import SpokenInput, SpokenOutput
 from guard.contract.strict import audit, dumps, loads
-from guard.policy import telling
 from guard.policy.route import Route
-from guard.proxy.values import Dialect, Form, Headers, Judge, Spec
+from guard.proxy.values import Dialect, Form, Headers, Spec
 
 
 def form_of(key: str, route: Route, dialect: Dialect, *, metered: bool) -> Form | None:
@@ -50,32 +45,6 @@ def _loads_answer(elements: int) -> Callable[[bytes], Any]:
         return tree
 
     return leniently
-
-
-def spoken_input(route: Route, form: Form, detect: Detect) -> tuple[InputContract | None, Judge]:
-    """The contract over what the form reads, and the judge that holds requests against it."""
-    enforce = route.enforcement == "enforce"
-    contract = None
-    if route.inputs:
-        contract = compile_input(
-            route.inputs,
-            rows=None if form.single else "",
-            columns=None,
-            undeclared=route.undeclared,
-            enforce=enforce,
-            detect=detect,
-            elements=route.max_elements,
-            searched=route.max_searched,
-            finds=route.max_finds,
-            exact=route.exact,
-        )
-    instances = route.but(rows=None if form.single else "", columns=None)  # as the contract has them
-    return contract, SpokenInput(form, contract, enforce=enforce, field_of=telling.field_of(instances))
-
-
-def spoken_output(form: Form, contract: OutputContract | None, route: Route) -> SpokenOutput:
-    """The judge of answers; it hears versions and usage where no output is declared, too."""
-    return SpokenOutput(form, contract, route.outputs)
 
 
 def reader(form: Form | None, elements: int) -> Callable[[Headers, bytes], object]:

@@ -1,0 +1,167 @@
+"""Compiling a policy: everything that can be decided before the first request is decided here, Policy → Plan.
+
+Here: the steps from a loaded policy to the values that the data plane asks. Not here: reading a policy (`loading`), state
+that outlives a reload (`runtime.py`), and what a plan does with requests (`guard/proxy`).
+
+`compile_plan` compiles one route after the other. `_compile_route` takes these steps, each of them one file:
+
+1. `codec`    how the route's dialect carries instances
+2. `judges`   the judges of a request, in their order
+3. `answers`  the judge of an answer
+4. `rungs`    the ladder, highest rung first; `targets` are the model servers that it calls
+
+All steps share one `context`. What only a compiler finds out (a pattern, an expression, a schema file) is collected there
+and reported like every other mistake of a policy: all of them, each at its place.
+"""
+
+from guard.dialects import DIALECTS, RAW
+from guard.ladder.cached import Cached
+from guard.policy import telling
+from guard.policy.compiled import CompiledPlan
+from guard.policy.compiling.answers import compile_answers
+from guard.policy.compiling.codec import form_of
+from guard.policy.compiling.context import Compilation, Means
+from guard.policy.compiling.judges import compile_judges
+from guard.policy.compiling.rungs import compile_passthrough_rungs, compile_rungs
+from guard.policy.errors import PolicyInvalid
+from guard.policy.loading import Loaded
+from guard.policy.management import unlisted
+from guard.policy.models import Cors as CorsPolicy
+from guard.policy.models import Denied, Passthrough
+from guard.policy.route import Route as RoutePolicy
+from guard.policy.routes import RouteTable, template, ties
+from guard.policy.runtime import Draft, Runtime
+from guard.proxy.cors import Cors
+from guard.proxy.values import Route
+
+__all__ = ["Means", "compile_plan"]
+
+PASSTHROUGH_COLLECT = 65536
+"""Bytes of an unjudged answer that are buffered before it is relayed: small ones go out in one write."""
+
+
+def compile_plan(loaded: Loaded, means: Means, draft: Draft | None = None) -> CompiledPlan:
+    """Compile every route. Raises PolicyInvalid with all that only compiling finds.
+
+    What outlives a reload is taken from `draft`. Nothing outside of it changes, so a plan that is not used leaves no trace.
+    """
+    policy = loaded.policy
+    context = Compilation(loaded, means, draft or Runtime().draft())
+    entries: list[tuple[str, Route | Denied]] = []
+    for key, declared in policy.routes.items():
+        route = _compile(key, declared, context)
+        if route is not None:
+            entries.append((key, route))
+    entries += _management(context)
+    if context.errors:
+        raise PolicyInvalid(context.errors)
+    return CompiledPlan(
+        expose_reason=policy.expose_reason,
+        routes=tuple(route for _, route in entries if isinstance(route, Route)),
+        table=RouteTable(entries),
+        upstream=context.targets.upstream,
+        probe=context.targets.probe(),
+        digest=loaded.digest,
+        clock=means.clock,
+        tracer=means.tracer(policy.telemetry.trace_sample, policy.privacy.traces != "off"),
+        sinks=means.sinks,
+        cors=_cors(policy.cors),
+    )
+
+
+def _compile(key: str, declared: RoutePolicy | Passthrough | Denied, context: Compilation) -> Route | Denied | None:
+    """One route of any kind; None where it is wrong."""
+    if isinstance(declared, Denied):
+        return declared
+    if isinstance(declared, Passthrough):
+        return _compile_passthrough(key, context)
+    return _compile_route(key, declared, context)
+
+
+def _compile_passthrough(key: str, context: Compilation) -> Route:
+    defaults = RoutePolicy()
+    method, _, path = key.partition(" ")
+    ceiling = context.ceiling(key)
+    return Route(
+        template=path,
+        method=method,
+        buffered=False,
+        max_body=defaults.max_body,
+        collect=PASSTHROUGH_COLLECT,
+        request=defaults.timeout.request,
+        enforce=False,
+        dialect=RAW,
+        judges=(),
+        output=None,
+        ladder=compile_passthrough_rungs(key, defaults, ceiling, context, collect=PASSTHROUGH_COLLECT),
+        ceiling=ceiling,
+        baggage=context.baggage,
+    )
+
+
+def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Route | None:
+    """A route with a contract; None where it is wrong."""
+    before = len(context.errors)
+    route = declared.but(enforcement="observe") if key in context.observed else declared
+    dialect = DIALECTS[route.dialect]
+    try:
+        form = form_of(key, route, dialect, metered=context.metered)
+    except ValueError as error:
+        context.report(("routes", key, "dialect"), str(error))
+        return None
+    contract, judges = compile_judges(key, route, form, context)
+    output = compile_answers(key, route, form, context)
+    if len(context.errors) > before:
+        return None
+    collect = 0 if route.stream else route.max_answer
+    ceiling = context.ceiling(key)
+    ladder = compile_rungs(key, route, form, contract, output, ceiling, context, collect=collect)
+    enforce = route.enforcement == "enforce"
+    cached = next((rung for rung in ladder if isinstance(rung, Cached)), None)
+    method, _, path = key.partition(" ")
+    return Route(
+        template=path,
+        method=method,
+        buffered=True,
+        max_body=route.max_body,
+        collect=collect,
+        request=route.timeout.request,
+        enforce=enforce,
+        dialect=dialect,
+        judges=judges,
+        output=output,
+        ladder=ladder,
+        ceiling=ceiling,
+        deadline_header=(route.deadline_header or "").lower().encode(),
+        remember=cached.remember if cached is not None and enforce and not route.stream else None,
+        measures=telling.measures(route.outputs),
+        shown=telling.shown(route.inputs, contract, context.hasher),
+        field_of=telling.field_of(route),
+        baggage=context.baggage,
+        inspector=form.inspector if form is not None else lambda _message, _headers: None,
+        accepts=", ".join(route.content or dialect.looks.content).encode(),
+        version=context.version if context.strict_version else "",
+    )
+
+
+def _management(context: Compilation) -> list[tuple[str, Denied]]:
+    """Deny what only operators of the model server use, unless the policy lists it."""
+    routes = context.policy.routes
+    dialects = {route.dialect for route in routes.values() if isinstance(route, RoutePolicy)}
+    added = list(unlisted(routes.keys(), sorted(dialects)))
+    for _, key in ties({key: template(key) for key in (*routes, *added)}):
+        if key in routes:
+            context.report(("routes", key), "could match what only operators of the model server use")
+    return [(key, Denied()) for key in added]
+
+
+def _cors(declared: CorsPolicy | None) -> Cors | None:
+    if declared is None:
+        return None
+    return Cors(
+        origins=frozenset(origin.encode() for origin in declared.origins),
+        headers=tuple(name.encode() for name in declared.headers),
+        expose=tuple(name.encode() for name in declared.expose),
+        credentials=declared.credentials,
+        max_age=int(declared.max_age),
+    )

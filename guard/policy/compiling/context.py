@@ -1,0 +1,99 @@
+"""What all steps of a compilation share: what they are given, and the mistakes that they find."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+from guard.contract.fields import ContractInvalid
+from guard.ladder.rules import RuleInvalid
+from guard.policy.compiled import WallClock
+from guard.policy.compiling.targets import Targets
+from guard.policy.errors import Path, PolicyError
+from guard.policy.fields import SchemaFile
+from guard.policy.ladder import Secret, TargetLimits, TargetTls
+from guard.policy.loading import Loaded
+from guard.policy.runtime import ConnectionPool, Draft, NoPool
+from guard.policy.scalars import Origin
+from guard.privacy.treatment import Hasher
+from guard.proxy.tracing import Untraced
+from guard.proxy.values import Ceiling, Sink, Tracer
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the Plan needs of the process it will run in; `check` and `explain` have hardly any."""
+
+    pool: Callable[[Origin, TargetTls | None, TargetLimits], ConnectionPool] = lambda _origin, _tls, _limits: NoPool()
+    """Connections to an origin, with TLS as declared, each at most so many seconds old. May raise OSError."""
+    defer: Callable[[Callable[[], None]], object] = lambda waiter: waiter()
+    certificate: Callable[[FilePath], bytes] = lambda _path: b""
+    """Reads a file of `tls`. Raises OSError."""
+    upstream: Origin | None = None  # in place of the policy's
+    clock: WallClock = field(default_factory=WallClock)
+    observed: Callable[[], frozenset[str]] = frozenset
+    """Keys of routes whose contract operators do not enforce for now."""
+    changed: Callable[[str, str, object], None] = lambda _route, _target, _change: None
+    """Hears of every change of a breaker."""
+    sinks: Sequence[Sink] = ()
+    tracer: Callable[[float, bool], Tracer] = lambda _share, _traces: Untraced()
+    """Samples that share of exchanges; whether their traces may be told."""
+    secret: Callable[[Secret], bytes | None] = lambda _secret: None
+    """What the policy only says the place of; None where it is not there."""
+    deployed: str = ""
+    """The version that Vertex AI says a container was deployed as."""
+
+
+class Compilation:
+    """One compilation of one policy. `errors` are the mistakes found so far."""
+
+    def __init__(self, loaded: Loaded, means: Means, draft: Draft) -> None:
+        self.loaded = loaded
+        self.policy = loaded.policy
+        self.draft = draft
+        self.errors: list[PolicyError] = []
+        self.targets = Targets(loaded.policy, means, draft)
+        self.observed = means.observed()
+        self.baggage = frozenset(name.encode() for name in self.policy.privacy.baggage)
+        cost = self.policy.targets.cost
+        self.metered = self.policy.telemetry.gen_ai or (cost is not None and cost.by_token)
+        """Whether tokens are counted."""
+        release = self.policy.release
+        self.version = release.version if release is not None else ""
+        """The version of the release; empty without one."""
+        self.strict_version = release is not None and release.strict
+        self.hasher = self._hasher(means)
+
+    def report(self, path: Path, message: str) -> None:
+        """Add a mistake, at its place in the policy."""
+        self.errors.append(self.loaded.error(path, message))
+
+    @contextmanager
+    def reporting(self, *path: str | int) -> Iterator[None]:
+        """Report what a family's compiler refuses below `path`."""
+        try:
+            yield
+        except (ContractInvalid, RuleInvalid) as error:
+            self.report((*path, *error.path), str(error))
+        except OSError as error:  # certificates
+            self.report(path, str(error))
+
+    def schema(self, file: SchemaFile) -> Any:
+        """The JSON Schema in a file that the policy names."""
+        return json.loads(self.loaded.schemas[file.schema_.path])
+
+    def ceiling(self, key: str) -> Ceiling:
+        """What operators allow this route; theirs to change, so it outlives every reload."""
+        return self.draft.ceilings.take(key, None, Ceiling)
+
+    def _hasher(self, means: Means) -> Hasher:
+        """Without a key no hash is told: `[redacted]` stands in its place."""
+        declared = self.policy.privacy.hash_key
+        key = means.secret(declared) if declared is not None else None
+        try:
+            return Hasher(key)
+        except ValueError as error:
+            self.report(("privacy", "hash_key"), str(error))
+            return Hasher(None)

@@ -1,0 +1,70 @@
+"""Step 2: the judges of a request, in the order in which they are asked. The order stands here and nowhere else.
+
+Each judge sees the request as those before it amended it, and `guard/proxy/judge.py` adds up what they find; so their order
+is part of what a policy means:
+
+1. the media type   no parser meets a body that it was not made for
+2. the contract     reads the body once, strictly, and writes what the model server gets: whatever stands after it judges a
+                    document that keeps its types, in the form in which it is sent
+"""
+
+from collections.abc import Sequence
+
+from guard.contract.input import InputContract, compile_input
+from guard.contract.media import compile_opaque
+from guard.contract.spoken import SpokenInput
+from guard.policy import telling
+from guard.policy.compiling.context import Compilation
+from guard.policy.fields import SchemaFile
+from guard.policy.route import Route
+from guard.privacy.detectors import compile_detectors
+from guard.proxy.values import Form, Judge
+
+
+def compile_judges(
+    key: str, route: Route, form: Form | None, context: Compilation
+) -> tuple[InputContract | None, tuple[Judge, ...]]:
+    """The contract of the instances, where one is declared, and every judge in its order. What is wrong is reported.
+
+    `form` is how the route's dialect carries instances.
+    """
+    if route.content is not None:
+        return None, (compile_opaque(route.content),)
+    with context.reporting("routes", key, "input"):
+        contract, judge = _contract(route, form, context)
+        return contract, (judge,) if judge is not None else ()
+    return None, ()
+
+
+def _contract(route: Route, form: Form | None, context: Compilation) -> tuple[InputContract | None, Judge | None]:
+    """The contract of a route, and the judge that reads bodies for it; both None where any body will do."""
+    enforce = route.enforcement == "enforce"
+    if form is not None:
+        contract = _fields(route, rows=None if form.single else "", columns=None) if route.inputs else None
+        instances = route.but(rows=None if form.single else "", columns=None)  # as the contract has them
+        return contract, SpokenInput(form, contract, enforce=enforce, field_of=telling.field_of(instances))
+    if isinstance(route.input, SchemaFile):
+        from guard.contract.schema_file import compile_schema_input  # noqa: PLC0415 — 8 MiB that few policies need
+
+        schema = context.schema(route.input)
+        return None, compile_schema_input(schema, enforce=enforce, elements=route.max_elements, exact=route.exact)
+    if route.input is None:
+        return None, None
+    contract = _fields(route, rows=route.rows, columns=route.columns)
+    return contract, contract
+
+
+def _fields(route: Route, *, rows: str | None, columns: Sequence[str] | None) -> InputContract:
+    """The contract over the declared fields; `rows` and `columns` are where the instances stand in what it reads."""
+    return compile_input(
+        route.inputs,
+        rows=rows,
+        columns=columns,
+        undeclared=route.undeclared,
+        enforce=route.enforcement == "enforce",
+        detect=compile_detectors,
+        elements=route.max_elements,
+        searched=route.max_searched,
+        finds=route.max_finds,
+        exact=route.exact,
+    )

@@ -1,0 +1,92 @@
+"""Step 4: the rungs of a route's ladder, highest first: model, previous, cached, rules, disabled."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from guard.contract.input import InputContract
+from guard.contract.output import OutputContract
+from guard.contract.spoken import SpokenOutput
+from guard.dialects import DIALECTS, RAW
+from guard.ladder.cached import Cached, Store
+from guard.ladder.disabled import Disabled
+from guard.ladder.rules import Rules, compile_rules
+from guard.policy.compiling.codec import reader, writer
+from guard.policy.compiling.context import Compilation
+from guard.policy.ladder import Cached as CachedPolicy
+from guard.policy.ladder import Rule
+from guard.policy.route import Route
+from guard.proxy.values import PREVIOUS, RULES, AnswerJudge, Ceiling, Form, Rung
+
+
+def compile_rungs(
+    key: str, route: Route, form: Form | None, contract: InputContract | None, output: AnswerJudge | None, ceiling: Ceiling,
+    context: Compilation, *, collect: int,
+) -> tuple[Rung, ...]:  # fmt: skip
+    """The ladder of a route, without the rungs that are wrong, which are reported.
+
+    `contract` reads the instances of a request. `output` holds the answers of rules against the declared outputs. `collect`
+    is how many bytes of a model's answer are buffered.
+    """
+    ladder: list[Rung] = []
+    with context.reporting("upstream", "tls"):
+        ladder.append(context.targets.model(key, route, ceiling, collect=collect))
+    if route.fallback.previous is not None:
+        with context.reporting("routes", key, "fallback", PREVIOUS, "tls"):
+            ladder.append(context.targets.previous(key, route, route.fallback.previous, ceiling, collect=collect))
+    if route.fallback.cached is not None:
+        ladder.append(_cached(key, route, route.fallback.cached, contract, form, context))
+    if route.fallback.rules is not None:
+        with context.reporting("routes", key, "fallback", RULES):
+            ladder.append(_rules(route, route.fallback.rules, contract, output, form))
+    return (*ladder, Disabled(DIALECTS[route.dialect], route.fallback.disabled))
+
+
+def compile_passthrough_rungs(
+    key: str, route: Route, ceiling: Ceiling, context: Compilation, *, collect: int
+) -> tuple[Rung, ...]:
+    """The ladder of a route that is forwarded as it is."""
+    ladder: list[Rung] = []
+    with context.reporting("upstream", "tls"):
+        ladder.append(context.targets.model(key, route, ceiling, collect=collect, eager=True))
+    return (*ladder, Disabled(RAW, None))
+
+
+def _cached(
+    key: str, route: Route, declared: CachedPolicy, contract: InputContract | None, form: Form | None, context: Compilation
+) -> Cached:
+    """The cached rung, with the store that the route had before a reload if it still fits."""
+    config = (declared.entries, declared.bytes, declared.max_age)
+    make = partial(Store, entries=declared.entries, bytes_=declared.bytes, max_age=declared.max_age)
+    meaning = json.dumps(route.model_dump(by_alias=True, include={"input", "output", "rows", "columns", "undeclared"}))
+    return Cached(
+        context.draft.caches.take(key, config, make),
+        route=key,
+        version=context.version,
+        contract=hashlib.sha256(meaning.encode()).hexdigest(),
+        key=None if declared.key is None else tuple(_field(contract, name) for name in declared.key),
+        scope=frozenset(name.lower().encode() for name in declared.scope),
+        read=reader(form, route.max_elements),
+    )
+
+
+def _field(contract: InputContract | None, name: str) -> Callable[[object], object]:
+    """Reads one declared field of a single instance."""
+
+    def read(document: object) -> object:
+        instances = contract.instances(document) if contract is not None else []
+        return instances[0].get(name) if len(instances) == 1 else None
+
+    return read
+
+
+def _rules(
+    route: Route, declared: Sequence[Rule], contract: InputContract | None, output: AnswerJudge | None, form: Form | None
+) -> Rules:
+    """The rung of rules. Raises RuleInvalid."""
+    assert isinstance(output, OutputContract | SpokenOutput)  # a rule without outputs is an error of the policy
+    integers = {name for name, field in route.outputs.items() if field.type == "integer"}
+    compiled = compile_rules(declared, route.inputs, integers)
+    instances = contract.instances if contract is not None else None
+    return Rules(compiled, instances, output.build, writer(form))

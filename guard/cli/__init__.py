@@ -1,4 +1,7 @@
-"""The command line. Exit codes: 0 fine, 1 the thing checked is wrong, 2 usage.
+"""The command line: what each command of `guard` is called, takes and prints.
+
+Here: click's commands, their options and exit codes: 0 fine, 1 the thing checked is wrong, 2 usage.
+Not here: what a command does that takes more than a file: that is `guard.kit`; or what runs on: that is `guard.serve`.
 
 Every command imports what it needs when it runs: `guard --version` pays for none of them.
 """

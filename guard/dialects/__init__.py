@@ -1,4 +1,8 @@
-"""How families of model servers speak: one file each, one line here."""
+"""Dialects: how families of model servers speak HTTP. One file each, and one line here.
+
+Here: a family's layout of bodies, its errors and whose fault they are, its versions, its management paths.
+Not here: how `guard init` recognises a server (`guard.kit.init`), and how requests to it are built (`guard.kit`).
+"""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""Everything that happens in guard and that somebody may have to know: one frozen value for each.
+"""Events: everything that happens in guard and that somebody may have to know, one frozen value for each.
+
+Here: an event's fields, and the name, level and keys of its line in the log.
+Not here: who publishes, takes or counts it: the bus (`guard.control.event_bus`) and its subscribers.
 
 Read in this order: `base` (what all events share), `process` (its life, the policy), `orders`, `models`, `own` (what guard
 itself does wrong or cannot do).

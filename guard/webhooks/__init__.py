@@ -1,4 +1,8 @@
-"""The formats in which webhooks take alerts: one file each, one line here. Pure; `guard.control.incidents` sends them."""
+"""Webhook formats: an alert as a receiver takes it. One file each, and one line here.
+
+Here: the URL, headers and body of one alert, and which answers mean that it arrived. Pure.
+Not here: when an alert is sent, and who sends it: `guard.control.incidents`.
+"""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""Who is told when something is wrong, once, and when it is over.
+"""Incidents: who is told when something is wrong, once, and when it is over.
+
+Here: which events begin and end an incident, when a notice is due, and the thread that sends it.
+Not here: the formats that webhooks take (`guard.webhooks`), and alerts for Prometheus (`guard.kit.export`).
 
 events          events, by their type → which incidents begin and end; the table of kinds
 ledger          incidents: their states, and when a notice is due

@@ -1,4 +1,7 @@
-"""`guard checklist`: what is missing before a launch, in nine sections, each item with its evidence and how to fix it.
+"""`guard checklist`: what is missing before a launch, in nine sections, each item with its evidence and its fix.
+
+Here: a pure file for each section, facts → items; `gather`, which alone reads; and the forms of the result.
+Not here: what makes the evidence: `guard.kit.rehearse`, `guard.kit.release`, `guard.kit.drill`.
 
 values     item, section, and the facts that sections are made of
 words      how evidence and fixes are said

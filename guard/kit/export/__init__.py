@@ -1,9 +1,13 @@
-"""`guard export`: a policy as a Grafana dashboard, Prometheus rules, an Alertmanager configuration.
+"""`guard export`: a policy as a Grafana dashboard, Prometheus rules and an Alertmanager configuration.
+
+Here: alerts, objectives and panels for what the policy declares; what is left out is named in the file.
+Not here: the series that they query (`guard.telemetry`), and what guard itself sends (`guard.control.incidents`).
 
 scope         which series are this service's, and PromQL about them
 values        an alert, a gap
 slo           objectives as recording rules with Sloth's names, and their burn-rate alerts
 alerts        everything else that somebody is told; one function for each
+own_health    alerts on guard itself: its loop, tasks, files and telemetry
 owners        who is told, with runbook and dashboard
 rules         policy → rule file
 layout        panels → the JSON that Grafana imports

@@ -1,4 +1,7 @@
-"""`guard init`: asks a running model server what it is, and prints a first policy that `guard serve` accepts as it is.
+"""`guard init`: asks a running model server what it is, and prints a first policy that `guard serve` accepts.
+
+Here: a source for each family of servers, the bounded probe that asks them, and the text of the draft.
+Not here: the policy's own keys and checks (`guard.policy`), and how a dialect is served (`guard.dialects`).
 
 draft      what a draft says: routes, fields, and where each came from
 server     what a server said to one question

@@ -1,4 +1,7 @@
-"""`guard release`: what is deployed, written by the model's CI as release.yaml, and held against the disk again.
+"""`guard release`: what is deployed, written by the model's CI as release.yaml and held against the disk again.
+
+Here: writing, reading and verifying the record of a release, and of the release before.
+Not here: the policy's `release` key (`guard.policy.models`), and its digest (`guard.policy.loading.digest`).
 
 asked     what the command line says
 tree      the digest of a file or folder

@@ -1,4 +1,7 @@
-"""Builds requests of a route from its contract, in each layout that clients of its dialect send: one file for each dialect.
+"""Requests of a route, built from its contract in each layout that clients of its dialect send.
+
+Here: one file for each dialect or family, written from its protocol and keyed by the dialect's name.
+Not here: code of `guard.dialects`, which is what these requests test; and what a rehearsal sends (`guard.kit.rehearse`).
 
 A dialect without a line here has a list of instances in the member `instances`.
 """

@@ -1,7 +1,7 @@
-"""Compiling a policy: everything that can be decided before the first request is decided here, Policy → Plan.
+"""Compiling: a loaded policy → the Plan. All that can be decided before the first request is decided here.
 
-Here: the steps from a loaded policy to the values that the data plane asks. Not here: reading a policy (`loading`), state
-that outlives a reload (`runtime.py`), and what a plan does with requests (`guard/proxy`).
+Here: the steps from declared routes to the judges and rungs that the data plane asks.
+Not here: reading a policy (`guard.policy.loading`), and state that outlives a reload (`guard.policy.runtime`).
 
 `compile_plan` compiles one route after the other. `_compile_route` takes these steps, each of them one file:
 

@@ -1,7 +1,7 @@
-"""Loading a policy: the files on disk become one typed, frozen `Policy`, or every mistake at its place in them.
+"""Loading: files on disk → one typed, frozen Policy, or every mistake at its place in them.
 
-Here: the steps from bytes to a policy. Not here: what each key may hold, which the models say (`models.py`, `route.py`,
-`fields.py`, `ladder.py`), and what the data plane makes of a policy (`plan.py`).
+Here: the steps from bytes to a policy, its warnings and its digests.
+Not here: what a key may hold, which the models say (`guard.policy.models`), and the Plan (`guard.policy.compiling`).
 
 `load` takes six steps, in this order. Each is one file, and hands its result to the next:
 

@@ -1,4 +1,7 @@
-"""Detects private data in texts, and replaces it by `[name]`: one file for each detector, one line here.
+"""Detectors: find private data in texts and replace it by `[name]`. One file each, and one line here.
+
+Here: a detector's pattern, the signs that a text may concern it, and its check of numbers.
+Not here: which fields are searched, and how the finds of a request are bounded: `guard.contract.scrub`.
 
 A text is folded first (`folding.py`), so that no way of writing a character hides anything, and one look at it
 (`signs.py`) says which detectors it can concern. A detector is a pattern for candidates, an extent where neighbours

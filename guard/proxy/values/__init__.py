@@ -1,4 +1,7 @@
-"""The words that the parts of guard say to each other; nothing here acts.
+"""The values that the parts of guard exchange; nothing here acts.
+
+Here: requests, answers, verdicts, commands, the Plan, the Record, and the closed lists of words.
+Not here: behaviour, and values that only one package uses.
 
 Read in this order: `words` (the closed lists), `request` (what a client sent, and what a judge says of it), `calls` (what a
 rung says, the commands of the pipeline, what answers them or is thrown), `speech` (dialects), `plan` (Plan and Record).

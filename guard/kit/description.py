@@ -160,9 +160,7 @@ class ContractDescription(RouteDescription):
     @property
     def content(self) -> tuple[str, ...]:
         """The media types that it takes; none where it takes any."""
-        if self.contract.content is not None:
-            return self.contract.content
-        return self.looks.content if self.judged else ()
+        return codec.media_types(self.contract, self.dialect) if self.judged or self.contract.content is not None else ()
 
     @property
     def ladder(self) -> tuple[Source, ...]:

@@ -38,13 +38,14 @@ from guard.proxy.values import (
 )
 
 UNCODED: Final[Mapping[bytes, bytes | None]] = {b"content-encoding": None}
+AS_JSON: Final[Mapping[bytes, bytes | None]] = {b"content-type": b"application/json"}
 MEDIA: Final[RefusalCode] = "unsupported_media_type"
 
 
 def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an object to add them up costs 1 % of a request
     context: Context, route: Route, body: bytes | Stream, now: float, wall: float, plain: Head | None = None
 ) -> Permit:
-    """Let every judge of the route look at the request. Raises Refused. `plain`: its head, once the body was opened.
+    """Let every judge of the route look at the request. Raises Refused. `plain`: its head, once the body was rewritten.
 
     A judge that crashes denies: the exception leaves here as it is and ends as a 500 with a Record.
     """
@@ -64,10 +65,8 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
             if verdict.violations:
                 record.violations = violations = [*violations, *verdict.violations] if violations else verdict.violations
             if type(verdict) is Deny:
-                if verdict.code == MEDIA and (coding := coding_of(head)) is not None:
-                    return judge(context, route, opened(coding, body, route.max_body), now, wall, _amended(head, UNCODED))
                 if verdict.code == MEDIA:
-                    raise _not_taken(route, head)
+                    return _judge_otherwise(context, route, head, body, now, wall)
                 raise Refused(verdict.code, violations)
             if verdict.facts is not None:
                 record.facts = facts = verdict.facts if facts is None else _both(facts, verdict.facts)
@@ -97,6 +96,25 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
     context.permit = permit = Permit(
         route, head, headers, body, document, rows, lowered, until, context.request_id, shortened, message, bool(violations)
     )
+    return permit
+
+
+def _judge_otherwise(context: Context, route: Route, head: Head, body: bytes, now: float, wall: float) -> Permit:
+    """Judge the body without its coding, or the document that its lines say: none took it as it came. Raises Refused."""
+    if (coding := coding_of(head)) is not None:
+        return judge(context, route, opened(coding, body, route.max_body), now, wall, _amended(head, UNCODED))
+    lines = route.lines.read(head, body) if route.lines is not None else None
+    if lines is None:
+        raise _not_taken(route, head)
+    record = context.record
+    try:
+        permit = judge(context, route, lines.body, now, wall, _amended(head, AS_JSON))
+    except Refused as refused:
+        refused.violations = lines.located(refused.code, refused.violations, route.field_of)
+        if record.violations:
+            record.violations = refused.violations
+        raise
+    record.violations = lines.located(None, record.violations, route.field_of)
     return permit
 
 

@@ -89,8 +89,7 @@ def rescue(error: Exception, plan: Plan, context: Context, now: float) -> Reply 
     if isinstance(error, Refused):
         code, status = error.code, error.status or STATUS[error.code]
         problem.word, problem.limit = error.word, error.limit
-        if code == "contract":
-            violations = error.violations
+        violations = error.violations
     else:
         code, status = "internal", 500
         record.error = type(error).__name__

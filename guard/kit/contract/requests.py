@@ -54,6 +54,8 @@ def _layout(laid: ContractDescription) -> Iterator[str]:
     else:
         yield f"The body is one instance: {row}."
     yield from laid.looks.notes
+    if (lines := codec.line_reader(route, laid.dialect)) is not None:
+        yield f"JSON Lines too, one instance a line (`{lines.types[0]}`); violations name the line, counted from 0."
     if not route.exact and any(value.shape.type == "integer" and value.shape.enum is None for value in laid.inputs):
         yield f"Integers lie within ±{SAFE}, which no reader rounds."
     if words := [f"`{name}`" for name in laid.looks.words if name in route.inputs]:

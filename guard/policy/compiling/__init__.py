@@ -19,7 +19,7 @@ from guard.ladder.cached import Cached
 from guard.policy import telling
 from guard.policy.compiled import CompiledPlan
 from guard.policy.compiling.answers import compile_answers
-from guard.policy.compiling.codec import form_of
+from guard.policy.compiling.codec import form_of, line_reader, media_types
 from guard.policy.compiling.context import Compilation, Means
 from guard.policy.compiling.judges import compile_judges
 from guard.policy.compiling.rungs import compile_passthrough_rungs, compile_rungs
@@ -139,7 +139,8 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
         field_of=telling.field_of(route),
         baggage=context.baggage,
         inspector=form.inspector if form is not None else lambda _message, _headers: None,
-        accepts=", ".join(route.content or dialect.looks.content).encode(),
+        accepts=", ".join(media_types(route, dialect)).encode(),
+        lines=line_reader(route, dialect),
         version=context.version if context.strict_version else "",
     )
 

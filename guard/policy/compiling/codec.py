@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from guard.contract.json_lines import TYPES, JsonLines
 from guard.contract.media import is_json
 from guard.contract.strict import audit, dumps, loads
 from guard.policy.route import Route
@@ -27,6 +28,23 @@ def form_of(key: str, route: Route, dialect: Dialect, *, metered: bool) -> Form 
             is_json=is_json,
         )
     )
+
+
+def line_reader(route: Route, dialect: Dialect) -> JsonLines | None:
+    """Reads JSON Lines as the batch that the route takes; None where it takes no list of rows in JSON."""
+    if route.content is not None or dialect.tensors:
+        return None
+    if dialect.plain:
+        return JsonLines(route.rows, route.max_elements) if route.rows is not None else None
+    member = (dialect.looks.rows or dialect.looks.member) if route.columns is not None else dialect.looks.member
+    return JsonLines("/" + member, route.max_elements) if member else None
+
+
+def media_types(route: Route, dialect: Dialect) -> tuple[str, ...]:
+    """Of the bodies that the route takes; of JSON Lines the one that most clients use."""
+    if route.content is not None:
+        return route.content
+    return (*dialect.looks.content, *TYPES[:1]) if line_reader(route, dialect) is not None else dialect.looks.content
 
 
 def _loads(elements: int) -> Callable[[bytes, bool], Any]:

@@ -43,6 +43,8 @@ from guard.proxy.values.calls import (
 from guard.proxy.values.plan import (
     AnswerJudge,
     Attempt,
+    LineDocument,
+    LineReader,
     Measure,
     Permit,
     Plan,
@@ -173,6 +175,8 @@ __all__ = [
     "Headers",
     "Inspector",
     "Judge",
+    "LineDocument",
+    "LineReader",
     "Listening",
     "Looks",
     "Lower",

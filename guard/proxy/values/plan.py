@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 from guard.proxy.values.calls import Answer, Body, Ceiling, Closed, Step, Target
 from guard.proxy.values.request import Allow, Deny, Facts, Head, Judge, Stream, Violation
 from guard.proxy.values.speech import Dialect, Listening, Message, Usage
-from guard.proxy.values.words import Document, Headers, Reason, Source
+from guard.proxy.values.words import Document, Headers, Reason, RefusalCode, Source
 
 
 class Rung(Protocol):
@@ -38,6 +38,24 @@ class AnswerJudge(Protocol):
 
     def measured(self, document: object) -> "Values":
         """What an answer says, as far as it may be told; of any document, also one that breaks the contract."""
+
+
+class LineDocument(Protocol):
+    """A body of JSON Lines as the JSON document that the route's judges know."""
+
+    body: bytes
+
+    def located(
+        self, code: RefusalCode | None, violations: Sequence[Violation], field_of: Callable[[str, bool], str]
+    ) -> Sequence[Violation]:
+        """What is wrong with the document, said of the lines. `code`: of the refusal, None where it was allowed."""
+
+
+class LineReader(Protocol):
+    """Reads bodies of JSON Lines. Pure."""
+
+    def read(self, head: Head, body: bytes) -> LineDocument | None:
+        """None: another media type. Raises Refused."""
 
 
 class Measure(NamedTuple):
@@ -85,6 +103,7 @@ class Route:
     """The declared field that a violation's pointer is about; of an answer where True."""
     baggage: frozenset[bytes] = frozenset()  # members that the model server may see
     accepts: bytes = b"application/json"  # media types of requests
+    lines: LineReader | None = None  # None: a body is not a batch of rows, or of no layout that lines can be read as
     version: str = ""  # the only one that the model may answer with; empty: any
     free_path: bool = field(init=False)  # its path has parts that the client chooses
     key: str = field(init=False)  # as the policy names it

@@ -18,6 +18,7 @@ from guard.privacy.detectors.replace import spans_of
 from guard.privacy.detectors.values import Unbounded
 from tests.privacy import measured
 from tests.privacy.forms import FORMS
+from tests.privacy.other_forms import OTHER_FORMS
 from tests.privacy.tricks import NEIGHBOURS, VALUES, arabic, wide
 
 PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
@@ -67,7 +68,7 @@ def test_nine_of_ten_are_found_and_one_of_a_hundred_is_mistaken() -> None:
     for name, (by_hand, count, made) in measured.found().items():
         assert by_hand >= 0.9 * count, name
         assert made >= 0.9 * measured.TRICKS, name
-    assert {kind: count for kind, count in measured.mistaken().items() if count > measured.INNOCENTS // 100} == {}
+    assert {kind: share for kind, share in measured.mistaken().items() if share > 0.01} == {}
 
 
 def test_the_page_says_what_was_measured() -> None:
@@ -159,3 +160,88 @@ def test_searches_know_with_which_characters_a_key_begins() -> None:
 def test_digits_of_every_script_are_read() -> None:
     digits = [chr(code) for code in range(0x660, 0x110000) if unicodedata.decimal(chr(code), None) is not None]
     assert [fold(digit).text for digit in digits] == [str(unicodedata.decimal(digit)) for digit in digits]
+
+
+@pytest.mark.parametrize(
+    "escape", ["&#64;", "&#x40;", "&#X40;", "&#0064;", "&#x0040;", "&commat;", "%40", r"\u0040", r"\x40", r"\\u0040"]
+)
+def test_every_escape_of_a_character_is_read(escape: str) -> None:
+    assert compile_detectors(["email"])(f"jo{escape}web.de")[0] == "[email]"
+
+
+_PIECES = st.sampled_from(
+    [
+        "&",
+        "#",
+        "x",
+        "X",
+        ";",
+        "%",
+        "\\",
+        "u",
+        "0",
+        "4",
+        "d8",
+        "D8",
+        "00",
+        "ffff",
+        "110000",
+        "amp",
+        "NotEqualTilde",
+        "\u200b",
+        "a",
+        "@",
+    ]
+)
+
+
+@given(st.lists(_PIECES, max_size=12).map("".join))
+@example("&#x;")
+@example("&#xd800;")
+@example("&#x110000;")
+@example("&#0;")
+def test_nothing_that_looks_like_an_escape_stops_the_search(text: str) -> None:
+    made, counts = compile_detectors(DETECTORS)(f"{text} jo@web.de {text}")
+    assert "email" in counts or "jo@web.de" not in made
+
+
+NUMBER = "4012888888881881"
+
+
+@pytest.mark.parametrize(
+    "text", ["paid {}", "valid {}", "what {}", "that {}", "chat: {}", "casino {}", "grid {}", "bid {}", "combat {}"]
+)
+def test_the_end_of_a_word_denies_no_card(text: str) -> None:
+    assert compile_detectors(["card"])(text.format(NUMBER))[1] == {"card": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id {}", "userId: {}", "user_id={}", '{{"order_id": {}}}', "orderid {}", "#id:{}", "{} bytes", "{}ns", "{} rows", "{}.jpg",
+        "[8000000000000001, {}, 7000000000000003]", "8000000000000001, {}", "{}, 8000000000000001", "1,8000000000000001,{},7000000000000003",
+        "8000000000000001\n{}\n7000000000000003",
+    ],
+)  # fmt: skip
+def test_what_stands_around_an_id_denies_that_it_is_a_card(text: str) -> None:
+    assert compile_detectors(["card"])(text.format(NUMBER))[1] == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{},8000000000000001", "8000000000000001,{}", "[4111111111111111, {}]", "{}, 123456789012", "card {}, 8000000000000001",
+        "id {} exp 12/27", '{{"number": "{}", "cvc": "123"}}',
+    ],
+)  # fmt: skip
+def test_one_other_number_beside_a_card_hides_it_only_in_a_list(text: str) -> None:
+    assert "card" in compile_detectors(["card"])(text.format(NUMBER))[1]
+    assert NUMBER not in compile_detectors(["card"])(text.format(NUMBER))[0]
+
+
+def test_forms_that_were_written_after_the_patterns_are_found() -> None:
+    for name, forms in OTHER_FORMS.items():
+        scrub = compile_detectors([name])
+        missed = [form for form in forms if not scrub(form)[1]]
+        assert len(forms) >= 40
+        assert len(missed) <= len(forms) // 10, (name, missed)

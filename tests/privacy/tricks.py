@@ -223,7 +223,7 @@ def _innocent(rng: random.Random, kind: str) -> str:
             return str(big[kind])
         case "order":
             return f"{rng.randrange(10 ** rng.randint(4, 10)):010d}"
-        case "id13" | "id16":
+        case _ if kind in IDS:
             return _digits(rng, int(kind[2:]))
         case "float":
             return repr(rng.choice((rng.random(), rng.uniform(-1e6, 1e6), rng.gauss(0, 1e-5))))
@@ -238,7 +238,8 @@ def _innocent(rng: random.Random, kind: str) -> str:
             return f"20{rng.randint(10, 29)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}T10:{rng.randint(10, 59)}:00Z"
 
 
-INNOCENT: Final = ("seconds", "ms", "us", "order", "id13", "id16", "float", "hash", "uuid", "version", "date")
+IDS: Final = tuple(f"id{digits}" for digits in range(12, 20))
+INNOCENT: Final = ("seconds", "ms", "us", "order", *IDS, "float", "hash", "uuid", "version", "date")
 AROUND: Final = (
     "{}", "id {}", '{{"id": {}}}', "id={}", "order {} was sent", "it took {} in all", "/items/{}/x", "({})", "{}, {}",
     "ref: {}", "at {}", "[{}]",
@@ -249,14 +250,9 @@ def innocent(seed: int, kind: str, count: int) -> Iterator[str]:
     """So many texts with values of this kind, none of which is private."""
     rng = random.Random(f"{seed}/{kind}")
     for number in range(count):
-        around = AROUND[number % len(AROUND)]
-        yield (
-            around.replace("{{", "\0")
-            .replace("}}", "\1")
-            .replace("{}", _innocent(rng, kind))
-            .replace("\0", "{")
-            .replace("\1", "}")
-        )
+        before, *behind = AROUND[number % len(AROUND)].replace("{{", "\0").replace("}}", "\1").split("{}")
+        text = before + "".join(_innocent(rng, kind) + part for part in behind)
+        yield text.replace("\0", "{").replace("\1", "}")
 
 
 def tricks(seed: int, name: str, count: int) -> Iterator[str]:

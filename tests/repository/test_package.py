@@ -17,8 +17,12 @@ DATA = {
 }
 
 
-def test_the_package_holds_no_data_but_templates_and_its_type_marker():
-    assert {Path(name).parent for name in DATA} <= {Path("guard/kit/templates"), Path("guard")}
+def test_the_package_holds_no_data_but_templates_a_licence_and_its_type_marker():
+    assert {Path(name).parent for name in DATA} <= {
+        Path("guard/kit/templates"),
+        Path("guard/privacy/detectors"),
+        Path("guard"),
+    }
 
 
 def test_the_wheel_holds_every_template(tmp_path):

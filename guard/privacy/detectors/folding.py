@@ -141,7 +141,7 @@ def _entity(name: str) -> str:
     if name[0] != "#":
         character = html5.get(f"{name};", "?")
         return _folded(ord(character)) if len(character) == 1 else "?"
-    number = int(name, 0) if name[1] in "xX" else int(name[1:])
+    number = int(name[2:], 16) if name[1] in "xX" else int(name[1:])  # noqa: FURB166 — `0` may stand before x  # noqa: FURB166 — `0` may stand before x
     return _folded(number) if 0 < number < 0x110000 else "?"
 
 

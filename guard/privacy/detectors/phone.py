@@ -9,13 +9,13 @@ import re
 from typing import Final
 
 from guard.privacy.detectors.signs import SEVEN_DIGITS
-from guard.privacy.detectors.values import Detector, Span, ascii_of, before
+from guard.privacy.detectors.values import WORD_WINDOW, Detector, Span, ascii_of, before
 
 _SEP: Final = r"(?: {1,2}| ?[-./] ?)"
 _LOOSE: Final = r"[ ./\-]{0,2}[()]?[ ./\-]{0,2}"
 _PHONE: Final = re.compile(
-    rf"(?P<world>(?<![0-9A-Za-z+])(?<![0-9][.,])(?:\(?\+|(?<![0-9A-Za-z]-)00(?=[1-9(]))(?:{_LOOSE}[0-9]){{7,15}}+)"
-    r"|(?<![0-9A-Za-z])(?<![0-9][./,:])(?<![0-9A-Za-z]-)(?:"
+    rf"(?P<world>(?<![0-9A-Za-z+])(?<![0-9]\.)(?:\(?\+|(?<![0-9A-Za-z]-)00(?=[1-9(]))(?:{_LOOSE}[0-9]){{7,15}}+)"
+    r"|(?<![0-9A-Za-z])(?<![0-9][./:])(?<![0-9A-Za-z]-)(?:"
     rf"(?P<area>(?:[01] ?-?)?\(0?[0-9]{{2,5}}\)[ \-/]{{0,2}}[0-9]{{2,8}}(?:{_SEP}[0-9]{{2,6}}){{0,4}})"
     rf"|(?P<zero>0[1-9][0-9]{{0,4}}(?:{_SEP}[0-9]{{2,8}}){{1,5}})"
     rf"|(?P<america>(?:1{_SEP})?[0-9]{{3}}(?P<s>[ .-])[0-9]{{3}}(?P=s)[0-9]{{4}})"
@@ -26,8 +26,8 @@ _PHONE: Final = re.compile(
 _RUN: Final = re.compile(r"[0-9](?:[ ./()\-]{0,3}[0-9]){6,}+")
 _BARE: Final = re.compile(r"[0-9]+\Z")
 _NO_DIGIT: Final = re.compile("[^0-9]+")
-_MORE: Final = re.compile(r"[0-9]|[.,][0-9]")
-_MORE_AT_HOME: Final = re.compile(r"[0-9A-Za-z]|[.,:/-][0-9]")
+_MORE: Final = re.compile(r"[0-9]|\.[0-9]")
+_MORE_AT_HOME: Final = re.compile(r"[0-9A-Za-z]|[.:/-][0-9]")
 _LEAST_BARE_WORLD: Final = 12
 """Digits behind 00 in one piece: with fewer it is a number that zeros fill up."""
 _WORD: Final = re.compile(
@@ -35,6 +35,9 @@ _WORD: Final = re.compile(
     r"|t[eé]l|t[eé]l[eé]phone|t[eé]l[eé]fono|telefoonnummer|portable|gsm|contact|hotline"
     r"|тел|телефон|電話|电话|手机|phone ?number)"
     r"(?:[ _-]?(?:number|no|nr|num))?[\"'\])]{0,2}[.:=#]{0,2}[ \t]{0,2}(?:me |us |is |at |on |under )?[\"'(]{0,2}\Z"
+)
+_WORD_BEHIND: Final = re.compile(
+    r"[ \t]{1,2}[(\[]?(?:tel|tele?fon[eo]?|phone|mobile|mobil|cell|celular|handy|fax|whatsapp)(?![a-z])"
 )
 _BETWEEN: Final = " \t\"'()[]{}.:=#"
 _COUNTS: Final = {"area": range(8, 14), "zero": range(9, 13), "digits": range(7, 16)}
@@ -54,7 +57,9 @@ def _extent(match: re.Match[str]) -> Span | None:
 
 
 def _named(match: re.Match[str]) -> bool:
-    """Whether a word before the number says that it is a telephone's."""
+    """Whether a word beside the number says that it is a telephone's."""
+    if _WORD_BEHIND.match(match.string[match.end() : match.end() + WORD_WINDOW].lower()):
+        return True
     text = before(match)
     return text.rstrip(_BETWEEN)[-1:].isalpha() and _WORD.search(text) is not None
 

@@ -1,8 +1,11 @@
 r"""The forms of credentials that providers publish: each begins with letters that nothing else begins with.
 
-Facts, taken from two lists that are kept up to date; lengths are lower bounds, so that a key of a newer length is found
-too: gitleaks, config/gitleaks.toml at commit 009e025 (MIT, © 2019 Zachary Rice), and detect-secrets 1.5.0 (Apache-2.0, ©
-Yelp). What neither has (Replicate, Docker, Groq, Pinecone, Weights & Biases, LangSmith) is from the providers' own pages.
+Most are facts of two lists that are kept up to date, with lower bounds for lengths, so that a key of a newer length is
+found too: gitleaks, config/gitleaks.toml at commit 009e025 (MIT, © 2019 Zachary Rice; its licence is in `LICENSE.gitleaks`
+beside this file), and detect-secrets 1.5.0 (Apache-2.0, © Yelp). No list stands behind those that neither has, which are
+written after keys as they look: Replicate, Groq, xAI, NVIDIA, Weights & Biases, LangSmith, Langfuse, Pinecone, Docker,
+Supabase and Figma; Google's OAuth tokens and client secrets, Databricks' dkea and dose, Notion's secret_, Stripe's pk_ and
+whsec_.
 """
 
 from typing import Final

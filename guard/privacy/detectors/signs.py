@@ -32,6 +32,9 @@ _SHAPES: Final = bytes(65 if c in _UPPER else 97 if c in _LETTERS else 48 if c i
 _ACCOUNTS: Final = (b"AA00", b"aa00", b"AA 00", b"Aa00", b"aA00")
 _KEY_CHARACTERS: Final = bytes(120 if c in _LETTERS + _DIGITS + b"_-+/=.~%|" else 32 for c in range(256))
 _LONG: Final = b"x" * 16
+FOREIGN: Final = "密码|口令|密钥|密碼|пароль|Пароль|パスワード|비밀번호|סיסמה|κωδικός"
+"""Words for a password in other scripts."""
+_FOREIGN: Final = re.compile(FOREIGN)
 _BRACKETS: Final = re.compile(rb"at ?[\])}>]")
 
 
@@ -51,9 +54,15 @@ def signs_of(text: str) -> int:
         or b"signature" in low
         or b"contrase" in low
         or b"mot" in low
+        or b"kennwort" in low
+        or b"senha" in low
+        or b"wachtwoord" in low
+        or b"auth" in low
+        or b"-u" in low
         or b"bearer" in low
         or b"basic" in low
         or b"://" in low
+        or (len(raw) > len(text) and _FOREIGN.search(text))
     ):
         found |= SECRET_WORD
     if not loud:

@@ -8,7 +8,7 @@ import string
 from typing import Final
 
 from guard.privacy.detectors.providers import PROVIDERS
-from guard.privacy.detectors.signs import RUN, SECRET_WORD
+from guard.privacy.detectors.signs import FOREIGN, RUN, SECRET_WORD
 from guard.privacy.detectors.values import Detector, Span
 
 _JWT: Final = (  # RFC 7519; of five parts RFC 7516
@@ -17,7 +17,8 @@ _JWT: Final = (  # RFC 7519; of five parts RFC 7516
 _KEY: Final = re.compile(f"{'|'.join(PROVIDERS.values())}|{_JWT}")
 _RUN: Final = re.compile(r"[A-Za-z0-9_\-+/=.~:]{16,}+")
 _NAME: Final = re.compile(
-    r"(?:pass(?:word|wd|phrase|code)|pwd|passwort|contrase[nñ]a|mot[_ -]de[_ -]passe|secret"
+    r"(?:pass(?:word|wd|phrase|code)|pwd|passwort|kennwort|senha|wachtwoord|\b_auth|contrase[nñ]a"
+    r"|mot[_ -]de[_ -]passe|secret"
     r"|(?:api|access|account|auth|private|client|service|signing|encryption|master|subscription|db|database|storage)[_ -]?"
     r"(?:key|pass|token)|signature|token|credentials?)(?:[_-]?(?:access[_-]?key|key|id|value|string|token))?\Z"
 )
@@ -32,7 +33,10 @@ _BODY: Final = r"[A-Za-z0-9+/=\s:,.]"
 """Of a private key. Repeats of one character may be possessive; Python before 3.11.5 ends those of a group too late."""
 _SAID: Final = re.compile(
     rf"--(?i:password|token|api-key|secret)[ =](?P<option>{_BARE})"
-    rf"|(?:p|P)(?i:assword|assphrase|asswort)[ ](?i:is|was|ist)[ ](?P<spoken>{_BARE})"
+    rf"|-u[ =]?[\"']?[^\s:\"']{{1,128}}:(?P<login>{_BARE})"
+    rf"|(?:p|P)(?i:assword|assphrase|asswort)[ ](?:(?i:is|was|ist)[ ])?(?P<spoken>{_BARE})"
+    r"|(?:t|T)(?i:oken)[ \t]{1,8}+(?P<after>[A-Za-z0-9._~+/-]{20,8192}+)"
+    rf"|(?:{FOREIGN})[ \t]{{0,4}}[:=][ \t]{{0,4}}[\"']?(?P<foreign>{_BARE})"
     r"|<(?i:password|passwd|secret|token|api_?key)>(?P<element>[^<\s]{4,256}+)"
     r"|(?:b(?i:earer|asic)|B(?i:earer|asic))[ \t]{1,8}+[A-Za-z0-9._~+/-]{12,8192}+={0,2}"
     rf"|-----BEGIN [A-Z0-9 ]{{0,32}}PRIVATE KEY(?: BLOCK)?-----{_BODY}{{0,16384}}+(?:-{_BODY}{{1,16384}}+){{0,256}}"
@@ -46,6 +50,8 @@ _ENDINGS: Final = frozenset(
         "ode",
         "pwd",
         "ort",
+        "nha",
+        "uth",
         "eña",
         "ena",
         "sse",
@@ -72,7 +78,7 @@ _MIDDLES: Final = "-Q.:"
 """What an alternative begins with that knows a key by its middle."""
 _PARTS: Final = frozenset(string.ascii_letters + string.digits + "_~.-")
 _BEFORE_SIGN: Final = "\"'])` \t"
-_LAST: Final = frozenset("adeglnstyADEGLNSTY\"'])` \t")
+_LAST: Final = frozenset("adeghlnstyADEGHLNSTY\"'])` \t")
 """What may stand directly before the sign: a name's last letter, or what closes it."""
 _LONGEST_NAME: Final = 48
 _DIGITS: Final = frozenset(string.digits)
@@ -116,7 +122,7 @@ def _said(match: re.Match[str]) -> Span | None:
     kind = match.lastgroup
     if kind is None:
         return match.span()
-    if kind == "spoken" and _DIGITS.isdisjoint(match[kind]):
+    if kind in ("spoken", "after") and _DIGITS.isdisjoint(match[kind]):
         return None
     return None if _PLACEHOLDER.match(match[kind]) else match.span(kind)
 
@@ -124,6 +130,6 @@ def _said(match: re.Match[str]) -> Span | None:
 DETECTOR: Final = Detector(
     "token", _KEY, hint=re.compile("[0-9A-Za-z]{2}"), extent=_key, needs=RUN, within=_RUN, also=(
         Detector("token", _NAMED, hint=re.compile("[:=]"), extent=_named, needs=SECRET_WORD),
-        Detector("token", _SAID, hint=re.compile("[-<bBpP]"), extent=_said, needs=SECRET_WORD),
+        Detector("token", _SAID, hint=re.compile("[-<bBpPtT密口пПパ비סκ]"), extent=_said, needs=SECRET_WORD),
     ),
 )  # fmt: skip

@@ -75,6 +75,17 @@ def parse(body: bytes, nan: bool = False) -> object:  # noqa: FBT001, FBT002 —
         raise Unreadable(_code(body, str(error))) from None
 
 
+def parse_file(raw: bytes) -> object:
+    """The document of a file that somebody wrote: no name comes twice, and no number is infinite. Raises Unreadable.
+
+    A byte order mark of UTF-8 is no part of it: editors write one (RFC 8259 §8.1 lets readers ignore it).
+    """
+    raw = raw.removeprefix(BOM_UTF8)
+    tree = parse(raw)
+    audit(tree, raw)
+    return tree
+
+
 def proven(tree: object, body: bytes) -> object:
     """The document, neither too deep nor infinite. Raises Unreadable."""
     bound(tree, body)

@@ -15,7 +15,6 @@ a status is made in slices, a contract and the audit in threads that orders neve
 """
 
 import asyncio
-import json
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -27,6 +26,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from guard.contract.strict import Unreadable, parse_file
 from guard.control.gate import Gate, Problem
 from guard.control.openapi import OPENAPI
 from guard.control.order_store import Refused, WantedMode
@@ -292,9 +292,9 @@ async def _read(request: Request, kind: type[Any]) -> Any:
     except TimeoutError:
         raise Refused(408, "request_timeout", f"the body takes longer than {BODY_WITHIN:.0f} s") from None
     try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise Refused(400, "json_syntax", "not JSON") from None
+        document = parse_file(raw)
+    except Unreadable as error:
+        raise Refused(400, error.code, "not JSON that every reader reads alike") from None
     try:
         return kind.model_validate(document)
     except ValidationError as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, Final, TypeVar
 
+from guard.contract.strict import parse_file
 from guard.ladder.mode import KILLED, MODES, NORMAL, Mode, Order, Orders
 
 FORMAT: Final = 1
@@ -52,6 +53,7 @@ def decode(raw: bytes, wall: float) -> Orders:
     document: Any = None
     try:
         document = json.loads(raw)
+        parse_file(raw)
         return _orders(document)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         raise Damaged(_salvaged(document, wall)) from None

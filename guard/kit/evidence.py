@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from guard import __version__
+from guard.contract.strict import Unreadable, parse_file
 from guard.kit.files import read_at_most, replace
 from guard.policy.loading import Loaded
 from guard.policy.loading.digest import release_digest
@@ -134,7 +135,10 @@ def read(policy: Path, kind: Kind, *, service: str, now: datetime) -> Evidence |
     if len(raw) > MOST_BYTES:
         return Unusable(kind, "huge", f"{where} is larger than {MOST_BYTES >> 20} MiB")
     try:
+        parse_file(raw)
         evidence = Evidence.model_validate_json(raw)
+    except Unreadable as error:
+        return Unusable(kind, "malformed", f"{where} is not evidence: {error.code}")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         member = str(first["loc"][0])[:40] if first["loc"] else "the file"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from guard.contract.media import is_json
+from guard.contract.strict import parse_file
 from guard.dialects import RAW
 from guard.kit.contract import schemas
 from guard.kit.contract.values import Contract, Document, Header, Status
@@ -132,7 +133,7 @@ class _OpenApi:
         name = re.sub(r"[^A-Za-z0-9]", "_", file.stem)
         while self._files.setdefault(name, file) != file:
             name += "_"
-        self._schemas[name] = schemas.moved(json.loads(self._loaded.schemas[file]), name)
+        self._schemas[name] = schemas.moved(parse_file(self._loaded.schemas[file]), name)
         return {"$ref": f"#/components/schemas/{name}"}
 
     def _responses(self, route: Contract, described: RouteDescription) -> dict[str, Any]:

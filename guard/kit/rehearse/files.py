@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from guard.contract.strict import Unreadable, parse_file
 from guard.kit.files import read_at_most
 from guard.proxy.values import MODEL
 
@@ -99,6 +100,11 @@ def _read(path: Path) -> Example:
         raise Unusable("not JSON in UTF-8") from None
     if not (isinstance(document, dict) and document.keys() <= KEYS and ("body" in document or "file" in document)):
         return Example(path.name, None, None, {}, raw, document)
+    try:
+        parse_file(raw)
+    except Unreadable as error:
+        if error.code == "json_duplicate":  # a body may hold what else no server should get
+            raise Unusable("a name stands twice in one object") from None
     try:
         form = _Form.model_validate(document)
     except ValidationError as error:

@@ -1,11 +1,11 @@
 """An evaluation's report. Nothing is taken from it; where it has a number that was given, the two must agree."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from guard.contract.strict import Unreadable, parse_file
 from guard.kit.files import read_at_most
 
 MOST_BYTES: Final = 16 << 20
@@ -36,7 +36,7 @@ def _parsed(path: Path) -> dict[str, Any] | None:
     if len(raw) > MOST_BYTES:
         return None
     try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
+        document = parse_file(raw)
+    except Unreadable:
         return None
     return document if isinstance(document, dict) else None

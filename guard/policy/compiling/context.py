@@ -1,6 +1,5 @@
 """What all steps of a compilation share: what they are given, and the mistakes that they find."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from guard.contract.fields import ContractInvalid
+from guard.contract.strict import parse_file
 from guard.ladder.rules import RuleInvalid
 from guard.policy.compiled import WallClock
 from guard.policy.compiling.targets import Targets
@@ -82,7 +82,7 @@ class Compilation:
 
     def schema(self, file: SchemaFile) -> Any:
         """The JSON Schema in a file that the policy names."""
-        return json.loads(self.loaded.schemas[file.schema_.path])
+        return parse_file(self.loaded.schemas[file.schema_.path])
 
     def ceiling(self, key: str) -> Ceiling:
         """What operators allow this route; theirs to change, so it outlives every reload."""

@@ -4,21 +4,22 @@ What is right is said by the models. Pydantic finds what is wrong with one value
 is wrong between values.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sized
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from guard.contract.strict import Unreadable, parse_file
 from guard.policy.document import MAX_BYTES, Text, Tree, find
 from guard.policy.errors import PolicyError, PolicyInvalid, listed, nearest, shown
 from guard.policy.fields import SchemaFile
 from guard.policy.loading.read import Files
 from guard.policy.models import Policy
 from guard.policy.part import Part
+from guard.proxy.values import UnreadableCode
 
 _Model = TypeVar("_Model", bound=Part)
 
@@ -106,11 +107,22 @@ def validate_schemas(policy: Policy, tree: Tree, files: Files) -> dict[Path, byt
     return schemas
 
 
+UNREADABLE: Final[Mapping[UnreadableCode, str]] = {
+    "json_duplicate": "has a name twice in one object, of which readers take different ones",
+    "json_bom": "is not UTF-8",
+    "json_encoding": "is not UTF-8",
+    "json_surrogate": "has half of a surrogate pair in a text",
+    "json_number": "has a number that JSON or a double does not hold",
+    "json_depth": "is nested too deep",
+}
+"""What is wrong with a JSON file, by the reader's code; of any other code it is not JSON at all."""
+
+
 def _no_schema(path: Path, raw: bytes) -> str:
     """Why the content of a file is no JSON Schema; empty where it may be one."""
     if len(raw) > MAX_BYTES:
         return "a schema file has at most 1 MiB"
     try:
-        return "" if isinstance(json.loads(raw), dict | bool) else f"{path} is not a JSON Schema"
-    except (ValueError, RecursionError):
-        return f"{path} is not JSON"
+        return "" if isinstance(parse_file(raw), dict | bool) else f"{path} is not a JSON Schema"
+    except Unreadable as error:
+        return f"{path} {UNREADABLE.get(error.code, 'is not JSON')}"

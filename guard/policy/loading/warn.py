@@ -1,6 +1,5 @@
 """Step 5: a policy → the warnings of `guard check`: what is allowed and probably not meant."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Final
 from guard.contract.fields import ContractInvalid
 from guard.contract.schema_drafts import ignored
 from guard.contract.schema_graph import Graph
+from guard.contract.strict import parse_file
 from guard.dialects import DIALECTS
 from guard.ladder.cel_absent import doubts
 from guard.policy.document import Tree, find
@@ -138,7 +138,7 @@ def _ignored(route: Route, schemas: Mapping[Path, bytes]) -> Iterator[tuple[Poin
         if not isinstance(declared, SchemaFile):
             continue
         try:
-            graph = Graph(json.loads(schemas[declared.schema_.path]))
+            graph = Graph(parse_file(schemas[declared.schema_.path]))
         except ContractInvalid:
             continue  # an error of the policy, which is reported where the contract is compiled
         notes = [

@@ -25,5 +25,7 @@ class Attack(NamedTuple):
     """What goes wrong once guard is ready, as tests/orders/launcher.py has it; a file of the policy's folder by its name."""
     secret: str = ""
     """A word of the attackers that must stand on no page of guard and in no line of its log."""
+    path: str = ""
+    """Where they send it: a path that nobody else asks."""
     collected: bool = False
     """Whether guard exports to a collector that never ends its answer."""

@@ -24,17 +24,17 @@ async def _impatient(target: Target, _: int) -> None:
     await repeated(target.data, request("POST", "/predict", PREDICT, x_request_timeout="0.0001"))
 
 
-SECRET = "alice-sokolova"
+SECRET, CHAT = "alice-sokolova", "/v1/chat/completions"
 
 
 async def _words(target: Target, connection: int) -> None:
     """A chat with another word for the model each time, of which the server makes its own."""
     chat = {"model": f"{SECRET}-{connection}", "messages": [{"role": "user", "content": "a"}]}
-    await repeated(target.data, request("POST", "/v1/chat/completions", chat))
+    await repeated(target.data, request("POST", CHAT, chat))
 
 
 ATTACKS = (
-    Attack("words for the model that the server repeats", "data", "valid", _words, (1, 250), 30, secret=SECRET),
+    Attack("words for the model that the server repeats", "data", "valid", _words, (1, 250), 30, secret=SECRET, path=CHAT),
     Attack("a disk of 2 s for each fsync, and viewers", "admin", "valid", _viewers, (1, 30), 30, faults={"fsync": "2"}),
     Attack("a policy file that hangs", "data", "unfinished", _nothing, ONE, 1, faults={"hang": "policy.yaml"}),
     Attack("a collector that answers without end", "data", "valid", _requests, ONE, 1, collected=True),

@@ -14,7 +14,7 @@ from guard.proxy.driver import Exchange
 from guard.proxy.messages import unsent, whole
 from guard.proxy.parties import UNKNOWN
 from guard.proxy.requests import Requests
-from guard.proxy.states import CLIENT, CLOSE, ENDED, LAST, READY, TAKEN
+from guard.proxy.states import CLIENT, CLOSE, CLOSED, ENDED, LAST, READY, TAKEN
 from guard.proxy.values import Headers, Reply
 
 LINGERS: Final = 1.0
@@ -107,7 +107,7 @@ class Answers(Requests):
 
     def _keeps(self, exchange: Exchange) -> bool:
         """Whether the connection can carry another request after this one."""
-        more = self._state != LAST or bool(self._queue)
+        more = self._state < LAST or bool(self._queue)
         return exchange.keep_alive and exchange.taken and more and not self._door.draining
 
     def _connection(self, exchange: Exchange, keep: bool) -> bytes:  # noqa: FBT001
@@ -157,7 +157,10 @@ class Answers(Requests):
         elif self._empty:
             self._state = CLIENT[self._state][TAKEN]
             self.timer.due[WRITE_STALL] = inf
-            if self._transport.can_write_eof():
+            if self._state == CLOSED:
+                self.timer.cancel()
+                self._transport.close()
+            elif self._transport.can_write_eof():
                 self.timer.set(LINGER, monotonic() + LINGERS)
             else:  # TLS says goodbye, and waits for the client to do so, for `ssl_shutdown_timeout`
                 self._transport.close()

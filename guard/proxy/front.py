@@ -30,6 +30,8 @@ from guard.proxy.states import (
     CLOSED,
     ENDED,
     FLUSHING,
+    HALF_CLOSED,
+    HALF_LAST,
     HEAD_BYTES,
     LAST,
     LIVE,
@@ -130,16 +132,21 @@ class Connection(Backlog, asyncio.Protocol):
     def eof_received(self) -> bool:
         """A FIN before the answer was written means that the client is gone; after it, that it sends no more.
 
-        True: our half stays open until the client has taken what was written.
+        But a client that said `Connection: close` may close its side behind its request, and wait for the answer. TLS has
+        no such half. True: our half stays open until the client has taken what is written.
         """
         self._take_in()
         state = self._state
-        if state in (LIVE, LAST):
-            self._gone("client")
-            return False
         if state <= PARTIAL:
             self._retire()
-        return self._state == FLUSHING and self._transport.can_write_eof()
+        elif state <= LAST and not (self._final and self._reading is None and not self._waits):
+            self._gone("client")
+        elif state <= FLUSHING and self._transport.can_write_eof():
+            self._state = CLIENT[self._state][HALF_CLOSED]
+            return True
+        elif state <= LAST:
+            self._gone("client")
+        return False
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 — every loss is one
         """The client left."""
@@ -251,7 +258,7 @@ class Connection(Backlog, asyncio.Protocol):
         begun = pieces = 0
         due = self.timer.due
         try:
-            while self._state <= LAST:
+            while self._state <= HALF_LAST:
                 current = self.current
                 if current is None and self._queue and not self.paused:
                     if begun == AT_ONCE:

@@ -26,9 +26,11 @@ READY: Final = 0  # no request is read or answered
 PARTIAL: Final = 1  # a part of a head was read
 LIVE: Final = 2  # a request is answered; others may follow
 LAST: Final = 3  # a request is answered; nothing is read after those that are queued
-FLUSHING: Final = 4  # everything was written; the client has not taken all of it
-LINGERING: Final = 5  # the client has taken everything; what it still sends is dropped until it closes
-CLOSED: Final = 6
+HALF_LAST: Final = 4  # the same, and the client has closed its side
+FLUSHING: Final = 5  # everything was written; the client has not taken all of it
+HALF_FLUSHING: Final = 6  # the same, and the client has closed its side
+LINGERING: Final = 7  # the client has taken everything; what it still sends is dropped until it closes
+CLOSED: Final = 8
 
 HEAD_BYTES: Final = 0  # bytes of a head that is not whole
 REQUEST_BEGUN: Final = 1  # the first of the queue begins to live
@@ -36,7 +38,8 @@ ANSWERED: Final = 2  # its answer was written, and none waits behind it
 NO_MORE: Final = 3  # the bytes are no HTTP any more, or belong to nobody
 CLOSE: Final = 4  # nothing more will be written
 TAKEN: Final = 5  # the write buffer and the kernel's send queue are empty
-ENDED: Final = 6  # lost, aborted, or closed with nothing on its way
+HALF_CLOSED: Final = 6  # the client closed its side, and is still to get an answer, or the rest of one
+ENDED: Final = 7  # lost, aborted, or closed with nothing on its way
 
 CLIENT: Final[tuple[dict[int, int], ...]] = (
     # READY
@@ -44,11 +47,15 @@ CLIENT: Final[tuple[dict[int, int], ...]] = (
     # PARTIAL
     {HEAD_BYTES: PARTIAL, REQUEST_BEGUN: LIVE, NO_MORE: LAST, CLOSE: FLUSHING, ENDED: CLOSED},
     # LIVE
-    {REQUEST_BEGUN: LIVE, ANSWERED: READY, NO_MORE: LAST, CLOSE: FLUSHING, ENDED: CLOSED},
+    {REQUEST_BEGUN: LIVE, ANSWERED: READY, NO_MORE: LAST, CLOSE: FLUSHING, ENDED: CLOSED, HALF_CLOSED: HALF_LAST},
     # LAST
-    {REQUEST_BEGUN: LAST, NO_MORE: LAST, CLOSE: FLUSHING, ENDED: CLOSED},
+    {REQUEST_BEGUN: LAST, NO_MORE: LAST, CLOSE: FLUSHING, ENDED: CLOSED, HALF_CLOSED: HALF_LAST},
+    # HALF_LAST
+    {REQUEST_BEGUN: HALF_LAST, NO_MORE: HALF_LAST, CLOSE: HALF_FLUSHING, ENDED: CLOSED},
     # FLUSHING
-    {TAKEN: LINGERING, ENDED: CLOSED},
+    {TAKEN: LINGERING, ENDED: CLOSED, HALF_CLOSED: HALF_FLUSHING},
+    # HALF_FLUSHING
+    {TAKEN: CLOSED, ENDED: CLOSED},
     # LINGERING
     {ENDED: CLOSED},
     # CLOSED
@@ -62,7 +69,9 @@ DEADLINES: Final[tuple[frozenset[int], ...]] = (
     frozenset((HEAD, WRITE_STALL)),  # PARTIAL
     _CALL | {WRITE_STALL},  # LIVE
     _CALL | {WRITE_STALL},  # LAST
+    _CALL | {WRITE_STALL},  # HALF_LAST
     frozenset((WRITE_STALL, FLUSH)),  # FLUSHING
+    frozenset((WRITE_STALL, FLUSH)),  # HALF_FLUSHING
     frozenset((LINGER,)),  # LINGERING
     frozenset(),  # CLOSED
 )

@@ -12,7 +12,7 @@ from guard.proxy.back import Link
 from guard.proxy.door import Door
 from guard.proxy.front import Connection
 from guard.proxy.pool import Pool
-from guard.proxy.states import CLOSED, DEADLINES, FLUSHING, FREE, GONE, LAST, LINGERING
+from guard.proxy.states import CLOSED, DEADLINES, FLUSHING, FREE, GONE, HALF_FLUSHING, HALF_LAST, LINGERING
 from tests.proxy.scene import Clock
 from tests.proxy.stand import Stand
 from tests.proxy.transport import FakeTransport, patch
@@ -333,9 +333,9 @@ class World:
         assert armed <= DEADLINES[connection._state], f"{connection.timer} in state {connection._state}"
         if transport.gone:
             return
-        if connection._state == FLUSHING or (connection.paused and connection._state <= LAST):
+        if connection._state in (FLUSHING, HALF_FLUSHING) or (connection.paused and connection._state <= HALF_LAST):
             assert armed, "nobody watches what the client does not take"
-        if connection.cut_in in (FLUSHING, LINGERING) and transport.lost and not client.cut:
+        if connection.cut_in in (FLUSHING, HALF_FLUSHING, LINGERING) and transport.lost and not client.cut:
             assert self.clock.now - client.taken_at >= STALLED - 1, "an answer was cut that its client was reading"
         exchange = connection.current
         if exchange is not client.exchange:

@@ -1,9 +1,10 @@
 """A guard of sockets in this process: front, driver, back, before an upstream that speaks raw bytes from a script."""
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import uvloop
@@ -84,6 +85,13 @@ class Stand:
             dialect=dialect or Everything(), judges=judges, output=output, ladder=(model, Off()), inspector=inspector,
         )  # fmt: skip
 
+    def allow(self, seconds: float) -> None:
+        """Let each part of a call take so long from here on, and a request twice that."""
+        for model in self.models:
+            model.target.connect = model.target.attempt = seconds
+        for route in self.routes.values():
+            route.request = 2 * seconds
+
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A client."""
         return await asyncio.open_connection("127.0.0.1", self.port)
@@ -99,6 +107,15 @@ class Stand:
     async def settled(self) -> None:
         """Until nothing is under way any more."""
         await until(lambda: not any(slots.held or slots.waiting for slots in self.slots) and not self.pool.dialling)
+
+
+def sockets() -> set[str]:
+    """The sockets of this process, by what they are: a number is soon another's, and the process is shared with other tests."""
+    links = set()
+    for descriptor in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # that of the listing itself
+            links.add(os.readlink(f"/proc/self/fd/{descriptor}"))
+    return {link for link in links if link.startswith("socket:")}
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -2,13 +2,12 @@
 
 import asyncio
 import gc
-import os
 import random
 
 import pytest
 
 from guard.proxy.front import Connection
-from tests.proxy.stand import OK, Stand, answering, post, read_request, run, standing, until
+from tests.proxy.stand import OK, Stand, answering, post, read_request, run, sockets, standing, until
 
 REQUESTS = 10_000
 AT_ONCE = 100
@@ -74,7 +73,7 @@ def test_nothing_is_left_over(loop: str) -> None:
             "/stream": {"collect": 0, "concurrency": 1000},
         }
         async with standing(upstream, paths=paths) as stand:
-            before = len(os.listdir("/proc/self/fd"))
+            before = sockets()
             seed = random.Random(4711)
             failures: list[bytes] = []
             gate = asyncio.Semaphore(AT_ONCE)
@@ -94,7 +93,7 @@ def test_nothing_is_left_over(loop: str) -> None:
             assert stand.pool.links == stand.pool.idle
             stand.pool.close()
             async with asyncio.timeout(10):
-                while len(os.listdir("/proc/self/fd")) > before or stand.door.connections or stand.pool.links:
+                while sockets() - before or stand.door.connections or stand.pool.links:
                     await asyncio.sleep(0.01)
             assert len({record.request_id for record in stand.records}) == len(stand.records)
 

@@ -7,6 +7,7 @@ import pytest
 from guard.proxy.answers import Answers
 from guard.proxy.deadlines import LINGER
 from guard.proxy.pool import Pool
+from guard.proxy.states import LINGERING
 from tests.proxy.connections import walk
 
 pytestmark = pytest.mark.source
@@ -24,7 +25,7 @@ def test_the_walk_finds_a_linger_that_begins_before_the_client_has_taken_everyth
 ) -> None:
     def close(self: Answers) -> None:
         before(self)
-        self._state = 5  # LINGERING at once
+        self._state = LINGERING
         self.timer.cancel()
         self.timer.set(LINGER, self.timer._loop.clock.now + 1.0)  # type: ignore[attr-defined]
 

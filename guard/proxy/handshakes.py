@@ -2,11 +2,15 @@
 
 Without TLS uvloop accepts, one connection in a turn of the loop, and a connection is known from then on. With TLS it would
 be known only after its handshake, and nobody could count or close those that never finish one.
+
+The first message of a client makes guard sign, and messages of many clients may arrive in one turn of the loop. So it stays
+in the kernel until it is whole, and a turn begins few of the handshakes whose first message is there; the others wait.
 """
 
 import asyncio
 import socket
 import ssl
+from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +25,14 @@ UNFINISHED: Final = 1024
 """Handshakes at once: the next takes the place of the one that has waited longest. Each takes 60 KiB."""
 PAUSE: Final = 0.05
 """Seconds without accepting once the system has no descriptor left for a connection."""
+BEGUN: Final = 2
+"""Handshakes that begin in one turn of the loop."""
+RECORD: Final = 5
+"""Bytes before the content of a TLS record: type, version, length (RFC 8446 §5.1)."""
+MOST_CONTENT: Final = 1 << 14
+"""Bytes of a record's content."""
+HANDSHAKE: Final = 22
+"""Type of the records that hold handshake messages; each message begins with its type and a length of three bytes."""
 GOODBYE: Final = 1.0
 """Seconds that a client has to answer the end of TLS."""
 
@@ -48,6 +60,8 @@ class TlsListener:
         self._listener, self._door, self._context = listener, door, context
         self._loop = asyncio.get_running_loop()
         self._closed = False
+        self._waiting: deque[asyncio.Future[None]] = deque()  # the first message of each is whole
+        self._scheduled = False
         listener.setblocking(False)
         self._loop.add_reader(listener, self._accept)
 
@@ -99,15 +113,84 @@ class TlsListener:
         door.handshakes[connection] = Handshake(door, connection, task)
 
     async def _shake_hands(self, connection: Connection, accepted: socket.socket) -> None:
-        within = self._door.limits.head
+        loop = self._loop
+        until, ours = loop.time() + self._door.limits.head, True
         try:
-            await self._loop.connect_accepted_socket(
+            async with asyncio.timeout_at(until):
+                await self._first_message(accepted)
+                await self._turn()
+            ours = False
+            await loop.connect_accepted_socket(
                 lambda: connection,
                 accepted,
                 ssl=self._context,
-                ssl_handshake_timeout=within,
+                ssl_handshake_timeout=max(until - loop.time(), PAUSE),
                 ssl_shutdown_timeout=GOODBYE,
             )
         except (OSError, ValueError, asyncio.CancelledError):  # it failed, the client has gone, or its place was needed
+            if ours:
+                accepted.close()
             if self._door.handshakes.pop(connection, None) is not None:
                 connection.connection_lost(None)
+
+    async def _first_message(self, accepted: socket.socket) -> None:
+        """Return when the client's first message is whole, and all of it is still unread. Raises OSError if it cannot be.
+
+        The kernel wakes nobody before there are as many bytes as are asked for, or the client has ended.
+        """
+        wanted = RECORD
+        while True:
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, wanted)
+            await self._readable(accepted)
+            begin = accepted.recv(wanted, socket.MSG_PEEK)
+            if len(begin) < wanted:
+                raise ConnectionResetError
+            whole = _record(begin)
+            if whole <= wanted:
+                break
+            wanted = whole
+        if wanted > RECORD and int.from_bytes(begin[RECORD + 1 : RECORD + 4]) > wanted - RECORD - 4:
+            raise ConnectionAbortedError  # in parts: no client does so, and the last part would make guard sign unawares
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+
+    async def _readable(self, accepted: socket.socket) -> None:
+        readable = self._loop.create_future()
+        self._loop.add_reader(accepted, _wake, readable)
+        try:
+            await readable
+        finally:
+            self._loop.remove_reader(accepted)
+
+    async def _turn(self) -> None:
+        """Wait for a turn of the loop that may begin one more handshake."""
+        turn = self._loop.create_future()
+        self._waiting.append(turn)
+        self._schedule()
+        await turn
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._scheduled = False
+        begun = 0
+        while self._waiting and begun < BEGUN:
+            turn = self._waiting.popleft()
+            if not turn.done():  # it was cancelled
+                turn.set_result(None)
+                begun += 1
+        if self._waiting:
+            self._schedule()
+
+
+def _wake(readable: "asyncio.Future[None]") -> None:
+    if not readable.done():
+        readable.set_result(None)
+
+
+def _record(begin: bytes) -> int:
+    """Bytes of the record that begins so; no more than its head where it cannot begin a handshake, as OpenSSL will say."""
+    size = int.from_bytes(begin[3:RECORD])
+    return RECORD + size if begin[0] == HANDSHAKE and 4 <= size <= MOST_CONTENT else RECORD

@@ -81,13 +81,17 @@ def request(method: str, path: str, body: object = None, **headers: str) -> byte
     return f"{method} {path} HTTP/1.1\r\nHost: {HOST}\r\n{more}{length}\r\n".encode() + content
 
 
-async def held(port: int, payload: bytes, *, pause: float = 0.0) -> None:
-    """One connection that sends `payload` and waits; opened again whenever it is closed, after a pause."""
+def _leave(client: Client, _: bytes) -> None:
+    client.transport.abort()
+
+
+async def held(port: int, payload: bytes, *, pause: float = 0.0, leave: bool = False) -> None:
+    """One connection that sends `payload` and waits; opened again whenever it is closed, or was answered, after a pause."""
     loop = asyncio.get_running_loop()
     while True:
         ended = asyncio.Event()
         try:
-            await loop.create_connection(lambda: Client(payload, ended), HOST, port)
+            await loop.create_connection(lambda: Client(payload, ended, _leave if leave else None), HOST, port)
             await ended.wait()
         except OSError:
             await asyncio.sleep(0.01)

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import trustme
 
+from guard.proxy import handshakes
 from guard.proxy.budget import Budget
 from guard.proxy.door import Door, Limits
 from guard.proxy.handshakes import TlsListener
 from guard.proxy.states import LAST
+from tests.attack.attacks.listeners import hello
 from tests.proxy.stand import OK, Stand, answering, post, read_request, run, sockets, standing, until
 
 pytestmark = pytest.mark.source
@@ -93,10 +95,10 @@ def test_places_are_given_up_in_the_order_of_waiting_and_none_that_is_served(loo
 
 
 @asynccontextmanager
-async def listening(limits: Limits) -> AsyncIterator[tuple[Stand, ssl.SSLContext]]:
+async def listening(limits: Limits, server: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Stand, ssl.SSLContext]]:
     """Guard with TLS, and the context of a client that trusts it."""
     authority = trustme.CA()
-    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    server, client = server or ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(server)
     authority.configure_trust(client)
     async with standing(answering(), limits=limits) as stand:
@@ -107,6 +109,14 @@ async def listening(limits: Limits) -> AsyncIterator[tuple[Stand, ssl.SSLContext
             yield stand, client
         finally:
             tls.close()
+
+
+async def last(reader: asyncio.StreamReader) -> bytes:
+    """What comes before the end, be that a FIN or, as something was not read, a RST."""
+    try:
+        return await asyncio.wait_for(reader.read(), 10)
+    except ConnectionResetError:
+        return b""
 
 
 async def secured(stand: Stand, client: ssl.SSLContext) -> bytes:
@@ -198,3 +208,71 @@ def test_whoever_sends_what_it_announced_finds_memory_beside_many_that_do_not(lo
 
     run(main, loop)
     assert answers == [b"200"] * 20
+
+
+@LOOPS
+def test_a_turn_of_the_loop_begins_few_handshakes_however_many_first_messages_came(loop: str) -> None:
+    async def main() -> None:
+        begun: list[int] = []  # in each turn of the loop
+
+        class Counting(ssl.SSLContext):
+            def wrap_bio(self, *arguments: Any, **named: Any) -> ssl.SSLObject:
+                begun[-1] += 1
+                return super().wrap_bio(*arguments, **named)
+
+        async def turns() -> None:
+            while True:
+                begun.append(0)
+                await asyncio.sleep(0)
+
+        async with listening(Limits(), Counting(ssl.PROTOCOL_TLS_SERVER)) as (stand, client):
+            door: Door = stand.door
+            waiting = [await stand.connect() for _ in range(50)]
+            await until(lambda: len(door.handshakes) == 50)
+            counting = asyncio.create_task(turns())
+            message = hello()
+            for _, writer in waiting:
+                writer.write(message)
+            for reader, _ in waiting:
+                assert await asyncio.wait_for(reader.read(1), 10) == b"\x16"  # guard's first message
+            counting.cancel()
+            assert sum(begun) == 50
+            assert max(begun) <= handshakes.BEGUN
+            for _, writer in waiting:
+                writer.transport.abort()
+            assert (await secured(stand, client)).startswith(b"HTTP/1.1 200 ")
+            await until(lambda: not door.handshakes and not door.connections)
+
+    run(main, loop)
+
+
+@LOOPS
+def test_a_first_message_that_is_not_whole_begins_no_handshake(loop: str) -> None:
+    async def main() -> None:
+        async with listening(Limits()) as (stand, client):
+            message = hello()
+            size = len(message) - 5
+            parts = message[:3] + (4).to_bytes(2) + message[5:9] + message[:3] + (size - 4).to_bytes(2) + message[9:]
+            for cut in (1, 5, 6, len(message) - 1):
+                reader, writer = await stand.connect()
+                writer.write(message[:cut])
+                await until(lambda: len(stand.door.handshakes) == 1)
+                await asyncio.sleep(0.01)
+                writer.write_eof()
+                assert await last(reader) == b"", cut
+                writer.close()
+                await until(lambda: not stand.door.handshakes)
+            reader, writer = await stand.connect()
+            writer.write(parts)
+            assert await last(reader) == b"", "a first message in two records"
+            writer.close()
+            for cut in (1, 5, 6, 100):
+                reader, writer = await stand.connect()
+                writer.write(message[:cut])
+                await asyncio.sleep(0.01)
+                writer.write(message[cut:])
+                assert await asyncio.wait_for(reader.read(1), 10) == b"\x16", cut
+                writer.transport.abort()
+            assert (await secured(stand, client)).startswith(b"HTTP/1.1 200 ")
+
+    run(main, loop)

@@ -1,6 +1,8 @@
 """Connections that ask for nothing, or for the same again and again, on every port."""
 
 import asyncio
+import ssl
+from contextlib import suppress
 from typing import Literal
 
 from tests.attack.base import Attack
@@ -51,6 +53,21 @@ def handshakes(port: Literal["data", "admin"]) -> Attack:
     return Attack(f"unfinished TLS handshakes on {port}", port, "unfinished", run, tls=port)
 
 
+def hello() -> bytes:
+    """The whole first message of a TLS client."""
+    sent = ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client = context.wrap_bio(ssl.MemoryBIO(), sent, server_hostname="localhost")
+    with suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return sent.read()
+
+
+async def _hellos(target: Target, _: int) -> None:
+    """Let guard sign a handshake, leave it, and begin another."""
+    await held(target.tls, hello(), pause=PAUSE, leave=True)
+
+
 async def _guesses(target: Target, number: int) -> None:
     await repeated(target.admin, request("GET", "/admin/v1/status", Authorization=f"Bearer guard_{number}"))
 
@@ -92,6 +109,7 @@ ATTACKS = (
     *(make(port) for make in (idle, half, churn) for port in ("data", "admin", "ops")),
     handshakes("data"),
     handshakes("admin"),
+    Attack("TLS handshakes that are begun and left", "data", "unfinished", _hellos, tls="data"),
     Attack("guesses of tokens", "admin", "invalid", _guesses, (1, 250), 30),
     views("status"),
     views("contract"),

@@ -20,31 +20,8 @@ from guard.contract.schema_graph import Graph
 from guard.contract.strict import LARGEST_EXACT, LEAST_EXACT, MAX_ELEMENTS, SAFE, Unreadable, audit, dumps, loads
 from guard.contract.strict import exact as bounded
 from guard.contract.validators import declared
-from guard.proxy.values import Allow, Amend, Deny, Head, Headers, Message, Values, Verdict, Violation, ViolationCode
-
-CODES: Final[dict[str, ViolationCode]] = {
-    "required": "missing",
-    "dependentRequired": "missing",
-    "type": "type",
-    "enum": "enum",
-    "const": "enum",
-    "minimum": "min",
-    "exclusiveMinimum": "min",
-    "maximum": "max",
-    "exclusiveMaximum": "max",
-    "minLength": "length",
-    "maxLength": "length",
-    "pattern": "pattern",
-    "format": "format",
-    "minItems": "items",
-    "maxItems": "items",
-    "uniqueItems": "items",
-    "contains": "items",
-    "additionalProperties": "unknown",
-    "unevaluatedProperties": "unknown",
-    "propertyNames": "unknown",
-}
-"""JSON Schema's keyword → our code; anything else that fails is `shape`."""
+from guard.contract.violation_codes import BY_KEYWORD
+from guard.proxy.values import Allow, Amend, Deny, Head, Headers, Message, Values, Verdict, Violation
 
 FREE_LOOKS: Final = 8
 """Looks at one place that cost no more than to build it; a schema that looks more often is given fewer elements."""
@@ -76,7 +53,7 @@ class _Schema:
             if tuple(error.instance_path) in faults.cut:
                 continue
             keyword = next((part for part in reversed(error.schema_path) if isinstance(part, str)), "")
-            code = CODES.get(keyword, "shape")
+            code = BY_KEYWORD.get(keyword, "shape")
             path = declared(error.instance_path, self._names)
             if code == "missing":
                 path = (*path, *declared((error.kind.as_dict()["property"],), self._names))

@@ -18,7 +18,8 @@ from guard.contract.absence import absences, settle
 from guard.contract.breaches import Breach
 from guard.contract.fields import ContractInvalid, Part, Shape, join
 from guard.contract.strict import BEYOND, LARGEST_EXACT, LEAST_EXACT, SAFE
-from guard.proxy.values import Violation, ViolationCode
+from guard.contract.violation_codes import BY_ERROR
+from guard.proxy.values import Violation
 
 Undeclared: TypeAlias = Literal["reject", "strip", "pass"]
 Schema: TypeAlias = core.CoreSchema
@@ -46,33 +47,6 @@ LAST_SECOND: Final = 253_402_300_800
 """Seconds since the epoch of the years 0001 to 9999, which RFC 3339 and Python's `datetime` have."""
 _NUMBERS: Final = frozenset(("integer_type", "epoch_type", "float_type"))
 """Errors that a number of the right type has only where it is out of bounds."""
-
-CODES: Final[dict[str, ViolationCode]] = {
-    "missing": "missing",
-    "extra_forbidden": "unknown",
-    "integer_type": "type",
-    "int_type": "type",
-    "epoch_type": "type",
-    "float_type": "type",
-    "string_type": "type",
-    "string_unicode": "type",
-    "bool_type": "type",
-    "list_type": "type",
-    "dict_type": "type",
-    "mapping_type": "type",
-    "tuple_type": "type",
-    "literal_error": "enum",
-    "greater_than_equal": "min",
-    "less_than_equal": "max",
-    "string_too_short": "length",
-    "string_too_long": "length",
-    "string_pattern_mismatch": "pattern",
-    "timestamp": "format",
-    "too_short": "items",
-    "too_long": "items",
-    "finite_number": "not_finite",
-    "shape": "shape",
-}
 
 
 def validator(schema: Schema, path: tuple[Part, ...] = ()) -> SchemaValidator:
@@ -231,7 +205,7 @@ def violations(
     """A violation for each breach, in their order. A mistaken kind at a depth in `structure` is a mistaken shape."""
     found: list[Violation] = []
     for path, kind, value in breaches:
-        code = CODES.get(kind, "type")
+        code = BY_ERROR.get(kind, "type")
         if code == "type" and len(path) in structure:
             code = "shape"
         elif type(value) is float and isinf(value):

@@ -1,9 +1,11 @@
-"""What a client does about each code, and what each violation means; what a code means is `guard.dialects.problem`'s."""
+"""What a client does about each code; `guard.dialects.problem` and `guard.contract.violation_codes` say what it means."""
 
 from typing import Final
 
+from guard.contract.violation_codes import CODES
 from guard.dialects.problem import TITLES
 from guard.kit.contract.values import Said
+from guard.proxy.values import ViolationCode
 
 _FIX: Final = "Fix the request; the same one will be refused again."
 _LATER: Final = "Wait as long as `retry-after` says, then send it again; back off further each time."
@@ -35,31 +37,12 @@ CLIENT: Final[dict[str, str]] = {
     "miss": _LATER, "no_rule": _FAULT, "rule_error": _FAULT,
 }  # fmt: skip
 
-VIOLATIONS: Final = {
-    "missing": "A required value is not there.",
-    "null": "Null, where a value is required.",
-    "type": "Of another type; a number in quotes is a string.",
-    "enum": "Not one of the values that are allowed.",
-    "min": "Below the least value.",
-    "max": "Above the greatest value.",
-    "length": "Text that is too short or too long.",
-    "pattern": "Text that does not match the pattern.",
-    "format": "Not a date-time of RFC 3339 with an offset, or not what the content type says.",
-    "encoding": "CSV that is not UTF-8.",
-    "items": "Too few or too many items; an empty list of instances too.",
-    "shape": "An object where a list belongs, or the other way round; a row or tensor of another length.",
-    "unknown": "A member that is not declared.",
-    "not_finite": "NaN or infinity.",
-    "stale": "A time that is too long ago.",
-    "future": "A time that is too far ahead.",
-}
-
 
 def said(code: str) -> Said:
     """A code of an error."""
     return Said(code, TITLES[code], CLIENT.get(code, _FIX))
 
 
-def violation(code: str) -> Said:
+def violation(code: ViolationCode) -> Said:
     """A code of a violation."""
-    return Said(code, VIOLATIONS[code], _FIX)
+    return Said(code, CODES[code].meaning, _FIX)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
-from guard.kit.contract.codes import VIOLATIONS, said, violation
+from guard.contract.violation_codes import BY_KEY
+from guard.kit.contract.codes import said, violation
 from guard.kit.contract.reasons import reasons
 from guard.kit.contract.values import Field, Said, Status
 from guard.kit.description import ContractDescription, RouteDescription
@@ -11,7 +12,7 @@ from guard.ladder.disabled import implied_status
 from guard.policy.loading import Loaded
 from guard.policy.scalars import Origin
 from guard.proxy.rescue import STATUS
-from guard.proxy.values import UNREADABLE, RefusalCode
+from guard.proxy.values import UNREADABLE, VIOLATIONS, RefusalCode
 
 _ALWAYS: Final[tuple[RefusalCode, ...]] = (
     "bad_request", "request_timeout", "target_too_long", "headers_too_large", "internal", "draining", "overloaded",
@@ -20,10 +21,6 @@ _MEDIA: Final[tuple[RefusalCode, ...]] = (
     "unsupported_media_type", "coding_unsupported", "coding_malformed", "coding_ratio", "coding_window",
 )  # fmt: skip
 """Refusals of a body for what its head says of it."""
-_BOUNDS: Final = {
-    "min": "min", "max": "max", "enum": "enum", "pattern": "pattern", "min_length": "length", "max_length": "length",
-    "min_items": "items", "max_items": "items", "shape": "shape",
-}  # fmt: skip
 _AGES: Final = {"not_finite", "stale", "future", "encoding"}
 """Violations that no JSON Schema file finds."""
 _USUAL: Final = frozenset((400, 401, 403, 404, 409, 413, 415, 422))
@@ -76,8 +73,9 @@ def elsewhere() -> tuple[Status, ...]:
 def violations(described: ContractDescription, fields: Iterable[Field]) -> tuple[Said, ...]:
     """What a 422 may name."""
     route, plain = described.contract, described.dialect.plain
+    found: set[str]
     if described.body == "schema":
-        found = set(VIOLATIONS) - _AGES
+        found = {code for code in VIOLATIONS if code not in _AGES}
     elif not described.judged or described.observe:
         return ()
     else:
@@ -100,7 +98,7 @@ def _of_field(field: Field) -> Iterator[str]:
     for effect in (field.missing, field.null, field.future):
         if effect is not None and effect.becomes == "denied" and effect.code is not None:
             yield effect.code
-    yield from (code for key, code in _BOUNDS.items() if key in field.value.bounds)
+    yield from (code for key, code in BY_KEY.items() if key in field.value.bounds)
     if field.value.shape.type == "timestamp":
         yield "format"
 

@@ -4,6 +4,7 @@ Sources: OpenAI's API reference (error codes); vLLM entrypoints/openai, llama.cp
 TGI and TEI router/src/validation.rs, Triton and LiteLLM exceptions as they word it.
 """
 
+import json
 import re
 from typing import Any, Final
 
@@ -58,13 +59,23 @@ def hidden_error(body: bytes) -> bool:
 
 def error_object(body: bytes) -> dict[str, Any]:
     """The object of an error, or of an event; empty where there is none."""
-    if len(body) > MOST:
-        return {}
+    return object_of(body) or {} if len(body) <= MOST else {}
+
+
+def object_of(text: bytes) -> dict[str, Any] | None:
+    """The object that an error or an event is; None where it is none.
+
+    What JSON does not have and servers write of tokens and of quoted texts is read: NaN, half of a surrogate pair, a torn
+    character.
+    """
     try:
-        tree = orjson.loads(body)
+        tree = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return {}
-    return tree if isinstance(tree, dict) else {}
+        try:
+            tree = json.loads(text.decode(errors="replace"))
+        except (ValueError, RecursionError):
+            return None
+    return tree if isinstance(tree, dict) else None
 
 
 def error_word(body: bytes) -> tuple[ErrorWord, int]:

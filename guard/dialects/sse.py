@@ -6,11 +6,13 @@ front take silence for a dead stream.
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
 
+from guard.dialects.error_words import object_of
 from guard.proxy.values import Headers, Said, Usage
 
 MOST: Final = 1 << 20
@@ -125,7 +127,7 @@ class Events:
 
     def _event(self, text: bytes) -> bool:
         name, data = _fields(text)
-        event = _read(data) if data.startswith(b"{") else None
+        event = object_of(data) if data.startswith(b"{") else None
         if not data or name in _HEARTBEATS or (event is not None and event.get("type") == "ping"):
             return False
         heard, first = self._heard, not self.begun
@@ -143,21 +145,13 @@ class Events:
 def _fields(text: bytes) -> tuple[bytes, bytes]:
     """The name and the data of an event."""
     name, data = b"", b""
-    for line in _LINE.split(text):
+    for line in _LINE.split(text.removeprefix(BOM_UTF8)):
         if line.startswith(b"data:"):
             value = line[5:].removeprefix(b" ")
             data = data + b"\n" + value if data else value
         elif line.startswith(b"event:"):
             name = line[6:].strip()
-    return name, data
-
-
-def _read(data: bytes) -> dict[str, Any] | None:
-    try:
-        event = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    return event if isinstance(event, dict) else None
+    return name, data.lstrip(b" \t\r\n")
 
 
 def _comments(rest: bytes) -> tuple[bytes, bytes, bool]:
@@ -173,6 +167,6 @@ def _comments(rest: bytes) -> tuple[bytes, bytes, bool]:
         passes = line.startswith(b":") or (not kept and end.start() == at)
         (passed if passes else kept).append(line)
         at = end.end()
-    if passed and kept and kept[-1].endswith(b"\r"):
+    if passes and kept and kept[-1].endswith(b"\r"):
         kept[-1] = kept[-1][:-1] + b"\n"  # what follows it now is not what followed it
     return b"".join(passed), b"".join(kept) + rest[at:], passes and at == len(rest)

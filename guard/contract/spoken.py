@@ -68,7 +68,10 @@ class SpokenInput:
                 message.beside, found = contract.searched(message.beside, tally)
                 if tally.field:
                     return Deny("contract", [Violation(BESIDE, tally.code)])
-        verdict = contract.written(contract.hold(message.document, wall, body, tally), message.write)
+        try:
+            verdict = contract.written(contract.hold(message.document, wall, body, tally), message.write)
+        except Misspoken as error:  # the layout cannot say what the contract made of it
+            return Deny("contract", error.violations)
         if verdict.violations:
             verdict.violations = self._located(verdict.violations, message)
         if found and not isinstance(verdict, Deny):

@@ -10,7 +10,6 @@ from guard.dialects.asks import tensor_asks
 from guard.dialects.layout import pointer, violation
 from guard.dialects.tensors import (
     DATATYPES,
-    INTEGERS,
     MOST_RANK,
     TEXT,
     Tensor,
@@ -18,8 +17,10 @@ from guard.dialects.tensors import (
     encoded,
     flat,
     hold,
+    holds,
     is_nested,
     position,
+    settled,
     slices,
 )
 from guard.proxy.values import Asks, Field, Head, Misspoken, Spec, Violation
@@ -139,6 +140,9 @@ class TensorMessage:
     def write(self, document: Any) -> bytes:
         """See Message."""
         written = list(self._written(document))
+        for tensor in written:
+            if not holds(tensor.data, tensor.datatype):  # a default that this tensor's datatype does not have
+                raise violation(("inputs", self._place.get(tensor.name, "-"), "datatype"), "type")
         if self._raw:
             return encoded(written[0].data, written[0].datatype)
         inputs, parts = [], []
@@ -150,7 +154,7 @@ class TensorMessage:
                 parts.append(part)
                 rest["parameters"] = {**rest.get("parameters", {}), "binary_data_size": len(part)}
             else:
-                rest["data"] = tensor.data if tensor.datatype not in INTEGERS else [*map(_integer, tensor.data)]
+                rest["data"] = tensor.data
             inputs.append({**entry, **rest})
         text = self._spec.dumps({**self.beside, "inputs": inputs})
         self._json_length = len(text)
@@ -165,9 +169,13 @@ class TensorMessage:
             if tensor.name == self._rows:
                 sent = [name for name in columns if self._spec.inputs[name].send]
                 data = [row.get(name) for row in document for name in sent]
+                places = [at for at, name in enumerate(columns) if self._spec.inputs[name].send]
+                old = [tensor.data[row * len(columns) + at] for row in range(len(document)) for at in places]
+                data = settled(old, data, tensor.datatype)
                 yield tensor._replace(data=data, shape=(len(document), len(sent)), rest=rest)
             elif any(tensor.name in row for row in document):
-                yield tensor._replace(data=self._gathered(tensor, document), rest=rest)
+                data = settled(tensor.data, self._gathered(tensor, document), tensor.datatype)
+                yield tensor._replace(data=data, rest=rest)
             elif tensor.name not in self._spec.inputs:
                 renamed.append(tensor._replace(rest=rest))
         known = self._place.keys() | (set(columns) if self._rows else set())
@@ -252,11 +260,6 @@ def default_datatype(field: Field, otherwise: str) -> str:
     if field.type == "timestamp":
         return "BYTES" if field.unit is None else "FP64"
     return _WIRE.get(field.type, otherwise)
-
-
-def _integer(value: Any) -> Any:
-    """A value of an integer tensor as JSON has it: a contract of numbers has made a double of it."""
-    return int(value) if type(value) is float else value
 
 
 def opened(spec: Spec, head: Head, body: bytes, length: bytes | None) -> TensorMessage:

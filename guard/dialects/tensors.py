@@ -82,6 +82,25 @@ def hold(tensor: Tensor, path: Sequence[str | int], nested: bool = False) -> Non
         raise Misspoken(*found[:1] if tensor.binary else found)
 
 
+def settled(sent: Sequence[Any], values: list[Any], datatype: str) -> list[Any]:
+    """The values of a tensor that is written: integers that a contract of numbers made doubles of, with all their digits.
+
+    `sent`: what the client sent in their places.
+    """
+    if datatype not in INTEGERS or float not in set(map(type, values)):
+        return values
+    if len(sent) != len(values):
+        return [_whole(one) if type(one) is float else one for one in values]
+    return [
+        new if type(new) is not float else old if type(old) is int and float(old) == new else _whole(new)
+        for old, new in zip(sent, values, strict=True)
+    ]
+
+
+def _whole(value: float) -> float:
+    return int(value) if value.is_integer() else value
+
+
 def holds(values: Sequence[Any], datatype: str) -> bool:
     """Whether the datatype has each of these values."""
     return _fits(values, datatype) or not any(True for _ in _wrong(values, datatype))

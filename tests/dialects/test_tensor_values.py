@@ -175,3 +175,36 @@ def test_what_observation_lets_through_is_told() -> None:
     context = Context(Head(b"POST", b"/p", JSON), "r", 0.0)
     judge(context, route, dumps({"inputs": [{**tensor("x", "UINT8", [300]), "shape": [1]}]}), 0.0, 1_800_000_000.0)
     assert [(one.pointer, one.code) for one in context.record.violations] == [("/inputs/0/data/0", "max")]
+
+
+INTEGER_BOUNDS = [
+    (datatype, value) for datatype in sorted(LETTERS) for value in HELD[datatype][:2]
+] + [("INT64", 2**53 + 1), ("INT64", -(2**53) - 1), ("UINT64", 2**63 + 1)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("datatype", "value"), INTEGER_BOUNDS)
+@pytest.mark.parametrize("kind", ["number", "integer"])
+def test_an_integer_tensor_keeps_all_digits_whatever_the_contract_calls_them(datatype: str, value: int, kind: str) -> None:
+    fields = f"a: {{type: {kind}}}\n  b: {{type: {kind}}}\n  c: {{type: {kind}, send: false}}"
+    raw = struct.pack(f"<3{LETTERS[datatype]}", value, 1, 2)
+    rows = compiled(f"dialect: oip\nrows: /m\ncolumns: [a, c, b]\ninput:\n  {fields}")
+    entry = {"name": "m", "shape": [1, 3], "datatype": datatype}
+    _, sent = forwarded(ask(rows, JSON, dumps({"inputs": [{**entry, "data": [value, 2, 1]}]})))
+    assert json.loads(sent)["inputs"][0]["data"] == [value, 1]
+    single = compiled(f"dialect: oip\ninput: {{x: {{type: {kind}, datatype: {datatype}}}}}")
+    _, sent = forwarded(ask(single, JSON, dumps({"inputs": [{**tensor("x", datatype, [value, 1, 2]), "shape": [3]}]})))
+    assert json.loads(sent)["inputs"][0]["data"] == [value, 1, 2]
+    many = compiled(f"dialect: oip\ninput: {{x: {{type: array, datatype: {datatype}, items: {{type: {kind}}}}}}}")
+    for route in (many, compiled("dialect: oip\nundeclared: pass\ninput: {n: {type: integer, required: false}}")):
+        headers, body = binary("x", datatype, 3, raw)
+        assert forwarded(ask(route, headers, body))[1].endswith(raw)
+
+
+@pytest.mark.parametrize(
+    ("kind", "default"), [("number", "7.5"), ("number", "1e39"), ("integer", "300"), ("integer", "-1")]
+)
+def test_a_default_that_the_tensor_of_rows_cannot_hold_is_refused(kind: str, default: str) -> None:
+    fields = f"a: {{type: {kind}, default: {default}}}\n  b: {{type: {kind}}}"
+    route = compiled(f"dialect: oip\nrows: /m\ncolumns: [a, b]\ninput:\n  {fields}")
+    body = dumps({"inputs": [{"name": "m", "shape": [1, 2], "datatype": "UINT8", "data": [None, 5]}]})
+    assert refused(route, JSON, body) == ["/inputs/0/datatype type"]

@@ -26,7 +26,8 @@ _VERSION: Final = re.compile(r"/v2/models/[^/?]+/versions/([0-9]{1,20})(?=[/?]|\
 """A number, as Triton's are: what else a client writes there is the client's, and an answer must name it itself."""
 _CLIENTS: Final = re.compile(
     rb"unexpected|expect(?:ed|s|ing) |must |invalid|only supports|unable to (?:find|parse)|fail(?:ed)? to parse"
-    rb"|missing|not supported|unsupported|no codec|does not match|mismatch|batch-size|malformed",
+    rb"|missing|not supported|unsupported|no codec|does not match|mismatch|batch-size|malformed|attempt to access|exceed"
+    rb"|out of range|duplicate",
     re.IGNORECASE,
 )
 """Words by which Triton and MLServer say that a request, and not a model, is at fault; both are 400."""
@@ -62,9 +63,9 @@ class OpenInference(Common):
     def hidden_outcome(self, body: bytes, asked: Asked) -> Outcome:
         """By its words. A model that is not there is the client's where the client named it."""
         words = _QUOTED.sub(b"", body[:4096])
-        if _AWAY.search(words):
-            return judge(self.faults, 404, asked)
-        return "client_fault" if _CLIENTS.search(words) else "model_fault"
+        if _CLIENTS.search(words):  # first: a name with a quote in it is not taken out whole, and may say the other words
+            return "client_fault"
+        return judge(self.faults, 404, asked) if _AWAY.search(words) else "model_fault"
 
     def form(self, spec: Spec) -> Form:
         """Tensors; of the generate extension, text."""

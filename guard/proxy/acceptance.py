@@ -30,6 +30,8 @@ from guard.proxy.values import (
 
 OURS: Final[frozenset[Reason | None]] = frozenset(("overloaded", "mode", "kill_file", "forced", "breaker_open", "backoff"))
 """Reasons that are not the target's doing."""
+CHOSEN: Final[frozenset[Reason]] = frozenset(("too_large", "version"))
+"""Reasons that a client can cause by what it asks for: more rows or tokens than an answer holds, another version."""
 UNREACHED: Final[frozenset[Reason]] = frozenset(("connect", "tls"))
 """Reasons that say that no request, whatever it is, reaches the target."""
 TOLD: Final[dict[int, tuple[bytes, ...]]] = {
@@ -63,7 +65,7 @@ def _accept_answer(
     if closed is None and attempt.stream is None and rung.source != DISABLED:
         reason = _judge_answer(context, permit, attempt, answer)
         if reason is not None:
-            outcome = Settlement.IGNORED if attempt.bent else blame(permit, Settlement.INVALID)
+            outcome = Settlement.IGNORED if attempt.bent or reason in CHOSEN else blame(permit, Settlement.INVALID)
             attempt.settle(outcome, now)
             return Closed(reason)
     if closed is not None:
@@ -72,7 +74,7 @@ def _accept_answer(
     if ceiling.level and LEVEL[rung.source] < ceiling.level:
         return Closed(ceiling.why)  # a kill that was acknowledged while the model thought
     if answer.complete:
-        attempt.settle(Settlement.FAILURE if attempt.error else Settlement.SUCCESS, now)
+        attempt.settle(blame_stream(permit, attempt, attempt.stream) if attempt.error else Settlement.SUCCESS, now)
         if route.remember is not None and rung.source == MODEL and attempt.stream is None:
             route.remember(permit, answer, now, answer.version or rung.version)
     return answer
@@ -123,9 +125,9 @@ def _closed_by(outcome: Outcome, permit: Permit, attempt: RungAttempt, answer: A
     if outcome == "client_fault":
         raise refused(permit.route, answer)
     wait = retry_after(answer.headers, wall)
-    if outcome == "client_limit":
+    if outcome in ("client_limit", "unproven"):
         attempt.settle(Settlement.IGNORED, now)
-        return Closed("backoff", wait)
+        return Closed("backoff" if outcome == "client_limit" else "status", wait)
     if outcome == "overload":
         attempt.settle(Settlement.BACKOFF, now, retry_after=wait)
         return Closed("backoff", wait)
@@ -164,13 +166,25 @@ def _closed_by_event(
     return _closed_by(outcome, permit, attempt, hidden, now, plan.wall(now))
 
 
-def blame_stream(permit: Permit, attempt: RungAttempt) -> Settlement:
-    """Whom an error within a stream blames that was begun: the model, unless the error says that it is the client's."""
+def blame_left(permit: Permit, attempt: RungAttempt) -> Settlement:
+    """What a stream says of the model whose client left: its error where it told one.
+
+    GONE counts only where it was slow, of a stream to its head: for how long it is read is its client's affair.
+    """
     inspector = attempt.inspector
+    if inspector is not None and broken(inspector.said.usage):
+        return blame_stream(permit, attempt, inspector)
+    return Settlement.GONE
+
+
+def blame_stream(permit: Permit, attempt: RungAttempt, inspector: Listening | None) -> Settlement:
+    """Whom an error within a stream blames that was begun: the model, unless the error says that it is the client's."""
     if inspector is None or not inspector.error:
         return blame(permit, Settlement.FAILURE)
     outcome = permit.route.dialect.hidden_outcome(inspector.error, _asked(permit, attempt))
-    return Settlement.IGNORED if outcome in ("client_fault", "client_limit") else blame(permit, Settlement.FAILURE)
+    return (
+        Settlement.IGNORED if outcome in ("client_fault", "client_limit", "unproven") else blame(permit, Settlement.FAILURE)
+    )
 
 
 def refused(route: Route, answer: Answer) -> Refused:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 import httptools
 
 from guard.proxy.answer_heads import Malformed, bounded, undoubled
-from guard.proxy.delivery import UNKNOWN as UNTOLD
-from guard.proxy.delivery import acknowledged, quiet, watched
+from guard.proxy.delivery import acknowledged, quiet, received, watched
 from guard.proxy.headers import (
     GUARD_PREFIX,
     REPLY_DROPS,
@@ -62,10 +61,10 @@ class Link(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_before", "_body_open", "_chunked_body", "_chunks", "_collect", "_dated", "_dirty", "_done", "_eager", "_fields",
-        "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_lines", "_modern", "_parser", "_poll",
-        "_secure", "_segment", "_size", "_transport", "_until_close", "_written", "born", "called_at", "head_at", "heard",
-        "idle_since", "length", "owner", "paused", "pool", "reused", "state", "status", "unread",
+        "_asked", "_before", "_body_open", "_chunked_body", "_chunks", "_collect", "_dated", "_dirty", "_done", "_eager",
+        "_fields", "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_lines", "_modern", "_parser",
+        "_poll", "_secure", "_segment", "_size", "_transport", "_until_close", "_written", "born", "called_at", "head_at",
+        "heard", "idle_since", "length", "owner", "partial", "paused", "pool", "reused", "state", "status", "unread",
     )  # fmt: skip
 
     def __init__(self, pool: "Pool") -> None:
@@ -76,6 +75,7 @@ class Link(asyncio.Protocol):
         self.reused = False
         self.paused = False
         self.unread = False  # the call failed, and nobody has read its request
+        self.partial = False  # the call failed, and the server has only a part of its request
         self._held = 0  # bytes of the budget
         self._written = 1  # bytes of all calls, and the SYN: what the server's host acknowledges
         self._before = 1  # of these, what was acknowledged, or written, before this call
@@ -108,7 +108,8 @@ class Link(asyncio.Protocol):
         self.called_at = now
         message = self._message(call, length, now)
         self._before = acknowledged(self._transport) if self._secure else self._written
-        self._written += len(message)
+        self._asked = len(message)
+        self._written += self._asked
         self._transport.write(message)
 
     def _message(self, call: Call, length: int, now: float) -> bytes:
@@ -204,8 +205,7 @@ class Link(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Close: no call survives the upstream's half-close, and none whose answer has not begun can be answered."""
         if self.owner is not None and self.state == AWAITING and not self.heard:
-            self.unread = self._reached_nobody()
-            self._fail("reset")
+            self._hung_up(fin=True)
         elif self.owner is None:
             self.pool.ended(self)
         return False
@@ -219,8 +219,7 @@ class Link(asyncio.Protocol):
                 self._deliver()
             else:
                 # EPIPE is what a write meets after a FIN and a reset. A reset alone is another error, and proves nothing.
-                self.unread = not self.heard and isinstance(error, BrokenPipeError) and self._reached_nobody()
-                self._fail("reset")
+                self._hung_up(fin=isinstance(error, BrokenPipeError))
         self.state = UPSTREAM[self.state][DROPPED]
         self._parser = None  # it holds our methods: a cycle
 
@@ -311,7 +310,8 @@ class Link(asyncio.Protocol):
         """End of a final response, or of an interim one."""
         if self.state > AWAITING and not self._done:
             self._done = True
-            self._keep = self._parser.should_keep_alive()  # type: ignore[union-attr]
+            # Servers such as uvicorn close after a 500 without saying so: a call that met that would be lost.
+            self._keep = self.status != 500 and self._parser.should_keep_alive()  # type: ignore[union-attr]
 
     # ── delivery ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -379,11 +379,12 @@ class Link(asyncio.Protocol):
         if owner is not None:
             owner.failed(self, reason)
 
-    def _reached_nobody(self) -> bool:
-        """Whether the server has no byte of the call, now that its FIN is here: none left, or none was acknowledged."""
-        if self._transport.get_write_buffer_size() >= self._written - self._before > 0 and not self._secure:
-            return True
-        return self._before != UNTOLD and acknowledged(self._transport) == self._before
+    def _hung_up(self, *, fin: bool) -> None:
+        """The server ended the connection of a call: note what it has of the request, where no answer had begun."""
+        if not self.heard:
+            unsent = not self._secure and self._transport.get_write_buffer_size() >= self._written - self._before > 0
+            self.unread, self.partial = received(self._transport, self._before, self._asked, unsent=unsent, fin=fin)
+        self._fail("reset")
 
     def usable(self, now: float, oldest: float) -> bool:
         """Whether a new call may go out on this idle connection."""

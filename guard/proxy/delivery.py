@@ -7,6 +7,8 @@ A request that may not be executed twice is sent again only where nobody can hav
 - the server sent its FIN before its host had received any byte of the request. A FIN acknowledges everything that came
   before it, and who has ended its side of a connection processes nothing that still comes (RFC 9112 §9.6).
 
+A server that hangs up when it has a part of a request refused to read the rest: how much that is its client decides.
+
 A reset without a FIN proves nothing: a server may have read the request, and died before its host acknowledged it.
 """
 
@@ -52,3 +54,14 @@ def acknowledged(transport: asyncio.BaseTransport) -> int:
         return UNKNOWN
     acked: int = unpack_from("=Q", info, BYTES_ACKED)[0]
     return acked or UNKNOWN
+
+
+def received(transport: asyncio.Transport, before: int, size: int, *, unsent: bool, fin: bool) -> tuple[bool, bool]:
+    """(nothing, a part) of a request of `size` bytes that its server has, whose connection ended before any answer.
+
+    `before`: bytes that were acknowledged when it was written. `unsent`: none of it left this process. `fin`: the server
+    ended the connection in order, without which nothing is proved.
+    """
+    count = UNKNOWN if before == UNKNOWN else acknowledged(transport)
+    taken = UNKNOWN if count == UNKNOWN else count - before
+    return fin and (unsent or taken == 0), 0 < taken < size

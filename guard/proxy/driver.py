@@ -72,6 +72,7 @@ class Exchange(Relaying):
         self._opened = False
         self._prefix = b""
         self._sent = 0
+        self._waited = False
         self._armed = NONE  # the purpose of the deadline that is armed: one command waits, for one thing
 
     def start(self, plan: Plan) -> None:
@@ -274,7 +275,7 @@ class Exchange(Relaying):
             if reason == "reset" and not final and (link.unread or call.repeatable):
                 self._send_again(call)
                 return
-            self._fail(Failed(reason))
+            self._fail(Failed(reason, ours=link.partial))
 
     def _send_again(self, call: Call) -> None:
         """The kept connection was over, or what was asked on it may be asked twice: once more, on a new one."""

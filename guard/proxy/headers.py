@@ -19,10 +19,12 @@ HOP_BY_HOP: Final = frozenset(
 )  # fmt: skip
 
 # Framing is made anew on each side, the Host is the target's, an expectation was met by the front.
-# Who asked is said anew, see `forwarding`.
+# Who asked is said anew, see `forwarding`. Fields that override the method or the target would make the server answer
+# another request than the one that was matched and judged.
 REQUEST_DROPS: Final = HOP_BY_HOP | {
     b"content-length", b"host", b"expect", b"http2-settings", b"via", b"forwarded", b"x-real-ip", b"traceparent",
-    b"tracestate", b"baggage",
+    b"tracestate", b"baggage", b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-original-url",
+    b"x-original-uri", b"x-rewrite-url",
 }  # fmt: skip
 REPLY_DROPS: Final = HOP_BY_HOP | {b"content-length"}
 CODED_DROPS: Final = REQUEST_DROPS | {
@@ -39,6 +41,11 @@ LONGEST_NAME: Final = 64
 """What is remembered of names that others choose is bounded, and so are they."""
 PLAIN_CONNECTION: Final = (b"keep-alive", b"close", b"Keep-Alive", b"Close")
 
+
+END_TO_END: Final = frozenset(
+    (b"accept", b"authorization", b"cache-control", b"cookie", b"inference-header-content-length", b"set-cookie", b"vary")
+)
+"""Fields, beside Content-*, that no Connection field takes out."""
 
 SINGLE: Final = frozenset(
     (
@@ -76,8 +83,14 @@ def repeated(headers: Headers) -> bool:
 
 
 def nominated(connection: bytes | None) -> list[bytes]:
-    """Names of fields that a Connection field says are not end to end (RFC 9110 §7.6.1)."""
-    return [] if connection is None or connection in PLAIN_CONNECTION else members(connection)
+    """Names of fields that a Connection field says are not end to end (RFC 9110 §7.6.1).
+
+    Fields that are for all recipients of a message may not be named there, and are not heeded: a body that was judged as
+    its Content-Type says goes on with it.
+    """
+    if connection is None or connection in PLAIN_CONNECTION:
+        return []
+    return [name for name in members(connection) if name not in END_TO_END and not name.startswith(b"content-")]
 
 
 def strip(headers: Headers, passes: Names[bool], hops: list[bytes]) -> Headers:

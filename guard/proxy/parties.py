@@ -64,6 +64,7 @@ class Link(Protocol):
     reused: bool
     heard: bool  # any byte of an answer came
     unread: bool  # the call failed, and nobody can have read any byte of its request
+    partial: bool  # the call failed when the server had only a part of its request, and no answer had begun
     length: int  # of the answer's body; UNKNOWN where not declared
     paused: bool  # the upstream does not take what we write
 

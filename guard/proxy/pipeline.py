@@ -180,7 +180,7 @@ def relayed(context: Context, permit: Permit, attempt: RungAttempt, end: object)
     failed = end.failed is not None or (inspector is not None and broken(inspector.said.usage))
     outcome = Settlement.SUCCESS
     if failed:
-        outcome = Settlement.IGNORED if end.ours or end.failed in OURS else blame_stream(permit, attempt)
+        outcome = Settlement.IGNORED if end.ours or end.failed in OURS else blame_stream(permit, attempt, inspector)
     attempt.settle(outcome, end.end_at, took=attempt.took)
     record = context.record
     record.response_bytes = end.sent

@@ -19,13 +19,14 @@ MOST_HELD: Final = 65536
 class Relaying(Upload):
     """Performs `Relay`. The call belongs to the other half."""
 
-    __slots__ = ("_call", "_link", "_opened", "_prefix", "_sent")
+    __slots__ = ("_call", "_link", "_opened", "_prefix", "_sent", "_waited")
 
     _call: Call | None
     _link: Link | None
     _opened: bool  # a relay's head was written
     _prefix: bytes  # of the answer: came with its head, or waits for the first event
     _sent: int
+    _waited: bool  # the target was once kept from sending, for the client did not read
 
     def _drop_call(self) -> None:
         raise NotImplementedError
@@ -85,6 +86,7 @@ class Relaying(Upload):
             self.client.send_chunk(chunk)
         if self.client.paused:  # the client's time runs, and not the target's
             link.pause_reading()
+            self._waited = True
             self._disarm()
         else:
             self._arm_idle()
@@ -106,7 +108,9 @@ class Relaying(Upload):
                 self._sent += len(tail)
                 self.client.send_chunk(tail)
         self._drop_call()
-        self._answer(Relayed(self._sent, monotonic(), failed, bool(tail), late, opened=self._opened))
+        # A server that is kept from writing gives up by its own timeout: that says how its client reads.
+        ours = late or (self._waited and failed == "reset")
+        self._answer(Relayed(self._sent, monotonic(), failed, bool(tail), ours, opened=self._opened))
 
     def _end_unopened(self, relay: Relay) -> None:
         """The stream ended before an event of its was whole; its last one need not have an empty line."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
+from guard.proxy.acceptance import blame_left
 from guard.proxy.context import Context, broken
 from guard.proxy.headers import date
 from guard.proxy.values import (
@@ -73,11 +74,10 @@ def rescue(error: Exception, plan: Plan, context: Context, now: float) -> Reply 
         record.gone = error.cause
         attempt = context.attempt
         if attempt is not None:
-            failed = attempt.inspector is not None and broken(attempt.inspector.said.usage)
-            if failed:  # many clients leave as soon as they read of it
-                record.error = "error_event"
-            # GONE counts only where it was slow: of a stream, to its head, for how long it is read is its client's affair
-            attempt.settle(Settlement.FAILURE if failed else Settlement.GONE, now, took=attempt.took)
+            if attempt.inspector is not None and broken(attempt.inspector.said.usage):
+                record.error = "error_event"  # many clients leave as soon as they read of it
+            left = Settlement.GONE if context.permit is None else blame_left(context.permit, attempt)
+            attempt.settle(left, now, took=attempt.took)
         return CUT
     if isinstance(error, Answered):
         reply = error.reply

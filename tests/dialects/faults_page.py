@@ -21,7 +21,12 @@ WHERE = {
     "early": "where it sent Early-Data",
     "streamed": "where its body is streamed",
 }
-ELSE = {"unavailable": "the server's, counts", "model_fault": "the model's, counts", "overload": "overload, backs off"}
+ELSE = {
+    "unproven": "closes the rung, blames nobody",
+    "unavailable": "the server's, counts",
+    "model_fault": "the model's, counts",
+    "overload": "overload, backs off",
+}
 
 
 def _row(who: str, statuses: str, fault: Fault) -> str:

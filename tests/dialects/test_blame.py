@@ -126,10 +126,15 @@ def test_what_no_client_can_cause_counts(subject: Subject, status: int) -> None:
     assert state_of(plan)["state"] == "open"
 
 
-def test_a_refusal_of_credentials_that_nobody_sent_is_the_deployments() -> None:
+@pytest.mark.parametrize("status", [401, 402, 403, 407])
+def test_a_client_without_credentials_cannot_take_the_model_from_those_who_have_some(status: int) -> None:
+    """Not even as the first of all: it gets the next rung's answer, and blames nobody."""
     plan = plan_of(SUBJECTS[0], observe=False)
-    converse(plan, head_of(SUBJECTS[0], keyed=False), dumps(SUBJECTS[0].body), answering(401, JSON, b""))
-    assert state_of(plan)["state"] == "open"
+    for _ in range(SIX):
+        bare = head_of(SUBJECTS[0], keyed=False)
+        _, headers, _ = converse(plan, bare, dumps(SUBJECTS[0].body), answering(status, JSON, b""))
+        assert (headers[b"x-guard-source"], headers[b"x-guard-reason"]) == (b"rules", b"status")
+    assert state_of(plan)["state"] == "closed"
 
 
 def test_once_credentials_were_accepted_a_client_without_any_is_at_fault_itself() -> None:

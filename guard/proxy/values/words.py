@@ -41,8 +41,12 @@ RefusalCode: TypeAlias = Literal[
 FeatureState: TypeAlias = Literal["missing", "defaulted", "at_min", "at_max", "aging"]
 """What is worth counting of a field that keeps its contract; `aging`: older than `freshness.warn`."""
 
-Outcome: TypeAlias = Literal["ok", "client_fault", "client_limit", "model_fault", "overload", "unavailable"]
-"""What a dialect makes of a model server's answer. `client_limit`: what the client's own credentials allow is spent."""
+Outcome: TypeAlias = Literal["ok", "client_fault", "client_limit", "unproven", "model_fault", "overload", "unavailable"]
+"""What a dialect makes of a model server's answer.
+
+`client_limit`: what the client's own credentials allow is spent. `unproven`: the rung is closed for this request and nobody
+is blamed, for it cannot be told whether its client or the deployment is at fault.
+"""
 
 ErrorWord: TypeAlias = Literal[
     "", "context_length_exceeded", "model_not_found", "invalid_api_key", "insufficient_quota", "rate_limit_exceeded",

@@ -5,11 +5,10 @@ Giving an old answer then is what stale-if-error means (RFC 5861): the policy's 
 """
 
 import re
-from email.utils import parsedate_to_datetime
 from math import inf
 from typing import Final, NamedTuple
 
-from guard.proxy.values import Headers, combined
+from guard.proxy.values import Headers, combined, http_date
 
 CREDENTIALS: Final = frozenset(
     (
@@ -23,7 +22,7 @@ CREDENTIALS: Final = frozenset(
 _DIRECTIVE: Final = re.compile(
     rb'[ \t]*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^", \t]*))?[ \t]*(?:,|\Z)'
 )
-_SECONDS: Final = re.compile(rb"[0-9]{1,10}\Z")
+_SECONDS: Final = re.compile(rb"[0-9]{1,300}\Z")
 
 Directives = dict[bytes, bytes]
 
@@ -68,7 +67,7 @@ def terms(headers: Headers) -> Terms | None:
         return None
     lifetime = _lifetime(fields, said)
     strict = not said.keys().isdisjoint((b"must-revalidate", b"proxy-revalidate", b"s-maxage"))
-    age = seconds(fields.get(b"age", b"0").strip(b" \t"), 0.0)
+    age = seconds(fields.get(b"age", b"0").partition(b",")[0].strip(b" \t"), 0.0)  # of several the first (§5.1)
     latest = inf
     if strict:
         latest = lifetime or 0.0
@@ -84,11 +83,8 @@ def _lifetime(fields: dict[bytes, bytes], said: Directives) -> float | None:
             return seconds(said[name], 0.0)
     if b"expires" not in fields:
         return None
-    try:
-        expires = parsedate_to_datetime(fields[b"expires"].decode("latin-1"))
-        return max((expires - parsedate_to_datetime(fields[b"date"].decode("latin-1"))).total_seconds(), 0.0)
-    except (KeyError, ValueError, TypeError):
-        return 0.0
+    expires, date = http_date(fields[b"expires"]), http_date(fields.get(b"date", b""))
+    return max(expires - date, 0.0) if expires is not None and date is not None else 0.0
 
 
 def may_keep(asked: Directives) -> bool:

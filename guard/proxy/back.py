@@ -74,8 +74,7 @@ class Link(asyncio.Protocol):
         self.born = self.idle_since = monotonic()
         self.reused = False
         self.paused = False
-        self.unread = False  # the call failed, and nobody has read its request
-        self.partial = False  # the call failed, and the server has only a part of its request
+        self.unread = self.partial = False  # the call failed, and the server has nothing, or a part, of its request
         self._held = 0  # bytes of the budget
         self._written = 1  # bytes of all calls, and the SYN: what the server's host acknowledges
         self._before = 1  # of these, what was acknowledged, or written, before this call

@@ -51,6 +51,9 @@ ANSWERS: dict[str, tuple[Headers, float]] = {
     "stale-if-error 0": (cc(b"max-age=5, stale-if-error=0"), 5),
     "stale-if-error, must-revalidate": (cc(b"max-age=5, stale-if-error=10, must-revalidate"), 5),
     "Age": ([*cc(b"max-age=10, must-revalidate"), (b"age", b"4")], 6),
+    "two Age": ([*cc(b"max-age=10, must-revalidate"), (b"age", b"4"), (b"age", b"9")], 6),  # the first (§5.1)
+    "Age past any number": ([*cc(b"max-age=10, must-revalidate"), (b"age", b"9" * 20)], 0),
+    "max-age past any number": (cc(b"max-age=99999999999, must-revalidate"), MAX_AGE),
     "Age beyond": ([*cc(b"max-age=10, must-revalidate"), (b"age", b"10")], 0),
     "Expires": ([*cc(b"must-revalidate"), DATE, (b"expires", b"Mon, 01 Jan 2024 00:00:08 GMT")], 8),
     "Expires before Date": ([*cc(b"must-revalidate"), DATE, (b"expires", b"Sun, 31 Dec 2023 00:00:08 GMT")], 0),
@@ -164,6 +167,20 @@ def test_the_age_that_an_answer_came_with_is_told() -> None:
     step = cached.ask(permit(), None, 103.0)
     assert isinstance(step, Answer)
     assert (b"age", b"10") in step.headers
+
+
+HUGE = (
+    b"Mon, 01 Jan 99999999999999999999 00:00:00 GMT", b"Mon, 01 Jan 2024 00:00:00 +99999999999999",
+    b"Mon, 01 Jan 2024 00:00:99999999999999999999 GMT", b"9" * 5000, b"",
+)  # fmt: skip
+
+
+@given(st.sampled_from(HUGE) | st.binary(max_size=40), st.sampled_from((*HUGE, DATE[1])), st.sampled_from(HUGE))
+def test_no_date_or_age_is_a_crash(expires: bytes, date: bytes, age: bytes) -> None:
+    """One would cost its client the model's answer: it is met when that is kept."""
+    for headers in ([(b"expires", expires), (b"date", date)], [(b"expires", DATE[1]), (b"date", expires)]):
+        law = terms([*headers, *cc(b"must-revalidate"), (b"age", age)])
+        assert law is None or law.lifetime == 0
 
 
 @given(st.binary(max_size=40))

@@ -5,9 +5,9 @@ from math import inf
 import pytest
 
 from guard.contract.media import is_json
-from guard.proxy.headers import MOST_WAIT, date, http_date, members, nominated, patience, retry_after
+from guard.proxy.headers import MOST_WAIT, date, members, nominated, patience, retry_after
 from guard.proxy.tracing import context, parent
-from guard.proxy.values import Head, Peer
+from guard.proxy.values import Head, Peer, http_date
 
 WALL = 784_111_717.0  # Sun, 06 Nov 1994 08:48:37 GMT
 SENT = (b"date", b"Sun, 06 Nov 1994 08:49:00 GMT")

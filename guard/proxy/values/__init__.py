@@ -40,6 +40,7 @@ from guard.proxy.values.calls import (
     Target,
     Ticket,
 )
+from guard.proxy.values.dates import http_date
 from guard.proxy.values.plan import (
     AnswerJudge,
     Attempt,
@@ -218,4 +219,5 @@ __all__ = [
     "Violation",
     "ViolationCode",
     "combined",
+    "http_date",
 ]

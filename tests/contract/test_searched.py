@@ -14,6 +14,7 @@ from tests.contract.making import JSON, WALL, input_of, said
 IBAN = "DE89370400440532013000 "
 FINDS = {
     "iban": IBAN,
+    "us_ssn": "536-90-4399 ",
     "phone": "+49 30 901820 ",
     "ip": "192.168.17.4 ",
     "card": "4111111111111111 ",

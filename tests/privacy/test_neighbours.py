@@ -24,7 +24,7 @@ from tests.privacy.tricks import NEIGHBOURS, VALUES, arabic, wide
 PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
 PLAIN = {
     "email": "jane@example.com", "card": "4111111111111111", "iban": "DE89370400440532013000", "ip": "192.168.17.4",
-    "phone": "+49 30 901820", "token": "ghp_a1B2a1B2a1B2a1B2a1B2a1B2a1B2a1B2a1B2",
+    "phone": "+49 30 901820", "us_ssn": "536-90-4399", "token": "ghp_a1B2a1B2a1B2a1B2a1B2a1B2a1B2a1B2a1B2",
 }  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_the_page_says_what_was_measured() -> None:
     assert measured.tables() in PAGE.read_text(), "python -m tests.privacy.measured"
 
 
-@pytest.mark.parametrize("name", ["email", "card", "iban", "ip", "phone"])
+@pytest.mark.parametrize("name", ["email", "card", "iban", "ip", "phone", "us_ssn"])
 def test_a_folded_value_is_replaced_where_it_stands(name: str) -> None:
     scrub = compile_detectors([name])
     for form in {wide(PLAIN[name]), arabic(PLAIN[name]), PLAIN[name].replace("1", "1\u200b", 1)}:

@@ -133,12 +133,22 @@ PROVIDERS: Final[tuple[Callable[[random.Random], str], ...]] = (
 )
 
 
+def us_ssn(rng: random.Random) -> str:
+    """A number with dashes, or one that a word names."""
+    area = rng.choice([number for number in range(1, 900) if number != 666])
+    group, serial = rng.randint(1, 99), rng.randint(1, 9999)
+    if rng.random() < 0.5:
+        return f"{area:03d}-{group:02d}-{serial:04d}"
+    gap = rng.choice(("", " ", "."))
+    return f"SSN: {area:03d}{gap}{group:02d}{gap}{serial:04d}"
+
+
 def token(rng: random.Random) -> str:
     """A credential of a provider, or one in words that say what it is."""
     return rng.choice(PROVIDERS)(rng)
 
 
-VALUES: Final = {"email": email, "card": card, "iban": iban, "phone": phone, "ip": ip, "token": token}
+VALUES: Final = {"email": email, "card": card, "iban": iban, "phone": phone, "ip": ip, "token": token, "us_ssn": us_ssn}
 
 # ── forms ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -13,7 +13,7 @@ refuses stays as it is.
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from guard.privacy.detectors import card, email, iban, ip, phone, token
+from guard.privacy.detectors import card, email, iban, ip, phone, token, us_ssn
 from guard.privacy.detectors.folding import Folded, fold, prepare
 from guard.privacy.detectors.replace import spans_of, spliced
 from guard.privacy.detectors.signs import signs_of
@@ -37,6 +37,7 @@ _ALL: Final[tuple[Detector, ...]] = (
     iban.DETECTOR,
     card.DETECTOR,
     ip.DETECTOR,
+    us_ssn.DETECTOR,
     phone.DETECTOR,
 )
 

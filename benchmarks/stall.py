@@ -73,7 +73,7 @@ def documents(size: int) -> Iterator[tuple[str, str, bytes]]:
         listed(b"{}", MAX_ELEMENTS * 10 // 12, b'{"instances":['),
     )
     yield "texts for numbers (refused)", "/p", listed(b'""', plain, b'{"x":[')
-    yield "65,536 characters of cards (refused)", "/texts", json.dumps({"s": "4111 1111 1111 1112 " * 3276}).encode()
+    yield "65,536 characters of cards", "/texts", json.dumps({"s": "4111 1111 1111 1112 " * 3276}).encode()
     yield (
         "65,536 characters of prose, searched",
         "/texts",
@@ -113,10 +113,13 @@ def main() -> int:
     for name, template, document in documents(int(mib * (1 << 20))):
         route = routes[template]
         verdict = route.judges[0].judge(Head(b"POST", b"/p", [(b"content-type", b"application/json")]), document, 0.0)
-        assert isinstance(verdict, Allow | Amend) != name.endswith("(refused)"), (name, verdict)
+        refused = not isinstance(verdict, Allow | Amend)
+        assert refused or not name.endswith("(refused)"), (name, verdict)
+        assert not refused or name.endswith("(refused)") or mib > 1, (name, verdict)
+        note = " (refused at this size)" if refused and not name.endswith("(refused)") else ""
         request, answer = measured(route, document)
         longest = max(longest, request, answer)
-        print(f"| {name} | {request * 1e3:.1f} | {answer * 1e3:.1f} |")
+        print(f"| {name}{note} | {request * 1e3:.1f} | {answer * 1e3:.1f} |")
     return int(mib <= 1 and longest > MOST)
 
 

@@ -6,8 +6,9 @@ once, it would answer all of them before it looks at anybody else. So a turn beg
 the next one, in a queue, with what was read of it unparsed. It limits no concurrency: a turn is as long as a few requests
 take.
 
-A large document holds the loop for milliseconds. Those that are complete are judged one after the other, with a rest behind
-each that took long: an eighth of its time, in which small requests of others come, are sent on and are answered.
+A large document, of a request or an answer, holds the loop for milliseconds. Those that are complete are judged one after
+the other, with a rest behind each that took long: an eighth of its time, in which small requests of others come, are sent
+on and are answered.
 """
 
 import asyncio

@@ -43,8 +43,8 @@ class Exchange(Relaying):
     """One request of a connection, its body as it arrives, and the pipeline that answers it."""
 
     __slots__ = (
-        "_armed", "_body_sent", "_dial", "_resent", "_slot", "_turn", "expects", "fault", "head", "keep_alive", "length",
-        "request_id",
+        "_armed", "_body_sent", "_complete", "_dial", "_resent", "_slot", "_turn", "expects", "fault", "head", "keep_alive",
+        "length", "request_id",
     )  # fmt: skip
 
     def __init__(self, client: Client, head: Head, request_id: str, length: int, fault: RefusalCode | None) -> None:
@@ -68,6 +68,7 @@ class Exchange(Relaying):
         self._turn: Turn | None = None
         self._dial: object = None
         self._link = None
+        self._complete: Answer | None = None  # a large answer that waits for its turn to be judged
         self._body_sent = False  # the streamed body's end was passed on
         self._opened = False
         self._prefix = b""
@@ -262,7 +263,28 @@ class Exchange(Relaying):
             self._prefix = answer.body
         if self._retained is not None:
             self._let_go()
-        self._answer(answer)
+        if answer.complete and len(answer.body) >= LARGE:
+            self._wait_to_judge(answer, self._waiting)
+        else:
+            self._answer(answer)
+
+    def _wait_to_judge(self, answer: Answer, call: Call) -> None:
+        """Let a large answer wait for its turn, counted in the budget and within the time of the request."""
+        size = len(answer.body)
+        self._complete = answer
+        self.held += size
+        self.client.budget.used += size
+        self._arm(REQUEST, call.deadline)
+        self.client.wait_to_judge()
+
+    def judge(self) -> None:
+        """A large document that is complete has its turn: the answer, or the body."""
+        answer, self._complete = self._complete, None
+        if answer is not None:
+            self._disarm()
+            self._answer(answer)
+        else:
+            super().judge()
 
     def failed(self, link: Link, reason: Reason) -> None:
         """The call broke."""
@@ -291,6 +313,7 @@ class Exchange(Relaying):
 
     def _fail(self, failure: Exception) -> None:
         """Cancel what is under way; the pipeline hears of it if it waits."""
+        self._complete = None
         self._drop_call()
         if self._waiting is not None:
             self._answer(None, failure)
@@ -334,6 +357,8 @@ class Exchange(Relaying):
             self._end_relay("timeout", late=self.client.timer.late)
         elif self._turn is not None:
             self._fail(Failed("overloaded", sent=False, retry_after=1.0))
+        elif self._complete is not None:  # the target has answered in time
+            self._fail(Failed("timeout", ours=True))
         elif link is None:
             self._fail(Failed("connect", sent=False, ours=self.client.timer.late))
         elif type(waiting) is Call:

@@ -13,7 +13,8 @@ AHEAD: Final = 65536
 """Bytes of a request held before its reader is paused, where nothing else bounds them."""
 
 LARGE: Final = 1024
-"""Bytes of a document that waits for its turn to be judged: the dearest pattern takes about 2 ms for a smaller one."""
+"""Bytes of a document, of a request or an answer, that waits for its turn to be judged: the dearest pattern takes about
+2 ms for a smaller one."""
 
 UNKNOWN: Final = -1
 """Length of a chunked body."""
@@ -39,7 +40,7 @@ class Client(Protocol):
         """Let others with unfinished bodies give up memory. Whether this client may go on."""
 
     def wait_to_judge(self) -> None:
-        """Call `judge` of the exchange when its large document has its turn."""
+        """Call `judge` of the exchange when its large document, the body or an answer, has its turn."""
 
 
 class Owner(Protocol):

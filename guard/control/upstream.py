@@ -10,6 +10,7 @@ from guard.policy.compiled import CompiledPlan
 from guard.policy.ladder import TargetLimits, TargetTls
 from guard.policy.loading import Loaded
 from guard.policy.scalars import Origin
+from guard.proxy.answer_heads import HeadLimits
 from guard.proxy.budget import Budget
 from guard.proxy.pool import Pool
 from guard.proxy.probe import Probe
@@ -33,8 +34,7 @@ def upstream_pool(origin: Origin, declared: TargetTls | None, limits: TargetLimi
         server_name=(declared.server_name or origin.host) if context is not None else None,
         max_age=limits.max_connection_age,
         keep=limits.idle,
-        headers=limits.headers,
-        header_bytes=limits.header_bytes,
+        limits=HeadLimits(**{name: getattr(limits, name) for name in HeadLimits.__dataclass_fields__}),
         budget=budget,
     )
 

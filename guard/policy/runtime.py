@@ -35,7 +35,7 @@ class PoolKey(NamedTuple):
     certificates: tuple[bytes, ...]
     """Digest of each file that `tls` names, in the order CA, certificate, key."""
     limits: tuple[float, ...]
-    """What `upstream.limits` says of connections: greatest age, idle time, fields and bytes of a head."""
+    """What `upstream.limits` says of connections and of heads of answers; its other keys are a route's own limits."""
 
 
 class ConnectionPool(Protocol):

@@ -1,4 +1,9 @@
-"""Heads of answers that no HTTP/1.1 server writes, or that pass the limits."""
+"""Limits on the heads of a model server's answers, and heads that no HTTP/1.1 server writes.
+
+A new limit is a field and a check here, and a key of the same name of `upstream.limits` (`guard/policy/ladder.py`).
+"""
+
+from dataclasses import dataclass
 
 from guard.proxy.headers import repeated
 from guard.proxy.values import Headers
@@ -8,11 +13,21 @@ class Malformed(Exception):  # noqa: N818
     """The upstream does not speak HTTP/1.1; stops the parser."""
 
 
-def bounded(status: int, headers: Headers, most: int, most_bytes: int) -> None:
-    """Raises Malformed for a head that no answer has, or that passes the limits."""
-    if not 200 <= status <= 599 or len(headers) > most:
+@dataclass(frozen=True)
+class HeadLimits:
+    """What the head of an answer may have: the fields of `upstream.limits` of these names."""
+
+    headers: int = 128
+    """Fields."""
+    header_bytes: int = 65536
+    """Bytes of names and values."""
+
+
+def bounded(status: int, headers: Headers, limits: HeadLimits, received: int) -> None:
+    """Raises Malformed for a head that no answer has, or that passes the limits. It came within `received` bytes."""
+    if not 200 <= status <= 599 or len(headers) > limits.headers:
         raise Malformed
-    if sum(len(name) + len(value) for name, value in headers) > most_bytes:
+    if received > limits.header_bytes and sum(len(name) + len(value) for name, value in headers) > limits.header_bytes:
         raise Malformed
 
 

@@ -196,7 +196,7 @@ class Link(asyncio.Protocol):
         if self._head_only and not data.endswith(b"\r\n\r\n"):
             self._dirty = True  # part of a body that nobody asked for; it may not even have reached `on_body`
         if self.state == AWAITING:
-            if self._header_bytes > self.pool.header_bytes * 2:
+            if self._header_bytes > self.pool.limits.header_bytes * 2:
                 self._fail("malformed")
             return
         self._deliver()
@@ -254,8 +254,7 @@ class Link(asyncio.Protocol):
             self._skip_interim(status)
             return
         pool = self.pool
-        if not 200 <= status <= 599 or len(headers) > pool.headers or self._header_bytes > pool.header_bytes:
-            bounded(status, headers, pool.headers, pool.header_bytes)
+        bounded(status, headers, pool.limits, self._header_bytes)
         self.status, self._segment = status, b""
         self.head_at = monotonic()
         self.state = UPSTREAM[self.state][FINAL_HEAD]

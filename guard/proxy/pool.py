@@ -11,6 +11,7 @@ from math import inf
 from time import monotonic
 from typing import Final
 
+from guard.proxy.answer_heads import HeadLimits
 from guard.proxy.back import Link
 from guard.proxy.budget import Budget
 from guard.proxy.deadlines import IDLE, DeadlineTimer
@@ -54,8 +55,7 @@ class Pool:
         server_name: str | None = None,
         max_age: float = 300.0,
         keep: float = 1.5,
-        headers: int = 128,
-        header_bytes: int = 65536,
+        limits: HeadLimits | None = None,
         budget: Budget | None = None,
     ) -> None:
         self._host, self._port, self._path = host, port, path
@@ -67,8 +67,7 @@ class Pool:
         Shorter than declared while the server says, or shows, that it waits less itself.
         """
         self._learned_until = inf
-        self.headers, self.header_bytes = headers, header_bytes
-        """The most fields and bytes in the head of an answer."""
+        self.limits = limits or HeadLimits()
         self.budget = budget or Budget(64 << 20)
         self._idle: list[Link] = []
         self._dials: set[Dial] = set()

@@ -9,7 +9,7 @@ from guard.ladder.breaker import Breaker, Config
 from guard.ladder.limits import Slots
 from guard.ladder.model import Model
 from guard.policy.ladder import Breaker as BreakerPolicy
-from guard.policy.ladder import Previous, TargetTls
+from guard.policy.ladder import Previous, RouteLimits, TargetTls
 from guard.policy.models import Policy
 from guard.policy.route import Route as RoutePolicy
 from guard.policy.runtime import ConnectionPool, Draft, PoolKey, TargetKey
@@ -110,7 +110,7 @@ class Targets:
         files = [file.path for file in (tls.ca, tls.cert, tls.key) if file is not None] if tls is not None else []
         digests = tuple(hashlib.sha256(self._means.certificate(path)).digest() for path in files)
         limits = self._policy.upstream.limits
-        bounds = (limits.max_connection_age, limits.idle, limits.headers, limits.header_bytes)
+        bounds = tuple(value for name, value in limits if name not in RouteLimits.model_fields)
         key = PoolKey(origin, str(tls) if tls is not None else "", digests, bounds)
         return self._draft.pools.take(key, None, lambda: self._means.pool(origin, tls, limits))
 

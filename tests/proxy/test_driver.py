@@ -86,6 +86,7 @@ class FakeLink:
         self.reused = world.random.random() < 0.5
         self.heard = False
         self.unread = world.random.random() < 0.3
+        self.partial = not self.unread and world.random.random() < 0.3
         self.length = UNKNOWN
         self.paused = world.random.random() < 0.2
         self.flowing = False

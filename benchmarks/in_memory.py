@@ -124,6 +124,8 @@ class Stand:
             if upstream:
                 upstream.clear()
                 self._link.data_received(said)
+                while loop.soon:  # a large answer waits for its turn
+                    loop.soon.pop()()
             replied = client.pop()
             while loop.soon:
                 loop.soon.pop()()

@@ -54,6 +54,6 @@ SCENARIOS = {
     ),
     "denied": Scenario(POLICY, request(BODY.replace(b"42", b"17")), answer(SAID), b"HTTP/1.1 422"),
     "descent": Scenario(
-        POLICY + PATIENT, request(BODY), answer(b"{}", b"500 Internal Server Error"), b"x-guard-source: rules"
+        POLICY + PATIENT, request(BODY), answer(b"{}", b"502 Bad Gateway"), b"x-guard-source: rules"
     ),
 }  # fmt: skip

@@ -141,6 +141,11 @@ class AdminRuntime:
         """What bounds each route in force."""
         return self._runtime.ceilings.items()
 
+    def has_contract(self, route: str) -> bool:
+        """Whether a route in force judges requests or answers."""
+        routes = self._in_force()[1].routes
+        return any(each.key == route and (each.judges or each.output is not None) for each in routes)
+
     def force(self, forced: Mapping[str, str]) -> None:
         """Bring every breaker to the state it is forced to, or release it."""
         self.shares.decided()

@@ -58,6 +58,9 @@ class DataPlane(Protocol):
     def force(self, forced: Mapping[str, str]) -> None:
         """Bring every breaker to the state that it is forced to, or release it."""
 
+    def has_contract(self, route: str) -> bool:
+        """Whether a route in force has a contract, so that it may be observed."""
+
     def cut(self) -> int:
         """End the streams that operators no longer allow; returns how many."""
 
@@ -216,6 +219,8 @@ class OrderStore:
         An order whose plan does not compile is refused and leaves no trace.
         """
         self._refuse_unknown(route)
+        if enforcement == "observe" and not self._data_plane.has_contract(route):
+            raise Refused(422, "route", "this route has no contract that could be observed")
         if enforcement == "observe" and ttl is None:
             raise Refused(422, "ttl", "a contract is not enforced for a time only; say how long")
         wall = self._wall()

@@ -143,7 +143,7 @@ class PolicyStore:
                 compiled = await self.compile(loaded, observed)
             except PolicyInvalid as error:
                 refused = error
-                error.contents = error.contents or loaded.contents
+                error.contents, error.policy = error.contents or loaded.contents, loaded
         if loaded is None or compiled is None:
             loaded, compiled = await self._last_good(observed, refused)
         self.put_in_force(loaded, *compiled, observed)

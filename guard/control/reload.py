@@ -95,7 +95,7 @@ class Reloader:
         """What is in force at the start: the policy, or the last good one because this one was `refused`."""
         self.outcome = Outcome(digest=loaded.digest, at=monotonic())
         self._read(loaded.contents if refused is None else refused.contents)
-        self._named = (loaded,)
+        self._named = (loaded,) if refused is None or refused.policy is None else (loaded, refused.policy)
         self._others = await self._certificates() or ""
         if refused is not None:
             self._refused(refused)

@@ -9,7 +9,10 @@ import pathlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from guard.policy.loading import Loaded
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and list indices from the root of the policy to a value."""
@@ -105,5 +108,6 @@ class PolicyInvalid(Exception):  # noqa: N818 — a word of the domain
 
     def __init__(self, errors: Iterable[PolicyError]) -> None:
         self.contents: Mapping[pathlib.Path, bytes] = {}
+        self.policy: Loaded | None = None  # that was read, where it is its plan that does not compile
         self.errors = tuple(sorted(dict.fromkeys(errors), key=lambda error: error.place))
         super().__init__("\n".join(str(error) for error in self.errors))

@@ -94,7 +94,7 @@ class Timeout(Part):
     """Seconds. The request's clock starts when the body is read."""
 
     connect: Span = 1.0
-    attempt: Span = Field(default=3.0, description="From sending to the whole answer; of a streamed answer, to its head.")
+    attempt: Span = Field(default=3.0, description="From sending to the whole answer; of a stream of events, to the first.")
     idle: Span = Field(default=30.0, description="Between two pieces of a streamed answer.")
     request: Span = Field(default=10.0, description="All rungs together.")
 

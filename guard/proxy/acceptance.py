@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from guard.proxy.context import Context, RungAttempt, broken
+from guard.proxy.context import Context, RungAttempt, broken, stream_error
 from guard.proxy.headers import retry_after
 from guard.proxy.served_version import believed
 from guard.proxy.values import (
@@ -225,7 +225,7 @@ def _hear_stream(permit: Permit, attempt: RungAttempt, answer: Answer, now: floa
         attempt.settle(blame(permit, Settlement.FAILURE), now)
         return Closed("malformed")
     if broken(heard.usage):
-        attempt.error = "unfinished" if stream.unfinished else "error_event"
+        attempt.error = stream_error(stream)
     return None
 
 

@@ -7,6 +7,7 @@ taken for a part of the one that is.
 
 from collections.abc import Sequence
 from math import inf
+from typing import Literal
 
 from guard.proxy.tracing import traceparent
 from guard.proxy.values import (
@@ -21,6 +22,7 @@ from guard.proxy.values import (
     Route,
     Rung,
     Settlement,
+    StreamError,
     Trace,
     Usage,
     Violation,
@@ -54,7 +56,7 @@ class RungAttempt:
         self.usage: Usage | None = None
         self.violations: Sequence[Violation] = ()  # of the answer
         self.bent = False  # what breaks the contract in its answer is what the request asked for
-        self.error = ""  # what broke a streamed answer
+        self.error: StreamError | Literal[""] = ""  # what broke a streamed answer
         self.took: float | None = None  # seconds to the head of an answer that is relayed: how fast the target was
 
     @property
@@ -79,6 +81,11 @@ class RungAttempt:
             if account is not None:
                 account.version = version
         return version
+
+
+def stream_error(inspector: Listening) -> StreamError:
+    """What broke a stream that `broken` is true of."""
+    return "unfinished" if inspector.unfinished else "error_event"
 
 
 def broken(usage: Usage | None) -> bool:

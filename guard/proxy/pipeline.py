@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from typing import Final, Protocol, TypeAlias
 
 from guard.proxy.acceptance import OURS, accept, blame_stream, relay_unopened
-from guard.proxy.context import Context, RungAttempt, broken
+from guard.proxy.context import Context, RungAttempt, broken, stream_error
 from guard.proxy.headers import date
 from guard.proxy.judge import judge
 from guard.proxy.rescue import rescue
@@ -185,7 +185,7 @@ def relayed(context: Context, permit: Permit, attempt: RungAttempt, end: object)
     record = context.record
     record.response_bytes = end.sent
     if failed:
-        record.error = end.failed or ("unfinished" if inspector is not None and inspector.unfinished else "error_event")
+        record.error = end.failed or (stream_error(inspector) if inspector is not None else "")
     return DONE if end.failed is None or end.told else CUT
 
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Final
 
 from guard.proxy.acceptance import blame_left
-from guard.proxy.context import Context, broken
+from guard.proxy.context import Context, broken, stream_error
 from guard.proxy.headers import date
 from guard.proxy.values import (
     CUT,
@@ -75,7 +75,7 @@ def rescue(error: Exception, plan: Plan, context: Context, now: float) -> Reply 
         attempt = context.attempt
         if attempt is not None:
             if attempt.inspector is not None and broken(attempt.inspector.said.usage):
-                record.error = "error_event"  # many clients leave as soon as they read of it
+                record.error = stream_error(attempt.inspector)  # many clients leave as soon as they read of it
             left = Settlement.GONE if context.permit is None else blame_left(context.permit, attempt)
             attempt.settle(left, now, took=attempt.took)
         return CUT

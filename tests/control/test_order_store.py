@@ -49,6 +49,9 @@ class Floor:
     def ceilings(self) -> Iterable[tuple[str, Ceiling]]:
         return self.bounds.items()
 
+    def has_contract(self, route: str) -> bool:
+        return route != "POST /bare"
+
     def force(self, forced: Mapping[str, str]) -> None:
         self.forced = dict(forced)
 
@@ -299,7 +302,8 @@ def test_a_contract_is_observed_for_a_time(runner: asyncio.Runner, tmp_path: Pat
     floor = Floor(runner, tmp_path)
     assert floor.enforcement("POST /a", "observe", 60.0)["in_force"] is True
     assert floor.enforcement("POST /b", "observe", 600.0)["epoch"] == 2
-    for route, ttl, status in (("POST /a", None, 422), ("POST /none", 60.0, 404)):
+    floor.bounds["POST /bare"] = Ceiling()  # without a contract
+    for route, ttl, status in (("POST /a", None, 422), ("POST /none", 60.0, 404), ("POST /bare", 60.0, 422)):
         with pytest.raises(Refused) as refused:
             floor.enforcement(route, "observe", ttl)
         assert refused.value.status == status

@@ -281,6 +281,38 @@ def test_a_refused_policy_is_tried_again_once_a_certificate_that_it_names_is_the
     asyncio.run(main())
 
 
+def test_a_policy_that_is_refused_at_a_restart_is_tried_again_once_a_certificate_that_it_names_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "EVERY", 0.002)
+    monkeypatch.setattr(reload, "SETTLE", 0.002)
+    missing = tmp_path / "ca.pem"
+    put(path := tmp_path / "p.yaml", 100)
+
+    def named(loaded: Loaded) -> list[Path]:
+        return [file.path for file in (loaded.policy.upstream.tls and loaded.policy.upstream.tls.ca,) if file]
+
+    state = StateFolder(tmp_path / "state")
+    last_good.keep(state, path, load(path, environ={}))
+
+    async def restarted() -> None:
+        guarded = Guarded(path)
+        guarded.store.means = Means(pool=lambda *_: NoPool(), certificate=Path.read_bytes)
+        guarded.store.state = state
+        guarded.reloader = reload.Reloader(
+            guarded.store, named, WatchedFiles(guarded.events.append), guarded.events.append, guarded.audited.append
+        )
+        await guarded.begin()
+        assert not guarded.reloader.outcome.ok
+        watching = asyncio.create_task(guarded.reloader.watch())
+        missing.write_text("one")
+        await until(lambda: guarded.reloader.outcome.ok)
+        watching.cancel()
+
+    path.write_text(TEXT.format(attempt=100).replace("http://h:1", f"{{url: 'https://h:1', tls: {{ca: {missing}}}}}"))
+    asyncio.run(restarted())
+
+
 def contents(runtime: Runtime) -> list[dict[Any, Any]]:
     """Keys and values of each collection."""
     kinds: tuple[Any, ...] = (runtime.breakers, runtime.limiters, runtime.pools, runtime.caches, runtime.ceilings)

@@ -182,7 +182,28 @@ def test_a_share_of_the_model_where_nothing_else_answers_is_a_warning(tmp_path: 
 def test_a_field_with_detect_beside_texts_that_nothing_searches_warns(
     tmp_path: Path, dialect: str, path: str, fields: str, warns: bool
 ) -> None:
-    route = f"    dialect: {dialect}\n    input: {{{fields}}}\n"
+    route = f"    dialect: {dialect}\n    timeout: {{attempt: 3s}}\n    input: {{{fields}}}\n"
     (tmp_path / "policy.yaml").write_text(HEAD.replace("/p", path) + route)
     found = [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings]
     assert found == ["only this member is searched; declare `texts` for every text of a request"] * warns
+
+
+@pytest.mark.parametrize(
+    ("dialect", "path", "timeout", "warns"),
+    [
+        ("openai", "/v1/chat/completions", "", True),
+        ("openai", "/v1/completions", "", True),
+        ("openai", "/v1/responses", "timeout: {idle: 1m}", True),
+        ("openai", "/v1/chat/completions", "timeout: {attempt: 9m, request: 10m}", False),
+        ("openai", "/v1/embeddings", "", False),
+        ("oip", "/v2/models/m/generate_stream", "", True),
+        ("oip", "/v2/models/m/infer", "", False),
+    ],
+)
+def test_a_route_that_writes_text_with_the_default_time_for_an_answer_warns(
+    tmp_path: Path, dialect: str, path: str, timeout: str, warns: bool
+) -> None:
+    (tmp_path / "policy.yaml").write_text(HEAD.replace("/p", path) + f"    dialect: {dialect}\n    {timeout}\n")
+    found = [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings]
+    assert len(found) == warns
+    assert all(message.startswith("attempt is 3s, by which a text must be whole") for message in found)

@@ -28,6 +28,8 @@ EVIDENCE: Final = {"latency_p95": 100, "error_rate": 5}
 """Target → requests without which its exported alert does not fire (`guard/kit/export/alerts.py`)."""
 TEXTS: Final = "texts"
 """The word for every text of a request, of dialects that have it."""
+GENERATE: Final = ("completions", "/responses", "/messages", "/generate", "/generate_stream")
+"""Ends of paths on which a model writes text, which takes as long as the text."""
 MOST_IGNORED: Final = 10
 """Ignored keywords of one schema file that are named."""
 
@@ -52,7 +54,7 @@ def warnings(
         yield PolicyError(find(tree, path)[0] or tree.place, path, message)
     for key, route in policy.routes.items():
         if isinstance(route, Route):
-            for below, message in (*_doubts(route), *_ignored(route, schemas)):
+            for below, message in (*_hurried(key, route), *_doubts(route), *_ignored(route, schemas)):
                 path = ("routes", key, *below)
                 yield PolicyError(find(tree, path)[0] or tree.place, path, message)
 
@@ -120,6 +122,16 @@ def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
                     ("input", name, "freshness"),
                     "there are no rules to fall to; a stale value is answered with an error",
                 )
+
+
+def _hurried(key: str, route: Route) -> Iterator[tuple[Pointer, str]]:
+    """A route whose model writes text, with the default time for a whole answer."""
+    if key.endswith(GENERATE) and not route.timeout.given("attempt"):
+        attempt = write_duration(route.timeout.attempt)
+        yield (
+            ("timeout",),
+            f"attempt is {attempt}, by which a text must be whole, or a stream have its first event: say how long that is",
+        )
 
 
 def _unsearched(route: Route) -> Iterator[tuple[Pointer, str]]:

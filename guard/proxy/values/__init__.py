@@ -119,6 +119,7 @@ from guard.proxy.values.words import (
     Reason,
     RefusalCode,
     Source,
+    StreamError,
     UnreadableCode,
     ViolationCode,
 )
@@ -208,6 +209,7 @@ __all__ = [
     "Spec",
     "Step",
     "Stream",
+    "StreamError",
     "Target",
     "Ticket",
     "Trace",

@@ -48,6 +48,9 @@ Outcome: TypeAlias = Literal["ok", "client_fault", "client_limit", "unproven", "
 is blamed, for it cannot be told whether its client or the deployment is at fault.
 """
 
+StreamError: TypeAlias = Literal["error_event", "unfinished"]
+"""What broke a streamed answer from within: an error that it says, or an end that does not say that it is whole."""
+
 ErrorWord: TypeAlias = Literal[
     "", "context_length_exceeded", "model_not_found", "invalid_api_key", "insufficient_quota", "rate_limit_exceeded",
     "content_filter", "batch_too_large", "unsupported_parameter", "unsupported_value", "missing_required_parameter",

@@ -48,6 +48,11 @@ def named(name: bytes) -> bytes:
     return name.lower()
 
 
+def trimmed(value: bytes) -> bytes:
+    """A field's value without the white space behind it, which is no part of it (RFC 9112 §5) and which llhttp leaves."""
+    return value.rstrip(b" \t")
+
+
 NAMES: Final = Names(named)
 
 
@@ -111,8 +116,8 @@ class Requests:
             self._minor = minor
         if minor not in (b"1", b"0") or (len(fields) < len(headers) and repeated(headers)):
             raise Unacceptable("bad_request")
-        if not door.is_host(host) if host is not None else minor == b"1":
-            raise Unacceptable("bad_request")
+        if host is None or not door.is_host(host):
+            host = self._odd_host(host, minor)
         if parser.should_upgrade():
             self._decline(fields)
             return  # llhttp stops after this head, see `_parse`
@@ -136,6 +141,17 @@ class Requests:
         self._headers, self._target = [], b""
         self._chunks = self._content = self._overhead = 0
 
+    def _odd_host(self, host: bytes | None, minor: bytes) -> bytes | None:
+        """One that is absent, or cannot be one as it stands."""
+        if host is None:
+            if minor == b"1":
+                raise Unacceptable("bad_request")
+            return None
+        host = trimmed(host)
+        if not self._door.is_host(host):
+            raise Unacceptable("bad_request")
+        return host
+
     def _bounded(self, headers: Headers) -> None:
         limits = self._door.limits
         if len(headers) > limits.headers or sum(len(name) + len(value) for name, value in headers) > limits.header_bytes:
@@ -143,11 +159,11 @@ class Requests:
 
     def _asked(self, head: Head, fields: dict[bytes, bytes]) -> bool:
         """What few clients send. True: it waits to be asked for its body."""
-        expect = fields.get(b"expect", b"").lower()
+        expect = trimmed(fields.get(b"expect", b"")).lower()
         if expect not in (b"", b"100-continue") or looped(fields.get(b"via", b""), self._door.via):
             raise Unacceptable("bad_request")
-        head.trace = fields.get(b"traceparent", b"")
-        head.alone = fields.get(b"x-guard-no-fallback") == b"1"
+        head.trace = trimmed(fields.get(b"traceparent", b""))
+        head.alone = trimmed(fields.get(b"x-guard-no-fallback", b"")) == b"1"
         return bool(expect) and head.modern
 
     def on_chunk_header(self) -> None:

@@ -1,11 +1,14 @@
-"""The composition root: the only file that sees everything. Starts, runs and stops one sidecar."""
+"""The composition root: the only file that sees everything. Starts, runs and stops one sidecar.
+
+`_Sidecar._run` is the life of the process in its order; the methods below it stand in the same order.
+"""
 
 import asyncio
 import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +34,7 @@ from guard.control.secrets import exposures, resolve
 from guard.control.shutdown import Shutdown
 from guard.control.state import StateFolder, StateTaken, open_state
 from guard.control.telemetry import Telemetry
+from guard.control.tls import certificate_files
 from guard.control.upstream import seen_once, upstream_pool
 from guard.control.vitals import Vitals
 from guard.control.watched_files import FileHung
@@ -42,7 +46,6 @@ from guard.policy.loading import Loaded
 from guard.policy.loading.read import from_regular_file
 from guard.policy.models import Policy
 from guard.policy.observed import NAME, observed
-from guard.policy.route import Route
 from guard.policy.runtime import Draft, Runtime
 from guard.policy.scalars import Address, Origin
 from guard.proxy.budget import Budget
@@ -118,7 +121,7 @@ class _Sidecar:
             environ=environ,
             contract=self._contract,
         )
-        self.reloader = Reloader(self.policies, self._certificates, self.own.files, self.bus.publish, self.admin.audit)
+        self.reloader = Reloader(self.policies, certificate_files, self.own.files, self.bus.publish, self.admin.audit)
         self.telemetry = Telemetry(self.log, self.own, self.admin.shares, self.admin.versions, self._wall, environ)
         counts = {"delivered": self.telemetry.alerts, "lost": self.telemetry.lost}
         self.incidents = IncidentManager(self.bus, self.runtime, self._in_force, wall=self._wall, environ=environ, **counts)
@@ -142,10 +145,41 @@ class _Sidecar:
 
     async def _run(self) -> int:
         loop = asyncio.get_running_loop()
+        self._watch_itself(loop)
+        self._give_means(loop)
+        self._tick(loop)
+        supervisor = self.own.supervisor
+        self.shutdown.heed(loop, lambda: supervisor.once("SIGHUP", lambda: self.reloader.reload("SIGHUP")))
+        beginning, asked = asyncio.ensure_future(self._begin()), asyncio.ensure_future(self.shutdown.asked())
+        await asyncio.wait({beginning, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if not beginning.done():  # a file of the policy hangs
+            return 0
+        refused = beginning.result()
+        server, address = await self._bind()
+        probes = self._bind_ops()
+        await self._bind_admin()
+        self._begin_telemetry(address)
+        self.readiness.reached("policy")
+        self.readiness.reached("state")
+        at_service()
+        self._announce(address)
+        await self.reloader.begin(self.policies.loaded, refused)
+        self._start_tasks()
+        await self.shutdown.asked()
+        await self._end(server, probes)
+        return 0
+
+    # ── the process itself ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _watch_itself(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What goes wrong in this process from now on is an event."""
         loop.set_exception_handler(self.own.errors)
         self.own.watchdog.start()
         quiet_crashes()
         logging.getLogger().addHandler(Foreign(self.bus.publish))
+
+    def _give_means(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What plans are compiled with."""
         self.policies.means = Means(
             pool=lambda origin, declared, limits: upstream_pool(origin, declared, limits, self.budget),
             defer=loop.call_soon,
@@ -158,43 +192,13 @@ class _Sidecar:
             secret=lambda secret: resolve(secret, self.environ),
             deployed=self.environ.get("AIP_DEPLOYED_MODEL_ID", "")[:128],
         )
-        self._tick(loop)
-        supervisor = self.own.supervisor
-        self.shutdown.heed(loop, lambda: supervisor.once("SIGHUP", lambda: self.reloader.reload("SIGHUP")))
-        beginning, asked = asyncio.ensure_future(self._begin()), asyncio.ensure_future(self.shutdown.asked())
-        await asyncio.wait({beginning, asked}, return_when=asyncio.FIRST_COMPLETED)
-        if not beginning.done():  # a file of the policy hangs
-            return 0
-        refused = beginning.result()
-        server, address = await self._bind()
-        probes = self._bind_ops()
-        try:
-            await self.admin.bind(self.settings.admin or self.policies.loaded.policy.listen.admin)
-        except Unreachable as error:
-            raise Unstartable(str(error)) from None
-        vitals = Vitals(self.runtime, lambda: self.door, self._in_force, self._wall())
-        refusing = lambda: not self.reloader.outcome.ok  # noqa: E731
-        self.telemetry.begin(self.policies.loaded, address, vitals, self.state, refusing, self.admin.families)
-        self.readiness.reached("policy")
-        self.readiness.reached("state")
-        at_service()
-        self._announce(address)
-        await self.reloader.begin(self.policies.loaded, refused)
-        self._start_tasks()
-        await self.shutdown.asked()
-        self.door.draining = True
-        await self.shutdown.drain(self.readiness, self.policies.loaded.policy.drain)
-        await self.shutdown.finish(server, self.door.connections)
-        probes.close()
-        self.own.supervisor.cancel()
-        await self.admin.settle(SETTLE_WITHIN)
-        await self.incidents.end()
-        await self.telemetry.close()
-        for pool in self.runtime.pools.values():
-            pool.close()
-        return 0
 
-    # ── policy ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Keep the wall clock: a step of the system's clock shows within a second."""
+        self.clock.offset = time.time() - monotonic()  # noqa: TID251 — the root reads the clock for everybody
+        loop.call_later(1.0, self._tick, loop)
+
+    # ── the policy ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _begin(self) -> PolicyInvalid | None:
         """Everything that has to hold before the first client is accepted. Raises NoPolicy and Unstartable."""
@@ -262,18 +266,7 @@ class _Sidecar:
             for exposed in await self.own.files.read_with_deadline("secrets", partial(exposures, policy)):
                 self.bus.publish(exposed)
 
-    def _certificates(self, loaded: Loaded) -> Iterator[Path]:
-        """The files of TLS, towards clients and towards every model server."""
-        policy = loaded.policy
-        ladders = [route.fallback for route in policy.routes.values() if isinstance(route, Route)]
-        previous = [ladder.previous.tls for ladder in ladders if ladder.previous is not None]
-        for declared in (policy.listen.tls, policy.upstream.tls, *previous):
-            for name in ("ca", "cert", "key"):
-                file = getattr(declared, name, None)
-                if file is not None:
-                    yield file.path
-
-    # ── listeners ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── listeners ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _bind(self) -> tuple[asyncio.Server | TlsListener, str]:
         listen = self.policies.loaded.policy.listen
@@ -304,9 +297,18 @@ class _Sidecar:
             raise Unstartable(f"guard: cannot listen on {where} for probes: {error.strerror or error}") from None
         return listener
 
-    def _in_force(self) -> tuple[Loaded, CompiledPlan]:
-        """The policy and plan of this moment."""
-        return self.policies.loaded, self.policies.plan
+    async def _bind_admin(self) -> None:
+        try:
+            await self.admin.bind(self.settings.admin or self.policies.loaded.policy.listen.admin)
+        except Unreachable as error:
+            raise Unstartable(str(error)) from None
+
+    # ── serving ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _begin_telemetry(self, address: str) -> None:
+        vitals = Vitals(self.runtime, lambda: self.door, self._in_force, self._wall())
+        refusing = lambda: not self.reloader.outcome.ok  # noqa: E731
+        self.telemetry.begin(self.policies.loaded, address, vitals, self.state, refusing, self.admin.families)
 
     def _announce(self, address: str) -> None:
         plan = self.policies.plan
@@ -331,31 +333,6 @@ class _Sidecar:
             )
         )
 
-    # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Keep the wall clock: a step of the system's clock shows within a second."""
-        self.clock.offset = time.time() - monotonic()  # noqa: TID251 — the root reads the clock for everybody
-        loop.call_later(1.0, self._tick, loop)
-
-    async def _until_upstream(self) -> None:
-        await seen_once(self._in_force)
-        self.readiness.reached("upstream")
-        self.bus.publish(events.Ready())
-
-    def _wall(self) -> float:
-        return monotonic() + self.clock.offset
-
-    def _contract(self, form: str, loaded: Loaded, plan: CompiledPlan) -> str:
-        from guard.kit.contract.written import written  # noqa: PLC0415 — for who asks
-
-        return written(form, loaded, plan, self._wall())
-
-    async def _hint(self) -> None:
-        while True:
-            self.bus.publish(events.Hint(message=HINT))
-            await asyncio.sleep(HINT_EVERY)
-
     def _start_tasks(self) -> None:
         """Everything that goes on beside requests."""
         start = self.own.supervisor.start
@@ -375,6 +352,45 @@ class _Sidecar:
             start("reload", self.reloader.watch)
         else:
             start("hint", self._hint)
+
+    async def _until_upstream(self) -> None:
+        await seen_once(self._in_force)
+        self.readiness.reached("upstream")
+        self.bus.publish(events.Ready())
+
+    async def _hint(self) -> None:
+        while True:
+            self.bus.publish(events.Hint(message=HINT))
+            await asyncio.sleep(HINT_EVERY)
+
+    # ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _end(self, server: asyncio.Server | TlsListener, probes: ops.Ops) -> None:
+        """Drain, and give up what is still under way after that."""
+        self.door.draining = True
+        await self.shutdown.drain(self.readiness, self.policies.loaded.policy.drain)
+        await self.shutdown.finish(server, self.door.connections)
+        probes.close()
+        self.own.supervisor.cancel()
+        await self.admin.settle(SETTLE_WITHIN)
+        await self.incidents.end()
+        await self.telemetry.close()
+        for pool in self.runtime.pools.values():
+            pool.close()
+
+    # ── what the parts ask of the root ─────────────────────────────────────────────────────────────────────────────────
+
+    def _in_force(self) -> tuple[Loaded, CompiledPlan]:
+        """The policy and plan of this moment."""
+        return self.policies.loaded, self.policies.plan
+
+    def _wall(self) -> float:
+        return monotonic() + self.clock.offset
+
+    def _contract(self, form: str, loaded: Loaded, plan: CompiledPlan) -> str:
+        from guard.kit.contract.written import written  # noqa: PLC0415 — for who asks
+
+        return written(form, loaded, plan, self._wall())
 
 
 def _limits(declared: object) -> Limits:

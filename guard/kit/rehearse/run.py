@@ -1,4 +1,4 @@
-"""`guard rehearse`, from the command line to its report."""
+"""`guard rehearse`, from the command line to its report: policy → stage → parts → report, in the order of the functions."""
 
 import json
 import signal
@@ -73,20 +73,6 @@ def run(where: Where, policy: Path, against: Against, options: Options, forms: F
         stage.began = stage.clock()
         parts, interrupted = _play(stage)
         return _report(stage, parts, forms, interrupted=interrupted)
-
-
-@contextmanager
-def _ended_by(number: int) -> Iterator[None]:
-    """A CI that is out of time sends SIGTERM: the same as an interrupt from the keyboard."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 def _stage(
@@ -204,3 +190,17 @@ def _written(forms: Forms, document: Mapping[str, Any]) -> bool:
             lost = True
             click.echo(f"guard: cannot write {path}: {error.strerror}", err=True)
     return lost
+
+
+@contextmanager
+def _ended_by(number: int) -> Iterator[None]:
+    """A CI that is out of time sends SIGTERM: the same as an interrupt from the keyboard."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)

@@ -151,7 +151,7 @@ def test_who_answered_before_an_order_does_not_answer_now(guard: Sidecar, tmp_pa
     assert source(guard) == "model"
     assert "answers now: model" in run(tmp_path, "status").stdout
     assert run(tmp_path, "kill", "--reason", "r").returncode == 0
-    assert "answers now: nobody asked" in run(tmp_path, "status").stdout
+    assert "answers now: no requests" in run(tmp_path, "status").stdout
     assert source(guard) == "rules"
     assert "answers now: rules" in run(tmp_path, "status").stdout
 
@@ -267,7 +267,7 @@ def test_viewers_look_and_do_not_act(tmp_path: Path, model: Model) -> None:
         address = guard.wait_for("admin")["listen"]
         assert run(tmp_path, "status", "--admin", address, GUARD_TOKEN=secret).returncode == 0
         done = run(tmp_path, "kill", "--reason", "r", "--admin", address, GUARD_TOKEN=secret)
-        assert (done.returncode, done.stderr) == (1, "guard: forbidden: this token may look, not act\n")
+        assert (done.returncode, done.stderr) == (1, "guard: forbidden: this token is a viewer's and may not give orders\n")
         operator = subprocess.run(
             [sys.executable, "-m", "guard", "token", "otto"], capture_output=True, text=True, check=True
         )
@@ -343,7 +343,7 @@ def test_a_foreign_service_is_told_apart_and_never_a_traceback(
             lambda: operate.audit(where, 3, as_json=False), lambda: operate.observe(where, "POST /p", 1.0, "r"),
         ):  # fmt: skip
             assert command() == 1
-            assert "does not speak the admin API" in capsys.readouterr().err
+            assert "does not answer as guard's admin API" in capsys.readouterr().err
 
 
 def test_what_another_service_says_steers_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,22 +46,22 @@ def _listener(flag: str, variable: str, what: str) -> Callable[[Any], Any]:
 
 @cli.command()
 @click.argument("policy", type=POLICY, required=False)
-@_listener("--listen", "GUARD_LISTEN", "Where clients connect; in place of the policy's listen.data.")
-@_listener("--admin", "GUARD_ADMIN", "Where operators connect; in place of listen.admin.")
-@_listener("--ops", "GUARD_OPS", "Where probes and scrapers connect; in place of listen.ops.")
+@_listener("--listen", "GUARD_LISTEN", "Address for clients. Overrides listen.data of the policy.")
+@_listener("--admin", "GUARD_ADMIN", "Address for operators. Overrides listen.admin.")
+@_listener("--ops", "GUARD_OPS", "Address for probes and scrapers. Overrides listen.ops.")
 @click.option(
     "--state-dir", envvar="GUARD_STATE_DIR", type=click.Path(path_type=Path), metavar="DIR",
-    help="What survives a restart is kept here; in place of state_dir.",
+    help="Folder for everything that survives a restart. Overrides state_dir.",
 )  # fmt: skip
-@click.option("--upstream", envvar="GUARD_UPSTREAM", metavar="URL", help="The model server, in place of the policy's.")
+@click.option("--upstream", envvar="GUARD_UPSTREAM", metavar="URL", help="URL of the model server. Overrides the policy's.")
 def serve(policy: Path | None, listen: Any, admin: Any, ops: Any, state_dir: Path | None, upstream: str | None) -> None:
-    """Guard a model server, as POLICY declares. Without POLICY, look on: --upstream is enough."""
+    """Guard a model server as POLICY declares. Without POLICY, only observe the server at --upstream."""
     gc.disable()  # what a start makes lasts: collections begin where it is at service
     from guard.serve import Settings  # noqa: PLC0415
     from guard.serve import serve as run  # noqa: PLC0415
 
     if policy is None and upstream is None:
-        raise click.UsageError("a POLICY is missing, or --upstream URL to look on without one")
+        raise click.UsageError("give a POLICY, or --upstream URL to observe a server without one")
     run(policy, Settings(listen=listen, admin=admin, ops=ops, state_dir=state_dir, upstream=_origin(upstream)))
 
 
@@ -80,10 +80,10 @@ def _origin(url: str | None) -> Any:
 
 @cli.command()
 @click.argument("policy", type=POLICY)
-@click.option("--resolved", is_flag=True, help="Print the whole policy, and where each value came from.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts: docs/check.schema.json.")
+@click.option("--resolved", is_flag=True, help="Print the whole policy and where each value comes from.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts (docs/check.schema.json).")
 def check(policy: Path, resolved: bool, as_json: bool) -> int:  # noqa: FBT001
-    """Say everything that is wrong with POLICY, or what it declares."""
+    """Report every error in POLICY, or print what it declares."""
     from guard.cli.check import run  # noqa: PLC0415
 
     return run(policy, resolved=resolved, as_json=as_json)
@@ -92,10 +92,10 @@ def check(policy: Path, resolved: bool, as_json: bool) -> int:  # noqa: FBT001
 @cli.command()
 @click.argument("policy", type=POLICY)
 @click.argument("request", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--route", metavar="'METHOD /path'", help="Which route, where the policy has several.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts: docs/explain.schema.json.")
+@click.option("--route", metavar="'METHOD /path'", help="Route of the request. Required if the policy has several.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts (docs/explain.schema.json).")
 def explain(policy: Path, request: Path, route: str | None, as_json: bool) -> int:  # noqa: FBT001
-    """Say what would happen to a request whose body is the file REQUEST. Exit 1 where it is denied."""
+    """Show what guard does with a request whose body is the file REQUEST. Exit 1 if guard denies it."""
     from guard.cli.explain import run  # noqa: PLC0415
 
     return run(policy, request, route=route, as_json=as_json)
@@ -103,9 +103,9 @@ def explain(policy: Path, request: Path, route: str | None, as_json: bool) -> in
 
 @cli.command()
 @click.argument("policy", type=POLICY)
-@click.option("--json", "as_json", is_flag=True, help="For scripts: docs/privacy.schema.json.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts (docs/privacy.schema.json).")
 def privacy(policy: Path, as_json: bool) -> int:  # noqa: FBT001
-    """Say of each field of POLICY in what form it reaches the model, log, trace, metric and cache; as Markdown."""
+    """Report in what form each field of POLICY reaches the model, log, trace, metric and cache (Markdown)."""
     from guard.cli.privacy import run  # noqa: PLC0415
 
     return run(policy, as_json=as_json)
@@ -118,11 +118,11 @@ def privacy(policy: Path, as_json: bool) -> int:  # noqa: FBT001
     "form",
     type=click.Choice(["markdown", "openapi", "openapi-yaml", "json"]),
     default="markdown",
-    help="What is printed.",
+    help="Output format.",
 )
-@click.option("--json", "form", flag_value="json", help="For scripts: docs/contract.schema.json.")
+@click.option("--json", "form", flag_value="json", help="Print JSON for scripts (docs/contract.schema.json).")
 def contract(policy: Path, form: str) -> int:
-    """Say of each route of POLICY what to send, what comes back, and what each answer means."""
+    """Describe each route of POLICY: what to send, what comes back, and what each answer means."""
     from guard.cli.contract import run  # noqa: PLC0415
 
     return run(policy, form=form)
@@ -131,9 +131,9 @@ def contract(policy: Path, form: str) -> int:
 @cli.command()
 @click.argument("what", type=click.Choice(("grafana", "prometheus-rules", "alertmanager")))
 @click.argument("policy", type=POLICY)
-@click.option("--selector", metavar="MATCHERS", help='Which series are the service\'s; otherwise job="<service>".')
+@click.option("--selector", metavar="MATCHERS", help='Label matchers of the service\'s series. Default: job="<service>".')
 def export(what: str, policy: Path, selector: str | None) -> int:
-    """Make a dashboard, alert rules or alert routes of POLICY; what it gives no reason for is left out, and said."""
+    """Make a dashboard, alert rules or alert routes from POLICY. Warnings name everything that is left out, and why."""
     from guard.cli.export import run  # noqa: PLC0415
 
     return run(what, policy, selector)
@@ -149,31 +149,37 @@ def schema() -> int:
 
 
 @cli.command()
-@click.option("--upstream", envvar="GUARD_UPSTREAM", metavar="URL", required=True, help="The running model server.")
-@click.option("--model", "models", multiple=True, metavar="NAME", help="A model to ask about; may be repeated.")
+@click.option("--upstream", envvar="GUARD_UPSTREAM", metavar="URL", required=True, help="URL of the running model server.")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="Name of a model to describe. May be repeated.")
 @click.option("--mlmodel", type=click.Path(exists=True, path_type=Path), metavar="PATH",
-              help="An MLmodel file or its folder: MLflow's signature is nowhere on HTTP.")  # fmt: skip
-@click.option("--dialect", metavar="NAME", default="", help="What the server speaks, where the guess is wrong.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="In place of stdout.")
-@click.option("--force", is_flag=True, help="Write over FILE.")
+              help="An MLmodel file or its folder. MLflow does not serve its signature over HTTP.")  # fmt: skip
+@click.option("--dialect", metavar="NAME", default="", help="Dialect of the server, if guard guesses wrong.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write to FILE instead of standard output.",
+)
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
 @click.option("--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-              help="Who signed the server's certificate.")  # fmt: skip
+              help="CA bundle for the server's certificate.")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(0.1, 600), default=20.0, show_default=True, metavar="SECONDS",
-              help="For all questions together.")  # fmt: skip
+              help="Time limit for all requests together.")  # fmt: skip
 def init(upstream: str, dialect: str, **said: Any) -> int:
-    """Ask a running model server what it is, and print a first policy: all observed, nothing invented."""
+    """Ask a running model server what it serves, and print a first policy that only observes."""
     from guard.dialects import DIALECTS  # noqa: PLC0415
     from guard.kit.init.run import Asked, run  # noqa: PLC0415
 
     if dialect and dialect not in DIALECTS:
-        raise click.BadParameter(f"one of {', '.join(DIALECTS)}", param_hint="--dialect")
+        raise click.BadParameter(f"expected one of {', '.join(DIALECTS)}", param_hint="--dialect")
     return run(Asked(upstream=_origin(upstream), dialect=dialect, **said))
 
 
 @cli.command()
-@click.option("--stay", is_flag=True, help="Keep model and guard running, with requests to try.")
+@click.option("--stay", is_flag=True, help="Keep the model and guard running, and print requests to try.")
 def demo(stay: bool) -> int:  # noqa: FBT001
-    """Train a model, guard it, break it, bring it back."""
+    """Train a model, guard it, kill it and start it again."""
     from guard.kit.demo import run  # noqa: PLC0415
 
     return run(stay=stay)

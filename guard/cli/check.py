@@ -79,7 +79,7 @@ def _secrets(loaded: Loaded) -> Iterator[PolicyError]:
         except OSError:
             return
         for line in Tokens(content.decode("utf-8", "replace")).unreadable:
-            why = f"{tokens.file.path}:{line}: this line and the name it begins with give no access"
+            why = f"{tokens.file.path}:{line}: guard rejects this line, and the name it begins with has no access"
             yield loaded.error(("admin", "tokens"), why, "`name viewer|operator sha256:HEX`, as `guard token` prints it")
 
 

@@ -42,7 +42,7 @@ def _choose(routes: tuple[Route, ...], wanted: str | None) -> Route:
         return keys[wanted]
     judged = [route for route in routes if route.judges] or list(routes)
     if len(judged) != 1:
-        raise click.UsageError(f"--route is needed; the policy has {', '.join(keys)}")
+        raise click.UsageError(f"give --route; the policy has {', '.join(keys)}")
     return judged[0]
 
 

@@ -33,7 +33,7 @@ def _parts(context: click.Context, parameter: click.Parameter, value: tuple[str,
     made: dict[str, str] = _pairs("KIND=PATH, KIND=in_code or KIND=none")(context, parameter, value)
     for kind in made:
         if kind not in KINDS:
-            raise click.BadParameter(f"no kind of part is {kind!r}; there are {', '.join(KINDS)}")
+            raise click.BadParameter(f"{kind!r} is not a kind of part; expected one of {', '.join(KINDS)}")
     return made
 
 
@@ -56,40 +56,44 @@ def _configuration(context: click.Context, parameter: click.Parameter, value: tu
 
 @click.command()
 @click.argument("record", type=FILE, required=False)
-@click.option("--policy", type=FILE, help="Whose contract this release keeps; evidence is kept beside it.")
-@click.option("--model", metavar="NAME", help="What it is called.")
-@click.option("--version", metavar="VERSION", help="Needed to write a record.")
-@click.option("--commit", metavar="HASH", help="Default: git's HEAD, with -dirty where a tracked file was changed.")
-@click.option("--lockfile", type=FILE, help="What pins the dependencies.")
+@click.option("--policy", type=FILE, help="Policy whose contract this release keeps. Evidence is saved beside it.")
+@click.option("--model", metavar="NAME", help="Name of the model.")
+@click.option("--version", metavar="VERSION", help="Version of the release. Required to write a record.")
+@click.option(
+    "--commit", metavar="HASH", help="Commit of the code. Default: git's HEAD, with -dirty if a tracked file has changed."
+)
+@click.option("--lockfile", type=FILE, help="File that pins the dependencies.")
 @click.option(
     "--part", "parts", multiple=True, callback=_parts, metavar="KIND=PATH|in_code|none",
-    help="weights, preprocessing, features, tokenizer, postprocessing, thresholds or rules: a file, folder or answer.",
+    help="Part of the release: weights, preprocessing, features, tokenizer, postprocessing, thresholds or rules.",
 )  # fmt: skip
-@click.option("--evaluation", type=FILE, help="The report; numbers in it must be those of --metric.")
-@click.option("--dataset", metavar="NAME", help="What it was evaluated on.")
-@click.option("--evaluated", metavar="DATE", help="When.")
-@click.option("--metric", "metrics", multiple=True, callback=_metrics, metavar="NAME=NUMBER", help="Of the evaluation.")
-@click.option("--approved-by", metavar="WHO", help="Who lets it out.")
-@click.option("--approved-at", metavar="TIME", help="Default: now, where --approved-by is given.")
-@click.option("--pipeline", metavar="URL", help="The run that made this release.")
-@click.option("--previous", metavar="RECORD|none", help="The release before. Default: the record that this one replaces.")
+@click.option("--evaluation", type=FILE, help="Evaluation report. Its numbers must agree with --metric.")
+@click.option("--dataset", metavar="NAME", help="Data set of the evaluation.")
+@click.option("--evaluated", metavar="DATE", help="Date of the evaluation.")
+@click.option(
+    "--metric", "metrics", multiple=True, callback=_metrics, metavar="NAME=NUMBER", help="Metric of the evaluation."
+)
+@click.option("--approved-by", metavar="WHO", help="Person who approves the release.")
+@click.option("--approved-at", metavar="TIME", help="Time of the approval. Default with --approved-by: now.")
+@click.option("--pipeline", metavar="URL", help="URL of the pipeline run that made this release.")
+@click.option(
+    "--previous", metavar="RECORD|none", help="Record of the previous release. Default: the record that this one replaces."
+)
 @click.option(
     "--config",
     "configuration",
     multiple=True,
     callback=_configuration,
     metavar="KEY=VALUE|none",
-    help="What it is run with.",
+    help="Configuration that the model runs with.",
 )
-@click.option("--strict", is_flag=True, help="A model server of another version closes the rung.")
-@click.option(
-    "--verify", is_flag=True, help="Write nothing: hold RECORD against the disk, and its contract against --policy."
-)
-@click.option("--json", "as_json", is_flag=True, help="For scripts: docs/release.schema.json.")
+@click.option("--strict", is_flag=True, help="Close the rung if the model server reports another version.")
+@click.option("--verify", is_flag=True, help="Write nothing. Compare RECORD with the disk, and its contract with --policy.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts (docs/release.schema.json).")
 def release(record: Path | None, policy: Path | None, verify: bool, as_json: bool, **given: Any) -> int:  # noqa: FBT001
-    """Write RECORD (release.yaml): what is deployed, with digests. The record that stood there is kept in releases/.
+    """Write RECORD (release.yaml): what is deployed, with digests. The record before it moves to releases/.
 
-    What is not given is absent, and nothing is guessed. Exit 1 where --verify finds a difference.
+    Guard guesses nothing: what you leave out is absent. Exit 1 if --verify finds a difference.
     """
     from guard.cli.operate import environment  # noqa: PLC0415
     from guard.kit.release import run  # noqa: PLC0415
@@ -97,38 +101,42 @@ def release(record: Path | None, policy: Path | None, verify: bool, as_json: boo
 
     if verify:
         if written := [name for name, value in given.items() if value]:
-            raise click.UsageError(f"--verify writes nothing; {', '.join(written)} have no place beside it")
+            raise click.UsageError(f"--verify writes nothing, so it cannot be combined with {', '.join(written)}")
         return run.check(record, policy, environment(), as_json=as_json)
     if not given["version"]:
-        raise click.UsageError("--version is needed to write a record, or --verify to check one")
+        raise click.UsageError("give --version to write a record, or --verify to check one")
     return run.make(Asked(**given), record, policy, environment(), as_json=as_json)
 
 
 @click.command()
 @found
 @click.argument("policy", type=FILE)
-@click.option("--live", metavar="URL", help="The ops listener of a guard that runs POLICY, such as http://127.0.0.1:8902.")
-@click.option("--pipeline", "pipelines", multiple=True, type=FILE, help="A file of the CI that is in no known place.")
+@click.option("--live", metavar="URL", help="Ops listener of a guard that runs POLICY, such as http://127.0.0.1:8902.")
+@click.option("--pipeline", "pipelines", multiple=True, type=FILE, help="CI file in a place that guard does not search.")
 @click.option(
-    "--fail-on", type=click.Choice(("fail", "warn")), default="fail", show_default=True, help="What exits with 1."
+    "--fail-on",
+    type=click.Choice(("fail", "warn")),
+    default="fail",
+    show_default=True,
+    help="Lowest result that exits with 1.",
 )
-@click.option("--markdown", "as_markdown", is_flag=True, help="For a pull request, or a job's summary.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts: docs/checklist.schema.json.")
-@click.option("--junit", type=FILE, help="Write JUnit XML there too.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown for a pull request or a job summary.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts (docs/checklist.schema.json).")
+@click.option("--junit", type=FILE, help="Also write JUnit XML to this file.")
 def checklist(
     admin: str | None, state_dir: Path | None, ca: Path | None, policy: Path, live: str | None, pipelines: tuple[Path, ...],
     fail_on: Literal["fail", "warn"], as_markdown: bool, as_json: bool, junit: Path | None,  # noqa: FBT001
 ) -> int:  # fmt: skip
-    """Say in nine sections what is missing before POLICY is launched, each with its evidence and how to fix it.
+    """Report in nine sections what is missing before POLICY is launched, with evidence and a fix for each.
 
-    With --live and a way to the admin API (--admin with GUARD_TOKEN, or --state-dir) its status is read, too.
+    With --live and access to the admin API (--admin with GUARD_TOKEN, or --state-dir), guard's status is read too.
     """
     from guard.kit.checklist.run import Options, run  # noqa: PLC0415
 
     if live is not None and not live.startswith(("http://", "https://")):
-        raise click.UsageError("--live is a URL such as http://127.0.0.1:8902")
+        raise click.UsageError("--live expects a URL such as http://127.0.0.1:8902")
     if as_markdown and as_json:
-        raise click.UsageError("--markdown or --json")
+        raise click.UsageError("give either --markdown or --json")
     place = where(admin, state_dir, ca)
     asked = admin is not None or state_dir is not None
     form: Literal["table", "markdown", "json"] = "json" if as_json else "markdown" if as_markdown else "table"

@@ -59,9 +59,9 @@ def find(where: Where) -> Endpoint:
             except OSError as error:
                 raise click.UsageError(f"cannot read the token {announced['token']}: {error.strerror}") from None
     if url is None:
-        raise click.UsageError("no guard is announced here; say --admin HOST:PORT, or --state-dir DIR")
+        raise click.UsageError("no running guard found on this machine; give --admin HOST:PORT or --state-dir DIR")
     if token is None:
-        raise click.UsageError("no token; set GUARD_TOKEN")
+        raise click.UsageError("no token found; set GUARD_TOKEN")
     return Endpoint(trusted(url), token)
 
 
@@ -75,7 +75,9 @@ def trusted(address: str) -> str:
     except ValueError:
         local = host == "localhost"
     if parts.scheme != "https" and not (parts.scheme == "http" and local):
-        raise click.UsageError(f"{address} is neither this machine nor https: a token would be readable on its way")
+        raise click.UsageError(
+            f"{address} is neither this machine nor https; guard does not send a token unencrypted over a network"
+        )
     return url.rstrip("/")
 
 
@@ -112,7 +114,7 @@ def ask(endpoint: Endpoint, method: str, path: str, body: Any = None, *, ca: Pat
         return Said(0, {"code": "unreachable", "detail": f"{endpoint.url}: {type(error).__name__}"}, "")
     except (ValueError, RecursionError):
         pass
-    return Said(0, {"code": "unreadable", "detail": f"{endpoint.url} does not speak the admin API"}, "")
+    return Said(0, {"code": "unreadable", "detail": f"{endpoint.url} does not answer as guard's admin API"}, "")
 
 
 def _content(answer: Any, until: float) -> bytes:
@@ -154,8 +156,8 @@ def status(where: Where, *, as_json: bool) -> int:
 def shown(told: dict[str, Any]) -> str:
     """The status as a person at night reads it."""
     named = {"refused" if source == "none" else source: share for source, share in told["shares"].items()}
-    shares = ", ".join(f"{source} {share:.1%}" for source, share in named.items()) or "nobody asked"
-    lines = [f"answers now: {told['answers_now'] or 'nobody asked'}   (5 minutes: {shares}; {told['answers']} answers)"]
+    shares = ", ".join(f"{source} {share:.1%}" for source, share in named.items()) or "no requests"
+    lines = [f"answers now: {told['answers_now'] or 'no requests'}   (5 minutes: {shares}; {told['answers']} answers)"]
     mode = f"mode:        {told['mode']}"
     if told["mode"] != "normal":
         until = f", until {told['until']}" if told["until"] else ""
@@ -212,7 +214,7 @@ def kill(where: Where, order: dict[str, Any], peers: str | None) -> int:
 def _warn_of_a_restart(told: dict[str, Any], does: str) -> None:
     """What a restart does before the order is on disk."""
     if not told["durable"]:
-        why = "the disk is slow, or the state folder cannot be written"
+        why = "the disk is slow or guard cannot write its state folder"
         click.echo(f"NOT DURABLE yet: {why}; until it is, a restart {does} (`guard status`)", err=True)
 
 
@@ -230,7 +232,7 @@ def restore(where: Where, route: str | None, reason: str) -> int:
     _warn_of_a_restart(said.body, "lowers it again")
     after = ask(endpoint, "GET", "/status", ca=where.ca)
     if after.status == 200 and after.body["back"]:
-        click.echo(f"still lowered: {after.body['back']}")
+        click.echo(f"still lowered; to go back: {after.body['back']}")
     return 0
 
 
@@ -282,7 +284,7 @@ def addresses(peers: str, resolve: Callable[..., Sequence[Any]]) -> list[tuple[s
             raise click.UsageError(f"cannot resolve {peer}: {error}") from None
         found += [(f"https://[{ip}]:{port}" if ":" in ip else f"https://{ip}:{port}", name) for ip in sorted(known)]
     if not all(url for url, _ in found):
-        raise click.UsageError("an empty peer")
+        raise click.UsageError("--peers contains an empty address")
     return found
 
 

@@ -14,11 +14,14 @@ LOWER = SOURCES[1:]
 def found(command: Callable[..., int]) -> Callable[..., int]:
     """The options by which every operators' command finds the API."""
     for option in (
-        click.option("--ca", type=click.Path(dir_okay=False, path_type=Path), help="Whom to trust for https."),
+        click.option("--ca", type=click.Path(dir_okay=False, path_type=Path), help="CA bundle for https."),
         click.option(
-            "--state-dir", envvar="GUARD_STATE_DIR", type=click.Path(path_type=Path), help="Where guard announced it."
+            "--state-dir",
+            envvar="GUARD_STATE_DIR",
+            type=click.Path(path_type=Path),
+            help="State folder of the running guard, which names its admin API.",
         ),
-        click.option("--admin", envvar="GUARD_ADMIN", metavar="HOST:PORT|URL", help="Where the admin API is."),
+        click.option("--admin", envvar="GUARD_ADMIN", metavar="HOST:PORT|URL", help="Address of the admin API."),
     ):
         command = option(command)
     return command
@@ -44,9 +47,9 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | 
 
 @click.command()
 @found
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def status(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: bool) -> int:  # noqa: FBT001
-    """Say what answers now, since when, why, and how to go back."""
+    """Show what answers now, since when, why, and how to go back."""
     from guard.cli import operate  # noqa: PLC0415
 
     return operate.status(where(admin, state_dir, ca), as_json=as_json)
@@ -57,16 +60,16 @@ def status(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: 
 @click.option(
     "--to", type=click.Choice(LOWER), default=RULES, help="The highest source that may answer.", show_default=True
 )
-@click.option("--route", metavar="'METHOD /path'", help="Only this route.")
-@click.option("--ttl", callback=_seconds, metavar="30m", help="For so long.")
-@click.option("--cut", is_flag=True, help="End running streams too.")
-@click.option("--reason", required=True, help="Why; it is audited.")
-@click.option("--peers", metavar="HOST:PORT,…|dns:NAME:PORT", help="Tell every replica.")
+@click.option("--route", metavar="'METHOD /path'", help="Change only this route.")
+@click.option("--ttl", callback=_seconds, metavar="30m", help="Restore by itself after this time.")
+@click.option("--cut", is_flag=True, help="Also end running streams.")
+@click.option("--reason", required=True, help="Reason for the audit log.")
+@click.option("--peers", metavar="HOST:PORT,…|dns:NAME:PORT", help="Send the order to every replica.")
 def kill(
     admin: str | None, state_dir: Path | None, ca: Path | None, to: str, route: str | None, ttl: float | None,
     cut: bool, reason: str, peers: str | None,  # noqa: FBT001
 ) -> int:  # fmt: skip
-    """Take the model out of the answers, now. Routes without the source take their next lower one."""
+    """Stop answering from the model at once. A route without the source TO takes its next lower one."""
     from guard.cli import operate  # noqa: PLC0415
 
     order = {"mode": to, "reason": reason, "ttl": ttl, "route": route, "cut": cut}
@@ -75,8 +78,8 @@ def kill(
 
 @click.command()
 @found
-@click.option("--route", metavar="'METHOD /path'", help="Only this route.")
-@click.option("--reason", required=True, help="Why; it is audited.")
+@click.option("--route", metavar="'METHOD /path'", help="Change only this route.")
+@click.option("--reason", required=True, help="Reason for the audit log.")
 def restore(admin: str | None, state_dir: Path | None, ca: Path | None, route: str | None, reason: str) -> int:
     """Let the model answer again."""
     from guard.cli import operate  # noqa: PLC0415
@@ -86,10 +89,12 @@ def restore(admin: str | None, state_dir: Path | None, ca: Path | None, route: s
 
 @click.command()
 @found
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="The newest so many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Number of entries, the newest first."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def audit(admin: str | None, state_dir: Path | None, ca: Path | None, limit: int, as_json: bool) -> int:  # noqa: FBT001
-    """Say who did what, when and why."""
+    """Show who did what, when and why."""
     from guard.cli import operate  # noqa: PLC0415
 
     return operate.audit(where(admin, state_dir, ca), limit, as_json=as_json)
@@ -102,10 +107,10 @@ def audit(admin: str | None, state_dir: Path | None, ca: Path | None, limit: int
     type=click.Choice(("viewer", "operator")),
     default="operator",
     show_default=True,
-    help="A viewer changes nothing.",
+    help="A viewer reads; an operator may also change.",
 )
 def token(name: str, role: str) -> int:
-    """Make a secret for NAME: shown once, with the line for the token file."""
+    """Make a secret for NAME. Prints it once, with its line for the token file."""
     from guard.cli import operate  # noqa: PLC0415
 
     return operate.token(name, role)
@@ -113,11 +118,11 @@ def token(name: str, role: str) -> int:
 
 @click.command()
 @found
-@click.option("--route", required=True, metavar="'METHOD /path'", help="Whose contract.")
-@click.option("--ttl", required=True, callback=_seconds, metavar="15m", help="For so long.")
-@click.option("--reason", required=True, help="Why; it is audited.")
+@click.option("--route", required=True, metavar="'METHOD /path'", help="Route whose contract is no longer enforced.")
+@click.option("--ttl", required=True, callback=_seconds, metavar="15m", help="Enforce again after this time.")
+@click.option("--reason", required=True, help="Reason for the audit log.")
 def observe(admin: str | None, state_dir: Path | None, ca: Path | None, route: str, ttl: float, reason: str) -> int:
-    """Stop enforcing the contract of a route for a time: it is the contract that is wrong."""
+    """Stop enforcing the contract of a route for a time, when the contract itself is wrong."""
     from guard.cli import operate  # noqa: PLC0415
 
     return operate.observe(where(admin, state_dir, ca), route, ttl, reason)
@@ -136,16 +141,23 @@ def _requests(_context: click.Context, _parameter: click.Parameter, value: tuple
 @click.command()
 @found
 @click.argument("policy", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--data", default="http://127.0.0.1:8900", show_default=True, metavar="URL", help="Where clients connect.")
 @click.option(
-    "--request", "requests", multiple=True, callback=_requests, metavar="'METHOD /path=FILE'", help="A body to send."
+    "--data", default="http://127.0.0.1:8900", show_default=True, metavar="URL", help="URL of guard's data listener."
 )
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option(
+    "--request",
+    "requests",
+    multiple=True,
+    callback=_requests,
+    metavar="'METHOD /path=FILE'",
+    help="Request body to send to a route. May be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def drill(
     admin: str | None, state_dir: Path | None, ca: Path | None, policy: Path, data: str, requests: dict[str, Path],
     as_json: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
-    """Walk the running service that POLICY declares down each rung and back. Exit 1 where one breaks its promise."""
+    """Lower the running service of POLICY rung by rung, then restore it. Exit 1 if a rung breaks its promise."""
     from guard.kit import drill as kit  # noqa: PLC0415
 
     return kit.run(where(admin, state_dir, ca), policy, data.rstrip("/"), requests, as_json=as_json)

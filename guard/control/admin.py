@@ -169,7 +169,7 @@ class Application:
             response.headers["allow"] = method
             return response
         if method != "GET" and who.role != "operator":
-            return refuse(Problem(403, "forbidden", "this token may look, not act"))
+            return refuse(Problem(403, "forbidden", "this token is a viewer's and may not give orders"))
         try:
             return await endpoint(request, who)
         except Refused as refused:
@@ -210,7 +210,7 @@ class _Api:
         order = await _read(request, ModeOrder)
         raw = request.headers.get("if-match", "").strip().strip('"')
         if raw and DIGITS.fullmatch(raw) is None:
-            raise Refused(412, "epoch", "If-Match is not an epoch")
+            raise Refused(412, "epoch", "If-Match must be an epoch, such as 7")
         epoch = int(raw) if raw else None
         return JSONResponse(await self._service.set_mode(**order.model_dump(), who=who.name, epoch=epoch))
 
@@ -235,7 +235,7 @@ class _Api:
         del who
         limit = request.query_params.get("limit", "100")
         if DIGITS.fullmatch(limit) is None or not 0 < int(limit) <= MOST_ENTRIES:
-            raise Refused(422, "limit", f"a number from 1 to {MOST_ENTRIES}")
+            raise Refused(422, "limit", f"limit must be a number from 1 to {MOST_ENTRIES}")
         text = await self._threads.run(partial(self._service.audit, int(limit)))
         return Response(text, media_type="application/json")
 
@@ -257,7 +257,7 @@ def _form(request: Request) -> str:
     named = request.query_params.get("format")
     if named is not None:
         if named not in FORMS:
-            raise Refused(422, "format", f"one of {', '.join(FORMS)}")
+            raise Refused(422, "format", f"format must be one of {', '.join(FORMS)}")
         return named
     ranges = request.headers.get("accept", "*/*").lower().split(",")
     for one in sorted(ranges, key=_weight, reverse=True):
@@ -288,9 +288,9 @@ async def _read(request: Request, kind: type[Any]) -> Any:
             async for chunk in request.stream():
                 raw += chunk
                 if len(raw) > MOST_BYTES:
-                    raise Refused(413, "body_too_large", f"at most {MOST_BYTES} bytes")
+                    raise Refused(413, "body_too_large", f"the body may have at most {MOST_BYTES} bytes")
     except TimeoutError:
-        raise Refused(408, "request_timeout", f"the body takes longer than {BODY_WITHIN:.0f} s") from None
+        raise Refused(408, "request_timeout", f"the body did not arrive within {BODY_WITHIN:.0f} s") from None
     try:
         document = parse_file(raw)
     except Unreadable as error:
@@ -300,4 +300,4 @@ async def _read(request: Request, kind: type[Any]) -> Any:
     except ValidationError as error:
         named = (one["loc"][0] if one["loc"] else "" for one in error.errors())
         wrong = sorted({str(name) if name in kind.model_fields else "<undeclared>" for name in named})
-        raise Refused(422, "contract", f"wrong or missing: {', '.join(wrong)}") from None
+        raise Refused(422, "contract", f"wrong or missing members: {', '.join(wrong)}") from None

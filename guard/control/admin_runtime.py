@@ -171,19 +171,24 @@ class AdminRuntime:
         if configured is not None:
             read = partial(read_tokens, configured, self._environ)
         elif not is_loopback(where.host):
-            raise Unreachable(f"guard: others reach {where}: configure admin.tokens, or listen for operators on 127.0.0.1")
+            raise Unreachable(
+                f"guard: other machines can reach the admin API on {where}; "
+                "configure admin.tokens, or set listen.admin to 127.0.0.1"
+            )
         elif self._state is not None:
             with suppress(OSError, TimeoutError):
                 own = await self._disk.run(partial(listener.own_token, self._state), DISK_WITHIN)
         if read is None and own is None:
-            self._publish(AdminUnavailable(why="no tokens, and no state folder for one"))
+            self._publish(
+                AdminUnavailable(why="no tokens are configured, and there is no state folder for a generated one")
+            )
             return
         self.keys = Keys(read, own, self._publish)
         await self.keys.look()
         try:
             self._socket = bind(where.host, where.port)
         except OSError as error:
-            raise Unreachable(f"guard: cannot listen on {where} for operators: {error.strerror or error}") from None
+            raise Unreachable(f"guard: cannot open the admin listener on {where}: {error.strerror or error}") from None
         self._where = Address(where.host, self._socket.getsockname()[1])
 
     def families(self) -> Iterator[Family]:

@@ -61,7 +61,7 @@ class Gate:
         if len(hosts) != 1 or _name(hosts[0]) not in self._hosts:
             return Problem(421, "misdirected")
         if browser:
-            return Problem(403, "forbidden", "browsers do not operate guard")
+            return Problem(403, "forbidden", "requests of browsers are rejected")
         scheme, _, secret = tokens[0].partition(b" ") if len(tokens) == 1 else (b"", b"", b"")
         who = self._identify(secret.strip().decode("latin-1")) if scheme.lower() == b"bearer" and secret else None
         return who if who is not None else self._refuse()

@@ -34,6 +34,6 @@ def kept(state: StateFolder, path: Path) -> Reader | None:
         try:
             return files[str(file.absolute())]
         except KeyError:
-            raise FileNotFoundError(2, "not kept with the last good policy") from None
+            raise FileNotFoundError(2, "not saved with the last good policy") from None
 
     return read

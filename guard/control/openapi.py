@@ -19,13 +19,18 @@ def _operation(summary: str, body: dict[str, Any] | None = None, *, epoch: bool 
         made["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     if epoch:
         made["parameters"] = [
-            {"name": "If-Match", "in": "header", "schema": {"type": "string"}, "description": "The epoch; needed to raise."}
+            {
+                "name": "If-Match",
+                "in": "header",
+                "schema": {"type": "string"},
+                "description": "Epoch of the last status. Required to raise a mode.",
+            }
         ]
     return made
 
 
 def _contract() -> dict[str, Any]:
-    made = _operation("What the routes in force take and answer")
+    made = _operation("Contract of the routes in force")
     kinds = ("text/markdown", "application/json", "application/vnd.oai.openapi+json", "application/vnd.oai.openapi")
     made["responses"]["200"]["content"] = {kind: {} for kind in kinds}
     made["parameters"] = [
@@ -33,7 +38,7 @@ def _contract() -> dict[str, Any]:
             "name": "format",
             "in": "query",
             "schema": {"enum": ["markdown", "json", "openapi", "openapi-yaml"]},
-            "description": "In place of Accept.",
+            "description": "Format of the contract; overrides Accept.",
         }
     ]
     return made
@@ -52,10 +57,10 @@ OPENAPI: Final[dict[str, Any]] = {
     "security": [{"bearer": []}],
     "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
     "paths": {
-        "/admin/v1/status": {"get": _operation("What answers now, and why")},
+        "/admin/v1/status": {"get": _operation("Show what answers now, and why")},
         "/admin/v1/mode": {
             "put": _operation(
-                "Lower or raise what may answer",
+                "Lower or raise the mode",
                 _object(
                     ["mode", "reason"],
                     mode={"enum": list(MODES)},
@@ -66,7 +71,7 @@ OPENAPI: Final[dict[str, Any]] = {
                     expected_epoch={
                         "type": ["integer", "null"],
                         "minimum": 0,
-                        "description": "Give the order only if nobody has given another one of its scope since.",
+                        "description": "Give the order only if no other order of its scope was given since this epoch.",
                     },
                 ),
                 epoch=True,
@@ -79,14 +84,14 @@ OPENAPI: Final[dict[str, Any]] = {
                     ["route", "enforcement", "reason"],
                     route={"type": "string"},
                     enforcement={"enum": ["observe", "enforce"]},
-                    ttl={"type": ["number", "null"], "exclusiveMinimum": 0, "description": "seconds; needed to observe"},
+                    ttl={"type": ["number", "null"], "exclusiveMinimum": 0, "description": "Seconds. Required to observe."},
                     reason=_REASON,
                 ),
             )
         },
         "/admin/v1/breakers": {
             "put": _operation(
-                "Force a breaker, or let it go",
+                "Force a breaker, or release it",
                 _object(
                     ["route", "state", "reason"],
                     route={"type": "string"},
@@ -96,8 +101,8 @@ OPENAPI: Final[dict[str, Any]] = {
                 ),
             )
         },
-        "/admin/v1/policy/reload": {"post": _operation("Read the policy now")},
-        "/admin/v1/audit": {"get": _operation("Who did what")},
+        "/admin/v1/policy/reload": {"post": _operation("Reload the policy from disk now")},
+        "/admin/v1/audit": {"get": _operation("Read the audit log")},
         "/admin/v1/contract": {"get": _contract()},
         "/admin/v1/openapi.json": {"get": _operation("This document")},
     },

@@ -30,7 +30,7 @@ from guard.ladder.mode import KILLED, MODES, NORMAL, Mode, Order, Orders, kill_o
 from guard.policy.errors import PolicyInvalid
 from guard.proxy.values import Ceiling
 
-OVER: Final = "its time is over"
+OVER: Final = "its ttl has ended"
 IN_FORCE_WITHIN: Final = 0.15
 """Seconds that the answer to an enforcement order waits for its plan."""
 TRY_AGAIN: Final = 1.0
@@ -181,19 +181,19 @@ class OrderStore:
 
     def _refuse(self, mode: str, route: str | None, epoch: int | None, expected_epoch: int | None) -> None:
         if mode not in MODES:
-            raise Refused(422, "mode", f"not one of {', '.join(MODES)}")
+            raise Refused(422, "mode", f"mode must be one of {', '.join(MODES)}")
         self._refuse_unknown(route)
         if self.orders.raises(route, mode):
             if epoch is None:
-                raise Refused(428, "epoch", "raising needs If-Match with the current epoch")
+                raise Refused(428, "epoch", "raising a mode needs If-Match with the current epoch")
             if self.orders.stale(route, epoch):
-                raise Refused(412, "epoch", "somebody decided something meanwhile; read the status again")
+                raise Refused(412, "epoch", "another order came first; read the status again")
         if expected_epoch is not None and self.orders.stale(route, expected_epoch):
-            raise Refused(412, "epoch", "somebody decided something meanwhile; the order was given only if nobody did")
+            raise Refused(412, "epoch", "another order came first, so this one was not given")
 
     def _refuse_unknown(self, route: str | None) -> None:
         if route is not None and all(route != key for key, _ in self._data_plane.ceilings()):
-            raise Refused(404, "route", "no such route")
+            raise Refused(404, "route", "the policy has no such route")
 
     # ── breakers ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -222,7 +222,7 @@ class OrderStore:
         if enforcement == "observe" and not self._data_plane.has_contract(route):
             raise Refused(422, "route", "this route has no contract that could be observed")
         if enforcement == "observe" and ttl is None:
-            raise Refused(422, "ttl", "a contract is not enforced for a time only; say how long")
+            raise Refused(422, "ttl", "observing needs a ttl: a contract is only observed for a limited time")
         wall = self._wall()
         order = Order("normal", reason, who, wall, None if ttl is None or enforcement == "enforce" else wall + ttl)
         holding = asyncio.ensure_future(self._observe(route, order if enforcement == "observe" else None, order))
@@ -309,7 +309,7 @@ class OrderStore:
             return
         self.orders = replace(self.orders, file=order)
         self.bound()
-        after = order or Order("normal", "the kill file is gone", "kill file", self._wall())
+        after = order or Order("normal", "the kill file was removed", "kill file", self._wall())
         self._mode_changed(None, before or NORMAL, after)
 
     def heed_unreadable(self, *, there: bool, first: bool) -> None:

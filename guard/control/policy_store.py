@@ -213,7 +213,7 @@ class PolicyStore:
                 return await self._worker.run(call, COMPILE_WITHIN, self.read_timed.hangs)
         except TimeoutError:
             hung = self.read_timed.hangs()
-            late = f"a file cannot be read within {READ_WITHIN:g} s" if hung else "checking it takes too long"
+            late = f"a file could not be read within {READ_WITHIN:g} s" if hung else "checking it takes too long"
             raise PolicyInvalid([PolicyError(Place(str(self._path)), (), late)]) from None
 
     # ── the last good policy ──────────────────────────────────────────────────────────────────────────────────────

@@ -60,7 +60,7 @@ class Service:
     async def set_breaker(self, *, route: str, target: str, state: str, reason: str, who: str) -> dict[str, Any]:
         """Force a breaker, or let it go. Raises Refused."""
         if TargetKey(route, target) not in self._runtime.breakers:  # type: ignore[arg-type]
-            raise Refused(404, "route", "no such route and target")
+            raise Refused(404, "route", "the policy has no such route and target")
         return await self._operations.set_breaker(route=route, target=target, state=state, reason=reason, who=who)
 
     async def set_enforcement(

@@ -27,7 +27,7 @@ class ViewerThread:
     async def run(self, call: Callable[[], T]) -> T:
         """The result of a call in the thread. Raises Refused where too many wait."""
         if self._waiting >= QUEUED:
-            raise Refused(503, "overloaded", "too many read at once")
+            raise Refused(503, "overloaded", "too many viewers read at once; try again")
         self._waiting += 1
         try:
             return await self._thread.submit(call)

@@ -48,7 +48,7 @@ class WatchedFiles:
         try:
             content = await worker.run(read, within)
         except TimeoutError:
-            hung = FileHung("its file hangs")
+            hung = FileHung("reading the file hangs")
             self.report(file, hung)
             raise hung from None
         except Exception as error:

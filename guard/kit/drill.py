@@ -60,7 +60,7 @@ def run(where: Where, policy: Path, data: str, requests: dict[str, Path], *, as_
         click.echo(f"guard: no drill: {why}", err=True)
         return 1
     if before.body["policy"]["digest"] != loaded.digest:
-        click.echo(f"guard: no drill: the service runs another policy than {policy}; reload it first", err=True)
+        click.echo(f"guard: no drill: the service runs another policy than {policy}; reload the policy first", err=True)
         return 1
     steps: list[Step] = []
     for route in plan.routes:
@@ -70,7 +70,9 @@ def run(where: Where, policy: Path, data: str, requests: dict[str, Path], *, as_
         try:
             tried = _tried(route, declared, requests.get(route.key))
         except NoExample as error:
-            steps.append(Step(route.key, "", False, None, 0, "", f"no request to try: {error}; give one with --request"))
+            steps.append(
+                Step(route.key, "", False, None, 0, "", f"guard cannot make a request: {error}; give one with --request")
+            )
             continue
         steps += walk(endpoint, where, route, data, tried)
     return _report(policy, loaded, plan, steps, as_json=as_json)
@@ -126,9 +128,11 @@ def _rung(route: Route, source: str, data: str, tried: Tried, verify: Any) -> St
             if got == source or not got:
                 break
             if source == CACHED:
-                return Step(key, source, True, None, status, got, "nothing was kept for this request")
+                return Step(key, source, True, None, status, got, "the cache holds no answer for this request")
     took = time.perf_counter() - begun
-    why = _broken(route, source, status, answer, answered) if got == source else f"answered from {got or 'nobody'}"
+    why = (
+        _broken(route, source, status, answer, answered) if got == source else f"the answer came from {got or 'no source'}"
+    )
     return Step(key, source, not why, round(took, 4), status, got, why)
 
 
@@ -148,7 +152,9 @@ def _broken(route: Route, source: str, status: int, body: bytes, headers: Mappin
     if isinstance(verdict, Allow):
         return ""
     found = [one for one in verdict.violations if source != RULES or one.code != "null"]
-    return "breaks the output contract: " + ", ".join(f"{one.pointer} {one.code}" for one in found) if found else ""
+    return (
+        "the answer breaks the output contract: " + ", ".join(f"{one.pointer} {one.code}" for one in found) if found else ""
+    )
 
 
 def _report(policy: Path, loaded: Loaded, plan: CompiledPlan, steps: list[Step], *, as_json: bool) -> int:
@@ -167,6 +173,6 @@ def _report(policy: Path, loaded: Loaded, plan: CompiledPlan, steps: list[Step],
             f"  {'ok  ' if step.ok else 'FAIL'} {step.route:28} {step.rung:9} {took}  {step.status or '-':>3}  {step.why}"
         )
     click.echo(
-        f"{'every rung keeps its promise' if ok else 'NOT AS PROMISED'}: {len(plan.routes)} routes, {len(steps)} steps"
+        f"{'every rung answers as promised' if ok else 'NOT AS PROMISED'}: {len(plan.routes)} routes, {len(steps)} steps"
     )
     return 0 if ok else 1

@@ -107,7 +107,7 @@ def keep(policy: Path, found: Mapping[str, Any]) -> Path:
     path = place(policy, found["kind"])
     text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if len(raw := text.encode()) > MOST_BYTES:
-        raise ValueError(f"{len(raw)} bytes of evidence; a file has at most {MOST_BYTES}")
+        raise ValueError(f"the evidence has {len(raw)} bytes; at most {MOST_BYTES} are allowed")
     path.parent.mkdir(exist_ok=True)
     replace(path, raw)
     return path
@@ -129,7 +129,7 @@ def read(policy: Path, kind: Kind, *, service: str, now: datetime) -> Evidence |
     try:
         raw = read_at_most(path, MOST_BYTES)
     except FileNotFoundError:
-        return Unusable(kind, "missing", f"{where} is not there")
+        return Unusable(kind, "missing", f"{where} does not exist")
     except OSError as error:
         return Unusable(kind, "unreadable", f"{where} cannot be read: {error.strerror or 'no file'}")
     if len(raw) > MOST_BYTES:
@@ -157,11 +157,11 @@ def stale(evidence: Evidence, loaded: Loaded, now: datetime) -> tuple[str, ...]:
     found = []
     release = release_digest(loaded.policy.release)
     if evidence.release_digest != release:
-        found.append("it is about another release")
+        found.append("the evidence is about another release")
     if evidence.kind == "release":  # it speaks of the record alone, and a record does not age
         return tuple(found)
     if evidence.policy_digest != loaded.digest:
-        found.append("the policy has changed since")
+        found.append("the policy has changed since then")
     if now - evidence.at > MOST_AGE:
-        found.append(f"it is {(now - evidence.at).days} days old, and {MOST_AGE.days} are allowed")
+        found.append(f"the evidence is {(now - evidence.at).days} days old; at most {MOST_AGE.days} are allowed")
     return tuple(found)

@@ -36,7 +36,8 @@ def decided(status: dict[str, Any], route: str | None = None) -> str:
     order = status if route is None else next((one for one in status["routes"] if one["route"] == route), {})
     if order.get("mode", NORMAL.mode) == NORMAL.mode:
         return ""
-    return f"lowered to {order['mode']} by {order.get('who') or 'nobody known'}: {order.get('reason') or 'no reason'}"
+    who, reason = order.get("who") or "an unknown operator", order.get("reason") or "no reason given"
+    return f"lowered to {order['mode']} by {who}: {reason}"
 
 
 class Lowering:
@@ -72,7 +73,7 @@ class Lowering:
                     if left > 1:
                         time.sleep(PAUSE)
         if self._ours and self._mode != NORMAL.mode:
-            click.echo(f"guard: {self._route} is still lowered by this drill, for {TTL:g} s at most", err=True)
+            click.echo(f"guard: this drill still lowers {self._route}, for {TTL:g} s at most", err=True)
 
     def _give_back(self) -> None:
         if self._asked is not None:
@@ -103,16 +104,16 @@ class Lowering:
             return
         if answer.status == 412:
             self._ours, self._asked = False, None
-            raise Untouched("somebody else decided about this route meanwhile; what they ordered stands")
+            raise Untouched("another operator changed this route meanwhile; that order stays in force")
         if answer.status != 0:
             self._asked = None
-        raise Untouched(f"the order was refused: {answer.body.get('code')}")
+        raise Untouched(f"guard refused the order: {answer.body.get('code')}")
 
     def _undecided(self) -> dict[str, Any]:
         """The status, where nobody has lowered the route. Raises Untouched."""
         status = self._status()
         if lowered := decided(status) or decided(status, self._route):
-            raise Untouched(f"{lowered}; it is not touched")
+            raise Untouched(f"{lowered}; the drill leaves it as it is")
         return status
 
     def _heed(self, status: dict[str, Any]) -> None:
@@ -124,7 +125,7 @@ class Lowering:
     def _status(self) -> dict[str, Any]:
         answer: Said = ask(self._endpoint, "GET", "/status", ca=self._where.ca)
         if answer.status != 200:
-            raise Untouched(f"no status: {answer.body.get('code')}")
+            raise Untouched(f"guard's status cannot be read: {answer.body.get('code')}")
         return answer.body
 
 

@@ -51,10 +51,10 @@ def test_stale_by_policy_release_and_age(tmp_path: Path) -> None:
     again = found(kept(tmp_path))
     assert isinstance(again, Evidence)
     _, other = policy(tmp_path, RELEASE)
-    assert stale(again, other, NOW) == ("it is about another release", "the policy has changed since")
+    assert stale(again, other, NOW) == ("the evidence is about another release", "the policy has changed since then")
     _, same = policy(tmp_path, "# a comment\n")
     assert stale(again, same, NOW + timedelta(days=30)) == ()
-    assert stale(again, same, NOW + timedelta(days=31)) == ("it is 31 days old, and 30 are allowed",)
+    assert stale(again, same, NOW + timedelta(days=31)) == ("the evidence is 31 days old; at most 30 are allowed",)
 
 
 def test_a_release_does_not_age_and_outlives_a_change_of_the_policy(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_what_is_no_evidence_is_said_and_not_repeated(tmp_path: Path, spoiled: A
 
 def test_a_place_where_no_file_is(tmp_path: Path) -> None:
     path, _ = policy(tmp_path)
-    assert found(path) == Unusable("drill", "missing", "evidence/drill.json is not there")
+    assert found(path) == Unusable("drill", "missing", "evidence/drill.json does not exist")
     (tmp_path / "evidence").mkdir()
     file = tmp_path / "evidence" / "drill.json"
     file.mkdir()

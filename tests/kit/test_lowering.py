@@ -95,7 +95,7 @@ def test_a_route_is_lowered_rung_by_rung_and_given_back(served: Served) -> None:
 @pytest.mark.parametrize("route", [ROUTE, None])
 def test_a_route_that_is_lowered_is_not_touched(served: Served, route: str | None) -> None:
     served.decide("rules", "ann", route=route)
-    with pytest.raises(Untouched, match="lowered to rules by ann: harm; it is not touched"):
+    with pytest.raises(Untouched, match="lowered to rules by ann: harm; the drill leaves it as it is"):
         drill(served, *ALL)
     assert served.given == [("ann", "rules")]
 
@@ -197,7 +197,7 @@ def test_a_guard_that_is_gone_is_told_about(served: Served, capsys: pytest.Captu
         lowered.order("rules")
         served.gone = True
         lowered.order("disabled")
-    assert capsys.readouterr().err == f"guard: {ROUTE} is still lowered by this drill, for 60 s at most\n"
+    assert capsys.readouterr().err == f"guard: this drill still lowers {ROUTE}, for 60 s at most\n"
 
 
 def test_nothing_else_of_the_kit_orders_a_mode() -> None:

@@ -128,7 +128,7 @@ def test_an_admin_api_that_lies_is_not_repeated_as_a_thing_to_do(tmp_path: Path)
     path.write_text(HEAD + ROUTE)
     digest = load(path, environ={}).digest
     metrics = parse(INFO.replace(b"sha256:000000000000", digest[:19].encode()))
-    for back, fix in (("rm -rf ~", "`guard status` says why and the way back"), ("guard restore --reason '…'", "`guard restore --reason '…'`"), ([], "")):  # fmt: skip
+    for back, fix in (("rm -rf ~", "`guard status` says why and how to go back"), ("guard restore --reason '…'", "`guard restore --reason '…'`"), ([], "")):  # fmt: skip
         status = {"back": back, "policy": {"digest": digest}, "durable": True}
         found = items(tmp_path, running=Live("u", ready=True, waiting="", metrics=metrics, status=status))
         assert found["monitoring.state"].fix == fix

@@ -138,7 +138,7 @@ def changes(event: Source, wall: float) -> Iterator[Change]:  # noqa: C901, PLR0
         case TokensRead():
             yield Ends(Subject("tokens"))
         case TokensRefused():
-            yield _tokens("Lines of the token file cannot be read", {"lines": list(event.lines)})
+            yield _tokens("The token file has invalid lines", {"lines": list(event.lines)})
         case TokensUnreadable():
             yield _tokens("The token file cannot be read", {"why": event.why, "grace": event.grace})
         case ContractStorm():
@@ -178,9 +178,9 @@ def _breaker(event: BreakerChanged) -> Iterator[Change]:
         yield Opens(
             subject,
             "ticket" if why == "forced_open" else "page",
-            f"The breaker of {target} is open: it is not asked",
+            f"The breaker of {target} is open: guard does not call it",
             {"why": why},
-            order if why == "forced_open" else "guard status (it closes by itself, once probes are answered well)",
+            order if why == "forced_open" else "guard status (the breaker closes by itself once its probes succeed)",
         )
 
 
@@ -192,7 +192,7 @@ def _budget(event: BudgetReached, wall: float) -> Opens:
         "page" if event.alert_at >= 1.0 else "ticket",
         f"{spent} of the day's budget is spent",
         {"share": event.share, "alert_at": event.alert_at, "daily": event.daily, "currency": event.currency},
-        "guard kill --to rules --reason '…' spends nothing; the day ends at midnight UTC",
+        "guard kill --to rules --reason '…' stops the spending; the budget starts anew at midnight UTC",
         midnight,
     )
 
@@ -201,9 +201,9 @@ def _refused(event: PolicyRefused) -> Opens:
     return Opens(
         Subject("policy_refused"),
         "ticket",
-        "The policy on disk is refused; the one before stays in force",
+        "The policy on disk is invalid; the previous policy stays in force",
         {"in_force": event.in_force, "mistakes": len(event.errors), "errors": list(event.errors[:MOST_ERRORS])},
-        "guard check POLICY, then mend the file: it is read by itself",
+        "run guard check POLICY and fix the file; guard reloads it by itself",
     )
 
 
@@ -211,14 +211,14 @@ def _unreadable(event: FileUnreadable) -> Opens:
     return Opens(
         Subject("file_unreadable", detail=event.file),
         "ticket",
-        f"The {event.file} cannot be read; what it said last holds",
+        f"The {event.file} cannot be read; its last content stays in force",
         {"file": event.file, "why": event.why},
-        f"make the {event.file} readable: it is read by itself",
+        f"make the {event.file} readable; guard reads it again by itself",
     )
 
 
 def _tokens(summary: str, cause: Mapping[str, Any]) -> Opens:
-    return Opens(Subject("tokens"), "ticket", summary, cause, "mend admin.tokens: it is read by itself")
+    return Opens(Subject("tokens"), "ticket", summary, cause, "fix admin.tokens; guard reads it again by itself")
 
 
 def _storm(event: ContractStorm) -> Opens:
@@ -227,7 +227,7 @@ def _storm(event: ContractStorm) -> Opens:
         "ticket",
         f"{event.share:.0%} of requests break the contract",
         {"share": event.share, "requests": event.requests, "field": event.field, "code": event.code},
-        f"guard observe --route '{event.route}' --ttl 15m --reason '…' (if it is the contract that is wrong)",
+        f"guard observe --route '{event.route}' --ttl 15m --reason '…' (if the contract is wrong)",
     )
 
 
@@ -235,8 +235,8 @@ def _version(event: VersionChanged, wall: float) -> Opens:
     return Opens(
         Subject("model_version", event.route, event.target, event.after),
         "info",
-        f"Another version of {event.target} answers",
+        f"The {event.target} target now answers with another version",
         {"before": event.before, "after": event.after},
-        f"guard kill --to previous --route '{event.route}' --reason '…' (if it was not meant)",
+        f"guard kill --to previous --route '{event.route}' --reason '…' (if the change was not intended)",
         wall + VERSION_LASTS,
     )

@@ -71,7 +71,7 @@ def _each(
     facts: Facts, item: str, wrong: list[Declared], key: str, word: str, good: str, why: str, status: Status
 ) -> Item:  # fmt: skip
     fix = _fix(facts, wrong[0], **{key: word}) if wrong else ""
-    fix += ", and likewise the others" if len(wrong) > 1 else ""
+    fix += ", and the others in the same way" if len(wrong) > 1 else ""
     return judged(item, _names(wrong), good, fix, status, why=why)
 
 
@@ -91,7 +91,7 @@ def _declared(facts: Facts) -> Item:
             doubtful.append(f"{route.key} passes unread")
     if not facts.contracts:
         wrong.append("no route has a contract")
-    fix = f"declare the fields of each route in {facts.name}; `guard schema` says how, `deny` what nobody needs"
+    fix = f"declare the fields of each route in {facts.name} (`guard schema` prints the format), and deny unused routes"
     if wrong:
         return Item("contract.declared", "fail", some(wrong), fix)
     return judged("contract.declared", doubtful, f"{len(facts.contracts)} routes with a contract", fix, "warn")
@@ -105,7 +105,7 @@ def _enforced(facts: Facts) -> Item:
 
 def _missing(facts: Facts, fields: list[Declared]) -> Item:
     """Denied, defaulted, fallen from; an optional field without a default says in its description what the model does."""
-    wrong, counts = [], {"denied": 0, "defaulted": 0, "fall to rules": 0, "optional": 0}
+    wrong, counts = [], {"denied": 0, "defaulted": 0, "falls to rules": 0, "optional": 0}
     for one in fields:
         shape = one.shape
         if shape.has_default:
@@ -115,7 +115,7 @@ def _missing(facts: Facts, fields: list[Declared]) -> Item:
             if not shape.description:
                 wrong.append(one)
         elif isinstance(shape, InputField) and shape.missing == "fall":
-            counts["fall to rules"] += 1
+            counts["falls to rules"] += 1
             if one.route.contract.fallback.rules is None:
                 wrong.append(one)
         else:
@@ -125,8 +125,8 @@ def _missing(facts: Facts, fields: list[Declared]) -> Item:
     if wrong:
         fix = _fix(facts, wrong[0], description="WHAT THE MODEL DOES WITHOUT IT") + ", or a `default`"
         if wrong[0].shape.required:
-            fix = f"give {wrong[0].route.key} `rules` to fall to, or take `missing: fall` from {wrong[0].value.name}"
-    return judged("contract.missing", _names(wrong), good, fix, why="nobody knows what happens without")
+            fix = f"declare `rules` for {wrong[0].route.key}, or remove `missing: fall` from {wrong[0].value.name}"
+    return judged("contract.missing", _names(wrong), good, fix, why="no behaviour is declared for a missing")
 
 
 def _calibrated(facts: Facts, outputs: list[Declared]) -> Item:

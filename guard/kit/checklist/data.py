@@ -37,7 +37,11 @@ def _items(facts: Facts) -> Iterator[Item]:
     fix = "run `guard token NAME --role viewer >> tokens` for each person, and " + policy(
         facts, admin={"tokens": {"file": "tokens"}}
     )
-    nobody = [] if tokens is not None else ["nobody is named who may inspect: one token for everybody is made at the start"]
+    nobody = (
+        []
+        if tokens is not None
+        else ["no person is named who may inspect; guard makes one token for everybody at its start"]
+    )
     where = (tokens.env or str(tokens.file)) if tokens is not None else ""
     yield judged("data.inspection", nobody, f"named tokens, from {where}", fix, "warn")
 
@@ -53,8 +57,8 @@ def _sensitivity(facts: Facts) -> Item:
     fix = ""
     if found:
         route = found[0].route
-        fix = field(facts, route, _top(facts, route, names[0]), sensitivity="internal") + ", or higher, and so for each"
-    return judged("data.sensitivity", names, "every field says how sensitive it is", fix, why="no sensitivity declared")
+        fix = field(facts, route, _top(facts, route, names[0]), sensitivity="internal") + ", or a higher one, on each field"
+    return judged("data.sensitivity", names, "every field declares its sensitivity", fix, why="no sensitivity declared")
 
 
 def _top(facts: Facts, route: str, name: str) -> tuple[str, ...]:
@@ -71,8 +75,10 @@ def _leaves(facts: Facts) -> Item:
         if row.value.sensitivity in SENSITIVE and row.log.kind in {"value", "client_bytes"}
     ]
     if told:
-        return Item("data.leaves", "fail", f"in the log as they are: {some(told)}", "`log: false` on each")
-    return _doubts(facts, "data.leaves", _LEAVES, "nothing personal or above is in log, trace or metric as it is")
+        return Item("data.leaves", "fail", f"logged unchanged: {some(told)}", "`log: false` on each")
+    return _doubts(
+        facts, "data.leaves", _LEAVES, "no personal or more sensitive value reaches log, trace or metric unchanged"
+    )
 
 
 def _rows(route: RouteReport) -> tuple[Input | Output, ...]:
@@ -83,15 +89,15 @@ def _doubts(facts: Facts, item: str, settled_by: Mapping[str, str], good: str) -
     found = [one for one in _findings(facts) if one.code in settled_by]
     wrong = [f"{one.route}{': ' + some(one.fields) if one.fields else ''} ({one.code})" for one in found]
     ways = dict.fromkeys(settled_by[one.code] for one in found)
-    fix = f"in {facts.name}: {'; '.join(ways)}; `guard privacy {facts.name}` says more"
+    fix = f"in {facts.name}: {'; '.join(ways)}; `guard privacy {facts.name}` explains each"
     return judged(item, wrong, good, fix, "warn")
 
 
 def _minimised(facts: Facts) -> str:
     sent = [one for one in facts.privacy.sensitive if one.form.kind != "never"]
     kept = [row.value.name for route in facts.privacy.routes for row in route.inputs if row.model.kind == "never"]
-    withheld = f"; never sent: {some(kept)}" if kept else ""
-    return f"nothing undeclared reaches the model; {len(sent)} fields personal or above do{withheld}"
+    withheld = f"; never sent to the model: {some(kept)}" if kept else ""
+    return f"only declared fields reach the model, {len(sent)} of them personal or more sensitive{withheld}"
 
 
 SECTION = Part("data", "Data boundaries", _items)

@@ -17,14 +17,14 @@ def _items(facts: Facts) -> Iterator[Item]:
     yield _rollback(facts)
     incidents = facts.loaded.policy.owners.incidents
     for item, key, example, what in (
-        ("failure.page", "page", "URL", "who is paged, and how"),
-        ("failure.dashboard", "dashboard", "URL", "what they look at"),
-        ("failure.recovery", "runbook", "URL", "how it is brought back"),
+        ("failure.page", "page", "URL", "whom an incident pages, and how"),
+        ("failure.dashboard", "dashboard", "URL", "which dashboard to open"),
+        ("failure.recovery", "runbook", "URL", "how to bring the service back"),
     ):
         value = getattr(incidents, key) if incidents is not None else None
         whole = {key: example} if incidents is not None else {"team": "TEAM", key: example}
         fix = policy(facts, owners={"incidents": whole})
-        yield judged(item, [] if named(value) else [f"owners.incidents.{key} does not say {what}"], str(value), fix)
+        yield judged(item, [] if named(value) else [f"owners.incidents.{key} is missing: {what}"], str(value), fix)
 
 
 class Step(NamedTuple):
@@ -62,9 +62,11 @@ def _rung(facts: Facts) -> Item:
         fix = field(facts, none[0], (), fallback=[{RULES: [{"answer": answer}]}])
         fix += f"; {' and '.join(known)}" if known else ""
         return judged("failure.rung", none, "", fix, why="only an error answers without the model")
-    fix = f"a `rules` rung for each in {facts.name}, below the others"
+    fix = f"declare a `rules` rung for each route in {facts.name}, below the others"
     good = "rules answer without the model"
-    return judged("failure.rung", weak, good, fix, "warn", why="without the model only previous or cached answer")
+    return judged(
+        "failure.rung", weak, good, fix, "warn", why="without the model only the rungs previous and cached answer"
+    )
 
 
 def _drill(facts: Facts) -> Iterator[Item]:
@@ -75,11 +77,11 @@ def _drill(facts: Facts) -> Iterator[Item]:
         return
     steps = _steps(facts)
     if not found.passed:
-        broken = next((step for step in steps if not step.ok), Step("no route", "no rung", "nothing was tried", ok=False))
+        broken = next((step for step in steps if not step.ok), Step("no route", "no rung", "no step was run", ok=False))
         why = f"{broken.route} {broken.rung}: {broken.why}"[:300]
-        fix = f"mend it, then run `{command}`"
+        fix = f"fix the rung, then run `{command}`"
         if "--request" in why and broken.route in facts.loaded.policy.routes:
-            fix = f"run `{command} --request '{broken.route}=FILE'`, with a request that the contract allows"
+            fix = f"run `{command} --request '{broken.route}=FILE'` with a request that the contract allows"
         item = Item("failure.drilled", "fail", f"a rung did not keep its promise: {why}", fix)
     yield item
     done = {(step.route, step.rung) for step in steps}
@@ -105,16 +107,18 @@ def _rollback(facts: Facts) -> Item:
             "failure.rollback", silent, "the previous model answered in the drill", fix, why="no previous model answered"
         )
     if record is None or record.previous is None:
-        text = "no release to go back to is named"
+        text = "the release names no previous release to go back to"
         return Item(
             "failure.rollback", "fail", text, release(facts, "--previous RECORD") + ", or `--previous none` for the first"
         )
     if record.previous == FIRST:
-        return Item("failure.rollback", "pass", "this is the first release: the way back is the rung without the model")
+        return Item(
+            "failure.rollback", "pass", "this is the first release: the way back is the rung that answers without the model"
+        )
     before = record.before
     assert before is not None
     good = f"{before.version}, by {before.record}"
-    fix = "bring that record back (`git log -- releases`), or " + release(facts, "--previous RECORD")
+    fix = "restore that record (`git log -- releases` finds it), or " + release(facts, "--previous RECORD")
     return judged("failure.rollback", [facts.before] if facts.before else [], good, fix)
 
 

@@ -63,7 +63,7 @@ def _before(loaded: Loaded) -> str:
     if record is None or before is None:
         return ""
     if before.record is None:
-        return f"{before.version} is named, and nothing says what it was made of"
+        return f"{before.version} is named, but no record says what it was made of"
     folder = Path(loaded.tree["release"].place.file).parent
     wrong = list(differences(record.but(parts={}, lockfile=None, evaluation=None), folder, None))
     return str(wrong[0]) if wrong else ""

@@ -48,7 +48,7 @@ def look(url: str, ca: Path | None) -> Live:
         trouble = page.trouble or f"{url}/metrics answers {page.status}"
         return Live(url, not waiting, waiting, {}, trouble)
     metrics = parse(page.body)
-    trouble = "" if "guard_policy_info" in metrics else f"{url}/metrics is not a guard's page"
+    trouble = "" if "guard_policy_info" in metrics else f"{url}/metrics is not the metrics page of a guard"
     return Live(url, not waiting, waiting, {} if trouble else metrics, trouble)
 
 

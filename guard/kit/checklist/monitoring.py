@@ -48,7 +48,9 @@ def _items(facts: Facts) -> Iterator[Item]:
 
 
 def _told(facts: Facts) -> Iterator[Item]:
-    off = [] if facts.loaded.policy.telemetry.prometheus else ["telemetry.prometheus is false: nobody can scrape"]
+    off = (
+        [] if facts.loaded.policy.telemetry.prometheus else ["telemetry.prometheus is false, so nobody can scrape /metrics"]
+    )
     yield judged("monitoring.page", off, "/metrics is served", policy(facts, telemetry={"prometheus": True}))
 
 
@@ -58,9 +60,9 @@ def _look(facts: Facts) -> str:
 
 def _reached(facts: Facts, live: Live | None) -> Item:
     if live is None:
-        return Item("monitoring.live", "warn", "no running guard was looked at", f"run {_look(facts)}")
+        return Item("monitoring.live", "warn", "no running guard was inspected", f"run {_look(facts)}")
     if live.trouble or not live.ready:
-        fix = f"start `guard serve {facts.name}` and its model server, and name its ops listener: {_look(facts)}"
+        fix = f"start `guard serve {facts.name}` and its model server, then give its ops listener: {_look(facts)}"
         return Item("monitoring.live", "fail", live.trouble or live.waiting, fix)
     return Item("monitoring.live", "pass", f"{live.url} is ready")
 
@@ -70,18 +72,18 @@ def _same(facts: Facts, live: Live) -> Item:
     wrong = []
     info = [dict(one.labels) for one in live.seen("guard_policy_info")]
     if not any(one.get("guard_service") == service for one in info):
-        wrong.append(f"it guards {', '.join(one.get('guard_service', 'nobody') for one in info)[:60]}, not {service}")
+        wrong.append(f"guard serves {', '.join(one.get('guard_service', 'nobody') for one in info)[:60]}, not {service}")
     elif not any(one.get("guard_policy_digest") == digest[:19] for one in info):
         wrong.append(
-            f"it runs {', '.join(one.get('guard_policy_digest', '') for one in info)[:60]}, this policy is {digest[:19]}"
+            f"guard runs {', '.join(one.get('guard_policy_digest', '') for one in info)[:60]}, this policy is {digest[:19]}"
         )
     elif live.status is not None and _member(live.status, "policy", "digest") != digest:
-        wrong.append("its ops page and its admin API are of different policies")
+        wrong.append("its ops listener and its admin API report different policies")
     return judged(
         "monitoring.policy",
         wrong,
-        f"it runs {digest[:19]}",
-        f"deploy this policy there, or name the guard of it: {_look(facts)}",
+        f"guard runs {digest[:19]}",
+        f"deploy this policy there, or give the guard that runs it: {_look(facts)}",
     )
 
 
@@ -92,21 +94,21 @@ def _state(facts: Facts, live: Live) -> Item:
         for one in live.seen("guard_mode", guard_mode="")
         if one.value == 1 and one.labels["guard_mode"] != "normal"
     ]
-    wrong += ["the policy on its disk is refused" for one in live.seen("guard_policy_refused") if one.value]
+    wrong += ["guard refuses the policy on its disk" for one in live.seen("guard_policy_refused") if one.value]
     wrong += [
         f"the breaker of {one.labels.get('http_route', '')} is {one.labels['guard_state']}"
         for one in live.seen("guard_breaker_state", guard_state="")
         if one.value == 1 and one.labels["guard_state"] == "open"
     ]
-    good = "nothing is lowered"
-    back = "`guard status` says why and the way back"
+    good = "no route is lowered"
+    back = "`guard status` says why and how to go back"
     if live.status is not None:
         said = _member(live.status, "back")
         if isinstance(said, str):
             wrong = wrong or ["it is lowered"]
             back = next((f"`{way}`" if way.startswith("guard") else way for way in _ways(facts) if way == said), back)
         if live.status.get("durable") is False:
-            wrong.append("its state folder cannot be written: a restart forgets orders")
+            wrong.append("guard cannot write its state folder, so a restart forgets orders")
         good += ", by its admin API too"
     if live.status_trouble:
         wrong.append(live.status_trouble)
@@ -128,22 +130,25 @@ def _member(document: object, *names: str) -> object:
 def _signal(facts: Facts, name: str, metric: str, how: str, *, seen: bool) -> Item:
     item = f"monitoring.{name}"
     if seen:
-        return Item(item, "pass", f"{metric} was seen")
+        return Item(item, "pass", f"{metric} is on the page")
     if facts.live is None:
-        return Item(item, "warn", f"{metric} was not looked for", f"run {_look(facts)}")
-    return Item(item, "fail", f"{metric} was not seen", f"{how}, then look again: {_look(facts)}")
+        return Item(item, "warn", f"{metric} was not checked", f"run {_look(facts)}")
+    return Item(item, "fail", f"{metric} is not on the page", f"{how}, then run again: {_look(facts)}")
 
 
 def _version(facts: Facts, live: Live | None) -> Item:
     record = facts.loaded.policy.release
     if record is None or not named(record.version):
         fix = f"run `guard release --policy {facts.name} --version VERSION`, and {policy(facts, release='release.yaml')}"
-        return Item("monitoring.model_version", "fail", "no release says which version answers", fix)
+        return Item("monitoring.model_version", "fail", "no release names the version that answers", fix)
     served = live.seen("guard_model_served", guard_target=MODEL, guard_model_version="") if live is not None else ()
     if others := {one.labels["guard_model_version"] for one in served} - {record.version}:
-        text = f"a model server names {', '.join(sorted(others))[:60]}, and the release is {record.version}"
+        text = f"a model server reports version {', '.join(sorted(others))[:60]}, but the release is {record.version}"
         return Item(
-            "monitoring.model_version", "fail", text, f"deploy release {record.version} there, or release what is there"
+            "monitoring.model_version",
+            "fail",
+            text,
+            f"deploy release {record.version} there, or release the version that runs there",
         )
     seen = live is not None and any(live.seen("guard_model_info", guard_model_version=record.version))
     return _signal(facts, "model_version", "guard_model_info", f"deploy release {record.version} there", seen=seen)
@@ -158,8 +163,8 @@ def _predictions(facts: Facts, live: Live | None) -> Item:
         route, name = next(
             ((key, name) for key, route in facts.routes for name in route.outputs), ("POST /ROUTE", "OUTPUT")
         )
-        fix = "if that may be measured, " + field(facts, route, ("output", name), sensitivity="internal")
-        return Item("monitoring.predictions", "fail", "no output is measured, so no distribution is seen", fix)
+        fix = "if the output may be measured: " + field(facts, route, ("output", name), sensitivity="internal")
+        return Item("monitoring.predictions", "fail", "no output is measured, so no distribution is visible", fix)
     names = ("guard_predictions_total", "guard_prediction_value_count")
     seen = live is not None and any(True for name in names for _ in live.seen(name, guard_source=MODEL))
     return _signal(facts, "predictions", names[0], "send a request that the model answers", seen=seen)
@@ -174,10 +179,15 @@ def _freshness(facts: Facts, live: Live | None) -> Item:
         key, name = bare[0]
         fix = field(facts, key, ("input", name), freshness={"warn": "1h", "stale": "24h"})
         return judged(
-            "monitoring.freshness", [name for _, name in bare], "", fix, "warn", why="timestamps whose age nobody limits"
+            "monitoring.freshness",
+            [name for _, name in bare],
+            "",
+            fix,
+            "warn",
+            why="timestamps without a limit on their age",
         )
     if not times:
-        return Item("monitoring.freshness", "pass", "no field is a timestamp: nothing ages")
+        return Item("monitoring.freshness", "pass", "no field is a timestamp, so no feature can be too old")
     seen = live is not None and any(live.seen("guard_feature_age_seconds_count", guard_field=""))
     return _signal(facts, "freshness", "guard_feature_age_seconds", "send a request", seen=seen)
 

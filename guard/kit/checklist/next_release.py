@@ -10,14 +10,16 @@ from guard.policy.models import FIRST
 def _items(facts: Facts) -> Iterator[Item]:
     record = facts.loaded.policy.release
     previous = record.previous if record is not None else None
-    unsaid = [] if previous is not None else ["neither a previous release nor that this is the first is said"]
+    unsaid = (
+        [] if previous is not None else ["the release names no previous release, and does not say that it is the first"]
+    )
     before = record.before if record is not None else None
     good = "the first" if previous == FIRST else f"after {before.version}" if before is not None else ""
     yield judged(
         "next.previous", unsaid, good, release(facts, "--previous RECORD") + ", or `--previous none` for the first"
     )
     pipeline = record.pipeline if record is not None else None
-    unnamed = [] if named(pipeline) else ["no pipeline is named"]
+    unnamed = [] if named(pipeline) else ["the release names no pipeline"]
     yield judged("next.pipeline", unnamed, str(pipeline), release(facts, "--pipeline URL"))
     yield _runs(facts, "next.rehearsal", "rehearse")
     yield _runs(facts, "next.checklist", "checklist")
@@ -27,7 +29,7 @@ def _runs(facts: Facts, item: str, command: str) -> Item:
     """A pipeline's text can be read, not its mind: that a command stands there is a sign, and its absence a warning."""
     found = [one for one in facts.mentions if one.command == command]
     line = f"guard {command} {facts.name}"
-    fix = f"a step of the pipeline that runs `{line}`; where it is in a file that was not found, `--pipeline FILE`"
+    fix = f"add a step to the pipeline that runs `{line}`; if guard does not find its file, give `--pipeline FILE`"
     if not facts.pipelines:
         return Item(item, "warn", "no pipeline was found in the repository", fix)
     if not found:
@@ -36,7 +38,10 @@ def _runs(facts: Facts, item: str, command: str) -> Item:
     where = f"{(kept or found)[0].file}:{(kept or found)[0].line}"
     if not kept:
         return Item(
-            item, "warn", f"{where} runs it and goes on whatever it says", f"`{line}` without what excuses it, at {where}"
+            item,
+            "warn",
+            f"{where} runs it but ignores its result",
+            f"run `{line}` at {where} so that a failure stops the pipeline",
         )
     return Item(item, "pass", f"runs at {where}")
 

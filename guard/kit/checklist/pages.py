@@ -38,7 +38,7 @@ def get(url: str, ca: Path | None = None) -> Page:
                 if len(body) > MOST_BYTES:
                     return Page(0, b"", f"{url}: more than {MOST_BYTES >> 20} MiB")
                 if time.monotonic() > until:
-                    return Page(0, b"", f"{url}: no whole answer within {WITHIN:g} s")
+                    return Page(0, b"", f"{url}: no complete answer within {WITHIN:g} s")
             return Page(answer.status_code, bytes(body), "")
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
         return Page(0, b"", f"{url}: {type(error).__name__}")

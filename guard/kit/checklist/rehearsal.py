@@ -11,11 +11,13 @@ def _items(facts: Facts) -> Iterator[Item]:
     item, found = fresh("rehearsal.fresh", "rehearse", facts, command)
     yield item
     if found is None:
-        yield Item("rehearsal.passed", "fail", "nothing was rehearsed", f"run `{command}`")
+        yield Item("rehearsal.passed", "fail", "no rehearsal was run", f"run `{command}`")
     elif found.passed:
         yield Item("rehearsal.passed", "pass", "every target and invariant held")
     else:
-        yield Item("rehearsal.passed", "fail", "it found faults", f"mend what its report names, then run `{command}`")
+        yield Item(
+            "rehearsal.passed", "fail", "the rehearsal found faults", f"fix what its report names, then run `{command}`"
+        )
 
 
 SECTION = Part("rehearsal", "Rehearsal", _items)

@@ -15,22 +15,25 @@ def _items(facts: Facts) -> Iterator[Item]:
         fix = f"run `guard release --policy {facts.name} --version VERSION`, and {policy(facts, release='release.yaml')}"
         yield Item("release.record", "fail", "the policy names no release", fix)
         return
-    yield Item("release.record", "pass", f"{record.model or 'a model without a name'} {record.version}")
+    yield Item("release.record", "pass", f"{record.model or 'an unnamed model'} {record.version}")
     yield judged(
         "release.model",
-        [] if named(record.model) else ["no model is named"],
+        [] if named(record.model) else ["the release names no model"],
         str(record.model),
         release(facts, "--model NAME"),
     )
     yield _commit(facts, record)
     lock = record.lockfile if isinstance(record.lockfile, str) or record.lockfile is None else record.lockfile.digest
     yield judged(
-        "release.lockfile", [] if lock else ["no digest of a lockfile"], str(lock), release(facts, "--lockfile FILE")
+        "release.lockfile",
+        [] if lock else ["the release has no lockfile digest"],
+        str(lock),
+        release(facts, "--lockfile FILE"),
     )
     yield _parts(facts, record)
     yield _contract(facts, record)
     values = len(record.configuration)
-    none = [] if record.given("configuration") else ["nothing is said of configuration"]
+    none = [] if record.given("configuration") else ["the release declares no configuration"]
     yield judged(
         "release.configuration", none, f"{values} values", release(facts, "--config KEY=VALUE") + ", or `--config none`"
     )
@@ -44,10 +47,10 @@ def _items(facts: Facts) -> Iterator[Item]:
 def _commit(facts: Facts, record: Release) -> Item:
     commit = record.commit
     if not commit:
-        return Item("release.commit", "fail", "no commit is named", release(facts, "--commit HASH"))
+        return Item("release.commit", "fail", "the release names no commit", release(facts, "--commit HASH"))
     if commit.endswith(DIRTY):
-        fix = "commit what was changed, then " + release(facts, "--commit HASH")
-        return Item("release.commit", "warn", f"{commit}: made from files that no commit has", fix)
+        fix = "commit the changes, then " + release(facts, "--commit HASH")
+        return Item("release.commit", "warn", f"{commit}: made from uncommitted files", fix)
     return Item("release.commit", "pass", commit)
 
 
@@ -57,16 +60,16 @@ def _parts(facts: Facts, record: Release) -> Item:
         if not isinstance(part, str) and not (part.path and part.digest):
             wrong.append(kind)
     fix = release(facts, " ".join(f"--part {kind}=PATH" for kind in wrong)) + ", or in_code or none as PATH"
-    return judged("release.parts", wrong, "each of the seven kinds is answered", fix, why="no answer for")
+    return judged("release.parts", wrong, "each of the seven kinds of part is declared", fix, why="no answer for")
 
 
 def _contract(facts: Facts, record: Release) -> Item:
     again = f"run the model's `guard release --policy {facts.name} …` again"
     if record.contract is None:
-        return Item("release.contract", "fail", "the record has no digest of a contract", again)
+        return Item("release.contract", "fail", "the record has no contract digest", again)
     if any(warning.path == ("release", "contract") for warning in facts.loaded.warnings):
-        text = "the policy's routes have another contract than the release was made for"
-        return Item("release.contract", "warn", text, f"{again}, or take the change of the routes back")
+        text = "the contract of the policy's routes is not the contract that the release was made for"
+        return Item("release.contract", "warn", text, f"{again}, or undo the change of the routes")
     return Item("release.contract", "pass", f"{record.contract[:19]}, as the policy's routes have it")
 
 
@@ -90,7 +93,7 @@ def _verified(facts: Facts) -> Item:
     if found is not None and not found.passed:
         wrong = found.result.get("differences")
         count = len(wrong) if isinstance(wrong, list) else "some"
-        text = f"the record and the disk differ in {count} places"
+        text = f"the record differs from the disk in {count} places"
         fix = f"run `guard release --verify --policy {facts.name}` to see them, and release again what was changed"
         return Item("release.verified", "fail", text, fix)
     return item

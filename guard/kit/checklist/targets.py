@@ -45,12 +45,12 @@ def _measured(facts: Facts, name: str) -> float | None:
 
 def _held(facts: Facts, item: str, wrong: list[str], good: str, measured: float | None, said: str) -> Item:
     """Fails on a contradiction, warns where nobody measured, passes with both numbers."""
-    again = f"make the service better or the target honest, then run `guard rehearse {facts.name}`"
+    again = f"improve the service or correct the target, then run `guard rehearse {facts.name}`"
     if wrong:
         return judged(item, wrong, good, again)
     if measured is None:
         return Item(item, "warn", f"{good}; not measured by a rehearsal", f"run `guard rehearse {facts.name}`")
-    return Item(item, "pass", f"{good}; rehearsed: {said}")
+    return Item(item, "pass", f"{good}; measured in the rehearsal: {said}")
 
 
 def _latency(facts: Facts) -> Item:
@@ -58,14 +58,14 @@ def _latency(facts: Facts) -> Item:
     if target is None:
         return _undeclared(facts, "targets.latency", "latency_p95", "300ms")
     wrong = [
-        f"{key} gives up after {write_duration(route.timeout.request)}, before the target of {write_duration(target)}"
+        f"{key} times out after {write_duration(route.timeout.request)}, less than the target {write_duration(target)}"
         for key, route in facts.routes
         if route.timeout.request < target
     ]
     measured = _measured(facts, "latency_p95")
     said = f"{measured * 1e3:.0f} ms" if measured is not None else ""
     if measured is not None and measured > target:
-        wrong.append(f"p95 was {said} in the rehearsal, and {write_duration(target)} is the target")
+        wrong.append(f"p95 was {said} in the rehearsal; the target is {write_duration(target)}")
     return _held(facts, "targets.latency", wrong, f"p95 within {write_duration(target)}", measured, said)
 
 
@@ -108,12 +108,14 @@ def _volume(facts: Facts) -> Item:
             if own is not None
             else policy(facts, upstream={"url": str(facts.loaded.policy.upstream.url), **limits})
         )
-        text = f"{rate:g}/s at a p95 of {write_duration(targets.latency_p95 or 0)} are {under_way} calls under way"
-        wanted = f"{fix}, if the model server can take so many at once; or a p95 that {most} slots hold"
-        return Item("targets.volume", "fail", f"{text}, and there are {most} slots", wanted)
+        text = f"{rate:g}/s at a p95 of {write_duration(targets.latency_p95 or 0)} mean {under_way} calls in flight"
+        wanted = (
+            f"{fix}, if the model server can handle so many at once; or lower latency_p95 until {most} slots are enough"
+        )
+        return Item("targets.volume", "fail", f"{text}, but there are only {most} slots", wanted)
     measured = _measured(facts, "rate")
     said = f"{measured:.1f}/s" if measured is not None else ""
-    short = [f"the rehearsal reached {said}, and {rate:g}/s are expected"]
+    short = [f"the rehearsal reached {said}; the target is {rate:g}/s"]
     wrong = short if measured is not None and measured < rate * NEARLY else []
     return _held(facts, "targets.volume", wrong, f"{rate:g} requests a second, {most} slots", measured, said)
 
@@ -126,10 +128,10 @@ def _quality(facts: Facts) -> Item:
     wrong, unknown = [], [name for name in declared if name not in metrics]
     for name, target in declared.items():
         if name in metrics and (metrics[name] > target if name.lower() in LESS_IS_BETTER else metrics[name] < target):
-            wrong.append(f"{name} is {metrics[name]} in the evaluation, and {target} is the target")
+            wrong.append(f"{name} is {metrics[name]} in the evaluation; the target is {target}")
     good = ", ".join(f"{name} {metrics.get(name)} ({target})" for name, target in declared.items())
     if wrong:
-        fix = "another model, or an honest target in " + policy(facts, targets={"quality": {"METRIC": "NUMBER"}})
+        fix = "use a better model, or correct the target in " + policy(facts, targets={"quality": {"METRIC": "NUMBER"}})
         return judged("targets.quality", wrong, good, fix)
     fix = release(facts, " ".join(f"--metric {name}=NUMBER" for name in unknown))
     return judged("targets.quality", unknown, good, fix, why="not in the evaluation")
@@ -145,7 +147,7 @@ def _cost(facts: Facts) -> Item:
         day = cost.per_request.amount * targets.expected_rate * DAY
         if day > cost.daily.amount:
             wrong.append(
-                f"the expected volume costs {day:.2f} {cost.daily.currency} a day, and {cost.daily.amount:g} are allowed"
+                f"the expected volume costs {day:.2f} {cost.daily.currency} a day; the budget is {cost.daily.amount:g}"
             )
     prices = (
         (cost.per_request, "a request"),
@@ -154,7 +156,9 @@ def _cost(facts: Facts) -> Item:
         (cost.daily, "a day"),
     )
     said = [f"{one.amount:g} {one.currency} {what}" for one, what in prices if one]
-    fix = policy(facts, targets={"cost": {"daily": "AMOUNT CURRENCY"}}) + ", an amount that the expected volume keeps"
+    fix = (
+        policy(facts, targets={"cost": {"daily": "AMOUNT CURRENCY"}}) + ", an amount that the expected volume stays within"
+    )
     return judged("targets.cost", wrong, ", ".join(said), fix)
 
 

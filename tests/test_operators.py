@@ -437,7 +437,7 @@ def test_a_drill_does_not_touch_a_route_that_an_operator_has_lowered(guard: Side
     assert run(tmp_path, "kill", "--route", "POST /predict", "--to", "rules", "--reason", "harm").returncode == 0
     done = run(tmp_path, "drill", str(tmp_path / "policy.yaml"), "--data", f"http://127.0.0.1:{guard.port}")
     assert done.returncode == 1
-    assert "lowered to rules by local: harm; it is not touched" in done.stdout
+    assert "lowered to rules by local: harm; the drill leaves it as it is" in done.stdout
     assert source(guard) == "rules"
     audited = [json.loads(line) for line in run(tmp_path, "audit", "--json").stdout.splitlines()]
     assert [(entry["who"], entry["to"], entry["why"]) for entry in audited] == [("local", "rules", "harm")]

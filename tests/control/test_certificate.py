@@ -81,7 +81,7 @@ def test_a_file_that_hangs_is_refused_at_its_deadline_and_the_loop_goes_on(tmp_p
         await certificate.load(cert, key)
         os.mkfifo(tmp_path / "pipe")
         await certificate.renew(tmp_path / "pipe", key)
-        assert events == [FileUnreadable(file="certificate", why="hung"), CertificateRefused(why="its file hangs")]
+        assert events == [FileUnreadable(file="certificate", why="hung"), CertificateRefused(why="reading the file hangs")]
         with pytest.raises(FileHung):
             await certificate.load(tmp_path / "pipe", key)
         let_go(tmp_path / "pipe")

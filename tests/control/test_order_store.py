@@ -266,7 +266,7 @@ def test_a_time_to_live_ends_whatever_the_wall_clock_does(
     now = 110.0
     floor.expire()
     assert floor.levels == [0, 0]
-    assert floor.audited()[0]["why"] == "its time is over"
+    assert floor.audited()[0]["why"] == "its ttl has ended"
     floor.order("rules", ttl=60.0)
     wall = floor.wall
     floor = floor.restart(wall + 30.0)
@@ -281,7 +281,7 @@ def test_a_time_to_live_ends_whatever_the_wall_clock_does(
     floor.order("rules", ttl=60.0)
     floor = floor.restart(floor.wall + 90.0)
     assert floor.levels == [0, 0]
-    assert floor.audited()[0]["why"] == "its time is over"
+    assert floor.audited()[0]["why"] == "its ttl has ended"
 
 
 def test_a_clock_that_is_centuries_ahead_breaks_no_order(runner: asyncio.Runner, tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ def test_a_contract_is_observed_for_a_time(runner: asyncio.Runner, tmp_path: Pat
     now = 111.0
     floor.run(floor.store.expire_observations())
     assert floor.plans == [frozenset()]
-    assert floor.audited()[0]["why"] == "its time is over"
+    assert floor.audited()[0]["why"] == "its ttl has ended"
     floor.enforcement("POST /a", "observe", 60.0)
     assert floor.restart(floor.wall + 90.0).store.observed == frozenset(), "it ended while guard was down"
 

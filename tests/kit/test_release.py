@@ -91,7 +91,7 @@ def test_what_was_not_given_is_absent_and_said_so(folder: Path) -> None:
         assert f"absent: {name} " in done.stdout
     for kind in KINDS:
         assert f"absent: parts.{kind} " in done.stdout
-    assert "no git repository" in done.stdout
+    assert "not a git repository" in done.stdout
     assert not (folder / "evidence").exists()
 
 
@@ -152,7 +152,7 @@ def test_the_commit_is_gits_and_a_dirty_tree_is_said(folder: Path) -> None:
     assert "dirty" not in run(folder, "--version", "2", "--policy", "policy.yaml").stdout, "untracked files do not count"
     assert "dirty" not in run(folder, "--version", "3", "--policy", "policy.yaml").stdout, "nor does what guard writes"
     (folder / "model" / "weights.bin").write_bytes(b"other")
-    assert "the tree is dirty" in run(folder, "--version", "4").stdout
+    assert "uncommitted changes" in run(folder, "--version", "4").stdout
     assert load_release(folder / "release.yaml").commit == f"{commit}-dirty"
 
 
@@ -175,7 +175,7 @@ def test_the_record_that_stood_there_is_kept_and_named(folder: Path) -> None:
     told = whole(folder, "--config", "more=1", version="3.11")
     assert told["release"]["previous"] == before, "a release is not its own predecessor"
     assert len(list((folder / "releases").iterdir())) == 2, "and is kept all the same"
-    assert run(folder, "--verify", "--policy", "policy.yaml").stdout.endswith("3.11: all is as it says\n")
+    assert run(folder, "--verify", "--policy", "policy.yaml").stdout.endswith("3.11: it agrees with the disk\n")
     (folder / before["record"]).write_text("version: 3.09\n")
     done = run(folder, "--verify", "--policy", "policy.yaml", code=1)
     assert f"previous: {before['record']}: declared {before['digest']}, found sha256:" in done.stdout
@@ -200,7 +200,7 @@ def test_what_is_no_release_is_kept_too(folder: Path) -> None:
     done = run(folder, "--version", "1")
     (kept,) = (folder / "releases").iterdir()
     assert kept.read_text() == "somebody's notes"
-    assert "no release; it is kept" in done.stdout
+    assert "not a release; it is kept" in done.stdout
 
 
 def test_what_cannot_be_kept_is_not_replaced(folder: Path) -> None:
@@ -270,8 +270,8 @@ def test_everything_that_is_wrong_at_once_and_nothing_written(folder: Path) -> N
         "--metric", "auc=0.9", "--metric", "ece=0.04", code=1,
     )  # fmt: skip
     assert done.stderr.splitlines() == [
-        "/dev/null: not a regular file", "nowhere: No such file or directory", "report.json says auc 0.87, --metric says 0.9",
-        "report.json says ece 0.03, --metric says 0.04",
+        "/dev/null: not a regular file", "nowhere: No such file or directory", "report.json reports auc 0.87, but --metric gives 0.9",
+        "report.json reports ece 0.03, but --metric gives 0.04",
     ]  # fmt: skip
     assert not (folder / "release.yaml").exists()
 
@@ -337,4 +337,4 @@ def test_the_command_of_the_documentation_is_one(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     absent = [line.split()[1] for line in done.stdout.splitlines() if line.lstrip().startswith("absent")]
     assert absent in ([], ["commit"]), "but for git, nothing is missing"
-    assert done.stdout.endswith("release.yaml: 1.4.0: all is as it says\n")
+    assert done.stdout.endswith("release.yaml: 1.4.0: it agrees with the disk\n")

@@ -171,7 +171,12 @@ def test_what_a_policy_says(tmp_path: Path, before: str, after: str, item: str, 
     ("targets", "item", "status", "words"),
     [
         ("{latency_p95: 20s}", "latency", "fail", "times out after 10s"),
-        ("{expected_rate: 1000/s, latency_p95: 300ms}", "volume", "fail", "300 calls in flight, but there are only 64 slots"),
+        (
+            "{expected_rate: 1000/s, latency_p95: 300ms}",
+            "volume",
+            "fail",
+            "300 calls in flight, but there are only 64 slots",
+        ),
         ("{expected_rate: 1000/s, latency_p95: 300ms}", "volume", "fail", "a p95 of 300ms"),
         ("{expected_rate: 100/s, latency_p95: 300ms}", "volume", "warn", "not measured"),
         ("{quality: {auc: 0.85}}", "quality", "pass", "auc 0.87"),

@@ -55,7 +55,7 @@ def test_from_nothing_to_green_by_following_what_it_says(walked: tuple[Stage, li
     assert (kept["kind"], kept["passed"], kept["result"]) == ("checklist", True, told)
     assert 'failures="0" skipped="0"' in (stage.folder / "junit.xml").read_text()
     assert "9 sections: 9 pass" in stage.run("checklist", "policy.yaml", "--live", stage.live or "").stdout
-    assert stage.run("release", "--verify", "--policy", "policy.yaml").stdout.endswith("all is as it says\n")
+    assert stage.run("release", "--verify", "--policy", "policy.yaml").stdout.endswith("it agrees with the disk\n")
 
 
 def test_the_rehearsal_itself_keeps_it_green(green: Stage, model: int) -> None:
@@ -292,7 +292,7 @@ def by_hand(stage: Stage, broken: Broken) -> None:
         assert stage.items()[broken.id].status == "pass", "nobody has looked yet"
         assert stage.run("release", "--verify", "--policy", "policy.yaml", check=False).returncode == 1
         item = stage.items()[broken.id]
-        assert (item.status, item.evidence) == ("fail", "the record and the disk differ in 2 places")
+        assert (item.status, item.evidence) == ("fail", "the record differs from the disk in 2 places")
         assert "release again what was changed" in item.fix
         stage.release()
     elif broken.id == "contract.declared":

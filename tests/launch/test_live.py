@@ -49,17 +49,17 @@ INFO = b'guard_policy_info{guard_service="t",guard_policy_digest="sha256:0000000
 @pytest.mark.parametrize(
     ("body", "status", "item", "words"),
     [
-        (b"<html>", 200, "monitoring.live", "not a guard's page"), (b"", 200, "monitoring.live", "not a guard's page"),
-        (b"\xff\x00" * 1000, 200, "monitoring.live", "not a guard's page"), (b"no", 404, "monitoring.live", "answers 404"),
+        (b"<html>", 200, "monitoring.live", "not the metrics page of a guard"), (b"", 200, "monitoring.live", "not the metrics page of a guard"),
+        (b"\xff\x00" * 1000, 200, "monitoring.live", "not the metrics page of a guard"), (b"no", 404, "monitoring.live", "answers 404"),
         (b"", 302, "monitoring.live", "answers 302"), (b'{"waiting": ["upstream"]}', 503, "monitoring.live", "answers 503"),
-        (INFO, 200, "monitoring.policy", "it runs sha256:000000000000"),
-        (INFO.replace(b'"t"', b'"other"'), 200, "monitoring.policy", "it guards other, not t"),
+        (INFO, 200, "monitoring.policy", "guard runs sha256:000000000000"),
+        (INFO.replace(b'"t"', b'"other"'), 200, "monitoring.policy", "guard serves other, not t"),
         (INFO + b'guard_mode{http_route="/p",guard_mode="rules"} 1\n', 200, "monitoring.state", "/p is lowered to rules"),
-        (INFO + b"guard_policy_refused 1\n", 200, "monitoring.state", "refused"),
-        (INFO + b'guard_model_info{guard_model_version="9"} 1\n', 200, "monitoring.model_version", "not seen"),
+        (INFO + b"guard_policy_refused 1\n", 200, "monitoring.state", "refuses"),
+        (INFO + b'guard_model_info{guard_model_version="9"} 1\n', 200, "monitoring.model_version", "not on the page"),
         (INFO + b'guard_model_info{guard_model_version="1"} 1\nguard_model_served{guard_target="model",guard_model_version="9"} 1\n', 200,
-         "monitoring.model_version", "names 9, and the release is 1"),
-        (INFO + b'guard_requests_total{guard_source="x' + b"\n", 200, "monitoring.requests", "not seen"),
+         "monitoring.model_version", "reports version 9, but the release is 1"),
+        (INFO + b'guard_requests_total{guard_source="x' + b"\n", 200, "monitoring.requests", "not on the page"),
     ],
 )  # fmt: skip
 def test_a_server_that_lies(tmp_path: Path, body: bytes, status: int, item: str, words: str) -> None:
@@ -91,7 +91,7 @@ def test_a_server_that_is_too_large_or_never_done(tmp_path: Path, monkeypatch: p
         except OSError:
             pass
 
-    for answer, why in ((drips, "no whole answer"), (swells, "more than"), (lambda _: ended.wait(5), "Timeout")):
+    for answer, why in ((drips, "no complete answer"), (swells, "more than"), (lambda _: ended.wait(5), "Timeout")):
         with server(answer) as url:  # type: ignore[arg-type]
             running = live.look(url, None)
         if answer is drips:
@@ -135,4 +135,4 @@ def test_an_admin_api_that_lies_is_not_repeated_as_a_thing_to_do(tmp_path: Path)
     status = {"back": None, "policy": {"digest": "sha256:other"}, "durable": False}
     found = items(tmp_path, running=Live("u", ready=True, waiting="", metrics=metrics, status=status))
     assert "different policies" in found["monitoring.policy"].evidence
-    assert "cannot be written" in found["monitoring.state"].evidence
+    assert "cannot write its state folder" in found["monitoring.state"].evidence

@@ -97,7 +97,7 @@ def test_an_observation_that_cannot_end_stays_due_and_stops_neither_the_kill_fil
             (tmp_path / "ca.pem").rename(tmp_path / "away")
             assert "ca.pem" in (await stage.until("enforcement_due"))["why"]
             await stage.mode("disabled", ttl=0.5)
-            assert (await stage.until("mode", 2))["why"] == "its time is over"
+            assert (await stage.until("mode", 2))["why"] == "its ttl has ended"
             (tmp_path / "KILL").write_text("disabled")
             assert (await stage.until("mode", 3))["who"] == "kill file"
             assert (await stage.predict()).source == "disabled"
@@ -144,7 +144,7 @@ def test_a_reload_of_a_policy_that_hung_works_once_it_does_not(tmp_path: Path) -
             stage.fault("hang", os.path.realpath(tmp_path / "policy.yaml"))
             status, outcome = await stage.api("POST", "/policy/reload")
             assert (status, outcome["ok"]) == (422, False)
-            assert "a file cannot be read within 10 s" in outcome["errors"][0]
+            assert "a file could not be read within 10 s" in outcome["errors"][0]
             stage.fault("hang", "")
             (tmp_path / "policy.yaml").write_text(text.replace("VERSION", "1"))
             assert (await stage.api("POST", "/policy/reload"))[1]["ok"]

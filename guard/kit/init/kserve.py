@@ -22,12 +22,13 @@ def find(server: Server, wanted: Wanted) -> Found | None:
     if not names and wanted.dialect != NAME:
         return None
     keys = {name: route("POST", "/v1/models/", name, ":predict") for name in dict.fromkeys(names[:MOST_MODELS])}
-    why = "GET /v1/models lists models as KServe does; it could be another server with the same listing"
+    why = "GET /v1/models lists models as KServe does; another server may list its models in the same way"
     if wanted.dialect == NAME:
         why = "by --dialect"
-    nothing = "V1 says nothing of what a model takes and returns: nothing declared."
+    nothing = "Nothing declared: V1 does not describe what a model takes and returns."
     routes = [Route(key, NAME, why, notes=(nothing,)) for key in keys.values() if key is not None]
-    notes = [f"not listed: the model {line(name)}: no path can hold that name" for name, key in keys.items() if key is None]
+    unlisted = [line(name) for name, key in keys.items() if key is None]
+    notes = [f"not listed: the model {name}: its name does not fit into a path" for name in unlisted]
     if not routes:
         routes.append(Route("POST /v1/models/{model}:predict", NAME, why, notes=(nothing,)))
     passed = answering(server, *ASKED) | {"GET /v1/models/{model}": "readiness of models"}

@@ -33,7 +33,7 @@ def find(server: Server, wanted: Wanted) -> Found | None:
         passed=passed,
         probe="/ping" if "GET /ping" in passed else "",
         service="mlflow-model",
-        notes=() if wanted.mlmodel else ("MLflow says nothing of its model over HTTP: --mlmodel PATH reads its signature",),
+        notes=() if wanted.mlmodel else ("MLflow does not describe its model over HTTP; give --mlmodel PATH",),
     )
 
 
@@ -41,14 +41,14 @@ def _route(why: str, signature: Signature | None) -> Route:
     made = Route(_KEY, NAME, why)
     if signature is None:
         return made.noted(
-            "Nothing declared: MLflow says nothing of its model over HTTP. `guard init --mlmodel PATH` reads it."
+            "Nothing declared: MLflow does not describe its model over HTTP. Use `guard init --mlmodel PATH`."
         )
     inputs = dict(signature.inputs)
     if signature.params:
         fields = {name: {**field.shape, "required": False} for name, field in signature.params.items()}
         told = "; ".join(f"{line(name, 30)}: {field.source}" for name, field in signature.params.items())
         inputs.setdefault(_PARAMS, Field({"type": "object", "required": False, "fields": fields}, told))
-    version = (f"model_uuid {line(signature.version, 40)}: what `release.version` would be.",) if signature.version else ()
+    version = (f"model_uuid {line(signature.version, 40)}: a value for `release.version`.",) if signature.version else ()
     settings, reasons = {}, {}
     if signature.unmapped:
         settings, reasons = {"undeclared": "pass"}, {"undeclared": "an input could not be declared, see above"}

@@ -44,7 +44,7 @@ def find(server: Server, wanted: Wanted) -> Found | None:
     for name in names[:MOST_MODELS]:
         made = _route(server, name)
         if made is None:
-            notes.append(f"not listed: the model {line(name)}: no path can hold that name")
+            notes.append(f"not listed: the model {line(name)}: its name does not fit into a path")
         else:
             routes.append(made)
     if len(names) > MOST_MODELS:
@@ -57,7 +57,7 @@ def find(server: Server, wanted: Wanted) -> Found | None:
         ("GET /v2/models/{model}", "GET /v2/models/{model}/ready", "GET /v2/models/{model}/versions/{version}",
          "GET /v2/models/{model}/versions/{version}/ready"), "metadata and readiness of models"
     )  # fmt: skip
-    passed |= dict.fromkeys(OWN.get(str(told.get("name")), ()), "what this server says of a model besides")
+    passed |= dict.fromkeys(OWN.get(str(told.get("name")), ()), "what else this server reports about a model")
     return Found(
         server=f"{said or 'a server'}, which speaks the Open Inference Protocol",
         routes=tuple(routes),
@@ -106,7 +106,7 @@ def _any() -> Route:
     return Route(
         key="POST /v2/models/{model}/infer",
         dialect=NAME,
-        why="by the server's own word, GET /v2",
+        why="the server reports it in GET /v2",
         notes=("No model is known, so nothing is declared.",),
     )
 

@@ -24,14 +24,14 @@ def find(server: Server, wanted: Wanted) -> Found | None:
 def _found(server: Server, prefix: str, models: list[object], wanted: Wanted) -> Found:
     documented = mapping(mapping(server.get("/openapi.json").document).get("paths"))
     served = [path for path in ROUTES if prefix + path in documented]
-    note = () if served else ("It does not say which of these it serves; what it does not, it answers with 404 itself.",)
-    why = "by --dialect" if wanted.dialect else f"GET {prefix}/v1/models is a list as OpenAI's API has it"
+    note = () if served else ("The server does not report which of these it serves; it answers 404 for the others.",)
+    why = "by --dialect" if wanted.dialect else f"GET {prefix}/v1/models lists models as OpenAI's API does"
     routes = tuple(
         Route(f"POST {prefix}{path}", NAME, why, limits=GENERATES, notes=note if index == 0 else ())
         for index, path in enumerate(served or ROUTES)
     )
     passed = answering(server, f"{prefix}/v1/models", "/health")
-    passed[f"GET {prefix}/v1/models/*"] = "what it says of one model; names have slashes"
+    passed[f"GET {prefix}/v1/models/*"] = "the description of one model; names contain slashes"
     names = [line(one, 60) for one in models if isinstance(one, str)]
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return Found(

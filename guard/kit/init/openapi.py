@@ -111,13 +111,13 @@ class _Reader:
         if json is None and content and all(_MEDIA.match(kind) for kind in content):
             self.routes.append(self._made(key, operation, {"content": list(content)}))
         elif json is None or len(content) > 1:
-            why = "takes no body" if not content else "takes bodies of several kinds, which no contract says"
+            why = "takes no body" if not content else "takes bodies of several media types; a contract has one"
             self.passed[key] = f"in {self._path}: {why}"
         else:
             schema = mapping(content[json]).get("schema", {})
             if body.get("required") is not True and not self._requests.needs_members(schema):
                 made = self._made(key, operation, {})
-                self.routes.append(made.noted("Nothing declared of the request: its body may be left out."))
+                self.routes.append(made.noted("Nothing declared for the request: its body is optional."))
             else:
                 self.routes.append(self._made(key, operation, {}, schema))
 

@@ -86,7 +86,7 @@ class Probe:
     async def _answer(self, method: str, path: str, body: bytes) -> Heard:
         left = self._until - time.monotonic()
         if left <= 0:
-            return Heard(0, why="no time was left to ask")
+            return Heard(0, why="the time limit ended before this request")
         headers = {"content-type": "application/json"} if body else {}
         try:
             async with (
@@ -102,7 +102,7 @@ class Probe:
 
 async def _read(answer: httpx2.Response) -> Heard:
     if answer.headers.get("content-encoding", "identity").lower() != "identity":
-        return Heard(answer.status_code, why="compressed, though that was not asked for")
+        return Heard(answer.status_code, why="compressed, although guard did not ask for it")
     parts, size = [], 0
     async for part in answer.aiter_raw():
         size += len(part)

@@ -35,7 +35,7 @@ class Asked:
 def run(asked: Asked) -> int:
     """0: a draft that `guard serve` accepts. 1: nothing answers there, or nothing that could be declared."""
     if asked.output is not None and asked.output.exists() and not asked.force:
-        raise click.UsageError(f"{asked.output} is there already; --force writes over it")
+        raise click.UsageError(f"{asked.output} exists already; --force overwrites it")
     try:
         signature = mlmodel.read(asked.mlmodel) if asked.mlmodel is not None else None
         text, draft, took = _drafted(asked, Wanted(asked.models, asked.dialect, signature))
@@ -70,10 +70,10 @@ def _drafted(asked: Asked, wanted: Wanted) -> tuple[str, Draft, str]:
 
 def _unknown(asked: Asked) -> str:
     if asked.dialect:
-        return f"{asked.upstream} answers, but not as a server of dialect {asked.dialect} that lists what it serves"
+        return f"{asked.upstream} answers, but does not list what it serves as a server of dialect {asked.dialect} does"
     return (
-        f"{asked.upstream} answers, but as none of the servers that guard knows: no OIP or TensorFlow Serving metadata, no "
-        "OpenAPI document, no list of models. --dialect and --model say what it is; TensorFlow Serving needs --model"
+        f"guard does not recognise the server at {asked.upstream}: no OIP or TensorFlow Serving metadata, no "
+        "OpenAPI document, no list of models. give --dialect and --model; TensorFlow Serving needs --model"
     )
 
 
@@ -84,7 +84,7 @@ def _tell(asked: Asked, found: Found, took: str) -> None:
         fields = f"{counted(len(route.inputs), 'input')}, {counted(len(route.outputs), 'output')}"
         declared = fields if route.inputs or route.outputs else "nothing declared"
         say.append(f"  {line(route.key, 80):44} {route.dialect:10} {declared}")
-    say.append(f"  {counted(len(found.passed), 'route')} passed as they are")
+    say.append(f"  {counted(len(found.passed), 'route')} passed through unread")
     say += [f"  {line(note, 200)}" for note in found.notes]
     _say(say)
 
@@ -108,8 +108,8 @@ def _written(path: Path, text: str, *, force: bool) -> int:
         if force:
             target.replace(path)
     except FileExistsError:
-        raise click.UsageError(f"{target} is there already; --force writes over it") from None
+        raise click.UsageError(f"{target} exists already; --force overwrites it") from None
     except OSError as error:
         return _failed(f"cannot write {path}: {error.strerror}")
-    _say([f"guard: {path} is written. Next: guard check {path}, then guard serve {path}"])
+    _say([f"guard: wrote {path}. Next: guard check {path}, then guard serve {path}"])
     return 0

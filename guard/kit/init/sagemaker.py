@@ -15,11 +15,13 @@ def find(server: Server, wanted: Wanted) -> Found | None:
     passed = answering(server, *ASKED)
     if "GET /ping" not in passed and wanted.dialect != NAME:
         return None
-    why = "GET /ping answers and nothing else does; with --dialect it can be mlflow or json"
+    why = "only GET /ping answers; with --dialect it can be mlflow or json"
     if wanted.dialect == NAME:
         why = "by --dialect"
-    nothing = "Nothing declared: a container of SageMaker says nothing of its model."
-    kinds = "Bodies that are neither JSON nor CSV are refused: 415. Then `content: [image/jpeg]`, or what they are."
+    nothing = "Nothing declared: a SageMaker container does not describe its model."
+    kinds = (
+        "Guard rejects bodies other than JSON and CSV (415). For others declare `content`, as in `content: [image/jpeg]`."
+    )
     routes = (Route("POST /invocations", NAME, why, notes=(nothing, kinds)),)
     probe = "/ping" if "GET /ping" in passed else ""
     return Found("a container with SageMaker's routes", routes, passed, probe, "sagemaker-model")

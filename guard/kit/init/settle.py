@@ -33,7 +33,7 @@ def settle(draft: Draft) -> tuple[str, Draft]:
     draft = _untied(draft)
     for _ in range(ROUNDS):
         if not draft.found.routes and not draft.found.passed:
-            raise Unsettled("guard refuses every route that was found")
+            raise Unsettled("guard rejects every route that it found")
         text = write(draft)
         if len(text.encode("utf-8", "replace")) > MAX_BYTES:
             draft = _smaller(draft)
@@ -45,7 +45,7 @@ def settle(draft: Draft) -> tuple[str, Draft]:
             draft = _without(draft, invalid.errors)
             continue
         return text, draft
-    raise Unsettled("the draft is still not accepted after taking away what is not; declare this server by hand")
+    raise Unsettled("guard cannot make a valid policy for this server; declare it by hand")
 
 
 def _untied(draft: Draft) -> Draft:
@@ -53,7 +53,7 @@ def _untied(draft: Draft) -> Draft:
     found = draft.found
     keys = [*(route.key for route in found.routes), *found.passed]
     tied = dict(ties({key: template(key) for key in dict.fromkeys(keys)}))
-    notes = (f"not listed: {later}: could match the same requests as {earlier}" for later, earlier in tied.items())
+    notes = (f"not listed: {later}: it could match the same requests as {earlier}" for later, earlier in tied.items())
     return replace(
         draft,
         found=replace(
@@ -92,7 +92,7 @@ def _without(draft: Draft, errors: tuple[PolicyError, ...]) -> Draft:
                 else:
                     routes[key] = repaired
             case _:
-                raise Unsettled(f"guard refuses what was found: {line(error, 200)}")
+                raise Unsettled(f"guard rejects what it found: {line(error, 200)}")
     found = replace(draft.found, routes=tuple(routes.values()), notes=tuple(notes))
     return replace(draft, found=found)
 
@@ -119,7 +119,7 @@ def _less(route: Route, side: str, name: str, rest: list[str | int], error: Poli
     del fields[name]
     made = _with(route, side, fields).noted(f"Not declared: {line(name, 60)}: {line(error.message)}.")
     if name in made.settings.get("columns", ()):
-        return made.bare("Nothing declared: a position could not be.")
+        return made.bare("Nothing declared: one of the positions cannot be declared.")
     if side == "inputs" and not DIALECTS[made.dialect].looks.words:
         made = replace(made, settings={**made.settings, "undeclared": "pass"} if fields else _no_rows(made))
     return made

@@ -43,7 +43,7 @@ def survey(server: Server, wanted: Wanted) -> Found | None:
         return None
     whole = _together(found)
     if everything:  # then that a path answers says nothing
-        whole = replace(whole, probe="", notes=(*whole.notes, "it answers any path with success: health is not known"))
+        whole = replace(whole, probe="", notes=(*whole.notes, "every path answers with success: health is unknown"))
     return whole
 
 

@@ -8,11 +8,11 @@ from guard.kit.init.words import flow, line, scalar
 
 MOST_COMMENT: Final = 180
 _HEAD: Final = """\
-# A draft by `guard init`, to be read and made yours. The model server at {upstream}
+# A draft by `guard init`: read it and complete it. The model server at {upstream}
 # is {server}.
-# Nothing is enforced yet: violations are counted, and every request is forwarded as it came. `max_body` and `timeout` are
-# not from the server but so wide that nothing breaks; set what you measure. What the server did not say is not here:
-# bounds, units, sensitivity, what to answer without the model (`fallback`). Add it, and then `enforcement: enforce`.
+# Guard enforces nothing yet: it counts violations and forwards every request unchanged. `max_body` and `timeout` do not
+# come from the server; they are wide so that nothing breaks. Set them to what you measure. The server did not describe
+# bounds, units, sensitivity or what to answer without the model (`fallback`): add them, then set `enforcement: enforce`.
 """
 _SETTINGS: Final = ("rows", "columns", "content", "undeclared", "stream")
 

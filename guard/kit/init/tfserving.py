@@ -64,7 +64,7 @@ def _model(server: Server, page: str) -> Iterator[Route]:
         yield _predict(predict, chosen, path, [one for one in usable if one != _DEFAULT])
     for verb in _VERBS:
         if any(str(one.get("method_name", "")).endswith(f"/{verb}") for one in usable.values()):
-            nothing = "Takes examples, of which the signature says nothing."
+            nothing = "Takes examples, which the signature does not describe."
             yield Route(f"POST {page}:{verb}", NAME, f"a signature is made for {verb}", notes=(nothing,))
 
 
@@ -82,10 +82,10 @@ def _predict(made: Route, signature: dict[str, Any], path: str, others: list[str
         settings, reasons = {"undeclared": "pass"}, {"undeclared": "an input could not be declared, see above"}
         if len(inputs) == 1:  # a bare row would be taken for it
             inputs = {}
-            notes.append("Nothing of the inputs is declared: one alone would be taken for the whole row.")
+            notes.append("No input is declared: a single one would be taken for the whole row.")
     if others:
         names = ", ".join(line(one, 40) for one in others[:5])
-        notes.append(f"Requests that name another signature ({names}) are held against this one, too.")
+        notes.append(f"Requests that name another signature ({names}) are checked against this one too.")
     return Route(made.key, made.dialect, made.why, settings, reasons, inputs, outputs, notes=tuple(notes))
 
 

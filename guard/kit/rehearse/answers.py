@@ -22,14 +22,14 @@ KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "string": (str,), "timestamp": (str, int, float), "integer": (int, float), "number": (int, float),
     "boolean": (bool,), "array": (list,), "object": (dict,),
 }  # fmt: skip
-FAILS: Final = "the model fails on a request that its contract allows"
-NARROW: Final = "mend the model, or narrow the contract (enum, min, max, max_length, pattern) until guard refuses it"
-BUG: Final = "this is a fault of guard's: please report it, with the policy"
-OTHER: Final = "is this the policy that the running guard serves? `guard status` shows its digest. Else " + BUG
+FAILS: Final = "the model server fails on a request that its contract allows"
+NARROW: Final = "fix the model, or narrow the contract (enum, min, max, max_length, pattern) so that guard rejects it"
+BUG: Final = "this is a bug of guard; please report it with the policy"
+OTHER: Final = "check with `guard status` that the running guard serves this policy. If it does, " + BUG
 
 ADVICE: Final[Mapping[str, str]] = {
     "status": f"{FAILS}: its log has the error; {NARROW}",
-    "invalid": "the model's answer breaks its own output contract (a NaN, a label or a range nobody declared): mend the "
+    "invalid": "the model's answer breaks its own output contract (a NaN, a label or an undeclared range): fix the "
     "model, or declare what it really answers",
     "timeout": "the model does not answer within timeout.attempt: make it faster for such requests, or bound them "
     "(max_length, max_items, max_body)",
@@ -73,12 +73,12 @@ def fault(subject: Subject, wanted: Wanted, rows: int | None, got: Got, cage: Ca
     """What is wrong with an answer; None: nothing."""
     if got.status >= 400 and (leaked := found(cage, {"the answer": got.body})):
         return Fault(
-            "an error without any value that was sent",
-            f"{got}, and it repeats what was sent ({leaked[0].rpartition(' in ')[0]})",
+            "an error that repeats no value of the request",
+            f"{got}; it repeats a value of the request ({leaked[0].rpartition(' in ')[0]})",
             BUG,
         )
     if got.failed:
-        return Fault(str(wanted), str(got), "did guard end, or hang? Its log says")
+        return Fault(str(wanted), str(got), "check guard's log: guard may have ended or hang")
     if got.status == 500 or (got.status >= 500 and not got.source):
         return Fault(str(wanted), str(got), BUG)
     match wanted.verdict:
@@ -97,7 +97,7 @@ def _denied(wanted: Wanted, got: Got) -> Fault | None:
     names = {code, *broken} if code != "contract" else set(broken)
     if got.status != wanted.status or not names & set(wanted.codes):
         return Fault(str(wanted), _shown(got), OTHER)
-    return Fault(str(wanted), f"{got}: a refusal has no source", BUG) if got.source else None
+    return Fault(str(wanted), f"{got}: an error of guard must not name a source", BUG) if got.source else None
 
 
 def _answered(subject: Subject, wanted: Wanted, rows: int | None, got: Got) -> Fault | None:
@@ -130,14 +130,14 @@ def broken(subject: Subject, rows: int | None, got: Got) -> str:
     try:
         document = json.loads(got.body, parse_constant=_constant)
     except ValueError as error:
-        return str(error) if str(error).startswith("it holds") else "it is no JSON"
+        return str(error) if str(error).startswith("it holds") else "the answer is not JSON"
     for name, field in subject.declared.outputs.items():
         at = field.at if field.at is not None else join((name,))
         for value in _found(document, split(at)):
             if why := _wrong(value, field):
                 return f"{name} {why}"
         if rows is not None and "*" in at and len(list(_found(document, split(at)))) != rows:
-            return f"{name} is not there for each of {rows} rows"
+            return f"{name} does not have a value for each of {rows} rows"
     return ""
 
 
@@ -165,12 +165,12 @@ def _wrong(value: Any, shape: Shape) -> str:
     if value is _NOTHING or value is None:
         return "" if shape.nullable or not shape.required else "is missing" if value is _NOTHING else "is null"
     if not isinstance(value, KINDS[shape.type]) or (isinstance(value, bool) and shape.type != "boolean"):
-        return f"is no {shape.type}"
+        return f"is not of type {shape.type}"
     if isinstance(value, float) and not math.isfinite(value):
         return "is not finite"
     if isinstance(value, float) and shape.type == "integer" and not value.is_integer():
-        return "is no integer"
+        return "is not an integer"
     comparable = shape.enum is None or shape.type != "number" or value in shape.enum
     if list(typed.breaches(value, shape)) and not (shape.enum is not None and comparable and value in shape.enum):
-        return "is outside of what is declared"
+        return "is outside the declared range"
     return ""

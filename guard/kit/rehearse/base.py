@@ -36,7 +36,7 @@ def find(stage: Stage, part: Part) -> str:
                 found.setdefault(subject.key, []).append(one)
     for index, subject in enumerate(stage.subjects):
         if stage.left(UNTIL) <= 0:
-            part.checks.append(late(f"{len(stage.subjects) - index} of {len(stage.subjects)} routes were looked at"))
+            part.checks.append(late(f"{len(stage.subjects) - index} of {len(stage.subjects)} routes were checked"))
             break
         lowered = _subject(stage, subject, found.get(subject.key, ()), part)
         if lowered:
@@ -56,7 +56,7 @@ def _subject(stage: Stage, subject: Subject, own: Any, part: Part) -> str:
         tried = subject.request(carried.body, carried.content_type, headers)
         got = stage.ask(tried)
         if got.reason in LOWERED:
-            return f"guard is lowered ({got.reason}): {subject.key} is answered from {got.source}, not by the model"
+            return f"guard is lowered ({got.reason}): {got.source} answers {subject.key}, not the model"
         if subject.base is None or _works(got):
             subject.base, subject.instance, subject.headers, said = carried, instance, headers, got
         if _works(got):
@@ -144,17 +144,17 @@ _NOTHING: Final = object()
 
 def _check(subject: Subject, got: Got | None) -> Check:
     """Whether there is a request that works."""
-    check = Check("a request that works", "pass", subject.key, expected="an answer of the model", tried=1)
+    check = Check("a request that works", "pass", subject.key, expected="an answer from the model", tried=1)
     if got is None:
         check.result, check.tried = "skip", 0
-        check.todo = "nothing of the contract says what a request looks like: give an example in tests/requests"
+        check.todo = "the contract does not describe a request; give an example in tests/requests"
     elif not subject.works:
         code, violations = told(got.body)
         check.result, check.failed, check.got = "fail", 1, str(got)
         check.todo = (
-            ADVICE.get(got.reason) or ADVICE.get(code) or "give an example in tests/requests that production would send"
+            ADVICE.get(got.reason) or ADVICE.get(code) or "give an example of a production request in tests/requests"
         )
         if violations:
             check.got += f": {', '.join(dict.fromkeys(violations))}"
-        check.todo += "; of messy requests only those were sent that must be denied"
+        check.todo += "; only the messy requests that guard must reject were sent"
     return check

@@ -22,13 +22,13 @@ from guard.proxy.values import Head, Refused
 
 UNTIL: Final = 0.6
 """Share of the whole time after which no more is begun."""
-ECHO: Final = "answer with words of your own: who sent what is nobody's business in a log (FastAPI: an exception handler)"
+ECHO: Final = "write error texts without values of the request, which reach logs (FastAPI: add an exception handler)"
 
 
 def run(stage: Stage, part: Part) -> None:
     """The same classes, asked directly."""
     if not stage.options.direct:
-        todo = "say --direct to ask the model server itself, too: what guard replaces is not seen through it"
+        todo = "give --direct to send requests to the model server itself too: guard hides what it replaces"
         part.checks.append(Check("the model server itself", "skip", todo=todo))
         return
     tally, sent = Tally(part), 0
@@ -66,16 +66,16 @@ def _as_guard_sends(subject: Subject, request: Request) -> Request:
 
 def _fault(subject: Subject, case: Case, got: Got, cage: Cage) -> Fault | None:
     """What is wrong with the model server's own answer."""
-    expected = "an error without any value that was sent"
+    expected = "an error that repeats no value of the request"
     if got.status >= 400 and (leaked := found(cage, {"its answer": got.body})):
-        return Fault(expected, f"{got.status}, and it repeats what was sent ({leaked[0].rpartition(' in ')[0]})", ECHO)
+        return Fault(expected, f"{got.status}; it repeats a value of the request ({leaked[0].rpartition(' in ')[0]})", ECHO)
     if case.wanted.verdict != "answered":
         if got.failed == "ReadTimeout":
-            return Fault("an error", str(got), "bound what it reads: this request keeps one of its workers")
+            return Fault("an error", str(got), "limit what the model server reads: this request occupies a worker")
         return None
     if got.failed or got.status >= 400:
         return Fault("an answer", str(got), f"{FAILS}: its log has the error; {NARROW}")
     wrong = broken(subject, case.rows, got)
     return (
-        Fault("an answer that keeps the output contract", f"{got.status}, but {wrong}", "mend the model") if wrong else None
+        Fault("an answer that keeps the output contract", f"{got.status}, but {wrong}", "fix the model") if wrong else None
     )

@@ -24,12 +24,12 @@ def run(stage: Stage, part: Part) -> None:
     found = stage.examples
     if not found:
         part.checks.append(
-            Check("examples", "skip", todo=f"put requests that production will send into {FOLDER}/*.json: docs/rehearse.md")
+            Check("examples", "skip", todo=f"put requests of production into {FOLDER}/*.json (docs/rehearse.md)")
         )
     sent = 0
     for index, one in enumerate(found):
         if isinstance(one, tuple):
-            part.checks.append(Check(one[0], "fail", got=one[1], todo="mend the file, or remove it: docs/rehearse.md"))
+            part.checks.append(Check(one[0], "fail", got=one[1], todo="fix or remove the file (docs/rehearse.md)"))
         elif stage.left(UNTIL) <= 0:
             part.checks.append(late(f"{len(found) - index} of {len(found)} examples were sent"))
             break
@@ -45,7 +45,7 @@ def route_of(one: Example, subjects: list[Subject]) -> Subject | str:
     if one.route is None:
         if len(subjects) == 1:
             return subjects[0]
-        return f"`route` is missing, and the policy has {len(subjects)} with a contract"
+        return f"`route` is missing; the policy has {len(subjects)} routes with a contract"
     known = {subject.key: subject for subject in subjects}
     return known.get(one.route, f"the policy has no such route with a contract; it has {', '.join(known) or 'none'}")
 
@@ -53,7 +53,7 @@ def route_of(one: Example, subjects: list[Subject]) -> Subject | str:
 def _tried(stage: Stage, part: Part, one: Example) -> Check:
     subject = route_of(one, stage.subjects)
     if isinstance(subject, str):
-        return Check(one.name, "fail", got=subject, todo='say "route": "METHOD /path" as the policy does')
+        return Check(one.name, "fail", got=subject, todo='write "route": "METHOD /path" as in the policy')
     got = stage.ask(request(one, subject))
     expect = one.expect or Expect(source=MODEL)
     check = Check(one.name, "pass", subject.key, tried=1)
@@ -69,9 +69,9 @@ def _tried(stage: Stage, part: Part, one: Example) -> Check:
         check.fields = [pointer for pointer, _ in differing]
         check.expected, check.got = (
             "the answer that the file expects",
-            f"{got}, which differs in {len(differing)} place{'s' * (len(differing) != 1)}",
+            f"{got}; it differs in {len(differing)} place{'s' * (len(differing) != 1)}",
         )
-        check.todo = "look whether the model or the expectation is wrong; what differs was shown on the terminal"
+        check.todo = "decide whether the model or the expected answer is wrong; the terminal shows the differences"
         part.private += [f"{one.name} {pointer}: {words}" for pointer, words in differing]
     return check
 
@@ -100,8 +100,8 @@ def _denied(got: Got) -> str:
     code, violations = told(got.body)
     if code:
         words = ", ".join(dict.fromkeys(violations)) or code
-        return f"guard refuses it ({words}): `guard explain` shows where; mend the contract or the example"
-    return "look at guard's log"
+        return f"guard rejects it ({words}): `guard explain` shows where; fix the contract or the example"
+    return "see guard's log"
 
 
 def _differences(got: Got, expect: Expect) -> Iterator[tuple[str, str]]:

@@ -8,13 +8,13 @@ from guard.kit.lowering import decided
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.values import Check, Part, late
 
-ADVICE = "`guard drill` shows it alone; look at the rung's own declaration and at guard's log"
+ADVICE = "run `guard drill` to see the rung alone; check its declaration and guard's log"
 
 
 def run(stage: Stage, part: Part) -> None:
     """Each rung of each route is a check."""
     if not stage.own and not stage.options.drill:
-        todo = "this guard may be serving clients: say --drill to lower it, rung by rung, and back"
+        todo = "this guard may be serving clients; give --drill to lower it rung by rung and restore it"
         part.checks.append(Check("each rung", "skip", todo=todo))
         return
     try:
@@ -24,11 +24,11 @@ def run(stage: Stage, part: Part) -> None:
         return
     before = ask(endpoint, "GET", "/status", ca=stage.where.ca)
     if why := str(before.body.get("code")) if before.status != 200 else decided(before.body):
-        part.checks.append(Check("each rung", "fail", got=why, todo="`guard status` says the way back"))
+        part.checks.append(Check("each rung", "fail", got=why, todo="`guard status` says how to go back"))
         return
     for index, subject in enumerate(stage.subjects):
         if subject.base is None:
-            part.checks.append(Check("each rung", "skip", subject.key, todo="no request to try: give an example"))
+            part.checks.append(Check("each rung", "skip", subject.key, todo="guard cannot make a request; give an example"))
             continue
         if stage.left() <= 0:
             part.checks.append(late(f"{len(stage.subjects) - index} of {len(stage.subjects)} routes were lowered"))
@@ -37,8 +37,8 @@ def run(stage: Stage, part: Part) -> None:
         tried = drill.Tried(good.target, dict(good.headers), good.body)
         for step in drill.walk(endpoint, stage.where, subject.route, stage.data, tried, verify=stage.verify):
             check = Check(f"the rung {step.rung}", "pass", step.route, tried=1)
-            check.expected = f"an answer of {step.rung} that keeps the output contract, within {drill.WITHIN:g} s"
-            check.got = f"{step.status or 'no answer'} from {step.source or 'nobody'}"
+            check.expected = f"an answer from {step.rung} that keeps the output contract, within {drill.WITHIN:g} s"
+            check.got = f"{step.status or 'no answer'} from {step.source or 'no source'}"
             if not step.ok:
                 check.result, check.failed, check.got, check.todo = "fail", 1, step.why, ADVICE
             part.checks.append(check)

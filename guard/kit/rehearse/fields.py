@@ -39,12 +39,12 @@ class Wanted(NamedTuple):
     def __str__(self) -> str:
         match self.verdict:
             case "answered":
-                return "an answer of the model that keeps the output contract"
+                return "an answer from the model that keeps the output contract"
             case "denied":
                 return f"{self.status} {' or '.join(self.codes)}"
             case "lowered":
                 return f"an answer from below the model, because of {self.codes[0]}"
-        return "any answer but a failure"
+        return "any answer except a failure"
 
 
 ANSWERED: Final = Wanted("answered")
@@ -157,7 +157,7 @@ def edges(leaf: Leaf, scene: Scene) -> Iterator[Made]:
             yield Made(value, f"{'minus ' if far < 0 else ''}a trillion", ANSWERED)
     if shape.type == "integer" and not scene.textual and isinstance(scene.usual, int):
         yield Made(float(scene.usual), "an integer written as 34.0", ANSWERED)
-        yield Made(scene.usual + 0.5, "half of an integer more", denied("type"))
+        yield Made(scene.usual + 0.5, "an integer plus one half", denied("type"))
 
 
 def thousandfold(leaf: Leaf, scene: Scene) -> Iterator[Made]:
@@ -173,7 +173,7 @@ def thousandfold(leaf: Leaf, scene: Scene) -> Iterator[Made]:
     elif shape.min is not None and value < shape.min:
         yield Made(value, "the usual value × 1000", denied("min"))
     else:
-        unseen = "a value × 1000 reaches the model: no bound is near enough to notice a wrong unit"
+        unseen = "a value × 1000 reaches the model: no bound is close enough to reveal a wrong unit"
         yield Made(value, "the usual value × 1000", ANSWERED, unseen)
 
 
@@ -183,7 +183,7 @@ def category(leaf: Leaf, scene: Scene) -> Iterator[Made]:
     word = scene.cage.text(f"{leaf.name}: unseen category")
     if shape.enum is None:
         if shape.type == "string" and shape.pattern is None:
-            yield Made(_fitted(word, shape), "a word that nobody has seen", ANSWERED)
+            yield Made(_fitted(word, shape), "an unknown word", ANSWERED)
         return
     for member in shape.enum[1:20]:
         yield Made(member, "another declared category", ANSWERED)
@@ -203,7 +203,7 @@ def long_text(leaf: Leaf, scene: Scene) -> Iterator[Made]:
         return
     if shape.max_length * 4 < scene.max_body:
         yield Made(_long(scene.cage, leaf, shape.max_length), "max_length characters", ANSWERED)
-        yield Made(_long(scene.cage, leaf, shape.max_length + 1), "a character more than max_length", denied("length"))
+        yield Made(_long(scene.cage, leaf, shape.max_length + 1), "one character more than max_length", denied("length"))
 
 
 def scripts(leaf: Leaf, scene: Scene) -> Iterator[Made]:
@@ -214,7 +214,7 @@ def scripts(leaf: Leaf, scene: Scene) -> Iterator[Made]:
     for name, text in {**SCRIPTS, "emoji of several code points": EMOJI}.items():
         yield _text(_fitted(text, shape), name, shape)
     if not scene.textual:
-        yield _text("", "a text without characters", shape)
+        yield _text("", "an empty text", shape)
 
 
 def times(leaf: Leaf, scene: Scene) -> Iterator[Made]:
@@ -237,12 +237,12 @@ def lists(leaf: Leaf, scene: Scene) -> Iterator[Made]:
     if shape.type != "array" or scene.tensor or not isinstance(usual, list):
         return
     if shape.min_items:
-        yield Made(usual[: shape.min_items - 1], "an item too few", denied("items"))
+        yield Made(usual[: shape.min_items - 1], "one item too few", denied("items"))
     if shape.max_items is not None and usual and shape.max_items < 10_000:
-        yield Made((usual * (shape.max_items + 1))[: shape.max_items + 1], "an item too many", denied("items"))
+        yield Made((usual * (shape.max_items + 1))[: shape.max_items + 1], "one item too many", denied("items"))
     if usual and shape.items is not None:
         odd: Any = {"odd": True} if shape.items.type != "object" else "odd"
-        yield Made([odd, *usual[1:]], "an item of another kind", denied("type"))
+        yield Made([odd, *usual[1:]], "an item of another type", denied("type"))
 
 
 def _text(text: str, sent: str, shape: Shape) -> Made:

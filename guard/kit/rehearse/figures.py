@@ -97,9 +97,9 @@ def held(targets: Targets, at: Phase) -> list[Check]:
     """The targets that a load can hold, one check each."""
     found = [
         _share("targets.availability", targets.availability, at.availability, at, "answers below 500",
-               "a rung that always answers (rules) keeps the service available while the model is not", least=True),
-        _share("targets.error_rate", targets.error_rate, at.error_rate, at, "answers that are no 2xx",
-               "look at the reasons in the table of phases"),
+               "add a rung that always answers (rules): it keeps the service available while the model fails", least=True),
+        _share("targets.error_rate", targets.error_rate, at.error_rate, at, "answers other than 2xx",
+               "see the reasons in the table of phases"),
         _share("targets.model_share", targets.model_share, at.model_share, at, "answers of the model itself",
                "give the model more time (timeout), more room (upstream.limits) or more replicas", least=True),
     ]  # fmt: skip
@@ -113,13 +113,13 @@ def held(targets: Targets, at: Phase) -> list[Check]:
 def _latency(target: float, at: Phase) -> Check:
     check = Check("targets.latency_p95", "pass", expected=f"p95 at most {ms(target)}", sent=load(at), tried=at.requests)
     if at.p95 is None or at.requests < LEAST:
-        check.result, check.got = "fail", f"{at.requests} answers: too few to say"
-        check.todo = "give more --seconds"
+        check.result, check.got = "fail", f"{at.requests} answers are too few to decide"
+        check.todo = "raise --seconds"
         return check
     check.got = f"p95 {ms(at.p95)}"
     if at.p95 > target:
         check.result = "fail"
-        check.todo = "make the model faster, spread it over more replicas, or promise what it can keep"
+        check.todo = "make the model faster, run more replicas, or lower the target"
     return check
 
 
@@ -130,7 +130,7 @@ def _rate(target: float, at: Phase) -> Check:
     )  # fmt: skip
     if at.rate < target * 0.95:
         check.result = "fail"
-        check.todo = "add replicas until one of them need not carry so much, and rehearse with the share of one"
+        check.todo = "add replicas, and rehearse with the rate that one replica gets"
     return check
 
 

@@ -111,9 +111,9 @@ def _read(path: Path) -> Example:
         first = error.errors(include_url=False, include_input=False)[0]
         raise Unusable(f"{'.'.join(str(part) for part in first['loc'][:3])}: {first['msg']}") from None
     if "body" in document and form.file is not None:
-        raise Unusable("body and file: which of them?")
+        raise Unusable("give either body or file, not both")
     if form.path is not None and (not form.path.startswith("/") or not form.path.isascii() or " " in form.path):
-        raise Unusable("path: not the path of a URL, such as /v2/models/m/infer")
+        raise Unusable("path: expected the path of a URL, such as /v2/models/m/infer")
     body = _bytes(_beside(path, form.file)) if form.file is not None else _body(form)
     return Example(path.name, form.route, form.path, _headers(form.headers), body, form.body, form.expect)
 
@@ -132,14 +132,14 @@ def _body(form: _Form) -> bytes:
 def _headers(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not name.replace("-", "").isalnum() or not name.isascii() or not value.isascii() or not value.isprintable():
-            raise Unusable("headers: names of letters, digits and dashes, and values that can be printed")
+            raise Unusable("headers: expected names of letters, digits and dashes, and printable values")
     return {name.lower(): value for name, value in headers.items()}
 
 
 def _beside(path: Path, name: str) -> Path:
     """A file in the same folder."""
     if Path(name).name != name or name in {"", ".", ".."}:
-        raise Unusable("file: the name of a file in the same folder")
+        raise Unusable("file: expected the name of a file in the same folder")
     return path.parent / name
 
 

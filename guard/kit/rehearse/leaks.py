@@ -10,12 +10,12 @@ def run(stage: Stage, part: Part) -> None:
     """Each place is a check."""
     places = {"/metrics": stage.page().encode(), "guard's log": stage.told()}
     missing = {
-        "/metrics": "say --ops, so that it can be read",
-        "guard's log": "a guard that somebody else started logs elsewhere; without --data rehearse starts one",
+        "/metrics": "give --ops so that guard's metrics can be read",
+        "guard's log": "the log of a running guard cannot be read; without --data, rehearse starts one and reads its log",
     }
     part.figures["canaries"] = len(stage.cage.texts)
     for index, (place, content) in enumerate(places.items()):
-        check = Check(f"nothing of a request in {place}", "pass", expected="no value that was sent")
+        check = Check(f"no value of a request in {place}", "pass", expected="no value of a request")
         if not content:
             check.result, check.todo = "skip", missing[place]
         elif escaped := found(stage.cage, {place: content}):

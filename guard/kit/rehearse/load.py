@@ -205,7 +205,7 @@ def run(stage: Stage, part: Part) -> None:
     """Every route that works gets its share of the requests."""
     working = [subject for subject in stage.subjects if subject.works and not subject.declared.stream]
     if not working:
-        part.checks.append(Check("load", "skip", todo="no route has a request that works: mend that first"))
+        part.checks.append(Check("load", "skip", todo="no route has a request that works; fix that first"))
         return
     origin = Origin.of(stage.data, None)
     kept = [[subject.good(), *subject.fine[:15]] for subject in working]

@@ -29,8 +29,8 @@ def found(stage: Stage, phases: Sequence[Phase], fell: tuple[Phase, Phase] | Non
         yield _share(one)
     busiest = max(phases, key=lambda one: one.busy)
     if busiest.busy > BUSY:
-        todo = f"with {load(busiest)} it took {share(busiest.busy)} of a core: the service may be faster than was measured"
-        yield Check("the load generator was busy itself", "note", todo=todo)
+        todo = f"with {load(busiest)} it took {share(busiest.busy)} of a core; the service may be faster than measured"
+        yield Check("the load generator itself was busy", "note", todo=todo)
 
 
 def _answered(phases: Sequence[Phase]) -> Check:
@@ -42,25 +42,25 @@ def _answered(phases: Sequence[Phase]) -> Check:
         if what in {"timeout", "connect", "reset", "not sent", "500"}
     }
     check = Check("every request is answered", "pass", tried=sum(one.requests for one in phases))
-    check.expected = "an answer of one of the rungs"
+    check.expected = "an answer from one of the rungs"
     if lost:
         check.result, check.failed = "fail", sum(lost.values())
         check.got = ", ".join(f"{count} × {what}" for what, count in sorted(lost.items()))
-        check.todo = "did guard end, or hang? Its log says; `not sent`: more waited than it can ever answer"
+        check.todo = "see guard's log: guard may have ended or hang; `not sent`: more requests waited than it can answer"
     return check
 
 
 def _collapse(phases: Sequence[Phase], fell: tuple[Phase, Phase] | None) -> Check:
     steps = [one for one in phases if one.kind == "steady"]
-    check = Check("more clients do not make it slower", "pass", tried=sum(one.requests for one in steps))
-    check.expected = "about as many answers a second with more clients"
+    check = Check("more clients do not slow the service down", "pass", tried=sum(one.requests for one in steps))
+    check.expected = "about as many answers per second with more clients"
     if fell is not None:
         best, worst = fell
         check.result, check.sent = "fail", load(worst)
         check.got = f"{worst.rate:.1f} a second with {worst.clients} clients, {best.rate:.1f} with {best.clients}"
         check.todo = (
-            f"the model gets slower the more it is asked at once: bound upstream.limits.concurrency at {best.clients}, or "
-            "find what its requests wait for (a lock, threads of a library, memory)"
+            f"the model slows down under concurrent requests: set upstream.limits.concurrency to {best.clients}, or "
+            "find out what the requests wait for (a lock, threads of a library, memory)"
         )
     return check
 
@@ -74,13 +74,13 @@ def _burst(burst: Phase) -> Check:
     if odd:
         check.result, check.failed = "fail", sum(odd.values())
         check.got = ", ".join(f"{count} × {reason}" for reason, count in odd.items())
-        check.todo = ADVICE.get(next(iter(odd)), "look at guard's log")
+        check.todo = ADVICE.get(next(iter(odd)), "see guard's log")
     return check
 
 
 def _share(one: Phase) -> Check:
     check = Check("the model answers", "pass", sent=load(one), tried=one.requests)
-    check.expected, check.got = f"at least {share(MODEL_SHARE)}, as no target says otherwise", share(one.model_share)
+    check.expected, check.got = f"at least {share(MODEL_SHARE)}, as no target is declared", share(one.model_share)
     if one.model_share < MODEL_SHARE:
         check.result = "fail"
         check.todo = ADVICE.get(
@@ -95,18 +95,18 @@ def memory(name: str, found: Growth | None, stage: Stage, *, sampled: bool) -> C
     if found is None:
         check.result = "skip"
         check.todo = (
-            "too few samples: give more --seconds"
+            "too few samples; raise --seconds"
             if sampled
-            else ("say --model-pid" if name == "model" else "say --ops, so that it can be read")
+            else ("give --model-pid" if name == "model" else "give --ops so that it can be read")
         )
         if name == "model" and stage.options.model_pid is not None and not sampled:
             check.todo = f"there is no process {stage.options.model_pid} here, or no /proc to read its memory from"
         return check
-    check.expected = f"no growth (from {found.seen / 1024:.2g} KiB a request it would be noticed)"
+    check.expected = f"no growth (a growth from {found.seen / 1024:.2g} KiB a request would be visible)"
     check.got = f"{found.first / MIB:.1f} to {found.last / MIB:.1f} MiB under a steady load"
     if found.leaks:
         check.result = "fail"
-        check.got += f": {found.per_request / 1024:.2g} KiB with every request"
-        todo = "the model keeps something of every request: a cache without bound, a list, a graph that grows"
-        check.todo = todo if name == "model" else "please report it, with the policy"
+        check.got += f": {found.per_request / 1024:.2g} KiB per request"
+        todo = "the model server keeps memory for every request: look for an unbounded cache, a list or a growing graph"
+        check.todo = todo if name == "model" else "this is a bug of guard; please report it with the policy"
     return check

@@ -18,8 +18,8 @@ SOFT: Final = frozenset(("breaker_open", "backoff", "forced"))
 MOST_FIELDS: Final = 40
 LEAST: Final = len(fields.CLASSES) + len(bodies.CLASSES)
 """Requests to a route, with which every class was met there."""
-OVER: Final = "the time was over before every request was sent: give more --seconds"
-DIFFERENT: Final = "expected where the model draws at random; else look for state in it"
+OVER: Final = "the time ended before every request was sent; raise --seconds"
+DIFFERENT: Final = "expected if the model is random; otherwise look for state in the model"
 _ANSWERED: Final = re.compile(
     r'^guard_violations\w*\{(?=[^}]*guard_direction="output")(?=[^}]*guard_code="(\w+)")[^}]*guard_field="([^"]*)"',
     re.MULTILINE,
@@ -107,7 +107,7 @@ def run(stage: Stage, part: Part) -> None:
             per_class[case.kind] = per_class.get(case.kind, 0) + 1
             _judge(stage, tally, subject, case, got)
             if case.kind == REPEATED and got.status == 200 and first.setdefault(subject.key, got.body) != got.body:
-                tally.noted(subject, case, "the same request is answered differently", DIFFERENT)
+                tally.noted(subject, case, "the same request gets different answers", DIFFERENT)
             stage.progress.at(1 - stage.left(UNTIL) / (stage.options.seconds * UNTIL), f"{sent} requests, {case.kind}")
     finally:
         tally.close()
@@ -126,14 +126,14 @@ def _explained(stage: Stage, part: Part) -> None:
 
 def _judge(stage: Stage, tally: Tally, subject: Subject, case: Case, got: Got) -> None:
     if case.wanted.verdict == "answered" and got.reason in SOFT:
-        tally.skipped(subject, case, f"the model was not asked ({got.reason}) after what failed before: mend that first")
+        tally.skipped(subject, case, f"guard did not call the model ({got.reason}) after another failure; fix that one")
         return
     wrong = fault(subject, case.wanted, case.rows, got, stage.cage)
     tally.took(subject, case, wrong)
     if wrong is None and case.kind == RANDOM:
         subject.fine.append(case.request)
     if wrong is None and case.passes:
-        tally.noted(subject, case, case.passes, "declare the min and max that the value can really have")
+        tally.noted(subject, case, case.passes, "declare the real min and max of the value")
     if got.source not in {"", MODEL} and case.wanted.verdict == "answered":
         for _ in range(2):  # what fails here must not open the breaker, which would hide what comes after
             stage.ask(subject.good())

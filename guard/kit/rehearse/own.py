@@ -80,6 +80,6 @@ def _ready(own: Own, upstream: str) -> None:
             time.sleep(0.1)
     said = own.log.read_text(encoding="utf-8", errors="replace")[-1000:]
     raise click.ClickException(
-        f"guard did not become ready in {READY_WITHIN:g} s, it waits for {waiting}: start the model server at {upstream}, "
-        f"or say --upstream URL\n{said}"
+        f"guard did not become ready in {READY_WITHIN:g} s, waiting for {waiting}: start the model server at {upstream}, "
+        f"or give --upstream URL\n{said}"
     )

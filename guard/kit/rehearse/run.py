@@ -128,8 +128,8 @@ def _play(stage: Stage) -> tuple[list[Part], bool]:
         why = _mismatch(stage, first) or base.find(stage, first)
         first.complete = True
         if why:
-            todo = "`guard status` says who lowered it and how to restore it; then rehearse again"
-            first.checks.append(Check("the service is as it was declared", "fail", got=why, todo=todo))
+            todo = "`guard status` says who lowered the service and how to restore it; then rehearse again"
+            first.checks.append(Check("no route is lowered", "fail", got=why, todo=todo))
             return parts, False
         for name, play in PARTS.items():
             if stage.options.parts and name not in stage.options.parts:
@@ -153,9 +153,9 @@ def _mismatch(stage: Stage, part: Part) -> str:
     """Note where the running guard serves another policy than the one at hand."""
     served = "" if stage.own else stage.served()
     if served and not stage.loaded.digest.startswith(served):
-        todo = "the running guard serves another policy: reload it, or rehearse with its own"
+        todo = "the running guard serves another policy; reload it, or rehearse with that policy"
         part.checks.append(
-            Check("the policy that is served", "fail", expected=stage.loaded.digest[:19], got=served, todo=todo)
+            Check("the running guard serves this policy", "fail", expected=stage.loaded.digest[:19], got=served, todo=todo)
         )
     return ""
 

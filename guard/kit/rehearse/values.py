@@ -62,7 +62,7 @@ class Check:
 
 def late(what: str) -> Check:
     """The time was over before what must not be left out: nobody knows whether it holds."""
-    return Check("in time", "fail", got=f"the time was over before {what}", todo="give more --seconds")
+    return Check("in time", "fail", got=f"the time ended before {what}", todo="raise --seconds")
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from guard.policy.errors import Place, PolicyInvalid
 from guard.policy.loading.parse import parse
 from guard.policy.models import Release
 
-HEADER: Final = "# Written by `guard release`; `guard release --verify` holds it against the disk.\n"
+HEADER: Final = "# Written by `guard release`; `guard release --verify` compares it with the disk.\n"
 
 
 _NUMBER: Final = re.compile(r"[-+]?[\d._]+(?:[eE][-+]?\d+)?\Z", re.ASCII)
@@ -51,7 +51,7 @@ def text(record: Mapping[str, Any]) -> str:
         raise Unwritable("a text that is not UTF-8") from None
     if (said := again.model_dump(exclude_unset=True)) != record:
         wrong = [key for key in record if said.get(key) != record[key]]
-        raise Unwritable(f"{', '.join(wrong)} would not read back as given")
+        raise Unwritable(f"{', '.join(wrong)} cannot be written so that it reads back unchanged")
     return made
 
 

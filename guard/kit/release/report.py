@@ -16,7 +16,7 @@ def disagreements(path: Path, metrics: Mapping[str, int | float]) -> Iterator[st
     numbers = _numbers(path)
     for name, given in metrics.items():
         if name in numbers and not math.isclose(numbers[name], given, rel_tol=1e-9):
-            yield f"{path} says {name} {numbers[name]}, --metric says {given}"
+            yield f"{path} reports {name} {numbers[name]}, but --metric gives {given}"
 
 
 def readable(path: Path) -> bool:

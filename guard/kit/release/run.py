@@ -82,7 +82,7 @@ def check(out: Path | None, policy: Path | None, environ: Mapping[str, str], *, 
         click.echo(f"{record}: {one}")
     for note in unchecked:
         click.echo(f"not compared: {note}")
-    click.echo(f"{record}: {release.version}: " + (f"{len(found)} differences" if found else "all is as it says"))
+    click.echo(f"{record}: {release.version}: " + (f"{len(found)} differences" if found else "it agrees with the disk"))
     return 1 if found else 0
 
 
@@ -95,7 +95,7 @@ def _read(out: Path | None, policy: Path | None, environ: Mapping[str, str]) -> 
         return load_release(out, policy_file), out, load(policy, environ=environ, read=_without(out))
     loaded = load(policy, environ=environ)
     if loaded.policy.release is None:
-        raise click.UsageError(f"{policy} names no release")
+        raise click.UsageError(f"the policy {policy} names no release")
     return loaded.policy.release, _place(loaded), loaded
 
 
@@ -145,15 +145,15 @@ def _evidence(record: Path, policy: Path, environ: Mapping[str, str], now: datet
 def _notes(asked: Asked, made: dict[str, Any], here: earlier.Standing | None, policy: Path | None) -> list[str]:
     notes = []
     if asked.commit is None and "commit" not in made:
-        notes.append("no commit: this is no git repository, or git is not here")
+        notes.append("no commit: this folder is not a git repository, or git is not installed")
     if str(made.get("commit", "")).endswith(commit.DIRTY) and asked.commit is None:
-        notes.append("the tree is dirty: no commit says what this release is made of")
+        notes.append("uncommitted changes: no commit describes this release")
     if here is not None and here.release is None:
-        notes.append("what stood there was no release; it is kept, and not named as the previous one")
+        notes.append("the old file was not a release; it is kept, but not named as the previous release")
     if policy is None:
         notes.append("no contract and no evidence: no --policy")
     if asked.evaluation is not None and asked.metrics and not report.readable(asked.evaluation):
-        notes.append("the metrics were not compared with the report: it is no JSON object")
+        notes.append("the metrics were not compared with the report, which is not a JSON object")
     return notes
 
 
@@ -166,7 +166,7 @@ def _told(out: Path, made: dict[str, Any], kept: Path | None, notes: list[str], 
     named = " ".join(str(made[key]) for key in ("model", "version") if key in made)
     click.echo(f"{out}: {named}" + (f", commit {made['commit']}" if "commit" in made else ""))
     if kept is not None:
-        click.echo(f"  the record that stood there is {kept}")
+        click.echo(f"  the record before it is now {kept}")
     for note in notes:
         click.echo(f"  note: {note}")
     for key, option in missing.items():

@@ -52,7 +52,7 @@ def _file(path: Path, large: Callable[[Path, int], None]) -> str:
         found = hashlib.file_digest(file, "sha256").hexdigest()
         after = os.fstat(file.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise NoDigest(f"{path}: it was written while it was read")
+        raise NoDigest(f"{path}: the file changed while guard read it")
     return found
 
 

@@ -78,7 +78,7 @@ def test_a_server_that_takes_its_time_is_left(serve: Serve) -> None:
     with server(serve) as origin, Probe(origin, total=0.5) as probe:
         heard = probe.get("/v2")
         assert (heard.status, heard.why) == (0, "no answer in time")
-        assert probe.get("/other").why == "no time was left to ask"
+        assert probe.get("/other").why == "the time limit ended before this request"
         with pytest.raises(Unreachable):
             probe.ahead(["/a", "/b"])
 

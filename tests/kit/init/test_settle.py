@@ -51,7 +51,7 @@ def test_positions_are_all_there_or_none() -> None:
 def test_routes_that_tie_are_listed_once() -> None:
     one, other = replace(route(), key="POST /{a}/x"), replace(route(), key="POST /y/{b}")
     text, _ = settle(draft(one, other))
-    assert "# not listed: POST /y/{b}: could match the same requests as POST /{a}/x" in text
+    assert "# not listed: POST /y/{b}: it could match the same requests as POST /{a}/x" in text
 
 
 def test_what_no_key_can_mend_is_said() -> None:

@@ -56,13 +56,13 @@ def answer(rank: Any = 1, **changes: Any) -> dict[str, Any]:
     ("body", "why"),
     [
         (answer(), ""), (answer(score=1), ""), (answer(rank=None), ""), (answer(rank=2.0), ""), (answer(why="abc"), ""),
-        (answer(label="c"), "label is outside of what is declared"), (answer(score=1.5), "score is outside"),
-        (answer(score=True), "score is no number"), (answer(score="1"), "score is no number"),
+        (answer(label="c"), "label is outside the declared range"), (answer(score=1.5), "score is outside"),
+        (answer(score=True), "score is not of type number"), (answer(score="1"), "score is not of type number"),
         (answer(score=float("nan")), "it holds NaN"), (answer(score=float("inf")), "it holds Infinity"),
-        (answer(score=None), "score is null"), (answer(rank=1.5), "rank is no integer"), (answer(why="abcd"), "why is outside"),
-        ({"predictions": []}, "label is not there for each of 1 rows"), ({"predictions": {}}, "label is missing"),
-        ({"predictions": [{}]}, "label is missing"), (b"<html>", "it is no JSON"), ([], "label is missing"), (7, "missing"),
-        (b"\xff", "it is no JSON"), (b'{"predictions": [{"score": 1e999}]}', "label is missing"),
+        (answer(score=None), "score is null"), (answer(rank=1.5), "rank is not an integer"), (answer(why="abcd"), "why is outside"),
+        ({"predictions": []}, "label does not have a value for each of 1 rows"), ({"predictions": {}}, "label is missing"),
+        ({"predictions": [{}]}, "label is missing"), (b"<html>", "the answer is not JSON"), ([], "label is missing"), (7, "missing"),
+        (b"\xff", "the answer is not JSON"), (b'{"predictions": [{"score": 1e999}]}', "label is missing"),
     ],
 )  # fmt: skip
 def test_outputs_are_held_by_a_reading_of_their_own(one: Subject, body: Any, why: str) -> None:
@@ -74,13 +74,13 @@ def test_outputs_are_held_by_a_reading_of_their_own(one: Subject, body: Any, why
     ("wanted", "came", "words", "todo"),
     [
         (ANSWERED, got(answer()), None, ""),
-        (ANSWERED, got(answer(), source="rules", reason="status"), "200 from rules because of status", "mend the model"),
+        (ANSWERED, got(answer(), source="rules", reason="status"), "200 from rules because of status", "fix the model"),
         (ANSWERED, got(answer(), source="rules", reason="invalid"), "because of invalid", "output contract"),
-        (ANSWERED, got(answer(score=2)), "but score is outside", "fault of guard's"),
+        (ANSWERED, got(answer(score=2)), "but score is outside", "bug of guard"),
         (ANSWERED, got({"code": "upstream_refused", "violations": []}, 400, ""), "upstream_refused", "same bounds"),
         (ANSWERED, got({}, 504, "disabled", "timeout"), "504 from disabled", "make it faster"),
-        (ANSWERED, got({}, 500, ""), "500", "fault of guard's"),
-        (ANSWERED, Got(0, {}, b"", 1.0, "ReadTimeout"), "no answer (ReadTimeout)", "did guard end"),
+        (ANSWERED, got({}, 500, ""), "500", "bug of guard"),
+        (ANSWERED, Got(0, {}, b"", 1.0, "ReadTimeout"), "no answer (ReadTimeout)", "guard may have ended"),
         (denied("max"), got({"code": "contract", "violations": [{"code": "max"}]}, 422, ""), None, ""),
         (denied("max"), got({"code": "contract", "violations": [{"code": "min"}]}, 422, ""), "422: min", "guard status"),
         (denied("max"), got({"code": "contract", "violations": [{"code": "max"}]}, 400, ""), "400: max", "guard status"),
@@ -88,15 +88,15 @@ def test_outputs_are_held_by_a_reading_of_their_own(one: Subject, body: Any, why
         (
             denied("max"),
             got({"code": "contract", "violations": [{"code": "max"}]}, 422),
-            "refusal has no source",
-            "guard's",
+            "must not name a source",
+            "bug of guard",
         ),
         (Wanted("lowered", codes=("stale",)), got({}, 200, "rules", "stale"), None, ""),
         (Wanted("lowered", codes=("stale",)), got({}, 503, "disabled"), None, ""),
         (Wanted("lowered", codes=("stale",)), got({}, 200, "model"), "200 from model", "guard status"),
         (Wanted("lowered", codes=("stale",)), got({}, 200, "rules", "timeout"), "because of timeout", "guard status"),
         (Wanted("free"), got({}, 422, ""), None, ""),
-        (Wanted("free"), got({}, 500, ""), "500", "fault of guard's"),
+        (Wanted("free"), got({}, 500, ""), "500", "bug of guard"),
     ],
 )
 def test_what_came_against_what_was_wanted(one: Subject, wanted: Wanted, came: Got, words: str | None, todo: str) -> None:
@@ -115,7 +115,7 @@ def test_an_error_that_repeats_what_was_sent_is_a_leak_whatever_else_it_is(one: 
     for body in (f'{{"detail": "{secret}"}}', f'{{"detail": "{secret.encode().hex()}"}}', f'{{"input": {number!r}}}'):
         found = fault(one, Wanted("free"), None, got(body.encode(), 422, ""), cage)
         assert found is not None
-        assert "repeats what was sent (field " in found.got
+        assert "repeats a value of the request (field " in found.got
         assert secret not in str(found)
     assert fault(one, Wanted("free"), None, got({"label": secret}), cage) is None, "an answer may say what it was asked"
 

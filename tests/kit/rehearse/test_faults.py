@@ -40,7 +40,7 @@ def test_a_healthy_model_passes_and_the_forms_of_the_report_agree(tmp_path: Path
     assert [len(suite) for suite in suites] == [len(part["checks"]) for part in whole]
     assert suites.get("failures") == "0"
     text = page.read_text()
-    assert "Everything as promised" in text
+    assert "All checks passed" in text
     assert not re.findall(r"<script|<link|<img|@import|url\(|(?:src|href)=", text)
     for value in (SALARIED["customer_id"], str(SALARIED["income"])):
         assert value not in text
@@ -60,7 +60,14 @@ def test_a_healthy_model_passes_and_the_forms_of_the_report_agree(tmp_path: Path
         ),
         ("category", ("--only", "messy"), "messy", "categories", ["employment"], "rules because of reset"),
         ("echo", ("--only", "messy"), "messy", "long text", ["note"], "upstream_refused"),
-        ("echo", ("--only", "direct", "--direct"), "direct", "long text", ["note"], "422, and it repeats what was sent"),
+        (
+            "echo",
+            ("--only", "direct", "--direct"),
+            "direct",
+            "long text",
+            ["note"],
+            "422; it repeats a value of the request",
+        ),
         ("nan", ("--only", "direct", "--direct"), "direct", "at the bounds", ["income"], "200, but it holds NaN"),
         ("hang", ("--only", "messy"), "messy", "at the bounds", ["income"], "rules because of timeout"),
     ],
@@ -81,7 +88,7 @@ def test_a_fault_of_single_requests(
 def test_a_model_that_gets_slower_the_more_it_is_asked(tmp_path: Path) -> None:
     with model("slow") as served:
         code, document = told(policy(tmp_path, served.port), "--seconds", "20", "--only", "load")
-    check = checks(document, "load", "fail")["more clients do not make it slower"]
+    check = checks(document, "load", "fail")["more clients do not slow the service down"]
     assert code == 1
     assert check["sent"].startswith("16 clients")
     assert "upstream.limits.concurrency" in check["todo"]
@@ -93,7 +100,7 @@ def test_a_model_that_leaks_memory(tmp_path: Path) -> None:
             policy(tmp_path, served.port), "--seconds", "20", "--only", "load", "--model-pid", str(served.pid)
         )
     assert code == 1
-    assert re.search(r"[56]\d KiB with every request", checks(document, "load", "fail")["memory of the model"]["got"])
+    assert re.search(r"[56]\d KiB per request", checks(document, "load", "fail")["memory of the model"]["got"])
     assert "memory of guard" not in checks(document, "load", "fail")
 
 

@@ -84,7 +84,7 @@ def test_targets_that_are_kept_and_missed() -> None:
     )
     assert all(check.todo and check.expected and check.got for check in found)
     few = held(targets, phase("steady", 1, 1.0, [timed(0.01)] * 3, 0.1))
-    assert next(one for one in few if one.name == "targets.latency_p95").got == "3 answers: too few to say"
+    assert next(one for one in few if one.name == "targets.latency_p95").got == "3 answers are too few to decide"
     assert held(Targets.model_construct(), good) == []
 
 

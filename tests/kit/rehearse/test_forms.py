@@ -126,10 +126,10 @@ def test_checks_that_fail_alike_are_one_finding() -> None:
 def test_the_terminal_says_what_to_do_and_what_is_not_stored() -> None:
     text = terminal(LOADED, ["a.json /label: expected 1, got 2"])
     assert "do        mend it" in text
-    assert "What differs from the team's examples (shown here, and kept nowhere):\n  a.json /label" in text
-    assert text.endswith("NOT AS PROMISED: 1 of 2 checks")
+    assert "Differences from the team's examples (shown here and saved nowhere):\n  a.json /label" in text
+    assert text.endswith("FAILED: 1 of 2 checks")
     assert "steady         1    100.0     10.0     20.0        -" in text
-    assert terminal(document(check("pass"), passed=True), []).endswith("everything as promised: 1 checks")
+    assert terminal(document(check("pass"), passed=True), []).endswith("all 1 checks passed")
     assert "INTERRUPTED" in terminal(document(interrupted=True), [])
 
 

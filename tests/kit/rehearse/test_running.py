@@ -47,7 +47,7 @@ def test_a_running_guard_is_not_lowered_unless_that_is_said(guard: Sidecar, tmp_
     assert (code, skipped["result"]) == (0, "skip")
     assert "--drill" in skipped["todo"]
     assert not orders(guard)
-    assert checks(document, "leaks", "pass").keys() == {"nothing of a request in /metrics"}
+    assert checks(document, "leaks", "pass").keys() == {"no value of a request in /metrics"}
     code, document = told(path, *against(guard), "--seconds", "10", "--only", "fallback", "--drill")
     assert code == 0
     assert set(checks(document, "fallback", "pass")) == {"the rung model", "the rung rules", "the rung disabled"}
@@ -71,7 +71,7 @@ def test_another_policy_than_the_one_that_is_served(guard: Sidecar, tmp_path: Pa
     other.write_text((tmp_path / "policy.yaml").read_text().replace("max: 120", "max: 130"))
     code, document = told(other, *against(guard), "--seconds", "10", "--only", "leaks")
     assert code == 1
-    assert checks(document, "requests", "fail").keys() == {"the policy that is served"}
+    assert checks(document, "requests", "fail").keys() == {"the running guard serves this policy"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

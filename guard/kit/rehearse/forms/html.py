@@ -34,11 +34,11 @@ def html(document: Mapping[str, Any]) -> str:
 
 def _verdict(document: Mapping[str, Any]) -> Mapping[str, str]:
     if document["result"]["interrupted"]:
-        return {"text": "Interrupted: this is not the whole rehearsal", "kind": "fail"}
+        return {"text": "Interrupted: the rehearsal is incomplete", "kind": "fail"}
     if document["passed"]:
-        return {"text": "Everything as promised", "kind": "pass"}
+        return {"text": "All checks passed", "kind": "pass"}
     count = sum(check["result"] == "fail" for part in document["result"]["parts"] for check in part["checks"])
-    text = f"Not as promised: {count} {'check' if count == 1 else 'checks'} failed" if count else "Not ended"
+    text = f"{count} {'check' if count == 1 else 'checks'} failed" if count else "Not ended"
     return {"text": text, "kind": "fail"}
 
 
@@ -61,7 +61,7 @@ def _tiles(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield _tile("Requests", f"{requests:,}", f"{routes} route{'s' * (routes != 1)}")
     if at["latency_p95"] is None:
         return
-    limit, none = targets.get("latency_p95"), "no target declared"
+    limit, none = targets.get("latency_p95"), "no declared target"
     under = f"p95 target {ms(limit)}" if limit else none
     yield _tile("Latency p95", ms(at["latency_p95"]), under, missed=limit is not None and at["latency_p95"] > limit)
     limit = targets.get("error_rate")
@@ -117,7 +117,7 @@ def _phase(one: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
 def _part(part: Mapping[str, Any]) -> Mapping[str, Any]:
     results = [check["result"] for check in part["checks"]]
     kind = "fail" if "fail" in results or not part["complete"] else "pass" if {"pass", "note"} & set(results) else "skip"
-    counts = ", ".join(f"{results.count(one)} {WORDS[one]}" for one in WORDS if one in results) or "nothing to hold"
+    counts = ", ".join(f"{results.count(one)} {WORDS[one]}" for one in WORDS if one in results) or "no checks"
     ended = "" if part["complete"] else ", not to its end"
     told = f"{counts}{counted(part['figures'].get('requests', 0))}{ended}, {part['seconds']:.1f} s"
     checks = [{**check, "said": next(_said(check), "")} for check in part["checks"]]

@@ -19,17 +19,17 @@ def terminal(document: Mapping[str, Any], private: Sequence[str]) -> str:
         if part["name"] == "load" and part["figures"].get("phases"):
             lines += [f"        {line}" for line in phases(part["figures"]["phases"])]
     if private:
-        lines += ["", "What differs from the team's examples (shown here, and kept nowhere):"]
+        lines += ["", "Differences from the team's examples (shown here and saved nowhere):"]
         lines += [f"  {line}" for line in private]
     failed = sum(check["result"] == "fail" for part in result["parts"] for check in part["checks"])
     tried = sum(check["result"] in {"pass", "fail"} for part in result["parts"] for check in part["checks"])
     lines.append("")
     if document["passed"]:
-        lines.append(f"everything as promised: {tried} checks")
+        lines.append(f"all {tried} checks passed")
     elif result["interrupted"]:
         lines.append(f"INTERRUPTED: {failed} of {tried} checks failed so far")
     else:
-        lines.append(f"NOT AS PROMISED: {failed} of {tried} checks")
+        lines.append(f"FAILED: {failed} of {tried} checks")
     return "\n".join(lines)
 
 

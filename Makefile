@@ -8,10 +8,10 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test compiled test-compiled lint format schema bench bench-quick soak instructions docs leak-hunt fuzz servers image image-e2e differential attack simulate lock clean
+.PHONY: help venv demo test compiled test-compiled lint format schema bench bench-quick soak instructions bench-monitoring docs leak-hunt fuzz servers image image-e2e differential attack simulate lock clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(STAMPS)/venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "guard needs Python 3.11 or newer: make PYTHON=python3.12 …")'
@@ -112,6 +112,9 @@ soak: $(STAMPS)/dev  ## traffic, losses, reloads and kills for MINUTES=15: nothi
 
 instructions: $(STAMPS)/runtime  ## what a request costs in instructions, beside the commit before (needs valgrind)
 	@$(BIN)/python -m benchmarks.instructions
+
+bench-monitoring: $(STAMPS)/dev  ## monitoring's run lengths in every null and delays of shifts, in full: half an hour
+	@$(BIN)/python -m benchmarks.monitoring
 
 # An environment of its own: atheris is a compiler's child and has no place beside what is shipped.
 .cache/fuzz/.stamp: requirements/fuzz.lock

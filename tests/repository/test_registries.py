@@ -66,6 +66,8 @@ OTHER_MEANINGS = {
     ("guard/kit/release/write.py", "model"): "a member of the release record",
     ("guard/kit/release/write.py", "previous"): "a member of the release record",
     ("guard/kit/request_builder/openai.py", "model"): "a member of its requests",
+    ("guard/monitoring/reference.py", "json"): "a mode of pydantic",
+    ("guard/monitoring/state.py", "json"): "a mode of pydantic",
     ("guard/policy/described.py", "previous"): "a key of a policy",
     ("guard/policy/described.py", "cached"): "a key of a policy",
     ("guard/policy/described.py", "rules"): "a key of a policy",

@@ -1,0 +1,1 @@
+"""Whether monitoring keeps its promises: `python -m benchmarks.monitoring`."""

@@ -67,7 +67,7 @@ class InputContract:
         self._paths = {name: path_of(name, field) for name, field in fields.items()}
         self._falls = [(name, self._paths[name]) for name, field in fields.items() if field.missing == "fall"]
         self._fresh = [
-            (self._paths[name], field.unit, field.freshness)
+            (self._paths[name], field.unit, field.zone, field.freshness)
             for name, field in fields.items()
             if field.freshness is not None
         ]
@@ -276,11 +276,11 @@ class InputContract:
         return Lower(reason, document, b"", found, rows, facts)
 
     def _aged(self, row: object, base: tuple[Part, ...], wall: float) -> Iterator[Violation]:
-        for path, unit, freshness in self._fresh:
+        for path, unit, zone, freshness in self._fresh:
             value = self._value(row, path)
             if value is ABSENT or value is None:
                 continue
-            age = wall - instant(value, unit)
+            age = wall - instant(value, unit, zone)
             if age > freshness.stale:
                 yield Violation(self._pointer(base, path), "stale")
             elif age < -freshness.skew:

@@ -44,7 +44,9 @@ class Profile:
         self._limits = frozenset(limit for *_, limit in self._edges)
         self._scan = every if every is not None and 2 * len(bounded) > len(fields) else self._read_bounded
         self._aged = {
-            name: (field.unit, field.freshness.warn) for name, field in fields.items() if field.freshness is not None
+            name: (field.unit, field.zone, field.freshness.warn)
+            for name, field in fields.items()
+            if field.freshness is not None
         }
         self._read_aged = reading([*self._aged])
 
@@ -73,8 +75,8 @@ class Profile:
         return [found for found in counts if found[2]]
 
     def _age(self, found: Facts, rows: Sequence[Row], wall: float) -> None:
-        for (name, (unit, warn)), values in zip(self._aged.items(), _columns(self._read_aged, rows), strict=True):
-            ages = [wall - instant(value, unit) for value in values if value is not None]
+        for (name, (unit, zone, warn)), values in zip(self._aged.items(), _columns(self._read_aged, rows), strict=True):
+            ages = [wall - instant(value, unit, zone) for value in values if value is not None]
             found.ages.append((name, ages))
             aging = sum(age > warn for age in ages)
             if aging:

@@ -41,8 +41,9 @@ CODES: Final[dict[ViolationCode, Code]] = {
     ),
     "pattern": Code("Text that does not match the pattern.", ("string_pattern_mismatch",), ("pattern",), ("pattern",)),
     "format": Code(
-        "Not a date-time of RFC 3339 with an offset, or not what the content type says.", ("timestamp",), ("format",)
+        "Not a date-time of RFC 3339, or not what the content type says.", ("timestamp",), ("format",)
     ),
+    "offset": Code("A time without its offset from UTC, and no `zone` in the contract: add `Z` or one such as `+02:00`."),
     "encoding": Code("CSV that is not UTF-8."),
     "items": Code(
         "Too few or too many items; an empty list of instances too.",

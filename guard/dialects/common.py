@@ -14,7 +14,7 @@ class Common:
 
     name: str
     management: Iterable[str] = ()
-    tensors = deployed = False
+    tensors = deployed = streams = False
     looks = Looks()
 
     faults: Mapping[int, Fault] = STATUSES

@@ -40,6 +40,7 @@ class OpenInference(Common):
     """A Dialect."""
 
     name = "oip"
+    streams = True
     looks = Looks(
         content=("application/json", "application/octet-stream"),
         notes=(

@@ -80,6 +80,7 @@ class OpenAI(Common):
     """A Dialect. Answers name the model."""
 
     name = "openai"
+    streams = True
     looks = Looks(
         words=dict(
             zip(VIRTUAL, ("/messages/*/role", "/messages/*/content", "/messages", "/messages", "/input"), strict=True)

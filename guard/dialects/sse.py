@@ -104,6 +104,11 @@ class Events:
         self._half = passes and chunk.endswith(b"\r")
         return passed
 
+    @property
+    def between(self) -> bool:
+        """See Inspector."""
+        return not (self._torn or self._half)
+
     def end(self) -> bytes:
         """See Inspector. A last event without its empty line is an event too."""
         rest, self._pending = self._pending, b""

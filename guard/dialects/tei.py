@@ -56,6 +56,7 @@ class TextEmbeddings(Common):
     """A Dialect. Operators have no route here: a server has the one model that it was started with."""
 
     name = "tei"
+    streams = True
     looks = Looks(
         words=dict.fromkeys(VIRTUAL, "/inputs"),
         notes=("Members that the API documents reach the model, whether or not they are declared here.",),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from guard.ladder.cel_text import Writer
 from guard.ladder.cel_tree import ExpressionInvalid, Node, parse
@@ -24,6 +25,8 @@ class Field(Protocol):
     def type(self) -> str: ...
     @property
     def unit(self) -> str | None: ...
+    @property
+    def zone(self) -> str | None: ...
     @property
     def required(self) -> bool: ...
     @property
@@ -154,8 +157,15 @@ def reader(field: Field) -> Callable[[Any], Any]:
     if _is_number(field):
         return float
     if field.type == "timestamp":
-        return lambda text: datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper()))
+        zone = field.zone
+        return lambda text: _time(text, zone)
     return _doubles if field.type in ("array", "object") else _same
+
+
+def _time(text: str, zone: str | None) -> datetime:
+    """See `guard.contract.validators.moment`."""
+    time = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper()))
+    return time.replace(tzinfo=ZoneInfo(zone)) if time.tzinfo is None and zone is not None else time
 
 
 def _same(value: Any) -> Any:

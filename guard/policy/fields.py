@@ -1,6 +1,8 @@
 """What a route accepts and returns, field by field (docs/policy.md#inputfield). The contract reads these attributes."""
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, get_args
+from zoneinfo import available_timezones
 
 from pydantic import Field
 
@@ -48,6 +50,7 @@ _ONLY: Final[dict[str, tuple[str, ...]]] = {
     "items": ("array",),
     "fields": ("object",),
     "nan": ("number",),
+    "zone": ("timestamp",),
 }
 """Keys that mean something for some types only."""
 
@@ -76,6 +79,10 @@ class Shape(Part):
     )
     unit: String | None = Field(
         default=None, description="For people; on a timestamp `s` or `ms` makes it an epoch number."
+    )
+    zone: String | None = Field(
+        default=None,
+        description="IANA name such as UTC or Europe/Paris; a timestamp without an offset is a time of this zone.",
     )
     description: String | None = None
     min: Number | None = None
@@ -151,6 +158,20 @@ class Shape(Part):
                 )
         if self.type == "timestamp" and self.unit not in {None, "s", "ms"}:
             report(("unit",), f"{shown(self.unit or '')} is not a unit of time", "s or ms (epoch), or none for RFC 3339")
+        if self.zone is not None and self.type == "timestamp":
+            self._zoned(report, self.zone)
+
+    def _zoned(self, report: Report, zone: str) -> None:
+        if self.unit is not None:
+            report(("zone",), "an epoch number counts from 1970 in UTC, whatever the zone", "no zone, or no unit")
+        elif not typed.is_zone(zone):
+            near = get_close_matches(zone, available_timezones(), 1)
+            also = f"; did you mean {near[0]}?" if near else ""
+            report(
+                ("zone",),
+                f"{shown(zone)} is no IANA time zone{also}",
+                "UTC, or a name such as Europe/Paris",
+            )
 
     def _with_enum(self, report: Report) -> Self:
         if self.enum is None or self.type not in _ONLY["enum"]:

@@ -14,9 +14,11 @@ from guard.policy.errors import listed, nearest, shown
 from guard.policy.fields import InputField, OutputField, SchemaFile
 from guard.policy.ladder import RUNGS, Breaker, Cel, Dialect, Fallback, RouteLimits, Rule, Timeout
 from guard.policy.part import Part, Report
-from guard.policy.scalars import Boolean, Header, MediaType, Misread, Pointer, Positive, Size, String, write_duration
+from guard.policy.scalars import Boolean, Header, MediaType, Misread, Pointer, Positive, Size, Span, String, write_duration
 from guard.proxy.values import CACHED, PREVIOUS, RULES
 
+LEAST_HEARTBEAT: Final = 1.0
+"""Seconds. Proxies in front close a silent connection after 30 to 60."""
 PASSTHROUGH: Final = "passthrough"
 DENIED: Final = "denied"
 
@@ -59,6 +61,7 @@ class Route(Part):
             "max_finds",
             "stream",
             "repeatable",
+            "heartbeat",
             "deadline_header",
             "limits",
             "breaker",
@@ -82,6 +85,11 @@ class Route(Part):
     repeatable: Boolean | None = Field(
         default=None,
         description="Whether what a model server may have read is sent again; without it GET, HEAD, OPTIONS, PUT, DELETE.",
+    )
+    heartbeat: Span | None = Field(
+        default=None,
+        description="A comment to the client of a stream of events when nothing came for so long, after its first event; "
+        "off where absent.",
     )
     timeout: Timeout = Timeout.model_construct()
     deadline_header: Header = "x-request-timeout"
@@ -117,6 +125,7 @@ class Route(Part):
         self._columns(report)
         self._previous(report)
         self._cached(report)
+        self._heartbeat(report)
         if not isinstance(self.output, dict):
             return self.answered({}, report)
         outputs = {name: self._placed(name, field) for name, field in self.output.items()}
@@ -202,6 +211,20 @@ class Route(Part):
         if previous.dialect not in (None, self.dialect):
             path = ("fallback", PREVIOUS, "dialect")
             report(path, "the previous model answers the same clients, in the same dialect", self.dialect)
+
+    def _heartbeat(self, report: Report) -> None:
+        """One that can be sent."""
+        beat, idle = self.heartbeat, self.timeout.idle
+        if beat is None:
+            return
+        if not DIALECTS[self.dialect].streams:
+            expected = f"dialect: {listed([name for name, one in DIALECTS.items() if one.streams])}"
+            report(("heartbeat",), f"guard reads no streams of events in {self.dialect}", expected)
+        elif beat < LEAST_HEARTBEAT:
+            report(("heartbeat",), f"a comment every {write_duration(beat)} is traffic, not a sign of life", "1s or more")
+        elif beat >= idle:
+            why = f"never comes: a stream is cut off after timeout.idle {write_duration(idle)} of silence"
+            report(("heartbeat",), f"a heartbeat every {write_duration(beat)} {why}", "less than timeout.idle")
 
     def _cached(self, report: Report) -> None:
         cached = self.fallback.cached

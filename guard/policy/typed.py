@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
 
@@ -79,7 +80,10 @@ def _scalar(value: Any, field: "Shape") -> Any:
     if kind == "string":
         return str(value)
     if kind == "timestamp":
-        found = str(value) if _is_time(value) else None
+        time = _time(value)
+        if time is not None and time.tzinfo is None and field.zone is None:
+            raise Unreadable(f"{shown(value)} has no offset from UTC", "one such as Z or +02:00, or `zone` on the field")
+        found = str(value) if time is not None else None
     elif kind == "boolean":
         found = {"true": True, "false": False}.get(value) if unquoted else None
     elif unquoted:
@@ -90,11 +94,20 @@ def _scalar(value: Any, field: "Shape") -> Any:
     return found
 
 
-def _is_time(text: str) -> bool:
+def _time(text: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
+        return datetime.fromisoformat(text)
     except ValueError:
+        return None
+
+
+def is_zone(name: str) -> bool:
+    """Whether the IANA time zone database has a zone of this name."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # not there, no name at all, a folder of the database
         return False
+    return True
 
 
 def _array(value: Any, field: "Shape") -> list[Any]:

@@ -30,10 +30,12 @@ IDLE: Final = 10
 """The next bytes of a body that is streamed are due, from the target or from the client."""
 REQUEST: Final = 11
 """The time of the whole request ends before that of the attempt."""
+HEARTBEAT: Final = 12
+"""The client of a stream of events is told that it lives, since nothing has come; nobody owes anything."""
 
 NAMES: Final = (
     "none", "head", "body", "keep_alive", "write_stall", "flush", "linger", "queue", "connect", "attempt", "idle",
-    "request",
+    "request", "heartbeat",
 )  # fmt: skip
 GRAIN: Final = 0.001  # seconds; event loops round delays to a millisecond
 STALL: Final = 0.1

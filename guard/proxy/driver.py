@@ -13,7 +13,7 @@ from math import inf
 from time import monotonic
 from typing import cast
 
-from guard.proxy.deadlines import ATTEMPT, BODY, CONNECT, IDLE, NONE, QUEUE, REQUEST
+from guard.proxy.deadlines import ATTEMPT, BODY, CONNECT, HEARTBEAT, IDLE, NONE, QUEUE, REQUEST
 from guard.proxy.parties import AHEAD, LARGE, Client, Link, Pool
 from guard.proxy.pipeline import handle_request
 from guard.proxy.relaying import Relaying
@@ -89,6 +89,8 @@ class Exchange(Relaying):
         client.budget.used -= self.held
         self.held = 0
         client.timer.due[self._armed] = inf
+        if self._opened:
+            client.timer.due[HEARTBEAT] = inf
         if type(result) is Reply and not self._opened:
             client.reply(self, result)
         elif result is DONE and self._opened:
@@ -349,6 +351,9 @@ class Exchange(Relaying):
     def expire(self, purpose: int) -> None:
         """The deadline that was armed for the outstanding command passed."""
         waiting, link = self._waiting, self._link
+        if purpose == HEARTBEAT:
+            self._beat()
+            return
         if purpose != self._armed or waiting is None:
             return
         if purpose == BODY:

@@ -102,7 +102,7 @@ def handle_request(exchange: Request, plan: Plan, now: Callable[[], float]) -> P
             else:
                 attempt.inspector = inspector = route.inspector(permit.message, step.headers)
                 attempt.took = step.head_at - step.called_at
-                end = yield Relay(step.status, headers, inspector, attempt.until)
+                end = yield Relay(step.status, headers, inspector, attempt.until, route.heartbeat)
                 unopened = relay_unopened(context, permit, attempt, step, end, plan)
                 if unopened is not None:
                     context.descend(attempt, unopened, now())

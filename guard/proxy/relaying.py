@@ -2,18 +2,22 @@
 
 The head of a stream that an inspector reads waits for the first event: as long as nothing was sent, the pipeline may still
 take another rung. Nothing else waits: a client has its first byte when the model server has sent its first event.
+Heartbeats begin after it, for before it they would take every other rung away. They change no deadline of the model's.
 """
 
 from time import monotonic
 from typing import Final
 
-from guard.proxy.deadlines import ATTEMPT
+from guard.proxy.deadlines import ATTEMPT, HEARTBEAT
 from guard.proxy.parties import UNKNOWN, Link
 from guard.proxy.upload import Upload
 from guard.proxy.values import Call, Reason, Relay, Relayed
 
 MOST_HELD: Final = 65536
 """Bytes of comments and heartbeats that wait for a first event; more of them begin the stream."""
+
+BEAT: Final = b": heartbeat\n\n"
+"""A comment, which clients skip (WHATWG HTML §9.2.7), and an empty line for those that split at it."""
 
 
 class Relaying(Upload):
@@ -84,12 +88,24 @@ class Relaying(Upload):
         if chunk:
             self._sent += len(chunk)
             self.client.send_chunk(chunk)
+            if relay.heartbeat and inspector is not None:
+                self.client.timer.set(HEARTBEAT, monotonic() + relay.heartbeat)
         if self.client.paused:  # the client's time runs, and not the target's
             link.pause_reading()
             self._waited = True
             self._disarm()
         else:
             self._arm_idle()
+
+    def _beat(self) -> None:
+        """Nothing was sent for as long as a heartbeat takes."""
+        relay = self._waiting
+        if type(relay) is not Relay or relay.inspector is None or not self._opened:
+            return
+        if relay.inspector.between and not self.client.paused:
+            self._sent += len(BEAT)
+            self.client.send_chunk(BEAT)
+        self.client.timer.set(HEARTBEAT, monotonic() + relay.heartbeat)
 
     def done(self, link: Link) -> None:
         """The relayed answer is whole."""

@@ -12,6 +12,7 @@ from guard.proxy.deadlines import (
     CONNECT,
     FLUSH,
     HEAD,
+    HEARTBEAT,
     IDLE,
     KEEP_ALIVE,
     LINGER,
@@ -67,9 +68,9 @@ _CALL: Final = frozenset((BODY, QUEUE, CONNECT, ATTEMPT, IDLE, REQUEST))
 DEADLINES: Final[tuple[frozenset[int], ...]] = (
     frozenset((HEAD, KEEP_ALIVE, WRITE_STALL)),  # READY
     frozenset((HEAD, WRITE_STALL)),  # PARTIAL
-    _CALL | {WRITE_STALL},  # LIVE
-    _CALL | {WRITE_STALL},  # LAST
-    _CALL | {WRITE_STALL},  # HALF_LAST
+    _CALL | {WRITE_STALL, HEARTBEAT},  # LIVE
+    _CALL | {WRITE_STALL, HEARTBEAT},  # LAST
+    _CALL | {WRITE_STALL, HEARTBEAT},  # HALF_LAST
     frozenset((WRITE_STALL, FLUSH)),  # FLUSHING
     frozenset((WRITE_STALL, FLUSH)),  # HALF_FLUSHING
     frozenset((LINGER,)),  # LINGERING

@@ -19,6 +19,7 @@ def field(kind: str = "number", **changes: Any) -> Any:
     base = {
         "type": kind,
         "unit": None,
+        "zone": None,
         "required": True,
         "nullable": False,
         "has_default": False,

@@ -141,7 +141,7 @@ DEFAULTS = {
 ROUTE_DEFAULTS = {
     "dialect": "json", "rows": None, "columns": None, "enforcement": "enforce", "undeclared": "strip", "integers": "safe", "max_body": "1MiB",
     "max_answer": "8MiB", "max_elements": 32768, "max_searched": 65536, "max_finds": 1000, "stream": False, "repeatable": None, "timeout": {"connect": "1s", "attempt": "3s", "idle": "30s", "request": "10s"},
-    "deadline_header": "x-request-timeout", "limits": None, "content": None, "input": None, "output": None, "fallback": [],
+    "heartbeat": None, "deadline_header": "x-request-timeout", "limits": None, "content": None, "input": None, "output": None, "fallback": [],
     "breaker": {"window": "30s", "minimum_calls": 20, "failure_rate": "50%", "consecutive_failures": 5, "slow": None,
                 "open_for": "10s", "max_open_for": "2m", "half_open_calls": 1, "close_after": 3},
 }  # fmt: skip
@@ -228,7 +228,7 @@ def test_all_mistakes_at_once_each_at_its_place():
         ("{type: timestamp, freshness: {warn: 2h, stale: 1h}}", "warn is later than stale"),
         ("{type: timestamp, unit: minutes}", '"minutes" is not a unit of time'),
         ("{type: timestamp, default: yesterday}", '"yesterday" is not a time'),
-        ("{type: timestamp, default: 2025-01-01T00:00:00}", "is not a time"),
+        ("{type: timestamp, default: 2025-01-01T00:00:00}", "has no offset from UTC"),
         ("{type: number, missing: fall, default: 1}", "an optional field is never missing"),
         ("{type: number, missing: skip}", 'unknown word "skip"'),
         ("{type: number, detect: [email]}", "detect has no meaning for type number"),

@@ -145,7 +145,8 @@ def _place(value: Value) -> str:
 
 def _type(shape: Shape) -> str:
     if shape.type == "timestamp":
-        unit = {"s": "seconds since 1970", "ms": "milliseconds since 1970"}.get(shape.unit or "", "RFC 3339 with offset")
+        text = "RFC 3339 with offset" if shape.zone is None else f"RFC 3339, without offset a time of {code(shape.zone)}"
+        unit = {"s": "seconds since 1970", "ms": "milliseconds since 1970"}.get(shape.unit or "", text)
         return f"timestamp, {unit}"
     return f"{shape.type}, {prose(shape.unit)}" if shape.unit is not None else shape.type
 

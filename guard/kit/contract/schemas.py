@@ -31,7 +31,7 @@ def value(shape: Shape, undeclared: str = _OPEN, *, exact: bool, null: bool = Fa
     null = null or shape.nullable
     made: dict[str, Any] = {"type": [kind, "null"] if null else kind}
     if shape.type == "timestamp" and shape.unit is None:
-        made["format"] = "date-time"
+        made |= {"format": "date-time"} if shape.zone is None else {"x-guard-zone": shape.zone}
     if shape.enum is not None:
         made["enum"] = [*shape.enum, *([None] if null else [])]
     made |= {word: bound for key, word in _BOUNDS.items() if (bound := getattr(shape, key)) is not None}

@@ -21,7 +21,7 @@ _MEDIA: Final[tuple[RefusalCode, ...]] = (
     "unsupported_media_type", "coding_unsupported", "coding_malformed", "coding_ratio", "coding_window",
 )  # fmt: skip
 """Refusals of a body for what its head says of it."""
-_AGES: Final = {"not_finite", "stale", "future", "encoding"}
+_AGES: Final = {"not_finite", "stale", "future", "encoding", "offset"}
 """Violations that no JSON Schema file finds."""
 _USUAL: Final = frozenset((400, 401, 403, 404, 409, 413, 415, 422))
 """Refusals of model servers that pages name; any other reaches its client in the same shape."""
@@ -101,6 +101,8 @@ def _of_field(field: Field) -> Iterator[str]:
     yield from (code for key, code in BY_KEY.items() if key in field.value.bounds)
     if field.value.shape.type == "timestamp":
         yield "format"
+        if field.value.shape.unit is None and field.value.shape.zone is None:
+            yield "offset"
 
 
 def _refusals(described: RouteDescription) -> Iterator[tuple[int, RefusalCode]]:

@@ -26,27 +26,27 @@ def own_health(scope: Scope) -> Iterator[Alert]:
     unreadable = f"max by (guard_file) ({scope.series(of.FILE_UNREADABLE)}) > 0"
     for name, expr, wait, summary, description in (
         (
-            "LoopErrors", more(of.LOOP_ERRORS, ""), "0m", "guard met a bug of its own",
+            "GuardLoopErrors", more(of.LOOP_ERRORS, ""), "0m", "guard met a bug of its own",
             "{{ $value | humanize }} errors in a quarter of an hour. The event loop_error in the log names the place.",
         ),
         (
-            "TaskCrashed", more(of.TASK_CRASHES, "guard_task"), "0m",
+            "GuardTaskCrashed", more(of.TASK_CRASHES, "guard_task"), "0m",
             "guard's background task {{ $labels.guard_task }} ended with an error",
             "Guard started it again. The events task_crashed and task_stuck in the log name the place.",
         ),
         (
-            "SubscriberCrashed", more(of.SUBSCRIBER_CRASHES, "guard_subscriber"), "0m",
+            "GuardSubscriberCrashed", more(of.SUBSCRIBER_CRASHES, "guard_subscriber"), "0m",
             "guard's {{ $labels.guard_subscriber }} lost an event",
             "This is a bug of guard. The event is missing there; the other subscribers have it.",
         ),
         (
-            "LoopStalled", more(of.LOOP_STALLS, "guard_place", STALLS), "0m",
+            "GuardLoopStalled", more(of.LOOP_STALLS, "guard_place", STALLS), "0m",
             "guard's event loop stands still at {{ $labels.guard_place }}",
             "It stood still {{ $value | humanize }} times for more than 100 ms in a quarter of an hour. Requests waited.",
         ),
         (
-            "FileUnreadable", unreadable, "1m", "guard cannot read its {{ $labels.guard_file }}",
+            "GuardFileUnreadable", unreadable, "1m", "guard cannot read its {{ $labels.guard_file }}",
             "The last content that was read stays in force. The event file_unreadable in the log says why.",
         ),
     ):  # fmt: skip
-        yield Alert(f"Guard{name}", expr, f"{scope.service}: {summary}", description, wait)
+        yield Alert(name, expr, f"{scope.service}: {summary}", description, wait)

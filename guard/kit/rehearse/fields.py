@@ -224,7 +224,8 @@ def times(leaf: Leaf, scene: Scene) -> Iterator[Made]:
         return
     if leaf.shape.unit is None:
         naive = datetime.fromtimestamp(scene.wall, UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-        yield Made(naive, "a time without offset", denied("format"))
+        if leaf.shape.zone is None:
+            yield Made(naive, "a time without offset", denied("offset"))
     if freshness is not None:
         old = scene.wall - freshness.stale - 120
         yield Made(_time(leaf.shape, old), "a time past `stale`", Wanted("lowered", codes=("stale",)))

@@ -141,6 +141,7 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
         inspector=form.inspector if form is not None else lambda _message, _headers: None,
         accepts=", ".join(media_types(route, dialect)).encode(),
         lines=line_reader(route, dialect),
+        heartbeat=route.heartbeat or 0.0,
         version=context.version if context.strict_version else "",
     )
 

@@ -106,6 +106,10 @@ class Inspector(Protocol):
     error: bytes  # the first event that is an error; empty: none was
     refused: bool  # the first event of all was that error: nothing of an answer came
 
+    @property
+    def between(self) -> bool:
+        """Whether what was passed on so far ends between events, so that a comment may follow."""
+
     def feed(self, chunk: bytes, now: float) -> bytes:
         """What the client gets in place of this chunk."""
 
@@ -166,12 +170,14 @@ class Relay:
     """Write this head to the client, then pump the current call's answer through `inspector`. Answered with `Relayed`.
 
     With an inspector the head waits for the first event, until `until`: while nothing was sent, the next rung may answer.
+    From then on the client hears of the stream every `heartbeat` seconds at least; 0: only when something comes.
     """
 
     status: int
     headers: Headers
     inspector: Inspector | None = None
     until: float = inf
+    heartbeat: float = 0.0
 
 
 Command: TypeAlias = Body | Call | Relay

@@ -103,6 +103,7 @@ class Route:
     """The declared field that a violation's pointer is about; of an answer where True."""
     baggage: frozenset[bytes] = frozenset()  # members that the model server may see
     accepts: bytes = b"application/json"  # media types of requests
+    heartbeat: float = 0.0  # see `Relay`
     lines: LineReader | None = None  # None: a body is not a batch of rows, or of no layout that lines can be read as
     version: str = ""  # the only one that the model may answer with; empty: any
     free_path: bool = field(init=False)  # its path has parts that the client chooses

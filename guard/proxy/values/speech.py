@@ -205,6 +205,7 @@ class Dialect(Protocol):
     name: str
     looks: Looks
     tensors: bool  # fields may have a shape and a datatype, and one of them be made of columns
+    streams: bool  # answers may be streams of events, which it reads
     deployed: bool  # the platform names the version in the environment (AIP_DEPLOYED_MODEL_ID)
 
     @property

@@ -22,8 +22,8 @@ Reason: TypeAlias = Literal[
 """Why a rung did not answer. Closed: metrics, runbook and alerts are built on it."""
 
 ViolationCode: TypeAlias = Literal[
-    "missing", "null", "type", "enum", "min", "max", "multiple_of", "length", "pattern", "format", "encoding", "items",
-    "shape", "unknown", "not_finite", "stale", "future",
+    "missing", "null", "type", "enum", "min", "max", "multiple_of", "length", "pattern", "format", "offset", "encoding",
+    "items", "shape", "unknown", "not_finite", "stale", "future",
 ]  # fmt: skip
 
 UnreadableCode: TypeAlias = Literal[

@@ -79,11 +79,12 @@ test-compiled: $(STAMPS)/dev .cache/compiled/.stamp  ## the tests of processes, 
 	@git ls-files -z --cached --others --exclude-standard tests benchmarks fuzz | xargs -0 cp --parents -t .cache/compiled
 	@cd .cache/compiled && PYTHONPATH=$$PWD $(CURDIR)/$(BIN)/python -m pytest --numprocesses auto $(COMPILED)
 
-lint: $(STAMPS)/dev  ## linter, formatter, types, import law
+lint: $(STAMPS)/dev  ## linter, formatter, types, import law, plain words
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.repository.plain_words
 
 format: $(STAMPS)/dev  ## format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

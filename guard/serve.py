@@ -65,7 +65,7 @@ HINT = "no policy: every request passes. `guard init --upstream URL` writes the 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line and the environment say over the policy; None leaves the policy's word."""
+    """Settings of the command line and the environment, which override the policy; None leaves the policy's value."""
 
     listen: Address | None = None
     admin: Address | None = None
@@ -172,14 +172,14 @@ class _Sidecar:
     # ── the process itself ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _watch_itself(self, loop: asyncio.AbstractEventLoop) -> None:
-        """What goes wrong in this process from now on is an event."""
+        """Publish every error of this process as an event from now on."""
         loop.set_exception_handler(self.own.errors)
         self.own.watchdog.start()
         quiet_crashes()
         logging.getLogger().addHandler(Foreign(self.bus.publish))
 
     def _give_means(self, loop: asyncio.AbstractEventLoop) -> None:
-        """What plans are compiled with."""
+        """The context with which plans are compiled."""
         self.policies.means = Means(
             pool=lambda origin, declared, limits: upstream_pool(origin, declared, limits, self.budget),
             defer=loop.call_soon,
@@ -259,7 +259,7 @@ class _Sidecar:
         self.own.supervisor.once("files of the policy", lambda: self._look_at_files(policy))
 
     async def _look_at_files(self, policy: Policy) -> None:
-        """What a policy in force names on disk. Beside the swap, which no file may hold up."""
+        """Read the files that a policy in force names, beside the swap, which no file may delay."""
         if policy.listen.tls is not None:
             await self.certificate.renew(policy.listen.tls.cert.path, policy.listen.tls.key.path)
         with suppress(FileHung):

@@ -1,4 +1,4 @@
-"""What the admin API answers, as the operators' commands read it: a foreign service is told apart before a value is used.
+"""Shapes of the admin API's answers. The operators' commands check an answer before they use a value of it.
 
 A shape is a type, a tuple of types, a mapping of the members that are used to their shapes, a list of the shape of all
 elements, or `Each` of the shape of all members. More members than these are fine: a newer guard has them.
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 MOST_BYTES: Final = 16 << 20
-"""Of an answer."""
+"""Highest size of an answer, in bytes."""
 
 
 class Each(NamedTuple):
@@ -32,7 +32,7 @@ SHAPES: Final[Mapping[str, Any]] = {
     "/breakers": {"epoch": int, "durable": bool},
     "/audit": {"entries": [{"at": str, "who": str, "what": str, "from": TEXT, "to": TEXT, "why": TEXT}]},
 }  # fmt: skip
-"""By path, without its query. A path that is not here answers any object."""
+"""Shapes by path, without its query. Any object fits a path that is not listed."""
 PROBLEM: Final = {"code": str}
 
 

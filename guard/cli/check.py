@@ -67,7 +67,7 @@ def _print(policy: Path, loaded: Loaded, plan: CompiledPlan) -> None:
 
 
 def _secrets(loaded: Loaded) -> Iterator[PolicyError]:
-    """What is wrong with the files of secrets, where they are on this machine: nothing of what they hold."""
+    """Problems of the secret files that exist on this machine, without their contents."""
     policy = loaded.policy
     for file in secret_files(policy):
         if (why := file.exposure()) is not None:

@@ -23,7 +23,7 @@ WITHIN = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """How the API is found: what the command line and the environment say."""
+    """The place of the API, as the command line and the environment give it."""
 
     admin: str | None
     state_dir: Path | None
@@ -40,7 +40,7 @@ class Endpoint(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What it answered. `status` 0: nothing, and `body` says why."""
+    """An answer of the API. `status` is 0 if there is none; `body` then says why."""
 
     status: int
     body: dict[str, Any]
@@ -48,7 +48,7 @@ class Said(NamedTuple):
 
 
 def find(where: Where) -> Endpoint:
-    """Where the API is, and with which token. Raises click's usage errors, one line each."""
+    """Find the API and its token. Raises click's usage errors, one line each."""
     url, token = where.admin, where.environ.get("GUARD_TOKEN")
     announced = None if url and token else _announced(where.state_dir)
     if announced is not None:
@@ -130,7 +130,7 @@ def _content(answer: Any, until: float) -> bytes:
 
 
 def trust(ca: Path | None) -> Any:
-    """Whom to believe over https, as httpx2 wants it. Raises OSError."""
+    """The TLS verification for httpx2: the system's certificates or a CA file. Raises OSError."""
     if ca is None:
         return True
     import ssl  # noqa: PLC0415
@@ -145,7 +145,7 @@ def failed(said: Said) -> int:
 
 
 def status(where: Where, *, as_json: bool) -> int:
-    """What answers now, since when, why, who set it, and the way back."""
+    """Print what answers now, since when, why, who set it, and how to go back."""
     said = ask(find(where), "GET", "/status", ca=where.ca)
     if said.status != 200:
         return failed(said)
@@ -212,7 +212,7 @@ def kill(where: Where, order: dict[str, Any], peers: str | None) -> int:
 
 
 def _warn_of_a_restart(told: dict[str, Any], does: str) -> None:
-    """What a restart does before the order is on disk."""
+    """Warn of what a restart does while the order is not on disk."""
     if not told["durable"]:
         why = "the disk is slow or guard cannot write its state folder"
         click.echo(f"NOT DURABLE yet: {why}; until it is, a restart {does} (`guard status`)", err=True)
@@ -289,7 +289,7 @@ def addresses(peers: str, resolve: Callable[..., Sequence[Any]]) -> list[tuple[s
 
 
 def audit(where: Where, limit: int, *, as_json: bool) -> int:
-    """Who did what, the newest first."""
+    """Print the audit log, the newest entry first."""
     said = ask(find(where), "GET", f"/audit?limit={limit}", ca=where.ca)
     if said.status != 200:
         return failed(said)

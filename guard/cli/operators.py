@@ -28,7 +28,7 @@ def found(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def where(admin: str | None, state_dir: Path | None, ca: Path | None) -> Any:
-    """What those options say, and the environment."""
+    """The values of these options, with the environment."""
     from guard.cli.operate import Where, environment  # noqa: PLC0415
 
     return Where(admin, state_dir, ca, environment())

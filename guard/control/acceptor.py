@@ -44,7 +44,7 @@ PAUSE: Final = 0.05
 
 
 class Rank(IntEnum):
-    """How much a connection is worth keeping."""
+    """The worth of a connection when the listener has to close one."""
 
     ANSWERED = 0
     WAITING = 1
@@ -53,7 +53,7 @@ class Rank(IntEnum):
 
 
 class Bounds(NamedTuple):
-    """How many connections a listener holds, and for how many seconds in each rank."""
+    """Limits of a listener: its connections, and the seconds that one may stay in each rank."""
 
     connections: int
     answered: float = 1.0
@@ -64,7 +64,7 @@ class Bounds(NamedTuple):
     """Connections in SERVED, and the same number in TRUSTED: each may hold an answer in memory."""
 
     def seconds(self, rank: Rank) -> float:
-        """How long a connection may stay in a rank."""
+        """The seconds that a connection may stay in a rank."""
         return (self.answered, self.waiting, self.served, self.trusted)[rank]
 
 
@@ -150,7 +150,7 @@ class Acceptor:
 
     @property
     def address(self) -> Any:
-        """Where it listens, as `getsockname` has it."""
+        """The address of the listener, as `getsockname` returns it."""
         return self._listener.getsockname()
 
     def close(self) -> None:

@@ -37,7 +37,7 @@ from guard.ladder.mode import Mode
 from guard.proxy.values import MODEL, Called
 
 MOST_BYTES: Final = 65536
-"""Of a body."""
+"""Highest size of a request body, in bytes."""
 BODY_WITHIN: Final = 10.0
 """Seconds in which a body arrives."""
 MOST_ENTRIES: Final = 10_000
@@ -55,7 +55,7 @@ class Status(NamedTuple):
 
 
 class Service(Protocol):
-    """What the API operates."""
+    """The service that the API operates."""
 
     async def status(self) -> Status:
         """Everything that an operator needs to know, in slices of the loop's time."""
@@ -81,7 +81,7 @@ class Service(Protocol):
         """The policy in force: the same object while it is the same."""
 
     def contract(self, form: str) -> str:
-        """What the routes in force take and answer. Called in a thread."""
+        """The contract of the routes in force. Called in a thread."""
 
 
 class _Order(BaseModel):
@@ -122,7 +122,7 @@ FORMS: Final = {
     "openapi": "application/vnd.oai.openapi+json;version=3.1",
     "openapi-yaml": "application/vnd.oai.openapi;version=3.1",
 }
-"""Of a contract, and the media type of each (the OpenAPI Initiative's own for its documents). The first is for who asks for
+"""Forms of a contract and their media types (the OpenAPI Initiative's own for its documents). The first is for who asks for
 nothing in particular."""
 
 Endpoint = Callable[[Request, Identity], Awaitable[Response]]
@@ -270,7 +270,7 @@ def _form(request: Request) -> str:
 
 
 def _weight(media_range: str) -> float:
-    """Its `q` (RFC 9110 §12.4.2); what is none is not wanted."""
+    """The `q` of a media range (RFC 9110 §12.4.2); 0 for an invalid one."""
     for parameter in media_range.split(";")[1:]:
         name, _, value = parameter.strip().partition("=")
         if name == "q":

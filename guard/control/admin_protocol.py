@@ -112,7 +112,7 @@ class AdminProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is refused in our words, once; in the midst of an answer nothing can be said any more."""
+        """Reject anything that is not HTTP with one error of guard's own; do nothing once an answer has begun."""
         del msg
         if self.cycle is None or not self.cycle.response_started:
             if self.cycle is not None:  # its body is no HTTP: the application reads a client that has gone

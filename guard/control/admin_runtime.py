@@ -138,7 +138,7 @@ class AdminRuntime:
             await self.order_store.expire_observations()
 
     def ceilings(self) -> Iterator[tuple[str, Ceiling]]:
-        """What bounds each route in force."""
+        """The rung limit of each route in force."""
         return self._runtime.ceilings.items()
 
     def has_contract(self, route: str) -> bool:
@@ -192,7 +192,7 @@ class AdminRuntime:
         self._where = Address(where.host, self._socket.getsockname()[1])
 
     def families(self) -> Iterator[Family]:
-        """What a scraper is told of tokens."""
+        """Metrics about the tokens."""
         yield Family(of.TOKENS_REFUSED, [((), int(self.keys.troubled))])
         yield Family(of.ATTEMPTS_REFUSED, [((), self._gate.refused if self._gate is not None else 0)])
 
@@ -217,7 +217,7 @@ class AdminRuntime:
             server.close()
 
     def _server(self, reloader: Reloader) -> "AdminListener":
-        """In a thread, imports and all: some 75 ms in which clients are answered already."""
+        """Build the API in a thread, imports included: clients get answers during these 75 ms."""
         from guard.control.admin import Application  # noqa: PLC0415
         from guard.control.admin_protocol import AdminListener  # noqa: PLC0415
         from guard.control.service import Service  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Who did what, when and why: JSON lines that are only ever appended to, in the state folder."""
+"""The audit log: who did what, when and why, as JSON lines in the state folder that are only appended."""
 
 import json
 import os

@@ -11,7 +11,7 @@ from guard.control.audit import NAME, OLDER
 
 BLOCK: Final = 65536
 MOST_BYTES: Final = 1 << 20
-"""Of the entries that one answer holds."""
+"""Highest size of the entries in one answer, in bytes."""
 LONGEST_LINE: Final = 65536
 """Bytes of a line that is looked at; a longer one is none of ours."""
 

@@ -16,7 +16,7 @@ from guard.events import Event
 
 
 class Subscriber(NamedTuple):
-    """Who is called. `types`: empty for every event. `loop`: whose thread the call belongs to; None for any."""
+    """A subscriber. `types`: empty for every event. `loop`: the loop whose thread makes the call; None for any thread."""
 
     name: str
     handler: Callable[[Any], object]
@@ -45,7 +45,7 @@ class EventBus:
             self._subscribers = (*self._subscribers, Subscriber(name, handler, frozenset(types), loop))
 
     def names(self) -> tuple[str, ...]:
-        """Whoever subscribed."""
+        """The names of the subscribers."""
         return tuple(subscriber.name for subscriber in self._subscribers)
 
     def publish(self, event: Event) -> None:

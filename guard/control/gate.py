@@ -24,12 +24,12 @@ class Problem(NamedTuple):
     detail: str = ""
 
     def document(self) -> dict[str, object]:
-        """Its body."""
+        """The body of the error."""
         body = {"type": f"urn:guard:error:{self.code}", "title": self.code.replace("_", " "), "status": self.status}
         return {**body, "code": self.code, **({"detail": self.detail} if self.detail else {})}
 
     def headers(self) -> dict[str, str]:
-        """What its status needs."""
+        """The header fields that the status requires."""
         more = {401: {"www-authenticate": 'Bearer realm="guard"'}, 429: {"retry-after": "1"}, 503: {"retry-after": "1"}}
         return {"cache-control": "no-store", **more.get(self.status, {})}
 
@@ -47,7 +47,7 @@ class Gate:
         """Requests without a valid token, answered 401 or 429."""
 
     def judge(self, headers: Iterable[tuple[bytes, bytes]]) -> Identity | Problem:
-        """Who asks, or why nobody is answered. Names are in lower case, as ASGI has them."""
+        """Identify the caller, or return the error for it. Header names are in lower case, as in ASGI."""
         hosts: list[bytes] = []
         tokens: list[bytes] = []
         browser = False

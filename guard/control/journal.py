@@ -168,5 +168,5 @@ def _why(error: BaseException | None) -> str:
 
 
 def _write(state: StateFolder, orders: Orders) -> None:
-    """In the thread, encoding and all."""
+    """Write in the thread, encoding included."""
     state.save(orders_file.NAME, orders_file.encode(orders))

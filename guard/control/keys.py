@@ -46,11 +46,11 @@ class Keys:
         self._reader = Worker("guard-tokens")
 
     def identify(self, secret: str) -> Identity | None:
-        """Whose secret this is."""
+        """The identity that a secret belongs to."""
         return self._tokens.identify(secret)
 
     def status(self) -> dict[str, object]:
-        """What an operator needs to know of the file; nothing of what is in it."""
+        """The state of the key file for an operator, without its content."""
         readable = self._unreadable_since is None
         return {"count": len(self._tokens), "readable": readable, "refused_lines": list(self._tokens.unreadable)}
 

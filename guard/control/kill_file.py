@@ -38,7 +38,7 @@ def look(path: Path) -> str | None:
 
 
 def _without_text(path: Path, error: OSError) -> str | None:
-    """What a file means that cannot be opened."""
+    """The meaning of a kill file that cannot be opened."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

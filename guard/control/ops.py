@@ -22,7 +22,7 @@ from guard.control.acceptor import Acceptor, Bounds, Rank, Seat, bind
 from guard.control.readiness import Readiness
 
 MOST_BYTES: Final = 8192
-"""Of a request's head."""
+"""Highest size of a request head, in bytes."""
 PIECE: Final = 65536
 """Bytes of a page that are handed to the transport at once; the rest stays in the page, which its readers share."""
 STALL: Final = 5.0
@@ -37,7 +37,7 @@ JSON: Final = "application/json"
 
 
 class Page(NamedTuple):
-    """What a path answers."""
+    """The answer of a path."""
 
     status: int
     content_type: str
@@ -45,7 +45,7 @@ class Page(NamedTuple):
 
 
 Pages: TypeAlias = Mapping[str, Callable[[str], Page]]
-"""By path; each is given the Accept header, or an empty text."""
+"""Pages by path. Each function gets the Accept header, or an empty text."""
 Making: TypeAlias = Generator[None, None, Page]
 """A heavy page on its way: it yields often, and returns the page."""
 HeavyPages: TypeAlias = Mapping[str, Callable[[str], Making]]

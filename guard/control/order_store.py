@@ -50,7 +50,7 @@ class Refused(Exception):  # noqa: N818
 
 
 class DataPlane(Protocol):
-    """What orders move in the data plane."""
+    """The parts of the data plane that orders change."""
 
     def ceilings(self) -> Iterable[tuple[str, Ceiling]]:
         """The routes in force by key, each with the object that bounds it."""
@@ -341,7 +341,7 @@ class OrderStore:
         )  # fmt: skip
 
     async def _answer(self, pending: Pending | None) -> dict[str, object]:
-        """What is told of an order's durability."""
+        """The members of an answer about an order's durability."""
         durable, audited = await self.journal.answer(pending) if pending is not None else (self.durable, True)
         return {"durable": durable, "audited": audited}
 

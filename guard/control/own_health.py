@@ -1,4 +1,4 @@
-"""What guard knows of its own health: errors of the loop, stalls, background tasks, subscribers, watched files."""
+"""Guard's own health: errors of the loop, stalls, background tasks, subscribers, watched files."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Where in the code something happened: `file:line:function`, and never a value.
+"""Places in the code, as `file:line:function` and never with a value.
 
 The innermost frame of guard is named, since that is where a reader of guard can look; where there is none, the innermost
 frame of the library. Paths are shortened to what is the same on every machine.
@@ -21,7 +21,7 @@ LIBRARIES: Final = ("site-packages/", "dist-packages/")
 
 
 def place_of_error(error: BaseException | None) -> str:
-    """Where an error was raised."""
+    """The place that raised an error."""
     own = innermost = UNKNOWN
     trace = error.__traceback__ if error is not None else None
     while trace is not None:
@@ -34,7 +34,7 @@ def place_of_error(error: BaseException | None) -> str:
 
 
 def place_of_task(task: "asyncio.Task[Any]") -> str:
-    """Where a task waits: the innermost await of guard that can be seen."""
+    """The place at which a task waits: the innermost visible await of guard."""
     own = innermost = UNKNOWN
     waited: Any = task.get_coro()
     while (frame := getattr(waited, "cr_frame", None)) is not None:
@@ -46,7 +46,7 @@ def place_of_task(task: "asyncio.Task[Any]") -> str:
 
 
 def place_of_stall(frame: FrameType) -> str:
-    """Where a thread that runs a loop stands; empty where it is in the loop itself, or in compiled code called from it."""
+    """The place of a thread that runs a loop; empty if it is in the loop itself, or in compiled code called from it."""
     innermost = ""
     walked: FrameType | None = frame
     while walked is not None and not walked.f_code.co_filename.endswith(LOOP):

@@ -1,4 +1,4 @@
-"""What the operating system and the interpreter give this process, and what it tells us of our own faults."""
+"""Settings of the process: descriptors, garbage collection, and handlers for errors that nothing else catches."""
 
 import asyncio
 import gc
@@ -19,7 +19,7 @@ MOST: Final = 65536
 PLACES: Final = 4096
 """Connections that the admin listener holds, and the ops listener, where the system leaves so many descriptors."""
 LEAST: Final = 16
-"""And where it leaves few."""
+"""The number of descriptors below which guard warns."""
 COLLECT: Final = (50_000, 20, 100)
 """A request leaves no cycles, so collections find nothing, and one in the midst of a large document multiplies its cost."""
 SWITCH: Final = 0.0001
@@ -28,7 +28,7 @@ export of 512 spans held requests up for ten."""
 
 
 def at_service() -> None:
-    """How the interpreter serves requests, once everything that lasts was made: no collection looks at that again."""
+    """Freeze the objects that last, so that no garbage collection looks at them again."""
     gc.freeze()
     gc.set_threshold(*COLLECT)
     gc.enable()
@@ -36,7 +36,7 @@ def at_service() -> None:
 
 
 class Descriptors(NamedTuple):
-    """How many connections each listener may hold, so that none takes the descriptors of another."""
+    """Divide the descriptors among the listeners, so that none takes those of another."""
 
     data: int
     """Clients. Each needs a descriptor, and one more for its call."""

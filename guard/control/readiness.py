@@ -6,7 +6,7 @@ WAITING: Final = ("policy", "state", "upstream")
 
 
 class Readiness:
-    """What is still waited for, in the order of WAITING."""
+    """The conditions that are not met yet, in the order of WAITING."""
 
     def __init__(self) -> None:
         self._waiting = dict.fromkeys(WAITING)
@@ -22,7 +22,7 @@ class Readiness:
 
     @property
     def waiting(self) -> tuple[str, ...]:
-        """Why it should not."""
+        """The reasons against it."""
         return ("draining",) if self.draining else tuple(self._waiting)
 
     def reached(self, latch: str) -> None:

@@ -29,7 +29,7 @@ SETTLE: Final = 0.1
 LOOK_WITHIN: Final = 10.0
 """Seconds of one look."""
 FILE: Final = "policy file"
-"""Who reloads where a file changed and nobody asked."""
+"""The name of guard as the one who reloads after a change of a file."""
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ def fingerprint(paths: Iterable[Path], read: Reader = from_regular_file) -> str:
 
 
 class Store(Protocol):
-    """Where policies are put in force."""
+    """The interface that puts a policy in force."""
 
     def submit(self, change: Callable[[], Awaitable[T]]) -> "asyncio.Future[T]":
         """Queue a change."""
@@ -61,7 +61,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the last attempt went, for status, metrics and whoever asked for it."""
+    """The result of the last attempt, for status, metrics and the caller."""
 
     ok: bool = True
     digest: str = ""
@@ -92,7 +92,7 @@ class Reloader:
         self._named: tuple[Loaded, ...] = ()  # whose other files: the policy in force, and the one that was refused since
 
     async def begin(self, loaded: Loaded, refused: PolicyInvalid | None = None) -> None:
-        """What is in force at the start: the policy, or the last good one because this one was `refused`."""
+        """Record the policy in force at the start: the given one, or the last good one if that was `refused`."""
         self.outcome = Outcome(digest=loaded.digest, at=monotonic())
         self._read(loaded.contents if refused is None else refused.contents)
         self._named = (loaded,) if refused is None or refused.policy is None else (loaded, refused.policy)
@@ -157,7 +157,7 @@ class Reloader:
         self._publish(PolicyRefused(in_force=self.outcome.digest[:19], errors=errors[:20]))
 
     def _read(self, contents: Mapping[Path, bytes]) -> None:
-        """What was read last is what the next look is held against: nothing that changes meanwhile is missed."""
+        """Compare the next look with the contents read last, so that no change in between is missed."""
         self._files = contents
         self._seen = fingerprint(contents, contents.__getitem__)
 
@@ -165,7 +165,7 @@ class Reloader:
         return await self._fingerprint("policy", self._files), await self._certificates()
 
     async def _certificates(self) -> str | None:
-        """Those of a refused policy too: it may wait for one of them."""
+        """The watched files, with those of a refused policy: it may wait for one of them."""
         return await self._fingerprint("certificates", [path for loaded in self._named for path in self._also(loaded)])
 
     async def _fingerprint(self, what: str, paths: Iterable[Path]) -> str | None:

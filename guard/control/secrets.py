@@ -47,7 +47,7 @@ class SecretFile(NamedTuple):
         return dotted(self.where)
 
     def exposure(self) -> str | None:
-        """Who else can reach it, by its mode; None where nobody can, or it is not there."""
+        """The exposure of the file by its mode; None if it is private or does not exist."""
         try:
             mode = stat.S_IMODE(os.stat(self.path).st_mode)  # noqa: PTH116 — of what a link points to
         except OSError:

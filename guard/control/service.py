@@ -1,4 +1,4 @@
-"""What the admin API operates: orders, breakers and the policy of a running guard, and the account of all three."""
+"""The service behind the admin API: orders, breakers and the policy of a running guard, and reports on them."""
 
 import asyncio
 import json
@@ -88,7 +88,7 @@ class Service:
         return self._now_in_force()[0]
 
     def contract(self, form: str) -> str:
-        """What the routes in force take and answer, in one of `admin.FORMS`.
+        """The contract of the routes in force, in one of `admin.FORMS`.
 
         Made beside the loop, and again where a reload let go of the policy meanwhile.
         """
@@ -182,7 +182,7 @@ def back(operations: OrderStore) -> str | None:
 
 
 def _release(loaded: Loaded, release: Release) -> dict[str, Any]:
-    """What is deployed. `contract`: whether the routes still have the release's; None where it names none."""
+    """The deployed release. `contract`: whether the routes still keep the release's contract; None if it names none."""
     differs = any(warning.path == ("release", "contract") for warning in loaded.warnings)
     before = release.before
     return {

@@ -1,4 +1,4 @@
-"""Who answered in the last minutes: the first thing that a person at night wants to know."""
+"""Shares of answers by source in the last minutes: the first question of a person on call."""
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Shares:
         return self._after(int(now / BUCKET) - BUCKETS)
 
     def decided(self) -> None:
-        """Somebody decided who may answer: who answered before says nothing of now."""
+        """Forget the latest source: after an order it no longer describes what answers now."""
         if self._buckets:
             number, counts = self._buckets[-1]
             self._before = number, Counter(counts)

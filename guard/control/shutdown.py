@@ -38,7 +38,7 @@ class Shutdown:
         self._asked, self._now, self._cut = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def heed(self, loop: asyncio.AbstractEventLoop, hangup: Callable[[], None]) -> None:
-        """From now on; before the first listener, so that no signal finds nobody home."""
+        """Install the handlers. Call before the first listener opens, so that no signal is lost."""
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told, number)
         loop.add_signal_handler(signal.SIGHUP, hangup)
@@ -51,11 +51,11 @@ class Shutdown:
         self._asked.set()
 
     async def asked(self) -> None:
-        """Until a signal comes."""
+        """Wait for a signal."""
         await self._asked.wait()
 
     async def drain(self, readiness: Readiness, seconds: float) -> None:
-        """Not ready at once, served on until clients have had the time to see it."""
+        """Report not ready at once, and serve until clients have had time to notice."""
         readiness.drain()
         self._publish(Draining(seconds=seconds))
         try:

@@ -1,4 +1,4 @@
-"""What must survive a restart, in a folder of guard's own.
+"""The state folder: everything that must survive a restart.
 
 Everything is in `<state_dir>/private/`: mode 0700, owned by the user that guard runs as, no symlinks, one guard at a time.
 A save is on disk before it returns: the new content is written beside the old, synchronised, and renamed over it; a

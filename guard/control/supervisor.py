@@ -129,7 +129,7 @@ class Supervisor:
     # ── keeping them going ────────────────────────────────────────────────────────────────────────────────────────
 
     async def _run(self, supervised: Supervised) -> None:
-        """Until the work returns, or the process ends."""
+        """Run until the work returns or the process ends."""
         while True:
             began = self._clock()
             error = await self._attempt(supervised)

@@ -101,7 +101,7 @@ class Telemetry:
 
     @property
     def sink(self) -> Sink:
-        """Where the life publishes."""
+        """The outbox to which the pipeline publishes."""
         return self._outbox
 
     def also(self, sink: Taker) -> None:
@@ -182,7 +182,7 @@ class Telemetry:
         self._publish(Exporting(signals=tuple(signal for signal in SIGNALS if self._environment.on(signal))))
 
     def _exporters(self) -> "Otlp":
-        """In a thread, imports and all."""
+        """Start in a thread, imports included."""
         from guard.telemetry.otlp import Otlp  # noqa: PLC0415
 
         means = (self._environment, self._environ, self._resource, __version__)
@@ -228,7 +228,7 @@ class Telemetry:
     # ── what is told ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _described(self, loaded: Loaded, address: str) -> dict[str, str]:
-        """What is measured, as OpenTelemetry names it; the environment's word over ours."""
+        """The resource attributes of OpenTelemetry. The environment overrides guard's own."""
         policy = loaded.policy
         release = policy.release
         ours = {

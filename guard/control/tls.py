@@ -9,7 +9,7 @@ from guard.policy.route import Route
 
 
 def client_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:
-    """How we trust a model server, and show ourselves to it. Verification cannot be turned off. Raises OSError."""
+    """The TLS context for a model server, with guard's certificate. Verification is always on. Raises OSError."""
     context = ssl.create_default_context(cafile=ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -19,7 +19,7 @@ def client_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.
 
 
 def server_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """What clients see. Raises OSError."""
+    """The TLS context for clients. Raises OSError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

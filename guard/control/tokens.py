@@ -1,4 +1,4 @@
-"""Who may operate: lines `name role sha256:HEX`, the digests of secrets that guard itself generated.
+"""Tokens of operators: lines `name role sha256:HEX`, digests of secrets that guard itself generated.
 
 A secret has 256 random bits, so its plain digest tells nothing of it. A secret is found by its digest: what the time of a
 lookup tells is about the digest of a guess, from which no secret follows.
@@ -20,7 +20,7 @@ _LINE: Final = re.compile(r"([A-Za-z0-9._@-]{1,64})[ \t]+(viewer|operator)[ \t]+
 
 
 class Identity(NamedTuple):
-    """Who asks, and what they may do."""
+    """The caller and the role."""
 
     name: str
     role: Role
@@ -61,5 +61,5 @@ class Tokens:
         return len(self._by_digest)
 
     def identify(self, secret: str) -> Identity | None:
-        """Whose secret this is."""
+        """The identity that a secret belongs to."""
         return self._by_digest.get(hashlib.sha256(secret.encode()).digest())

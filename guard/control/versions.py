@@ -25,7 +25,7 @@ async def follow(plan: Callable[[], CompiledPlan]) -> None:
 
 
 def pages(plan: CompiledPlan) -> Iterable[tuple[Dialect, str, list[Target]]]:
-    """What to ask, and whom it is about: routes of one model share a page."""
+    """A page to request, and the targets that it describes: routes of one model share a page."""
     found: dict[tuple[str, str], tuple[Dialect, str, list[Target]]] = {}
     for route in plan.routes:
         page = route.dialect.status(route.template) if not route.dialect.version(route.template) else ""

@@ -1,4 +1,4 @@
-"""What many may read at once, made so that neither clients nor orders wait for it."""
+"""Documents that many viewers may read at once, made so that neither clients nor orders wait."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

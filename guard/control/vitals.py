@@ -1,4 +1,4 @@
-"""What is true of this process at the moment of a scrape: modes, breakers, queues, connections, memory."""
+"""Gauges that are read at a scrape: modes, breakers, queues, connections, memory."""
 
 import os
 from collections import Counter
@@ -44,7 +44,7 @@ class Vitals:
             yield Family(of.MODEL_INFO, [(labels, 1)])
 
     def ladder(self) -> Iterator[Family]:
-        """What outlives a reload: modes, breakers, queues, caches, connections."""
+        """State that outlives a reload: modes, breakers, queues, caches, connections."""
         runtime = self._runtime
         mode = [
             ((*_split(route), SOURCES[ceiling.level] if ceiling.level else "normal"), 1)
@@ -74,7 +74,7 @@ class Vitals:
         yield Family(of.BUFFERED, [((), door.budget.used)])
 
     def process(self) -> Iterator[Family]:
-        """What the operating system says of this process."""
+        """Figures of the operating system about this process."""
         times = os.times()
         yield Family(of.CPU, [(("user",), times.user), (("system",), times.system)])
         try:

@@ -38,7 +38,7 @@ NOT_SCHEDULED: Final = "process not scheduled"
 
 
 class _Note(NamedTuple):
-    """That the loop went on: when, and how much processor time its thread had had."""
+    """A sign of life of the loop: the time, and the processor time of its thread until then."""
 
     at: float
     cpu: float

@@ -37,11 +37,11 @@ class WatchedFiles:
         return dict(self._unreadable)
 
     def states(self) -> dict[str, bool]:
-        """Of every file that was tried, whether it could not be read then."""
+        """Whether each file that was tried failed to be read, by its name."""
         return {file: file in self._unreadable for file in tuple(self._known)}
 
     async def read_with_deadline(self, file: str, read: Callable[[], T], within: float = WITHIN) -> T:
-        """What `read` returns, called in the file's thread. Raises FileHung, and whatever `read` raises."""
+        """Call `read` in the file's thread and return its result. Raises FileHung, and whatever `read` raises."""
         worker = self._workers.get(file)
         if worker is None:
             worker = self._workers[file] = Worker(f"guard-{file}"[:NAME])

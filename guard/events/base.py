@@ -1,4 +1,4 @@
-"""What all events share."""
+"""The base of all events."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -48,4 +48,4 @@ def event(name: str = "", severity: int | None = None) -> Callable[[type[Declare
 
 
 Publish: TypeAlias = Callable[[Event], None]
-"""What whoever sees an event is given: it never raises, and may be called from any thread."""
+"""A function that publishes an event. It never raises, and may be called from any thread."""

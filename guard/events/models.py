@@ -1,4 +1,4 @@
-"""What model servers and their clients do: breakers, versions, cost, requests that break the contract."""
+"""Events of model servers and clients: breakers, versions, cost, requests that break the contract."""
 
 import logging
 

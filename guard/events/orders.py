@@ -1,4 +1,4 @@
-"""What operators order, and where their orders are kept."""
+"""Events of operators' orders and of the place where they are kept."""
 
 import logging
 from collections.abc import Mapping

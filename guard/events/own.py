@@ -1,4 +1,4 @@
-"""What guard does wrong, or cannot do: its own bugs, tasks, files and telemetry."""
+"""Events of guard's own faults: bugs, tasks, files and telemetry."""
 
 import logging
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ class LoopStalled(Event):
 
 @event("file_unreadable", logging.ERROR)
 class FileUnreadable(Event):
-    """A file that guard watches cannot be read, or hangs; what it said last holds. `file`: what it is for, not its path."""
+    """A watched file cannot be read, or hangs; its last content stays in force. `file`: its purpose, not its path."""
 
     file: str
     why: str
@@ -76,7 +76,7 @@ class Exporting(Event):
 
 @event("telemetry_lost", logging.WARNING)
 class TelemetryLost(Event):
-    """What the process gave up while it ran, by (signal, why)."""
+    """Counts of telemetry that the process dropped while it ran, by (signal, why)."""
 
     lost: Mapping[tuple[str, str], int]
 

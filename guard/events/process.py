@@ -33,7 +33,7 @@ class Ready(Event):
 
 @event("hint")
 class Hint(Event):
-    """What a person who has just begun may want to do next."""
+    """A suggestion for a new user."""
 
     message: str
 

@@ -101,7 +101,7 @@ def run(*, stay: bool) -> int:
         click.echo("")
         if show.wrong:
             for one in show.wrong:
-                click.echo(f"NOT AS PROMISED  {one}", err=True)
+                click.echo(f"FAILED  {one}", err=True)
             click.echo((folder / "guard.log").read_text(errors="replace")[-4000:], err=True)
             return 1
         click.echo("Everything as promised.")

@@ -27,7 +27,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
     },
     "Admin": {"tls": "The certificate of the admin listener."},
     "Breaker": {
-        "window": "Calls of so long ago are counted.",
+        "window": "Length of the sliding window.",
         "minimum_calls": "Below so many calls in the window the rate opens nothing.",
         "failure_rate": "At this share of failed or invalid answers the breaker opens.",
         "consecutive_failures": "After so many failures in a row it opens, whatever the rate.",
@@ -102,7 +102,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "connections": "Clients at once, TLS handshakes included; the next takes the place of who has waited longest.",
         "head": "To a whole head, from its first byte.",
         "body": "To a whole body.",
-        "write_stall": "A client that takes nothing for so long is let go.",
+        "write_stall": "Close the connection of a client that reads nothing for this time.",
         "keep_alive": "An idle connection is closed.",
         "headers": "Fields of a head.",
         "header_bytes": "Of a head.",

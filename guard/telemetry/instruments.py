@@ -220,7 +220,7 @@ LOOP_STALLS: Final = Instrument(
 )  # fmt: skip
 FILE_UNREADABLE: Final = Instrument(
     "guard.file.unreadable", "gauge", "{state}",
-    "1 for a watched file that cannot be read, or hangs; what it said last holds.", ("guard.file",),
+    "1 for a watched file that cannot be read, or hangs; its last content stays in force.", ("guard.file",),
 )  # fmt: skip
 CPU: Final = Instrument("process.cpu.time", "counter", "s", "Processor time of this process.", ("cpu.mode",))
 MEMORY: Final = Instrument("process.memory.usage", "updowncounter", "By", "Resident memory.")

@@ -16,6 +16,6 @@ _ALL: Final[tuple[Format, ...]] = (
 )
 
 FORMATS: Final[dict[str, Format]] = {one.name: one for one in _ALL}
-"""By the name that a policy uses."""
+"""Formats by the name that a policy uses."""
 DEFAULT: Final = Json.name
 """The format of a webhook that names none."""

@@ -1,4 +1,4 @@
-"""What a webhook format is given, and what it must do. A file of this folder defines one format."""
+"""The input and the interface of a webhook format. A file of this folder defines one format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,24 +18,24 @@ class Alert:
     name: str
     """The stable name of this kind of incident, the same in all replicas."""
     detail: str
-    """What tells incidents of one kind, route and target apart; empty where nothing does."""
+    """The detail that distinguishes incidents of one kind, route and target; may be empty."""
     since: float
     at: float
     until: float | None
-    """When the incident ends by itself; None where nobody knows."""
+    """The time at which the incident ends by itself; None if unknown."""
     resolved: bool
 
 
 class Format(Protocol):
-    """How one family of receivers takes alerts."""
+    """The format of one family of receivers."""
 
     name: str
-    """What a policy writes in `format`."""
+    """The name in the policy's `format`."""
     repeats: bool
     """Whether the receiver forgets an alert that is not repeated."""
 
     def endpoint(self, url: str) -> str:
-        """Where to POST to, for the address that a policy declares."""
+        """The URL to POST to, for the address in the policy."""
 
     def body(self, alert: Alert) -> Any:
         """The request's body, as JSON values."""

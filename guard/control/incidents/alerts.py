@@ -13,7 +13,7 @@ from guard.webhooks.values import Alert, written
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What is said besides the incident. `fence` makes a value fit to leave."""
+    """Facts that every alert carries besides the incident. `fence` makes a value fit to leave the process."""
 
     service: str
     environment: str
@@ -24,14 +24,14 @@ class Around:
 
 
 def owner(subject: Subject, owners: Owners) -> tuple[str, str | None]:
-    """Whose an incident is: the role, and who has it; whoever is called at night where nobody does."""
+    """The owner of an incident: the role and the person; the night contact if the role has none."""
     role = KINDS[subject.kind].role
     name = owners.of(role)
     return (role, name) if name is not None else ("incidents", owners.of("incidents"))
 
 
 def alert(notice: Notice, around: Around) -> Alert:
-    """What every format is given."""
+    """The alert that every format receives."""
     subject = notice.opens.subject
     return Alert(
         document=_document(notice, around),

@@ -43,7 +43,7 @@ MOST_ERRORS: Final = 3
 
 
 class Of(NamedTuple):
-    """What is true of a kind. `quiet`: seconds that it must be over before that is told; it may come back meanwhile."""
+    """Facts about a kind of incident. `quiet`: seconds that it must be over before guard reports its end."""
 
     alertname: str
     role: Role
@@ -65,7 +65,7 @@ VERSION_LASTS: Final = 3600.0
 
 
 class Subject(NamedTuple):
-    """What an incident is about. No part of it is a replica's own, so that all replicas name it alike."""
+    """The subject of an incident. All replicas give it the same name, because no part of it belongs to a replica."""
 
     kind: Kind
     route: str | None = None
@@ -75,7 +75,7 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Opens:
-    """Something is wrong. `until`: when it is over by itself; `back`: the exact words that lead back."""
+    """The beginning of an incident. `until`: the time at which it ends by itself; `back`: the command that ends it."""
 
     subject: Subject
     severity: Severity
@@ -87,7 +87,7 @@ class Opens:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """It is over."""
+    """The end of an incident."""
 
     subject: Subject
 

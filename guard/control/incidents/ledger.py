@@ -34,7 +34,7 @@ class Incident:
 
 
 class Notice(NamedTuple):
-    """What is to be told."""
+    """A notice to send."""
 
     status: Status
     opens: Opens
@@ -53,11 +53,11 @@ class Ledger:
         return len(self._open)
 
     def subjects(self, kind: Kind) -> list[Subject]:
-        """What is open of a kind."""
+        """The open incidents of a kind."""
         return [subject for subject in self._open if subject.kind == kind]
 
     def change(self, change: Opens | Ends, wall: float) -> Iterator[Notice]:
-        """What is told because of it."""
+        """Apply a change and return its notices."""
         if isinstance(change, Ends):
             known = self._open.get(change.subject)
             if known is not None and known.quiet_since is None:
@@ -78,7 +78,7 @@ class Ledger:
             yield Notice("firing", change, known.since, wall)
 
     def tick(self, wall: float) -> Iterator[Notice]:
-        """What ended meanwhile."""
+        """The notices of incidents whose time has ended."""
         for subject, one in list(self._open.items()):
             until, quiet = one.opens.until, KINDS[subject.kind].quiet
             if until is not None and wall >= until:

@@ -74,7 +74,7 @@ class IncidentManager:
         self._queue.append(event)
 
     async def watch(self) -> None:
-        """For ever."""
+        """Run until cancelled."""
         rates = monotonic()
         repeat = rates + REPEAT
         while True:
@@ -166,7 +166,7 @@ class IncidentManager:
         return Around(policy.service, loaded.environment, self._replica, policy.owners, now, fence)
 
     def _answers_now(self, plan: CompiledPlan, route: str | None) -> str | None:
-        """Who is asked first now: of the rungs, the highest that neither operators nor its breaker close."""
+        """The highest rung that neither an operator nor its breaker closes."""
         shut = self._shut()
         found: list[str] = []
         for one in plan.routes:
@@ -177,7 +177,7 @@ class IncidentManager:
 
 
 def address(hook: Webhook, environ: Mapping[str, str]) -> str | None:
-    """Where to send to, looked up now; None where it is not there, or no URL."""
+    """The webhook's URL as it is now; None if it is missing or invalid."""
     if isinstance(hook.url, str):
         url = hook.url
     else:

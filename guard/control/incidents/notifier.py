@@ -51,7 +51,7 @@ class Receiver(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of one try. `retry_after`: as the receiver asked."""
+    """The outcome of one attempt. `retry_after`: seconds that the receiver asks for."""
 
     why: str  # empty: taken
     again: bool = False

@@ -25,7 +25,7 @@ MOST_CAUSES: Final = 64
 
 
 class Window(NamedTuple):
-    """How a route's requests kept the contract in a stretch of time. `field`, `code`: the most frequent breach."""
+    """Violations of a route's contract in a period of time. `field`, `code`: the most frequent one."""
 
     share: float
     requests: int

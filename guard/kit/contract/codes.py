@@ -11,7 +11,7 @@ _FIX: Final = "Fix the request; the same one will be refused again."
 _LATER: Final = "Wait as long as `retry-after` says, then send it again; back off further each time."
 _AGAIN: Final = "Send it again once, a moment later; then go on without an answer."
 _SLOW: Final = "Do not send it again at once: the service is slow already. Go on without an answer."
-_CLOSED: Final = "Nothing is wrong with the request. Go on without the model; somebody is at it."
+_CLOSED: Final = "Nothing is wrong with the request. Go on without the model; the owners are informed."
 _OLD: Final = "Send newer data, or go on without the model."
 _FAULT: Final = "Tell the owners, with the `request_id`."
 

@@ -20,7 +20,7 @@ from guard.proxy.values import Route as Compiled
 
 COMMON: Final = (
     Header("x-guard-no-fallback", "`1`: the model's own answer or an error, and none of the sources below it"),
-    Header("traceparent", "W3C Trace Context; the model server is told it"),
+    Header("traceparent", "W3C Trace Context; forwarded to the model server"),
 )
 
 

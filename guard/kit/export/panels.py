@@ -332,7 +332,7 @@ def process(scope: Scope) -> Row:
              Query(f"sum({scope.increase(of.LOOP_ERRORS, STEP)})", "event loop")],
         ),
         Panel(
-            "stat", "Files that cannot be read", "Of those that guard watches; what each said last holds.",
+            "stat", "Files that cannot be read", "Files that guard watches; the last content of each stays in force.",
             [Query(f"sum(max by (guard_file) ({scope.series(of.FILE_UNREADABLE)})) or vector(0)", now=True)],
             steps=[(1, "red")],
         ),

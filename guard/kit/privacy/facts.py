@@ -100,7 +100,7 @@ def _documents(route: ContractDescription) -> Iterator[Note]:
     if route.observe:
         yield Note(
             "`enforcement: observe`: violations are counted; nothing is denied, stripped, defaulted or replaced. The model "
-            "receives the client's own bytes; only `send: false` still acts, and what is no JSON is refused."
+            "receives the client's own bytes; only `send: false` still acts, and a body that is not JSON is refused."
         )
     if route.body == "schema":
         return
@@ -123,7 +123,7 @@ def _answers(described: ContractDescription) -> Iterator[Note]:
     if route.stream:
         yield Note("Answers are streamed to the client as they come; guard does not read them.")
     elif isinstance(route.output, SchemaFile):
-        text = "Answers are held against a JSON Schema file; no value of them is logged, traced or measured. The file"
+        text = "Answers are checked against a JSON Schema file; no value of them is logged, traced or measured. The file"
         yield Note(text, (str(route.output.schema_),))
     elif not route.output:
         yield Note("No output is declared: answers go to the client, and no value of them is logged, traced or measured.")

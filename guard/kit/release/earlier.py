@@ -36,7 +36,7 @@ def standing(out: Path) -> Standing | None:
     except FileNotFoundError:
         return None
     if len(raw) > MAX_BYTES:
-        raise OSError(27, "there is a file of more than 1 MiB, which is no release", str(out))
+        raise OSError(27, "the file has more than 1 MiB and is not a release", str(out))
     try:
         release = load_release(out, policy_file)
         name = re.sub(r"[^A-Za-z0-9._-]", "_", release.version)[:60].lstrip(".") or "release"

@@ -1,5 +1,6 @@
 """Whether a rung's answer may be given to the client: held against its dialect, the output contract and the mode."""
 
+from collections.abc import Callable
 from typing import Final
 
 from guard.proxy.context import Context, RungAttempt, broken, stream_error
@@ -166,6 +167,15 @@ def _closed_by_event(
     return _closed_by(outcome, permit, attempt, hidden, now, plan.wall(now))
 
 
+def strict(permit: Permit, attempt: RungAttempt) -> Callable[[], bool] | None:
+    """Whether a stream that is relayed names another version than the only one that may answer; None: any may."""
+    expected, call, inspector = permit.route.version, attempt.call, attempt.inspector
+    if not expected or attempt.rung.source != MODEL or call is None or inspector is None:
+        return None
+    target = call.target
+    return lambda: believed(inspector.said.version, permit, target) not in ("", expected)
+
+
 def blame_left(permit: Permit, attempt: RungAttempt) -> Settlement:
     """What a stream says of the model whose client left: its error where it told one.
 
@@ -224,6 +234,9 @@ def _hear_stream(permit: Permit, attempt: RungAttempt, answer: Answer, now: floa
     if not stream.begun:
         attempt.settle(blame(permit, Settlement.FAILURE), now)
         return Closed("malformed")
+    if permit.route.version and attempt.rung.source == MODEL and answer.version not in ("", permit.route.version):
+        attempt.settle(Settlement.IGNORED, now)
+        return Closed("version")
     if broken(heard.usage):
         attempt.error = stream_error(stream)
     return None
@@ -236,7 +249,7 @@ def judge_failure(permit: Permit, failure: Failed, attempt: RungAttempt, now: fl
     is answered. Whatever the failure is named then, it says how long the client waited, and not how long the target takes;
     unless the time that an attempt may take was over by then.
     """
-    if failure.ours or failure.code in OURS:
+    if failure.ours or failure.code in OURS or failure.code in CHOSEN:
         return Settlement.IGNORED
     if failure.code not in UNREACHED and permit.breaks:
         return Settlement.IGNORED

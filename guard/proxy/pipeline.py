@@ -8,7 +8,7 @@ because a StopIteration costs 3 % of a request in machine code; the driver lets 
 from collections.abc import Callable, Generator
 from typing import Final, Protocol, TypeAlias
 
-from guard.proxy.acceptance import OURS, accept, blame_stream, relay_unopened
+from guard.proxy.acceptance import OURS, accept, blame_stream, relay_unopened, strict
 from guard.proxy.context import Context, RungAttempt, broken, stream_error
 from guard.proxy.headers import date
 from guard.proxy.judge import judge
@@ -102,7 +102,7 @@ def handle_request(exchange: Request, plan: Plan, now: Callable[[], float]) -> P
             else:
                 attempt.inspector = inspector = route.inspector(permit.message, step.headers)
                 attempt.took = step.head_at - step.called_at
-                end = yield Relay(step.status, headers, inspector, attempt.until, route.heartbeat)
+                end = yield Relay(step.status, headers, inspector, attempt.until, route.heartbeat, strict(permit, attempt))
                 unopened = relay_unopened(context, permit, attempt, step, end, plan)
                 if unopened is not None:
                     context.descend(attempt, unopened, now())

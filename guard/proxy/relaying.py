@@ -11,7 +11,7 @@ from typing import Final
 from guard.proxy.deadlines import ATTEMPT, HEARTBEAT
 from guard.proxy.parties import UNKNOWN, Link
 from guard.proxy.upload import Upload
-from guard.proxy.values import Call, Reason, Relay, Relayed
+from guard.proxy.values import Call, Inspector, Reason, Relay, Relayed
 
 MOST_HELD: Final = 65536
 """Bytes of comments and heartbeats that wait for a first event; more of them begin the stream."""
@@ -75,14 +75,11 @@ class Relaying(Upload):
             if not self._opened:
                 chunk = self._prefix + chunk
                 self._prefix = b""
-                if inspector.refused:
-                    self._end_relay("status")
-                    return
-                if not inspector.begun and len(chunk) < MOST_HELD:
+                if not (inspector.begun or inspector.refused or len(chunk) >= MOST_HELD):
                     self._prefix = chunk
                     return
-                if self._call is not None and (closed := self._call.target.closed) is not None:
-                    self._end_relay(closed)  # operators closed it while it was silent
+                if (reason := self._barred(relay, inspector)) is not None:
+                    self._end_relay(reason)
                     return
                 self._open(relay, UNKNOWN)
         if chunk:
@@ -96,6 +93,14 @@ class Relaying(Upload):
             self._disarm()
         else:
             self._arm_idle()
+
+    def _barred(self, relay: Relay, inspector: Inspector) -> Reason | None:
+        """Why a stream may not begin whose first event is there."""
+        if inspector.refused:
+            return "status"
+        if self._call is not None and (closed := self._call.target.closed) is not None:
+            return closed  # by operators, while it was silent
+        return "version" if relay.disagrees is not None and relay.disagrees() else None
 
     def _beat(self) -> None:
         """Nothing was sent for as long as a heartbeat takes."""
@@ -134,12 +139,15 @@ class Relaying(Upload):
         assert inspector is not None  # only such a stream waits
         rest = self._prefix + inspector.end()
         self._prefix = b""
-        if inspector.begun and not inspector.refused:
+        failed: Reason = "malformed"
+        if inspector.begun and relay.disagrees is not None and relay.disagrees():
+            failed = "version"
+        elif inspector.begun and not inspector.refused:
             self._open(relay, UNKNOWN)
             self._sent += len(rest)
             self.client.send_chunk(rest)
         self._drop_call()
-        self._answer(Relayed(self._sent, monotonic(), None if self._opened else "malformed", opened=self._opened))
+        self._answer(Relayed(self._sent, monotonic(), None if self._opened else failed, opened=self._opened))
 
     def client_resumed(self) -> None:
         """The client takes bytes again."""

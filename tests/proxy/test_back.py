@@ -444,6 +444,20 @@ def test_chunks_from_http_1_0_are_read_and_the_connection_ends(loop: str) -> Non
 
 
 @LOOPS
+def test_a_connection_that_answered_500_is_not_used_again(loop: str) -> None:
+    """Servers such as uvicorn close it without saying so: what is sent on it then is lost."""
+    connections = 0
+
+    async def script(reader: Any, writer: Any) -> None:
+        nonlocal connections
+        connections += 1
+        await answering(OK, b"HTTP/1.1 500 Error\r\nContent-Length: 2\r\n\r\n{}", OK)(reader, writer)
+
+    ask(loop, script, times=4)
+    assert connections == 2
+
+
+@LOOPS
 def test_one_parser_reads_every_answer_of_a_kept_connection(loop: str) -> None:
     connections = 0
     answers = [

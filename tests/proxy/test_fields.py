@@ -81,8 +81,12 @@ def test_lists_of_tokens(value: bytes, found: list[bytes]) -> None:
 
 @pytest.mark.parametrize(
     ("connection", "hops"),
-    [(None, []), (b"close", []), (b"Keep-Alive", []), (b"x-a", [b"x-a"]), (b"close, X-A", [b"close", b"x-a"])],
-)
+    [
+        (None, []), (b"close", []), (b"Keep-Alive", []), (b"x-a", [b"x-a"]), (b"close, X-A", [b"close", b"x-a"]),
+        (b"Content-Type, content-encoding, x-a", [b"x-a"]), (b"accept, authorization, cookie, cache-control", []),
+        (b"inference-header-content-length, vary, set-cookie", []),
+    ],
+)  # fmt: skip
 def test_fields_that_connection_nominates(connection: bytes | None, hops: list[bytes]) -> None:
     assert nominated(connection) == hops
 

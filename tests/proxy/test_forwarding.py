@@ -70,6 +70,22 @@ def test_connection_cannot_nominate_our_words_away() -> None:
     assert dict(sent([(b"connection", names)], trusted="10.0.0.0/8")) == dict(sent([], trusted="10.0.0.0/8"))
 
 
+@pytest.mark.parametrize("trusted", ["", "10.0.0.0/8"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"x-http-method-override",
+        b"x-http-method",
+        b"x-method-override",
+        b"x-original-url",
+        b"x-original-uri",
+        b"x-rewrite-url",
+    ],
+)
+def test_no_field_makes_the_model_server_answer_another_request_than_was_judged(name: bytes, trusted: str) -> None:
+    assert dict(sent([(name, b"/v2/repository/index")], trusted=trusted)) == dict(sent([], trusted=trusted))
+
+
 @pytest.mark.parametrize(
     ("parent", "trusted", "kept"),
     [

@@ -171,6 +171,7 @@ class Relay:
 
     With an inspector the head waits for the first event, until `until`: while nothing was sent, the next rung may answer.
     From then on the client hears of the stream every `heartbeat` seconds at least; 0: only when something comes.
+    `disagrees` is asked once that event came: whether it names a version of the model that may not answer.
     """
 
     status: int
@@ -178,6 +179,7 @@ class Relay:
     inspector: Inspector | None = None
     until: float = inf
     heartbeat: float = 0.0
+    disagrees: Callable[[], bool] | None = None
 
 
 Command: TypeAlias = Body | Call | Relay

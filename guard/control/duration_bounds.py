@@ -17,8 +17,11 @@ def duration_bounds(policy: Policy) -> tuple[float, ...]:
     """OpenTelemetry's advised bounds, the target, the timeouts of requests, and steps up to the longest of these."""
     timeouts = sorted({route.timeout.request for route in policy.routes.values() if isinstance(route, Route)})
     promises = set(timeouts[-1:] if len(timeouts) > MOST_TIMEOUTS else timeouts)
-    if policy.targets.latency_p95 is not None:
-        promises.add(policy.targets.latency_p95)
+    target, longest = policy.targets.latency_p95, max(promises, default=0.0)
+    if target is not None:
+        promises |= (
+            {target} if target < longest else {target, 2 * target}
+        )  # streams outlast timeouts: one bound is above it
     longest = max(promises, default=0.0)
     beyond = (step * 10.0**power for power in range(6) for step in _STEPS)
     return tuple(sorted({*SECONDS, *promises, *(bound for bound in beyond if bound < longest)}))

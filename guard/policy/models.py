@@ -251,6 +251,12 @@ class Cost(Part):
         """Whether tokens are paid for."""
         return self.per_million_input_tokens is not None or self.per_million_output_tokens is not None
 
+    @property
+    def priced(self) -> bool:
+        """Whether requests or tokens are paid for, and not with nothing."""
+        prices = (self.per_request, self.per_million_input_tokens, self.per_million_output_tokens)
+        return any(price is not None and price.amount > 0 for price in prices)
+
 
 class Targets(Part):
     """What the service promises."""

@@ -22,6 +22,7 @@ from guard.kit.export.scope import (
 )
 from guard.kit.export.slo import EVIDENCE, burning, slos
 from guard.kit.export.values import Alert, Gap, Severity
+from guard.policy.loading.warn import SILENCE, USUAL, longest_request
 from guard.policy.scalars import write_duration
 from guard.telemetry import instruments as of
 
@@ -56,6 +57,9 @@ def error_rate(scope: Scope) -> Iterator[Alert | Gap]:
     if targets.error_rate is None:
         yield Gap("targets.error_rate is not declared: no alert on it")
         return
+    if targets.error_rate >= 1:
+        yield Gap("targets.error_rate is 100%: no more can fail, so no alert can be made of it")
+        return
 
     def failing(window: str) -> str:
         errors = scope.rate(of.SERVER_DURATION, window, scope.promised, FAILED, part="_count")
@@ -78,8 +82,13 @@ def latency(scope: Scope) -> Iterator[Alert | Gap]:
     if target is None:
         yield Gap("targets.latency_p95 is not declared: no alert on it")
         return
-    if target >= (longest := max((route.timeout.request for _, route in routes(scope.policy)), default=target + 1)):
-        yield Gap(f"targets.latency_p95: no request takes longer than timeout.request, {write_duration(longest)}")
+    longest = longest_request(scope.policy)
+    if longest is not None and target >= longest:
+        yield Gap(
+            f"targets.latency_p95: no request takes longer than timeout.request, {write_duration(longest)}: "
+            "no alert can be made of it"
+        )
+        return
 
     def p95(window: str) -> str:
         buckets = scope.rate(of.SERVER_DURATION, window, scope.promised, COUNTED, part="_bucket")
@@ -104,6 +113,9 @@ def fallbacks(scope: Scope) -> Iterator[Alert | Gap]:
         yield Gap("targets.model_share is not declared: no alert on the share of fallbacks")
         return
     slo = next(slo for slo in slos(scope) if slo.name == "model-share")
+    if slo.budget >= 1:
+        yield Gap("targets.model_share is 0%: every answer may be a lower rung's, so no alert can be made of it")
+        return
 
     def lowered(window: str) -> str:
         return f"max without (sloth_window) ({slo.recorded(f'slo:sli_error:ratio_rate{window}')})"
@@ -125,10 +137,18 @@ def traffic(scope: Scope) -> Iterator[Alert | Gap]:
     if expected is None:
         yield Gap("targets.expected_rate is not declared: no alert when traffic stays away")
         return
+    if expected * SILENCE < USUAL:
+        yield Gap(
+            f"targets.expected_rate makes {number(expected * SILENCE)} requests in 30 minutes: silence is no sign of "
+            "trouble, so no alert can be made of it"
+        )
+        return
     rate = scope.rate(of.REQUESTS, "15m", scope.promised)
+    there = scope.series(of.POLICY_INFO)
     yield Alert(
         name="GuardTrafficGone",
-        expr=f"sum({rate}) < {number(expected * QUIET)}",
+        # A guard that was started since has no series of requests yet; one that is not there is another alert's matter.
+        expr=f"(sum({rate}) or vector(0)) < {number(expected * QUIET)}\nand on ()\ncount({there}) > 0",
         wait="15m",
         summary=f"{scope.service}: hardly any requests, where {number(expected)}/s are expected",
         description="{{ $value | humanize }} requests a second over fifteen minutes.",
@@ -232,8 +252,11 @@ def freshness(scope: Scope) -> Iterator[Alert | Gap]:
 def cost(scope: Scope) -> Iterator[Alert | Gap]:
     """The day's budget. Each replica counts its own spending, so they are added."""
     declared = scope.policy.targets.cost
-    if declared is None or declared.per_request is None or declared.daily is None:
-        yield Gap("targets.cost has no per_request with a daily budget: no alert on cost")
+    if declared is None or declared.daily is None or not declared.priced:
+        yield Gap("targets.cost has no price of a request or a token with a daily budget: no alert on cost")
+        return
+    if not declared.daily.amount:
+        yield Gap("targets.cost.daily is 0: it has no share that is spent, so no alert can be made of it")
         return
     yield Alert(
         name="GuardBudget",

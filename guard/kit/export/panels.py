@@ -264,7 +264,7 @@ def freshness(scope: Scope) -> Row:
 def cost(scope: Scope) -> Row:
     """What it costs."""
     declared = scope.policy.targets.cost
-    if declared is None or declared.per_request is None:
+    if declared is None or not declared.priced:
         return Row("Cost", [])
     spent = scope.increase(of.COST, "1h")
     panels = [Panel(

@@ -17,7 +17,7 @@ from guard.policy.errors import PolicyError
 from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Cel, Secret
 from guard.policy.loading.digest import contract_digest
-from guard.policy.models import Policy, Route
+from guard.policy.models import Policy, Route, Targets
 from guard.policy.part import Part
 from guard.policy.scalars import write_duration
 from guard.proxy.values import CACHED, RULES
@@ -26,6 +26,10 @@ EVIDENCE_WINDOW: Final = 1_800
 """Seconds in which the alerts of EVIDENCE count requests."""
 EVIDENCE: Final = {"latency_p95": 100, "error_rate": 5}
 """Target → requests without which its exported alert does not fire (`guard/kit/export/alerts.py`)."""
+SILENCE: Final = 1_800
+"""Seconds without a request after which the alert on `expected_rate` fires."""
+USUAL: Final = 20
+"""Requests that must be usual in SILENCE, or it happens by chance (e^-20 where they come independently)."""
 TEXTS: Final = "texts"
 """The word for every text of a request, of dialects that have it."""
 GENERATE: Final = ("completions", "/responses", "/messages", "/generate", "/generate_stream")
@@ -70,8 +74,8 @@ def _unmeasured(policy: Policy) -> Iterator[tuple[Pointer, str]]:
             ((name,), "no route has a contract; passthrough routes are not measured against targets") for name in promises
         )
         return
-    longest = max(route.timeout.request for route in routes)
-    if targets.latency_p95 is not None and targets.latency_p95 >= longest:
+    longest = longest_request(policy)
+    if targets.latency_p95 is not None and longest is not None and targets.latency_p95 >= longest:
         yield (
             ("latency_p95",),
             f"no request takes longer than timeout.request, {write_duration(longest)}: always kept",
@@ -84,6 +88,12 @@ def _unmeasured(policy: Policy) -> Iterator[tuple[Pointer, str]]:
                     (name,),
                     f"its alert needs {needs} requests in 30 minutes; expected_rate makes {expected:.3g}",
                 )
+        if expected < USUAL:
+            yield (
+                ("expected_rate",),
+                f"{expected:.3g} requests in 30 minutes are too few for silence to be a sign: no alert is made of it",
+            )
+    yield from _extreme(targets)
     if targets.model_share is not None and all(_only_model(route) for route in routes):
         yield ("model_share",), "no route has a rung below the model that answers: its share is that of answers, always 1"
     if targets.quality:
@@ -91,9 +101,40 @@ def _unmeasured(policy: Policy) -> Iterator[tuple[Pointer, str]]:
             ("quality",),
             "guard sees no labels and cannot measure it; guard checklist compares it with the evaluation",
         )
+    yield from _unpriced(targets)
+
+
+def longest_request(policy: Policy) -> float | None:
+    """Seconds that a request can take at most; None where streams take as long as they last, or no route has a contract."""
+    routes = [route for route in policy.routes.values() if isinstance(route, Route)]
+    if not routes or any(route.stream or DIALECTS[route.dialect].streams for route in routes):
+        return None
+    return max(route.timeout.request for route in routes)
+
+
+def _extreme(targets: Targets) -> Iterator[tuple[Pointer, str]]:
+    """Shares that are always kept, or leave no budget."""
+    if targets.error_rate is not None and targets.error_rate >= 1:
+        yield ("error_rate",), "no more than 100% can fail: always kept"
+    for name in ("availability", "model_share"):
+        share = getattr(targets, name)
+        if share is not None and share <= 0:
+            yield (name,), "a share of 0% is always kept"
+    if targets.availability is not None and targets.availability >= 1:
+        yield ("availability",), "100% leaves no budget that could burn: no alert is made of it; 99.99% would have one"
+
+
+def _unpriced(targets: Targets) -> Iterator[tuple[Pointer, str]]:
+    """Costs that nothing is counted against."""
     cost = targets.cost
-    if cost is not None and cost.per_request is None and not cost.by_token:
-        yield ("cost",), "there is no price of a request or a token: nothing is counted against it"
+    if cost is None:
+        return
+    if not cost.priced:
+        free = cost.per_request is not None or cost.by_token
+        why = "every price is 0" if free else "there is no price of a request or a token"
+        yield ("cost",), f"{why}: nothing is counted against it"
+    if cost.daily is not None and not cost.daily.amount:
+        yield ("cost", "daily"), "a budget of 0 has no share that is spent: no alert is made of it"
 
 
 def _only_model(route: Route) -> bool:

@@ -50,6 +50,7 @@ class Case(NamedTuple):
     fires: Sequence[str]
 
 
+HERE = gauge("guard_policy_info", "1x60", guard_service="credit-risk")
 CASES = (
     # a page: more than 7.2% of an hour and of five minutes; the day's ticket is true then too
     Case("a tenth fails for an hour", "GuardAvailability", "65m", [served(200, "0+540x90"), served(502, "0+60x90")], ["page", "ticket"]),
@@ -103,8 +104,10 @@ CASES = (
     Case("one customer of a thousand", "GuardFeatureStale", "20m", [series("guard_instances_total", "0+10000x40"), series("guard_violations_total", "0+5x40", guard_direction="input", guard_field="balance_at", guard_code="stale")], []),
     Case("a pipeline that is late", "GuardFeatureAging", "20m", [series("guard_instances_total", "0+100x40"), series("guard_features_total", "0+80x40", guard_field="balance_at", guard_state="aging")], ["ticket"]),
     Case("values at a bound", "GuardFeatureAging", "20m", [series("guard_instances_total", "0+100x40"), series("guard_features_total", "0+80x40", guard_field="age", guard_state="at_min")], []),
-    Case("the router sends elsewhere", "GuardTrafficGone", "50m", [requests("model", "0x60")], ["ticket"]),
-    Case("a quiet night", "GuardTrafficGone", "50m", [requests("model", "0+60x60")], []),
+    Case("the router sends elsewhere", "GuardTrafficGone", "50m", [requests("model", "0x60"), HERE], ["ticket"]),
+    Case("nobody has asked since a restart", "GuardTrafficGone", "50m", [HERE], ["ticket"]),
+    Case("nobody is there to be asked", "GuardTrafficGone", "50m", [requests("model", "0x60")], []),
+    Case("a quiet night", "GuardTrafficGone", "50m", [requests("model", "0+60x60"), HERE], []),
     Case("two replicas spent the budget", "GuardBudget", "5m", [gauge("guard_cost_budget_share", "0.4x9", guard_currency="EUR", instance="a"), gauge("guard_cost_budget_share", "0.36x9", guard_currency="EUR", instance="b")], ["ticket"]),
     Case("they have not", "GuardBudget", "5m", [gauge("guard_cost_budget_share", "0.3x9", guard_currency="EUR", instance="a"), gauge("guard_cost_budget_share", "0.36x9", guard_currency="EUR", instance="b")], []),
 )  # fmt: skip

@@ -88,7 +88,7 @@ class Route(Part):
     )
     heartbeat: Span | None = Field(
         default=None,
-        description="A comment to the client of a stream of events when nothing came for so long, after its first event; "
+        description="A comment goes to the client of a stream of events after this time of silence, once it has begun; "
         "off where absent.",
     )
     timeout: Timeout = Timeout.model_construct()

@@ -19,12 +19,12 @@ from guard.proxy.values import MODEL, RULES
 
 HERE = Path(__file__).resolve().parent
 POLICIES = (HERE.parent.parent / "policies", HERE / "policies")
-"""In a checkout, and in an installed package."""
+"""Folders of the policy: in a checkout, and in an installed package."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What one request must get."""
+    """The expected result of one request."""
 
     status: int
     source: str | None = None

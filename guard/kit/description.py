@@ -20,10 +20,10 @@ from guard.privacy.sensitivity import Sensitivity
 from guard.proxy.values import DISABLED, MODEL, Dialect, Looks, Source
 
 Body: TypeAlias = Literal["fields", "schema", "opaque", "unread", "passthrough", "denied"]
-"""What guard knows of a route's requests. `opaque`: a type and a size; `unread`: whatever is sent is forwarded."""
+"""Kinds of request bodies. `opaque`: guard checks type and size only; `unread`: guard forwards any body."""
 Side: TypeAlias = Literal["input", "output"]
 From: TypeAlias = Literal["declared", "inherited", "default"]
-"""Where a sensitivity comes from: the value's own key, the field that it is a part of, or nowhere."""
+"""The origin of a sensitivity: the value's own key, the field around it, or none."""
 BOUNDS: Final = ("min", "max", "enum", "pattern", "min_length", "max_length", "min_items", "max_items", "datatype", "shape")
 
 
@@ -35,9 +35,9 @@ class Value:
     place: str | None
     """JSON pointer in the body, `*` for every element; None where no column of a positional row holds it."""
     shape: Shape
-    """What is declared of it."""
+    """The declaration of the field."""
     top: InputField | OutputField
-    """What is declared of the whole field or output that it is a part of."""
+    """The declaration of the whole field or output around the value."""
     keys: tuple[str, ...]
     """The keys of the policy that lead to it from its route: `input`, its name, `fields`, …"""
     way: tuple[str, ...]
@@ -69,7 +69,7 @@ class Value:
 
     @property
     def text(self) -> Literal["free", "pattern", "enum"] | None:
-        """What bounds the content of a string; None for other types."""
+        """The bound on the content of a string; None for other types."""
         if self.shape.type != "string":
             return None
         return "enum" if self.shape.enum is not None else "pattern" if self.shape.pattern is not None else "free"
@@ -91,7 +91,7 @@ class Value:
         return {key: list(one) if isinstance(one, tuple) else one for key, one in found.items() if one is not None}
 
     def facts(self) -> dict[str, Any]:
-        """What every document repeats of it."""
+        """The facts that every document repeats."""
         shape = self.shape
         return {
             "type": shape.type, "unit": shape.unit, "description": shape.description, "sensitivity": self.sensitivity,
@@ -110,7 +110,7 @@ class RouteDescription:
 
     @property
     def method(self) -> str:
-        """Of its requests."""
+        """The kind of its request bodies."""
         return self.key.partition(" ")[0]
 
     @property
@@ -125,7 +125,7 @@ class RouteDescription:
 
     @property
     def ladder(self) -> tuple[Source, ...]:
-        """Who answers, from the highest rung to the lowest."""
+        """The sources of the route, from the highest rung to the lowest."""
         return () if self.body == "denied" else (MODEL, DISABLED)
 
 
@@ -134,7 +134,7 @@ class ContractDescription(RouteDescription):
     """A route with a contract."""
 
     contract: Route
-    """As it is enforced now."""
+    """The contract as it is enforced now."""
     dialect: Dialect
     tensors: bool
     """Whether fields are tensors of their names."""
@@ -144,7 +144,7 @@ class ContractDescription(RouteDescription):
 
     @property
     def looks(self) -> Looks:
-        """How requests of its dialect are laid out."""
+        """The layout of requests in its dialect."""
         return self.dialect.looks
 
     @property
@@ -164,7 +164,7 @@ class ContractDescription(RouteDescription):
 
     @property
     def ladder(self) -> tuple[Source, ...]:
-        """Who answers, from the highest rung to the lowest."""
+        """The sources of the route, from the highest rung to the lowest."""
         below = self.contract.fallback
         return (MODEL, *(rung for rung in RUNGS if rung == DISABLED or getattr(below, rung) is not None))
 

@@ -137,7 +137,7 @@ def _rung(route: Route, source: str, data: str, tried: Tried, verify: Any) -> St
 
 
 def _broken(route: Route, source: str, status: int, body: bytes, headers: Mapping[str, str]) -> str:
-    """How an answer breaks the output contract; nothing where it does not. Rules may leave to the model what is its own."""
+    """The violations of an answer in words; empty if there are none. Rules may leave null what only the model gives."""
     if source == DISABLED or route.output is None:
         return ""
     if not 200 <= status < 300:

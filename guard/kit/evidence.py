@@ -1,4 +1,4 @@
-"""What was done before a launch, kept where CI and reviewers find it: `evidence/<kind>.json` beside the policy.
+"""Evidence of the steps before a launch, in `evidence/<kind>.json` beside the policy, for CI and reviewers.
 
     {"kind": "drill", "version": 1, "at": "2025-06-02T09:30:00Z", "guard": "0.1.0",
      "service": "credit-risk", "environment": "staging" | "",
@@ -31,13 +31,13 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 VERSION: Final = 1
 FOLDER: Final = "evidence"
 MOST_BYTES: Final = 8 << 20
-"""Of one file, written or read: a rehearsal with every differing answer, with room."""
+"""Highest size of one file, written or read: a rehearsal with every differing answer has room in it."""
 MOST_AGE: Final = timedelta(days=30)
-"""Of a rehearsal, a drill or a checklist. Digests see what changed in the policy and the release; age stands for what they
-do not see: machines, traffic, the data behind the features, who is on call. A month is a third of the quarter that audit
-regimes allow at most between tests of the kind (PCI DSS 4.0 §11.3). A release has no age: it is what is deployed."""
+"""Highest age of a rehearsal, drill or checklist. Digests see changes of the policy and the release; age stands for
+what they do not see: machines, traffic, the data behind the features, who is on call. A month is a third of the quarter
+that audit regimes allow at most between such tests (PCI DSS 4.0 §11.3). A release has no age: it is what is deployed."""
 SKEW: Final = timedelta(minutes=5)
-"""How far ahead the clock of the machine that wrote it may be."""
+"""The allowed lead of the clock of the machine that wrote the evidence."""
 
 Why: TypeAlias = Literal["missing", "unreadable", "huge", "malformed", "foreign"]
 
@@ -82,7 +82,7 @@ class Unusable:
 
 
 def place(policy: Path, kind: Kind) -> Path:
-    """Where the evidence of a policy file is."""
+    """The path of a policy's evidence."""
     return policy.parent / FOLDER / f"{kind}.json"
 
 
@@ -153,7 +153,7 @@ def read(policy: Path, kind: Kind, *, service: str, now: datetime) -> Evidence |
 
 
 def stale(evidence: Evidence, loaded: Loaded, now: datetime) -> tuple[str, ...]:
-    """Why it does not speak of what is at hand; nothing where it does."""
+    """The reasons that the evidence is stale; empty if it is fresh."""
     found = []
     release = release_digest(loaded.policy.release)
     if evidence.release_digest != release:

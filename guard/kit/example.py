@@ -29,7 +29,7 @@ def example(key: str, route: Route, wall: float) -> Carried:
 
 
 def _leads(field: InputField) -> bool:
-    """What leads to a field must be there, though the field itself be optional."""
+    """Require the parents of a field, even if the field itself is optional."""
     return field.at is not None and field.at.count("/") > 1
 
 
@@ -69,7 +69,7 @@ def _matching(field: Shape, asked: str) -> str:
 
 
 def elements(field: Shape) -> int:
-    """How many elements an array has at least, and one where it may; of a tensor, as many as its shape says."""
+    """The number of elements of an example: the least allowed, one if possible; for a tensor as many as its shape has."""
     shape: tuple[int, ...] | None = getattr(field, "shape", None)
     if shape is None:
         return max(field.min_items or 0, min(1, field.max_items if field.max_items is not None else 1))

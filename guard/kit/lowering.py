@@ -22,7 +22,7 @@ REASON: Final = "drill"
 """The reason of every order of a drill. Alerts tell such an order as information."""
 TTL: Final = 60.0
 TRIES: Final = 3
-"""How often giving back is tried where guard does not answer."""
+"""Attempts to restore a route while guard does not answer."""
 PAUSE: Final = 1.0
 """Seconds between two of them."""
 
@@ -32,7 +32,7 @@ class Untouched(Exception):  # noqa: N818
 
 
 def decided(status: dict[str, Any], route: str | None = None) -> str:
-    """Who lowered the service, or a route of it, to what, and why; empty where nobody did."""
+    """The order that lowers the service or a route, in words; empty if none does."""
     order = status if route is None else next((one for one in status["routes"] if one["route"] == route), {})
     if order.get("mode", NORMAL.mode) == NORMAL.mode:
         return ""
@@ -117,7 +117,7 @@ class Lowering:
         return status
 
     def _heed(self, status: dict[str, Any]) -> None:
-        """Somebody lowered the whole service, or this route further: the drill of it is over. Raises Untouched."""
+        """End the drill if another order lowers the service or this route further. Raises Untouched."""
         ours = any(one["route"] == self._route and one.get("reason") == REASON for one in status["routes"])
         if lowered := decided(status) or ("" if ours else decided(status, self._route)):
             raise Untouched(f"{lowered}, meanwhile")

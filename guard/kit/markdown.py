@@ -8,10 +8,10 @@ import re
 from typing import Final
 
 _HARMLESS: Final = re.compile(r"[\w.,:;/*+=@?!#%()\[\]{}'\"~^$€-]+(?: [\w.,:;/*+=@?!#%()\[\]{}'\"~^$€-]+)*\Z")
-"""In a code span, also in a cell of a table: no backtick, bar, backslash, angle or ampersand, no space at an end."""
+"""A text in a code span that also fits a table cell: no backtick, bar, backslash, angle, ampersand or outer space."""
 _ESCAPES: Final = str.maketrans({one: f"\\{one}" for one in "*_[]~#!"} | {one: f"&#{ord(one)};" for one in "\\`|<>&$@"})
 _STRUCTURE: Final = re.compile(r"(?i)(?<=www)\.|:(?=//)|\A[-+=]|(?<=\A\d)[.)]|(?<=\d)[.)](?= )")
-"""What would make a link of a bare address, or a list of a line that begins so."""
+"""Characters that would turn a bare address into a link, or the beginning of a line into a list."""
 NONE: Final = "–"
 
 
@@ -26,5 +26,5 @@ def prose(text: str) -> str:
 
 
 def seen(text: str, kept: str = "\n") -> str:
-    """What cannot be printed as its number, but for `kept`."""
+    """A text with the numbers of its unprintable characters, except those in `kept`."""
     return "".join(one if one.isprintable() or one in kept else f"\\u{ord(one):04x}" for one in text)

@@ -44,6 +44,6 @@ def _environment() -> "Environment":
 
 
 def _sentence(text: str) -> str:
-    """With a capital letter, unless it is the name of a key or a file."""
+    """The text with a capital letter, unless it begins with the name of a key or a file."""
     name = text.startswith("targets.") or text.endswith(".json")
     return text if name else text[:1].upper() + text[1:]

@@ -40,7 +40,7 @@ def running(
 
 
 def wait(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Until somebody accepts on the port. Raises click.ClickException with what the process said."""
+    """Wait until the port accepts connections. Raises click.ClickException with the output of the process."""
     deadline = time.monotonic() + READY_WITHIN
     while True:
         with socket.socket() as probe:

@@ -19,7 +19,7 @@ class Declared(NamedTuple):
 
     @property
     def shape(self) -> Shape:
-        """What is declared of it."""
+        """The declaration of the field."""
         return self.value.shape
 
 

@@ -47,7 +47,7 @@ def _items(facts: Facts) -> Iterator[Item]:
 
 
 def _findings(facts: Facts) -> Iterator[Finding]:
-    """What has no body has nothing to question."""
+    """Whether a route has a body that can be questioned."""
     return (one for one in facts.privacy.review if one.code != "passthrough" or not one.route.startswith(("GET ", "HEAD ")))
 
 

@@ -37,7 +37,7 @@ class Step(NamedTuple):
 
 
 def _steps(facts: Facts) -> list[Step]:
-    """Those of the drill's evidence that can be read."""
+    """The steps in the drill's evidence that can be read."""
     found = facts.evidence["drill"]
     listed = found.result.get("steps") if isinstance(found, Evidence) else None
     return [

@@ -11,7 +11,7 @@ from guard.proxy.values import MODEL
 
 
 class Signal(NamedTuple):
-    """Something that must be seen: any of `names`, with all `labels`; `how` it is brought about."""
+    """A metric that must be on the page: any of `names`, with all `labels`. `how`: the way to make it appear."""
 
     id: str
     names: tuple[str, ...]
@@ -116,7 +116,7 @@ def _state(facts: Facts, live: Live) -> Item:
 
 
 def _ways(facts: Facts) -> Iterator[str]:
-    """What guard says of the way back. Anything else that a server says is not repeated as a thing to do."""
+    """Guard's own instruction to go back. No other text of a server is repeated as a thing to do."""
     yield from ("guard restore --reason '…'", "remove the kill file")
     yield from (f"guard restore --route '{key}' --reason '…'" for key in facts.loaded.policy.routes)
 

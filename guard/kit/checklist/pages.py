@@ -18,7 +18,7 @@ class Page(NamedTuple):
 
 
 def get(url: str, ca: Path | None = None) -> Page:
-    """Without redirects, proxies of the environment, or encodings that could swell. Never raises."""
+    """GET a page without redirects, proxies of the environment or encodings that could swell. Never raises."""
     import httpx2  # noqa: PLC0415 — 70 ms that a checklist without --live need not pay
 
     verify: Any = url.startswith("https:")  # trust for nothing costs 30 ms

@@ -1,4 +1,4 @@
-"""What the repository's CI runs: files in the places that CI systems read, searched for commands of guard."""
+"""Commands of guard in the repository's CI, found in the files that CI systems read."""
 
 import re
 from collections.abc import Iterable, Iterator

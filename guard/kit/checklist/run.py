@@ -25,7 +25,7 @@ from guard.kit.files import replace
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says besides the policy."""
+    """Options of the command line besides the policy."""
 
     live: str | None
     where: Where

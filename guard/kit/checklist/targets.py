@@ -11,7 +11,7 @@ from guard.policy.scalars import write_duration
 
 DAY: Final = 86400
 NEARLY: Final = 0.95
-"""Of the expected rate: a load that is sent at just that rate is measured a little below it."""
+"""Tolerance of the expected rate: a load sent at exactly that rate is measured a little below it."""
 LESS_IS_BETTER: Final = frozenset(
     {
         "mae", "mse", "rmse", "mape", "smape", "msle", "loss", "log_loss", "logloss", "cross_entropy", "brier",

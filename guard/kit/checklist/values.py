@@ -1,4 +1,4 @@
-"""What a checklist is made of and what it comes to."""
+"""Items and sections of a checklist, and its facts."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from guard.policy.route import Route
 
 Status: TypeAlias = Literal["pass", "warn", "fail"]
 ORDER: Final[tuple[Status, ...]] = ("pass", "warn", "fail")
-"""From good to bad."""
+"""Statuses from good to bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """As good as the worst of its items."""
+    """The worst status of its items."""
 
     id: str
     title: str
@@ -52,11 +52,11 @@ class Facts:
     privacy: Report
     evidence: Mapping[Kind, Evidence | Unusable]
     before: str
-    """Why the record of the release before cannot be gone back to; empty where it can, or none is named."""
+    """The reason that guard cannot go back to the previous release; empty if it can, or if none is named."""
     pipelines: tuple[str, ...]
     """Files of the CI that were found."""
     mentions: tuple[Mention, ...]
-    """Where they run a command of guard."""
+    """The places at which the pipelines run a command of guard."""
     live: Live | None
     """None: nobody named a running guard."""
     now: datetime
@@ -82,7 +82,7 @@ Make: TypeAlias = Callable[[Facts], Iterator[Item]]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """How a section is made: one of these in each of its files."""
+    """The function that makes a section; each file of a section has one."""
 
     id: str
     title: str

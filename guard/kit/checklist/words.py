@@ -1,4 +1,4 @@
-"""How evidence and fixes are said.
+"""Wording of evidence and fixes.
 
 In a fix, what stands in backticks is literal: a command, options of one, or YAML that belongs into the policy. WORDS IN
 CAPITALS are to be replaced.

@@ -1,4 +1,4 @@
-"""What a client does about each code; `guard.dialects.problem` and `guard.contract.violation_codes` say what it means."""
+"""Advice to clients for each code; `guard.dialects.problem` and `guard.contract.violation_codes` explain the codes."""
 
 from typing import Final
 

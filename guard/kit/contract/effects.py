@@ -1,4 +1,4 @@
-"""What becomes of a value that is missing, null, old or not declared: what `guard.contract` does, in words."""
+"""Effects of a value that is missing, null, old or undeclared: the behaviour of `guard.contract` in words."""
 
 from guard.kit.contract.values import Effect
 from guard.policy.fields import Freshness, InputField, Shape
@@ -11,7 +11,7 @@ NO_COLUMN = Effect("left_out", "no column holds it: it is never in a request")
 
 
 def missing(field: Shape, route: Route, *, column: bool) -> Effect:
-    """Not there. `column`: a positional row, which cannot lack one, so that null stands for it."""
+    """The effect of a missing value. `column`: a positional row, in which null stands for a missing value."""
     if column:
         text = "422, violation `shape`: a row has all its columns"
         return _COUNTED if route.enforcement == "observe" else Effect("denied", text, "shape")
@@ -27,7 +27,7 @@ def missing(field: Shape, route: Route, *, column: bool) -> Effect:
 
 
 def null(field: Shape, route: Route, *, column: bool) -> Effect:
-    """There, and null."""
+    """The effect of a null value."""
     if field.nullable:
         return Effect("kept", "allowed: null is a value")
     if not field.required and not field.has_default and column:

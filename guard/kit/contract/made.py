@@ -25,7 +25,7 @@ COMMON: Final = (
 
 
 def make(loaded: Loaded, plan: CompiledPlan, wall: float) -> Document:
-    """What the plan in force holds clients and model servers to."""
+    """The contract that the plan in force applies to clients and model servers."""
     described = describe(loaded, {route.key for route in plan.routes if not route.enforce})
     policy, release = loaded.policy, loaded.policy.release
     compiled = {route.key: route for route in plan.routes}

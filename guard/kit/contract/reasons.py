@@ -1,4 +1,4 @@
-"""Why a route may have no answer: what closes the rungs above `disabled`, as far as the policy leaves it possible."""
+"""Reasons for which a route may have no answer: everything the policy allows to close the rungs above `disabled`."""
 
 from guard.policy.ladder import Cel
 from guard.policy.loading import Loaded
@@ -8,7 +8,7 @@ from guard.proxy.values import REASONS, Reason
 
 
 def reasons(route: Route | None, loaded: Loaded, upstream: Origin) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
-    """What may close the last rung above `disabled`; and the first, for a client that wants only the model."""
+    """Reasons that may close the last rung above `disabled`, and the first one for a client that wants only the model."""
     orders = {"mode"} | ({"kill_file"} if loaded.policy.kill_file is not None else set())
     model = orders | _calling(upstream)
     if route is None:

@@ -1,4 +1,4 @@
-"""How a request looks in its dialect, in sentences; and one that works, with an answer to it."""
+"""The layout of a request in its dialect, in sentences, and a valid example with its answer."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _JSON: Final = "application/json"
 
 
 def notes(described: RouteDescription) -> Iterator[str]:
-    """How a request and its answer are laid out."""
+    """The layout of a request and its answer."""
     if not isinstance(described, ContractDescription):
         yield "Passed to the model server as it comes, and its answer back, errors included; guard reads neither."
         return

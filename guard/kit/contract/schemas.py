@@ -21,7 +21,7 @@ _BOUNDS: Final = {
     "max_items": "maxItems",
 }  # fmt: skip
 _OTHER_REGEX: Final = ("(?", "\\A", "\\z", "\\p", "\\P", "\\x{", "[[", "&&", "--", "~~", "\\h", "\\<", "\\>")
-"""What reads otherwise, or not at all, in ECMA-262, whose patterns JSON Schema has."""
+"""Pattern syntax that ECMA-262, the language of JSON Schema's patterns, reads differently or not at all."""
 _OPEN: Final = "strip"
 
 
@@ -54,7 +54,7 @@ def value(shape: Shape, undeclared: str = _OPEN, *, exact: bool, null: bool = Fa
 
 
 def _number_bounds(shape: Shape, *, exact: bool) -> dict[str, int]:
-    """Where numbers end by their type: integers that no reader rounds, or of 64 bits, and times. Tighter bounds win."""
+    """Bounds of numbers by type: integers that no reader rounds, or of 64 bits, and times. Tighter bounds win."""
     if shape.type == "timestamp" and shape.unit is not None:
         scale = 1000 if shape.unit == "ms" else 1
         return {"minimum": FIRST_SECOND * scale, "maximum": LAST_SECOND * scale}
@@ -68,7 +68,7 @@ def _number_bounds(shape: Shape, *, exact: bool) -> dict[str, int]:
 
 
 def _told(shape: Shape) -> dict[str, Any]:
-    """What JSON Schema has no word for."""
+    """Facts that JSON Schema cannot express."""
     found: dict[str, Any] = {"sensitivity": shape.sensitivity, "unit": shape.unit, "detect": list(shape.detect) or None}
     if isinstance(shape, InputField):
         fresh = shape.freshness
@@ -217,7 +217,7 @@ def _unsaid(field: OutputField, *, rules: bool) -> bool:
 
 
 def _placed(outputs: list[tuple[list[str], dict[str, Any], OutputField]]) -> dict[str, Any]:
-    """What stands below one place."""
+    """The nested values below one place."""
     if not outputs[0][0]:
         return outputs[0][1]
     steps: dict[str, list[tuple[list[str], dict[str, Any], OutputField]]] = {}

@@ -1,4 +1,4 @@
-"""Who answers a route, and how each answer differs: what `x-guard-source` means there."""
+"""The sources that answer a route and how their answers differ: the values of `x-guard-source`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from guard.proxy.values import CACHED, DISABLED, MODEL, PREVIOUS, RULES
 
 
 def sources(described: RouteDescription, release: Release | None) -> Iterator[Answerer]:
-    """From the top of the ladder."""
+    """The sources, from the top of the ladder."""
     model = tuple(one for one in (release.model, release.version) if one is not None) if release is not None else ()
     yield Answerer(MODEL, "The model itself, of this release" if model else "The model itself.", model)
     if not isinstance(described, ContractDescription):

@@ -30,7 +30,7 @@ _ANSWERED: Final = "an answer; `x-guard-source` says whose. The model server's o
 
 
 def statuses(described: RouteDescription, loaded: Loaded, upstream: Origin) -> Iterator[Status]:
-    """By status."""
+    """Statuses by number."""
     route = described.contract if isinstance(described, ContractDescription) else None
     yield Status(200, "answer", (), text=_PASSED if route is None else _ANSWERED)
     found: dict[tuple[int, bool], list[str]] = {}
@@ -55,7 +55,7 @@ def statuses(described: RouteDescription, loaded: Loaded, upstream: Origin) -> I
 
 
 def everywhere() -> tuple[Status, ...]:
-    """What every route can answer, whatever it declares."""
+    """Statuses that every route can answer."""
     return tuple(
         Status(
             status, "client" if status < 500 else "service", tuple(said(code) for code in _ALWAYS if STATUS[code] == status)
@@ -65,13 +65,13 @@ def everywhere() -> tuple[Status, ...]:
 
 
 def elsewhere() -> tuple[Status, ...]:
-    """Where no route is."""
+    """Statuses for a path without a route."""
     codes: tuple[RefusalCode, ...] = ("not_found", "method_not_allowed")
     return tuple(Status(STATUS[code], "client", (said(code),)) for code in codes)
 
 
 def violations(described: ContractDescription, fields: Iterable[Field]) -> tuple[Said, ...]:
-    """What a 422 may name."""
+    """Violation codes that a 422 may name."""
     route, plain = described.contract, described.dialect.plain
     found: set[str]
     if described.body == "schema":

@@ -1,4 +1,4 @@
-"""What a contract says, as values; Markdown, JSON and OpenAPI are three ways to write them.
+"""A contract as values; Markdown, JSON and OpenAPI are three ways to write them.
 
 Texts here are guard's own words, in which backticks mark code. Whatever the policy's authors wrote stands in a field of its
 own, so that a writer knows what to escape.
@@ -12,13 +12,13 @@ from guard.kit.description import Body, Value
 from guard.proxy.values import Source
 
 Becomes: TypeAlias = Literal["denied", "default", "left_out", "kept", "falls", "counted", "stripped", "passed", "unread"]
-"""What becomes of a value that is not as it should be; `falls`: the model is not asked, a lower source answers."""
+"""The outcomes for an invalid value; `falls`: guard does not call the model, and a lower source answers."""
 ByRules: TypeAlias = Literal["always", "sometimes", "null"]
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What becomes of something, and the code that says so where one does."""
+    """An outcome, and its code if it has one."""
 
     becomes: Becomes
     text: str
@@ -36,7 +36,7 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What to send. `replaced`: what of its text never reaches the model."""
+    """A field to send. `replaced`: the detectors whose finds in its text never reach the model."""
 
     value: Value
     default: Any
@@ -54,7 +54,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What comes back. `by_rules`: whether rules say it; None where no rules answer."""
+    """A field of an answer. `by_rules`: whether rules give it; None if the route has no rules."""
 
     value: Value
     meaning: str | None
@@ -74,7 +74,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """What one `x-guard-source` means."""
+    """The meaning of one `x-guard-source`."""
 
     source: Source
     text: str
@@ -143,7 +143,7 @@ class Contract:
     content: tuple[str, ...]
     """Media types of requests; none: any, or no body."""
     notes: tuple[str, ...]
-    """How a request and its answer are laid out."""
+    """The layout of a request and its answer."""
     columns: tuple[str, ...]
     """The order of positional rows; none: rows are objects."""
     rows: str | None
@@ -174,10 +174,10 @@ class Document:
     routes: tuple[Contract, ...]
     denied: tuple[str, ...]
     everywhere: tuple[Status, ...]
-    """What every route can answer, too."""
+    """Statuses that every route can answer besides its own."""
     elsewhere: tuple[Status, ...]
-    """What is answered where no route is."""
+    """Statuses for a path without a route."""
     limits: tuple[Limit, ...]
-    """Of every route; so are the headers."""
+    """Limits of every route; the headers are of every route too."""
     request_headers: tuple[Header, ...]
     answer_headers: tuple[Header, ...]

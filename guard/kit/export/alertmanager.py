@@ -81,7 +81,9 @@ def _hooks(policy: Policy) -> tuple[list[str], list[Gap]]:
 
 
 def _inhibitions(service: str) -> Iterator[dict[str, Any]]:
-    """What is no news while something else is told. `equal` holds for labels that both lack, so sources name theirs.
+    """Inhibition rules, for alerts that add nothing while another one fires.
+
+    `equal` also matches labels that both lack, so sources name theirs.
 
     The share of fallbacks is one for all routes: a mode lowered on one route silences its page for the others too.
     """

@@ -1,4 +1,4 @@
-"""What somebody is told, besides burning budgets; one function for each matter, in the order of a night on call.
+"""Alerts besides those on error budgets; one function for each matter, in the order of a night on call.
 
 Thresholds that no policy declares stand here, each with its reason. Windows come in pairs, as in `slo`: the long one says
 that it matters, the short one that it still goes on. `wait` outlasts one failed scrape.
@@ -33,7 +33,7 @@ BROKEN: Final = 0.01
 AGING: Final = 0.5
 """Values past `freshness.warn`: half of them is not one late customer but a pipeline that stands."""
 QUIET: Final = 0.01
-"""Of the expected rate: less than this share of it is no quiet night."""
+"""Share of the expected rate below which traffic is gone, and not only low at night."""
 
 
 def alerts(scope: Scope) -> Iterator[Alert | Gap]:
@@ -170,7 +170,7 @@ def breakers(scope: Scope) -> Iterator[Alert | Gap]:
 
 
 def mode(scope: Scope) -> Iterator[Alert | Gap]:
-    """Somebody lowered the ladder; told at once, because it silences what follows from it."""
+    """An alert on a lowered ladder. It fires at once, because it silences the alerts that follow from it."""
     lowered = scope.series(of.MODE, 'guard_mode!="normal"')
     yield Alert(
         name="GuardModeLowered",
@@ -286,7 +286,7 @@ def policy(scope: Scope) -> Iterator[Alert | Gap]:
 
 
 def tokens(scope: Scope) -> Iterator[Alert | Gap]:
-    """Somebody who should operate cannot, or nobody can."""
+    """An alert on token files that lock an operator out."""
     yield Alert(
         name="GuardTokensRefused",
         expr=f"sum({scope.series(of.TOKENS_REFUSED)}) > 0",

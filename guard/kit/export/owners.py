@@ -1,4 +1,4 @@
-"""Who is told, and what they look at."""
+"""Owners of alerts, and the pages that they open."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -29,7 +29,7 @@ def labels(policy: Policy, alert: Alert) -> dict[str, str]:
 
 
 def annotations(policy: Policy, alert: Alert) -> dict[str, str]:
-    """What whoever is told reads."""
+    """The annotations of an alert."""
     made = {"summary": alert.summary, "description": alert.description}
     incidents = policy.owners.incidents
     if incidents is not None:
@@ -40,7 +40,7 @@ def annotations(policy: Policy, alert: Alert) -> dict[str, str]:
 
 
 def gaps(policy: Policy) -> Iterator[Gap]:
-    """Who and what is missing."""
+    """Gaps: owners and pages that are not declared."""
     for role, what in WHAT.items():
         if owner(policy, role) is None:
             yield Gap(f"owners.{role} is not declared: alerts about {what} have no owner label")

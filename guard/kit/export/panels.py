@@ -1,4 +1,4 @@
-"""What the dashboard shows, one function for each row, in the order of the questions of a night on call.
+"""Panels of the dashboard, one function for each row, in the order of the questions of a night on call.
 
 Rows and panels about what the policy does not declare are left out. `$__rate_interval` is Grafana's, and at least four
 scrapes long.
@@ -19,7 +19,7 @@ from guard.telemetry.accumulators import Instrument
 STEP: Final = "$__rate_interval"
 WHERE: Final = "{{http_request_method}} {{http_route}}"
 MOST_OUTPUTS: Final = 20
-"""Of which the dashboard shows predictions: up to four panels each."""
+"""Highest number of outputs whose predictions the dashboard shows: up to four panels each."""
 MODES: Final = {"1": ("lowered", "red")}
 STATES: Final = {"0": ("closed", "green"), "1": ("half open", "yellow"), "2": ("open", "red")}
 
@@ -33,7 +33,7 @@ def rows(scope: Scope) -> Iterator[Row]:
 
 
 def now(scope: Scope) -> Row:
-    """What answers now."""
+    """Panels on the sources that answer now."""
     answers = scope.rate(of.REQUESTS, "5m", scope.promised, ANSWERED)
     lowered = scope.series(of.MODE, 'guard_mode!="normal"')
     by_source = f"sum by (guard_source) ({answers})\n/ ignoring (guard_source) group_left ()\n(sum({answers}) > 0)"
@@ -63,7 +63,7 @@ def now(scope: Scope) -> Row:
 
 
 def traffic(scope: Scope) -> Row:
-    """How much is asked, and what becomes of it."""
+    """Panels on requests and their outcome."""
     expected = scope.policy.targets.expected_rate
     requests = scope.rate(of.REQUESTS, STEP)
     statuses = scope.rate(of.SERVER_DURATION, STEP, part="_count")
@@ -88,7 +88,7 @@ def traffic(scope: Scope) -> Row:
 
 
 def latency(scope: Scope) -> Row:
-    """How long it takes, and where."""
+    """Panels on latency, of guard and of the model."""
     whole = scope.rate(of.SERVER_DURATION, STEP, scope.promised, COUNTED, part="_bucket")
     target = scope.policy.targets.latency_p95
     model = scope.rate(of.CLIENT_DURATION, STEP, 'guard_source="model"', part="_bucket")
@@ -117,7 +117,7 @@ def latency(scope: Scope) -> Row:
 
 
 def ladder(scope: Scope) -> Row:
-    """Why the model does not answer."""
+    """Panels on the reasons for which the model does not answer."""
     target = scope.policy.targets.model_share
     answers = scope.rate(of.REQUESTS, STEP, scope.promised, ANSWERED)
     lowered = scope.rate(of.REQUESTS, STEP, scope.promised, LOWERED)
@@ -155,7 +155,7 @@ def ladder(scope: Scope) -> Row:
 
 
 def contract(scope: Scope) -> Row:
-    """What breaks the contract, and what keeps it and is worth knowing."""
+    """Panels on violations, and on valid values that are worth knowing."""
     panels: list[Panel] = []
     declared = routes(scope.policy)
     fields = [field for _, route in declared for field in route.inputs.values()]
@@ -189,7 +189,7 @@ def contract(scope: Scope) -> Row:
 
 
 def predictions(scope: Scope) -> Row:
-    """What the model says, by version; fallbacks apart."""
+    """Panels on the model's predictions by version, without fallbacks."""
     return Row(
         "Predictions by version",
         [panel for key, measure in measured(scope)[:MOST_OUTPUTS] for panel in _prediction(scope, key, measure)],
@@ -240,7 +240,7 @@ def _prediction(scope: Scope, key: str, measure: Measure) -> Iterator[Panel]:
 
 
 def freshness(scope: Scope) -> Row:
-    """How old features are."""
+    """Panels on the age of features."""
     if not any(field.type == "timestamp" for _, route in routes(scope.policy) for field in route.inputs.values()):
         return Row("Freshness", [])
     ages = scope.rate(of.FEATURE_AGE, STEP, part="_bucket")
@@ -262,7 +262,7 @@ def freshness(scope: Scope) -> Row:
 
 
 def cost(scope: Scope) -> Row:
-    """What it costs."""
+    """Panels on cost."""
     declared = scope.policy.targets.cost
     if declared is None or not declared.priced:
         return Row("Cost", [])

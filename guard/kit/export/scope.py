@@ -1,4 +1,4 @@
-"""Which series are this service's, and PromQL about them.
+"""Selectors of this service's series, and PromQL about them.
 
 Series of guard do not carry the service's name; a collector gives all series of a service the label `job` (OTLP's
 `service.name` becomes it; deploy/ sets it for scrapes), so that is how they are told apart unless a selector is given.
@@ -29,7 +29,7 @@ _SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
 class SelectorInvalid(ValueError):  # noqa: N818
-    """Not a list of label matchers."""
+    """A selector that is not a list of label matchers."""
 
 
 class Scope(NamedTuple):
@@ -42,7 +42,7 @@ class Scope(NamedTuple):
 
     @property
     def service(self) -> str:
-        """Its name."""
+        """The name of the service."""
         return self.policy.service
 
     def series(self, instrument: Instrument, *matchers: str, part: str = "") -> str:
@@ -55,7 +55,7 @@ class Scope(NamedTuple):
         return f"rate({self.series(instrument, *matchers, part=part)}[{window}])"
 
     def increase(self, instrument: Instrument, window: str, *matchers: str) -> str:
-        """How much more, over a window."""
+        """The increase of a counter over a window."""
         return f"increase({self.series(instrument, *matchers)}[{window}])"
 
 

@@ -59,7 +59,7 @@ class Slo(NamedTuple):
         return f"{record}{{{', '.join(matcher(key, '=', value) for key, value in self.labels.items())}}}"
 
     def failures(self, window: str) -> str:
-        """How many failed."""
+        """The number of failed requests."""
         return f"sum(increase({self.errors}[{window}]))"
 
 
@@ -111,7 +111,7 @@ def recordings(slo: Slo) -> list[dict[str, Any]]:
 
 
 def burning(slo: Slo) -> Iterator[Alert | Gap]:
-    """Its burn-rate alerts: one page, one ticket, each of the pairs of windows that can be reached."""
+    """Burn-rate alerts of an objective: one page and one ticket, each over the pairs of windows that can be reached."""
     if not slo.budget:
         yield Gap(f"targets.{slo.name} is 100%: it leaves no budget, so no burn-rate alert can be made of it")
         return

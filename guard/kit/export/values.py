@@ -1,9 +1,9 @@
-"""What an export is made of."""
+"""The parts of an export."""
 
 from typing import Literal, NamedTuple, TypeAlias
 
 Severity: TypeAlias = Literal["page", "ticket"]
-"""As the SRE workbook (chapter 5) has them: somebody gets up, or somebody looks at it in working hours."""
+"""Severities of the SRE workbook (chapter 5): a page wakes somebody, a ticket waits for working hours."""
 
 Role: TypeAlias = Literal["incidents", "serving", "model_quality", "data_freshness"]
 """Keys of the policy's `owners`."""
@@ -23,6 +23,6 @@ class Alert(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """What is not exported, and why."""
+    """A part that is not exported, and the reason."""
 
     text: str

@@ -1,4 +1,4 @@
-"""How the files are written: YAML in the order it was made, expressions as blocks, what is not exported as comments."""
+"""YAML of the exports, in the order of creation: expressions as blocks, gaps as comments."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -13,7 +13,7 @@ WIDTH: Final = 1 << 20
 
 
 class _Dumper(yaml.SafeDumper):
-    """Without aliases; texts of several lines as blocks."""
+    """A YAML dumper without aliases, which writes texts of several lines as blocks."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Never: each rule is read on its own."""

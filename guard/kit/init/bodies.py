@@ -1,4 +1,4 @@
-"""Where the instances of a JSON body lie, and the outputs of an answer: what of a schema makes rows, columns, fields."""
+"""Places of instances and outputs in JSON bodies: the rows, columns and fields that a schema describes."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -14,7 +14,7 @@ MOST_COLUMNS: Final = 1000
 
 
 class Body(NamedTuple):
-    """What a body declares."""
+    """The declarations for a body."""
 
     fields: Mapping[str, Field] = {}
     settings: Mapping[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What a draft says, before it is text."""
+"""The values of a draft, before it is text."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -51,7 +51,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a source found. `passed`: keys of routes that are forwarded as they are, each with the reason."""
+    """The finding of a source. `passed`: keys of passthrough routes, each with the reason."""
 
     server: str  # what it is, in a few words
     routes: tuple[Route, ...] = ()
@@ -72,7 +72,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the operator said beside the URL."""
+    """Options of the operator besides the URL."""
 
     models: tuple[str, ...] = ()
     dialect: str = ""
@@ -81,7 +81,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What an MLmodel file says."""
+    """The content of an MLmodel file."""
 
     inputs: Mapping[str, Field]
     outputs: Mapping[str, Field]
@@ -92,12 +92,12 @@ class Signature:
 
 
 class Source(NamedTuple):
-    """What recognises one family of servers. A file of this folder defines one, `SOURCE`."""
+    """An interface that recognises one family of servers. A file of this folder defines one, `SOURCE`."""
 
     dialects: tuple[str, ...]
     """The dialects that it can declare; `--dialect` with one of them asks this source alone."""
     find: Callable[[Server, Wanted], Found | None]
-    """What the server is and its routes; None where it is not of this family."""
+    """The server and its routes; None if it is not of this family."""
     asked: tuple[str, ...] = ()
     """Paths that are asked of every server, whatever it is."""
     vague: bool = False

@@ -17,7 +17,7 @@ _PARAMS: Final = "params"
 
 
 def find(server: Server, wanted: Wanted) -> Found | None:
-    """Its one route."""
+    """The one route of the server."""
     version = server.get("/version")
     is_mlflow = version.fine and _VERSION.match(version.body) is not None and server.get("/ping").fine
     if not is_mlflow and wanted.dialect != NAME:

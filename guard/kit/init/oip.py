@@ -24,7 +24,7 @@ OWN: Final = {
     "mlserver": ("GET /v2/models/{model}/docs", "GET /v2/models/{model}/docs/dataplane.json"),
     "triton": ("GET /v2/models/{model}/config", "GET /v2/models/{model}/stats"),
 }
-"""What clients of one server read of a model, by the server's name."""
+"""Paths that clients of a server read about a model, by the server's name."""
 _MOST_RANK: Final = 16
 _MOST_TENSORS: Final = 1000
 _READY: Final = "/v2/health/ready"

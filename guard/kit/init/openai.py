@@ -13,7 +13,7 @@ ASKED: Final = ("/v1/models", "/openai/v1/models", "/health", "/openapi.json")
 
 
 def find(server: Server, wanted: Wanted) -> Found | None:
-    """Its three routes, or those of them that its OpenAPI document lists."""
+    """The three routes of the server, or those that its OpenAPI document lists."""
     for prefix in ("", "/openai"):
         said = mapping(server.get(f"{prefix}/v1/models").document)
         if said.get("object") == "list" or (wanted.dialect == NAME and not prefix):

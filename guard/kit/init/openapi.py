@@ -44,7 +44,7 @@ _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z", re.ASCII)
 
 
 def find(server: Server, wanted: Wanted) -> Found | None:
-    """What the first document that lists paths says."""
+    """The content of the first document that lists paths."""
     if wanted.dialect and wanted.dialect not in DIALECTS_OF:
         return None
     for path in DOCUMENTS:
@@ -167,7 +167,7 @@ class _Reader:
 
 
 def _titled(schema: Any) -> str:
-    """What a document calls a schema, or the items of one."""
+    """The title of a schema in a document, or of its items."""
     said = mapping(schema)
     items = mapping(said.get("items"))
     if "$ref" in items:

@@ -51,7 +51,7 @@ class Probe:
 
     @property
     def asked(self) -> int:
-        """How many questions were asked."""
+        """The number of requests that were sent."""
         return len(self._heard)
 
     def get(self, path: str) -> Heard:

@@ -20,7 +20,7 @@ from guard.policy.scalars import Origin
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line says."""
+    """Options of the command line."""
 
     upstream: Origin
     models: tuple[str, ...]
@@ -53,7 +53,7 @@ def run(asked: Asked) -> int:
 
 
 class _Nothing(Exception):  # noqa: N818
-    """Something answers, but nothing that a source knows."""
+    """A usage error for a server that no source recognises."""
 
 
 def _drafted(asked: Asked, wanted: Wanted) -> tuple[str, Draft, str]:
@@ -100,7 +100,7 @@ def _failed(why: str) -> int:
 
 
 def _written(path: Path, text: str, *, force: bool) -> int:
-    """What is there stays, unless --force; and then it is replaced as a whole or not at all."""
+    """Write the policy. An existing file stays without --force, and is otherwise replaced in one step."""
     target = path.with_name(f".{path.name}.{os.getpid()}") if force else path
     try:
         with target.open("x", encoding="utf-8") as file:

@@ -11,7 +11,7 @@ ASKED: Final = ("/ping", "/execution-parameters")
 
 
 def find(server: Server, wanted: Wanted) -> Found | None:
-    """Its one route; nothing declared."""
+    """The one route of the server, without declarations."""
     passed = answering(server, *ASKED)
     if "GET /ping" not in passed and wanted.dialect != NAME:
         return None

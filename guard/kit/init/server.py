@@ -1,4 +1,4 @@
-"""What a model server said, and the questions a source may ask."""
+"""Answers of a model server, and the requests that a source may send."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,7 +40,7 @@ class Heard:
 
     @property
     def text(self) -> str:
-        """Its beginning, on one line."""
+        """The beginning of the text, on one line."""
         return line(self.body[:400].decode("utf-8", "replace"))
 
 
@@ -65,13 +65,13 @@ def listed(value: Any) -> list[Any]:
 
 
 def answering(server: Server, *paths: str) -> dict[str, str]:
-    """Those of the paths that answer with success, as routes that are passed."""
+    """The paths that answer with success, as passthrough routes."""
     found = {path: server.get(path) for path in paths}
     return {f"GET {path}": f"answered {heard.status}" for path, heard in found.items() if heard.fine}
 
 
 def pointed(document: Any, reference: str) -> Any:
-    """What a reference such as `#/components/…` names in its document; None where nothing is there."""
+    """The target of a reference such as `#/components/…` in its document; None if there is none."""
     for part in split(reference.removeprefix("#")):
         document = mapping(document).get(part)
     return document

@@ -1,4 +1,4 @@
-"""What guard's own loader and compiler refuse is not declared: a draft is held against them until they accept it.
+"""Removal of every declaration that guard's own loader and compiler reject, until they accept the draft.
 
 They know best which pattern is linear, which bounds contradict each other, which two routes could match one request. Each
 refusal takes away the key, field or route that it is about, and leaves a word in its place.

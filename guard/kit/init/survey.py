@@ -1,4 +1,4 @@
-"""Who it is: every source is asked, in this order, and what they found is one draft.
+"""Survey of a server: asks every source in this order and joins their findings in one draft.
 
 Families that say what they are come first; an OpenAPI document is read where no family was found, for a family's own
 document lists what is for operators, too; a bare `/ping` is the last straw.
@@ -24,11 +24,11 @@ OTHERS: Final[tuple[Source, ...]] = (openapi.SOURCE, sagemaker.SOURCE)
 """Asked where no family was found."""
 
 ASKED: Final = tuple(dict.fromkeys(path for source in (*FAMILIES, *OTHERS) for path in source.asked))
-"""What is asked of every server, whatever it is."""
+"""Requests that are sent to every server."""
 
 
 def survey(server: Server, wanted: Wanted) -> Found | None:
-    """What the server is, and its routes; None where no source knows it."""
+    """The server and its routes; None if no source recognises it."""
     everything = server.get(f"/guard-init-{secrets.token_hex(8)}").fine
     found: list[Found] = []
     for source in (*FAMILIES, *OTHERS):

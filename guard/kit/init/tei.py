@@ -15,7 +15,7 @@ KINDS: Final = {
     "classifier": ("/predict",),
     "reranker": ("/rerank",),
 }
-"""What each kind of model answers, by TEI's docs/openapi.json."""
+"""Answers of each kind of model, by TEI's docs/openapi.json."""
 _INFO: Final = "from GET /info:"
 _MOST_LABELS: Final = 500
 

@@ -27,7 +27,7 @@ _NOTHING: Final = Place("")
 
 
 def line(text: object, most: int = 100) -> str:
-    """On one line, printable, at most so long. What cannot be printed is `?`: no escape reaches a terminal or a comment."""
+    """A text on one printable line of limited length, with `?` for unprintable characters, so that no escape gets out."""
     flat = " ".join(str(text)[: most * 8].split())
     clean = "".join(one if one.isprintable() else "?" for one in flat)
     return clean if len(clean) <= most else clean[: most - 1] + "…"
@@ -58,7 +58,7 @@ def scalar(value: Any) -> str:
 
 
 def quoted(text: str) -> str:
-    """In quotes; whatever is not printable is escaped."""
+    """A text in quotes, with unprintable characters escaped."""
     if text.isprintable() and "'" not in text:
         return f"'{text}'"
     escaped = "".join(one if one.isprintable() and one not in '"\\' else f"\\U{ord(one):08x}" for one in text)

@@ -1,4 +1,4 @@
-"""What guard does with a request as a whole, what it tells, and what it keeps: sentences that follow from the policy.
+"""Sentences on what guard does with a request as a whole, what it reports and what it keeps, as the policy implies them.
 
 Each is true of this version; the module that makes it so is named beside it.
 """
@@ -16,13 +16,13 @@ from guard.privacy.fence import MOST_CHARACTERS, MOST_ITEMS
 
 
 def owners(policy: Policy) -> Iterator[Owner]:
-    """Who is declared to answer for what."""
+    """The declared owners."""
     for role, name in policy.owners.named():
         yield Owner(role.replace("_", " "), name)
 
 
 def recipients(described: PolicyDescription) -> Iterator[Recipient]:
-    """Who receives something, the model servers first."""
+    """Recipients of data, the model servers first."""
     policy = described.policy
     served = tuple(route.key for route in described.routes if route.body != "denied")
     gets = "requests, in the forms below; `--upstream` and `GUARD_UPSTREAM` may name another"
@@ -46,7 +46,7 @@ def recipients(described: PolicyDescription) -> Iterator[Recipient]:
 
 
 def _webhook(hook: Webhook) -> str:
-    """Where it is, without what may be a secret: of a URL its host."""
+    """The host of a URL, without the parts that may be secret."""
     if isinstance(hook.url, str):
         return "/".join(hook.url.split("/")[:3])
     return hook.url.env or str(hook.url.file)
@@ -56,7 +56,7 @@ def _webhook(hook: Webhook) -> str:
 
 
 def route_notes(route: RouteDescription) -> Iterator[Note]:
-    """What is true of a route as a whole."""
+    """Notes on a route as a whole."""
     match route.body:
         case "denied":
             yield Note("Denied: answered with 404, as if it were not there. Nothing is forwarded or kept.")
@@ -86,7 +86,7 @@ def route_notes(route: RouteDescription) -> Iterator[Note]:
 
 
 def _documents(route: ContractDescription) -> Iterator[Note]:
-    """What happens to documents: guard.contract.input."""
+    """Notes on the handling of requests: guard.contract.input."""
     file = route.contract.input
     if isinstance(file, SchemaFile):
         sent = "as sent" if route.observe else "as a whole"
@@ -117,7 +117,7 @@ _UNDECLARED: Final = {
 
 
 def _answers(described: ContractDescription) -> Iterator[Note]:
-    """What happens to answers: guard.contract.output, guard.ladder.cached."""
+    """Notes on the handling of answers: guard.contract.output, guard.ladder.cached."""
     route, cached = described.contract, described.contract.fallback.cached
     holds = cached is not None and described.keeps
     if route.stream:
@@ -183,7 +183,7 @@ def request(policy: Policy) -> Iterator[Note]:
 
 
 def telemetry(policy: Policy) -> Iterator[Note]:
-    """What is told, and to whom: guard.telemetry, guard.privacy."""
+    """Notes on telemetry and its recipients: guard.telemetry, guard.privacy."""
     share = policy.model_dump(include={"telemetry": {"trace_sample"}})["telemetry"]["trace_sample"]
     yield Note(
         "The log has a line for each exchange that was denied, fell back or failed, within a rate, and for sampled ones. "
@@ -226,7 +226,7 @@ def _hash_key(policy: Policy) -> Note:
 
 
 def kept(described: PolicyDescription) -> Iterator[Note]:
-    """What outlives an exchange: guard.ladder.cached, guard.control.state, guard.control.audit."""
+    """Notes on data that outlives an exchange: guard.ladder.cached, guard.control.state, guard.control.audit."""
     yield Note("Requests and answers are held in memory while they are under way, and then let go.")
     holds = tuple(one.key for one in described.contracts if one.keeps and one.contract.fallback.cached is not None)
     if holds:

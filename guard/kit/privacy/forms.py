@@ -1,4 +1,4 @@
-"""In what form each value reaches model, log, trace, metric and cache: one function for each place.
+"""Forms in which each value reaches model, log, trace, metric and cache: one function for each place.
 
 They say what `guard.policy.telling`, `guard.contract.scrub`, `guard.contract.profile` and `guard.ladder.cached` do: a
 change there is a change here. A part of a field goes where its field goes, but for what is searched in it.
@@ -22,7 +22,7 @@ _TEXTS: Final = frozenset({"string", "timestamp"})
 
 
 def model(field: Value, around: ContractDescription) -> Form:
-    """What the model server receives of an input."""
+    """The form in which the model server receives an input."""
     if not around.has_place(field.whole):
         return Form("never", "never: no column holds it")
     if not _field(field).send:
@@ -39,7 +39,7 @@ def model(field: Value, around: ContractDescription) -> Form:
 
 
 def log(field: Value, around: ContractDescription) -> Form:
-    """What a sampled line of the log shows of an input."""
+    """The form of an input in a sampled log line."""
     top, part = _field(field), field.part
     if not around.has_place(field.whole) or top.sensitivity == "secret":
         return NEVER
@@ -57,7 +57,7 @@ def log(field: Value, around: ContractDescription) -> Form:
 
 
 def shown(shape: Shape, *, batch: bool) -> Form:
-    """What the fence makes of a value that may be shown (`guard.privacy.fence`)."""
+    """The form that the fence gives a value that may be shown (`guard.privacy.fence`)."""
     if shape.type == "object":
         return TYPE_ONLY
     if shape.type != "array":
@@ -75,12 +75,12 @@ def _part_shown(top: Shape, part: Shape) -> Form:
 
 
 def trace(around: ContractDescription) -> Form:
-    """What spans hold of a value."""
+    """The form of a value in spans."""
     return NEVER if around.policy.privacy.traces != "off" else Form("never", "never: no traces")
 
 
 def metric(field: Value, around: ContractDescription) -> Form:
-    """What is counted of an input."""
+    """The form of an input in metrics."""
     if not around.has_place(field.whole):
         return NEVER
     shape, found = field.shape, ["violations"]
@@ -99,7 +99,7 @@ def metric(field: Value, around: ContractDescription) -> Form:
 
 
 def cached_input(field: Value, around: ContractDescription) -> Form | None:
-    """What the cache holds of an input; None without a cached rung."""
+    """The form of an input in the cache; None without a cached rung."""
     cached = around.contract.fallback.cached
     if cached is None:
         return None
@@ -114,7 +114,7 @@ def cached_input(field: Value, around: ContractDescription) -> Form | None:
 
 
 def told(output: Value, around: ContractDescription) -> Form:
-    """What a sampled line of the log shows of an output."""
+    """The form of an output in a sampled log line."""
     if around.contract.stream:
         return Form("never", "never: a streamed answer is not read")
     if not _measured(output, around):
@@ -125,7 +125,7 @@ def told(output: Value, around: ContractDescription) -> Form:
 
 
 def measured(output: Value, around: ContractDescription) -> Form:
-    """What is measured of an output."""
+    """The form of an output in metrics."""
     if around.contract.stream:
         return Form("never", "never: a streamed answer is not read")
     if not _measured(output, around):
@@ -147,7 +147,7 @@ def measured(output: Value, around: ContractDescription) -> Form:
 
 
 def cached_output(around: ContractDescription) -> Form | None:
-    """What the cache holds of an answer; None without a cached rung."""
+    """The form of an output in the cache; None without a cached rung."""
     cached = around.contract.fallback.cached
     if cached is None:
         return None
@@ -155,7 +155,7 @@ def cached_output(around: ContractDescription) -> Form | None:
 
 
 def kept_text(cached: Cached) -> str:
-    """How long and how many answers are kept."""
+    """The lifetime and number of cached answers, in words."""
     age, size = write_duration(cached.max_age), write_size(cached.bytes)
     return f"kept in memory for {age}, at most {cached.entries} answers and {size}"
 
@@ -165,7 +165,7 @@ def _nothing_kept(around: ContractDescription) -> str:
 
 
 def _measured(output: Value, around: ContractDescription) -> bool:
-    """As the plan decides it, for the output as a whole."""
+    """Whether the plan measures the output as a whole."""
     return not around.contract.stream and bool(telling.measures({output.whole: _output(output)}))
 
 

@@ -1,4 +1,4 @@
-"""What a reviewer should question: one function for each kind of doubt, listed in the order in which they are asked."""
+"""Questions for a reviewer: one function for each kind of doubt, in the order in which they are asked."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
@@ -13,7 +13,7 @@ Doubt: TypeAlias = tuple[Code, Iterable[str], str]
 """Code, the fields that it is about, and the question. Without fields there is no doubt, unless it is about the route."""
 
 _ROUTE: Final = ("",)
-"""In place of fields, where the route as a whole is meant."""
+"""Stands for the fields if a question is about the route as a whole."""
 
 
 def findings(route: RouteDescription, report: RouteReport) -> Iterator[Finding]:

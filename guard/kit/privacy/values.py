@@ -1,4 +1,4 @@
-"""What a privacy report says, as values; Markdown and JSON are two ways to write them.
+"""A privacy report as values; Markdown and JSON are two ways to write them.
 
 Texts here are guard's own words, in which backticks mark code. Whatever the policy's authors wrote stands in a field of its
 own (`name`, `meaning`, `values` …), so that a writer knows what to escape.
@@ -46,7 +46,7 @@ Code: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """In what form a value gets somewhere."""
+    """The form in which a value reaches a place."""
 
     kind: Kind
     text: str
@@ -101,7 +101,7 @@ class RouteReport:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Who receives something. `where`: None where it is not the policy that says it."""
+    """A recipient. `where`: None if the policy does not declare it."""
 
     who: str
     where: str | None
@@ -111,7 +111,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who answers for what."""
+    """An owner."""
 
     role: str
     name: str
@@ -119,7 +119,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many fields and outputs are of one sensitivity, and how many of them go where."""
+    """The number of fields and outputs of one sensitivity, by destination."""
 
     sensitivity: Sensitivity
     inputs: int
@@ -142,7 +142,7 @@ class Sensitive:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that a reviewer should question. `code` is stable."""
+    """A question for a reviewer. `code` is stable."""
 
     code: Code
     route: str

@@ -43,7 +43,7 @@ ADVICE: Final[Mapping[str, str]] = {
 
 
 class Fault(NamedTuple):
-    """Why an answer is not what was wanted."""
+    """The difference between an answer and the expected one."""
 
     expected: str
     got: str
@@ -70,7 +70,7 @@ def _below(value: Any) -> list[Any]:
 
 
 def fault(subject: Subject, wanted: Wanted, rows: int | None, got: Got, cage: Cage) -> Fault | None:
-    """What is wrong with an answer; None: nothing."""
+    """The fault of an answer; None if it is as expected."""
     if got.status >= 400 and (leaked := found(cage, {"the answer": got.body})):
         return Fault(
             "an error that repeats no value of the request",
@@ -115,7 +115,7 @@ def _shown(got: Got) -> str:
 
 
 def broken(subject: Subject, rows: int | None, got: Got) -> str:
-    """How the outputs break their contract; nothing where they keep it."""
+    """The first violation of the output contract in words; empty if there is none."""
     judge = subject.route.output
     if judge is None or subject.declared.stream:
         return ""
@@ -149,7 +149,7 @@ _NOTHING: Final = object()
 
 
 def _found(value: Any, path: list[str]) -> Iterator[Any]:
-    """What stands at a pointer; with `*`, in each element. Where nothing is, a mark that is no value."""
+    """The values at a pointer; with `*`, those of each element. A missing value is a mark."""
     if not path:
         yield value
         return

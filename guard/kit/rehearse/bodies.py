@@ -19,7 +19,7 @@ MOST_BYTES: Final = 64 << 20
 
 
 class Body(NamedTuple):
-    """What is sent in place of a good body. `content_type` empty: none."""
+    """A body to send in place of a valid one. `content_type` empty: no such header."""
 
     body: bytes
     sent: str
@@ -38,7 +38,7 @@ def _unreadable(*codes: str) -> Wanted:
 
 
 def _refused(subject: Subject, *codes: str) -> Wanted:
-    """What a contract denies, and an observed one only counts."""
+    """A body that an enforced contract denies, and an observed one only counts."""
     return Wanted("denied", 422, codes) if subject.route.enforce else Wanted("free")
 
 
@@ -79,7 +79,7 @@ def no_text(subject: Subject, cage: Cage) -> Iterator[Body]:
 
 
 def media_type(subject: Subject, cage: Cage) -> Iterator[Body]:
-    """What says that it is something else."""
+    """Bodies with a wrong media type or coding."""
     good, wanted = _good(subject, cage).body, Wanted("denied", 415, ("unsupported_media_type",))
     uncoded = Wanted("denied", 415, ("coding_unsupported",))
     for kind in ("text/plain", "application/x-www-form-urlencoded", f"{JSON}; charset=utf-16"):
@@ -204,6 +204,6 @@ CLASSES: Final[Mapping[str, Bodies]] = {
     "batches": batches,
     "other layouts": other_layouts,
 }
-"""By the name that a report says."""
+"""Classes by their name in the report."""
 OPAQUE: Final = frozenset(("wrong content type", "huge", "unknown headers"))
-"""What concerns a route whose body is not looked into."""
+"""Classes that also apply to routes whose body is not read."""

@@ -67,7 +67,7 @@ def unfolded(haystack: bytes) -> Iterator[bytes]:
 
 
 def gzip_or_zlib(data: bytes) -> bytes:
-    """What is compressed at the beginning of it; empty where nothing is."""
+    """The decompressed beginning of the data; empty if it is not compressed."""
     reader = zlib.decompressobj(31 if data[:2] == b"\x1f\x8b" else 15)
     try:
         return reader.decompress(data, 1 << 24)

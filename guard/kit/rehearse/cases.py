@@ -30,7 +30,7 @@ class Case(NamedTuple):
 
 
 def every(subjects: Sequence[Subject], cage: Cage, wall: float) -> Iterator[tuple[Subject, Case]]:
-    """Of all routes in turn, so that the time is not over before the last was seen."""
+    """Cases of all routes in turn, so that the time does not end before the last route was tried."""
     turns = [((one, case) for case in cases(one, cage, wall)) for one in subjects]
     for turn in zip_longest(*turns):
         yield from (pair for pair in turn if pair is not None)
@@ -80,7 +80,7 @@ def _case(name: str, subject: Subject, layout: Layout, leaf: Leaf, made: Made) -
 
 
 def _rows(layout: Layout) -> int | None:
-    """How many answers are due to one instance, where that is counted."""
+    """The number of answers due for one instance, if it is counted."""
     return 1 if layout.many else None
 
 

@@ -51,7 +51,7 @@ def run(stage: Stage, part: Part) -> None:
 
 
 def _as_guard_sends(subject: Subject, request: Request) -> Request:
-    """What the contract makes of a request that it allows: fields that are not sent are gone, defaults are there."""
+    """The request that the contract forwards: without fields that are not sent, with defaults."""
     headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in request.headers]
     head = Head(request.method.encode(), request.target.encode(), headers)
     try:
@@ -65,7 +65,7 @@ def _as_guard_sends(subject: Subject, request: Request) -> Request:
 
 
 def _fault(subject: Subject, case: Case, got: Got, cage: Cage) -> Fault | None:
-    """What is wrong with the model server's own answer."""
+    """The fault of the model server's own answer."""
     expected = "an error that repeats no value of the request"
     if got.status >= 400 and (leaked := found(cage, {"its answer": got.body})):
         return Fault(expected, f"{got.status}; it repeats a value of the request ({leaked[0].rpartition(' in ')[0]})", ECHO)

@@ -118,7 +118,7 @@ def _differences(got: Got, expect: Expect) -> Iterator[tuple[str, str]]:
 
 
 def differences(wanted: Any, came: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
-    """Where an answer is not what was wanted: (pointer, in words). Members that nobody wants may be there."""
+    """The differences from the expected answer: (pointer, words). Other members may be present."""
     if isinstance(wanted, dict) and isinstance(came, dict):
         for name, value in wanted.items():
             below = f"{pointer}/{str(name).replace('~', '~0').replace('/', '~1')}"

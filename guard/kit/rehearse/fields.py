@@ -30,7 +30,7 @@ Verdict: TypeAlias = Literal["answered", "denied", "lowered", "free"]
 
 
 class Wanted(NamedTuple):
-    """What must happen. `codes`: one of them is told. `free`: the declaration leaves it open; only never a 5xx."""
+    """The expected outcome. `codes`: the answer has one of them. `free`: any outcome except a 5xx."""
 
     verdict: Verdict
     status: int = 200
@@ -65,7 +65,7 @@ class Made(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What a class may need to know besides its field."""
+    """Facts that a class may need besides its field."""
 
     cage: Cage
     wall: float
@@ -193,7 +193,7 @@ def category(leaf: Leaf, scene: Scene) -> Iterator[Made]:
 
 
 def long_text(leaf: Leaf, scene: Scene) -> Iterator[Made]:
-    """As long as is allowed, and a character more."""
+    """Texts of the greatest allowed length, and of one character more."""
     shape = leaf.shape
     if shape.type != "string" or shape.enum is not None or shape.pattern is not None:
         return
@@ -247,7 +247,7 @@ def lists(leaf: Leaf, scene: Scene) -> Iterator[Made]:
 
 
 def _text(text: str, sent: str, shape: Shape) -> Made:
-    """What the declaration says of a text: category, length, pattern."""
+    """Texts at the limits of their declaration: category, length, pattern."""
     if shape.enum is not None:
         return Made(text, sent, ANSWERED if text in shape.enum else denied("enum"))
     if shape.min_length is not None and len(text) < shape.min_length:
@@ -289,4 +289,4 @@ CLASSES: Final[Mapping[str, Values]] = {
     "times": times,
     "lists": lists,
 }
-"""By the name that a report says."""
+"""Classes by their name in the report."""

@@ -1,4 +1,4 @@
-"""What a phase of the load measured, and what follows from it. Pure."""
+"""Figures of a phase of the load, and the verdicts that follow. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ Kind: TypeAlias = Literal["steady", "rate", "burst", "soak"]
 GRACE: Final = 0.5
 """Seconds after the end in which what was due before it may still be answered."""
 COLLAPSE: Final = 0.5
-"""Of the best rate so far: a server whose rate falls below that with more clients gets slower the more it is asked."""
+"""Share of the best rate so far: a server whose rate falls below it with more clients slows down under load."""
 LEAST: Final = 20
 """Answers, without which a 95th percentile says nothing."""
 MODEL_SHARE: Final = 0.95
-"""Where no target says how many answers must be the model's."""
+"""Default share of answers that must be the model's, without a target."""
 BUSY: Final = 0.85
 """Share of a core from which on the load generator may have measured itself."""
 
@@ -45,7 +45,7 @@ class Phase:
     busy: float
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """The phase as JSON."""
         return asdict(self)
 
 

@@ -23,7 +23,7 @@ KEYS: Final = frozenset(("route", "path", "headers", "body", "file", "expect"))
 
 
 class Expect(BaseModel):
-    """What must come. `body`: what is there, every member of an object and every element of a list, must be answered so."""
+    """The expected answer. `body`: every member of an object and every element of a list must be in the answer."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -69,7 +69,7 @@ class Example:
 
 
 def examples(policy: Path) -> Iterator[Example | tuple[str, str]]:
-    """In the order of their names; for one that is of no use its name, and why."""
+    """The examples in the order of their names; for an invalid one its name and the reason."""
     folder = policy.parent / FOLDER
     try:
         found = sorted(path for path in folder.iterdir() if path.suffix == ".json")

@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 WIDE: Final = 1_000_000
-"""How far a number without a bound goes in a usual request; the edges are a class of their own (`fields`)."""
+"""Range of a number without bounds in a usual request; the edges are a class of their own (`fields`)."""
 LONGEST: Final = 40
 BLOCKS: Final = (
     (0x20, 0x7F), (0xC0, 0x250), (0x391, 0x3CA), (0x410, 0x450), (0x627, 0x64B), (0x905, 0x93A), (0xE01, 0xE2F),
     (0x3041, 0x3097), (0x4E00, 0x4E80), (0x1F600, 0x1F640),
 )  # fmt: skip
 ALPHABET: Final = "".join(chr(point) for first, end in BLOCKS for point in range(first, end))
-"""What texts are drawn from. Every character there is would take the generator ten seconds to sort, at each start."""
+"""Characters of generated texts. All of Unicode would take the generator ten seconds to sort at each start."""
 RANGES: Final[Mapping[str, tuple[int, int]]] = {
     f"{sign}INT{bits}": (0 if sign else -(1 << (bits - 1)), (1 << bits if sign else 1 << (bits - 1)) - 1)
     for sign in ("", "U")
     for bits in (8, 16, 32, 64)
 }
-"""What a tensor's datatype can hold."""
+"""The range of a tensor's datatype."""
 
 
 class NoGenerator(Exception):  # noqa: N818
@@ -96,7 +96,7 @@ def typical(field: Shape, wall: float, seed: int) -> Any:
 
 
 def values(field: Shape, wall: float) -> "SearchStrategy[Any]":
-    """What the field allows, null and absence aside."""
+    """Values that the field allows, except null and absence."""
     from hypothesis import strategies as st  # noqa: PLC0415
 
     if field.enum is not None:
@@ -129,7 +129,7 @@ def values(field: Shape, wall: float) -> "SearchStrategy[Any]":
 
 
 def bounds(field: Shape) -> tuple[float | None, float | None]:
-    """What is declared, narrowed by what the field's tensor can hold."""
+    """The declared bounds, narrowed to the range of the field's tensor."""
     low, high = field.min, field.max
     least, most = RANGES.get(getattr(field, "datatype", None) or "", (None, None))
     if least is not None and most is not None:

@@ -7,7 +7,7 @@ from guard.kit.description import values
 from guard.policy.fields import InputField, Shape
 
 ABSENT: Final = object()
-"""In place of a value: the field is left out."""
+"""Stands for a value: the field is left out."""
 
 
 class Leaf(NamedTuple):

@@ -21,7 +21,7 @@ from guard.kit.rehearse.values import Check, Part
 from guard.kit.rehearse.wire import Origin, Timed, User, ready
 
 SHARE: Final = 0.5
-"""Of the whole time at most; the ladder needs some after it."""
+"""Highest share of the whole time; the ladder needs some after it."""
 RESERVE: Final = 3.0
 """Seconds that are left to what comes after."""
 PLAN: Final = {"steady": 0.4, "rate": 0.2, "burst": 0.08, "soak": 0.32}
@@ -46,7 +46,7 @@ class Memory:
         self.soaking = {"guard": 0, "model": 0}
 
     async def watch(self) -> None:
-        """Until cancelled."""
+        """Sample the memory until cancelled."""
         while True:
             await self._look()
             await asyncio.sleep(EVERY if self._stage.pid is not None else 10 * EVERY)
@@ -228,5 +228,5 @@ def run(stage: Stage, part: Part) -> None:
 
 
 def _thinned(samples: list[Sample]) -> list[Sample]:
-    """At most about 200, for a plot."""
+    """Number of points in a plot, about 200 at most."""
     return samples[:: max(1, len(samples) // 200)]

@@ -1,4 +1,4 @@
-"""What the load must have shown, one check each."""
+"""Checks of the load, one for each property."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -34,7 +34,7 @@ def found(stage: Stage, phases: Sequence[Phase], fell: tuple[Phase, Phase] | Non
 
 
 def _answered(phases: Sequence[Phase]) -> Check:
-    """Whatever the load, whoever asks gets an answer."""
+    """A check that every request gets an answer, whatever the load."""
     lost = {
         what: count
         for one in phases

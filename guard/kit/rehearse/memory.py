@@ -25,14 +25,14 @@ GOING_ON: Final = 0.5
 
 
 class Sample(NamedTuple):
-    """At a moment of the load."""
+    """A sample at a moment of the load."""
 
     requests: int
     resident: int
 
 
 class Growth(NamedTuple):
-    """What the memory did.
+    """The growth of a process's memory.
 
     `per_request`: bytes, by the median of all slopes (Theil and Sen); `seen`: the least growth for each request that would
     have been noticed.

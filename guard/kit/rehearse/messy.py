@@ -54,7 +54,7 @@ class Tally:
         self._add(check, case.field)
 
     def skipped(self, subject: Subject, case: Case, why: str) -> None:
-        """It could not be tried."""
+        """Add a check for a case that could not be tried."""
         check = self._check(subject, case, (why,))
         check.result, check.todo = "skip", why
         check.tried += 1
@@ -116,7 +116,7 @@ def run(stage: Stage, part: Part) -> None:
 
 
 def _explained(stage: Stage, part: Part) -> None:
-    """Where answers broke their contract, guard has counted which output it was."""
+    """Name the outputs that broke their contract, as guard counted them."""
     broken = [check for check in part.checks if check.got.endswith("because of invalid")]
     counted = sorted(set(_ANSWERED.findall(stage.page()))) if broken else []
     words = ", ".join(f"{field if field not in {'', '<body>'} else 'the whole answer'} {code}" for code, field in counted)

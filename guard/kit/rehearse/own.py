@@ -21,7 +21,7 @@ READY_WITHIN: Final = 15.0
 
 
 class Own(NamedTuple):
-    """Where it is, and how it is asked."""
+    """The address of the started guard, and the access to it."""
 
     data: str
     ops: str
@@ -65,7 +65,7 @@ def pinned(certificate: Path) -> ssl.SSLContext:
 
 
 def _ready(own: Own, upstream: str) -> None:
-    """Until guard is ready, which it is once the model server was seen. Raises click.ClickException."""
+    """Wait until guard is ready, which requires an answer of the model server. Raises click.ClickException."""
     deadline = time.monotonic() + READY_WITHIN
     waiting: Any = None
     with Client(own.ops, verify=True, within=5.0) as client:

@@ -9,7 +9,7 @@ from guard.kit.rehearse.values import Part
 
 
 class Play(NamedTuple):
-    """How a part is called, and what plays it."""
+    """A part: its title, and the function that runs it."""
 
     title: str
     run: Callable[[Stage, Part], None]

@@ -1,4 +1,4 @@
-"""How far the rehearsal is, for whoever waits: a bar on a terminal, plain lines elsewhere. Always on stderr."""
+"""Progress of the rehearsal: a bar on a terminal, plain lines elsewhere. Always on standard error."""
 
 import time
 from typing import Final, TextIO

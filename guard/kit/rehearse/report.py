@@ -1,4 +1,4 @@
-"""What a rehearsal found, as a document: what evidence keeps, scripts read, and the forms of the report show.
+"""The result of a rehearsal as a document, which evidence saves, scripts read and the forms of the report show.
 
 It names classes, fields and codes. No value that was sent is in it, and of the team's examples only the files' names.
 """
@@ -52,7 +52,7 @@ def _targets(stage: Stage) -> dict[str, float]:
 
 
 def _measured(parts: Sequence[Part]) -> dict[str, Any]:
-    """At the load that the targets are held against; null: not measured."""
+    """Figures at the load that the targets apply to; null: not measured."""
     at = next((part.figures["held"] for part in parts if "held" in part.figures), None)
     if at is None or not at["requests"]:
         return {"requests": 0, "latency_p95": None, "error_rate": None, "rate": None}

@@ -38,12 +38,12 @@ from guard.policy.loading import Loaded
 from guard.policy.route import Route
 
 INTERRUPTED: Final = 130
-"""Of a program that SIGINT ended, as shells have it."""
+"""Exit code of a program that SIGINT ended, as in shells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """What is rehearsed. `data` None: a guard that is started for it."""
+    """The guard to rehearse. `data` None: rehearse starts one."""
 
     data: str | None
     ops: str | None
@@ -52,7 +52,7 @@ class Against:
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """What is written of it, besides the evidence."""
+    """The forms of the report to write, besides the evidence."""
 
     as_json: bool
     html: Path | None
@@ -109,7 +109,7 @@ def _trusted(where: Where) -> Any:
 
 
 def _upstream(loaded: Loaded) -> Any:
-    """How the model server is believed, where it is asked without guard."""
+    """The TLS verification of the model server, for requests without guard."""
     tls = loaded.policy.upstream.tls
     if tls is None or tls.ca is None:
         return True

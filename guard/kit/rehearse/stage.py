@@ -1,4 +1,4 @@
-"""What is rehearsed: the policy, the guard that serves it, and how both are asked."""
+"""The subject of a rehearsal: the policy, the guard that serves it, and the access to both."""
 
 import re
 import time
@@ -25,7 +25,7 @@ _DIGEST: Final = re.compile(r'^guard_policy_info\{[^}]*guard_policy_digest="([^"
 
 @dataclass(slots=True)
 class Options:
-    """What the command line says."""
+    """Options of the command line."""
 
     seconds: float
     clients: int
@@ -72,7 +72,7 @@ class Stage:
         return max(0.0, self.began + self.options.seconds * share - self.clock())
 
     def page(self) -> str:
-        """What a scraper gets; empty where there is no ops listener, or it does not answer."""
+        """The metrics page; empty without an ops listener, or if it does not answer."""
         if self.ops is None:
             return ""
         with Client(self.ops, verify=True, within=5.0) as client:

@@ -1,4 +1,4 @@
-"""What the parts of a rehearsal exchange: requests and answers, and what was found."""
+"""Values that the parts of a rehearsal exchange: requests, answers and findings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Result: TypeAlias = Literal["pass", "fail", "note", "skip"]
 
 
 class Request(NamedTuple):
-    """What is sent. `target`: the path, below the origin."""
+    """A request. `target`: the path below the origin."""
 
     method: str
     target: str
@@ -19,7 +19,7 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """What came. `status` 0: no answer, and `failed` is the kind of its absence."""
+    """An answer. `status` 0: none came, and `failed` says why."""
 
     status: int
     headers: Mapping[str, str]
@@ -29,12 +29,12 @@ class Got:
 
     @property
     def source(self) -> str:
-        """Who answered, as guard says."""
+        """The source of the answer, as guard names it."""
         return self.headers.get("x-guard-source", "")
 
     @property
     def reason(self) -> str:
-        """Why the first rung was left."""
+        """The reason for which the first rung was left."""
         return self.headers.get("x-guard-reason", "")
 
     def __str__(self) -> str:
@@ -79,7 +79,7 @@ class Part:
 
     @property
     def failures(self) -> list[Check]:
-        """What did not hold."""
+        """The checks that failed."""
         return [check for check in self.checks if check.result == "fail"]
 
     @property

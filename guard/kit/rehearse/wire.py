@@ -18,7 +18,7 @@ CONNECT: Final = 5.0
 
 
 class Origin(NamedTuple):
-    """Where guard listens."""
+    """The address on which guard listens."""
 
     host: str
     port: int
@@ -27,7 +27,7 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, url: str, tls: ssl.SSLContext | None) -> "Origin":
-        """Of an http or https URL."""
+        """The origin of an http or https URL."""
         parts = urlsplit(url)
         secure = parts.scheme == "https"
         return cls(
@@ -115,7 +115,7 @@ class User(asyncio.Protocol):
             self._waiter.set_exception(ConnectionResetError(type(error).__name__))
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Whoever waits hears of it."""
+        """Report the loss to the waiting request."""
         del error
         self._transport = None
         if self._waiter is not None and not self._waiter.done():

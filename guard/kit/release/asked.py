@@ -1,4 +1,4 @@
-"""What the command line says of a release. Whatever it does not say is None or empty, and stays so."""
+"""Options of `guard release`. An option that is not given is None or empty, and stays absent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Asked:
     commit: str | None = None
     lockfile: Path | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
-    """By kind: a path, or one of WORDS."""
+    """Parts by kind: a path, or one of WORDS."""
     evaluation: Path | None = None
     dataset: str | None = None
     evaluated: str | None = None
@@ -33,7 +33,7 @@ class Asked:
     previous: str | None = None
     """A record's path, or FIRST."""
     configuration: Mapping[str, str] | None = None
-    """By key, as typed. Empty: somebody says that there is none."""
+    """Configuration by key, as typed. Empty: declared to be none."""
     strict: bool = False
 
     @property

@@ -28,7 +28,7 @@ def head(folder: Path, ours: Sequence[Path]) -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What it prints; None where it fails. No hook or helper of the repository is run."""
+    """The output of a git command; None if it fails. No hook or helper of the repository runs."""
     command = ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN, check=False)  # noqa: S603 — git

@@ -20,13 +20,13 @@ FOLDER: Final = "releases"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is in the record's place now."""
+    """The file that stands in the record's place now."""
 
     raw: bytes
     release: Release | None
     """None: something that is no release."""
     kept: Path
-    """Where it will be kept."""
+    """The path to which the file will move."""
 
 
 def standing(out: Path) -> Standing | None:
@@ -53,7 +53,7 @@ def keep(here: Standing) -> None:
 
 
 def previous(asked: Asked, out: Path, here: Standing | None) -> Any:
-    """What the record says of the release before; None where nobody knows. Raises PolicyInvalid.
+    """The previous release, as the record names it; None if unknown. Raises PolicyInvalid.
 
     Named on the command line; else the record that stands there. The same version written again keeps the one it had: a
     release is not its own predecessor.

@@ -18,7 +18,7 @@ HEADER: Final = "# Written by `guard release`; `guard release --verify` compares
 
 
 _NUMBER: Final = re.compile(r"[-+]?[\d._]+(?:[eE][-+]?\d+)?\Z", re.ASCII)
-"""What some reader of YAML takes for a number: a commit such as 4e12345 too."""
+"""Texts that a YAML reader may take for a number, such as the commit 4e12345."""
 
 
 class Unwritable(ValueError):  # noqa: N818
@@ -56,7 +56,7 @@ def text(record: Mapping[str, Any]) -> str:
 
 
 def read_back(made: str) -> Release:
-    """What the policy's loader makes of a record. Raises PolicyInvalid."""
+    """A record as the policy's loader reads it. Raises PolicyInvalid."""
     tree = parse(made.encode(), "release")
     set_paths(tree)
     errors: list[Any] = []

@@ -43,7 +43,7 @@ def differences(release: Release, folder: Path, loaded: Loaded | None) -> Iterat
 
 
 def unchecked(release: Release, loaded: Loaded | None) -> Iterator[str]:
-    """What the record says and nobody can hold against anything."""
+    """Members of the record that cannot be compared with anything."""
     if isinstance(release.lockfile, str):
         yield "lockfile: a digest without a path"
     if release.evaluation is not None and release.evaluation.digest is not None and release.evaluation.report is None:

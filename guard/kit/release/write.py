@@ -20,11 +20,11 @@ OPTIONS: Final = {
     "pipeline": "--pipeline",
     "previous": "--previous, or --previous none for the first release",
 }
-"""How each member is given."""
+"""The option that gives each member."""
 
 
 class Refused(Exception):  # noqa: N818
-    """What was given cannot be recorded; one message for each thing."""
+    """Options that cannot be recorded; one message for each."""
 
     def __init__(self, messages: list[str]) -> None:
         super().__init__("\n".join(messages))
@@ -33,7 +33,7 @@ class Refused(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What is found, not asked for."""
+    """Facts that are found, not given."""
 
     commit: str | None
     contract: str | None
@@ -77,7 +77,7 @@ def record(asked: Asked, out: Path, around: Around) -> dict[str, Any]:
 
 
 def absent(made: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What a launch asks for and the record does not say: the member, and how it is given."""
+    """Members that a launch needs and the record lacks, with the option that gives each."""
     yield from ((key, option) for key, option in OPTIONS.items() if key not in made)
     for kind in KINDS:
         if kind not in made.get("parts", {}):

@@ -16,7 +16,7 @@ from guard.policy.route import Route
 BUILDERS: Final[dict[str, Builder]] = {
     one.NAME: one.BUILDER for one in (json, kserve, mlflow, oip, openai, sagemaker, tfserving, vertex)
 }
-"""By the dialect's name."""
+"""Builders by the dialect's name."""
 
 
 def _instances(_template: str, route: Route) -> tuple[Layout, ...]:

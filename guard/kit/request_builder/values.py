@@ -1,4 +1,4 @@
-"""What a builder of requests makes, and the steps that builders share.
+"""The product of request builders, and the steps that they share.
 
 An instance is what a contract sees: values by field name. Builders are written from the protocols' own documents, and use
 no code of `guard.dialects` but a dialect's name, so that what is built here is a check of what is read there.
@@ -35,7 +35,7 @@ class Layout(NamedTuple):
 
 
 class Builder(NamedTuple):
-    """How requests of one dialect are built."""
+    """The request builder of one dialect."""
 
     layouts: Callable[[str, Route], tuple[Layout, ...]]
     """The layouts that clients send, for the template of a route; the usual one first."""

@@ -24,12 +24,12 @@ class Finding(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What was held, in words."""
+        """The result of the check, in words."""
         return ", ".join(self.names)
 
     @property
     def share(self) -> str:
-        """How many requests of how many; empty where that says nothing."""
+        """The number of failed requests and of all; empty if it is trivial."""
         return f"{self.failed} of {self.tried} requests" if self.failed and self.tried > 1 else ""
 
     @property
@@ -40,7 +40,7 @@ class Finding(NamedTuple):
 
 
 def findings(parts: Iterable[Mapping[str, Any]], results: Sequence[str]) -> list[Finding]:
-    """What is of these results, in the order of the parts."""
+    """The checks with these results, in the order of the parts."""
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for part in parts:
         for check in part["checks"]:

@@ -125,7 +125,7 @@ def _part(part: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _said(check: Mapping[str, Any]) -> Iterator[str]:
-    """What is most worth saying of a check in a line."""
+    """The most important fact of a check in one line."""
     if check["result"] == "fail":
         yield check["got"]
     if check["result"] in {"skip", "note"}:

@@ -119,7 +119,7 @@ def bars(title: str, unit: str, x_title: str, named: Sequence[tuple[str, float]]
 
 
 def sources(title: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> Plot:
-    """Who answered: a bar of shares for each phase."""
+    """A chart of the sources: a bar of shares for each phase."""
     tall, left = 24, 100
     names = [name for name in SOURCES if any(name in row for _, row in rows)]
     others = sorted({name for _, row in rows for name in row} - set(SOURCES))

@@ -1,4 +1,4 @@
-"""For the terminal: what failed in full, what held in a line."""
+"""The report for the terminal: failed checks in full, passed ones in a line."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final

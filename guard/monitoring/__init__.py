@@ -1,4 +1,7 @@
-"""Monitoring: know that a model is wrong before its users do. A pure core: time is an argument, nothing is read or written.
+"""Monitoring: know that a model is wrong before its users do.
+
+Here: cells, counts, evidence and alarms of one route; pure, so that time is an argument and nothing is read or written.
+Not here: where values are judged (`guard.contract`), and when a tick comes or a file is read (`guard.control`).
 
 A value becomes the index of a cell where it is judged; cells are counted; once a second counts become evidence against a
 reference; evidence that reaches a threshold is an alarm. What a false alarm costs is a number: the mean time between them.

@@ -26,6 +26,7 @@ from guard.proxy.values import (
     Facts,
     Head,
     Headers,
+    LineDocument,
     Lower,
     Message,
     Permit,
@@ -43,9 +44,18 @@ MEDIA: Final[RefusalCode] = "unsupported_media_type"
 
 
 def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an object to add them up costs 1 % of a request
-    context: Context, route: Route, body: bytes | Stream, now: float, wall: float, plain: Head | None = None
+    context: Context,
+    route: Route,
+    body: bytes | Stream,
+    now: float,
+    wall: float,
+    plain: Head | None = None,
+    lines: LineDocument | None = None,
 ) -> Permit:
-    """Let every judge of the route look at the request. Raises Refused. `plain`: its head, once the body was rewritten.
+    """Let every judge of the route look at the request. Raises Refused.
+
+    `plain` is its head, once the body was rewritten; `lines` what the body was, where it came as JSON Lines.
+
 
     A judge that crashes denies: the exception leaves here as it is and ends as a 500 with a Record.
     """
@@ -63,7 +73,8 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
         for asked in route.judges:
             verdict = asked.judge(head if changes is None else _amended(head, changes), body, wall)
             if verdict.violations:
-                record.violations = violations = [*violations, *verdict.violations] if violations else verdict.violations
+                violations = [*violations, *verdict.violations] if violations else verdict.violations
+                record.violations = violations if lines is None else lines.located(None, violations, route.field_of)
             if type(verdict) is Deny:
                 if verdict.code == MEDIA:
                     return _judge_otherwise(context, route, head, body, now, wall)
@@ -106,16 +117,11 @@ def _judge_otherwise(context: Context, route: Route, head: Head, body: bytes, no
     lines = route.lines.read(head, body) if route.lines is not None else None
     if lines is None:
         raise _not_taken(route, head)
-    record = context.record
     try:
-        permit = judge(context, route, lines.body, now, wall, _amended(head, AS_JSON))
+        return judge(context, route, lines.body, now, wall, _amended(head, AS_JSON), lines)
     except Refused as refused:
         refused.violations = lines.located(refused.code, refused.violations, route.field_of)
-        if record.violations:
-            record.violations = refused.violations
         raise
-    record.violations = lines.located(None, record.violations, route.field_of)
-    return permit
 
 
 def _note(context: Context, route: Route, document: object, rows: int | None) -> None:

@@ -109,6 +109,7 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
     except ValueError as error:
         context.report(("routes", key, "dialect"), str(error))
         return None
+    lines, accepts = line_reader(route, dialect), ", ".join(media_types(route, dialect)).encode()
     contract, judges = compile_judges(key, route, form, context)
     output = compile_answers(key, route, form, context)
     if len(context.errors) > before:
@@ -139,8 +140,8 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
         field_of=telling.field_of(route),
         baggage=context.baggage,
         inspector=form.inspector if form is not None else lambda _message, _headers: None,
-        accepts=", ".join(media_types(route, dialect)).encode(),
-        lines=line_reader(route, dialect),
+        accepts=accepts,
+        lines=lines,
         heartbeat=route.heartbeat or 0.0,
         version=context.version if context.strict_version else "",
     )

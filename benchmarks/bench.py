@@ -84,7 +84,7 @@ def versions() -> dict[str, str]:
     model = [
         line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
     ]
-    found = {
+    by_name = {
         "processor": f"{model[0] if model else platform.machine()}, {len(CORES)} cores",
         "kernel": platform.release(),
         "python": f"{platform.python_version()} ({platform.python_compiler()})",
@@ -101,7 +101,7 @@ def versions() -> dict[str, str]:
         "litellm": said(str(LITELLM.with_name("python")), "-c", LITELLM_VERSION),
         "wrk": said("wrk", "-v").partition(" [")[0],
     }  # fmt: skip
-    return {name: text for name, text in found.items() if text}
+    return {name: text for name, text in by_name.items() if text}
 
 
 def in_turn(names: Iterable[str], number: int) -> list[str]:
@@ -118,48 +118,54 @@ def rounds_of(
 ) -> dict[str, Any]:
     """Closed loop: server → connections → what each round gave; `turns` in each for what the promise is of."""
     beside = [name for name in servers if name in BESIDE]
-    for one in servers.values():
-        closed_loop(one, 32, 1)
-    found: dict[str, Any] = {name: {many: [] for many in connections} for name in servers}
+    for server in servers.values():
+        closed_loop(server, 32, 1)
+    by_name: dict[str, Any] = {name: {many: [] for many in connections} for name in servers}
     for number in range(rounds):
         for many in connections:
             say(f"round {number + 1}/{rounds}, {many} connections")
             for name in in_turn(servers, number):
-                found[name][many].append(closed_loop(servers[name], many, seconds))
+                by_name[name][many].append(closed_loop(servers[name], many, seconds))
             for turn in range(1, turns if many in PROMISED else 1):
                 for name in in_turn(beside, number + turn):
-                    found[name][many].append(closed_loop(servers[name], many, seconds))
+                    by_name[name][many].append(closed_loop(servers[name], many, seconds))
     return {
         name: {str(many): {key: middle([run[key] for run in runs]) for key in runs[0]} for many, runs in of_it.items()}
         | {"runs": {str(many): runs for many, runs in of_it.items()}}
-        for name, of_it in found.items()
+        for name, of_it in by_name.items()
     }
 
 
 def rates_of(servers: dict[str, Running], rounds: int, seconds: float, capacity: dict[str, float]) -> dict[str, Any]:
     """Open loop: server → rate → time added to that of the model server itself, and cores. Not above 70 % of capacity."""
-    servers = {name: one for name, one in servers.items() if name != "relay"}  # which does not know that connections end
-    found: dict[str, Any] = {name: {} for name in servers}
+    servers = {
+        name: server for name, server in servers.items() if name != "relay"
+    }  # which does not know that connections end
+    by_name: dict[str, Any] = {name: {} for name in servers}
     for rate in RATES:
-        able = {name: one for name, one in servers.items() if capacity[name] * 0.7 >= rate}
+        able = {name: server for name, server in servers.items() if capacity[name] * 0.7 >= rate}
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in able}
         for number in range(rounds):
             say(f"round {number + 1}/{rounds}, {rate} requests/s")
-            for name, one in able.items():
-                before = one.sources()
-                run = open_loop(one, rate, max(seconds, 20 / rate))
-                if run["statuses"].keys() - {"200"} or set(run["sources"]) - {"model"} or len(one.sources()) > len(before):
+            for name, value in able.items():
+                before = value.sources()
+                run = open_loop(value, rate, max(seconds, 20 / rate))
+                if (
+                    run["statuses"].keys() - {"200"}
+                    or set(run["sources"]) - {"model"}
+                    or len(value.sources()) > len(before)
+                ):
                     sys.exit(f"{name} at {rate}/s: {run['statuses']} {run['sources']}")
                 runs[name].append(run)
         for name in able:
             if name != "direct":
                 pairs = list(zip(runs[name], runs["direct"], strict=True))
-                found[name][str(rate)] = {
+                by_name[name][str(rate)] = {
                     "added_p50_us": middle([run["p50_us"] - bare["p50_us"] for run, bare in pairs]),
                     "added_p99_us": middle([run["p99_us"] - bare["p99_us"] for run, bare in pairs]),
                     "cores": middle([run["cores"] for run in runs[name]]),
                 }  # fmt: skip
-    return found
+    return by_name
 
 
 def measure(
@@ -182,15 +188,15 @@ def measure(
                         raise
                     say(str(error))
                     absent[name] = "did not start"
-        for name, one in servers.items():
-            rows[name] = {"title": one.server.title, "first_answer_s": one.first_answer, "idle_mib": at_rest(one)}
+        for name, server in servers.items():
+            rows[name] = {"title": server.server.title, "first_answer_s": server.first_answer, "idle_mib": at_rest(server)}
         starts = Starts(folder, upstream.ports.own, otlp)
         if whole and "guard" in servers:
             rows["guard"] |= starts.memory()
             starts.run()
         loaded = rounds_of(servers, rounds, seconds, connections, TURNS if whole else 1)
-        for name, one in servers.items():
-            rows[name]["loaded_mib"] = one.memory()
+        for name, server in servers.items():
+            rows[name]["loaded_mib"] = server.memory()
         rates = {}
         if whole:
             rates = rates_of(servers, rounds, seconds, {name: loaded[name]["32"]["rps"]["median"] for name in servers})

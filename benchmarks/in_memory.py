@@ -23,16 +23,16 @@ from benchmarks.scenarios import SCENARIOS, Scenario
 from guard.control.event_bus import EventBus
 from guard.control.own_health import OwnHealth
 from guard.control.process import COLLECT
-from guard.control.shares import Shares
+from guard.control.source_window import SourceWindow
 from guard.control.telemetry import Telemetry
 from guard.policy.compiled import WallClock
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 from guard.privacy.fence import fence
 from guard.proxy.back import Link
 from guard.proxy.budget import Budget
-from guard.proxy.door import Door
 from guard.proxy.front import Connection
+from guard.proxy.listener_state import ListenerState
 from guard.proxy.pool import Pool
 from guard.proxy.tracing import AHEAD, Sampler
 from guard.telemetry.spans import Spans
@@ -90,19 +90,19 @@ class Stand:
         log: Any = Quiet()
         environ = {"OTEL_TRACES_EXPORTER": "otlp"} if scenario.told else {}
         own = OwnHealth(EventBus())
-        telemetry = Telemetry(log, own, Shares(), Versions(own.bus.publish), float, environ)
+        telemetry = Telemetry(log, own, SourceWindow(), Versions(own.bus.publish), float, environ)
         if scenario.told:
-            telemetry.tell(Spans(id, fence=fence, wall=float))
+            telemetry.add_sink(Spans(id, fence=fence, wall=float))
         budget = Budget(64 << 20)
         pool = Pool(budget=budget)
         loaded = load(Path("bench.yaml"), environ={}, read=lambda _: scenario.policy.encode())
         plan = compile_plan(
             loaded,
-            Means(
+            CompileContext(
                 pool=lambda *_: pool,
                 clock=WallClock(1.7e9),
                 sinks=(telemetry.sink,),
-                tracer=lambda share, _: Sampler(share, parented=True, told=scenario.told, draw=lambda _: next(ids)),
+                tracer=lambda share, _: Sampler(share, parented=True, propagated=scenario.told, draw=lambda _: next(ids)),
             ),
         )
         telemetry.adopt(loaded, plan)
@@ -110,7 +110,7 @@ class Stand:
         self._link.connection_made(self._upstream)
         pool.links += 1
         pool.give(self._link)
-        self._client, self._connection = Wire(), Connection(Door(plan, budget=budget))
+        self._client, self._connection = Wire(), Connection(ListenerState(plan, budget=budget))
         self._connection.connection_made(self._client)
 
     def run(self, times: int) -> None:
@@ -142,10 +142,10 @@ def running_on(loop: Loop) -> Loop:
 def stands(names: list[str]) -> dict[str, Stand]:
     """Everything that was asked for, ready to run; with the collector as `serve` sets it."""
     loop = running_on(Loop())
-    found = {name: Stand(SCENARIOS[name], loop) for name in names}
+    by_name = {name: Stand(SCENARIOS[name], loop) for name in names}
     gc.freeze()
     gc.set_threshold(*COLLECT)
-    return found
+    return by_name
 
 
 def main() -> None:

@@ -164,19 +164,19 @@ def asked(upstream: int) -> int:
         return int(answer.read().split()[9])
 
 
-def closed_loop(one: Running, connections: int, seconds: int) -> dict[str, float]:
+def closed_loop(item: Running, connections: int, seconds: int) -> dict[str, float]:
     """A round of wrk. An answer that the model server did not give is an error, and so is one of a lower rung."""
-    url = f"http://127.0.0.1:{one.ports.own}{one.server.path}"
+    url = f"http://127.0.0.1:{item.ports.own}{item.server.path}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(HERE / "post.lua"), url]
-    before, used, upstream = one.sources(), one.cpu(), one.ports.upstream or one.ports.own
+    before, used, upstream = item.sources(), item.cpu(), item.ports.upstream or item.ports.own
     ticks, idle = ticked(LOAD_CORE)
     had = asked(upstream)
     output = subprocess.run(
-        pinned(LOAD_CORE, [*command, "--", str(one.server.body)]), capture_output=True, text=True, check=True
+        pinned(LOAD_CORE, [*command, "--", str(item.server.body)]), capture_output=True, text=True, check=True
     ).stdout
-    used = one.cpu() - used
+    used = item.cpu() - used
     ticks, idle = (after - before for after, before in zip(ticked(LOAD_CORE), (ticks, idle), strict=True))
-    settle(one)
+    settle(item)
     line = next((line for line in output.splitlines() if line.startswith("RESULT ")), None)
     if line is None:
         sys.exit(f"wrk gave no result:\n{output[-2000:]}")
@@ -184,7 +184,7 @@ def closed_loop(one: Running, connections: int, seconds: int) -> dict[str, float
     if result["requests"] == 0:
         return dict.fromkeys(("rps", "p50_us", "p99_us", "cpu_us", "core", "load"), 0.0) | {"errors": result["errors"]}
     errors = result["errors"] + max(0, result["requests"] - (asked(upstream) - had - 1))  # the last question counts too
-    errors += lower(before, one.sources())
+    errors += lower(before, item.sources())
     seconds_taken = result["duration_us"] / 1e6
     return {
         "rps": result["requests"] / seconds_taken, "p50_us": result["p50_us"], "p99_us": result["p99_us"],
@@ -200,20 +200,20 @@ def ticked(core: int) -> tuple[int, int]:
     return sum(ticks), ticks[3] + ticks[4]
 
 
-def at_rest(one: Running) -> float:
+def at_rest(item: Running) -> float:
     """Resident MiB, once what a start leaves for later is done too."""
     time.sleep(1.0)
-    settle(one)
-    return one.memory()
+    settle(item)
+    return item.memory()
 
 
-def settle(one: Running) -> None:
+def settle(item: Running) -> None:
     """Wait until it does nothing more: slow ones still work for clients that have left, on the core of whoever is next."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        used = one.cpu()
+        used = item.cpu()
         time.sleep(0.1)
-        if one.cpu() - used < 0.01:
+        if item.cpu() - used < 0.01:
             return
 
 
@@ -222,15 +222,15 @@ def lower(before: dict[str, float], after: dict[str, float]) -> int:
     return int(sum(count - before.get(source, 0.0) for source, count in after.items() if source not in ("model", "gone")))
 
 
-def open_loop(one: Running, rate: float, seconds: float, connections: int = 32) -> dict[str, Any]:
+def open_loop(item: Running, rate: float, seconds: float, connections: int = 32) -> dict[str, Any]:
     """A round at a fixed rate; `cores`: of processor time used each second."""
     options = ["--rate", str(rate), "--seconds", str(seconds), "--connections", str(connections)]
-    where = ["--path", one.server.path, "--body", str(one.server.body)]
-    command = [sys.executable, "-m", "benchmarks.open_loop", str(one.ports.own), *options, *where]
-    used = one.cpu()
+    where = ["--path", item.server.path, "--body", str(item.server.body)]
+    command = [sys.executable, "-m", "benchmarks.open_loop", str(item.ports.own), *options, *where]
+    used = item.cpu()
     output = subprocess.run(pinned(LOAD_CORE, command), capture_output=True, text=True, check=True, cwd=ROOT).stdout
     result: dict[str, Any] = json.loads(output)
-    result["cores"] = (one.cpu() - used) / result["seconds"]
+    result["cores"] = (item.cpu() - used) / result["seconds"]
     return result
 
 
@@ -244,8 +244,8 @@ def idle_connections(port: int, count: int) -> Iterator[None]:
         time.sleep(0.5)
         yield
     finally:
-        for one in sockets:
-            one.close()
+        for item in sockets:
+            item.close()
 
 
 def middle(values: list[float]) -> dict[str, float]:

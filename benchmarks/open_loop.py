@@ -42,8 +42,8 @@ class Client(asyncio.Protocol):
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             return
-        found = LENGTH.search(self._buffer, 0, end)
-        if found is None or len(self._buffer) < end + 4 + int(found[1]):
+        match = LENGTH.search(self._buffer, 0, end)
+        if match is None or len(self._buffer) < end + 4 + int(match[1]):
             return
         head, self._buffer = self._buffer[:end], b""
         self._load.answered(self, head, self._due)
@@ -149,8 +149,8 @@ def main() -> None:
     fine = options.connections <= FEW
     factory = (lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) if fine else uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        told = runner.run(offer(options.port, options.rate, options.seconds, options.connections, options.path, body))
-    print(json.dumps(told))
+        result = runner.run(offer(options.port, options.rate, options.seconds, options.connections, options.path, body))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

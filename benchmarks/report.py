@@ -19,8 +19,8 @@ def ratio(result: Result, over: str, under: str, key: str, many: str = "32") -> 
     if over not in loaded or under not in loaded or many not in loaded[over]:
         return None
     pairs = zip(loaded[over]["runs"][many], loaded[under]["runs"][many], strict=True)
-    found = [a[key] / b[key] for a, b in pairs if b[key]]
-    return middle(found) if found else None
+    results = [a[key] / b[key] for a, b in pairs if b[key]]
+    return middle(results) if results else None
 
 
 def spread(found: dict[str, float] | None) -> str:
@@ -79,7 +79,7 @@ def goals(result: Result) -> str:
     rows = result["servers"]
     loaded = result["loaded"]["guard"]
     many = loaded["1024"]["rps"]["median"] / loaded["32"]["rps"]["median"]
-    found = [
+    results = [
         ("requests/s at 32 connections ÷ Envoy without filters", "≥ 1.0", ratio(result, "guard", "envoy", "rps"), 1.0, 1),
         ("requests/s ÷ guard forwarding only", "≥ 0.75", ratio(result, "guard", "forwarding", "rps"), 0.75, 1),
         ("p50 at one connection ÷ Envoy's", "≤ 1.0", ratio(result, "guard", "envoy", "p50_us", "1"), 1.0, -1),
@@ -87,7 +87,7 @@ def goals(result: Result) -> str:
         ("requests/s at 1,024 connections ÷ at 32", "≥ 0.8", {"median": many, "min": many, "max": many}, 0.8, 1),
     ]
     lines = []
-    for what, bound, seen, limit, sign in found:
+    for what, bound, seen, limit, sign in results:
         met = "" if seen is None else ("met" if (seen["median"] - limit) * sign >= 0 else "**missed**")
         lines.append(f"| {what} | {bound} | {spread(seen)} | {met} |")
     guard, took = rows["guard"], rows["guard"]["first_answers_s"]
@@ -139,8 +139,8 @@ def rates(result: Result) -> str:
             continue
         cells = []
         for rate in ("100", "1000", "5000"):
-            found = of_it.get(rate)
-            added = found and f"{found['added_p50_us']['median']:,.0f} / {found['added_p99_us']['median']:,.0f}"
+            answer = of_it.get(rate)
+            added = answer and f"{answer['added_p50_us']['median']:,.0f} / {answer['added_p99_us']['median']:,.0f}"
             cells.append(added or "cannot")
         lines.append(f"| {result['servers'][name]['title']} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -24,8 +24,8 @@ class Slow(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         head, end, body = self._buffer.partition(b"\r\n\r\n")
-        found = LENGTH.search(head)
-        if end and len(body) >= (int(found[1]) if found else 0):
+        match = LENGTH.search(head)
+        if end and len(body) >= (int(match[1]) if match else 0):
             self._buffer = b""
             asyncio.get_running_loop().call_later(self._takes, self._answer)
 

@@ -64,8 +64,8 @@ async def client(port: int, until: float, seen: Counter[str], seed: int) -> None
 class Trouble:
     """What operators do meanwhile: a policy written anew, a kill, a restore; and what is read of the process."""
 
-    def __init__(self, one: Running, folder: Path) -> None:
-        self._one, self._policy = one, folder / "soak/policy.yaml"
+    def __init__(self, item: Running, folder: Path) -> None:
+        self._one, self._policy = item, folder / "soak/policy.yaml"
         private = folder / "soak/state/private"
         self._url = json.loads((private / "admin.json").read_text())["url"]
         self._token = (private / "admin.token").read_text().split()[-1]
@@ -91,8 +91,8 @@ class Trouble:
     def _vitals(self) -> dict[str, float]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._one.ports.ops}/metrics", timeout=5) as page:
             series = {series_of(line) for line in page.read().decode().splitlines() if not line.startswith("#")}
-        for one in series - self.met.keys():
-            self.met[one] = len(self.read)
+        for sample in series - self.met.keys():
+            self.met[sample] = len(self.read)
         descriptors = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in tree(self._one.process.pid))
         return {"mib": self._one.memory(), "descriptors": descriptors, "series": len(series)}
 
@@ -123,12 +123,12 @@ def verdict(read: list[dict[str, float]]) -> dict[str, dict[str, float | bool]]:
     """First third against last, after the warm-up."""
     kept = read[len(read) // 5 :]
     third = max(1, len(kept) // 3)
-    found = {}
+    by_name = {}
     for name, most in GROWS.items():
-        first = statistics.median(one[name] for one in kept[:third])
-        last = statistics.median(one[name] for one in kept[-third:])
-        found[name] = {"first": first, "last": last, "allowed": most, "flat": last - first <= most}
-    return found
+        first = statistics.median(item[name] for item in kept[:third])
+        last = statistics.median(item[name] for item in kept[-third:])
+        by_name[name] = {"first": first, "last": last, "allowed": most, "flat": last - first <= most}
+    return by_name
 
 
 async def soak(minutes: float) -> dict:
@@ -151,23 +151,23 @@ async def soak(minutes: float) -> dict:
     flat = verdict(trouble.read)
     return {
         "minutes": minutes,
-        "memory": [round(one["mib"], 1) for one in trouble.read[:: max(1, len(trouble.read) // 30)]],
+        "memory": [round(entry["mib"], 1) for entry in trouble.read[:: max(1, len(trouble.read) // 30)]],
         "answers": dict(seen),
         "operators": dict(trouble.done),
         "vitals": flat,
-        "late": sorted(one for one, second in trouble.met.items() if second > len(trouble.read) // 5),
+        "late": sorted(key for key, second in trouble.met.items() if second > len(trouble.read) // 5),
         "alive": alive,
         "bugs": sum('"code": "internal"' in line for line in log.splitlines()),
-        "well": alive and all(one["flat"] for one in flat.values()),
+        "well": alive and all(character["flat"] for character in flat.values()),
     }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=15.0)
-    told = asyncio.run(soak(parser.parse_args().minutes))
-    print(json.dumps(told, indent=2))
-    return int(not told["well"] or told["bugs"] > 0)
+    result = asyncio.run(soak(parser.parse_args().minutes))
+    print(json.dumps(result, indent=2))
+    return int(not result["well"] or result["bugs"] > 0)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from guard.contract.strict import MAX_ELEMENTS, PLAIN
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 from guard.proxy.values import Allow, Amend, Head, Route
 
@@ -107,7 +107,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.yaml"
         path.write_text(POLICY)
-        routes = {route.template: route for route in compile_plan(load(path, environ={}), Means()).routes}
+        routes = {route.template: route for route in compile_plan(load(path, environ={}), CompileContext()).routes}
     print("| document | request, ms | answer, ms |\n|---|---|---|")
     longest = 0.0
     for name, template, document in documents(int(mib * (1 << 20))):

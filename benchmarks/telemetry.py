@@ -77,8 +77,8 @@ def main() -> int:
             name: stack.enter_context(started(name, variant(name), folder, upstream, int(endpoint.rpartition(":")[2] or 0)))
             for name, endpoint in endpoints.items()
         }
-        for one in running.values():
-            closed_loop(one, CONNECTIONS, 1)
+        for item in running.values():
+            closed_loop(item, CONNECTIONS, 1)
         stop = threading.Event()
         threading.Thread(
             target=scrape, args=([running[name].ports.ops for name in ("full", "hole")], stop), daemon=True
@@ -86,8 +86,8 @@ def main() -> int:
         runs: dict[str, list[dict[str, float]]] = {name: [] for name in running}
         for number in range(options.rounds):
             print(f"round {number + 1}/{options.rounds}", file=sys.stderr, flush=True)
-            for name, one in running.items():
-                runs[name].append({**closed_loop(one, CONNECTIONS, options.seconds), "mib": one.memory()})
+            for name, value in running.items():
+                runs[name].append({**closed_loop(value, CONNECTIONS, options.seconds), "mib": value.memory()})
         stop.set()
         show(runs)
         hole = running["hole"]
@@ -111,7 +111,7 @@ def show(runs: dict[str, list[dict[str, float]]]) -> None:
         )
     for name in ("full", "hole"):
         for key, what in (("rps", "requests/s"), ("p99_us", "p99")):
-            ratios = [one[key] / none[key] for one, none in zip(runs[name], runs["none"], strict=True)]
+            ratios = [run[key] / none[key] for run, none in zip(runs[name], runs["none"], strict=True)]
             print(f"{name} ÷ none, {what}: {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
 
 

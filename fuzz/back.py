@@ -242,5 +242,5 @@ def seeds() -> list[bytes]:
         ok + b"Transfer-Encoding: gzip\r\n\r\nabc",
     ]  # fmt: skip
     firsts = [0, 8, 16, HEAD_ONLY, CANCEL, 8 + CANCEL, RESET]
-    made = [bytes([firsts[at % 3]]) + packed(raw, [len(raw) // 2] * (at % 2)) for at, raw in enumerate(raws)]
-    return made + [bytes([first]) + packed(raw) for first in firsts for raw in (length, chunked, ok + b"\r\nto the end")]
+    results = [bytes([firsts[at % 3]]) + packed(raw, [len(raw) // 2] * (at % 2)) for at, raw in enumerate(raws)]
+    return results + [bytes([first]) + packed(raw) for first in firsts for raw in (length, chunked, ok + b"\r\nto the end")]

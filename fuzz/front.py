@@ -18,10 +18,10 @@ import h11
 
 from fuzz.loop import in_loop
 from fuzz.segments import packed, segments
-from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
 from guard.proxy.front import Connection
 from guard.proxy.headers import tokens
+from guard.proxy.listener_state import ListenerState
 from guard.proxy.values import Answer, Head, Permit, RefusalCode
 from tests.proxy.scene import Off
 from tests.proxy.test_splits import CORPUS, LIMITS, OURS, Echo, Table, Wire
@@ -58,8 +58,8 @@ class Watch(Echo):
 class Observed(Connection):
     """A connection that remembers, for the client's reading, which method each answer belongs to."""
 
-    def __init__(self, door: Door) -> None:
-        super().__init__(door)
+    def __init__(self, listener: ListenerState) -> None:
+        super().__init__(listener)
         self.methods: list[bytes] = []
 
     def _admit(self, head: Head, length: int, fault: RefusalCode | None) -> Exchange:
@@ -81,7 +81,7 @@ def feed(parts: Iterable[bytes]) -> Seen:
     """A client that sends these segments, stays, and then leaves."""
     watch, table, wire = Watch(), Table(), Wire()
     table.route = replace(table.route, ladder=(watch, Off()))
-    connection = Observed(Door(table, LIMITS))
+    connection = Observed(ListenerState(table, LIMITS))
     connection.connection_made(wire)
     for part in parts:
         if wire.fate in ("closed", "aborted"):
@@ -160,7 +160,7 @@ def check(data: bytes) -> None:
                 passed_on(permit)
             assert count >= len(seen.permits), "a request that reached the rung has no answer"
         assert (answers, whole.fate) == (cut_answers, cut.fate), "the verdict depends on the cuts"
-        assert [one.body for one in whole.permits] == [one.body for one in cut.permits]
+        assert [permit.body for permit in whole.permits] == [permit.body for permit in cut.permits]
 
     in_loop(both)
 

@@ -83,18 +83,18 @@ def seeds() -> list[bytes]:
     _, _, body = _split(small, b"    input:\n", b"    input:\n")
     route = short + b"routes:\n  POST /predict:\n"
     fields = inputs + b"    fallback: {label: review}\n    output: {label: {enum: [review]}}\n"
-    whole = [
+    results = [
         minimal,
         head + small,
         short + b"routes:\n" + others,
         minimal + tail,
         above.replace(b"routes:\n", short + b"routes:\n") + body,
     ]
-    whole += [
+    results += [
         route + fields,
         route + b"    input: {age: {type: integer}, income: {type: number}, employment: {enum: [salaried]}}\n" + outputs,
     ]
-    whole += [path.read_bytes() for path in sorted(POLICIES.glob("reference-*.yaml"))]
+    results += [path.read_bytes() for path in sorted(POLICIES.glob("reference-*.yaml"))]
     odd = [
         b"",
         b"a",
@@ -108,7 +108,7 @@ def seeds() -> list[bytes]:
         b"a: {b: 'c}\n",
         b"a: b: c\n",
     ]
-    return whole + odd + [b"a: " + b"[" * 40, b"--- {}\n--- {}\n", b"extends: policy.yaml\n", b"? {a: b}\n: c\n"]
+    return results + odd + [b"a: " + b"[" * 40, b"--- {}\n--- {}\n", b"extends: policy.yaml\n", b"? {a: b}\n: c\n"]
 
 
 def _split(raw: bytes, first: bytes, second: bytes) -> tuple[bytes, bytes, bytes]:

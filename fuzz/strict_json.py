@@ -119,7 +119,7 @@ def check(data: bytes) -> None:
 
 def seeds() -> list[bytes]:
     """A zoo: every kind of value, and every way known to be read differently by two readers."""
-    whole = [
+    results = [
         b'{"a":[1,-2.5e3,true,null,"x"],"b":{"c":{}}}', b" [ ] ", b'"\\u00e9\\ud83d\\ude00\\n"', '"é😀"'.encode(), b"0",
         b"-0", b"-0.0", b"1e5", b"1E-7", b"123456789012345678901234567890", b"18446744073709551616",
         b"-9223372036854775809",
@@ -134,4 +134,4 @@ def seeds() -> list[bytes]:
         b"\x0b1",
         b"// c\n1", b'"\\x41"', b"tru", b"\xff\xfe1\x00", b"\xc2\xa01",
     ]  # fmt: skip
-    return whole + refused
+    return results + refused

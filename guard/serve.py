@@ -28,6 +28,7 @@ from guard.control.incidents.manager import IncidentManager
 from guard.control.own_health import OwnHealth
 from guard.control.policy_store import NoPolicy, PolicyStore
 from guard.control.process import at_service, descriptors, quiet_crashes
+from guard.control.process_collector import ProcessCollector
 from guard.control.readiness import Readiness
 from guard.control.reload import Reloader
 from guard.control.secrets import exposures, resolve
@@ -36,22 +37,21 @@ from guard.control.state import StateFolder, StateTaken, open_state
 from guard.control.telemetry import Telemetry
 from guard.control.tls import certificate_files
 from guard.control.upstream import seen_once, upstream_pool
-from guard.control.vitals import Vitals
 from guard.control.watched_files import FileHung
 from guard.control.worker import Worker
 from guard.policy.compiled import CompiledPlan, WallClock
-from guard.policy.compiling import Means
+from guard.policy.compiling import CompileContext
+from guard.policy.default_policy import NAME, default_policy
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import Loaded
 from guard.policy.loading.read import from_regular_file
 from guard.policy.models import Policy
-from guard.policy.observed import NAME, observed
 from guard.policy.runtime import Draft, Runtime
 from guard.policy.scalars import Address, Origin
 from guard.proxy.budget import Budget
-from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
 from guard.proxy.handshakes import TlsListener
+from guard.proxy.listener_state import Limits, ListenerState
 from guard.telemetry.log import Foreign, Log
 
 HINT_EVERY = 60.0
@@ -106,14 +106,14 @@ class _Sidecar:
         self.budget = Budget(0)
         self.readiness = Readiness()
         self.state: StateFolder | None = None
-        self.door: Door
+        self.listener: ListenerState
         self.certificate = ServerCertificate(self.own.files, self.bus.publish)
         self.policies = PolicyStore(path or Path(NAME), self._read, environ, self.runtime, self._install, self.bus.publish)
         self.shutdown = Shutdown(self.bus.publish)
         self.admin = AdminRuntime(
             self.runtime,
             self._in_force,
-            lambda: self.door.connections,
+            lambda: self.listener.connections,
             wall=self._wall,
             publish=self.bus.publish,
             files=self.own.files,
@@ -122,7 +122,7 @@ class _Sidecar:
             contract=self._contract,
         )
         self.reloader = Reloader(self.policies, certificate_files, self.own.files, self.bus.publish, self.admin.audit)
-        self.telemetry = Telemetry(self.log, self.own, self.admin.shares, self.admin.versions, self._wall, environ)
+        self.telemetry = Telemetry(self.log, self.own, self.admin.source_window, self.admin.versions, self._wall, environ)
         counts = {"delivered": self.telemetry.alerts, "lost": self.telemetry.lost}
         self.incidents = IncidentManager(self.bus, self.runtime, self._in_force, wall=self._wall, environ=environ, **counts)
         self.telemetry.also(self.incidents.violation_rates)
@@ -149,9 +149,9 @@ class _Sidecar:
         self._give_means(loop)
         self._tick(loop)
         supervisor = self.own.supervisor
-        self.shutdown.heed(loop, lambda: supervisor.once("SIGHUP", lambda: self.reloader.reload("SIGHUP")))
-        beginning, asked = asyncio.ensure_future(self._begin()), asyncio.ensure_future(self.shutdown.asked())
-        await asyncio.wait({beginning, asked}, return_when=asyncio.FIRST_COMPLETED)
+        self.shutdown.handle_signals(loop, lambda: supervisor.once("SIGHUP", lambda: self.reloader.reload("SIGHUP")))
+        beginning, requested = asyncio.ensure_future(self._begin()), asyncio.ensure_future(self.shutdown.requested())
+        await asyncio.wait({beginning, requested}, return_when=asyncio.FIRST_COMPLETED)
         if not beginning.done():  # a file of the policy hangs
             return 0
         refused = beginning.result()
@@ -165,7 +165,7 @@ class _Sidecar:
         self._announce(address)
         await self.reloader.begin(self.policies.loaded, refused)
         self._start_tasks()
-        await self.shutdown.asked()
+        await self.shutdown.requested()
         await self._end(server, probes)
         return 0
 
@@ -180,7 +180,7 @@ class _Sidecar:
 
     def _give_means(self, loop: asyncio.AbstractEventLoop) -> None:
         """The context with which plans are compiled."""
-        self.policies.means = Means(
+        self.policies.context = CompileContext(
             pool=lambda origin, declared, limits: upstream_pool(origin, declared, limits, self.budget),
             defer=loop.call_soon,
             certificate=self.policies.read_timed,
@@ -210,7 +210,7 @@ class _Sidecar:
 
     def _read(self, path: Path) -> bytes:
         """A file of the policy; without a policy, the one that only looks on. Raises OSError."""
-        return from_regular_file(path) if self.path is not None else observed(str(self.settings.upstream)).encode()
+        return from_regular_file(path) if self.path is not None else default_policy(str(self.settings.upstream)).encode()
 
     async def _open_state(self, loaded: Loaded | None) -> frozenset[str]:
         """Open the state folder and recall the orders in it; returns the routes that operators have observed.
@@ -218,7 +218,7 @@ class _Sidecar:
         Without a folder guard serves all the same, and nothing is durable. A folder that may hold a kill kills.
         """
         policy = loaded.policy if loaded is not None else None
-        declared = policy.state_dir.path if policy is not None and policy.given("state_dir") else None
+        declared = policy.state_dir.path if policy is not None and policy.is_set("state_dir") else None
         required = policy is not None and policy.state == "required"
         home = Path(name) if (name := self.environ.get("HOME")) else None
         wanted = self.settings.state_dir or declared
@@ -241,19 +241,19 @@ class _Sidecar:
     def _install(self, loaded: Loaded, plan: CompiledPlan, draft: Draft) -> None:
         """The swap: one reference, and what the listener reads of the policy."""
         policy = loaded.policy
-        if not hasattr(self, "door"):
-            self.door = Door(plan, _limits(policy.listen.limits), self.budget)
-        door = self.door
+        if not hasattr(self, "listener"):
+            self.listener = ListenerState(plan, _limits(policy.listen.limits), self.budget)
+        listener = self.listener
         for unused in self.runtime.adopt(draft):
             unused.close()
         limits = _limits(policy.listen.limits)
         within = descriptors(limits.connections).data
         if within < limits.connections:
             self.bus.publish(events.FewDescriptors(connections=within, wanted=limits.connections))
-        door.limits = replace(limits, connections=within)
-        door.trusted, door.cors = policy.trusted_proxies, plan.cors
+        listener.limits = replace(limits, connections=within)
+        listener.trusted, listener.cors = policy.trusted_proxies, plan.cors
         self.budget.limit = policy.listen.limits.buffered
-        door.plan = plan
+        listener.plan = plan
         self.admin.order_store.bound()
         self.telemetry.adopt(loaded, plan)
         self.own.supervisor.once("files of the policy", lambda: self._look_at_files(policy))
@@ -280,9 +280,9 @@ class _Sidecar:
         server: asyncio.Server | TlsListener
         try:
             if self.certificate.context is not None:
-                server = TlsListener(bind(where.host, where.port), self.door, self.certificate.context)
+                server = TlsListener(bind(where.host, where.port), self.listener, self.certificate.context)
             else:
-                server = await loop.create_server(lambda: Connection(self.door), where.host, where.port, backlog=1024)
+                server = await loop.create_server(lambda: Connection(self.listener), where.host, where.port, backlog=1024)
         except OSError as error:
             raise Unstartable(f"guard: cannot listen on {where}: {error.strerror or error}") from None
         name: tuple[str, int] = server.sockets[0].getsockname()[:2]
@@ -306,9 +306,9 @@ class _Sidecar:
     # ── serving ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _begin_telemetry(self, address: str) -> None:
-        vitals = Vitals(self.runtime, lambda: self.door, self._in_force, self._wall())
+        process_collector = ProcessCollector(self.runtime, lambda: self.listener, self._in_force, self._wall())
         refusing = lambda: not self.reloader.outcome.ok  # noqa: E731
-        self.telemetry.begin(self.policies.loaded, address, vitals, self.state, refusing, self.admin.families)
+        self.telemetry.begin(self.policies.loaded, address, process_collector, self.state, refusing, self.admin.families)
 
     def _announce(self, address: str) -> None:
         plan = self.policies.plan
@@ -367,9 +367,9 @@ class _Sidecar:
 
     async def _end(self, server: asyncio.Server | TlsListener, probes: ops.Ops) -> None:
         """Drain, and give up what is still under way after that."""
-        self.door.draining = True
+        self.listener.draining = True
         await self.shutdown.drain(self.readiness, self.policies.loaded.policy.drain)
-        await self.shutdown.finish(server, self.door.connections)
+        await self.shutdown.finish(server, self.listener.connections)
         probes.close()
         self.own.supervisor.cancel()
         await self.admin.settle(SETTLE_WITHIN)
@@ -388,9 +388,9 @@ class _Sidecar:
         return monotonic() + self.clock.offset
 
     def _contract(self, form: str, loaded: Loaded, plan: CompiledPlan) -> str:
-        from guard.kit.contract.written import written  # noqa: PLC0415 — for who asks
+        from guard.kit.contract.formats import render  # noqa: PLC0415 — for who asks
 
-        return written(form, loaded, plan, self._wall())
+        return render(form, loaded, plan, self._wall())
 
 
 def _limits(declared: object) -> Limits:

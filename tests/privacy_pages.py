@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from guard.kit.privacy.report import make
 from guard.kit.privacy.values import Report
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 
 KEY = "privacy: {hash_key: {env: GUARD_HASH_KEY}}\n"
@@ -24,7 +24,7 @@ def loaded(folder: Path, routes: str, rest: str = "") -> Any:
 
 def report(folder: Path, routes: str, rest: str = "") -> Report:
     found = loaded(folder, routes, rest)
-    compile_plan(found, Means())  # what is reported on is a policy that may be served
+    compile_plan(found, CompileContext())  # what is reported on is a policy that may be served
     return make(found)
 
 
@@ -38,7 +38,7 @@ def rows(made: Report, side: str = "inputs") -> dict[str, Any]:
 
 
 def codes(made: Report) -> dict[str, tuple[str, ...]]:
-    return {one.code: one.fields for one in made.review}
+    return {item.code: item.fields for item in made.review}
 
 
 def told(notes: Any) -> str:
@@ -54,7 +54,7 @@ class Seen:
 
 
 def unseen(word: str) -> str:
-    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in word)
+    return "".join(item if item.isprintable() else f"\\u{ord(item):04x}" for item in word)
 
 
 def parsed(text: str) -> list[Any]:
@@ -68,5 +68,5 @@ def cells(text: str, element: str) -> list[Seen]:
     for before, token in pairwise(tokens):
         if before.tag == element and before.nesting == 1:
             children = token.children or []
-            found.append(Seen("".join(one.content for one in children), {one.type for one in children}))
+            found.append(Seen("".join(child.content for child in children), {child.type for child in children}))
     return found

@@ -71,8 +71,8 @@ class Sidecar:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """What was logged under a name."""
-        found = [json.loads(line) for line in self.lines if line.startswith("{")]
-        return [line for line in found if line["event"] == name]
+        results = [json.loads(line) for line in self.lines if line.startswith("{")]
+        return [line for line in results if line["event"] == name]
 
     def wait_for(self, name: str, count: int = 1) -> dict[str, Any]:
         """The `count`th event of a name, once it is there."""

@@ -186,13 +186,13 @@ def test_background_tasks_are_started_by_the_supervisor_and_by_nobody_else() -> 
 def test_no_thread_of_a_running_guard_is_waited_for_at_its_end() -> None:
     """Those of an executor are, and whoever fills the one that asyncio shares holds everybody: see `guard/control/worker.py`."""
     executors = re.compile(r"to_thread|run_in_executor|ThreadPoolExecutor|\bThread\((?![^\n]*daemon=True)")
-    found = {
+    results = {
         str(path.relative_to(ROOT))
         for part in ("control", "proxy", "telemetry", "ladder", "policy", "events", "webhooks")
         for path in (ROOT / "guard" / part).rglob("*.py")
         if executors.search(path.read_text())
     }
-    assert not found
+    assert not results
 
 
 def test_no_loop_swallows_errors_in_silence() -> None:
@@ -205,5 +205,5 @@ def test_no_loop_swallows_errors_in_silence() -> None:
         "guard/telemetry/collector.py",  # the rest of an answer whose status is known
         "guard/control/incidents/notifier.py",  # the client's end, at the end of the process
     }
-    found = {str(path.relative_to(ROOT)) for path in (ROOT / "guard").rglob("*.py") if silent.search(path.read_text())}
-    assert found <= allowed
+    results = {str(path.relative_to(ROOT)) for path in (ROOT / "guard").rglob("*.py") if silent.search(path.read_text())}
+    assert results <= allowed

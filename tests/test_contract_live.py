@@ -155,13 +155,13 @@ def answers(guard: Sidecar, model: Model) -> Iterator[tuple[str, httpx2.Response
 
 
 def test_every_answer_that_can_be_had_is_in_it(guard: Sidecar, api: httpx2.Client, model: Model) -> None:  # noqa: F811
-    said = api.get("/contract", params={"format": "json"}).json()
+    document = api.get("/contract", params={"format": "json"}).json()
     known: dict[str, set[tuple[int, str]]] = {}
-    for route in said["routes"]:
-        statuses = [*route["statuses"], *said["everywhere"]]
-        known[route["route"]] = {(one["status"], code["code"]) for one in statuses for code in one["codes"]}
+    for route in document["routes"]:
+        statuses = [*route["statuses"], *document["everywhere"]]
+        known[route["route"]] = {(status["status"], code["code"]) for status in statuses for code in status["codes"]}
     seen: dict[str, set[tuple[int, str]]] = {route: set() for route in known}
-    sources = {route["route"]: {one["source"] for one in route["sources"]} for route in said["routes"]}
+    sources = {route["route"]: {source["source"] for source in route["sources"]} for route in document["routes"]}
     for route, answer in answers(guard, model):
         source = answer.headers.get("x-guard-source")
         assert source is None or source in sources[route]

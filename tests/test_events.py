@@ -99,12 +99,12 @@ def line(event: Event) -> dict[str, Any]:
     log.take(event)
     log.close()
     (text,) = stream.getvalue().splitlines()
-    made: dict[str, Any] = json.loads(text)
-    del made["time"]
-    return made
+    document: dict[str, Any] = json.loads(text)
+    del document["time"]
+    return document
 
 
-@pytest.mark.parametrize(("event", "expected"), LINES, ids=lambda one: one.name if isinstance(one, Event) else "")
+@pytest.mark.parametrize(("event", "expected"), LINES, ids=lambda item: item.name if isinstance(item, Event) else "")
 def test_lines_of_the_log_keep_their_names_and_keys(event: Event, expected: dict[str, Any]) -> None:
     assert line(event) == expected
 
@@ -120,7 +120,7 @@ def test_every_event_is_documented(kind: type[Event]) -> None:
     assert kind.name in first_column("What the log says")
     assert kind.__doc__
     assert f"| `{kind.__name__}` | `{kind.name}` |" in (ROOT / "docs" / "telemetry.md").read_text()
-    assert all(one.kw_only for one in fields(kind))
+    assert all(field.kw_only for field in fields(kind))
 
 
 @pytest.mark.parametrize("event", [event for event, _ in LINES if type(event) in SOURCES], ids=lambda event: event.name)
@@ -136,12 +136,12 @@ def test_renaming_what_the_log_says_changes_no_incident(event: Any, monkeypatch:
 
 def test_nobody_says_an_event_by_a_name() -> None:
     by_name = re.compile(r"""(?<!@)\b_?(?:event|log)\(\s*["']""")
-    found = [str(path) for path in (ROOT / "guard").rglob("*.py") if by_name.search(path.read_text())]
-    assert found == []
+    results = [str(path) for path in (ROOT / "guard").rglob("*.py") if by_name.search(path.read_text())]
+    assert results == []
 
 
 def test_nobody_but_writers_of_lines_reads_how_an_event_is_spelled() -> None:
     writers = {"guard/telemetry/log.py"}
     reads = re.compile(r"\bevent\.keys\(\)")
-    found = {str(path.relative_to(ROOT)) for path in (ROOT / "guard").rglob("*.py") if reads.search(path.read_text())}
-    assert found <= writers
+    results = {str(path.relative_to(ROOT)) for path in (ROOT / "guard").rglob("*.py") if reads.search(path.read_text())}
+    assert results <= writers

@@ -133,7 +133,7 @@ def client(guard: Sidecar) -> Iterator[openai.OpenAI]:
 def heard(client: openai.OpenAI, model: str) -> tuple[str, str | None, str]:
     """The source of an answer, the reason, and its text."""
     raw = client.chat.completions.with_raw_response.create(model=model, messages=SAID, stream=True)
-    text = "".join(one.choices[0].delta.content or "" for one in raw.parse() if one.choices)
+    text = "".join(item.choices[0].delta.content or "" for item in raw.parse() if item.choices)
     return raw.headers["x-guard-source"], raw.headers.get("x-guard-reason"), text
 
 

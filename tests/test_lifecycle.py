@@ -251,8 +251,8 @@ def test_with_few_descriptors_idle_clients_keep_no_newcomer_out_and_nothing_brea
         assert guard.probe("/livez")[0] == 200
         for _ in range(20):
             assert ask(guard.connect())[:2] == (200, "model")
-        for one in idle:
-            one.close()
+        for item in idle:
+            item.close()
         assert not guard.events("loop_error")
 
 
@@ -269,10 +269,10 @@ def test_without_a_policy_everything_is_observed_and_operators_paths_are_denied(
 
 
 def test_without_a_policy_guard_listens_on_loopback_only(model: Model, tmp_path: Path) -> None:
+    from guard.policy.default_policy import NAME, default_policy
     from guard.policy.loading import load
-    from guard.policy.observed import NAME, observed
 
-    text = observed("http://127.0.0.1:1").encode()
+    text = default_policy("http://127.0.0.1:1").encode()
     listen = load(NAME, environ={}, read=lambda _: text).policy.listen
     assert {address.host for address in (listen.data, listen.admin, listen.ops)} == {"127.0.0.1"}
 

@@ -80,12 +80,12 @@ class Api:
         raw = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         client.request(method, f"/admin/v1{path}", raw, {name: value for name, value in sent.items() if value})
         answer = client.getresponse()
-        told = answer.read()
+        content = answer.read()
         client.close()
         return (
             answer.status,
             {name.lower(): value for name, value in answer.getheaders()},
-            json.loads(told) if told else None,
+            json.loads(content) if content else None,
         )
 
 
@@ -116,9 +116,9 @@ def test_down_the_ladder_with_one_command_and_back(guard: Sidecar, tmp_path: Pat
     lines = run(tmp_path, "audit").stdout.splitlines()
     assert len(lines) == 5
     assert lines[0].endswith("local: mode disabled -> normal: over")
-    told = json.loads(run(tmp_path, "status", "--json").stdout)
-    assert (told["mode"], told["epoch"], told["back"]) == ("normal", 5, None)
-    assert {"model", "previous", "cached", "rules", "disabled"} <= told["shares"].keys()
+    document = json.loads(run(tmp_path, "status", "--json").stdout)
+    assert (document["mode"], document["epoch"], document["back"]) == ("normal", 5, None)
+    assert {"model", "previous", "cached", "rules", "disabled"} <= document["shares"].keys()
 
 
 def test_one_route_alone(guard: Sidecar, tmp_path: Path) -> None:
@@ -256,11 +256,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sidecar, 
 
 
 def test_viewers_look_and_do_not_act(tmp_path: Path, model: Model) -> None:
-    made = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "guard", "token", "vera", "--role", "viewer"], capture_output=True, text=True, check=True
     )
-    secret = made.stderr.split()[-1]
-    (tmp_path / "tokens").write_text(f"# who\n{made.stdout}")
+    secret = result.stderr.split()[-1]
+    (tmp_path / "tokens").write_text(f"# who\n{result.stdout}")
     text = POLICY.replace("UPSTREAM", "http://127.0.0.1:9").replace("PREVIOUS", "http://127.0.0.1:9")
     (tmp_path / "policy.yaml").write_text(text + "admin: {tokens: {file: tokens}}\n")
     with sidecar("policy.yaml", folder=tmp_path) as guard:
@@ -363,8 +363,8 @@ def test_peers_behind_a_name_show_a_certificate_for_the_name(
     issued = authority.issue_cert("guard-peers.risk.svc")
     issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
     issued.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
-    made = subprocess.run([sys.executable, "-m", "guard", "token", "otto"], capture_output=True, text=True, check=True)
-    (tmp_path / "tokens").write_text(made.stdout)
+    result = subprocess.run([sys.executable, "-m", "guard", "token", "otto"], capture_output=True, text=True, check=True)
+    (tmp_path / "tokens").write_text(result.stdout)
     text = POLICY.replace("UPSTREAM", "http://127.0.0.1:9").replace("PREVIOUS", "http://127.0.0.1:9")
     (tmp_path / "policy.yaml").write_text(text + "admin: {tokens: {file: tokens}, tls: {cert: cert.pem, key: key.pem}}\n")
     real = socket.getaddrinfo
@@ -375,7 +375,7 @@ def test_peers_behind_a_name_show_a_certificate_for_the_name(
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with sidecar("policy.yaml", folder=tmp_path) as guard:
         port = guard.wait_for("admin")["listen"].rpartition(":")[2]
-        where = operate.Where(None, None, tmp_path / "ca.pem", {"GUARD_TOKEN": made.stderr.split()[-1]})
+        where = operate.Where(None, None, tmp_path / "ca.pem", {"GUARD_TOKEN": result.stderr.split()[-1]})
         order = {"mode": "rules", "reason": "r", "ttl": None, "route": None, "cut": False}
         assert operate.kill(where, order, f"dns:guard-peers.risk.svc:{port}") == 0
         assert "applied 1/1 in " in capsys.readouterr().out
@@ -401,13 +401,13 @@ def test_a_drill_walks_every_rung_and_leaves_no_trace(guard: Sidecar, tmp_path: 
     url = f"http://127.0.0.1:{guard.port}"
     done = run(tmp_path, "drill", str(tmp_path / "policy.yaml"), "--data", url, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout)
-    valid("evidence.schema.json", told)
-    assert (told["kind"], told["passed"], told["service"]) == ("drill", True, "t")
-    assert [(step["rung"], step["source"]) for step in told["result"]["steps"]] == [
+    document = json.loads(done.stdout)
+    valid("evidence.schema.json", document)
+    assert (document["kind"], document["passed"], document["service"]) == ("drill", True, "t")
+    assert [(step["rung"], step["source"]) for step in document["result"]["steps"]] == [
         (rung, rung) for rung in ("model", "previous", "cached", "rules", "disabled")
     ]
-    assert told == json.loads((tmp_path / "evidence" / "drill.json").read_text())
+    assert document == json.loads((tmp_path / "evidence" / "drill.json").read_text())
     assert source(guard) == "model"
     assert json.loads(run(tmp_path, "status", "--json").stdout)["back"] is None
     model.answer = (200, b'{"label":"undeclared"}')
@@ -455,20 +455,20 @@ def test_a_drill_that_is_ended_gives_back_what_it_lowered(
         assert guard.wait_for("mode")["to"] == "previous"
         drill.send_signal(number)
         drill.wait(WITHIN)
-    told = json.loads(run(tmp_path, "status", "--json").stdout)
-    assert [route["mode"] for route in told["routes"]] == ["normal", "normal"]
+    document = json.loads(run(tmp_path, "status", "--json").stdout)
+    assert [route["mode"] for route in document["routes"]] == ["normal", "normal"]
 
 
 def test_the_status_says_what_was_refused_and_what_goes_back_alone() -> None:
-    told = {
+    by_name = {
         "answers_now": "rules", "shares": {"rules": 0.75, "none": 0.25}, "answers": 4, "mode": "normal", "owner": None,
         "back": None, "release": None, "guard": "1", "epoch": 0, "durable": True,
         "policy": {"service": "t", "digest": "sha256:0", "ok": False, "errors": ["p.yaml:1:1: wrong"]},
         "routes": [{"route": "POST /p", "mode": "normal", "why": None, "breakers": {"model": {"state": "open", "forced": "auto"}}}],
     }  # fmt: skip
-    text = operate.shown(told)
+    text = operate.shown(by_name)
     assert "rules 75.0%, refused 25.0%" in text
     assert "go back:     an open breaker closes by itself" in text
     assert "THE FILE IS REFUSED: p.yaml:1:1: wrong" in text
-    told["routes"][0]["breakers"]["model"]["forced"] = "open"  # type: ignore[index]
-    assert "by itself" not in operate.shown(told)
+    by_name["routes"][0]["breakers"]["model"]["forced"] = "open"  # type: ignore[index]
+    assert "by itself" not in operate.shown(by_name)

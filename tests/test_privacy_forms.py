@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.proxy.context import Context
 from guard.proxy.judge import judge
 from guard.proxy.values import Head, Trace
@@ -56,7 +56,7 @@ def test_the_previous_model_receives_the_same(tmp_path: Path) -> None:
     row = rows(made)["f"]
     assert row.previous == row.model
     assert row.model.kind == "replaced"
-    where = {one.who: one.where for one in made.recipients}
+    where = {recipient.who: recipient.where for recipient in made.recipients}
     assert where["model server"] == "http://model.example:80"
     assert where["previous model server"] == "http://old.example:81"
 
@@ -92,10 +92,10 @@ def test_what_the_log_shows_is_what_the_data_plane_gives_it(
 ) -> None:
     """The report and the compiled plan are asked about the same field."""
     found = loaded(tmp_path, f"  POST /p: {{input: {{f: {field}}}}}\n", rest)
-    plan = compile_plan(found, Means(secret=lambda _secret: b"k" * 32))
+    plan = compile_plan(found, CompileContext(secret=lambda _secret: b"k" * 32))
     value = 5 if "integer" in field else {"x": "y"} if "object" in field else ["y"] if "array" in field else "y"
     context = Context(Head(b"POST", b"/p", [(b"content-type", b"application/json")]), "id", 0.0)
-    context.trace = Trace(b"1" * 32, b"1" * 16, b"", b"2" * 16, sampled=True, told=False)
+    context.trace = Trace(b"1" * 32, b"1" * 16, b"", b"2" * 16, sampled=True, propagated=False)
     judge(context, plan.routes[0], json.dumps({"f": value}).encode(), 0.0, 0.0)
     shown = (context.record.shown or {}).get("f")
     match kind:
@@ -226,11 +226,11 @@ def test_required_type_and_unit(tmp_path: Path) -> None:
         "input: {a: {type: integer, unit: years}, b: {type: string, required: false}, c: {enum: [x]}, "
         "d: {type: string, pattern: x}, e: {type: integer, default: 1}}",
     )
-    found = [
+    results = [
         (row.value.shape.required, row.value.shape.type, row.value.text, row.value.shape.unit)
         for row in rows(made).values()
     ]
-    assert found == [
+    assert results == [
         (True, "integer", None, "years"), (False, "string", "free", None), (True, "string", "enum", None),
         (True, "string", "pattern", None), (False, "integer", None, None),
     ]  # fmt: skip

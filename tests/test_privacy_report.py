@@ -33,7 +33,7 @@ def test_every_policy_has_a_report_that_fits_its_schema(policy: Path) -> None:
     found = valid("privacy.schema.json", json.loads(guard("privacy", policy, "--json").stdout))
     assert found["valid"]
     assert found["routes"]
-    headings = [one.text for one in cells(done.stdout, "h2")]
+    headings = [cell.text for cell in cells(done.stdout, "h2")]
     for each in found["routes"]:
         assert each["route"] in headings
 
@@ -60,16 +60,16 @@ def test_what_only_compiling_finds_is_refused_too(tmp_path: Path) -> None:
 
 
 def test_the_schema_refuses_what_is_not_a_report(tmp_path: Path) -> None:
-    found = json.loads(json.dumps(document(route(tmp_path, "input: {a: {type: number}}"))))
-    valid("privacy.schema.json", found)
+    document_read = json.loads(json.dumps(document(route(tmp_path, "input: {a: {type: number}}"))))
+    valid("privacy.schema.json", document_read)
     for spoil in (
-        lambda one: one.pop("kept"),
-        lambda one: one["routes"][0]["inputs"][0].pop("log"),
-        lambda one: one["routes"][0]["inputs"][0]["model"].update(kind="somewhere"),
-        lambda one: one["review"][0].update(code="other"),
-        lambda one: one.update(date="2026-01-01"),
+        lambda item: item.pop("kept"),
+        lambda item: item["routes"][0]["inputs"][0].pop("log"),
+        lambda item: item["routes"][0]["inputs"][0]["model"].update(kind="somewhere"),
+        lambda item: item["review"][0].update(code="other"),
+        lambda item: item.update(date="2026-01-01"),
     ):
-        copy = json.loads(json.dumps(found))
+        copy = json.loads(json.dumps(document_read))
         spoil(copy)
         with pytest.raises(Exception, match=r"oneOf|valid under"):
             valid("privacy.schema.json", copy)
@@ -77,7 +77,7 @@ def test_the_schema_refuses_what_is_not_a_report(tmp_path: Path) -> None:
 
 def test_the_order_is_the_policys(tmp_path: Path) -> None:
     made = report(tmp_path, "  POST /z: {input: {b: {type: number}, a: {type: number}}}\n  GET /a: passthrough\n")
-    assert [one.route for one in made.routes] == ["POST /z", "GET /a"]
+    assert [item.route for item in made.routes] == ["POST /z", "GET /a"]
     assert list(rows(made)) == ["b", "a"]
 
 
@@ -109,10 +109,10 @@ def test_each_kind_of_body_has_its_line(tmp_path: Path, declared: str, body: str
 
 def test_passthrough_and_denied_have_their_line(tmp_path: Path) -> None:
     made = report(tmp_path, "  GET /a: passthrough\n  GET /b: denied\n")
-    assert [(one.body, one.ladder) for one in made.routes] == [("passthrough", ("model", "disabled")), ("denied", ())]
+    assert [(item.body, item.ladder) for item in made.routes] == [("passthrough", ("model", "disabled")), ("denied", ())]
     assert "Nothing is known of them" in told(made.routes[0].notes)
     assert "404" in told(made.routes[1].notes)
-    assert [one.route for one in made.review] == ["GET /a"]
+    assert [item.route for item in made.review] == ["GET /a"]
 
 
 def test_of_the_request_it_says_what_the_policy_says(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_of_telemetry_it_says_what_the_policy_says(tmp_path: Path) -> None:
     )
     assert "2.5% of exchanges" in told(made.telemetry)
     assert "there is no `/metrics`" in told(made.telemetry)
-    assert not any("metrics`" in one.who for one in made.recipients)
+    assert not any("metrics`" in recipient.who for recipient in made.recipients)
     assert "OTLP endpoints come from the environment" in told(made.telemetry)
     assert "/srv/s" in told(made.kept)
 
@@ -140,14 +140,17 @@ def test_of_telemetry_it_says_what_the_policy_says(tmp_path: Path) -> None:
 def test_webhooks_receive_something_and_their_secrets_are_not_told(tmp_path: Path) -> None:
     rest = "webhooks: [{url: 'https://h.example/s3cr3t'}, {url: {env: ALERTS}}]\n"
     made = report(tmp_path, "  GET /a: passthrough\n", rest)
-    assert [one.where for one in made.recipients if one.who == "webhook"] == ["https://h.example", "ALERTS"]
+    assert [recipient.where for recipient in made.recipients if recipient.who == "webhook"] == [
+        "https://h.example",
+        "ALERTS",
+    ]
     assert "s3cr3t" not in markdown(made)
 
 
 def test_owners(tmp_path: Path) -> None:
     found = loaded(tmp_path, "  GET /a: passthrough\n", "owners: {serving: platform, incidents: {team: sre}}\n")
     made = make(found)
-    assert [(one.role, one.name) for one in made.owners] == [("serving", "platform"), ("incidents", "sre")]
+    assert [(owner.role, owner.name) for owner in made.owners] == [("serving", "platform"), ("incidents", "sre")]
 
 
 # ── summary and review ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -160,11 +163,11 @@ def test_the_summary_counts_and_lists_what_is_personal_and_sent(tmp_path: Path) 
         "c: {type: number, sensitivity: confidential}, d: {type: string, sensitivity: personal, treatment: mask}}\n"
         "output: {o: {type: number, sensitivity: personal}}",
     )
-    counts = {one.sensitivity: (one.inputs, one.inputs_sent, one.inputs_logged, one.outputs) for one in made.summary}
+    counts = {item.sensitivity: (item.inputs, item.inputs_sent, item.inputs_logged, item.outputs) for item in made.summary}
     assert counts["personal"] == (2, 2, 1, 1)
     assert counts["health"] == (1, 0, 0, 0)
     assert counts["confidential"] == (1, 1, 0, 0)
-    assert [one.field for one in made.sensitive] == ["a", "d"]
+    assert [item.field for item in made.sensitive] == ["a", "d"]
 
 
 FINE = "input: {f: {type: number, sensitivity: public}}\noutput: {o: {type: number, sensitivity: public}}"

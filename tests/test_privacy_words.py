@@ -58,16 +58,18 @@ def test_a_policy_of_hostile_words_has_a_page_of_the_same_shape(tmp_path: Path, 
         )
         whole = markdown(made)
         valid("privacy.schema.json", json.loads(json.dumps(document(made))))
-        return [one.type for one in parsed(whole)], cells(whole, "td"), cells(whole, "p")
+        return [item.type for item in parsed(whole)], cells(whole, "td"), cells(whole, "p")
 
     types, found, _ = page(said)
     plain_types, plain, _ = page("plain")
     assert types == plain_types
     assert len(found) == len(plain)
     inert = {"text", "code_inline", "text_special"}
-    assert all(one.tags <= inert for one in found)
-    names = {unseen(one).strip() for one in (word, word.replace("~", "~0").replace("/", "~1"))}
-    assert sum(any(name in one.text for name in names) for one in found) >= sum("plain" in one.text for one in plain)
+    assert all(item.tags <= inert for item in found)
+    names = {unseen(item).strip() for item in (word, word.replace("~", "~0").replace("/", "~1"))}
+    assert sum(any(name in item.text for name in names) for item in found) >= sum(
+        "plain" in character.text for character in plain
+    )
 
 
 def test_unseen_characters_are_shown() -> None:

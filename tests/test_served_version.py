@@ -84,9 +84,9 @@ def test_a_change_is_told_and_another_version_than_the_releases(tmp_path: Path) 
     with guarded(server, tmp_path) as guard:
         assert ask(guard, "/tensors")["x-guard-model-version"] == "3"
         server.answered = "4\r\nx-injected: 1"
-        said = ask(guard, "/tensors")
-        assert said["x-guard-model-version"] == "4__x-injected: 1"
-        assert said["x-guard-source"] == "model"
+        answer = ask(guard, "/tensors")
+        assert answer["x-guard-model-version"] == "4__x-injected: 1"
+        assert answer["x-guard-source"] == "model"
         changed = guard.wait_for("model_version_changed")
         assert (changed["before"], changed["after"], changed["target"]) == ("3", "4__x-injected: 1", "model")
         guard.wait_for("model_version_disagrees")
@@ -97,5 +97,5 @@ def test_a_strict_release_lets_no_other_version_answer(tmp_path: Path) -> None:
     with guarded(server, tmp_path, strict="true") as guard:
         assert ask(guard, "/tensors")["x-guard-source"] == "model"
         server.answered = "4"
-        said = ask(guard, "/tensors")
-        assert (said["x-guard-source"], said["x-guard-reason"]) == ("rules", "version")
+        answer = ask(guard, "/tensors")
+        assert (answer["x-guard-source"], answer["x-guard-reason"]) == ("rules", "version")

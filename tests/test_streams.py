@@ -30,7 +30,7 @@ class Raw:
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
-        self.tell = threading.Semaphore(0)
+        self.add_sink = threading.Semaphore(0)
         self.left = threading.Event()
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -70,7 +70,7 @@ class Raw:
         client.settimeout(0.005)
         number = 0
         while True:
-            if self.tell.acquire(timeout=0.005):
+            if self.add_sink.acquire(timeout=0.005):
                 event = b"data: %d\n\n" % number
                 client.sendall(b"%x\r\n%b\r\n" % (len(event), event))
                 number += 1
@@ -143,7 +143,7 @@ def test_events_arrive_one_by_one_and_a_client_gone_is_gone_upstream(guard: Side
         while file.readline() != b"\r\n":
             pass
         for number in range(20):
-            raw.tell.release()
+            raw.add_sink.release()
             size = int(file.readline(), 16)
             assert file.read(size) == b"data: %d\n\n" % number
             file.readline()

@@ -35,7 +35,7 @@ class Model:
     """A model server that streams, as `version` and in a `form`."""
 
     def __init__(self) -> None:
-        self.version, self.form = "m-2", FORMS[0]
+        self.version, self.codec = "m-2", FORMS[0]
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -55,9 +55,9 @@ class Model:
             choice = {"delta": {"content": "hi"}, "finish_reason": "stop"}
             event = b"data: " + json.dumps({"model": self.version, "choices": [choice]}).encode()
             whole = event + b"\n\ndata: [DONE]\n\n"
-            if self.form == "in one piece":
+            if self.codec == "in one piece":
                 client.sendall(EVENTS + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(whole) + whole)
-            elif self.form == "in pieces":
+            elif self.codec == "in pieces":
                 client.sendall(EVENTS + b"connection: close\r\n\r\n: ping\n\n")
                 time.sleep(0.02)
                 client.sendall(event + b"\n\n")
@@ -94,7 +94,7 @@ def ask(guard: Sidecar) -> tuple[str | None, str | None, bytes]:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_strict_release_lets_no_stream_of_another_version_begin(guard: Sidecar, model: Model, form: str) -> None:
-    model.form, model.version = form, "m-2"
+    model.codec, model.version = form, "m-2"
     assert ask(guard)[0] == "model"
     model.version = "m-3"
     source, reason, body = ask(guard)

@@ -51,8 +51,8 @@ def ask(guard: Sidecar, path: str, document: Any) -> tuple[int, Any, dict[str, s
     client = guard.connect()
     client.request("POST", path, json.dumps(document), {"Content-Type": "application/json"})
     response = client.getresponse()
-    told = {name.removeprefix("x-guard-"): value for name, value in response.getheaders() if name.startswith("x-guard-")}
-    return response.status, json.loads(response.read()), told
+    by_name = {name.removeprefix("x-guard-"): value for name, value in response.getheaders() if name.startswith("x-guard-")}
+    return response.status, json.loads(response.read()), by_name
 
 
 def test_embeddings_pass_with_what_the_contract_amended(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_fault_of_the_model_is_answered_by_rules_for_each_input(tmp_path: Path
     with guarded("classifier", tmp_path) as (guard, server):
         both = {"inputs": [["a good day"], ["a day", "so so"]]}
         said = ask(guard, "/predict", both)[1]
-        assert [[one["label"] for one in classes] for classes in said] == [
+        assert [[class_["label"] for class_ in classes] for classes in said] == [
             ["positive", "negative"],
             ["negative", "positive"],
         ]

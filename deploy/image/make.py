@@ -107,12 +107,12 @@ def image(name: str) -> str:
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": " ".join(folders),
     }
-    given = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
+    results = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
     target = {GUARD: "guard", MODEL: "demo-model"}[name]
     buildah(
         "build", "--quiet", "--isolation", "chroot", "--format", "docker", "--layers", "--force-rm", "--pull=never",
         *(f"--volume={folder}:{place}:ro" for place, folder in folders.items()), "--target", target, "--tag", name,
-        *given, str(ROOT),
+        *results, str(ROOT),
     )  # fmt: skip
     return name
 

@@ -166,14 +166,14 @@ def schema() -> int:
               help="CA bundle for the server's certificate.")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(0.1, 600), default=20.0, show_default=True, metavar="SECONDS",
               help="Time limit for all requests together.")  # fmt: skip
-def init(upstream: str, dialect: str, **said: Any) -> int:
+def init(upstream: str, dialect: str, **arguments: Any) -> int:
     """Ask a running model server what it serves, and print a first policy that only observes."""
     from guard.dialects import DIALECTS  # noqa: PLC0415
-    from guard.kit.init.run import Asked, run  # noqa: PLC0415
+    from guard.kit.init.run import InitArguments, run  # noqa: PLC0415
 
     if dialect and dialect not in DIALECTS:
         raise click.BadParameter(f"expected one of {', '.join(DIALECTS)}", param_hint="--dialect")
-    return run(Asked(upstream=_origin(upstream), dialect=dialect, **said))
+    return run(InitArguments(upstream=_origin(upstream), dialect=dialect, **arguments))
 
 
 @cli.command()

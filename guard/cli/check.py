@@ -11,7 +11,7 @@ from guard.cli import environment
 from guard.control.secrets import read_tokens, secret_files
 from guard.control.tokens import Tokens
 from guard.policy.compiled import CompiledPlan
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.dump import dump
 from guard.policy.errors import PolicyError, PolicyInvalid
 from guard.policy.loading import Loaded, load
@@ -39,7 +39,7 @@ def compiled(policy: Path, *, as_json: bool = False) -> tuple[Loaded, CompiledPl
     """Read and compile a policy that is only looked at. Raises Refused."""
     try:
         loaded = load(policy, environ=environment())
-        return loaded, compile_plan(loaded, Means())
+        return loaded, compile_plan(loaded, CompileContext())
     except PolicyInvalid as invalid:
         raise Refused(policy, invalid, as_json=as_json) from None
 
@@ -97,7 +97,7 @@ def _summary(loaded: Loaded, plan: CompiledPlan) -> dict[str, Any]:
             }
             for route in plan.routes
         ],
-        "warnings": [_error(one) for one in (*loaded.warnings, *_secrets(loaded))],
+        "warnings": [_error(warning) for warning in (*loaded.warnings, *_secrets(loaded))],
     }
 
 

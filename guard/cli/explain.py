@@ -29,9 +29,9 @@ def run(policy: Path, request: Path, *, route: str | None, as_json: bool) -> int
     content = declared.content if isinstance(declared, RoutePolicy) else None
     kind = content[0].encode() if content else b"application/json"
     head = Head(chosen.method.encode(), chosen.template.encode(), [(b"content-type", kind)])
-    found = _explained(chosen, head, body)
-    click.echo(json.dumps(found) if as_json else _text(key, found))
-    return 0 if found["verdict"] != "deny" else 1
+    explanation = _explained(chosen, head, body)
+    click.echo(json.dumps(explanation) if as_json else _text(key, explanation))
+    return 0 if explanation["verdict"] != "deny" else 1
 
 
 def _choose(routes: tuple[Route, ...], wanted: str | None) -> Route:
@@ -88,10 +88,10 @@ def _same(sent: Any, body: bytes) -> bool:
     if sent == body:
         return True
     try:
-        one, other = (json.dumps(json.loads(text, parse_int=float)) for text in (sent, body))
+        sent_document, other = (json.dumps(json.loads(text, parse_int=float)) for text in (sent, body))
     except (TypeError, ValueError):
         return False
-    return one == other
+    return sent_document == other
 
 
 def _shown(body: object) -> object:
@@ -103,13 +103,18 @@ def _shown(body: object) -> object:
         return f"{len(body)} bytes"
 
 
-def _text(key: str, found: dict[str, Any]) -> str:
-    lines = [f"{key}: {found['verdict']}" + (f" ({found['code']}, {found['status']})" if "code" in found else "")]
-    lines += [f"  {one['pointer'] or '(the whole body)'}: {one['code']}" for one in found["violations"]]
-    if found.get("sent") is not None:
-        lines.append(f"  the model server would get {json.dumps(found['sent'], ensure_ascii=False)}")
-    for rung in found["rungs"]:
+def _text(key: str, explanation: dict[str, Any]) -> str:
+    lines = [
+        f"{key}: {explanation['verdict']}"
+        + (f" ({explanation['code']}, {explanation['status']})" if "code" in explanation else "")
+    ]
+    lines += [
+        f"  {violation['pointer'] or '(the whole body)'}: {violation['code']}" for violation in explanation["violations"]
+    ]
+    if explanation.get("sent") is not None:
+        lines.append(f"  the model server would get {json.dumps(explanation['sent'], ensure_ascii=False)}")
+    for rung in explanation["rungs"]:
         rest = {name: value for name, value in rung.items() if name not in ("source", "would")}
-        said = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in rest.items())
-        lines.append(f"  {rung['source']:9} would {rung['would']}: {said}")
+        details = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in rest.items())
+        lines.append(f"  {rung['source']:9} would {rung['would']}: {details}")
     return "\n".join(lines)

@@ -13,15 +13,17 @@ from guard.kit.export.scope import SelectorInvalid, scope
 from guard.kit.export.yaml import written
 
 
-def run(what: str, policy: Path, selector: str | None) -> int:
+def run(kind: str, policy: Path, selector: str | None) -> int:
     """Print the export, and a warning for everything that is left out; 0. Raises Refused."""
     loaded, _ = compiled(policy)
     try:
         chosen = scope(loaded.policy, loaded.digest, selector)
     except SelectorInvalid as invalid:
         raise click.BadParameter(str(invalid), param_hint="--selector") from None
-    made, gaps = {"grafana": dashboard, "prometheus-rules": rules, "alertmanager": alertmanager}[what](chosen)
+    document, gaps = {"grafana": dashboard, "prometheus-rules": rules, "alertmanager": alertmanager}[kind](chosen)
     for gap in gaps:
         click.echo(f"warning: {gap.text}", err=True)
-    click.echo(json.dumps(made, indent=2) + "\n" if what == "grafana" else written(what, chosen, gaps, made), nl=False)
+    click.echo(
+        json.dumps(document, indent=2) + "\n" if kind == "grafana" else written(kind, chosen, gaps, document), nl=False
+    )
     return 0

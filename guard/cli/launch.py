@@ -5,47 +5,47 @@ from typing import Any, Literal
 
 import click
 
-from guard.cli.operators import found, where
+from guard.cli.operators import where, with_endpoint
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-def _pairs(what: str) -> Any:
+def _pairs(expected: str) -> Any:
     """Options such as KEY=VALUE, each key once."""
 
     def read(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
-        made: dict[str, str] = {}
-        for one in value:
-            key, equals, said = one.partition("=")
-            if not (key and equals and said):
-                raise click.BadParameter(f"expected {what}")
-            if key in made:
+        pairs: dict[str, str] = {}
+        for item in value:
+            key, equals, text = item.partition("=")
+            if not (key and equals and text):
+                raise click.BadParameter(f"expected {expected}")
+            if key in pairs:
                 raise click.BadParameter(f"{key} is given twice")
-            made[key] = said
-        return made
+            pairs[key] = text
+        return pairs
 
     return read
 
 
 def _parts(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
-    from guard.kit.release.asked import KINDS  # noqa: PLC0415
+    from guard.kit.release.options import KINDS  # noqa: PLC0415
 
-    made: dict[str, str] = _pairs("KIND=PATH, KIND=in_code or KIND=none")(context, parameter, value)
-    for kind in made:
+    parts: dict[str, str] = _pairs("KIND=PATH, KIND=in_code or KIND=none")(context, parameter, value)
+    for kind in parts:
         if kind not in KINDS:
             raise click.BadParameter(f"{kind!r} is not a kind of part; expected one of {', '.join(KINDS)}")
-    return made
+    return parts
 
 
 def _metrics(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, int | float]:
     from guard.policy.scalars import number  # noqa: PLC0415
 
-    made = {}
-    for name, said in _pairs("NAME=NUMBER such as auc=0.87")(context, parameter, value).items():
-        if (read := number(said)) is None:
+    metrics = {}
+    for name, text in _pairs("NAME=NUMBER such as auc=0.87")(context, parameter, value).items():
+        if (read := number(text)) is None:
             raise click.BadParameter(f"{name} is not a number")
-        made[name] = read
-    return made
+        metrics[name] = read
+    return metrics
 
 
 def _configuration(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str] | None:
@@ -90,26 +90,26 @@ def _configuration(context: click.Context, parameter: click.Parameter, value: tu
 @click.option("--strict", is_flag=True, help="Close the rung if the model server reports another version.")
 @click.option("--verify", is_flag=True, help="Write nothing. Compare RECORD with the disk, and its contract with --policy.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts (docs/release.schema.json).")
-def release(record: Path | None, policy: Path | None, verify: bool, as_json: bool, **given: Any) -> int:  # noqa: FBT001
+def release(record: Path | None, policy: Path | None, verify: bool, as_json: bool, **options: Any) -> int:  # noqa: FBT001
     """Write RECORD (release.yaml): what is deployed, with digests. The record before it moves to releases/.
 
     Guard guesses nothing: what you leave out is absent. Exit 1 if --verify finds a difference.
     """
     from guard.cli.operate import environment  # noqa: PLC0415
     from guard.kit.release import run  # noqa: PLC0415
-    from guard.kit.release.asked import Asked  # noqa: PLC0415
+    from guard.kit.release.options import ReleaseOptions  # noqa: PLC0415
 
     if verify:
-        if written := [name for name, value in given.items() if value]:
+        if written := [name for name, value in options.items() if value]:
             raise click.UsageError(f"--verify writes nothing, so it cannot be combined with {', '.join(written)}")
         return run.check(record, policy, environment(), as_json=as_json)
-    if not given["version"]:
+    if not options["version"]:
         raise click.UsageError("give --version to write a record, or --verify to check one")
-    return run.make(Asked(**given), record, policy, environment(), as_json=as_json)
+    return run.make(ReleaseOptions(**options), record, policy, environment(), as_json=as_json)
 
 
 @click.command()
-@found
+@with_endpoint
 @click.argument("policy", type=FILE)
 @click.option("--live", metavar="URL", help="Ops listener of a guard that runs POLICY, such as http://127.0.0.1:8902.")
 @click.option("--pipeline", "pipelines", multiple=True, type=FILE, help="CI file in a place that guard does not search.")
@@ -138,10 +138,10 @@ def checklist(
     if as_markdown and as_json:
         raise click.UsageError("give either --markdown or --json")
     place = where(admin, state_dir, ca)
-    asked = admin is not None or state_dir is not None
+    ask_status = admin is not None or state_dir is not None
     form: Literal["table", "markdown", "json"] = "json" if as_json else "markdown" if as_markdown else "table"
     address = live.rstrip("/") if live is not None else None
-    return run(policy, Options(address, place, asked, pipelines, fail_on, form, junit))
+    return run(policy, Options(address, place, ask_status, pipelines, fail_on, form, junit))
 
 
 COMMANDS = (release, checklist)

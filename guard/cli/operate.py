@@ -39,7 +39,7 @@ class Endpoint(NamedTuple):
     name: str = ""
 
 
-class Said(NamedTuple):
+class AdminAnswer(NamedTuple):
     """An answer of the API. `status` is 0 if there is none; `body` then says why."""
 
     status: int
@@ -47,7 +47,7 @@ class Said(NamedTuple):
     etag: str
 
 
-def find(where: Where) -> Endpoint:
+def find_endpoint(where: Where) -> Endpoint:
     """Find the API and its token. Raises click's usage errors, one line each."""
     url, token = where.admin, where.environ.get("GUARD_TOKEN")
     announced = None if url and token else _announced(where.state_dir)
@@ -85,15 +85,21 @@ def _announced(state_dir: Path | None) -> dict[str, Any] | None:
     folders = [state_dir] if state_dir is not None else [Path("/var/lib/guard"), Path.home() / ".local/state/guard"]
     for folder in folders:
         try:
-            found: Any = json.loads((folder / "private" / "admin.json").read_text(encoding="utf-8"))
+            document: Any = json.loads((folder / "private" / "admin.json").read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             continue
-        if isinstance(found, dict) and isinstance(found.get("url"), str) and isinstance(found.get("token"), str | None):
-            return found
+        if (
+            isinstance(document, dict)
+            and isinstance(document.get("url"), str)
+            and isinstance(document.get("token"), str | None)
+        ):
+            return document
     return None
 
 
-def ask(endpoint: Endpoint, method: str, path: str, body: Any = None, *, ca: Path | None = None, epoch: str = "") -> Said:
+def ask(
+    endpoint: Endpoint, method: str, path: str, body: Any = None, *, ca: Path | None = None, epoch: str = ""
+) -> AdminAnswer:
     """One request to the API."""
     import httpx2  # noqa: PLC0415 — 70 ms that other commands need not pay
 
@@ -107,14 +113,14 @@ def ask(endpoint: Endpoint, method: str, path: str, body: Any = None, *, ca: Pat
             url = f"{endpoint.url}/admin/v1{path}"
             with client.stream(method, url, json=body, headers=headers, extensions=named) as answer:
                 document = json.loads(_content(answer, time.monotonic() + WITHIN))
-                said = Said(answer.status_code, document, answer.headers.get("etag", ""))
-        if is_answer(path, said.status, document):
-            return said
+                reply = AdminAnswer(answer.status_code, document, answer.headers.get("etag", ""))
+        if is_answer(path, reply.status, document):
+            return reply
     except (httpx2.HTTPError, OSError) as error:
-        return Said(0, {"code": "unreachable", "detail": f"{endpoint.url}: {type(error).__name__}"}, "")
+        return AdminAnswer(0, {"code": "unreachable", "detail": f"{endpoint.url}: {type(error).__name__}"}, "")
     except (ValueError, RecursionError):
         pass
-    return Said(0, {"code": "unreadable", "detail": f"{endpoint.url} does not answer as guard's admin API"}, "")
+    return AdminAnswer(0, {"code": "unreadable", "detail": f"{endpoint.url} does not answer as guard's admin API"}, "")
 
 
 def _content(answer: Any, until: float) -> bytes:
@@ -138,98 +144,100 @@ def trust(ca: Path | None) -> Any:
     return ssl.create_default_context(cafile=str(ca))
 
 
-def failed(said: Said) -> int:
+def failed(reply: AdminAnswer) -> int:
     """Say why; 1."""
-    sys.stderr.write(f"guard: {printable(said.body.get('code'))}: {printable(said.body.get('detail', ''))}\n")
+    sys.stderr.write(f"guard: {printable(reply.body.get('code'))}: {printable(reply.body.get('detail', ''))}\n")
     return 1
 
 
 def status(where: Where, *, as_json: bool) -> int:
     """Print what answers now, since when, why, who set it, and how to go back."""
-    said = ask(find(where), "GET", "/status", ca=where.ca)
-    if said.status != 200:
-        return failed(said)
-    click.echo(json.dumps(said.body, indent=2) if as_json else shown(said.body))
+    reply = ask(find_endpoint(where), "GET", "/status", ca=where.ca)
+    if reply.status != 200:
+        return failed(reply)
+    click.echo(json.dumps(reply.body, indent=2) if as_json else shown(reply.body))
     return 0
 
 
-def shown(told: dict[str, Any]) -> str:
+def shown(status: dict[str, Any]) -> str:
     """The status as a person at night reads it."""
-    named = {"refused" if source == "none" else source: share for source, share in told["shares"].items()}
+    named = {"refused" if source == "none" else source: share for source, share in status["shares"].items()}
     shares = ", ".join(f"{source} {share:.1%}" for source, share in named.items()) or "no requests"
-    lines = [f"answers now: {told['answers_now'] or 'no requests'}   (5 minutes: {shares}; {told['answers']} answers)"]
-    mode = f"mode:        {told['mode']}"
-    if told["mode"] != "normal":
-        until = f", until {told['until']}" if told["until"] else ""
-        mode += f" since {told['since']}{until}, by {told['who']}: {told['reason']}"
+    lines = [f"answers now: {status['answers_now'] or 'no requests'}   (5 minutes: {shares}; {status['answers']} answers)"]
+    mode = f"mode:        {status['mode']}"
+    if status["mode"] != "normal":
+        until = f", until {status['until']}" if status["until"] else ""
+        mode += f" since {status['since']}{until}, by {status['who']}: {status['reason']}"
     lines.append(mode)
-    for route in told["routes"]:
+    for route in status["routes"]:
         breakers = ", ".join(
-            f"{target} {one['state']}" + (" (forced)" if one["forced"] != "auto" else "")
-            for target, one in route["breakers"].items()
+            f"{target} {breaker['state']}" + (" (forced)" if breaker["forced"] != "auto" else "")
+            for target, breaker in route["breakers"].items()
         )
         own = f"mode {route['mode']}" + (f" ({route['why']})" if route["why"] else "")
         lines.append(f"  {route['route']:32} {own:24} breaker: {breakers or '-'}")
         if observed := route.get("observed"):
             lines.append(f"    contract NOT ENFORCED until {observed['until']}, by {observed['who']}: {observed['reason']}")
-    owner = told["owner"] or {}
+    owner = status["owner"] or {}
     if owner:
         lines.append(f"owner:       {owner.get('team')}   page: {owner.get('page')}   runbook: {owner.get('runbook')}")
-    every = [one for route in told["routes"] for one in route["breakers"].values()]
-    waits = any(one["state"] != "closed" and one["forced"] == "auto" for one in every)
+    every = [breaker for route in status["routes"] for breaker in route["breakers"].values()]
+    waits = any(item["state"] != "closed" and item["forced"] == "auto" for item in every)
     alone = "an open breaker closes by itself when its target answers again" if waits else "nothing is lowered"
-    lines.append(f"go back:     {told['back'] or alone}")
-    policy, release = told["policy"], told["release"]
+    lines.append(f"go back:     {status['back'] or alone}")
+    policy, release = status["policy"], status["release"]
     state = "" if policy["ok"] else f"   THE FILE IS REFUSED: {'; '.join(policy['errors'][:3])}"
     lines.append(f"policy:      {policy['service']} {policy['digest'][:19]}{state}")
     if release:
         lines.append(f"release:     {_release(release)}")
-    lines.append(f"guard:       {told['guard']}   epoch {told['epoch']}" + ("" if told["durable"] else "   NOT DURABLE"))
+    lines.append(
+        f"guard:       {status['guard']}   epoch {status['epoch']}" + ("" if status["durable"] else "   NOT DURABLE")
+    )
     return "\n".join(lines)
 
 
-def _release(told: dict[str, Any]) -> str:
-    commit = f", commit {told['commit'][:12]}" if told["commit"] else ""
-    approved = f", approved by {told['approved_by']}" if told["approved_by"] else ""
-    differs = "   THE CONTRACT IS NOT THIS RELEASE'S" if told["contract"] == "differs" else ""
-    return f"{told['model'] or '-'} {told['version']}{commit}{approved}{differs}"
+def _release(status: dict[str, Any]) -> str:
+    commit = f", commit {status['commit'][:12]}" if status["commit"] else ""
+    approved = f", approved by {status['approved_by']}" if status["approved_by"] else ""
+    differs = "   THE CONTRACT IS NOT THIS RELEASE'S" if status["contract"] == "differs" else ""
+    return f"{status['model'] or '-'} {status['version']}{commit}{approved}{differs}"
 
 
 def kill(where: Where, order: dict[str, Any], peers: str | None) -> int:
     """Down the ladder, here or at every peer."""
     if peers is not None:
         return _everywhere(where, order, peers)
-    said = ask(find(where), "PUT", "/mode", order, ca=where.ca)
-    if said.status != 200:
-        return failed(said)
-    told = said.body
-    what = told["route"] or "every route"
-    click.echo(f"in force: {what} answers from {told['mode']} or below, epoch {told['epoch']}")
+    reply = ask(find_endpoint(where), "PUT", "/mode", order, ca=where.ca)
+    if reply.status != 200:
+        return failed(reply)
+    body = reply.body
+    scope = body["route"] or "every route"
+    click.echo(f"in force: {scope} answers from {body['mode']} or below, epoch {body['epoch']}")
     if order.get("cut"):
-        click.echo(f"streams cut: {told['cut']}")
-    _warn_of_a_restart(told, "forgets this")
+        click.echo(f"streams cut: {body['cut']}")
+    _warn_of_a_restart(body, "forgets this")
     return 0
 
 
-def _warn_of_a_restart(told: dict[str, Any], does: str) -> None:
+def _warn_of_a_restart(body: dict[str, Any], does: str) -> None:
     """Warn of what a restart does while the order is not on disk."""
-    if not told["durable"]:
+    if not body["durable"]:
         why = "the disk is slow or guard cannot write its state folder"
         click.echo(f"NOT DURABLE yet: {why}; until it is, a restart {does} (`guard status`)", err=True)
 
 
 def restore(where: Where, route: str | None, reason: str) -> int:
     """Back up: with the epoch of the status that was just read."""
-    endpoint = find(where)
+    endpoint = find_endpoint(where)
     before = ask(endpoint, "GET", "/status", ca=where.ca)
     if before.status != 200:
         return failed(before)
     order = {"mode": "normal", "reason": reason, "route": route}
-    said = ask(endpoint, "PUT", "/mode", order, ca=where.ca, epoch=before.etag)
-    if said.status != 200:
-        return failed(said)
-    click.echo(f"in force: {route or 'every route'} answers from the top of its ladder, epoch {said.body['epoch']}")
-    _warn_of_a_restart(said.body, "lowers it again")
+    reply = ask(endpoint, "PUT", "/mode", order, ca=where.ca, epoch=before.etag)
+    if reply.status != 200:
+        return failed(reply)
+    click.echo(f"in force: {route or 'every route'} answers from the top of its ladder, epoch {reply.body['epoch']}")
+    _warn_of_a_restart(reply.body, "lowers it again")
     after = ask(endpoint, "GET", "/status", ca=where.ca)
     if after.status == 200 and after.body["back"]:
         click.echo(f"still lowered; to go back: {after.body['back']}")
@@ -239,14 +247,14 @@ def restore(where: Where, route: str | None, reason: str) -> int:
 def observe(where: Where, route: str, ttl: float, reason: str) -> int:
     """Count violations of a route and deny nothing, for a time."""
     order = {"route": route, "enforcement": "observe", "ttl": ttl, "reason": reason}
-    said = ask(find(where), "PUT", "/enforcement", order, ca=where.ca)
-    if said.status != 200:
-        return failed(said)
-    if not said.body.get("in_force", True):
+    reply = ask(find_endpoint(where), "PUT", "/enforcement", order, ca=where.ca)
+    if reply.status != 200:
+        return failed(reply)
+    if not reply.body.get("in_force", True):
         click.echo(f"ordered: the contract of {route} will be observed once the policy is compiled (`guard status`)")
         return 0
-    click.echo(f"in force: the contract of {route} is observed, not enforced, epoch {said.body['epoch']}")
-    _warn_of_a_restart(said.body, "enforces it again")
+    click.echo(f"in force: the contract of {route} is observed, not enforced, epoch {reply.body['epoch']}")
+    _warn_of_a_restart(reply.body, "enforces it again")
     return 0
 
 
@@ -257,11 +265,11 @@ def _everywhere(where: Where, order: dict[str, Any], peers: str) -> int:
     endpoints = [Endpoint(trusted(url), token, name) for url, name in addresses(peers, socket.getaddrinfo)]
     begun = time.perf_counter()
     with ThreadPoolExecutor(max_workers=min(64, len(endpoints))) as pool:
-        answers = list(pool.map(lambda one: ask(one, "PUT", "/mode", order, ca=where.ca), endpoints))
-    applied = sum(said.status == 200 for said in answers)
-    for endpoint, said in zip(endpoints, answers, strict=True):
-        result = f"epoch {said.body['epoch']}" if said.status == 200 else f"FAILED {printable(said.body.get('code'))}"
-        durable = "" if said.status != 200 or said.body["durable"] else "  NOT DURABLE"
+        answers = list(pool.map(lambda item: ask(item, "PUT", "/mode", order, ca=where.ca), endpoints))
+    applied = sum(reply.status == 200 for reply in answers)
+    for endpoint, reply in zip(endpoints, answers, strict=True):
+        result = f"epoch {reply.body['epoch']}" if reply.status == 200 else f"FAILED {printable(reply.body.get('code'))}"
+        durable = "" if reply.status != 200 or reply.body["durable"] else "  NOT DURABLE"
         click.echo(f"  {endpoint.url:40} {result}{durable}")
     click.echo(f"applied {applied}/{len(endpoints)} in {time.perf_counter() - begun:.2f} s")
     return 0 if applied == len(endpoints) else 1
@@ -272,28 +280,28 @@ def addresses(peers: str, resolve: Callable[..., Sequence[Any]]) -> list[tuple[s
 
     Each with the name that its certificate must be for: nobody has certificates for the addresses of pods.
     """
-    found: list[tuple[str, str]] = []
+    endpoints: list[tuple[str, str]] = []
     for peer in peers.split(","):
         if not peer.startswith("dns:"):
-            found.append((peer.strip(), ""))
+            endpoints.append((peer.strip(), ""))
             continue
         _, name, port = ([*peer.split(":"), "", ""])[:3]
         try:
             known = {info[4][0] for info in resolve(name, int(port), type=socket.SOCK_STREAM)}
         except (OSError, ValueError) as error:
             raise click.UsageError(f"cannot resolve {peer}: {error}") from None
-        found += [(f"https://[{ip}]:{port}" if ":" in ip else f"https://{ip}:{port}", name) for ip in sorted(known)]
-    if not all(url for url, _ in found):
+        endpoints += [(f"https://[{ip}]:{port}" if ":" in ip else f"https://{ip}:{port}", name) for ip in sorted(known)]
+    if not all(url for url, _ in endpoints):
         raise click.UsageError("--peers contains an empty address")
-    return found
+    return endpoints
 
 
 def audit(where: Where, limit: int, *, as_json: bool) -> int:
     """Print the audit log, the newest entry first."""
-    said = ask(find(where), "GET", f"/audit?limit={limit}", ca=where.ca)
-    if said.status != 200:
-        return failed(said)
-    for entry in said.body["entries"]:
+    reply = ask(find_endpoint(where), "GET", f"/audit?limit={limit}", ca=where.ca)
+    if reply.status != 200:
+        return failed(reply)
+    for entry in reply.body["entries"]:
         if as_json:
             click.echo(json.dumps(entry))
         else:

@@ -11,7 +11,7 @@ from guard.proxy.values import RULES, SOURCES
 LOWER = SOURCES[1:]
 
 
-def found(command: Callable[..., int]) -> Callable[..., int]:
+def with_endpoint(command: Callable[..., int]) -> Callable[..., int]:
     """The options by which every operators' command finds the API."""
     for option in (
         click.option("--ca", type=click.Path(dir_okay=False, path_type=Path), help="CA bundle for https."),
@@ -46,7 +46,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | 
 
 
 @click.command()
-@found
+@with_endpoint
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def status(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: bool) -> int:  # noqa: FBT001
     """Show what answers now, since when, why, and how to go back."""
@@ -56,7 +56,7 @@ def status(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: 
 
 
 @click.command()
-@found
+@with_endpoint
 @click.option(
     "--to", type=click.Choice(LOWER), default=RULES, help="The highest source that may answer.", show_default=True
 )
@@ -77,7 +77,7 @@ def kill(
 
 
 @click.command()
-@found
+@with_endpoint
 @click.option("--route", metavar="'METHOD /path'", help="Change only this route.")
 @click.option("--reason", required=True, help="Reason for the audit log.")
 def restore(admin: str | None, state_dir: Path | None, ca: Path | None, route: str | None, reason: str) -> int:
@@ -88,7 +88,7 @@ def restore(admin: str | None, state_dir: Path | None, ca: Path | None, route: s
 
 
 @click.command()
-@found
+@with_endpoint
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Number of entries, the newest first."
 )
@@ -117,7 +117,7 @@ def token(name: str, role: str) -> int:
 
 
 @click.command()
-@found
+@with_endpoint
 @click.option("--route", required=True, metavar="'METHOD /path'", help="Route whose contract is no longer enforced.")
 @click.option("--ttl", required=True, callback=_seconds, metavar="15m", help="Enforce again after this time.")
 @click.option("--reason", required=True, help="Reason for the audit log.")
@@ -130,8 +130,8 @@ def observe(admin: str | None, state_dir: Path | None, ca: Path | None, route: s
 
 def _requests(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, Path]:
     named = {}
-    for one in value:
-        route, equals, file = one.partition("=")
+    for item in value:
+        route, equals, file = item.partition("=")
         if not equals or not Path(file).is_file():
             raise click.BadParameter("expected 'METHOD /path=FILE'")
         named[route] = Path(file)
@@ -139,7 +139,7 @@ def _requests(_context: click.Context, _parameter: click.Parameter, value: tuple
 
 
 @click.command()
-@found
+@with_endpoint
 @click.argument("policy", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--data", default="http://127.0.0.1:8900", show_default=True, metavar="URL", help="URL of guard's data listener."

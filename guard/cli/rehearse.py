@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from guard.cli.operators import found, where
+from guard.cli.operators import where, with_endpoint
 
 PARTS = ("examples", "messy", "direct", "load", "fallback", "leaks")
 QUICK = 20.0
@@ -33,7 +33,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@found
+@with_endpoint
 @click.argument("policy", type=FILE)
 @click.option("--data", callback=_url, metavar="URL", help="URL of a running guard. Without it, rehearse starts one.")
 @click.option("--ops", callback=_url, metavar="HOST:PORT|URL", help="Ops listener of the running guard, for /metrics.")

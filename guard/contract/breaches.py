@@ -46,9 +46,9 @@ class Breaches:
             self._node = _node(self._schema)
         if error is not None and self._node.complete:
             return _listed(error, (), MOST_VIOLATIONS)
-        found: list[Breach] = []
-        self._node.collect(tree, (), found)
-        return found
+        breaches: list[Breach] = []
+        self._node.collect(tree, (), breaches)
+        return breaches
 
 
 class _Node(Protocol):
@@ -57,7 +57,7 @@ class _Node(Protocol):
     def holds(self, value: object) -> bool:
         """Whether a value keeps the schema."""
 
-    def collect(self, value: object, path: Path, found: list[Breach]) -> None:
+    def collect(self, value: object, path: Path, breaches: list[Breach]) -> None:
         """Add what is wrong with a value, until 64 are there."""
 
 
@@ -84,11 +84,11 @@ class _Leaf:
     def holds(self, value: object) -> bool:
         return self._compiled().isinstance_python(value)
 
-    def collect(self, value: object, path: Path, found: list[Breach]) -> None:
+    def collect(self, value: object, path: Path, breaches: list[Breach]) -> None:
         try:
             self._compiled().validate_python(value)
         except ValidationError as error:
-            found += _listed(error, path, MOST_VIOLATIONS - len(found))
+            breaches += _listed(error, path, MOST_VIOLATIONS - len(breaches))
 
 
 class _Nullable(_Leaf):
@@ -96,9 +96,9 @@ class _Nullable(_Leaf):
         super().__init__(schema)
         self._inner = inner
 
-    def collect(self, value: object, path: Path, found: list[Breach]) -> None:
+    def collect(self, value: object, path: Path, breaches: list[Breach]) -> None:
         if value is not None:
-            self._inner.collect(value, path, found)
+            self._inner.collect(value, path, breaches)
 
 
 class _Items(_Leaf):
@@ -110,18 +110,18 @@ class _Items(_Leaf):
         self._least, self._most = schema.get("min_length"), schema.get("max_length")
         self._slice = _Leaf({"type": "list", "items_schema": schema["items_schema"], "strict": True, "fail_fast": True})
 
-    def collect(self, value: object, path: Path, found: list[Breach]) -> None:
+    def collect(self, value: object, path: Path, breaches: list[Breach]) -> None:
         if not isinstance(value, list):
-            found.append(Breach(path, "list_type", value))
+            breaches.append(Breach(path, "list_type", value))
         elif self._most is not None and len(value) > self._most:
-            found.append(Breach(path, "too_long", value))
+            breaches.append(Breach(path, "too_long", value))
         else:
-            before = len(found)
-            self._items(value, path, found)
-            if len(found) == before and self._least is not None and len(value) < self._least:
-                found.append(Breach(path, "too_short", value))
+            before = len(breaches)
+            self._items(value, path, breaches)
+            if len(breaches) == before and self._least is not None and len(value) < self._least:
+                breaches.append(Breach(path, "too_short", value))
 
-    def _items(self, values: list[object], path: Path, found: list[Breach]) -> None:
+    def _items(self, values: list[object], path: Path, breaches: list[Breach]) -> None:
         item = self._item
         for start in range(0, len(values), SLICE):
             several = values[start : start + SLICE]
@@ -129,8 +129,8 @@ class _Items(_Leaf):
                 continue
             for index, value in enumerate(several, start):
                 if not item.holds(value):
-                    item.collect(value, (*path, index), found)
-                    if len(found) >= MOST_VIOLATIONS:
+                    item.collect(value, (*path, index), breaches)
+                    if len(breaches) >= MOST_VIOLATIONS:
                         return
 
 
@@ -150,26 +150,26 @@ class _Members(_Leaf):
             return False
         return super().holds(value)
 
-    def collect(self, value: object, path: Path, found: list[Breach]) -> None:
+    def collect(self, value: object, path: Path, breaches: list[Breach]) -> None:
         if self._flat or not isinstance(value, dict):
-            super().collect(value, path, found)
+            super().collect(value, path, breaches)
         else:
-            self._each(value, path, found)
+            self._each(value, path, breaches)
         if self._closed and isinstance(value, dict):
             for name, member in value.items():
-                if len(found) >= MOST_VIOLATIONS:
+                if len(breaches) >= MOST_VIOLATIONS:
                     return
                 if name not in self._members:
-                    found.append(Breach((*path, name), "extra_forbidden", member))
+                    breaches.append(Breach((*path, name), "extra_forbidden", member))
 
-    def _each(self, value: Mapping[str, object], path: Path, found: list[Breach]) -> None:
+    def _each(self, value: Mapping[str, object], path: Path, breaches: list[Breach]) -> None:
         for name, (node, required) in self._members.items():
-            if len(found) >= MOST_VIOLATIONS:
+            if len(breaches) >= MOST_VIOLATIONS:
                 return
             if name in value:
-                node.collect(value[name], (*path, name), found)
+                node.collect(value[name], (*path, name), breaches)
             elif required:
-                found.append(Breach((*path, name), "missing", value))
+                breaches.append(Breach((*path, name), "missing", value))
 
 
 class _Positions(_Leaf):
@@ -177,19 +177,19 @@ class _Positions(_Leaf):
 
     def __init__(self, schema: CoreSchema) -> None:
         super().__init__(schema)
-        self._places: Sequence[_Node] = [_node(one) for one in schema["items_schema"]]
+        self._places: Sequence[_Node] = [_node(item_schema) for item_schema in schema["items_schema"]]
 
-    def collect(self, value: object, path: Path, found: list[Breach]) -> None:
+    def collect(self, value: object, path: Path, breaches: list[Breach]) -> None:
         if not isinstance(value, list | tuple) or len(value) > len(self._places):
-            super().collect(value, path, found)
+            super().collect(value, path, breaches)
             return
         for index, node in enumerate(self._places):
-            if len(found) >= MOST_VIOLATIONS:
+            if len(breaches) >= MOST_VIOLATIONS:
                 return
             if index < len(value):
-                node.collect(value[index], (*path, index), found)
+                node.collect(value[index], (*path, index), breaches)
             else:
-                found.append(Breach((*path, index), "missing", value))
+                breaches.append(Breach((*path, index), "missing", value))
 
 
 def _node(schema: CoreSchema) -> _Node:

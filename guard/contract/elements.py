@@ -53,11 +53,11 @@ class Budget:
             rows = tree if type(tree) is list else ()
             if len(rows) > self._rows:
                 raise Unreadable("json_elements")
-        left = MOST_STEPS
+        remaining = MOST_STEPS
         for place, cost in self._dear:
             for row in rows:
-                left -= cost * _characters(row, place)
-                if left < 0:
+                remaining -= cost * _characters(row, place)
+                if remaining < 0:
                     raise Unreadable("json_elements")
 
 

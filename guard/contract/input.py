@@ -22,9 +22,9 @@ from guard.contract.instances import (
 )
 from guard.contract.media import is_json
 from guard.contract.profile import Profile, Read
-from guard.contract.proof import NESTED, Reader, Whole
 from guard.contract.reach import ABSENT, reach, replaced, without
 from guard.contract.scrub import MAX_FINDS, MAX_SEARCHED, Detect, Found, Scrubbing, Tally, nothing
+from guard.contract.single_pass import NESTED, Reader, SinglePassCheck
 from guard.contract.strict import LARGEST_EXACT, LEAST_EXACT, MAX_DEPTH, MAX_ELEMENTS, SAFE, Unreadable, dumps
 from guard.contract.strict import exact as bounded
 from guard.contract.undeclared import Place, UndeclaredTexts, place_of_document, place_of_row
@@ -91,7 +91,7 @@ class InputContract:
         self._structure = frozenset(range(depth + 1))
         self._row_depth = depth
         shapes = {name: Lenient(field) if field.missing == "fall" else field for name, field in fields.items()}
-        self._absences = absences({self._paths[name][0]: one for name, one in shapes.items()}) if self._members else ()
+        self._absences = absences({self._paths[name][0]: shape for name, shape in shapes.items()}) if self._members else ()
         self._budget = Budget(shapes, self._rows, elements, places)
         self._reader = self._compiled(shapes, undeclared, shown=simple and depth < MAX_DEPTH)
 
@@ -100,12 +100,12 @@ class InputContract:
         if not is_json(head):
             return Deny("unsupported_media_type")
         try:
-            document, tree, kept = self._reader.read(body)
-            if kept and self._loose:
+            document, tree, proven = self._reader.read(body)
+            if proven and self._loose:
                 bounded(document, body, self._least, self._largest)
         except Unreadable as unreadable:
             return Deny(unreadable.code)
-        verdict = self._kept(document, tree, wall) if kept else self._broken(tree, document)
+        verdict = self._judge_raw(document, tree, wall) if proven else self._broken(tree, document)
         return self.written(verdict, dumps)
 
     def written(self, verdict: Verdict, write: Callable[[Any], bytes]) -> Verdict:
@@ -124,7 +124,7 @@ class InputContract:
         Where the tally names a field afterwards, they were not searched to their end, and must not be used.
         """
         texts = UndeclaredTexts(self._all_detectors, tally)
-        return texts.search(members, Place(UNDECLARED)), texts.found
+        return texts.search(members, Place(UNDECLARED)), texts.redactions
 
     def bounded(self, members: object, body: bytes) -> None:
         """Prove the integers of members without a declaration to be read alike by everybody. Raises Unreadable."""
@@ -145,7 +145,7 @@ class InputContract:
             return Deny(unreadable.code)
         except ValidationError as error:
             return self._broken(tree, error)
-        return self._kept(document, tree, wall, tally)
+        return self._judge_raw(document, tree, wall, tally)
 
     def instances(self, document: object, most: int | None = None) -> list[Mapping[str, object]]:
         """For each row the declared fields that are there, by name; what observe mode let through may lack any."""
@@ -154,31 +154,33 @@ class InputContract:
     def _compiled(self, shapes: Mapping[str, Shape], undeclared: Undeclared, *, shown: bool) -> Reader:
         """`shown`: each field is one value, so a document that keeps the contract may show all that its text says."""
 
-        def made(instance: Schema) -> Schema:
+        def complete(instance: Schema) -> Schema:
             return rows_of(instance, self._rows, undeclared) if self._rows is not None else instance
 
         if self._columns is not None:
-            whole = (
-                Whole(self._rows, "positions") if shown and not any(one.has_default for one in shapes.values()) else None
+            check = (
+                SinglePassCheck(self._rows, "positions")
+                if shown and not any(shape.has_default for shape in shapes.values())
+                else None
             )
-            return Reader(made(by_positions(shapes, self._columns, undeclared)), whole, None, len(shapes), self._budget)
+            return Reader(complete(by_positions(shapes, self._columns, undeclared)), check, None, len(shapes), self._budget)
         if not self._members:
             instance = by_members(shapes, self._paths, undeclared, members_schema)
-            return Reader(made(instance), None, None, len(shapes), self._budget)
-        members = {self._paths[name][0]: one.required for name, one in shapes.items()}
-        whole = Whole(self._rows, "members", members, closed=undeclared != "pass") if shown else None
+            return Reader(complete(instance), None, None, len(shapes), self._budget)
+        members = {self._paths[name][0]: shape.required for name, shape in shapes.items()}
+        check = SinglePassCheck(self._rows, "members", members, closed=undeclared != "pass") if shown else None
         as_sent = self._enforce or not (self._absences or self._unsent)
         text = (
-            made(by_members(shapes, self._paths, undeclared, partial_schema))
-            if whole is not None and as_sent and not self._budget.dear
+            complete(by_members(shapes, self._paths, undeclared, partial_schema))
+            if check is not None and as_sent and not self._budget.dear
             else None
         )
         instance = by_members(shapes, self._paths, undeclared, sent_schema)
-        return Reader(made(instance), whole, text, len(shapes), self._budget)
+        return Reader(complete(instance), check, text, len(shapes), self._budget)
 
     # ── judging ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _kept(self, document: Any, tree: object, wall: float, tally: Tally | None = None) -> Verdict:
+    def _judge_raw(self, document: Any, tree: object, wall: float, tally: Tally | None = None) -> Verdict:
         """The verdict on a document that keeps the types of its contract, as they were sent: by age, absence, texts."""
         instances = self._located(document)
         rows = len(instances) if self._rows is not None else None
@@ -201,17 +203,17 @@ class InputContract:
 
     def _broken(self, tree: object, error: ValidationError) -> Verdict:
         breaches = self._reader.breaches.of(tree, error)
-        found = violations(breaches, self._names, self._structure)
+        denied = violations(breaches, self._names, self._structure)
         if self._columns is not None:
-            found = self._lengths(breaches, found)
-        if any(violation.code == "not_finite" for violation in found):
+            denied = self._lengths(breaches, denied)
+        if any(violation.code == "not_finite" for violation in denied):
             return Deny("json_number")  # JSON has no such number: it was written too large for a double
-        return Deny("contract", found) if self._enforce else self._observed(tree, found, None)
+        return Deny("contract", denied) if self._enforce else self._observed(tree, denied, None)
 
-    def _lengths(self, breaches: Sequence[Breach], found: Sequence[Violation]) -> list[Violation]:
+    def _lengths(self, breaches: Sequence[Breach], violations: Sequence[Violation]) -> list[Violation]:
         """A positional row of another length is one mistaken shape, not a missing member."""
         fixed: list[Violation] = []
-        for (path, kind, _), violation in zip(breaches, found, strict=True):
+        for (path, kind, _), violation in zip(breaches, violations, strict=True):
             if kind == "missing" and len(path) == self._row_depth + 1:
                 path = path[:-1]  # noqa: PLW2901 — the row
             elif kind != "too_long" or len(path) != self._row_depth:
@@ -227,11 +229,11 @@ class InputContract:
     ) -> tuple[object, Facts | None]:
         """The document with words in place of what its texts should not hold; none where the tally names a field."""
         changed: list[Any] = []
-        found: Found = []
+        redactions: Found = []
         texts = UndeclaredTexts(self._all_detectors, tally)
         for index, row in enumerate(rows):
             scrubbed, several = self._scrubbing.row(row, tally)
-            found += several
+            redactions += several
             changed.append(texts.search(scrubbed, self._undeclared) if self._undeclared is not None else scrubbed)
             if tally.field:
                 tally.row = index
@@ -241,11 +243,11 @@ class InputContract:
             if tally.field:
                 tally.row = -1
                 return None, facts
-        found += texts.found
-        if not found:
+        redactions += texts.redactions
+        if not redactions:
             return document, facts
         facts = facts or Facts()
-        facts.redactions += found
+        facts.redactions += redactions
         return (replaced(document, self._rows, changed) if self._rows is not None else changed[0]), facts
 
     def _unsearched(self, tally: Tally) -> str:
@@ -256,24 +258,24 @@ class InputContract:
 
     def _timely(self, tree: object, document: object, rows: int | None, wall: float, facts: Facts | None) -> Verdict | None:
         """Ages and absences: in the future denies, too old or absent lowers."""
-        found: list[Violation] = []
+        violations: list[Violation] = []
         reason: Reason | None = None
         for index, row in enumerate(self._located(document)):
             base = self._base(index)
             for violation in (*self._aged(row, base, wall), *self._absent(row, base)):
-                found.append(violation)
+                violations.append(violation)
                 if violation.code != "future":
                     reason = reason or ("stale" if violation.code == "stale" else "missing")
-        if not found:
+        if not violations:
             return None
-        found = found[:MOST_VIOLATIONS]
+        violations = violations[:MOST_VIOLATIONS]
         if not self._enforce:
-            return self._observed(tree, found, rows, facts)
-        if any(violation.code == "future" for violation in found):
-            return Deny("contract", found)
+            return self._observed(tree, violations, rows, facts)
+        if any(violation.code == "future" for violation in violations):
+            return Deny("contract", violations)
         if reason is None:
             return None
-        return Lower(reason, document, b"", found, rows, facts)
+        return Lower(reason, document, b"", violations, rows, facts)
 
     def _aged(self, row: object, base: tuple[Part, ...], wall: float) -> Iterator[Violation]:
         for path, unit, zone, freshness in self._fresh:
@@ -291,19 +293,21 @@ class InputContract:
             if self._value(row, path) in (ABSENT, None):
                 yield Violation(self._pointer(base, path), "missing")
 
-    def _observed(self, tree: object, found: Sequence[Violation], rows: int | None, facts: Facts | None = None) -> Verdict:
+    def _observed(
+        self, tree: object, violations: Sequence[Violation], rows: int | None, facts: Facts | None = None
+    ) -> Verdict:
         """Nothing is denied, amended or lowered; but what is not to be sent is not."""
         if not self._unsent:
-            return Allow(tree, found, rows, facts)
-        return Amend(tree, b"", found, rows, facts)
+            return Allow(tree, violations, rows, facts)
+        return Amend(tree, b"", violations, rows, facts)
 
     # ── reading documents; under observe they may have any form ───────────────────────────────────────────────────
 
     def _located(self, document: object) -> Sequence[Any]:
         if self._rows is None:
             return (document,)
-        found = reach(document, self._rows)
-        return found if isinstance(found, list) else ()
+        value = reach(document, self._rows)
+        return value if isinstance(value, list) else ()
 
     def _value(self, row: object, path: Steps) -> object:
         if self._columns is not None:
@@ -392,5 +396,5 @@ def _standing(row: object, place: tuple[Part, ...]) -> object:
             return None
         case (int(position),):
             return row[position] if isinstance(row, list | tuple) and position < len(row) else None
-    found = reach(row, tuple(str(part) for part in place))
-    return None if found is ABSENT else found
+    value = reach(row, tuple(str(part) for part in place))
+    return None if value is ABSENT else value

@@ -127,12 +127,12 @@ def _steps(shapes: Mapping[str, Shape], paths: Mapping[str, Steps]) -> _Step:
     return root
 
 
-def _schema(step: _Step, undeclared: Undeclared, made: Members) -> Schema:
+def _schema(step: _Step, undeclared: Undeclared, members_schema: Members) -> Schema:
     members: dict[str, tuple[Shape | None, Schema]] = {}
     for name, below in step.below.items():
         if isinstance(below, _Step):
-            members[name] = (None, _schema(below, undeclared, made))
+            members[name] = (None, _schema(below, undeclared, members_schema))
         else:
             declared, shape = below
             members[name] = (shape, value_schema(shape, undeclared, (declared,)))
-    return made(members, undeclared)
+    return members_schema(members, undeclared)

@@ -10,7 +10,7 @@ def is_json(head: Head) -> bool:
     """application/json or +json, in UTF-8, not compressed. An absent type is none."""
     fields = head.fields or combined(head.headers)  # two calls of `get` are 1,400 instructions more
     kind, coding = fields.get(b"content-type"), fields.get(b"content-encoding")
-    if coding is not None and any(one.strip(b" \t").lower() != b"identity" for one in coding.split(b",")):
+    if coding is not None and any(part.strip(b" \t").lower() != b"identity" for part in coding.split(b",")):
         return False
     return kind == b"application/json" or (kind is not None and _is_json(kind))  # of two types it is none
 
@@ -20,7 +20,7 @@ def _is_json(kind: bytes) -> bool:
     essence, *parameters = (part.strip(b" \t").lower() for part in kind.split(b";"))
     if essence != b"application/json" and not (essence.startswith(b"application/") and essence.endswith(b"+json")):
         return False
-    charsets = [one.partition(b"=")[2].strip(b' \t"') for one in parameters if one.startswith(b"charset")]
+    charsets = [parameter.partition(b"=")[2].strip(b' \t"') for parameter in parameters if parameter.startswith(b"charset")]
     return all(charset == b"utf-8" for charset in charsets)
 
 
@@ -28,7 +28,7 @@ class OpaqueContract:
     """A Judge of bodies that are not looked into: their media type is checked; the route's `max_body` bounds their size."""
 
     def __init__(self, types: Sequence[str]) -> None:
-        self._types = frozenset(one.lower().encode() for one in types)
+        self._types = frozenset(type_.lower().encode() for type_ in types)
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:  # noqa: ARG002 — a Judge
         """Allow the declared media types, uncompressed."""

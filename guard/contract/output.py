@@ -10,7 +10,7 @@ from guard.contract.breaches import MOST_VIOLATIONS, Breaches
 from guard.contract.elements import ABSENT, Budget
 from guard.contract.fields import ContractInvalid, OutputField, Shape, join, split
 from guard.contract.instances import exactly
-from guard.contract.proof import NESTED, Reader, Whole
+from guard.contract.single_pass import NESTED, Reader, SinglePassCheck
 from guard.contract.strict import MAX_DEPTH, MAX_ELEMENTS, Unreadable
 from guard.contract.validators import Schema, list_schema, members_schema, validator, value_schema, violations
 from guard.proxy.values import Allow, Deny, Headers, Message, Values, Violation, ViolationCode
@@ -31,7 +31,7 @@ class _Output:
             raise ContractInvalid("more than one *", (name, "at"))
         self.before = self.path[: self.path.index(EVERY)] if EVERY in self.path else self.path
         self.after = self.path[self.path.index(EVERY) + 1 :] if EVERY in self.path else ()
-        self.many = EVERY in self.path
+        self.repeated = EVERY in self.path
 
     def schema(self) -> Schema:
         """The schema of one value of it."""
@@ -52,20 +52,22 @@ class OutputContract:
         )
         schema = _document([(output.path, output) for output in self._outputs])
         budget = _budget(self._outputs, elements)
-        self._reader = Reader(schema, _whole(self._outputs), None if budget.dear else schema, len(fields), budget)
-        self._lists = sorted({output.before for output in self._outputs if output.many})
+        self._reader = Reader(
+            schema, _single_pass_check(self._outputs), None if budget.dear else schema, len(fields), budget
+        )
+        self._lists = sorted({output.before for output in self._outputs if output.repeated})
         own = [(output.path, output if output.field.from_ is None else _Null(output)) for output in self._outputs]
         own_schema = _document(own)
         self._own, self._own_breaches = validator(own_schema), Breaches(own_schema)
-        self._tell = _telling([output for output in self._outputs if output.name in measured])
+        self._measure = _measurements([output for output in self._outputs if output.name in measured])
 
     def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:  # noqa: ARG002
         """Read an answer of a model server and hold it against the contract; `rows` answers are due, if that is known."""
         try:
-            _, tree, kept = self._reader.read(body)
+            _, tree, proven = self._reader.read(body)
         except Unreadable as unreadable:
             return Deny(unreadable.code, unread(unreadable))
-        return self._counted(tree, rows) if kept else self._broken(self._reader.breaches, tree)
+        return self._counted(tree, rows) if proven else self._broken(self._reader.breaches, tree)
 
     def hold(self, document: object, rows: int | None) -> Allow | Deny:
         """The same for a document that was read elsewhere."""
@@ -100,12 +102,12 @@ class OutputContract:
         document: Any = None
         for output in self._outputs:
             values = [answer.get(output.name) for answer in answers]
-            document = _put(document, output.path, values if output.many else values[0])
+            document = _put(document, output.path, values if output.repeated else values[0])
         return document
 
     def measured(self, document: object) -> Values:
         """What the measured outputs say; of any document, also one that breaks the contract."""
-        return self._tell(document)
+        return self._measure(document)
 
     def _held(
         self, validate: Callable[[object], Any], breaches: Breaches, document: object, rows: int | None
@@ -122,8 +124,10 @@ class OutputContract:
     def _counted(self, document: object, rows: int | None) -> Allow | Deny:
         """Of an answer whose values keep the contract: as many in each list as are due."""
         if rows is not None and self._lists:
-            lists = ((path, _sought(document, path)) for path in self._lists)  # one of optional outputs need not be there
-            short = [Violation(join(path), "items") for path, found in lists if found is not None and len(found) != rows]
+            lists = ((path, _value_at(document, path)) for path in self._lists)  # one of optional outputs need not be there
+            short = [
+                Violation(join(path), "items") for path, elements in lists if elements is not None and len(elements) != rows
+            ]
             if short:
                 return Deny("contract", short[:MOST_VIOLATIONS], document)
         return Allow(document)
@@ -158,17 +162,19 @@ def unread(error: Unreadable) -> list[Violation]:
     return [Violation("", code)]
 
 
-def _whole(outputs: Sequence[_Output]) -> Whole | None:
+def _single_pass_check(outputs: Sequence[_Output]) -> SinglePassCheck | None:
     """Each output may be one value: of the document, of each element of one list, or the elements themselves."""
-    lists = {output.before if output.many else None for output in outputs}
+    lists = {output.before if output.repeated else None for output in outputs}
     if len(lists) != 1 or any(output.field.type in NESTED for output in outputs):
         return None
-    steps, paths = lists.pop(), [output.after if output.many else output.path for output in outputs]
+    steps, paths = lists.pop(), [output.after if output.repeated else output.path for output in outputs]
     if steps is not None and (len(steps) + 2 > MAX_DEPTH or not any(output.field.required for output in outputs)):
         return None  # too deep; or there may be no list
     if all(len(path) == 1 for path in paths):
-        return Whole(steps, "members", {path[0]: one.field.required for path, one in zip(paths, outputs, strict=True)})
-    return Whole(steps, "value") if steps is not None and paths == [()] else None
+        return SinglePassCheck(
+            steps, "members", {path[0]: output.field.required for path, output in zip(paths, outputs, strict=True)}
+        )
+    return SinglePassCheck(steps, "value") if steps is not None and paths == [()] else None
 
 
 def _budget(outputs: Sequence[_Output], elements: int) -> Budget:
@@ -179,41 +185,41 @@ def _budget(outputs: Sequence[_Output], elements: int) -> Budget:
     return Budget(fields, None, elements // max(1, absent // ABSENT), places)
 
 
-def _telling(outputs: Sequence[_Output]) -> Callable[[object], Values]:
+def _measurements(outputs: Sequence[_Output]) -> Callable[[object], Values]:
     """Reads the values of each output, whatever the document is."""
-    tellers = [_teller(output) for output in outputs]
-    names = [output.path[0] for output in outputs if len(output.path) == 1 and not output.many]
+    readers = [_values_of(output) for output in outputs]
+    names = [output.path[0] for output in outputs if len(output.path) == 1 and not output.repeated]
     if len(names) < len(outputs):
-        return lambda document: [tell(document) for tell in tellers]
+        return lambda document: [tell(document) for tell in readers]
 
     def tell(document: object) -> Values:
-        told = []
+        values = []
         for name in names:  # a comprehension, which is a function of its own, costs 600 instructions more
-            told.append((document.get(name) if isinstance(document, dict) else None,))  # noqa: PERF401
-        return told
+            values.append((document.get(name) if isinstance(document, dict) else None,))  # noqa: PERF401
+        return values
 
     return tell
 
 
-def _teller(output: _Output) -> Callable[[object], Sequence[object]]:
+def _values_of(output: _Output) -> Callable[[object], Sequence[object]]:
     """Reads the values of one output, whatever the document is."""
     before, after = output.before, output.after
-    if not output.many:
-        return lambda document: (_sought(document, before),)
+    if not output.repeated:
+        return lambda document: (_value_at(document, before),)
 
     def tell(document: object) -> Sequence[object]:
-        found = _sought(document, before)
-        if not isinstance(found, list):
+        elements = _value_at(document, before)
+        if not isinstance(elements, list):
             return ()
         if len(after) == 1:  # a call for each row would be twice as much
             name = after[0]
-            return [one.get(name) if isinstance(one, dict) else None for one in found]
-        return [_sought(one, after) for one in found]
+            return [item.get(name) if isinstance(item, dict) else None for item in elements]
+        return [_value_at(item, after) for item in elements]
 
     return tell
 
 
-def _sought(value: Any, path: tuple[str, ...]) -> Any:
+def _value_at(value: Any, path: tuple[str, ...]) -> Any:
     """What stands there; None where nothing does."""
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None
@@ -252,19 +258,19 @@ class _Optional:
         return None
 
 
-def _put(value: Any, path: tuple[str, ...], what: Any) -> Any:
+def _put(value: Any, path: tuple[str, ...], new: Any) -> Any:
     if not path:
-        return what
+        return new
     if path[0] == EVERY:
-        old = value if isinstance(value, list) else [None] * len(what)
-        return [_put(one, path[1:], each) for one, each in zip(old, what, strict=True)]
-    made = value if isinstance(value, dict) else {}
-    made[path[0]] = _put(made.get(path[0]), path[1:], what)
-    return made
+        old = value if isinstance(value, list) else [None] * len(new)
+        return [_put(item, path[1:], each) for item, each in zip(old, new, strict=True)]
+    result = value if isinstance(value, dict) else {}
+    result[path[0]] = _put(result.get(path[0]), path[1:], new)
+    return result
 
 
 def _names(shape: Shape) -> frozenset[str]:
-    found: frozenset[str] = frozenset(shape.fields or ())
+    names: frozenset[str] = frozenset(shape.fields or ())
     for below in (shape.fields or {}).values():
-        found |= _names(below)
-    return found | _names(shape.items) if shape.items is not None else found
+        names |= _names(below)
+    return names | _names(shape.items) if shape.items is not None else names

@@ -61,10 +61,10 @@ class Profile:
             features += self._at_bounds(rows)
         if not (features or self._aged):
             return None
-        found = Facts(features)
+        facts = Facts(features)
         if self._aged:
-            self._age(found, rows, wall)
-        return found
+            self._age(facts, rows, wall)
+        return facts
 
     def _at_bounds(self, rows: Sequence[Row]) -> list[tuple[str, FeatureState, int]]:
         if len(rows) == 1:  # columns of one value each would be 20,000 instructions more for ten fields
@@ -72,15 +72,15 @@ class Profile:
             return [(name, state, 1) for position, name, state, limit in self._edges if values[position] == limit]
         columns = _columns(self._read_bounded, rows)
         counts = [(name, state, columns[position].count(limit)) for position, name, state, limit in self._edges]
-        return [found for found in counts if found[2]]
+        return [tally for tally in counts if tally[2]]
 
-    def _age(self, found: Facts, rows: Sequence[Row], wall: float) -> None:
+    def _age(self, facts: Facts, rows: Sequence[Row], wall: float) -> None:
         for (name, (unit, zone, warn)), values in zip(self._aged.items(), _columns(self._read_aged, rows), strict=True):
             ages = [wall - instant(value, unit, zone) for value in values if value is not None]
-            found.ages.append((name, ages))
+            facts.ages.append((name, ages))
             aging = sum(age > warn for age in ages)
             if aging:
-                found.features.append((name, "aging", aging))
+                facts.features.append((name, "aging", aging))
 
 
 def _values(read: Callable[[Row], Iterable[Any]], rows: Sequence[Row]) -> Iterable[Any]:

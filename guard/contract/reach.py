@@ -29,5 +29,5 @@ def without(value: object, path: Steps) -> object:
     if not isinstance(value, dict) or path[0] not in value:
         return value
     if len(path) == 1:
-        return {name: one for name, one in value.items() if name != path[0]}
+        return {name: item for name, item in value.items() if name != path[0]}
     return {**value, path[0]: without(value[path[0]], path[1:])}

@@ -12,7 +12,7 @@ from guard.contract.fields import ContractInvalid
 from guard.contract.patterns import steps
 from guard.contract.schema_graph import REFERENCES, Graph, Schema
 
-MOST_LOOKS: Final = 64
+MOST_VISITS: Final = 64
 
 _ALL: Final = ("allOf", "anyOf", "oneOf")
 _SAME: Final = ("not", "if", "then", "else")
@@ -27,14 +27,14 @@ def _beside(graph: Graph, schema: Schema) -> Iterator[Schema]:
         yield from graph.targets(schema, key)
     for key in _ALL:
         if isinstance(schema.get(key), list):
-            yield from (one for one in schema[key] if isinstance(one, Mapping))
+            yield from (item for item in schema[key] if isinstance(item, Mapping))
     yield from (schema[key] for key in _SAME if isinstance(schema.get(key), Mapping))
     for key in _NAMED:
         if isinstance(schema.get(key), Mapping):
-            yield from (one for one in schema[key].values() if isinstance(one, Mapping))
+            yield from (item for item in schema[key].values() if isinstance(item, Mapping))
 
 
-def _looking(graph: Graph, schema: Schema) -> list[Schema]:
+def _in_place(graph: Graph, schema: Schema) -> list[Schema]:
     """Every schema that looks where this one does, each as often as it does. Raises ContractInvalid."""
     looking: list[Schema] = []
     todo: list[tuple[Schema, tuple[int, ...]]] = [(schema, ())]
@@ -44,7 +44,7 @@ def _looking(graph: Graph, schema: Schema) -> list[Schema]:
             where = graph.at.get(id(one), "")
             raise ContractInvalid(f"#{where} refers back to itself without going into the document", ("schema",))
         looking.append(one)
-        if len(looking) > MOST_LOOKS:
+        if len(looking) > MOST_VISITS:
             raise ContractInvalid(_too_dear(graph.at.get(id(schema), "")), ("schema",))
         todo += [(beside, (*above, id(one))) for beside in _beside(graph, one)]
     return looking
@@ -52,28 +52,28 @@ def _looking(graph: Graph, schema: Schema) -> list[Schema]:
 
 def _too_dear(where: str) -> str:
     return (
-        f"#{where} may be looked at more than {MOST_LOOKS} times for one place of a document; "
+        f"#{where} may be looked at more than {MOST_VISITS} times for one place of a document; "
         "let one branch of anyOf, oneOf or allOf refer back, and no unevaluated… beside it"
     )
 
 
-def looks(graph: Graph) -> int:
+def most_visits(graph: Graph) -> int:
     """How often at most one place of a document is looked at. Raises ContractInvalid where that is too often."""
     if not isinstance(graph.root, Mapping):
         return 1
     _patterns(graph)
-    ways = {id(one): _ways(_looking(graph, one)) for one in graph.schemas}
-    own = {id(one): len(_looking(graph, one)) for one in graph.schemas}
+    ways = {id(schema): _ways(_in_place(graph, schema)) for schema in graph.schemas}
+    own = {id(schema): len(_in_place(graph, schema)) for schema in graph.schemas}
     most = dict(own)
-    for _ in range(MOST_LOOKS * 2):
+    for _ in range(MOST_VISITS * 2):
         changed = False
-        for one in graph.schemas:
-            found = max((sum(most.get(id(way), 1) for way in group) for group in ways[id(one)]), default=0)
-            if found > most[id(one)]:
-                most[id(one)] = found
+        for schema in graph.schemas:
+            visits = max((sum(most.get(id(way), 1) for way in group) for group in ways[id(schema)]), default=0)
+            if visits > most[id(schema)]:
+                most[id(schema)] = visits
                 changed = True
-                if found > MOST_LOOKS:
-                    raise ContractInvalid(_too_dear(graph.at[id(one)]), ("schema",))
+                if visits > MOST_VISITS:
+                    raise ContractInvalid(_too_dear(graph.at[id(schema)]), ("schema",))
         if not changed:
             break
     return most[id(graph.root)]
@@ -81,18 +81,18 @@ def looks(graph: Graph) -> int:
 
 def _ways(looking: list[Schema]) -> list[list[Schema]]:
     """For each kind of place below: every schema that looks there, as often as it does."""
-    again = 2 if any(key in one for one in looking for key in _AGAIN) else 1
-    names = {name for one in looking for name in _mapping(one, "properties")}
-    groups = [[way for one in looking for way in _of_name(one, name)] for name in names]
-    groups.append([way for one in looking for way in _of_name(one, None)])
-    groups.append([way for one in looking for way in _of_item(one)])
-    groups.append([one["propertyNames"] for one in looking if isinstance(one.get("propertyNames"), Mapping)])
+    again = 2 if any(key in schema for schema in looking for key in _AGAIN) else 1
+    names = {name for schema in looking for name in _mapping(schema, "properties")}
+    groups = [[way for schema in looking for way in _of_name(schema, name)] for name in names]
+    groups.append([way for schema in looking for way in _of_name(schema, None)])
+    groups.append([way for schema in looking for way in _of_item(schema)])
+    groups.append([schema["propertyNames"] for schema in looking if isinstance(schema.get("propertyNames"), Mapping)])
     return [group * again for group in groups if group]
 
 
 def _mapping(schema: Schema, key: str) -> Mapping[str, Any]:
-    found = schema.get(key)
-    return found if isinstance(found, Mapping) else {}
+    members = schema.get(key)
+    return members if isinstance(members, Mapping) else {}
 
 
 def _of_name(schema: Schema, name: str | None) -> Iterator[Schema]:
@@ -100,7 +100,7 @@ def _of_name(schema: Schema, name: str | None) -> Iterator[Schema]:
     properties = _mapping(schema, "properties")
     if name is not None and isinstance(properties.get(name), Mapping):
         yield properties[name]
-    yield from (one for one in _mapping(schema, "patternProperties").values() if isinstance(one, Mapping))
+    yield from (item for item in _mapping(schema, "patternProperties").values() if isinstance(item, Mapping))
     for key in ("additionalProperties", "unevaluatedProperties"):
         if name not in properties and isinstance(schema.get(key), Mapping):
             yield schema[key]
@@ -109,11 +109,11 @@ def _of_name(schema: Schema, name: str | None) -> Iterator[Schema]:
 def _of_item(schema: Schema) -> Iterator[Schema]:
     """What looks at an item. Which of those that count looks is not known, so all do."""
     for key in ("items", "prefixItems"):
-        found = schema.get(key)
-        if isinstance(found, Mapping):
-            yield found
-        elif isinstance(found, list):
-            yield from [one for one in found if isinstance(one, Mapping)][:1]
+        schemas = schema.get(key)
+        if isinstance(schemas, Mapping):
+            yield schemas
+        elif isinstance(schemas, list):
+            yield from [item for item in schemas if isinstance(item, Mapping)][:1]
     yield from (
         schema[key] for key in ("contains", "additionalItems", "unevaluatedItems") if isinstance(schema.get(key), Mapping)
     )

@@ -24,14 +24,14 @@ class Faults:
     def __init__(self, graph: Graph, validators: jsonschema_rs.ValidatorMap) -> None:
         self._graph = graph
         self._validators = validators
-        self._left = MOST_VIOLATIONS
+        self._remaining = MOST_VIOLATIONS
         self._unknown = 0
         self.cut: set[tuple[Part, ...]] = set()
         """Where the last document was cut: what is wrong with such a list or object as a whole is not known."""
 
     def shortened(self, document: Any) -> Any:
         """The document, cut where it breaks the schema too often; `too_large` says whether its errors may be asked for."""
-        self._left, self._unknown, self.cut = MOST_VIOLATIONS, 0, set()
+        self._remaining, self._unknown, self.cut = MOST_VIOLATIONS, 0, set()
         return self._shortened(self._graph.root, "", document, ())
 
     @property
@@ -45,8 +45,8 @@ class Faults:
         before = value
         for target in self._graph.targets(schema, "$ref"):
             value = self._shortened(target, self._graph.at[id(target)], value, path)
-        for index, one in enumerate(schema["allOf"] if isinstance(schema.get("allOf"), list) else ()):
-            value = self._shortened(one, f"{at}/allOf/{index}", value, path)
+        for index, item in enumerate(schema["allOf"] if isinstance(schema.get("allOf"), list) else ()):
+            value = self._shortened(item, f"{at}/allOf/{index}", value, path)
         if isinstance(value, list) and isinstance(schema.get("items"), Mapping):
             return self._items(schema["items"], at + "/items", value, path)
         if isinstance(value, dict) and isinstance(schema.get("properties"), Mapping):
@@ -63,37 +63,37 @@ class Faults:
 
     def _wrong(self, schema: Any, at: str, value: Any, path: tuple[Part, ...]) -> Any:
         """Shorten a value that breaks the schema; one in which nothing else is wrong is one wrong place."""
-        left = self._left
+        remaining = self._remaining
         value = self._shortened(schema, at, value, path)
-        if self._left == left:
-            self._left -= 1
+        if self._remaining == remaining:
+            self._remaining -= 1
         return value
 
     def _items(self, schema: Any, at: str, values: list[Any], path: tuple[Part, ...]) -> list[Any]:
-        kept: list[Any] = []
+        valid: list[Any] = []
         for index, value in enumerate(values):
-            if self._left <= 0:
+            if self._remaining <= 0:
                 self.cut.add(path)
                 break
             if self._valid(at, value):
-                kept.append(value)
+                valid.append(value)
             else:
-                kept.append(self._wrong(schema, at, value, (*path, index)))
-        return kept
+                valid.append(self._wrong(schema, at, value, (*path, index)))
+        return valid
 
     def _members(self, schema: Any, at: str, value: Mapping[str, Any], path: tuple[Part, ...]) -> dict[str, Any]:
         declared, more = schema.get("properties") or {}, schema.get("additionalProperties")
-        kept: dict[str, Any] = {}
+        valid: dict[str, Any] = {}
         for name, member in value.items():
             way = f"{at}/properties/{_escaped(name)}" if name in declared else f"{at}/additionalProperties"
             below = declared.get(name, more)
             if not isinstance(below, Mapping) or self._valid(way, member):
-                kept[name] = member
-            elif self._left <= 0 and name not in declared:
+                valid[name] = member
+            elif self._remaining <= 0 and name not in declared:
                 self.cut.add(path)
             else:
-                kept[name] = self._wrong(below, way, member, (*path, name))
-        return kept
+                valid[name] = self._wrong(below, way, member, (*path, name))
+        return valid
 
 
 def _escaped(name: str) -> str:
@@ -104,10 +104,10 @@ def _size(value: Any, most: int) -> int:
     """How many values there are in it; a little more than `most` where there are more."""
     count, todo = 0, [value]
     while todo and count <= most:
-        one = todo.pop()
+        node = todo.pop()
         count += 1
-        if isinstance(one, dict):
-            todo += one.values()
-        elif isinstance(one, list):
-            todo += one
+        if isinstance(node, dict):
+            todo += node.values()
+        elif isinstance(node, list):
+            todo += node
     return max(count, len(todo))

@@ -14,7 +14,7 @@ from guard.contract.breaches import MOST_VIOLATIONS
 from guard.contract.fields import ContractInvalid, join
 from guard.contract.media import is_json
 from guard.contract.output import NONE, unread
-from guard.contract.schema_cost import looks
+from guard.contract.schema_cost import most_visits
 from guard.contract.schema_faults import Faults
 from guard.contract.schema_graph import Graph
 from guard.contract.strict import LARGEST_EXACT, LEAST_EXACT, MAX_ELEMENTS, SAFE, Unreadable, audit, dumps, loads
@@ -23,7 +23,7 @@ from guard.contract.validators import declared
 from guard.contract.violation_codes import BY_KEYWORD
 from guard.proxy.values import Allow, Amend, Deny, Head, Headers, Message, Values, Verdict, Violation
 
-FREE_LOOKS: Final = 8
+FREE_VISITS: Final = 8
 """Looks at one place that cost no more than to build it; a schema that looks more often is given fewer elements."""
 
 
@@ -32,7 +32,7 @@ class _Schema:
 
     def __init__(self, schema: Any) -> None:
         self._graph = Graph(schema)
-        self.looks = looks(self._graph)
+        self.visits = most_visits(self._graph)
         self._faults: Faults | None = None
         try:
             self._validator = jsonschema_rs.validator_for(
@@ -44,9 +44,9 @@ class _Schema:
 
     def violations(self, document: object) -> list[Violation]:
         """Up to 64, as pointers of declared names."""
-        found: list[Violation] = []
+        violations: list[Violation] = []
         if self._validator.is_valid(document):
-            return found
+            return violations
         faults = self._faults = self._faults or Faults(self._graph, _parts(self._graph.root))
         document = faults.shortened(document)
         for error in () if faults.too_large else self._validator.iter_errors(document):
@@ -59,10 +59,10 @@ class _Schema:
                 path = (*path, *declared((error.kind.as_dict()["property"],), self._names))
             if code == "type" and error.instance is None:
                 code = "null"
-            found.append(Violation(join((*path, "<undeclared>") if code == "unknown" else path), code))
-            if len(found) == MOST_VIOLATIONS:
+            violations.append(Violation(join((*path, "<undeclared>") if code == "unknown" else path), code))
+            if len(violations) == MOST_VIOLATIONS:
                 break
-        return found or [Violation("", "shape")]
+        return violations or [Violation("", "shape")]
 
 
 def _parts(schema: Any) -> jsonschema_rs.ValidatorMap:
@@ -78,7 +78,7 @@ class SchemaInput:
         self._schema = _Schema(schema)
         self._least, self._largest = (LEAST_EXACT, LARGEST_EXACT) if exact else (-SAFE, SAFE)
         self._enforce = enforce
-        self._elements = elements // max(1, self._schema.looks // FREE_LOOKS)
+        self._elements = elements // max(1, self._schema.visits // FREE_VISITS)
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:  # noqa: ARG002 — a Judge
         """Read and hold against the schema; under enforce, what is forwarded is the tree that was judged."""
@@ -91,10 +91,10 @@ class SchemaInput:
                 bounded(document, body, self._least, self._largest)
         except Unreadable as error:
             return Deny(error.code)
-        found = self._schema.violations(document)
+        violations = self._schema.violations(document)
         if not self._enforce:
-            return Allow(document, found)
-        return Deny("contract", found) if found else Amend(document, dumps(document))
+            return Allow(document, violations)
+        return Deny("contract", violations) if violations else Amend(document, dumps(document))
 
 
 class SchemaOutput:
@@ -102,7 +102,7 @@ class SchemaOutput:
 
     def __init__(self, schema: Any, elements: int) -> None:
         self._schema = _Schema(schema)
-        self._elements = elements // max(1, self._schema.looks // FREE_LOOKS)
+        self._elements = elements // max(1, self._schema.visits // FREE_VISITS)
 
     def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:  # noqa: ARG002
         """Read an answer and hold it against the schema."""
@@ -111,8 +111,8 @@ class SchemaOutput:
             audit(document, body)
         except Unreadable as error:
             return Deny(error.code, unread(error))
-        found = self._schema.violations(document)
-        return Deny("contract", found) if found else Allow(document)
+        violations = self._schema.violations(document)
+        return Deny("contract", violations) if violations else Allow(document)
 
     def excuse(
         self, denied: Deny, document: object, body: bytes | None, rows: int | None, headers: Headers, message: Message
@@ -123,8 +123,8 @@ class SchemaOutput:
 
     def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:  # noqa: ARG002 — an AnswerJudge
         """Hold an answer of our own against the schema."""
-        found = self._schema.violations(document)
-        return Deny("contract", found) if found else Allow(document)
+        violations = self._schema.violations(document)
+        return Deny("contract", violations) if violations else Allow(document)
 
     def measured(self, document: object) -> Values:  # noqa: ARG002 — an AnswerJudge
         """A schema does not say which of its members may be told."""

@@ -188,11 +188,11 @@ def resolve(base: str, reference: str) -> str:
                 path, query = base_path, base_query if query is None else query
             elif not path.startswith("/"):
                 path = base_path[: base_path.rfind("/") + 1] + path
-    made = "" if scheme is None else f"{scheme.lower()}:"
-    made += "" if authority is None else f"//{authority}"
-    made += _without_dots(path) if authority is not None or path.startswith("/") else path
-    made += "" if query is None else f"?{query}"
-    return made if fragment is None else f"{made}#{fragment}"
+    uri = "" if scheme is None else f"{scheme.lower()}:"
+    uri += "" if authority is None else f"//{authority}"
+    uri += _without_dots(path) if authority is not None or path.startswith("/") else path
+    uri += "" if query is None else f"?{query}"
+    return uri if fragment is None else f"{uri}#{fragment}"
 
 
 def _parts(uri: str) -> tuple[str | None, str | None, str, str | None, str | None]:
@@ -202,16 +202,16 @@ def _parts(uri: str) -> tuple[str | None, str | None, str, str | None, str | Non
 
 
 def _without_dots(path: str) -> str:
-    kept: list[str] = []
+    segments: list[str] = []
     parts = path.split("/")
     for index, part in enumerate(parts):
         if part == "..":
-            kept = kept[:-1] if len(kept) > 1 else kept
+            segments = segments[:-1] if len(segments) > 1 else segments
         elif part != ".":
-            kept.append(part)
+            segments.append(part)
         if part in (".", "..") and index == len(parts) - 1:
-            kept.append("")
-    return "/".join(kept)
+            segments.append("")
+    return "/".join(segments)
 
 
 def _short(text: str) -> str:

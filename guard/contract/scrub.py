@@ -45,10 +45,10 @@ class Scrubbing:
     def __init__(self, fields: Mapping[str, Shape], paths: Mapping[str, tuple[Part, ...]], detect: Detect) -> None:
         """`paths`: where each field stands in an instance; a number is a position."""
         self._searched = [
-            (name, (*paths[name], *below), detect(found))
+            (name, (*paths[name], *below), detect(scrub_field))
             for name, field in fields.items()
             if name in paths
-            for below, found in _texts(field)
+            for below, scrub_field in _texts(field)
         ]
 
         self.detectors = tuple(
@@ -64,14 +64,14 @@ class Scrubbing:
 
         Where the tally names a field afterwards, the row was not searched to its end, and must not be used.
         """
-        found: Found = []
+        findings: Found = []
         if isinstance(row, tuple):
             row = list(row)
         for name, path, scrub in self._searched:
-            _put(row, path, scrub, name, found, tally)
+            _put(row, path, scrub, name, findings, tally)
             if tally.field:
                 break
-        return row, found
+        return row, findings
 
 
 def _texts(shape: Shape) -> Iterator[tuple[tuple[Part, ...], tuple[str, ...]]]:
@@ -79,12 +79,12 @@ def _texts(shape: Shape) -> Iterator[tuple[tuple[Part, ...], tuple[str, ...]]]:
     if shape.detect:
         yield (), shape.detect
     for name, field in (shape.fields or {}).items():
-        yield from (((name, *below), found) for below, found in _texts(field))
+        yield from (((name, *below), text) for below, text in _texts(field))
     if shape.items is not None:
-        yield from (((EVERY, *below), found) for below, found in _texts(shape.items))
+        yield from (((EVERY, *below), text) for below, text in _texts(shape.items))
 
 
-def _put(node: Any, path: tuple[Part, ...], scrub: Scrub, name: str, found: Found, tally: Tally) -> None:
+def _put(node: Any, path: tuple[Part, ...], scrub: Scrub, name: str, findings: Found, tally: Tally) -> None:
     first, rest = path[0], path[1:]
     if first == EVERY and isinstance(node, list):
         keys: Any = range(len(node))
@@ -96,14 +96,14 @@ def _put(node: Any, path: tuple[Part, ...], scrub: Scrub, name: str, found: Foun
         return
     for key in keys:
         if rest:
-            _put(node[key], rest, scrub, name, found, tally)
+            _put(node[key], rest, scrub, name, findings, tally)
         elif isinstance(node[key], str):
             tally.characters -= len(node[key])
             if tally.characters < 0:
                 tally.field = name
             else:
                 node[key], counts = scrub(node[key], tally)
-                found += ((name, detector, count) for detector, count in counts.items())
+                findings += ((name, detector, count) for detector, count in counts.items())
                 if tally.finds < 0:
                     tally.field, tally.code = name, "items"
         if tally.field:

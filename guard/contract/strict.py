@@ -2,7 +2,8 @@
 
 jiter does most of it in one pass. Its messages quote keys, so none is passed on. What it does not do: depth beyond ours and
 finiteness (1e400 reads as inf). A walk of every document would cost more than its parse, so both are proven by the schema
-where a document holds nothing but what it declares (`proof.py`), else by `bound` and `audit`, from the text if it suffices.
+where a document holds nothing but what it declares (`single_pass.py`), else by `bound` and `audit`, from the text if it
+suffices.
 How many elements a document has is proven first, from its bytes: each costs more than the text that it is written with.
 """
 

@@ -58,7 +58,7 @@ def place_of_row(
             below = (step.members or {}).get(str(part)) or Place(UNDECLARED, members={}, passes=passes)
             _members(step)[str(part)] = step = below
         _members(step)[str(path[-1])] = _place(shapes[name], name, passes=passes)
-    return _kept(root)
+    return _kept_place(root)
 
 
 def place_of_document(steps: Sequence[str], *, passes: bool) -> Place | None:
@@ -86,16 +86,23 @@ def _place(shape: Shape, label: str, *, passes: bool) -> Place | None:
         return None
     if shape.fields is None:
         return Place(label)
-    return _kept(
-        Place(label, members={name: _place(one, label, passes=passes) for name, one in shape.fields.items()}, passes=passes)
+    return _kept_place(
+        Place(
+            label,
+            members={name: _place(field, label, passes=passes) for name, field in shape.fields.items()},
+            passes=passes,
+        )
     )
 
 
-def _kept(place: Place) -> Place | None:
+def _kept_place(place: Place) -> Place | None:
     """The place; None where all of it is declared."""
     if place.passes:
         return place
-    below = {name: _kept(one) if one is not None and one.members else one for name, one in _members(place).items()}
+    below = {
+        name: _kept_place(member) if member is not None and member.members else member
+        for name, member in _members(place).items()
+    }
     place.members = below
     return place if any(below.values()) else None
 
@@ -103,11 +110,11 @@ def _kept(place: Place) -> Place | None:
 class UndeclaredTexts:
     """Searches one document. After each call `found` has grown; the tally names a field where the search was given up."""
 
-    __slots__ = ("_scrub", "_tally", "found")
+    __slots__ = ("_scrub", "_tally", "redactions")
 
     def __init__(self, scrub: Scrub, tally: Tally) -> None:
         self._scrub, self._tally = scrub, tally
-        self.found: Found = []
+        self.redactions: Found = []
 
     def search(self, value: Any, place: Place) -> Any:
         """The value with words in place of what was found; the same object where nothing was."""
@@ -117,10 +124,10 @@ class UndeclaredTexts:
             return self._members(value, place)
         if place.items is not None and isinstance(value, list):
             below = place.items
-            return self._same(value, [self.search(one, below) for one in value])
+            return self._same(value, [self.search(item, below) for item in value])
         if place.positions is not None and isinstance(value, list | tuple):
             pairs = zip(value, place.positions, strict=False)
-            return self._same(value, [one if below is None else self.search(one, below) for one, below in pairs])
+            return self._same(value, [pair if below is None else self.search(pair, below) for pair, below in pairs])
         return self.everything(value, place.label)
 
     def everything(self, value: Any, label: str) -> Any:
@@ -129,12 +136,14 @@ class UndeclaredTexts:
         if kind is str:
             return self._text(value, label)
         if kind is dict:
-            return self._rebuilt(value, {name: self._named(name, one, label) for name, one in value.items()}, value, label)
+            return self._rebuilt(
+                value, {name: self._named(name, item, label) for name, item in value.items()}, value, label
+            )
         if kind is list or kind is tuple:
             kinds = set(map(type, value))
             if kinds <= _UNSEARCHED or (kinds == {int} and max(value) < LEAST_NUMBER):
                 return value
-            return self._same(value, [self.everything(one, label) for one in value])
+            return self._same(value, [self.everything(item, label) for item in value])
         if kind is int and value >= LEAST_NUMBER:
             digits = str(value)
             text = self._text(digits, label)
@@ -148,12 +157,12 @@ class UndeclaredTexts:
     def _members(self, value: dict[str, Any], place: Place) -> dict[str, Any]:
         declared = _members(place)
         values: dict[str, Any] = {}
-        for name, one in value.items():
+        for name, item in value.items():
             if name not in declared:
-                values[name] = self._named(name, one, place.label)
+                values[name] = self._named(name, item, place.label)
             else:
                 below = declared[name]
-                values[name] = one if below is None else self.search(one, below)
+                values[name] = item if below is None else self.search(item, below)
         undeclared = [name for name in value if name not in declared]
         return self._rebuilt(value, values, undeclared, place.label)
 
@@ -175,17 +184,17 @@ class UndeclaredTexts:
             if text is not name:
                 names[name] = text
         if not names:
-            return value if all(values[name] is one for name, one in value.items()) else values
-        made: dict[str, Any] = {}
-        for name, one in values.items():
+            return value if all(values[name] is item for name, item in value.items()) else values
+        rebuilt: dict[str, Any] = {}
+        for name, item in values.items():
             shown = names.get(name, name)
-            while shown in made or (name in names and shown in values):
+            while shown in rebuilt or (name in names and shown in values):
                 shown += "_"
-            made[shown] = one
-        return made
+            rebuilt[shown] = item
+        return rebuilt
 
     def _same(self, value: Any, values: list[Any]) -> Any:
-        return value if all(map(_is, value, values)) else values
+        return value if all(map(_is_same, value, values)) else values
 
     def _text(self, text: str, label: str) -> str:
         tally = self._tally
@@ -200,9 +209,9 @@ class UndeclaredTexts:
             tally.field, tally.code = label, "items"
         if not counts:
             return text
-        self.found += [(label, detector, count) for detector, count in counts.items()]
+        self.redactions += [(label, detector, count) for detector, count in counts.items()]
         return shown
 
 
-def _is(one: object, other: object) -> bool:
-    return one is other
+def _is_same(item: object, other: object) -> bool:
+    return item is other

@@ -96,7 +96,7 @@ def value_schema(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = 
         case "number":
             schema = core.float_schema(strict=True, ge=shape.min, le=shape.max, allow_inf_nan=False)
             if shape.enum is not None:
-                members = [float(one) for one in shape.enum]  # type: ignore[arg-type]
+                members = [float(member) for member in shape.enum]  # type: ignore[arg-type]
                 schema = core.chain_schema([schema, core.literal_schema(members)])
         case "boolean":
             schema = core.chain_schema(
@@ -113,8 +113,8 @@ def value_schema(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = 
             else:
                 schema = members_schema(
                     {
-                        name: (one, value_schema(one, undeclared, (*path, "fields", name)))
-                        for name, one in shape.fields.items()
+                        name: (field, value_schema(field, undeclared, (*path, "fields", name)))
+                        for name, field in shape.fields.items()
                     },
                     undeclared,
                 )
@@ -169,10 +169,10 @@ def _string(shape: Shape, path: tuple[Part, ...]) -> Schema:
 def _integer(shape: Shape) -> Schema:
     """Integers of 64 bits where the field is `exact`, else those that no reader rounds; written 1.0, always the latter."""
     double = core.float_schema(strict=True, ge=-SAFE, le=SAFE, allow_inf_nan=False)
-    whole = core.no_info_after_validator_function(_whole, double)
+    integral = core.no_info_after_validator_function(_integral, double)
     least, largest = (LEAST_EXACT, LARGEST_EXACT) if shape.exact else (-SAFE, SAFE)
     schema: Schema = core.union_schema(
-        [core.int_schema(strict=True, ge=least, le=largest), whole],
+        [core.int_schema(strict=True, ge=least, le=largest), integral],
         mode="left_to_right",
         custom_error_type="integer_type",
         custom_error_message="not an integer",
@@ -187,7 +187,7 @@ def _integer(shape: Shape) -> Schema:
     return core.chain_schema(steps) if len(steps) > 1 else schema
 
 
-def _whole(value: float) -> int:
+def _integral(value: float) -> int:
     """The integer that a double is. Not `multiple_of`, which takes 1000000.0005 and 1e-138 for integers."""
     if not value.is_integer():
         raise ValueError
@@ -219,7 +219,7 @@ def violations(
     breaches: Iterable[Breach], names: frozenset[str], structure: frozenset[int] = frozenset()
 ) -> list[Violation]:
     """A violation for each breach, in their order. A mistaken kind at a depth in `structure` is a mistaken shape."""
-    found: list[Violation] = []
+    violations: list[Violation] = []
     for path, kind, value in breaches:
         code = BY_ERROR.get(kind, "type")
         if code == "type" and len(path) in structure:
@@ -232,8 +232,8 @@ def violations(
             code = "null"
         elif kind == "timestamp" and type(value) is str and len(value) <= _LONGEST_TIME and _NAIVE.fullmatch(value):
             code = "offset"
-        found.append(Violation(join(declared(path, names)), code))
-    return found
+        violations.append(Violation(join(declared(path, names)), code))
+    return violations
 
 
 def declared(path: Iterable[Part], names: frozenset[str]) -> tuple[Part, ...]:

@@ -54,7 +54,7 @@ class Status(NamedTuple):
     epoch: int
 
 
-class Service(Protocol):
+class AdminBackend(Protocol):
     """The service that the API operates."""
 
     async def status(self) -> Status:
@@ -63,15 +63,15 @@ class Service(Protocol):
     async def set_mode(self, **wanted: Unpack[WantedMode]) -> dict[str, Any]:
         """Set a mode. Raises Refused."""
 
-    async def set_breaker(self, *, route: str, target: str, state: str, reason: str, who: str) -> dict[str, Any]:
+    async def set_breaker(self, *, route: str, target: str, state: str, reason: str, actor: str) -> dict[str, Any]:
         """Force a breaker, or let it go. Raises Refused."""
 
     async def set_enforcement(
-        self, *, route: str, enforcement: Enforcement, reason: str, ttl: float | None, who: str
+        self, *, route: str, enforcement: Enforcement, reason: str, ttl: float | None, actor: str
     ) -> dict[str, Any]:
         """Observe a contract for a time, or enforce it again. Raises Refused."""
 
-    async def reload(self, *, who: str) -> dict[str, Any]:
+    async def reload(self, *, actor: str) -> dict[str, Any]:
         """Read the policy now. Raises Refused."""
 
     def audit(self, limit: int) -> bytes:
@@ -131,7 +131,7 @@ Endpoint = Callable[[Request, Identity], Awaitable[Response]]
 class Application:
     """The API, as ASGI has it: the gate first, then the path, the method and the role, and then an endpoint."""
 
-    def __init__(self, service: Service, gate: Gate) -> None:
+    def __init__(self, service: AdminBackend, gate: Gate) -> None:
         api = _Api(service)
         self._gate = gate
         self._endpoints: dict[str, tuple[str, Endpoint]] = {
@@ -158,9 +158,9 @@ class Application:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        who = self._gate.judge(request.scope["headers"])
-        if isinstance(who, Problem):
-            return refuse(who)
+        identity = self._gate.judge(request.scope["headers"])
+        if isinstance(identity, Problem):
+            return refuse(identity)
         method, endpoint = self._endpoints.get(request.scope["path"], ("", None))
         if endpoint is None:
             return refuse(Problem(404, "not_found"))
@@ -168,10 +168,10 @@ class Application:
             response = refuse(Problem(405, "method_not_allowed"))
             response.headers["allow"] = method
             return response
-        if method != "GET" and who.role != "operator":
+        if method != "GET" and identity.role != "operator":
             return refuse(Problem(403, "forbidden", "this token is a viewer's and may not give orders"))
         try:
-            return await endpoint(request, who)
+            return await endpoint(request, identity)
         except Refused as refused:
             return refuse(Problem(refused.status, refused.code, refused.detail))
 
@@ -184,7 +184,7 @@ def refuse(problem: Problem) -> Response:
 class _Api:
     """The endpoints."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: AdminBackend) -> None:
         self._service, self._threads = service, ViewerThread()
         self._status = Shared(service.status)
         self._contracts = {form: Shared(partial(self._contract, form)) for form in FORMS}
@@ -199,56 +199,56 @@ class _Api:
         self._written[form] = (policy, now, text)
         return text
 
-    async def status(self, request: Request, who: Identity) -> Response:
+    async def status(self, request: Request, identity: Identity) -> Response:
         """GET status. What is answered was begun after it was asked for."""
-        del request, who
+        del request, identity
         status = await self._status()
         return Response(status.text, headers={"etag": f'"{status.epoch}"'}, media_type="application/json")
 
-    async def mode(self, request: Request, who: Identity) -> Response:
+    async def mode(self, request: Request, identity: Identity) -> Response:
         """PUT mode."""
         order = await _read(request, ModeOrder)
         raw = request.headers.get("if-match", "").strip().strip('"')
         if raw and DIGITS.fullmatch(raw) is None:
             raise Refused(412, "epoch", "If-Match must be an epoch, such as 7")
         epoch = int(raw) if raw else None
-        return JSONResponse(await self._service.set_mode(**order.model_dump(), who=who.name, epoch=epoch))
+        return JSONResponse(await self._service.set_mode(**order.model_dump(), who=identity.name, epoch=epoch))
 
-    async def enforcement(self, request: Request, who: Identity) -> Response:
+    async def enforcement(self, request: Request, identity: Identity) -> Response:
         """PUT enforcement."""
         order = await _read(request, EnforcementOrder)
-        return JSONResponse(await self._service.set_enforcement(**order.model_dump(), who=who.name))
+        return JSONResponse(await self._service.set_enforcement(**order.model_dump(), actor=identity.name))
 
-    async def breakers(self, request: Request, who: Identity) -> Response:
+    async def breakers(self, request: Request, identity: Identity) -> Response:
         """PUT breakers."""
         order = await _read(request, BreakerOrder)
-        return JSONResponse(await self._service.set_breaker(**order.model_dump(), who=who.name))
+        return JSONResponse(await self._service.set_breaker(**order.model_dump(), actor=identity.name))
 
-    async def reload(self, request: Request, who: Identity) -> Response:
+    async def reload(self, request: Request, identity: Identity) -> Response:
         """POST policy/reload."""
         del request
-        outcome = await self._service.reload(who=who.name)
+        outcome = await self._service.reload(actor=identity.name)
         return JSONResponse(outcome, 200 if outcome["ok"] else 422)
 
-    async def audit(self, request: Request, who: Identity) -> Response:
+    async def audit(self, request: Request, identity: Identity) -> Response:
         """GET audit."""
-        del who
+        del identity
         limit = request.query_params.get("limit", "100")
         if DIGITS.fullmatch(limit) is None or not 0 < int(limit) <= MOST_ENTRIES:
             raise Refused(422, "limit", f"limit must be a number from 1 to {MOST_ENTRIES}")
         text = await self._threads.run(partial(self._service.audit, int(limit)))
         return Response(text, media_type="application/json")
 
-    async def contract(self, request: Request, who: Identity) -> Response:
+    async def contract(self, request: Request, identity: Identity) -> Response:
         """GET contract. Written once for all that ask within a minute, while the policy stays."""
-        del who
+        del identity
         form = _form(request)
         text = await self._contracts[form]()
         return Response(text, media_type=None, headers={"content-type": FORMS[form], "vary": "accept"})
 
-    async def openapi(self, request: Request, who: Identity) -> Response:
+    async def openapi(self, request: Request, identity: Identity) -> Response:
         """GET openapi.json."""
-        del request, who
+        del request, identity
         return JSONResponse(OPENAPI)
 
 
@@ -260,11 +260,11 @@ def _form(request: Request) -> str:
             raise Refused(422, "format", f"format must be one of {', '.join(FORMS)}")
         return named
     ranges = request.headers.get("accept", "*/*").lower().split(",")
-    for one in sorted(ranges, key=_weight, reverse=True):
-        wanted = one.partition(";")[0].strip()
+    for range_ in sorted(ranges, key=_weight, reverse=True):
+        wanted = range_.partition(";")[0].strip()
         for form, media in FORMS.items():
             kind = media.partition(";")[0]
-            if _weight(one) > 0 and wanted in {"*/*", kind, kind.partition("/")[0] + "/*"}:
+            if _weight(range_) > 0 and wanted in {"*/*", kind, kind.partition("/")[0] + "/*"}:
                 return form
     raise Refused(406, "not_acceptable", ", ".join(media.partition(";")[0] for media in FORMS.values()))
 
@@ -298,6 +298,6 @@ async def _read(request: Request, kind: type[Any]) -> Any:
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        named = (one["loc"][0] if one["loc"] else "" for one in error.errors())
+        named = (item["loc"][0] if item["loc"] else "" for item in error.errors())
         wrong = sorted({str(name) if name in kind.model_fields else "<undeclared>" for name in named})
         raise Refused(422, "contract", f"wrong or missing members: {', '.join(wrong)}") from None

@@ -19,7 +19,7 @@ from guard.control.order_store import OrderStore, Wanted
 from guard.control.process import descriptors
 from guard.control.reload import Reloader
 from guard.control.secrets import read_tokens
-from guard.control.shares import Shares
+from guard.control.source_window import SourceWindow
 from guard.control.state import StateFolder
 from guard.control.tls import server_context
 from guard.control.watched_files import FileHung, WatchedFiles
@@ -36,7 +36,7 @@ from guard.policy.loading import Loaded
 from guard.policy.runtime import Runtime
 from guard.policy.scalars import Address
 from guard.proxy.front import Connection
-from guard.proxy.values import Ceiling
+from guard.proxy.values import RungLimit
 from guard.telemetry import instruments as of
 from guard.telemetry.family import Family
 from guard.telemetry.versions import Versions
@@ -75,7 +75,7 @@ class AdminRuntime:
         environ: Mapping[str, str],
         contract: Callable[[str, Loaded, CompiledPlan], str],
     ) -> None:
-        self.shares, self.versions = Shares(), Versions(publish)
+        self.source_window, self.versions = SourceWindow(), Versions(publish)
         self._runtime, self._in_force, self._connections = runtime, in_force, connections
         self._wall, self._publish, self._environ, self._contract = wall, publish, environ, contract
         self._files, self.observe = files, observe
@@ -114,15 +114,15 @@ class AdminRuntime:
         """Look once, in a thread: the file may be on a mount that hangs. `first`: before the first client is accepted."""
         path = self._in_force()[0].policy.kill_file
         if path is None:
-            self.order_store.heed_file(None)
+            self.order_store.apply_kill_file(None)
             return
         try:
-            text = await self._files.read_with_deadline("kill file", partial(kill_file.look, path.path))
+            text = await self._files.read_with_deadline("kill file", partial(kill_file.read_kill_file, path.path))
         except (kill_file.Unreadable, FileHung) as error:
             there = isinstance(error, kill_file.Unreadable) and error.there
-            self.order_store.heed_unreadable(there=there, first=first)
+            self.order_store.apply_unreadable_kill_file(there=there, first=first)
         else:
-            self.order_store.heed_file(text)
+            self.order_store.apply_kill_file(text)
 
     async def expire_modes(self, beat: Callable[[], None]) -> None:
         """End the modes whose time is over, for ever. `beat` is called for each look."""
@@ -137,9 +137,9 @@ class AdminRuntime:
             await asyncio.sleep(EXPIRE_EVERY)
             await self.order_store.expire_observations()
 
-    def ceilings(self) -> Iterator[tuple[str, Ceiling]]:
+    def rung_limits(self) -> Iterator[tuple[str, RungLimit]]:
         """The rung limit of each route in force."""
-        return self._runtime.ceilings.items()
+        return self._runtime.rung_limits.items()
 
     def has_contract(self, route: str) -> bool:
         """Whether a route in force judges requests or answers."""
@@ -148,7 +148,7 @@ class AdminRuntime:
 
     def force(self, forced: Mapping[str, str]) -> None:
         """Bring every breaker to the state it is forced to, or release it."""
-        self.shares.decided()
+        self.source_window.decided()
         for (route, target), breaker in self._runtime.breakers.items():
             breaker.force(forced.get(f"{route} > {target}", "auto"), monotonic())  # type: ignore[arg-type]
 
@@ -184,7 +184,7 @@ class AdminRuntime:
             )
             return
         self.keys = Keys(read, own, self._publish)
-        await self.keys.look()
+        await self.keys.reload_if_changed()
         try:
             self._socket = bind(where.host, where.port)
         except OSError as error:
@@ -220,11 +220,11 @@ class AdminRuntime:
         """Build the API in a thread, imports included: clients get answers during these 75 ms."""
         from guard.control.admin import Application  # noqa: PLC0415
         from guard.control.admin_protocol import AdminListener  # noqa: PLC0415
-        from guard.control.service import Service  # noqa: PLC0415
+        from guard.control.admin_service import AdminService  # noqa: PLC0415
 
         folder = self._state.path if self._state is not None else None
-        means = (self.order_store, self._runtime, reloader, self.shares, self.versions, folder, self._in_force)
-        service = Service(*means, self._contract, self.keys)
+        means = (self.order_store, self._runtime, reloader, self.source_window, self.versions, folder, self._in_force)
+        service = AdminService(*means, self._contract, self.keys)
         gate = self._gate = Gate(self.keys.identify, listener.hosts(self._where))
         return AdminListener(Application(service, gate), gate)
 

@@ -40,10 +40,10 @@ class Audit:
         """Write all of it or none: what a full disk took of it would tear the next line too."""
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"  # by a crash in the midst of a line
-        left = memoryview(b"\n" + raw if torn else raw)
+        remaining = memoryview(b"\n" + raw if torn else raw)
         try:
-            while left:
-                left = left[os.write(descriptor, left) :]
+            while remaining:
+                remaining = remaining[os.write(descriptor, remaining) :]
             os.fsync(descriptor)
         except OSError:
             with suppress(OSError):

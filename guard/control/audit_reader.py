@@ -66,8 +66,8 @@ def _backwards(descriptor: int, end: int) -> Iterator[bytes]:
         begin = max(0, end - BLOCK)
         tail = os.pread(descriptor, end - begin, begin) + tail
         end = begin
-        first, *whole = tail.split(b"\n")
-        yield from (line for line in reversed(whole) if line)
+        first, *complete = tail.split(b"\n")
+        yield from (line for line in reversed(complete) if line)
         tail = first if len(first) <= LONGEST_LINE else b""
     if tail:
         yield tail

@@ -42,7 +42,7 @@ class Gate:
 
     def __init__(self, identify: Identify, hosts: frozenset[str], clock: Callable[[], float] = monotonic) -> None:
         self._identify, self._hosts, self._clock = identify, hosts, clock
-        self._left, self._at = WRONG_BURST, clock()
+        self._tokens, self._at = WRONG_BURST, clock()
         self.refused = 0
         """Requests without a valid token, answered 401 or 429."""
 
@@ -63,17 +63,17 @@ class Gate:
         if browser:
             return Problem(403, "forbidden", "requests of browsers are rejected")
         scheme, _, secret = tokens[0].partition(b" ") if len(tokens) == 1 else (b"", b"", b"")
-        who = self._identify(secret.strip().decode("latin-1")) if scheme.lower() == b"bearer" and secret else None
-        return who if who is not None else self._refuse()
+        identity = self._identify(secret.strip().decode("latin-1")) if scheme.lower() == b"bearer" and secret else None
+        return identity if identity is not None else self._refuse()
 
     def _refuse(self) -> Problem:
         self.refused += 1
         now = self._clock()
-        self._left = min(WRONG_BURST, self._left + (now - self._at) * WRONG_PER_SECOND)
+        self._tokens = min(WRONG_BURST, self._tokens + (now - self._at) * WRONG_PER_SECOND)
         self._at = now
-        if self._left < 1.0:
+        if self._tokens < 1.0:
             return Problem(429, "too_many_attempts")
-        self._left -= 1.0
+        self._tokens -= 1.0
         return Problem(401, "unauthorized")
 
 

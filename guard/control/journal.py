@@ -28,10 +28,10 @@ MOST_UNWRITTEN: Final = 10_000
 
 @dataclass(slots=True)
 class Pending:
-    """One change that is in force. `kept` and `audited` say whether it is on disk, once that is known."""
+    """One change that is in force. `saved` and `audited` say whether it is on disk, once that is known."""
 
     epoch: int
-    kept: "asyncio.Future[bool]"
+    saved: "asyncio.Future[bool]"
     entry: dict[str, Any]
     audited: "asyncio.Future[bool]"
     late: bool = False  # answered already, with `durable: false`
@@ -74,7 +74,7 @@ class Journal:
     async def answer(self, waiting: Pending) -> tuple[bool, bool]:
         """Whether an order is on disk, and whether its audit is, by the time that it has to be answered."""
         await asyncio.wait({waiting.audited}, timeout=ANSWER_WITHIN)
-        durable = waiting.kept.done() and waiting.kept.result()
+        durable = waiting.saved.done() and waiting.saved.result()
         waiting.late = not durable
         return durable, waiting.audited.done() and waiting.audited.result()
 
@@ -127,7 +127,7 @@ class Journal:
             self._publish(OrdersDurable(epoch=self._orders.epoch))
         self._failed = failed
         for waiting in batch:
-            waiting.kept.set_result(not failed)
+            waiting.saved.set_result(not failed)
             waiting.entry["durable"] = not failed
             self._unwritten.append(waiting)
         self._append()

@@ -63,9 +63,9 @@ class Keys:
         """Follow the file, for ever."""
         while self._read is not None:
             await asyncio.sleep(EVERY)
-            await self.look()
+            await self.reload_if_changed()
 
-    async def look(self) -> None:
+    async def reload_if_changed(self) -> None:
         """Read the file once."""
         if self._read is None:
             return

@@ -20,7 +20,7 @@ class Unreadable(Exception):  # noqa: N818
         self.there, self.strerror = there, error.strerror
 
 
-def look(path: Path) -> str | None:
+def read_kill_file(path: Path) -> str | None:
     """The text of the kill file; None where there is none. Raises Unreadable.
 
     Whatever has the name kills: a folder, a pipe, a socket, a link that leads nowhere or to itself.

@@ -20,7 +20,7 @@ def keep(state: StateFolder, path: Path, loaded: Loaded) -> None:
     state.save(NAME, json.dumps(document).encode())
 
 
-def kept(state: StateFolder, path: Path) -> Reader | None:
+def read(state: StateFolder, path: Path) -> Reader | None:
     """A Reader of the files of the last good policy that was read from `path`; None where there is none."""
     try:
         document: Any = json.loads(state.read(NAME) or b"null")

@@ -16,9 +16,9 @@ LOOPBACK: Final = frozenset(("127.0.0.1", "[::1]", "localhost"))
 
 def own_token(state: StateFolder) -> str:
     """The secret of this machine, made once. Raises OSError."""
-    kept = state.read(OWN_TOKEN)
-    if kept:
-        return kept.decode().strip()
+    token = state.read(OWN_TOKEN)
+    if token:
+        return token.decode().strip()
     secret = generate()
     state.save(OWN_TOKEN, secret.encode() + b"\n")
     return secret

@@ -8,7 +8,7 @@ from guard.proxy.values import TARGETS
 
 
 def _operation(summary: str, body: dict[str, Any] | None = None, *, epoch: bool = False) -> dict[str, Any]:
-    made: dict[str, Any] = {
+    operation: dict[str, Any] = {
         "summary": summary,
         "responses": {
             "200": {"description": "done", "content": {"application/json": {}}},
@@ -16,9 +16,9 @@ def _operation(summary: str, body: dict[str, Any] | None = None, *, epoch: bool 
         },
     }
     if body is not None:
-        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     if epoch:
-        made["parameters"] = [
+        operation["parameters"] = [
             {
                 "name": "If-Match",
                 "in": "header",
@@ -26,14 +26,14 @@ def _operation(summary: str, body: dict[str, Any] | None = None, *, epoch: bool 
                 "description": "Epoch of the last status. Required to raise a mode.",
             }
         ]
-    return made
+    return operation
 
 
 def _contract() -> dict[str, Any]:
-    made = _operation("Contract of the routes in force")
+    operation = _operation("Contract of the routes in force")
     kinds = ("text/markdown", "application/json", "application/vnd.oai.openapi+json", "application/vnd.oai.openapi")
-    made["responses"]["200"]["content"] = {kind: {} for kind in kinds}
-    made["parameters"] = [
+    operation["responses"]["200"]["content"] = {kind: {} for kind in kinds}
+    operation["parameters"] = [
         {
             "name": "format",
             "in": "query",
@@ -41,7 +41,7 @@ def _contract() -> dict[str, Any]:
             "description": "Format of the contract; overrides Accept.",
         }
     ]
-    return made
+    return operation
 
 
 _REASON: Final = {"type": "string", "minLength": 1, "maxLength": 500}

@@ -148,14 +148,14 @@ class Ops:
         except StopIteration as end:
             page: Page = end.value
         except Exception:
-            self._made(_json(500, {"code": "internal"}), clients, cost + monotonic() - begun)
+            self._serve_page(_json(500, {"code": "internal"}), clients, cost + monotonic() - begun)
             raise  # for the loop's handler, which counts it
         else:
             asyncio.get_running_loop().call_soon(self._slice, making, clients, cost + monotonic() - begun)
             return
-        self._made(page, clients, cost + monotonic() - begun)
+        self._serve_page(page, clients, cost + monotonic() - begun)
 
-    def _made(self, page: Page, clients: list["_Connection"], cost: float) -> None:
+    def _serve_page(self, page: Page, clients: list["_Connection"], cost: float) -> None:
         """Send a page that has cost so many seconds, and rest before the next."""
         self._making = False
         self._rest_until = monotonic() + REST * cost

@@ -1,7 +1,8 @@
 """Orders of operators: in force at once, then durable, then audited.
 
 Whatever lowers takes effect within the call that orders it: before any lock, disk or compilation. Nothing is awaited
-between the decision and the ceilings of the routes. An order that raises names the epoch that it was decided on. An order
+between the decision and the rung limits of the routes. An order that raises names the epoch that it was decided on. An
+order
 that needs another plan (an enforcement) goes through the policy's queue of changes, and holds only once its plan does.
 """
 
@@ -28,7 +29,7 @@ from guard.events import (
 )
 from guard.ladder.mode import KILLED, MODES, NORMAL, Mode, Order, Orders, kill_order
 from guard.policy.errors import PolicyInvalid
-from guard.proxy.values import Ceiling
+from guard.proxy.values import RungLimit
 
 OVER: Final = "its ttl has ended"
 IN_FORCE_WITHIN: Final = 0.15
@@ -52,7 +53,7 @@ class Refused(Exception):  # noqa: N818
 class DataPlane(Protocol):
     """The parts of the data plane that orders change."""
 
-    def ceilings(self) -> Iterable[tuple[str, Ceiling]]:
+    def rung_limits(self) -> Iterable[tuple[str, RungLimit]]:
         """The routes in force by key, each with the object that bounds it."""
 
     def force(self, forced: Mapping[str, str]) -> None:
@@ -139,16 +140,16 @@ class OrderStore:
         """Count on what was ordered for a time; end what has ended meanwhile."""
         now, ended = monotonic(), []
         for route, order in tuple(self.orders.standing()):
-            left = _left(order, wall)
-            if left is None:
+            remaining = _remaining(order, wall)
+            if remaining is None:
                 continue
-            self._ends[route] = now + left
-            if left <= 0:
+            self._ends[route] = now + remaining
+            if remaining <= 0:
                 ended.append(route)
         for route, order in (self.orders.observed or {}).items():
-            left = _left(order, wall)
-            self._observe_ends[route] = now + (left or 0.0)
-            if not left or left <= 0:  # an observation without an end is damage
+            remaining = _remaining(order, wall)
+            self._observe_ends[route] = now + (remaining or 0.0)
+            if not remaining or remaining <= 0:  # an observation without an end is damage
                 self.orders = self.orders.observing(route, None)
                 self._observe_ends.pop(route)
                 self._enforcement_changed(route, "observe", "enforce", Order("normal", OVER, order.who, wall))
@@ -156,9 +157,9 @@ class OrderStore:
             self._end(route)
 
     def bound(self) -> None:
-        """Bring every route's ceiling and every breaker up to date; after a change of the plan too."""
-        for route, ceiling in self._data_plane.ceilings():
-            self.orders.bound(ceiling, route)
+        """Bring every route's rung limit and every breaker up to date; after a change of the plan too."""
+        for route, rung_limit in self._data_plane.rung_limits():
+            self.orders.bound(rung_limit, route)
         self._data_plane.force(self.orders.forced or {})
 
     # ── modes ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -192,12 +193,12 @@ class OrderStore:
             raise Refused(412, "epoch", "another order came first, so this one was not given")
 
     def _refuse_unknown(self, route: str | None) -> None:
-        if route is not None and all(route != key for key, _ in self._data_plane.ceilings()):
+        if route is not None and all(route != key for key, _ in self._data_plane.rung_limits()):
             raise Refused(404, "route", "the policy has no such route")
 
     # ── breakers ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def set_breaker(self, *, route: str, target: str, state: str, reason: str, who: str) -> dict[str, object]:
+    async def set_breaker(self, *, route: str, target: str, state: str, reason: str, actor: str) -> dict[str, object]:
         """Force a breaker, or release it. It stays so over restarts."""
         key = f"{route} > {target}"
         before = (self.orders.forced or {}).get(key, "auto")
@@ -205,14 +206,14 @@ class OrderStore:
         self.bound()
         answer: dict[str, object] = {"epoch": self.orders.epoch, "route": route, "target": target, "state": state}
         forced = BreakerForced(
-            who=who, route=route, target=target, before=before, after=state, why=reason, epoch=self.orders.epoch
+            who=actor, route=route, target=target, before=before, after=state, why=reason, epoch=self.orders.epoch
         )
         return answer | await self._answer(self._account(forced))
 
     # ── enforcement ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def set_enforcement(
-        self, *, route: str, enforcement: Enforcement, reason: str, ttl: float | None, who: str
+        self, *, route: str, enforcement: Enforcement, reason: str, ttl: float | None, actor: str
     ) -> dict[str, object]:
         """Stop enforcing a contract that is itself wrong, for a time; or enforce it again. Raises Refused.
 
@@ -224,7 +225,7 @@ class OrderStore:
         if enforcement == "observe" and ttl is None:
             raise Refused(422, "ttl", "observing needs a ttl: a contract is only observed for a limited time")
         wall = self._wall()
-        order = Order("normal", reason, who, wall, None if ttl is None or enforcement == "enforce" else wall + ttl)
+        order = Order("normal", reason, actor, wall, None if ttl is None or enforcement == "enforce" else wall + ttl)
         holding = asyncio.ensure_future(self._observe(route, order if enforcement == "observe" else None, order))
         answer: dict[str, object] = {"route": route, "enforcement": enforcement}
         try:
@@ -301,7 +302,7 @@ class OrderStore:
                     self._publish(EnforcementDue(route=route, why=_why(invalid)))
                 self._due.add(route)
 
-    def heed_file(self, text: str | None) -> None:
+    def apply_kill_file(self, text: str | None) -> None:
         """Bring the kill file's text in force; None where there is no file."""
         before = self.orders.file
         order = kill_order(text, before, self._wall())
@@ -312,10 +313,10 @@ class OrderStore:
         after = order or Order("normal", "the kill file was removed", "kill file", self._wall())
         self._mode_changed(None, before or NORMAL, after)
 
-    def heed_unreadable(self, *, there: bool, first: bool) -> None:
+    def apply_unreadable_kill_file(self, *, there: bool, first: bool) -> None:
         """A kill file that cannot be read keeps its last order; without one it kills if it is `there`, or at the start."""
         if self.orders.file is None and (there or first):
-            self.heed_file("")
+            self.apply_kill_file("")
 
     # ── account ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -346,7 +347,7 @@ class OrderStore:
         return {"durable": durable, "audited": audited}
 
 
-def _left(order: Order, wall: float) -> float | None:
+def _remaining(order: Order, wall: float) -> float | None:
     """Seconds that an order still holds; None without an end. A clock that went back since does not make it longer."""
     return None if order.until is None else min(order.until - wall, order.until - order.since)
 

@@ -101,13 +101,13 @@ def _salvaged(document: Any, wall: float) -> Orders:
     """A kill, at the lowest rung that a damaged document names anywhere: for all routes, and for each route."""
     named = document if isinstance(document, dict) else {}
     routes = named.get("routes")
-    kept: dict[str, Order] = {}
+    orders: dict[str, Order] = {}
     for route, order in routes.items() if isinstance(routes, dict) else ():
         mode = _mode(order)
         if MODES.index(mode) > MODES.index(KILLED):
-            kept[str(route)] = Order(mode, UNREADABLE, "guard", wall)
+            orders[str(route)] = Order(mode, UNREADABLE, "guard", wall)
     everywhere = max(KILLED, _mode(named.get("everywhere")), key=MODES.index)
-    return Orders(everywhere=Order(everywhere, UNREADABLE, "guard", wall), routes=kept)
+    return Orders(everywhere=Order(everywhere, UNREADABLE, "guard", wall), routes=orders)
 
 
 def _mode(order: Any) -> Mode:

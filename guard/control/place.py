@@ -76,7 +76,7 @@ def shortened(filename: str) -> str:
     if filename.startswith("guard/"):
         return filename
     for mark in LIBRARIES:
-        _, found, rest = filename.rpartition(mark)
-        if found:
+        _, separator, rest = filename.rpartition(mark)
+        if separator:
             return rest
     return "/".join(Path(filename).parts[-2:])

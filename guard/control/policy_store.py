@@ -22,7 +22,7 @@ from guard.control.state import StateFolder
 from guard.control.worker import Worker
 from guard.events import Publish, StateUnavailable
 from guard.policy.compiled import CompiledPlan, retire
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.errors import Place, PolicyError, PolicyInvalid
 from guard.policy.loading import Loaded, load
 from guard.policy.loading.read import Reader
@@ -88,7 +88,7 @@ class PolicyStore:
         publish: Publish,
     ) -> None:
         """`read` reads the files of the policy at `path`."""
-        self.means = Means()
+        self.context = CompileContext()
         self.state: StateFolder | None = None
         self.read_timed = TimedReader(read)
         self._path, self._environ = path, environ
@@ -102,7 +102,7 @@ class PolicyStore:
     def submit(self, change: Callable[[], Awaitable[T]]) -> "asyncio.Future[T]":
         """Queue a change. It is carried out whether or not anybody still waits for it."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        done.add_done_callback(_heard)
+        done.add_done_callback(_retrieve_error)
         self._changes.put_nowait((change, done))
         return done
 
@@ -154,7 +154,7 @@ class PolicyStore:
     async def _last_good(
         self, observed: frozenset[str], refused: PolicyInvalid | None
     ) -> tuple[Loaded, tuple[CompiledPlan, Draft]]:
-        read = last_good.kept(self.state, self._path) if self.state is not None else None
+        read = last_good.read(self.state, self._path) if self.state is not None else None
         if read is None:
             raise NoPolicy(f"{refused}\nguard: no policy to serve")
         try:
@@ -169,7 +169,7 @@ class PolicyStore:
 
     async def compile(self, loaded: Loaded, observed: frozenset[str]) -> tuple[CompiledPlan, Draft]:
         """The plan of a policy. Raises PolicyInvalid. What is in force does not change."""
-        draft, means = self._runtime.draft(), replace(self.means, observed=lambda: observed)
+        draft, means = self._runtime.draft(), replace(self.context, observed=lambda: observed)
         return await self._beside(partial(compile_plan, loaded, means, draft)), draft
 
     async def apply(self, loaded: Loaded) -> None:
@@ -230,7 +230,7 @@ class PolicyStore:
             self._publish(StateUnavailable(why=str(error)))
 
 
-def _heard(done: "asyncio.Future[Any]") -> None:
+def _retrieve_error(done: "asyncio.Future[Any]") -> None:
     """A change that failed after everybody had gone is no error of the loop."""
     if not done.cancelled():
         done.exception()

@@ -93,10 +93,10 @@ class LoopErrors:
 def quiet_crashes() -> None:
     """Say where an exception that nobody caught came from, and its type: its message may hold anything."""
 
-    def told(kind: type[BaseException], _error: BaseException | None, trace: TracebackType | None) -> None:
+    def report(kind: type[BaseException], _error: BaseException | None, trace: TracebackType | None) -> None:
         places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(extract_tb(trace)))
         sys.stderr.write(f"guard: crashed: {kind.__name__} in {places}\n")
 
-    sys.excepthook = told
-    threading.excepthook = lambda args: told(args.exc_type, args.exc_value, args.exc_traceback)
-    sys.unraisablehook = lambda args: told(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.excepthook = report
+    threading.excepthook = lambda args: report(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: report(args.exc_type, args.exc_value, args.exc_traceback)

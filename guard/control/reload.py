@@ -104,18 +104,18 @@ class Reloader:
         """Look each second, for ever."""
         while True:
             await asyncio.sleep(EVERY)
-            first = await self._look()
+            first = await self._fingerprints()
             if None in first or first == (self._seen, self._others):
                 continue
             await asyncio.sleep(SETTLE)
-            if await self._look() == first:
+            if await self._fingerprints() == first:
                 await self.reload(FILE)
 
-    async def reload(self, who: str) -> Outcome:
+    async def reload(self, actor: str) -> Outcome:
         """Read the policy now, and put it in force if it is another and valid."""
-        return await self._store.submit(partial(self._change, who))
+        return await self._store.submit(partial(self._change, actor))
 
-    async def _change(self, who: str) -> Outcome:
+    async def _change(self, actor: str) -> Outcome:
         before = self.outcome
         self.outcome = replace(before, attempts=before.attempts + 1)
         try:
@@ -125,9 +125,9 @@ class Reloader:
         except Exception as error:  # noqa: BLE001 — whatever it is, the policy in force stays
             self._refused(PolicyInvalid([PolicyError(Place(""), (), _bug(error))]))
         after = self.outcome
-        if who != FILE or (after.digest, after.errors) != (before.digest, before.errors):
+        if actor != FILE or (after.digest, after.errors) != (before.digest, before.errors):
             why = "in force" if after.ok else f"refused: {'; '.join(after.errors[:3])}"
-            self._audit({"who": who, "what": "reload", "from": before.digest, "to": after.digest, "why": why})
+            self._audit({"who": actor, "what": "reload", "from": before.digest, "to": after.digest, "why": why})
         return after
 
     async def _attempt(self) -> None:
@@ -161,17 +161,17 @@ class Reloader:
         self._files = contents
         self._seen = fingerprint(contents, contents.__getitem__)
 
-    async def _look(self) -> tuple[str | None, str | None]:
+    async def _fingerprints(self) -> tuple[str | None, str | None]:
         return await self._fingerprint("policy", self._files), await self._certificates()
 
     async def _certificates(self) -> str | None:
         """The watched files, with those of a refused policy: it may wait for one of them."""
         return await self._fingerprint("certificates", [path for loaded in self._named for path in self._also(loaded)])
 
-    async def _fingerprint(self, what: str, paths: Iterable[Path]) -> str | None:
+    async def _fingerprint(self, subject: str, paths: Iterable[Path]) -> str | None:
         """Read in a thread. None where a file hangs, which is no change."""
         try:
-            return await self._watched.read_with_deadline(what, partial(fingerprint, tuple(paths)), LOOK_WITHIN)
+            return await self._watched.read_with_deadline(subject, partial(fingerprint, tuple(paths)), LOOK_WITHIN)
         except FileHung:
             return None
 

@@ -19,12 +19,12 @@ def resolve(secret: Secret, environ: Mapping[str, str]) -> bytes | None:
     """The secret, without the line end that editors leave; None where it is not there, or empty."""
     if secret.file is not None:
         try:
-            found = secret.file.path.read_bytes()
+            content = secret.file.path.read_bytes()
         except OSError:
             return None
     else:
-        found = environ.get(secret.env or "", "").encode()
-    return found.rstrip(b"\r\n") or None
+        content = environ.get(secret.env or "", "").encode()
+    return content.rstrip(b"\r\n") or None
 
 
 def read_tokens(secret: Secret, environ: Mapping[str, str]) -> bytes:
@@ -88,5 +88,5 @@ def _files(value: object, where: PolicyPath) -> Iterator[SecretFile]:
 
 def exposures(policy: Policy) -> list[SecretExposed]:
     """The files of a policy's secrets that others reach. It asks the disk."""
-    found = ((file, file.exposure()) for file in secret_files(policy))
-    return [SecretExposed(key=file.key, path=str(file.path), why=why) for file, why in found if why is not None]
+    exposed = ((file, file.exposure()) for file in secret_files(policy))
+    return [SecretExposed(key=file.key, path=str(file.path), why=why) for file, why in exposed if why is not None]

@@ -35,24 +35,24 @@ class Shutdown:
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
-        self._asked, self._now, self._cut = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._requested, self._now, self._cut = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    def heed(self, loop: asyncio.AbstractEventLoop, hangup: Callable[[], None]) -> None:
+    def handle_signals(self, loop: asyncio.AbstractEventLoop, hangup: Callable[[], None]) -> None:
         """Install the handlers. Call before the first listener opens, so that no signal is lost."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._told, number)
+            loop.add_signal_handler(number, self._on_signal, number)
         loop.add_signal_handler(signal.SIGHUP, hangup)
 
-    def _told(self, number: int) -> None:
+    def _on_signal(self, number: int) -> None:
         if self._now.is_set():
             self._cut.set()
-        if self._asked.is_set() or number == signal.SIGINT:
+        if self._requested.is_set() or number == signal.SIGINT:
             self._now.set()
-        self._asked.set()
+        self._requested.set()
 
-    async def asked(self) -> None:
+    async def requested(self) -> None:
         """Wait for a signal."""
-        await self._asked.wait()
+        await self._requested.wait()
 
     async def drain(self, readiness: Readiness, seconds: float) -> None:
         """Report not ready at once, and serve until clients have had time to notice."""

@@ -90,7 +90,7 @@ class Supervisor:
         supervised = Supervised(name, lambda: work(beat), within, self._clock())
         self._keep(supervised)
         if self._timer is None:
-            self._look_again(asyncio.get_running_loop())
+            self._check_later(asyncio.get_running_loop())
 
     def once(self, name: str, work: Work) -> None:
         """Hold a task that is done once. An error is counted and published like any other, and nothing is started again."""
@@ -112,8 +112,8 @@ class Supervisor:
             for task in (supervised.runner, supervised.task):
                 if task is not None:
                     task.cancel()
-        for one in self._once:
-            one.cancel()
+        for item in self._once:
+            item.cancel()
 
     # ── what is known of them ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -182,13 +182,13 @@ class Supervisor:
 
     # ── beats ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check_later(self, loop: asyncio.AbstractEventLoop) -> None:
         due = self._clock() + CHECK_EVERY
-        self._timer = loop.call_later(CHECK_EVERY, self._look, loop, due)
+        self._timer = loop.call_later(CHECK_EVERY, self._check_beats, loop, due)
 
-    def _look(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+    def _check_beats(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         """Cancel what stands still. A loop that stalled is nobody's fault: everybody gets that time."""
-        self._look_again(loop)
+        self._check_later(loop)
         now = self._clock()
         late = max(0.0, now - due)
         for supervised in self._tasks.values():

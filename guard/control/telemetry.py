@@ -16,9 +16,9 @@ from guard.control.duration_bounds import duration_bounds
 from guard.control.ops import Making, Page
 from guard.control.own_health import OwnHealth
 from guard.control.place import place_of_error
-from guard.control.shares import Shares
+from guard.control.process_collector import ProcessCollector
+from guard.control.source_window import SourceWindow
 from guard.control.state import StateFolder
-from guard.control.vitals import Vitals
 from guard.control.worker import Worker
 from guard.events import Exporting, StateUnavailable, TelemetryCrashed, TelemetryLost, TelemetrySetting
 from guard.policy.compiled import CompiledPlan
@@ -37,8 +37,8 @@ from guard.telemetry.family import Family, Point, counted
 from guard.telemetry.generative import Generative
 from guard.telemetry.log import Log
 from guard.telemetry.meters import Meters
-from guard.telemetry.outbox import WORTH_TOGETHER, WORTH_WITHIN, Outbox, Taker, Worth
 from guard.telemetry.prometheus import TEXT, Exposition, wanted
+from guard.telemetry.record_batcher import NOTABLE_TOGETHER, NOTABLE_WITHIN, BatchSink, NotableFilter, RecordBatcher
 from guard.telemetry.versions import Versions
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Telemetry:
         self,
         log: Log,
         health: OwnHealth,
-        shares: Shares,
+        shares: SourceWindow,
         versions: Versions,
         wall: Callable[[], float],
         environ: Mapping[str, str],
@@ -83,14 +83,23 @@ class Telemetry:
         self.lost: Counter[tuple[str, str]] = Counter()
         self.alerts: Counter[tuple[str, str]] = Counter()
         self._generative, self._versions = Generative(), versions
-        self._worth = Outbox([Exchanges(log, fence)], self._later, WORTH_TOGETHER, WORTH_WITHIN, self._sink_crashed)
-        sinks: list[Taker] = [shares, self._meters, self._cost, self._generative, self._versions, Worth(self._worth)]
-        self._outbox = Outbox(sinks, self._later, crashed=self._sink_crashed)
+        self._notable = RecordBatcher(
+            [Exchanges(log, fence)], self._later, NOTABLE_TOGETHER, NOTABLE_WITHIN, self._sink_crashed
+        )
+        sinks: list[BatchSink] = [
+            shares,
+            self._meters,
+            self._cost,
+            self._generative,
+            self._versions,
+            NotableFilter(self._notable),
+        ]
+        self._batcher = RecordBatcher(sinks, self._later, crashed=self._sink_crashed)
         if self._environment.delta:
             for series in self._series():
                 series.ended = deque()
         self._places: set[str] = set()
-        self._vitals: Vitals
+        self._process_collector: ProcessCollector
         self._resource: dict[str, str] = {}
         self._exposition = Exposition({}, partial(self._crashed, "metrics"))
         self._scraped = True
@@ -102,26 +111,28 @@ class Telemetry:
     @property
     def sink(self) -> Sink:
         """The outbox to which the pipeline publishes."""
-        return self._outbox
+        return self._batcher
 
-    def also(self, sink: Taker) -> None:
+    def also(self, sink: BatchSink) -> None:
         """One more that takes every record."""
-        self._outbox.sinks = [*self._outbox.sinks, sink]
+        self._batcher.sinks = [*self._batcher.sinks, sink]
 
-    def tell(self, sink: Taker) -> None:
+    def add_sink(self, sink: BatchSink) -> None:
         """One more that takes those that are worth a line or a trace."""
-        self._worth.sinks = [*self._worth.sinks, sink]
+        self._notable.sinks = [*self._notable.sinks, sink]
 
     def flush(self) -> None:
         """Pass on to all sinks what waits."""
-        self._outbox.flush()
-        self._worth.flush()
+        self._batcher.flush()
+        self._notable.flush()
 
-    def tracer(self, share: float, traces: bool) -> Tracer:  # noqa: FBT001 — see Means
+    def tracer(self, share: float, traces: bool) -> Tracer:  # noqa: FBT001 — see CompileContext
         """Samples that share of exchanges, unless the environment says another."""
         ratio = self._environment.ratio
-        told = traces and self._environment.on("traces")
-        return Sampler(share if ratio is None else ratio, parented=self._environment.parented, told=told, draw=os.urandom)
+        propagated = traces and self._environment.on("traces")
+        return Sampler(
+            share if ratio is None else ratio, parented=self._environment.parented, propagated=propagated, draw=os.urandom
+        )
 
     # ── the life of the process ───────────────────────────────────────────────────────────────────────────────────
 
@@ -129,13 +140,13 @@ class Telemetry:
         self,
         loaded: Loaded,
         address: str,
-        vitals: Vitals,
+        process_collector: ProcessCollector,
         state: StateFolder | None,
         refused: Callable[[], bool],
         admin: Callable[[], Iterator[Family]],
     ) -> None:
         """The policy is there, and the listeners are. `address`: where clients are served."""
-        self._vitals, self._state, self._refused, self._admin = vitals, state, refused, admin
+        self._process_collector, self._state, self._refused, self._admin = process_collector, state, refused, admin
         self._resource = self._described(loaded, address)
         self._exposition = Exposition(self._resource, partial(self._crashed, "metrics"))
         with suppress(OSError, ValueError, KeyError, TypeError):
@@ -148,7 +159,7 @@ class Telemetry:
 
     def adopt(self, loaded: Loaded, plan: CompiledPlan) -> None:
         """A policy is in force."""
-        self._outbox.flush()  # what waits was answered under the policy before
+        self._batcher.flush()  # what waits was answered under the policy before
         at, routes = self._wall(), frozenset((route.method, route.template) for route in plan.routes)
         self._meters.declare(plan.routes, at, duration_bounds(loaded.policy))
         self._cost.declare(_price(loaded.policy.targets.cost), routes, at)
@@ -176,7 +187,7 @@ class Telemetry:
             raise
         self._otlp = otlp
         if spans is not None:
-            self.tell(spans)
+            self.add_sink(spans)
         if logs is not None:
             self._log.also(logs)
         self._publish(Exporting(signals=tuple(signal for signal in SIGNALS if self._environment.on(signal))))
@@ -222,7 +233,7 @@ class Telemetry:
     def _lateness(self, due: float) -> None:
         now = monotonic()
         asyncio.get_running_loop().call_later(LAG_EVERY, self._lateness, now + LAG_EVERY)  # first: a bug ends no loop
-        self._lag.record(max(0.0, now - due) + self._vitals.waited(now))
+        self._lag.record(max(0.0, now - due) + self._process_collector.waited(now))
         self._meters.offset = self._wall() - now
 
     # ── what is told ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -261,9 +272,17 @@ class Telemetry:
 
     def _families(self) -> Iterator[Family | None]:
         """Everything that is exported. A source that crashes is counted, and the others are asked."""
-        vitals = self._vitals
+        process_collector = self._process_collector
         sources: list[Callable[[], Iterator[Family | None]]] = [partial(counted, [series]) for series in self._series()]
-        for source in (*sources, self._measured, self._own, vitals.identity, vitals.ladder, vitals.clients, vitals.process):
+        for source in (
+            *sources,
+            self._measured,
+            self._own,
+            process_collector.identity,
+            process_collector.ladder,
+            process_collector.clients,
+            process_collector.process,
+        ):
             try:
                 yield from source()
             except Exception as error:  # noqa: BLE001 — see above
@@ -272,12 +291,12 @@ class Telemetry:
     def _crashed(self, signal: Signal, error: Exception) -> None:
         """Count what a bug, of guard or of an exporter, cost. From any thread."""
         self.lost[signal, "crashed"] += 1
-        self._say(signal, error)
+        self._report_failure(signal, error)
 
     def _sink_crashed(self, error: Exception) -> None:
-        self._say("records", error)  # the outbox counts them
+        self._report_failure("records", error)  # the batcher counts them
 
-    def _say(self, signal: str, error: Exception) -> None:
+    def _report_failure(self, signal: str, error: Exception) -> None:
         """Publish where it happened, once for each place."""
         place = place_of_error(error)
         if place not in self._places and len(self._places) < MOST_PLACES:
@@ -310,10 +329,10 @@ class Telemetry:
             ("logs", "lines_dropped"): self._log.dropped,
             ("logs", "crashed"): self._log.crashes,
             ("metrics", "series_ended"): sum(series.lost for series in self._series()),
-            ("records", "outbox_full"): self._outbox.dropped + self._worth.dropped,
+            ("records", "outbox_full"): self._batcher.dropped + self._notable.dropped,
         }
         yield Family(of.DROPPED, list(dropped.items()))
-        boxes = (self._outbox, self._worth)
+        boxes = (self._batcher, self._notable)
         yield Family(of.CRASHES, [((sink,), box.crashes[sink]) for box in boxes for sink in box.names()])
         yield Family(of.SLOW_SINKS, [((sink,), box.slow[sink]) for box in boxes for sink in box.names()])
 
@@ -322,7 +341,7 @@ def _price(cost: CostPolicy | None) -> Price | None:
     """`targets.cost` as numbers; None where nothing has a price."""
     if cost is None:
         return None
-    priced = [one for one in (cost.per_request, cost.per_million_input_tokens, cost.per_million_output_tokens) if one]
+    priced = [item for item in (cost.per_request, cost.per_million_input_tokens, cost.per_million_output_tokens) if item]
     if not priced:
         return None
     return Price(

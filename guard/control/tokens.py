@@ -54,7 +54,7 @@ class Tokens:
                 continue
             role: Role = "operator" if match[2] == "operator" else "viewer"
             by_digest[bytes.fromhex(match[3])] = Identity(match[1], role)
-        self._by_digest = {digest: who for digest, who in by_digest.items() if who.name not in withdrawn}
+        self._by_digest = {digest: identity for digest, identity in by_digest.items() if identity.name not in withdrawn}
         self.unreadable = tuple(unreadable)
 
     def __len__(self) -> int:

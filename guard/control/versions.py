@@ -26,12 +26,12 @@ async def follow(plan: Callable[[], CompiledPlan]) -> None:
 
 def pages(plan: CompiledPlan) -> Iterable[tuple[Dialect, str, list[Target]]]:
     """A page to request, and the targets that it describes: routes of one model share a page."""
-    found: dict[tuple[str, str], tuple[Dialect, str, list[Target]]] = {}
+    targets: dict[tuple[str, str], tuple[Dialect, str, list[Target]]] = {}
     for route in plan.routes:
         page = route.dialect.status(route.template) if not route.dialect.version(route.template) else ""
         for target in (rung.target for rung in route.ladder if page and isinstance(rung, Model)):
-            found.setdefault((target.url, page), (route.dialect, page, []))[2].append(target)
-    return found.values()
+            targets.setdefault((target.url, page), (route.dialect, page, []))[2].append(target)
+    return targets.values()
 
 
 async def ask(dialect: Dialect, page: str, targets: list[Target]) -> None:

@@ -82,9 +82,9 @@ class Watchdog:
     def _run(self) -> None:
         pause = STALL
         while not self._ending.wait(pause):
-            pause = self._look(monotonic())
+            pause = self._check(monotonic())
 
-    def _look(self, now: float) -> float:
+    def _check(self, now: float) -> float:
         """Look once; seconds until the next look."""
         note = self._note
         age = now - note.at

@@ -6,7 +6,17 @@ from typing import Any
 from guard.dialects.error_words import error_word, hidden_error
 from guard.dialects.faults import STATUSES, judge
 from guard.dialects.problem import CONTENT_TYPE, problem_body
-from guard.proxy.values import Answer, Asked, ErrorWord, Fault, Form, Looks, Outcome, Problem, Spec
+from guard.proxy.values import (
+    Answer,
+    CodecSpec,
+    ErrorWord,
+    Fault,
+    ForwardedRequest,
+    Outcome,
+    Problem,
+    RequestLayout,
+    RouteCodec,
+)
 
 
 class Common:
@@ -15,7 +25,7 @@ class Common:
     name: str
     management: Iterable[str] = ()
     tensors = deployed = streams = False
-    looks = Looks()
+    request_layout = RequestLayout()
 
     faults: Mapping[int, Fault] = STATUSES
     hides_errors = False
@@ -24,7 +34,7 @@ class Common:
     @property
     def plain(self) -> bool:
         """Where it has no form of its own."""
-        return type(self).form is Common.form
+        return type(self).codec is Common.codec
 
     def errs(self, answer: Answer) -> bool:
         """By its status, and where its servers hide errors by the first bytes of its body."""
@@ -32,15 +42,15 @@ class Common:
             return True
         return self.hides_errors and answer.complete and hidden_error(answer.body)
 
-    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
+    def outcome(self, answer: Answer, request: ForwardedRequest) -> Outcome:
         """By status, and by its words where the status does not tell (docs/dialects.md#whose-fault-an-error-is)."""
         if 200 <= answer.status < 300:
-            return self.hidden_outcome(answer.body, asked)
-        return judge(self.faults, answer.status, asked)
+            return self.hidden_outcome(answer.body, request)
+        return judge(self.faults, answer.status, request)
 
-    def hidden_outcome(self, body: bytes, asked: Asked) -> Outcome:
+    def hidden_outcome(self, body: bytes, request: ForwardedRequest) -> Outcome:
         """Whose doing an error is that came with a 2xx, or as an event of a stream: as one with status 500."""
-        del body, asked
+        del body, request
         return "model_fault"
 
     def error_status(self, answer: Answer) -> int:
@@ -55,7 +65,7 @@ class Common:
         """RFC 9457."""
         return CONTENT_TYPE, problem_body(problem)
 
-    def form(self, spec: Spec) -> Form | None:
+    def codec(self, spec: CodecSpec) -> RouteCodec | None:
         """The body is the document."""
         del spec
         return None

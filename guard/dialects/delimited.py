@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from guard.dialects.layout import BaseMessage, pointer, violation
-from guard.proxy.values import Field, Spec
+from guard.proxy.values import CodecSpec, Field
 
 _CHARSETS: Final = frozenset((b"utf-8", b"utf8", b"us-ascii"))
 _SEPARATORS: Final = re.compile(r"[;\t|]")
@@ -36,12 +36,12 @@ def is_csv(content_type: bytes | None) -> bool:
     if content_type is None:
         return False
     essence, *parameters = (part.strip(b" \t").lower() for part in content_type.split(b";"))
-    charsets = [one.partition(b"=")[2].strip(b'"') for one in parameters if one.startswith(b"charset=")]
+    charsets = [parameter.partition(b"=")[2].strip(b'"') for parameter in parameters if parameter.startswith(b"charset=")]
     return essence == b"text/csv" and all(charset in _CHARSETS for charset in charsets)
 
 
 def cells(body: bytes) -> list[list[str]]:
-    """The rows; blank lines are none. Raises Misspoken."""
+    """The rows; blank lines are none. Raises LayoutError."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -109,8 +109,8 @@ class Lines(BaseMessage):
     named = ""
     free_model = False
 
-    def __init__(self, body: bytes, spec: Spec, *, header: bool, missing: frozenset[str] = frozenset()) -> None:
-        """Raises Misspoken."""
+    def __init__(self, body: bytes, spec: CodecSpec, *, header: bool, missing: frozenset[str] = frozenset()) -> None:
+        """Raises LayoutError."""
         self.beside: dict[str, Any] = {}
         rows = cells(body)
         self._header = header
@@ -137,10 +137,10 @@ class Lines(BaseMessage):
     def write(self, document: Any) -> bytes:
         """See Message."""
         present = {name for row in document for name in row}
-        kept = [name for name in self._names if name in present or name in self._sent]
-        kept += sorted(present.difference(kept)) if self._header else []
-        lines = [line([row.get(name) for name in kept]) for row in document]
-        return "".join((line(kept), *lines) if self._header else lines).encode()
+        columns = [name for name in self._names if name in present or name in self._sent]
+        columns += sorted(present.difference(columns)) if self._header else []
+        lines = [line([row.get(name) for name in columns]) for row in document]
+        return "".join((line(columns), *lines) if self._header else lines).encode()
 
     def locate(self, path: Sequence[str | int]) -> str:
         """Rows are counted from 0, without the line of names."""
@@ -157,8 +157,8 @@ def _names(row: Sequence[str]) -> Sequence[str]:
     return [str(name) if type(name) is Quoted else name.strip(" \t") for name in row]
 
 
-def _separated(first: Sequence[str], spec: Spec, *, header: bool) -> None:
-    """Refuse a first line that something else than commas takes apart. Raises Misspoken."""
+def _separated(first: Sequence[str], spec: CodecSpec, *, header: bool) -> None:
+    """Refuse a first line that something else than commas takes apart. Raises LayoutError."""
     if len(first) != 1 or first[0] in spec.inputs or type(first[0]) is Quoted or not _SEPARATORS.search(first[0]):
         return
     several = {name.strip() for name in _SEPARATORS.split(first[0])}.intersection(spec.inputs)

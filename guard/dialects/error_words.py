@@ -88,8 +88,8 @@ def error_word(body: bytes) -> tuple[ErrorWord, int]:
         return "context_length_exceeded", _limit(text)
     if _BATCH.search(text):
         return "batch_too_large", _limit(text)
-    for found in _CODE.finditer(text):
-        code = found[1].decode()
+    for match in _CODE.finditer(text):
+        code = match[1].decode()
         if code in _KNOWN:
             return _KNOWN[code], 0
         if code in _ALIASES:
@@ -98,7 +98,7 @@ def error_word(body: bytes) -> tuple[ErrorWord, int]:
 
 
 def _limit(text: bytes) -> int:
-    found = _LLAMA.search(text) or _LIMIT.search(text)
-    if found is None:
+    match = _LLAMA.search(text) or _LIMIT.search(text)
+    if match is None:
         return 0
-    return int(found[found.lastindex or 1])
+    return int(match[match.lastindex or 1])

@@ -12,7 +12,7 @@ Source: RFC 9110 §15, RFC 6585, RFC 7725, RFC 8470. An unknown status is read a
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from guard.proxy.values import STREAM, Asked, Cause, Fault, Outcome
+from guard.proxy.values import STREAM, Cause, Fault, ForwardedRequest, Outcome
 
 _REDIRECT: Final = Fault(
     "path", "unavailable", "a path of the client's may lead elsewhere; a fixed one is a wrong deployment"
@@ -67,54 +67,54 @@ _CHOICES: Final = (b"x-amzn-sagemaker-target-model", b"x-amzn-sagemaker-target-v
 """Fields by which a client names a model."""
 
 
-def _path(asked: Asked) -> bool:
+def _path(request: ForwardedRequest) -> bool:
     """Whether the client chose where the request goes: by the path, the query or the method."""
-    return asked.free_path or asked.head.method == b"HEAD" or b"?" in asked.head.target
+    return request.free_path or request.head.method == b"HEAD" or b"?" in request.head.target
 
 
-def _names(asked: Asked) -> bool:
+def _names(request: ForwardedRequest) -> bool:
     """Whether the client chose what was asked for: by where it goes, in a field or in the body."""
-    if _path(asked) or (asked.message is not None and asked.message.chosen):
+    if _path(request) or (request.message is not None and request.message.chosen):
         return True
-    return any(asked.head.get(name) is not None for name in _CHOICES)
+    return any(request.head.get(name) is not None for name in _CHOICES)
 
 
-def _never(asked: Asked) -> bool:
-    del asked
+def _never(request: ForwardedRequest) -> bool:
+    del request
     return False
 
 
-def _content(asked: Asked) -> bool:
-    del asked
+def _content(request: ForwardedRequest) -> bool:
+    del request
     return True
 
 
-CAUSES: Final[Mapping[Cause, Callable[[Asked], bool]]] = {
+CAUSES: Final[Mapping[Cause, Callable[[ForwardedRequest], bool]]] = {
     "never": _never,
     "content": _content,
-    "body": lambda asked: asked.body is STREAM or bool(asked.body),
+    "body": lambda request: request.body is STREAM or bool(request.body),
     "path": _path,
     "names": _names,
-    "credentials": lambda asked: asked.keyed or asked.head.credentialed,
-    "condition": lambda asked: any(asked.head.get(name) is not None for name in _CONDITIONS),
-    "range": lambda asked: asked.head.get(b"range") is not None,
-    "early": lambda asked: asked.head.get(b"early-data") is not None,
-    "streamed": lambda asked: asked.body is STREAM,
+    "credentials": lambda request: request.keyed or request.head.credentialed,
+    "condition": lambda request: any(request.head.get(name) is not None for name in _CONDITIONS),
+    "range": lambda request: request.head.get(b"range") is not None,
+    "early": lambda request: request.head.get(b"early-data") is not None,
+    "streamed": lambda request: request.body is STREAM,
 }
 """Whether a request has the part that can cause a status."""
 
 
 def row(faults: Mapping[int, Fault], status: int) -> Fault:
     """The row of a status outside 2xx."""
-    found = faults.get(status) or STATUSES.get(status)
-    if found is not None:
-        return found
+    fault = faults.get(status) or STATUSES.get(status)
+    if fault is not None:
+        return fault
     if 400 <= status < 500:
         return UNKNOWN_CLIENT
     return UNKNOWN_SERVER if status >= 500 else UNKNOWN_REDIRECT
 
 
-def judge(faults: Mapping[int, Fault], status: int, asked: Asked) -> Outcome:
+def judge(faults: Mapping[int, Fault], status: int, request: ForwardedRequest) -> Outcome:
     """Whose fault a status outside 2xx is, of this request."""
     fault = row(faults, status)
-    return fault.then if CAUSES[fault.cause](asked) else fault.otherwise
+    return fault.then if CAUSES[fault.cause](request) else fault.otherwise

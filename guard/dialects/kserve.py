@@ -10,7 +10,7 @@ from typing import Final
 
 from guard.dialects.common import Instances
 from guard.dialects.layout import JsonForm, Members, error_member
-from guard.proxy.values import Form, Looks, Problem, Spec
+from guard.proxy.values import CodecSpec, Problem, RequestLayout, RouteCodec
 
 MEMBERS: Final = Members({"instances": "rows", "inputs": "rows"}, frozenset(("parameters",)))
 
@@ -19,11 +19,13 @@ class KServe(Instances):
     """A Dialect. 503 is a model that is not loaded; 404 and 501 are of a server that does not have what was named."""
 
     name = "kserve-v1"
-    looks = Looks("instances", beside=MEMBERS.envelope, notes=("`inputs` may stand in place of `instances`.",))
+    request_layout = RequestLayout(
+        "instances", beside=MEMBERS.envelope, notes=("`inputs` may stand in place of `instances`.",)
+    )
     management = ("/v2/repository/*",)
     hides_errors = True
 
-    def form(self, spec: Spec) -> Form:
+    def codec(self, spec: CodecSpec) -> RouteCodec:
         """Instances are rows."""
         return JsonForm(spec, MEMBERS)
 

@@ -10,9 +10,21 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 
-from guard.dialects.asks import envelope_asks
 from guard.dialects.problem import title
-from guard.proxy.values import Asks, Field, Head, Headers, Listening, Message, Misspoken, Problem, Said, Spec, Violation
+from guard.dialects.requested_outputs import envelope_outputs
+from guard.proxy.values import (
+    CodecSpec,
+    Field,
+    Head,
+    Headers,
+    LayoutError,
+    Message,
+    ParsedAnswer,
+    Problem,
+    RequestedOutputs,
+    StreamParser,
+    Violation,
+)
 
 Lies: TypeAlias = Literal["rows", "columns", "either", "split"]
 """A member's value: a list of rows; a mapping of columns; either of them; pandas' split."""
@@ -40,7 +52,7 @@ class Fields(NamedTuple):
     free: bool = False  # nothing is declared, so instances may be anything
 
     @classmethod
-    def of(cls, spec: Spec, envelope: Iterable[str] = ()) -> "Fields":
+    def of(cls, spec: CodecSpec, envelope: Iterable[str] = ()) -> "Fields":
         """As declared."""
         own = [name for name in spec.inputs if name not in envelope]
         return cls(
@@ -52,7 +64,7 @@ class Fields(NamedTuple):
         )
 
 
-def referred(spec: Spec) -> frozenset[str]:
+def referred(spec: CodecSpec) -> frozenset[str]:
     """The members of an instance that declared fields stand in."""
     return frozenset(_first(field.at) if field.at else name for name, field in spec.inputs.items())
 
@@ -61,9 +73,9 @@ def _first(at: str) -> str:
     return at.split("/")[1].replace("~1", "/").replace("~0", "~")
 
 
-def violation(path: Sequence[str | int], code: Any) -> Misspoken:
+def violation(path: Sequence[str | int], code: Any) -> LayoutError:
     """What is wrong, at a place of the client's document."""
-    return Misspoken(Violation(pointer(path), code))
+    return LayoutError(Violation(pointer(path), code))
 
 
 def pointer(path: Sequence[str | int]) -> str:
@@ -84,7 +96,7 @@ class BaseMessage:
         del body
         return {}
 
-    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
+    def requested_outputs(self, outputs: Mapping[str, Field]) -> RequestedOutputs | None:
         """See Message. All outputs."""
         del outputs
         return None
@@ -97,33 +109,35 @@ class Rows(BaseMessage):
     named = ""
     free_model = False
 
-    def __init__(self, tree: object, members: Members, fields: Fields, spec: Spec, *, nan: NaN = "none") -> None:
-        """Raises Misspoken."""
+    def __init__(self, tree: object, members: Members, fields: Fields, spec: CodecSpec, *, nan: NaN = "none") -> None:
+        """Raises LayoutError."""
         self._fields, self._dumps, self._nan = fields, spec.dumps, nan
         self.chosen = False
         self._envelope, self._member = _opened(tree if nan == "none" else _missing(tree), members, spec.undeclared)
         value = self._envelope[self._member]
         lies = members.instances[self._member]
         if lies == "split":
-            found = self._split(value)
+            instances = self._split(value)
         elif lies == "columns" or (lies == "either" and isinstance(value, dict)):
-            found = self._columns(value)
+            instances = self._columns(value)
         else:
-            found = self._rows(value)
-        self.document: object = self._sharing(found, spec.undeclared) if fields.shared else found
+            instances = self._rows(value)
+        self.document: object = self._sharing(instances, spec.undeclared) if fields.shared else instances
         shared = fields.shared
-        self.beside: dict[str, Any] = {name: one for name, one in self._envelope.items() if name not in shared}
+        self.beside: dict[str, Any] = {name: value for name, value in self._envelope.items() if name not in shared}
         self.beside[self._member] = {"index": value["index"]} if lies == "split" and "index" in value else None
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _sharing(self, found: Sequence[Mapping[str, Any]], undeclared: str) -> list[dict[str, Any]]:
+    def _sharing(self, instances: Sequence[Mapping[str, Any]], undeclared: str) -> list[dict[str, Any]]:
         """The instances, each with what they share; a member of its own by such a name is undeclared, whatever it says."""
         names = self._fields.shared
-        own = [{name: one for name, one in row.items() if name not in names} for row in found]
-        taken = [index for index, row in enumerate(found) if len(own[index]) < len(row)]
-        if taken and undeclared != "strip":  # passed on it would read as what they share
-            raise Misspoken(*(Violation(pointer((self._member, index, UNDECLARED)), "unknown") for index in taken[:64]))
+        own = [{name: value for name, value in row.items() if name not in names} for row in instances]
+        overlapping = [index for index, row in enumerate(instances) if len(own[index]) < len(row)]
+        if overlapping and undeclared != "strip":  # passed on it would read as what they share
+            raise LayoutError(
+                *(Violation(pointer((self._member, index, UNDECLARED)), "unknown") for index in overlapping[:64])
+            )
         shared = {name: self._envelope[name] for name in names if name in self._envelope}
         return [{**row, **shared} for row in own]
 
@@ -150,7 +164,7 @@ class Rows(BaseMessage):
     def _check(self, rows: Sequence[object], fits: Callable[[object], bool]) -> None:
         wrong = [index for index, row in enumerate(rows) if not fits(row)][:64]
         if wrong:
-            raise Misspoken(*(Violation(pointer((self._member, index)), "shape") for index in wrong))
+            raise LayoutError(*(Violation(pointer((self._member, index)), "shape") for index in wrong))
 
     def _columns(self, value: object) -> list[dict[str, Any]]:
         self._lies = "columns"
@@ -178,7 +192,7 @@ class Rows(BaseMessage):
         rows = value["data"]
         wrong = [i for i, row in enumerate(rows) if not isinstance(row, list) or len(row) != len(names)][:64]
         if wrong:
-            raise Misspoken(*(Violation(pointer((self._member, "data", index)), "shape") for index in wrong))
+            raise LayoutError(*(Violation(pointer((self._member, "data", index)), "shape") for index in wrong))
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def holds(self, member: str) -> bool:
@@ -191,10 +205,12 @@ class Rows(BaseMessage):
         """See Message."""
         envelope, rows = self.beside, document
         if names := self._fields.shared:
-            envelope = envelope | ({name: one for name, one in document[0].items() if name in names} if document else {})
-            rows = [{name: one for name, one in row.items() if name not in names} for row in document]
+            envelope = envelope | (
+                {name: value for name, value in document[0].items() if name in names} if document else {}
+            )
+            rows = [{name: value for name, value in row.items() if name not in names} for row in document]
         if self._nan == "both":
-            rows = [{name: _token(one) for name, one in row.items()} for row in rows]
+            rows = [{name: _token(value) for name, value in row.items()} for row in rows]
         body = {**envelope, self._member: self._laid(rows)}
         if self._nan == "both":
             return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
@@ -207,16 +223,18 @@ class Rows(BaseMessage):
             case "bare":
                 return [row.get(self._fields.sole) for row in rows]
         present = {name for row in rows for name in row}
-        kept = [name for name in self._names if name in present or name in self._fields.sent]
-        kept += sorted(present.difference(kept))
+        columns = [name for name in self._names if name in present or name in self._fields.sent]
+        columns += sorted(present.difference(columns))
         if self._lies == "columns":
-            return {name: [row.get(name) for row in rows] for name in kept}
-        laid = [[row.get(name) for name in kept] for row in rows]
-        return laid if self._lies == "positional" else {"columns": kept, "data": laid, **(self.beside[self._member] or {})}
+            return {name: [row.get(name) for row in rows] for name in columns}
+        laid = [[row.get(name) for name in columns] for row in rows]
+        return (
+            laid if self._lies == "positional" else {"columns": columns, "data": laid, **(self.beside[self._member] or {})}
+        )
 
-    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
+    def requested_outputs(self, outputs: Mapping[str, Field]) -> RequestedOutputs | None:
         """See Message."""
-        return envelope_asks(self._envelope.keys() - {self._member} - self._fields.shared, outputs)
+        return envelope_outputs(self._envelope.keys() - {self._member} - self._fields.shared, outputs)
 
     def locate(self, path: Sequence[str | int]) -> str:
         """See Message."""
@@ -243,19 +261,19 @@ def _opened(tree: object, members: Members, undeclared: str) -> tuple[dict[str, 
     """The body, and which of its members holds the instances."""
     if not isinstance(tree, dict):
         raise violation((), "shape")
-    found = [name for name in members.instances if name in tree]
-    if len(found) != 1:
-        raise violation((), "missing") if not found else violation((found[1],), "unknown")
-    known = members.envelope | {found[0]}
+    present = [name for name in members.instances if name in tree]
+    if len(present) != 1:
+        raise violation((), "missing") if not present else violation((present[1],), "unknown")
+    known = members.envelope | {present[0]}
     unknown = tree.keys() - known
     if unknown and undeclared == "reject":
         raise violation((UNDECLARED,), "unknown")
     if unknown and undeclared == "strip":
         tree = {name: value for name, value in tree.items() if name in known}
-    return tree, found[0]
+    return tree, present[0]
 
 
-def answer_tree(spec: Spec, body: bytes) -> Any:
+def answer_tree(spec: CodecSpec, body: bytes) -> Any:
     """The document of an answer; NaN tokens are missing values. Raises what the reader of JSON raises."""
     tree = spec.loads_answer(body)
     return _missing(tree) if b"NaN" in body else tree
@@ -264,45 +282,45 @@ def answer_tree(spec: Spec, body: bytes) -> Any:
 def _missing(value: Any) -> Any:
     """NaN tokens are missing values."""
     if isinstance(value, list):
-        return [_missing(one) for one in value]
+        return [_missing(item) for item in value]
     if isinstance(value, dict):
-        return {name: _missing(one) for name, one in value.items()}
+        return {name: _missing(item) for name, item in value.items()}
     return None if isinstance(value, float) and isnan(value) else value
 
 
 def _token(value: Any) -> Any:
     if isinstance(value, list):
-        return [_token(one) for one in value]
+        return [_token(item) for item in value]
     return nan if value is None else value
 
 
 class JsonForm:
-    """A Form of bodies that are JSON with their instances in a member, and answers that are JSON."""
+    """A RouteCodec of bodies that are JSON with their instances in a member, and answers that are JSON."""
 
     single = False
 
-    def __init__(self, spec: Spec, members: Members, *, nan: NaN = "none") -> None:
+    def __init__(self, spec: CodecSpec, members: Members, *, nan: NaN = "none") -> None:
         self._spec, self._members, self._nan = spec, members, nan
         self._fields = Fields.of(spec, members.envelope)
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """See Form."""
+        """See RouteCodec."""
         if not self._spec.is_json(head):
             return None
         nan: NaN = self._nan if b"NaN" in body else "none"
         return Rows(self._spec.loads(body, nan != "none"), self._members, self._fields, self._spec, nan=nan)
 
-    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
-        """See Form."""
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
+        """See RouteCodec."""
         del headers, without
-        return Said(self._spec.loads(body, False) if self._nan == "none" else answer_tree(self._spec, body))
+        return ParsedAnswer(self._spec.loads(body, False) if self._nan == "none" else answer_tree(self._spec, body))
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
-        """See Form."""
+        """See RouteCodec."""
         del message
         return b"application/json", self._spec.dumps(document)
 
-    def inspector(self, message: Message | None, headers: Headers) -> Listening | None:
+    def inspector(self, message: Message | None, headers: Headers) -> StreamParser | None:
         """Answers are not streamed."""
         del message, headers
         return None
@@ -311,16 +329,16 @@ class JsonForm:
 def error_member(problem: Problem, **also: str) -> tuple[bytes, bytes]:
     """`{"error": text}`, which KServe, Triton, MLServer and TensorFlow Serving say, with what guard knows beside it."""
     body = {
-        "error": f"guard: {told(problem)}",
+        "error": f"guard: {one_line(problem)}",
         **also,
         "code": problem.code,
         "request_id": problem.request_id,
-        "violations": [{"pointer": one.pointer, "code": one.code} for one in problem.violations],
+        "violations": [{"pointer": item.pointer, "code": item.code} for item in problem.violations],
     }
     return b"application/json", orjson.dumps({**body, "reason": problem.word} if problem.word else body)
 
 
-def told(problem: Problem) -> str:
+def one_line(problem: Problem) -> str:
     """An error in one line; words of ours and declared names only."""
-    found = ", ".join(f"{one.pointer or '/'} {one.code}" for one in list(problem.violations)[:5])
-    return f"{title(problem)} ({found})" if found else title(problem)
+    violations = ", ".join(f"{item.pointer or '/'} {item.code}" for item in list(problem.violations)[:5])
+    return f"{title(problem)} ({violations})" if violations else title(problem)

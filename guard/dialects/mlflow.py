@@ -12,8 +12,18 @@ import orjson
 
 from guard.dialects.common import Instances
 from guard.dialects.delimited import Lines, is_csv
-from guard.dialects.layout import JsonForm, Members, told
-from guard.proxy.values import Answer, Asked, Form, Head, Looks, Message, Outcome, Problem, Spec
+from guard.dialects.layout import JsonForm, Members, one_line
+from guard.proxy.values import (
+    Answer,
+    CodecSpec,
+    ForwardedRequest,
+    Head,
+    Message,
+    Outcome,
+    Problem,
+    RequestLayout,
+    RouteCodec,
+)
 
 MEMBERS: Final = Members(
     {"dataframe_split": "split", "dataframe_records": "rows", "instances": "rows", "inputs": "either"},
@@ -35,7 +45,7 @@ class MLflow(Instances):
     """A Dialect. No answer says a version: `/version` is MLflow's own."""
 
     name = "mlflow"
-    looks = Looks(
+    request_layout = RequestLayout(
         "dataframe_records",
         rows="instances",
         beside=MEMBERS.envelope,
@@ -47,17 +57,17 @@ class MLflow(Instances):
     )
     hides_errors = True
 
-    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
+    def outcome(self, answer: Answer, request: ForwardedRequest) -> Outcome:
         """A 400 is the model's, unless its input was not what the signature says."""
         if answer.status == 400:
-            said = _RAISED.match(answer.body)
-            raised = said is not None and (said["predicting"] is None or _SCHEMA not in answer.body)
+            exception = _RAISED.match(answer.body)
+            raised = exception is not None and (exception["predicting"] is None or _SCHEMA not in answer.body)
             return "model_fault" if raised else "client_fault"
-        return super().outcome(answer, asked)
+        return super().outcome(answer, request)
 
-    def form(self, spec: Spec) -> Form:
+    def codec(self, spec: CodecSpec) -> RouteCodec:
         """JSON in four layouts, or CSV with a header."""
-        return _Form(spec, MEMBERS, nan="read")
+        return _Codec(spec, MEMBERS, nan="read")
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """As an MlflowException is serialised."""
@@ -66,15 +76,15 @@ class MLflow(Instances):
             code = "TEMPORARILY_UNAVAILABLE"
         body = {
             "error_code": code,
-            "message": f"guard: {told(problem)}",
+            "message": f"guard: {one_line(problem)}",
             "code": problem.code,
             "request_id": problem.request_id,
-            "violations": [{"pointer": one.pointer, "code": one.code} for one in problem.violations],
+            "violations": [{"pointer": violation.pointer, "code": violation.code} for violation in problem.violations],
         }
         return b"application/json", orjson.dumps({**body, "reason": problem.word} if problem.word else body)
 
 
-class _Form(JsonForm):
+class _Codec(JsonForm):
     def read(self, head: Head, body: bytes) -> Message | None:
         if is_csv(head.get(b"content-type")) and head.get(b"content-encoding") is None:
             return Lines(body, self._spec, header=True, missing=MISSING)

@@ -16,10 +16,23 @@ from guard.dialects.common import Common
 from guard.dialects.faults import judge
 from guard.dialects.layout import answer_tree, error_member, violation
 from guard.dialects.oip_message import TensorMessage, default_datatype, opened, read_tensors, split_body
-from guard.dialects.sse import Events, Heard, is_events
+from guard.dialects.single_instance import SingleInstance
+from guard.dialects.sse import Events, StreamFacts, is_events
 from guard.dialects.tensors import Tensor, hold, slices
-from guard.dialects.whole import Whole
-from guard.proxy.values import Answer, Asked, Form, Head, Headers, Listening, Looks, Message, Outcome, Problem, Said, Spec
+from guard.proxy.values import (
+    Answer,
+    CodecSpec,
+    ForwardedRequest,
+    Head,
+    Headers,
+    Message,
+    Outcome,
+    ParsedAnswer,
+    Problem,
+    RequestLayout,
+    RouteCodec,
+    StreamParser,
+)
 
 _METADATA: Final = re.compile(r"(/v2/models/[^/{}*]+)(?:/versions/[^/{}*]+)?/infer\Z")
 _VERSION: Final = re.compile(r"/v2/models/[^/?]+/versions/([0-9]{1,20})(?=[/?]|\Z)")
@@ -41,7 +54,7 @@ class OpenInference(Common):
 
     name = "oip"
     streams = True
-    looks = Looks(
+    request_layout = RequestLayout(
         content=("application/json", "application/octet-stream"),
         notes=(
             "A shape of -1 is any length; where it stands first it counts the instances, which all tensors agree on.",
@@ -55,20 +68,20 @@ class OpenInference(Common):
         "/v2/models/{model}/trace/*",
     )  # fmt: skip
 
-    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
+    def outcome(self, answer: Answer, request: ForwardedRequest) -> Outcome:
         """A 400 is the model's, unless its words are those for a wrong request; MLServer's models fail with 400."""
         if answer.status == 400:
-            return self.hidden_outcome(answer.body, asked)
-        return super().outcome(answer, asked)
+            return self.hidden_outcome(answer.body, request)
+        return super().outcome(answer, request)
 
-    def hidden_outcome(self, body: bytes, asked: Asked) -> Outcome:
+    def hidden_outcome(self, body: bytes, request: ForwardedRequest) -> Outcome:
         """By its words. A model that is not there is the client's where the client named it."""
         words = _QUOTED.sub(b"", body[:4096])
         if _CLIENTS.search(words):  # first: a name with a quote in it is not taken out whole, and may say the other words
             return "client_fault"
-        return judge(self.faults, 404, asked) if _AWAY.search(words) else "model_fault"
+        return judge(self.faults, 404, request) if _AWAY.search(words) else "model_fault"
 
-    def form(self, spec: Spec) -> Form:
+    def codec(self, spec: CodecSpec) -> RouteCodec:
         """Tensors; of the generate extension, text."""
         if spec.template.endswith(("/generate", "/generate_stream")):
             return _Generate(spec)
@@ -81,13 +94,13 @@ class OpenInference(Common):
 
     def version(self, template: str) -> str:
         """Where the path names one."""
-        found = _VERSION.search(template)
-        return found[1] if found is not None else ""
+        match = _VERSION.search(template)
+        return match[1] if match is not None else ""
 
     def status(self, template: str) -> str:
         """The model's metadata, for servers whose answers leave the version out."""
-        found = _METADATA.match(template)
-        return found[1] if found is not None else ""
+        match = _METADATA.match(template)
+        return match[1] if match is not None else ""
 
     def served(self, page: Any) -> str:
         """The one version there is; of several an answer must say which it was."""
@@ -100,23 +113,23 @@ class OpenInference(Common):
 
 
 class _Tensors:
-    """A Form."""
+    """A RouteCodec."""
 
     single = False
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: CodecSpec) -> None:
         self._spec = spec
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """See Form."""
+        """See RouteCodec."""
         length = head.get(b"inference-header-content-length")
         coded = head.get(b"content-encoding") not in (None, b"identity")
         if coded or (length is None and head.get(b"content-type") is not None and not self._spec.is_json(head)):
             return None
         return opened(self._spec, head, body, length)
 
-    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
-        """See Form: a list of values by output name."""
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
+        """See RouteCodec: a list of values by output name."""
         length = next((value for name, value in headers if name == b"inference-header-content-length"), None)
         text, raw = split_body(body, length)
         tree = self._spec.loads_answer(text)
@@ -128,7 +141,7 @@ class _Tensors:
                 hold(tensor, ("outputs", index))
                 document[tensor.name] = self._values(tensor, index)
         version = tree.get("model_version")
-        return Said(document, version if isinstance(version, str) else "")
+        return ParsedAnswer(document, version if isinstance(version, str) else "")
 
     def _values(self, tensor: Tensor, index: int) -> list[Any]:
         field = self._spec.outputs[tensor.name]
@@ -137,10 +150,10 @@ class _Tensors:
             raise violation(("outputs", index, "shape"), "shape")
         if field.datatype is not None and tensor.datatype != field.datatype:
             raise violation(("outputs", index, "datatype"), "type")
-        return slices(tensor, scalar=scalar, whole=False)
+        return slices(tensor, scalar=scalar, shared=False)
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
-        """See Form. In JSON, which every client reads, whatever it asked for."""
+        """See RouteCodec. In JSON, which every client reads, whatever it asked for."""
         answer: dict[str, object] = {}
         if isinstance(message, TensorMessage):
             answer = {key: value for key, value in (("model_name", message.model), ("id", message.id)) if value}
@@ -154,7 +167,7 @@ class _Tensors:
         field = self._spec.outputs[name]
         return field.datatype or default_datatype(field, "FP64")
 
-    def inspector(self, message: Message | None, headers: Headers) -> Listening | None:
+    def inspector(self, message: Message | None, headers: Headers) -> StreamParser | None:
         """Tensors are not streamed."""
         del message, headers
         return None
@@ -166,38 +179,38 @@ def _shape(values: list[Any]) -> list[int]:
 
 
 def _flat(values: list[Any]) -> list[Any]:
-    return [one for value in values for one in value] if values and isinstance(values[0], list) else values
+    return [item for value in values for item in value] if values and isinstance(values[0], list) else values
 
 
 class _Generate:
-    """A Form of Triton's generate extension: text in, text out, whole or as events."""
+    """A RouteCodec of Triton's generate extension: text in, text out, whole or as events."""
 
     single = True
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: CodecSpec) -> None:
         self._spec = spec
         self._stream = spec.template.endswith("_stream")
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """See Form."""
+        """See RouteCodec."""
         if not self._spec.is_json(head):
             return None
-        return Whole(self._spec.loads(body, False), self._spec.dumps, stream=self._stream)
+        return SingleInstance(self._spec.loads(body, False), self._spec.dumps, stream=self._stream)
 
-    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
-        """See Form."""
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
+        """See RouteCodec."""
         del headers, without
         tree = answer_tree(self._spec, body)
         version = tree.get("model_version") if isinstance(tree, dict) else None
-        return Said(tree, version if isinstance(version, str) else "")
+        return ParsedAnswer(tree, version if isinstance(version, str) else "")
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
-        """See Form."""
+        """See RouteCodec."""
         del message
         body = self._spec.dumps(document)
         return (b"text/event-stream", b"data: %b\n\n" % body) if self._stream else (b"application/json", body)
 
-    def inspector(self, message: Message | None, headers: Headers) -> Listening | None:
+    def inspector(self, message: Message | None, headers: Headers) -> StreamParser | None:
         """Each event is an answer; one with `error` is the model's fault, inside a 200."""
         del message
         return (
@@ -205,10 +218,10 @@ class _Generate:
         )
 
 
-def _generated(event: dict[str, Any], heard: Heard) -> bool:
-    heard.version = str(event.get("model_version") or heard.version)[:128]
+def _generated(event: dict[str, Any], facts: StreamFacts) -> bool:
+    facts.version = str(event.get("model_version") or facts.version)[:128]
     if event.get("text_output"):
-        heard.piece()
+        facts.piece()
     if event.get("error"):
-        heard.finish = "error"
+        facts.finish = "error"
     return False

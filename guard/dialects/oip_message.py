@@ -6,8 +6,8 @@ from itertools import chain
 from math import prod
 from typing import Any, Final
 
-from guard.dialects.asks import tensor_asks
 from guard.dialects.layout import pointer, violation
+from guard.dialects.requested_outputs import tensor_outputs
 from guard.dialects.tensors import (
     DATATYPES,
     MOST_RANK,
@@ -23,7 +23,7 @@ from guard.dialects.tensors import (
     settled,
     slices,
 )
-from guard.proxy.values import Asks, Field, Head, Misspoken, Spec, Violation
+from guard.proxy.values import CodecSpec, Field, Head, LayoutError, RequestedOutputs, Violation
 
 ENVELOPE: Final = frozenset(("id", "parameters", "inputs", "outputs"))
 SAID_TWICE: Final = frozenset(("model_name",))
@@ -44,11 +44,19 @@ class TensorMessage:
     free_model = False
 
     def __init__(
-        self, spec: Spec, tree: dict[str, Any], tensors: list[Tensor], *, model: str, raw: bool, framed: bool, typed: bool
+        self,
+        spec: CodecSpec,
+        tree: dict[str, Any],
+        tensors: list[Tensor],
+        *,
+        model: str,
+        raw: bool,
+        framed: bool,
+        typed: bool,
     ) -> None:
         """`raw`: the body is one tensor and nothing else. `framed`: it says how long its JSON is. `typed`: and what it is.
 
-        Raises Misspoken.
+        Raises LayoutError.
         """
         self._spec, self._tree, self._raw, self._framed, self._typed = spec, tree, raw, framed, typed
         self.model, self.id = model, tree.get("id")
@@ -57,11 +65,11 @@ class TensorMessage:
         self._tensors = tensors
         self._place = {tensor.name: index for index, tensor in enumerate(tensors)}
         self._json_length = 0
-        self._one = False  # nothing is declared, and its tensors do not count instances
+        self._one_instance = False  # nothing is declared, and its tensors do not count instances
         self._rows = spec.rows[1:] if spec.rows and spec.columns else ""
         self.count = self._counted()
         self.document: object = self._instances()
-        self.beside: dict[str, Any] = {name: one for name, one in tree.items() if name != "inputs"}
+        self.beside: dict[str, Any] = {name: value for name, value in tree.items() if name != "inputs"}
         own = [tensor.rest for tensor in tensors]
         if tree:
             self.beside["inputs"] = own if any(own) else None
@@ -73,17 +81,17 @@ class TensorMessage:
         counts = {}
         for index, tensor in enumerate(self._tensors):
             self._fits(tensor, index)
-            if not self._whole(tensor.name):
+            if not self._is_shared(tensor.name):
                 counts[index] = tensor.shape[0] if tensor.shape else 1
         if not counts:
             return 1
         count = next(iter(counts.values()))
-        wrong = [Violation(pointer(("inputs", index, "shape")), "shape") for index, one in counts.items() if one != count]
+        wrong = [Violation(pointer(("inputs", index, "shape")), "shape") for index, item in counts.items() if item != count]
         if wrong and not self._spec.inputs:
-            self._one = True
+            self._one_instance = True
             return 1
         if wrong:
-            raise Misspoken(*wrong)
+            raise LayoutError(*wrong)
         return count
 
     def _fits(self, tensor: Tensor, index: int) -> None:
@@ -109,10 +117,10 @@ class TensorMessage:
     def _field(self, name: str) -> Field | None:
         return self._spec.inputs.get(name)
 
-    def _whole(self, name: str) -> bool:
+    def _is_shared(self, name: str) -> bool:
         """Declared without a batch: its first dimension is a number."""
         field = self._field(name)
-        return self._one or (field is not None and bool(field.shape) and field.shape[0] != -1)  # type: ignore[index]
+        return self._one_instance or (field is not None and bool(field.shape) and field.shape[0] != -1)  # type: ignore[index]
 
     def _scalar(self, name: str) -> bool:
         field = self._field(name)
@@ -121,19 +129,19 @@ class TensorMessage:
         return self._tensors[self._place[name]].shape[1:] in ((), (1,))
 
     def _instances(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = [{} for _ in range(self.count)]
+        instances: list[dict[str, Any]] = [{} for _ in range(self.count)]
         for tensor in self._tensors:
             if tensor.name == self._rows:
-                for row, values in zip(found, slices(tensor, scalar=False, whole=False), strict=True):
+                for row, values in zip(instances, slices(tensor, scalar=False, shared=False), strict=True):
                     row.update(zip(self._spec.columns or (), values, strict=True))
                 continue
-            whole = self._whole(tensor.name)
-            values = slices(tensor, scalar=self._scalar(tensor.name), whole=whole)
-            if whole and self._scalar(tensor.name):
+            shared = self._is_shared(tensor.name)
+            values = slices(tensor, scalar=self._scalar(tensor.name), shared=shared)
+            if shared and self._scalar(tensor.name):
                 values = tensor.data[:1]
-            for index, row in enumerate(found):
-                row[tensor.name] = values[0 if whole else index]
-        return found
+            for index, row in enumerate(instances):
+                row[tensor.name] = values[0 if shared else index]
+        return instances
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -181,29 +189,29 @@ class TensorMessage:
         known = self._place.keys() | (set(columns) if self._rows else set())
         for name in dict.fromkeys(name for row in document for name in row if name not in known):
             if name in self._spec.inputs:
-                yield self._made(name, [row.get(name) for row in document])
+                yield self._tensor_of(name, [row.get(name) for row in document])
             else:  # of a tensor that nobody declared, a part of its name was replaced; members keep their order
                 tensor = renamed.pop(0)
                 data = self._gathered(tensor, [{tensor.name: row[name]} for row in document])
                 yield tensor._replace(name=name, data=data)
 
     def _gathered(self, tensor: Tensor, document: Sequence[Mapping[str, Any]]) -> list[Any]:
-        whole, scalar = self._whole(tensor.name), self._scalar(tensor.name)
-        if whole:
+        shared, scalar = self._is_shared(tensor.name), self._scalar(tensor.name)
+        if shared:
             value = document[0][tensor.name]
             return [value] if scalar else value
         if scalar:
             return [row.get(tensor.name) for row in document]
         return list(chain.from_iterable(row[tensor.name] for row in document if tensor.name in row))
 
-    def _made(self, name: str, values: list[Any]) -> Tensor:
+    def _tensor_of(self, name: str, values: list[Any]) -> Tensor:
         """A tensor that the client did not send: a default."""
         field = self._spec.inputs[name]
-        many = isinstance(values[0], list)
-        shape: tuple[int, ...] = (len(values), len(values[0])) if many else (len(values),)
+        nested = isinstance(values[0], list)
+        shape: tuple[int, ...] = (len(values), len(values[0])) if nested else (len(values),)
         if field.shape is not None:
-            shape = tuple(len(values) if one == -1 and not index else one for index, one in enumerate(field.shape))
-        data = list(chain.from_iterable(values)) if many else values
+            shape = tuple(len(values) if size == -1 and not index else size for index, size in enumerate(field.shape))
+        data = list(chain.from_iterable(values)) if nested else values
         return Tensor(name, field.datatype or default_datatype(field, "BYTES"), shape, data, False, {})
 
     def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
@@ -219,9 +227,9 @@ class TensorMessage:
             changes[b"inference-header-content-length"] = b"%d" % self._json_length
         return changes
 
-    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
+    def requested_outputs(self, outputs: Mapping[str, Field]) -> RequestedOutputs | None:
         """See Message."""
-        return tensor_asks(self._tree, outputs)
+        return tensor_outputs(self._tree, outputs)
 
     def locate(self, path: Sequence[str | int]) -> str:
         """See Message. A tensor that is not there is `-`, as RFC 6901 has it; what is in raw bytes has no place below."""
@@ -235,7 +243,7 @@ class TensorMessage:
         else:
             index = self._place.get(str(name))
             tensor = self._tensors[index] if index is not None else None
-            size = prod(tensor.shape[1:]) if tensor is not None and not self._whole(str(name)) else 0
+            size = prod(tensor.shape[1:]) if tensor is not None and not self._is_shared(str(name)) else 0
             element = int(row) * size + (int(rest[0]) if rest and isinstance(rest[0], int) else 0)
             if not rest and not (tensor is not None and self._scalar(str(name))):
                 return pointer(("inputs", "-" if index is None else index))
@@ -262,10 +270,10 @@ def default_datatype(field: Field, otherwise: str) -> str:
     return _WIRE.get(field.type, otherwise)
 
 
-def opened(spec: Spec, head: Head, body: bytes, length: bytes | None) -> TensorMessage:
-    """Read a body, of which `length` bytes are JSON. Raises Misspoken, and what the reader of JSON raises."""
-    found = _MODEL.search(head.target)
-    model = found[1].decode("ascii", "replace") if found is not None else ""
+def opened(spec: CodecSpec, head: Head, body: bytes, length: bytes | None) -> TensorMessage:
+    """Read a body, of which `length` bytes are JSON. Raises LayoutError, and what the reader of JSON raises."""
+    match = _MODEL.search(head.target)
+    model = match[1].decode("ascii", "replace") if match is not None else ""
     if length is not None and length.strip() == b"0":
         return TensorMessage(spec, {}, [_raw(spec, body)], model=model, raw=True, framed=True, typed=True)
     text, raw = split_body(body, length)
@@ -288,7 +296,7 @@ def opened(spec: Spec, head: Head, body: bytes, length: bytes | None) -> TensorM
     return TensorMessage(spec, tree, tensors, model=model, raw=False, framed=length is not None, typed=typed)
 
 
-def _raw(spec: Spec, body: bytes) -> Tensor:
+def _raw(spec: CodecSpec, body: bytes) -> Tensor:
     """The one declared tensor, with no JSON at all; its variable dimensions follow from its bytes."""
     if len(spec.inputs) != 1:
         raise violation((), "missing")
@@ -298,16 +306,16 @@ def _raw(spec: Spec, body: bytes) -> Tensor:
     if field.datatype in TEXT:
         return Tensor(name, field.datatype, (1,), decoded(body, field.datatype, 1, ()), True, {})
     shape = list(field.shape or (-1,))
-    known = prod(one for one in shape if one != -1)
+    known = prod(size for size in shape if size != -1)
     size = len(encoded([0], field.datatype)) * known
     if shape.count(-1) > 1 or not size or len(body) % size:
         raise violation((), "shape")
-    shape = [len(body) // size if one == -1 else one for one in shape]
+    shape = [len(body) // size if item == -1 else item for item in shape]
     return Tensor(name, field.datatype, tuple(shape), decoded(body, field.datatype, prod(shape), ()), True, {})
 
 
 def split_body(body: bytes, length: bytes | None) -> tuple[bytes, bytes]:
-    """Its JSON, and the raw tensors behind it. Raises Misspoken."""
+    """Its JSON, and the raw tensors behind it. Raises LayoutError."""
     if length is None:
         return body, b""
     text = length.strip()
@@ -317,7 +325,7 @@ def split_body(body: bytes, length: bytes | None) -> tuple[bytes, bytes]:
 
 
 def read_tensors(tree: Mapping[str, Any], member: str, raw: bytes) -> Iterator[Tensor]:
-    """The tensors of a document; raw ones are taken from `raw`, in order, and leave nothing. Raises Misspoken."""
+    """The tensors of a document; raw ones are taken from `raw`, in order, and leave nothing. Raises LayoutError."""
     entries = tree.get(member)
     if not isinstance(entries, list):
         raise violation((member,), "missing" if entries is None else "shape")
@@ -349,7 +357,7 @@ def _declared(entry: object, path: Sequence[str | int]) -> tuple[str, str, tuple
         raise violation((*path, "name"), "missing" if name is None else "type")
     if not isinstance(datatype, str) or datatype not in DATATYPES:
         raise violation((*path, "datatype"), "missing" if datatype is None else "type")
-    if not isinstance(shape, list) or len(shape) > MOST_RANK or not all(type(one) is int and one >= 0 for one in shape):
+    if not isinstance(shape, list) or len(shape) > MOST_RANK or not all(type(size) is int and size >= 0 for size in shape):
         raise violation((*path, "shape"), "missing" if shape is None else "type")
     if prod(shape) > MOST_ELEMENTS or (0 in shape and max(shape) > MOST_EMPTY):
         raise violation((*path, "shape"), "max")

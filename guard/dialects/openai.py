@@ -12,27 +12,27 @@ from typing import Any, Final
 import orjson
 
 from guard.dialects import openai_errors
-from guard.dialects.asks import openai_asks
 from guard.dialects.common import Common
 from guard.dialects.error_words import error_object
-from guard.dialects.layout import BaseMessage, answer_tree, in_order, pointer, referred, told, violation
-from guard.dialects.sse import Events, Heard, is_events
+from guard.dialects.layout import BaseMessage, answer_tree, in_order, one_line, pointer, referred, violation
+from guard.dialects.requested_outputs import openai_outputs
+from guard.dialects.sse import Events, StreamFacts, is_events
 from guard.dialects.texts import Texts
 from guard.proxy.values import (
     Answer,
-    Asked,
-    Asks,
+    CodecSpec,
     Field,
-    Form,
+    ForwardedRequest,
     Head,
     Headers,
-    Listening,
-    Looks,
     Message,
     Outcome,
+    ParsedAnswer,
     Problem,
-    Said,
-    Spec,
+    RequestedOutputs,
+    RequestLayout,
+    RouteCodec,
+    StreamParser,
 )
 
 KNOWN: Final = frozenset((
@@ -81,7 +81,7 @@ class OpenAI(Common):
 
     name = "openai"
     streams = True
-    looks = Looks(
+    request_layout = RequestLayout(
         words=dict(
             zip(VIRTUAL, ("/messages/*/role", "/messages/*/content", "/messages", "/messages", "/input"), strict=True)
         ),
@@ -94,30 +94,30 @@ class OpenAI(Common):
         "/collective_rpc", "/flush_cache", "/update_weights_from_disk", "/start_profile", "/stop_profile", "/slots/*",
     )  # fmt: skip
 
-    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
+    def outcome(self, answer: Answer, request: ForwardedRequest) -> Outcome:
         """By the object of an error, where it knows better than the status."""
-        return openai_errors.outcome(answer, asked)
+        return openai_errors.outcome(answer, request)
 
-    def hidden_outcome(self, body: bytes, asked: Asked) -> Outcome:
+    def hidden_outcome(self, body: bytes, request: ForwardedRequest) -> Outcome:
         """See Common."""
-        return openai_errors.of_object(openai_errors.error_of(error_object(body)), asked)
+        return openai_errors.of_object(openai_errors.error_of(error_object(body)), request)
 
     def error_status(self, answer: Answer) -> int:
         """Where it came with a 2xx, what its type or code means."""
         meant = openai_errors.status_of(openai_errors.error_of(error_object(answer.body))) if answer.status < 300 else 0
         return meant or super().error_status(answer)
 
-    def form(self, spec: Spec) -> Form:
+    def codec(self, spec: CodecSpec) -> RouteCodec:
         """The request is one instance. Raises ValueError for a word that cannot be taken out of it."""
         if unsent := [name for name in VIRTUAL if name in spec.inputs and not spec.inputs[name].send]:
             raise ValueError(f"{unsent[0]} is no member of a request: `send: false` cannot keep it from the model")
-        return _Form(spec)
+        return _Codec(spec)
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """`{"error": {message, type, param, code}}`."""
-        violations = [{"pointer": one.pointer, "code": one.code} for one in problem.violations]
+        violations = [{"pointer": item.pointer, "code": item.code} for item in problem.violations]
         code = problem.word or problem.code
-        error = {**_error(code, f"guard: {told(problem)}", problem.status), "request_id": problem.request_id}
+        error = {**_error(code, f"guard: {one_line(problem)}", problem.status), "request_id": problem.request_id}
         error["param"] = violations[0]["pointer"] if violations else "model" if problem.word == "model_not_found" else None
         return b"application/json", orjson.dumps({"error": {**error, "violations": violations}})
 
@@ -136,8 +136,8 @@ class Prompt(BaseMessage):
     once = False
     searched = True
 
-    def __init__(self, tree: dict[str, Any], spec: Spec, referred: frozenset[str]) -> None:
-        """Raises Misspoken."""
+    def __init__(self, tree: dict[str, Any], spec: CodecSpec, referred: frozenset[str]) -> None:
+        """Raises LayoutError."""
         self._tree, self._dumps = tree, spec.dumps
         unknown = tree.keys() - KNOWN - referred
         if unknown and spec.undeclared == "reject":
@@ -158,30 +158,36 @@ class Prompt(BaseMessage):
             document["max_tokens"] = max((tree[name] for name in ("max_tokens", self._limit) if name in tree), key=_size)
         self._virtual = {name for name in VIRTUAL if name in declared}
         self._texts = Texts(tree, KNOWN, referred - CARRIERS | dropped) if _COUNTED & self._virtual else _NO_TEXTS
-        document.update((name, value) for name, value in self._told().items() if name in self._virtual)
+        document.update((name, value) for name, value in self._virtual_fields().items() if name in self._virtual)
         others = tree.keys() - referred - dropped
         self.beside: dict[str, Any] = {name: value for name, value in tree.items() if name in others}
         self.document: object = document
 
-    def _told(self) -> dict[str, Any]:
+    def _virtual_fields(self) -> dict[str, Any]:
         """The members that no request has."""
-        messages = [one for name in ("messages", "input") for one in _list(self._tree.get(name)) if isinstance(one, dict)]
+        messages = [
+            item for name in ("messages", "input") for item in _list(self._tree.get(name)) if isinstance(item, dict)
+        ]
         texts = self._texts.texts
-        parts = [part for one in messages for part in _parts(one.get("content"))]
-        parts += [one for one in messages if "role" not in one]  # items of /v1/responses
+        parts = [part for message in messages for part in _parts(message.get("content"))]
+        parts += [message for message in messages if "role" not in message]  # items of /v1/responses
         sent = self._tree.get("input", self._tree.get("prompt"))
         lists = sent if isinstance(sent, list) and sent and isinstance(sent[0], list) else [sent]
         return {
-            "roles": [one.get("role") for one in messages if "role" in one or one.get("type", "message") == "message"],
+            "roles": [
+                message.get("role")
+                for message in messages
+                if "role" in message or message.get("type", "message") == "message"
+            ],
             "texts": texts,
             "characters": sum(map(len, texts)),
             "attachments": sum(isinstance(part, dict) and not _textual(part.get("type")) for part in parts),
-            "tokens": sum(type(token) is int for one in lists for token in _list(one)),
+            "tokens": sum(type(token) is int for list_ in lists for token in _list(list_)),
         }
 
     def write(self, document: Any) -> bytes:
         """See Message."""
-        body = {**self.beside, **{name: one for name, one in document.items() if name not in self._virtual}}
+        body = {**self.beside, **{name: value for name, value in document.items() if name not in self._virtual}}
         if "max_tokens" in document and self._limit != "max_tokens":
             body[self._limit] = document["max_tokens"]
             if "max_tokens" not in self._tree:
@@ -195,9 +201,9 @@ class Prompt(BaseMessage):
             self.counted = True
         return self._dumps(in_order(self._tree, body))
 
-    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
+    def requested_outputs(self, outputs: Mapping[str, Field]) -> RequestedOutputs | None:
         """See Message."""
-        return openai_asks(self._tree, outputs)
+        return openai_outputs(self._tree, outputs)
 
     def locate(self, path: Sequence[str | int]) -> str:
         """See Message."""
@@ -232,17 +238,17 @@ def _parts(content: object) -> list[Any]:
     return [content] if isinstance(content, dict) else _list(content)
 
 
-class _Form:
-    """A Form."""
+class _Codec:
+    """A RouteCodec."""
 
     single = True
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: CodecSpec) -> None:
         self._spec, self._referred = spec, referred(spec)
         self._operation = next((word for path, word in OPERATIONS.items() if path in spec.template), "")
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """See Form."""
+        """See RouteCodec."""
         if not self._spec.is_json(head):
             return None
         tree = self._spec.loads(body, False)
@@ -250,21 +256,21 @@ class _Form:
             raise violation((), "shape")
         return Prompt(tree, self._spec, self._referred)
 
-    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
-        """See Form. Embeddings in base64 are read as numbers."""
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
+        """See RouteCodec. Embeddings in base64 are read as numbers."""
         del headers, without
         tree = answer_tree(self._spec, body)
         if not isinstance(tree, dict):
-            return Said(tree)
-        heard = Heard()
-        _hear(tree, heard)
+            return ParsedAnswer(tree)
+        facts = StreamFacts()
+        _read_event(tree, facts)
         data = _list(tree.get("data"))
-        if any(isinstance(one, dict) and isinstance(one.get("embedding"), str) for one in data):
-            tree = {**tree, "data": [_decoded(one, index) for index, one in enumerate(data)]}
-        return heard.said(tree, self._operation)
+        if any(isinstance(row, dict) and isinstance(row.get("embedding"), str) for row in data):
+            tree = {**tree, "data": [_decoded(row, index) for index, row in enumerate(data)]}
+        return facts.answer(tree, self._operation)
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
-        """See Form. What clients cannot do without is added; as events, where that was asked for."""
+        """See RouteCodec. What clients cannot do without is added; as events, where that was asked for."""
         stream = isinstance(message, Prompt) and message.stream
         chat, part = self._operation == "chat", "delta" if stream else "message"
         answer: dict[str, Any] = {
@@ -273,12 +279,12 @@ class _Form:
         }  # fmt: skip
         usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
         if self._operation == "embeddings":
-            data = [{"object": "embedding", "index": index, **one} for index, one in enumerate(document.get("data", ()))]
-            whole = {"object": "list", "model": answer["model"], "usage": usage, **document, "data": data}
-            return b"application/json", self._spec.dumps(whole)
+            data = [{"object": "embedding", "index": index, **row} for index, row in enumerate(document.get("data", ()))]
+            body = {"object": "list", "model": answer["model"], "usage": usage, **document, "data": data}
+            return b"application/json", self._spec.dumps(body)
         answer["choices"] = [
-            {"index": index, "finish_reason": "stop", "logprobs": None, **(_choice(one, part) if chat else one)}
-            for index, one in enumerate(document.get("choices", ()))
+            {"index": index, "finish_reason": "stop", "logprobs": None, **(_choice(choice, part) if chat else choice)}
+            for index, choice in enumerate(document.get("choices", ()))
         ]
         if not stream:
             return b"application/json", self._spec.dumps({"usage": usage, **answer})
@@ -286,11 +292,11 @@ class _Form:
             answer["object"] = "chat.completion.chunk"
         return b"text/event-stream", b"data: %b\n\ndata: [DONE]\n\n" % self._spec.dumps(answer)
 
-    def inspector(self, message: Message | None, headers: Headers) -> Listening | None:
+    def inspector(self, message: Message | None, headers: Headers) -> StreamParser | None:
         """Reads chunks. The one that tells usage is not the client's where the client did not ask for it."""
         if not is_events(headers):
             return None
-        hear = _overhear if isinstance(message, Prompt) and message.counted else _hear
+        hear = _read_event_type if isinstance(message, Prompt) and message.counted else _read_event
         ends = self._operation in ("chat", "text_completion")
         return Events(hear, lambda code: {"error": _error(code, f"guard: {code}", 502)}, self._operation, ends=ends)
 
@@ -311,39 +317,39 @@ def _decoded(entry: Any, index: int) -> Any:
         raise violation(("data", index, "embedding"), "format") from None
 
 
-def _overhear(event: dict[str, Any], heard: Heard) -> bool:
+def _read_event_type(event: dict[str, Any], facts: StreamFacts) -> bool:
     """Whether a chunk holds nothing but usage."""
-    return _hear(event, heard) or (event.get("choices") == [] and isinstance(event.get("usage"), dict))
+    return _read_event(event, facts) or (event.get("choices") == [] and isinstance(event.get("usage"), dict))
 
 
-def _hear(event: dict[str, Any], heard: Heard) -> bool:
+def _read_event(event: dict[str, Any], facts: StreamFacts) -> bool:
     """An answer, or a chunk of one; or an event of the Responses or Messages API, which say by `type` what they are."""
     if isinstance(event.get("type"), str):
-        _hear_typed(event, event["type"], heard)
+        _read_typed_event(event, event["type"], facts)
     if isinstance(event.get("model"), str):
-        heard.version = event["model"][:128]
+        facts.version = event["model"][:128]
     if event.get("error") or event.get("object") == "error":
-        heard.finish = "error"
+        facts.finish = "error"
     for choice in _list(event.get("choices")):
         if not isinstance(choice, dict):
             continue
         delta = choice.get("delta")
         if choice.get("text") or (isinstance(delta, dict) and any(delta[name] for name in delta.keys() - FRAMING)):
-            heard.piece()
-        if isinstance(choice.get("finish_reason"), str) and heard.finish != "error":
-            heard.finish = choice["finish_reason"] if choice["finish_reason"] in FINISHES else "other"
+            facts.piece()
+        if isinstance(choice.get("finish_reason"), str) and facts.finish != "error":
+            facts.finish = choice["finish_reason"] if choice["finish_reason"] in FINISHES else "other"
     usage = event.get("usage")
     if isinstance(usage, dict):
-        heard.input_tokens = _count(usage.get("prompt_tokens"))
-        heard.output_tokens = _count(usage.get("completion_tokens"))
+        facts.input_tokens = _count(usage.get("prompt_tokens"))
+        facts.output_tokens = _count(usage.get("completion_tokens"))
     return False
 
 
-def _hear_typed(event: Mapping[str, Any], kind: str, heard: Heard) -> None:
+def _read_typed_event(event: Mapping[str, Any], kind: str, facts: StreamFacts) -> None:
     if kind.endswith("delta") and event.get("delta"):
-        heard.piece()
+        facts.piece()
     if kind in ENDINGS:
-        heard.finish = ENDINGS[kind]
+        facts.finish = ENDINGS[kind]
 
 
 def _count(value: object) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from guard.dialects.error_words import error_object
 from guard.dialects.faults import STATUSES, judge
-from guard.proxy.values import Answer, Asked, Fault, Outcome
+from guard.proxy.values import Answer, Fault, ForwardedRequest, Outcome
 
 FAULTS: Final[Mapping[int, Fault]] = {
     **STATUSES,
@@ -39,29 +39,29 @@ _NO_PATH: Final = re.compile(r"(?:file )?not found|invalid url.*|no route.*", re
 """Messages of a server whose router does not know the path."""
 
 
-def outcome(answer: Answer, asked: Asked) -> Outcome:
+def outcome(answer: Answer, request: ForwardedRequest) -> Outcome:
     """Whose doing an error is: by its status, where its object does not know better."""
     status = answer.status
     error = error_of(error_object(answer.body))
     meant = status_of(error)
     if 200 <= status < 300:
-        return of_object(error, asked)
+        return of_object(error, request)
     if status == 404:
         named = bool(error) and error.get("code") != "unknown_url" and not _NO_PATH.fullmatch(_message(error))
-        return judge(FAULTS, 404, asked) if named or asked.free_path else "unavailable"
+        return judge(FAULTS, 404, request) if named or request.free_path else "unavailable"
     if (status >= 500 and 400 <= meant < 500) or (status == 400 and meant >= 500):
-        return judge(FAULTS, meant, asked)
-    if status == 429 and _QUOTA in _names(error) and asked.head.credentialed:
+        return judge(FAULTS, meant, request)
+    if status == 429 and _QUOTA in _names(error) and request.head.credentialed:
         return "client_fault"
-    return judge(FAULTS, status, asked)
+    return judge(FAULTS, status, request)
 
 
-def of_object(error: Mapping[str, Any], asked: Asked) -> Outcome:
+def of_object(error: Mapping[str, Any], request: ForwardedRequest) -> Outcome:
     """Whose doing an error is that came with no status of its own; what it does not say is the model's fault."""
     meant = status_of(error)
-    if _QUOTA in _names(error) and asked.head.credentialed:
+    if _QUOTA in _names(error) and request.head.credentialed:
         return "client_fault"
-    return judge(FAULTS, meant, asked) if meant else "model_fault"
+    return judge(FAULTS, meant, request) if meant else "model_fault"
 
 
 def error_of(tree: Mapping[str, Any]) -> Mapping[str, Any]:

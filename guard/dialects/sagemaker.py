@@ -13,7 +13,19 @@ from guard.dialects.common import Instances
 from guard.dialects.delimited import Lines, cells, is_csv, is_number, line
 from guard.dialects.faults import STATUSES, judge
 from guard.dialects.layout import JsonForm, Members
-from guard.proxy.values import Answer, Asked, Fault, Form, Head, Headers, Looks, Message, Outcome, Said, Spec
+from guard.proxy.values import (
+    Answer,
+    CodecSpec,
+    Fault,
+    ForwardedRequest,
+    Head,
+    Headers,
+    Message,
+    Outcome,
+    ParsedAnswer,
+    RequestLayout,
+    RouteCodec,
+)
 
 MOST_DIGITS: Final = 310
 """Of an integer that a double may hold."""
@@ -37,7 +49,7 @@ class SageMaker(Instances):
     """
 
     name = "sagemaker"
-    looks = Looks(
+    request_layout = RequestLayout(
         "instances",
         beside=MEMBERS.envelope,
         content=("application/json", "text/csv"),
@@ -51,41 +63,41 @@ class SageMaker(Instances):
         530: Fault("never", "unavailable", "InternalDependencyException"),
     }
 
-    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
+    def outcome(self, answer: Answer, request: ForwardedRequest) -> Outcome:
         """The platform's own errors by their names, a ModelError by the status that the container gave."""
         status = answer.status
         name = next((value for field, value in answer.headers if field == b"x-amzn-errortype"), b"").partition(b":")[0]
         status = _ERRORS.get(name, status)
         if status == 424 and (original := _ORIGINAL.search(answer.body[:65536])) is not None:
             status = int(original[1])
-        return judge(self.faults, status, asked)
+        return judge(self.faults, status, request)
 
-    def form(self, spec: Spec) -> Form:
+    def codec(self, spec: CodecSpec) -> RouteCodec:
         """JSON instances, or CSV without a header."""
-        return _Form(spec, MEMBERS)
+        return _Codec(spec, MEMBERS)
 
 
-class _Form(JsonForm):
+class _Codec(JsonForm):
     def read(self, head: Head, body: bytes) -> Message | None:
         if is_csv(head.get(b"content-type")) and head.get(b"content-encoding") is None:
             return Lines(body, self._spec, header=False)
         return super().read(head, body)
 
-    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
         """A line of CSV is a prediction; of several cells, a list."""
         kind = next((value for name, value in headers if name == b"content-type"), None)
         if is_csv(kind):
-            rows = [[_value(one) for one in row] for row in cells(body)]
+            rows = [[_value(item) for item in row] for row in cells(body)]
             if len(rows) == 1 and len(rows[0]) > 1 and len(self._spec.outputs) == 1:
-                rows = [[one] for one in rows[0]]  # Amazon's own containers put a batch on one line
-            return Said({"predictions": [row[0] if len(row) == 1 else row for row in rows]})
+                rows = [[row] for row in rows[0]]  # Amazon's own containers put a batch on one line
+            return ParsedAnswer({"predictions": [row[0] if len(row) == 1 else row for row in rows]})
         return super().read_answer(headers, body, without)
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
         """Lines for lines, where a prediction is one value; a client that sent CSV reads CSV."""
         predictions = document.get("predictions")
         if isinstance(message, Lines) and isinstance(predictions, list) and not any(map(_several, predictions)):
-            return b"text/csv", "".join(line([one]) for one in predictions).encode()
+            return b"text/csv", "".join(line([prediction]) for prediction in predictions).encode()
         return super().write_answer(document, message)
 
 

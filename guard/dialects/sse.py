@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from guard.dialects.error_words import object_of
-from guard.proxy.values import Headers, Said, Usage
+from guard.proxy.values import Headers, ParsedAnswer, Usage
 
 MOST: Final = 1 << 20
 """Bytes of one event that are held back; a longer one passes unread."""
@@ -30,7 +30,7 @@ def is_events(headers: Headers) -> bool:
     return kind.partition(b";")[0].strip().lower() == b"text/event-stream" and not coded
 
 
-class Heard:
+class StreamFacts:
     """What a stream said so far."""
 
     def __init__(self) -> None:
@@ -44,16 +44,16 @@ class Heard:
         self.pieces += 1
         self.first_at, self.last_at = self.first_at or self.now, self.now
 
-    def said(self, document: object, operation: str) -> Said:
+    def answer(self, document: object, operation: str) -> ParsedAnswer:
         """As an answer."""
         usage = Usage(
             operation, self.input_tokens, self.output_tokens, self.finish, self.first_at, self.last_at, self.pieces
         )
-        return Said(document, self.version, usage)
+        return ParsedAnswer(document, self.version, usage)
 
 
 class Events:
-    """Listening: `hear` is told of each event that is a JSON object, and answers whether it is not for the client.
+    """StreamParser: `hear` takes each event that is a JSON object, and answers whether it is not for the client.
 
     `problem` makes the object of a closing event. `ends`: streams of this kind say so themselves when they are whole, by a
     finish or by [DONE].
@@ -61,17 +61,17 @@ class Events:
 
     def __init__(
         self,
-        hear: Callable[[dict[str, Any], Heard], bool],
+        hear: Callable[[dict[str, Any], StreamFacts], bool],
         problem: Callable[[str], Mapping[str, object]],
         operation: str,
         *,
         ends: bool = False,
     ) -> None:
-        self._hear, self._problem, self._operation, self._ends = hear, problem, operation, ends
+        self._read_event, self._problem, self._operation, self._ends = hear, problem, operation, ends
         self._pending = b""
         self._torn = False  # a part of an event went out: nothing well-formed can follow it
         self._half = False  # a CR was passed on that ended its chunk: a LF that follows belongs to it
-        self._heard = Heard()
+        self._facts = StreamFacts()
         self.begun = False
         self.unfinished = False
         self.error = b""
@@ -85,15 +85,15 @@ class Events:
             if chunk.startswith(b"\n"):
                 passed, chunk = b"\n", chunk[1:]
         pending = self._pending + chunk if self._pending else chunk
-        last = kept = 0
-        self._heard.now = now
+        last = copied = 0
+        self._facts.now = now
         for end in _END.finditer(pending, max(0, len(self._pending) - 3)):
             if self._event(pending[last : end.start()]):
-                passed, kept = passed + pending[kept:last], end.end()
+                passed, copied = passed + pending[copied:last], end.end()
             last = end.end()
         if last:
             self._torn = False
-        passed += pending[kept:last]
+        passed += pending[copied:last]
         rest, passes = pending[last:], last == len(pending)
         if rest and (rest[:1] in (b":", b"\n", b"\r") or b"\n:" in rest or b"\r:" in rest):
             comments, rest, passes = _comments(rest)
@@ -114,7 +114,7 @@ class Events:
         rest, self._pending = self._pending, b""
         if rest and self._event(rest):
             rest = b""
-        if self._ends and not (self._heard.done or self._heard.finish):
+        if self._ends and not (self._facts.done or self._facts.finish):
             self.unfinished = True
             closing = self.stop("reset")
             return rest + (b"\n\n" if rest and closing else b"") + closing
@@ -122,27 +122,27 @@ class Events:
 
     def stop(self, code: str) -> bytes:
         """See Inspector. The event that was on its way is dropped."""
-        self._heard.finish = "error"
+        self._facts.finish = "error"
         return b"" if self._torn else b"data: %b\n\n" % orjson.dumps(self._problem(code))
 
     @property
-    def said(self) -> Said:
+    def parsed(self) -> ParsedAnswer:
         """What was heard."""
-        return self._heard.said(None, self._operation)
+        return self._facts.answer(None, self._operation)
 
     def _event(self, text: bytes) -> bool:
         name, data = _fields(text)
         event = object_of(data) if data.startswith(b"{") else None
         if not data or name in _HEARTBEATS or (event is not None and event.get("type") == "ping"):
             return False
-        heard, first = self._heard, not self.begun
+        facts, first = self._facts, not self.begun
         self.begun = True
-        withheld = event is not None and self._hear(event, heard)
+        withheld = event is not None and self._read_event(event, facts)
         if data.startswith(b"[DONE]"):
-            heard.done = True
+            facts.done = True
         if name == b"error":
-            heard.finish = "error"
-        if heard.finish == "error" and not self.error:
+            facts.finish = "error"
+        if facts.finish == "error" and not self.error:
             self.error, self.refused = data, first
         return withheld
 
@@ -165,13 +165,13 @@ def _comments(rest: bytes) -> tuple[bytes, bytes, bool]:
     The third: whether the last byte was passed.
     """
     passed: list[bytes] = []
-    kept: list[bytes] = []
+    comments: list[bytes] = []
     at, passes = 0, False
     for end in _LINE.finditer(rest):
         line = rest[at : end.end()]
-        passes = line.startswith(b":") or (not kept and end.start() == at)
-        (passed if passes else kept).append(line)
+        passes = line.startswith(b":") or (not comments and end.start() == at)
+        (passed if passes else comments).append(line)
         at = end.end()
-    if passes and kept and kept[-1].endswith(b"\r"):
-        kept[-1] = kept[-1][:-1] + b"\n"  # what follows it now is not what followed it
-    return b"".join(passed), b"".join(kept) + rest[at:], passes and at == len(rest)
+    if passes and comments and comments[-1].endswith(b"\r"):
+        comments[-1] = comments[-1][:-1] + b"\n"  # what follows it now is not what followed it
+    return b"".join(passed), b"".join(comments) + rest[at:], passes and at == len(rest)

@@ -11,24 +11,24 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from guard.dialects.asks import tei_asks
 from guard.dialects.common import Common
 from guard.dialects.faults import STATUSES
 from guard.dialects.layout import UNDECLARED, BaseMessage, error_member, in_order, pointer, referred, violation
+from guard.dialects.requested_outputs import tei_outputs
 from guard.dialects.texts import Texts
 from guard.proxy.values import (
-    Asks,
+    CodecSpec,
     Fault,
     Field,
-    Form,
     Head,
     Headers,
-    Listening,
-    Looks,
     Message,
+    ParsedAnswer,
     Problem,
-    Said,
-    Spec,
+    RequestedOutputs,
+    RequestLayout,
+    RouteCodec,
+    StreamParser,
     Usage,
 )
 
@@ -57,7 +57,7 @@ class TextEmbeddings(Common):
 
     name = "tei"
     streams = True
-    looks = Looks(
+    request_layout = RequestLayout(
         words=dict.fromkeys(VIRTUAL, "/inputs"),
         notes=("Members that the API documents reach the model, whether or not they are declared here.",),
     )
@@ -69,14 +69,14 @@ class TextEmbeddings(Common):
         429: Fault("never", "overload", "the server's own queue is full, whoever asks"),
     }
 
-    def form(self, spec: Spec) -> Form:
+    def codec(self, spec: CodecSpec) -> RouteCodec:
         """One instance, of a route that says what it carries. Raises ValueError."""
         route = spec.template.rpartition("/")[2]
         if route not in ROUTES:
-            raise ValueError(f"tei knows the routes {', '.join(f'/{one}' for one in ROUTES)}")
+            raise ValueError(f"tei knows the routes {', '.join(f'/{item}' for item in ROUTES)}")
         if spec.columns is not None:
             raise ValueError("tei has no columns")
-        return _Form(spec, route)
+        return _Codec(spec, route)
 
     def place(self, name: str, outputs: Collection[str], *, rows: bool) -> str:
         """What answers one input, or a member of it."""
@@ -109,8 +109,10 @@ class Question(BaseMessage):
     named = ""
     free_model = False
 
-    def __init__(self, tree: object, route: str, spec: Spec, referred: frozenset[str], virtual: frozenset[str]) -> None:
-        """Raises Misspoken."""
+    def __init__(
+        self, tree: object, route: str, spec: CodecSpec, referred: frozenset[str], virtual: frozenset[str]
+    ) -> None:
+        """Raises LayoutError."""
         if not isinstance(tree, dict):
             raise violation((), "shape")
         self._tree, self._dumps, self._virtual = tree, spec.dumps, virtual
@@ -126,29 +128,29 @@ class Question(BaseMessage):
         self.beside: dict[str, Any] = {name: value for name, value in tree.items() if name in others}
         _hold({name: value for name, value in self.beside.items() if name not in unknown})
         self._others = Texts({name: tree[name] for name in unknown - dropped}, KNOWN)
-        if route == "rerank" and self._others.found and _SEARCHED & spec.inputs.keys():
+        if route == "rerank" and self._others.places and _SEARCHED & spec.inputs.keys():
             raise violation((UNDECLARED,), "unknown")  # nobody reads texts of other members here
-        told = self._told()
-        self.document: object = {**own, **{name: told[name] for name in virtual}}
+        fields = self._virtual_fields()
+        self.document: object = {**own, **{name: fields[name] for name in virtual}}
 
-    def _told(self) -> dict[str, object]:
+    def _virtual_fields(self) -> dict[str, object]:
         """The words that no request has."""
         texts = [text for _, text in self._places] + self._others.texts
         return {"texts": texts, "characters": sum(map(len, texts)), "tokens": self._tokens, "batch": self.batch}
 
     def write(self, document: Any) -> bytes:
         """See Message."""
-        body = {**self.beside, **{name: one for name, one in document.items() if name not in self._virtual}}
-        if "texts" in self._virtual and document["texts"] != self._told()["texts"]:
+        body = {**self.beside, **{name: value for name, value in document.items() if name not in self._virtual}}
+        if "texts" in self._virtual and document["texts"] != self._virtual_fields()["texts"]:
             body = copy.deepcopy(body)
             for (place, _), text in zip(self._places, document["texts"], strict=False):
                 _put(body, place, text)
             body = self._others.written(body, document["texts"][len(self._places) :])
         return self._dumps(in_order(self._tree, body))
 
-    def asks(self, outputs: Mapping[str, Field]) -> Asks | None:
+    def requested_outputs(self, outputs: Mapping[str, Field]) -> RequestedOutputs | None:
         """See Message."""
-        return tei_asks(self._tree, outputs)
+        return tei_outputs(self._tree, outputs)
 
     def locate(self, path: Sequence[str | int]) -> str:
         """See Message."""
@@ -162,11 +164,11 @@ class Question(BaseMessage):
 
 
 def _read(tree: Mapping[str, Any], route: str) -> tuple[list[tuple[Place, str]], int, int]:
-    """Every text and where it stands, how many token numbers there are, and of how many inputs. Raises Misspoken."""
+    """Every text and where it stands, how many token numbers there are, and of how many inputs. Raises LayoutError."""
     if route == "rerank":
-        leaves, batch = _asked(tree, "query", "texts")
+        leaves, batch = _items(tree, "query", "texts")
     elif route == "similarity":
-        leaves, batch = _asked(_member(tree, "inputs", dict), "source_sentence", "sentences", "inputs")
+        leaves, batch = _items(_member(tree, "inputs", dict), "source_sentence", "sentences", "inputs")
     else:
         leaves, batch = _inputs(_member(tree, "inputs", str, list), pairs=route == "predict")
     places: list[tuple[Place, str]] = []
@@ -179,7 +181,7 @@ def _read(tree: Mapping[str, Any], route: str) -> tuple[list[tuple[Place, str]],
 
 
 def _hold(members: Mapping[str, Any], above: Place = ()) -> None:
-    """Members that are no texts hold none. Raises Misspoken."""
+    """Members that are no texts hold none. Raises LayoutError."""
     for name, value in members.items():
         if name == "parameters" and not above and isinstance(value, dict):
             if not value.keys() <= KNOWN:
@@ -192,13 +194,13 @@ def _hold(members: Mapping[str, Any], above: Place = ()) -> None:
             raise violation((*above, name), "type")
 
 
-def _asked(tree: Mapping[str, Any], one: str, many: str, *above: str) -> tuple[list[tuple[Place, Any]], int]:
+def _items(tree: Mapping[str, Any], single_name: str, list_name: str, *above: str) -> tuple[list[tuple[Place, Any]], int]:
     """One text, and those that it is held against."""
-    first, others = _member(tree, one, str, above=above), _member(tree, many, list, above=above)
+    first, others = _member(tree, single_name, str, above=above), _member(tree, list_name, list, above=above)
     if not others:
-        raise violation((*above, many), "items")
-    leaves: list[tuple[Place, Any]] = [((*above, one), first)]
-    leaves += [((*above, many, index), text) for index, text in enumerate(others)]
+        raise violation((*above, list_name), "items")
+    leaves: list[tuple[Place, Any]] = [((*above, single_name), first)]
+    leaves += [((*above, list_name, index), text) for index, text in enumerate(others)]
     return leaves, len(others)
 
 
@@ -211,15 +213,15 @@ def _inputs(inputs: Any, *, pairs: bool) -> tuple[list[tuple[Place, Any]], int]:
     if type(inputs[0]) is (str if pairs else int):
         if pairs and len(inputs) > 2:
             raise violation(("inputs",), "shape")
-        return [(("inputs", index), one) for index, one in enumerate(inputs)], 1
+        return [(("inputs", index), field) for index, field in enumerate(inputs)], 1
     leaves: list[tuple[Place, Any]] = []
-    for index, one in enumerate(inputs):
-        if pairs and not (isinstance(one, list) and len(one) in (1, 2)):
+    for index, field in enumerate(inputs):
+        if pairs and not (isinstance(field, list) and len(field) in (1, 2)):
             raise violation(("inputs", index), "shape")
-        if isinstance(one, list):
-            leaves += [(("inputs", index, number), part) for number, part in enumerate(one)]
+        if isinstance(field, list):
+            leaves += [(("inputs", index, number), part) for number, part in enumerate(field)]
         else:
-            leaves.append((("inputs", index), one))
+            leaves.append((("inputs", index), field))
     return leaves, len(inputs)
 
 
@@ -237,12 +239,12 @@ def _put(body: Any, place: Place, text: str) -> None:
     body[place[-1]] = text
 
 
-class _Form:
-    """A Form."""
+class _Codec:
+    """A RouteCodec."""
 
     single = True
 
-    def __init__(self, spec: Spec, route: str) -> None:
+    def __init__(self, spec: CodecSpec, route: str) -> None:
         """Raises ValueError."""
         self._spec, self._route, self._referred = spec, route, referred(spec)
         words = [name for name in VIRTUAL if name in spec.inputs and not (name == "texts" and route == "rerank")]
@@ -253,36 +255,36 @@ class _Form:
             raise ValueError("/rerank has a `query` beside its `texts`, which the model reads too: declare both")
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """See Form."""
+        """See RouteCodec."""
         if not self._spec.is_json(head):
             return None
         return Question(self._spec.loads(body, False), self._route, self._spec, self._referred, self._virtual)
 
-    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
-        """See Form. Of the classes of /predict, the likeliest is the answer to one input."""
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
+        """See RouteCodec. Of the classes of /predict, the likeliest is the answer to one input."""
         del without
         tree = self._spec.loads(body, False)
         if not isinstance(tree, list):
             raise violation((), "shape")
         if self._route == "predict":
-            tree = [_likeliest(one, index) for index, one in enumerate(tree if _batched(tree) else [tree])]
+            tree = [_likeliest(member, index) for index, member in enumerate(tree if _batched(tree) else [tree])]
         elif self._route == "rerank":
             _unique(tree)
-        return Said(tree, usage=_usage(headers, self._route))
+        return ParsedAnswer(tree, usage=_usage(headers, self._route))
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
-        """See Form. What rules say of the request is said of each input; ranks are in the order that was sent."""
+        """See RouteCodec. What rules say of the request is said of each input; ranks are in the order that was sent."""
         batch = message.batch if isinstance(message, Question) else 1
         answers = document * batch if isinstance(document, list) and len(document) == 1 else document
         if self._route == "rerank":
-            answers = [{**one, "index": index} for index, one in enumerate(answers)]
+            answers = [{**answer, "index": index} for index, answer in enumerate(answers)]
         elif self._route == "predict":
-            answers = [_classes(one) for one in answers]
+            answers = [_classes(answer) for answer in answers]
             if isinstance(message, Question) and message.alone:
                 [answers] = answers
         return b"application/json", self._spec.dumps(answers)
 
-    def inspector(self, message: Message | None, headers: Headers) -> Listening | None:
+    def inspector(self, message: Message | None, headers: Headers) -> StreamParser | None:
         """Answers are not streamed."""
         del message, headers
         return None
@@ -293,14 +295,18 @@ def _batched(tree: list[Any]) -> bool:
 
 
 def _likeliest(classes: object, index: int) -> dict[str, object]:
-    """What /predict says of one input. Raises Misspoken."""
+    """What /predict says of one input. Raises LayoutError."""
     if not isinstance(classes, list) or not classes:
         raise violation((index,), "shape")
-    for number, one in enumerate(classes):
-        if not isinstance(one, dict) or type(one.get("score")) not in (int, float) or not isinstance(one.get("label"), str):
+    for number, class_ in enumerate(classes):
+        if (
+            not isinstance(class_, dict)
+            or type(class_.get("score")) not in (int, float)
+            or not isinstance(class_.get("label"), str)
+        ):
             raise violation((index, number), "shape")
-    first = max(classes, key=lambda one: one["score"])
-    return {**first, "labels": [one["label"] for one in classes], "scores": [one["score"] for one in classes]}
+    first = max(classes, key=lambda item: item["score"])
+    return {**first, "labels": [class_["label"] for class_ in classes], "scores": [class_["score"] for class_ in classes]}
 
 
 def _classes(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -312,10 +318,10 @@ def _classes(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _unique(ranks: list[Any]) -> None:
-    """Each text has one rank. Raises Misspoken."""
+    """Each text has one rank. Raises LayoutError."""
     seen: set[int] = set()
-    for number, one in enumerate(ranks):
-        index = one.get("index") if isinstance(one, dict) else None
+    for number, rank in enumerate(ranks):
+        index = rank.get("index") if isinstance(rank, dict) else None
         if type(index) is not int or not 0 <= index < len(ranks) or index in seen:
             raise violation((number, "index"), "items")
         seen.add(index)
@@ -323,7 +329,7 @@ def _unique(ranks: list[Any]) -> None:
 
 def _usage(headers: Headers, route: str) -> Usage | None:
     """The tokens that the head of an answer counts."""
-    told = next((value for name, value in headers if name == b"x-compute-tokens"), b"")
-    if not told.isdigit() or len(told) > 12:
+    tokens = next((value for name, value in headers if name == b"x-compute-tokens"), b"")
+    if not tokens.isdigit() or len(tokens) > 12:
         return None
-    return Usage("embeddings" if route.startswith("embed") else "", int(told))
+    return Usage("embeddings" if route.startswith("embed") else "", int(tokens))

@@ -8,7 +8,7 @@ from operator import ne
 from typing import Any, Final, NamedTuple
 
 from guard.dialects.layout import pointer, violation
-from guard.proxy.values import Misspoken, Violation, ViolationCode
+from guard.proxy.values import LayoutError, Violation, ViolationCode
 
 FORMATS: Final = {
     "BOOL": "?", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q", "INT8": "b", "INT16": "h", "INT32": "i",
@@ -51,23 +51,23 @@ class Tensor(NamedTuple):
 
 
 def flat(value: object, shape: tuple[int, ...], path: Sequence[str | int]) -> list[Any]:
-    """Elements of JSON data, nested or flat; NaN is a missing value. Raises Misspoken: not as many as the shape says."""
+    """Elements of JSON data, nested or flat; NaN is a missing value. Raises LayoutError: not as many as the shape says."""
     if not isinstance(value, list):
         raise violation((*path, "data"), "shape")
-    found: list[Any] = value
-    while found and isinstance(found[0], list):
-        if not all(isinstance(one, list) for one in found):
+    level: list[Any] = value
+    while level and isinstance(level[0], list):
+        if not all(isinstance(item, list) for item in level):
             raise violation((*path, "data"), "shape")
-        found = list(chain.from_iterable(found))
-    if len(found) != prod(shape):
+        level = list(chain.from_iterable(level))
+    if len(level) != prod(shape):
         raise violation((*path, "data"), "shape")
-    if any(map(ne, found, found)):  # only NaN is unlike itself
-        return [None if one != one else one for one in found]  # noqa: PLR0124
-    return found
+    if any(map(ne, level, level)):  # only NaN is unlike itself
+        return [None if item != item else item for item in level]  # noqa: PLR0124
+    return level
 
 
 def hold(tensor: Tensor, path: Sequence[str | int], nested: bool = False) -> None:  # noqa: FBT001, FBT002 — as it lies
-    """Prove that the tensor's datatype has each of its values; None is a missing one. Raises Misspoken.
+    """Prove that the tensor's datatype has each of its values; None is a missing one. Raises LayoutError.
 
     `nested`: the data lies in lists of lists, so that a violation points into them.
     """
@@ -77,9 +77,9 @@ def hold(tensor: Tensor, path: Sequence[str | int], nested: bool = False) -> Non
         Violation(pointer(path if tensor.binary else (*path, "data", *position(index, tensor.shape, nested))), code)
         for index, code in _wrong(tensor.data, tensor.datatype)
     )
-    found = list(islice(wrong, MOST_WRONG))
-    if found:
-        raise Misspoken(*found[:1] if tensor.binary else found)
+    faults = list(islice(wrong, MOST_WRONG))
+    if faults:
+        raise LayoutError(*faults[:1] if tensor.binary else faults)
 
 
 def settled(sent: Sequence[Any], values: list[Any], datatype: str) -> list[Any]:
@@ -90,7 +90,7 @@ def settled(sent: Sequence[Any], values: list[Any], datatype: str) -> list[Any]:
     if datatype not in INTEGERS or float not in set(map(type, values)):
         return values
     if len(sent) != len(values):
-        return [_whole(one) if type(one) is float else one for one in values]
+        return [_whole(value) if type(value) is float else value for value in values]
     return [
         new if type(new) is not float else old if type(old) is int and float(old) == new else _whole(new)
         for old, new in zip(sent, values, strict=True)
@@ -110,7 +110,7 @@ def _fits(values: Sequence[Any], datatype: str) -> bool:
     """Whether all are of the usual type and within bounds: at the speed of C, so that a good tensor costs little."""
     kinds = set(map(type, values))
     if None in values:
-        values = [one for one in values if one is not None]
+        values = [value for value in values if value is not None]
         kinds.discard(type(None))
     if datatype in TEXT:
         return kinds <= {str, bytes}
@@ -178,7 +178,7 @@ def is_nested(data: object) -> bool:
 
 
 def decoded(raw: bytes, datatype: str, count: int, path: Sequence[str | int]) -> list[Any]:
-    """Elements of raw bytes; NaN is a missing value, text is what is UTF-8. Raises Misspoken."""
+    """Elements of raw bytes; NaN is a missing value, text is what is UTF-8. Raises LayoutError."""
     if datatype in TEXT:
         return _texts(raw, count, path)
     if datatype == "BF16":
@@ -190,16 +190,16 @@ def decoded(raw: bytes, datatype: str, count: int, path: Sequence[str | int]) ->
     if datatype == "BOOL":
         return [{0: False, 1: True}.get(byte, byte) for byte in raw]  # struct takes any byte but 0 for true
     values = list(struct.unpack(letters, raw))
-    return [None if isnan(one) else one for one in values] if datatype in FLOATS else values
+    return [None if isnan(value) else value for value in values] if datatype in FLOATS else values
 
 
 def encoded(values: Sequence[Any], datatype: str) -> bytes:
     """The raw bytes of elements that were decoded, amended or not."""
     if datatype in TEXT:
-        parts = [(one.encode() if isinstance(one, str) else bytes(one or b"")) for one in values]
+        parts = [(value.encode() if isinstance(value, str) else bytes(value or b"")) for value in values]
         return b"".join(struct.pack("<I", len(part)) + part for part in parts)
     if datatype in FLOATS:
-        values = [nan if one is None else one for one in values]
+        values = [nan if value is None else value for value in values]
     if datatype == "BF16":
         return b"".join(map(_rounded, values))
     if datatype in INTEGERS:
@@ -216,9 +216,9 @@ def _rounded(value: float) -> bytes:
 
 
 def _texts(raw: bytes, count: int, path: Sequence[str | int]) -> list[Any]:
-    found: list[Any] = []
+    texts: list[Any] = []
     at = 0
-    while at < len(raw) and len(found) <= count:
+    while at < len(raw) and len(texts) <= count:
         if at + 4 > len(raw):
             raise violation(path, "shape")
         (length,) = struct.unpack_from("<I", raw, at)
@@ -227,18 +227,18 @@ def _texts(raw: bytes, count: int, path: Sequence[str | int]) -> list[Any]:
             raise violation(path, "shape")
         part = raw[at : at + length]
         try:
-            found.append(part.decode())
+            texts.append(part.decode())
         except UnicodeDecodeError:
-            found.append(part)  # bytes: no type of a contract fits them but by `items` that are not declared
+            texts.append(part)  # bytes: no type of a contract fits them but by `items` that are not declared
         at += length
-    if len(found) != count:
+    if len(texts) != count:
         raise violation(path, "shape")
-    return found
+    return texts
 
 
-def slices(tensor: Tensor, *, scalar: bool, whole: bool) -> list[Any]:
-    """The values of a tensor, one for each instance; `whole`: it is one instance. An array's value is flat."""
-    if whole:
+def slices(tensor: Tensor, *, scalar: bool, shared: bool) -> list[Any]:
+    """The values of a tensor, one for each instance; `shared`: it is one instance. An array's value is flat."""
+    if shared:
         return [tensor.data]
     size = prod(tensor.shape[1:])
     if scalar:

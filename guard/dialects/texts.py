@@ -104,23 +104,23 @@ class Texts:
     def __init__(self, tree: Mapping[str, Any], known: Collection[str], without: Collection[str] = ()) -> None:
         """`known`: names of the first level; `without`: members that have a declaration of their own, or are dropped."""
         self._known = known
-        self.found: list[tuple[tuple[Any, ...], str]] = []
+        self.places: list[tuple[tuple[Any, ...], str]] = []
         for name, value in tree.items():
             if name in without:
                 continue
             if name not in known:
-                self.found.append(((Name(name),), name))
-            self.found.extend(_walk(value, (name,), name))
+                self.places.append(((Name(name),), name))
+            self.places.extend(_walk(value, (name,), name))
 
     @property
     def texts(self) -> list[str]:
         """Each text."""
-        return [text for _, text in self.found]
+        return [text for _, text in self.places]
 
     def pointer(self, index: int) -> str:
         """Where a text stands; a name that the API does not give is not repeated."""
         shown: list[str | int] = []
-        for step in self.found[index][0]:
+        for step in self.places[index][0]:
             name = step if isinstance(step, str | int) else step[0]
             if isinstance(name, str) and name not in (NESTED if shown else self._known):
                 return pointer((*shown, UNDECLARED))
@@ -130,7 +130,7 @@ class Texts:
     def written(self, body: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
         """The body with these texts in place of its own, of which it shares what does not change."""
         changed: dict[tuple[Any, ...], str] = {}
-        for (place, old), text in zip(self.found, texts, strict=True):
+        for (place, old), text in zip(self.places, texts, strict=True):
             if text == old:
                 continue
             if isinstance(last := place[-1], Named):
@@ -146,9 +146,9 @@ def _walk(value: Any, place: Place, member: str) -> Iterator[tuple[tuple[Any, ..
         if not _closed(member, value):
             yield place, value
     elif isinstance(value, list):
-        for index, one in enumerate(value):
-            if type(one) is not int or one >= LEAST_NUMBER:
-                yield from _walk(one, (*place, index), member)
+        for index, item in enumerate(value):
+            if type(item) is not int or item >= LEAST_NUMBER:
+                yield from _walk(item, (*place, index), member)
     elif isinstance(value, dict):
         yield from _members(value, place)
     elif type(value) is int and value >= LEAST_NUMBER and member not in NUMBERS_ONLY:
@@ -157,13 +157,13 @@ def _walk(value: Any, place: Place, member: str) -> Iterator[tuple[tuple[Any, ..
 
 def _members(value: Mapping[str, Any], place: Place) -> Iterator[tuple[tuple[Any, ...], str]]:
     """Texts of an object: names that the API does not give, and what stands below them."""
-    for name, one in value.items():
+    for name, item in value.items():
         if name not in NESTED and not _NUMBER.match(name):
             yield (*place, Name(name)), name
-        if isinstance(one, str) and SECRET_MEMBER.search(name) and SECRET_VALUE.match(one):
-            yield (*place, Named(name)), f'{name}: "{one}"'
+        if isinstance(item, str) and SECRET_MEMBER.search(name) and SECRET_VALUE.match(item):
+            yield (*place, Named(name)), f'{name}: "{item}"'
         else:
-            yield from _walk(one, (*place, name), name)
+            yield from _walk(item, (*place, name), name)
 
 
 def _closed(member: str, text: str) -> bool:
@@ -185,11 +185,11 @@ def _rebuilt(value: Any, place: Place, changed: Mapping[tuple[Any, ...], str], a
     if place not in above:
         return value
     if isinstance(value, list):
-        return [_rebuilt(one, (*place, index), changed, above) for index, one in enumerate(value)]
-    made: dict[str, Any] = {}
-    for name, one in value.items():
+        return [_rebuilt(item, (*place, index), changed, above) for index, item in enumerate(value)]
+    rebuilt: dict[str, Any] = {}
+    for name, item in value.items():
         shown = changed.get((*place, Name(name)), name)
-        while shown in made:  # two names that are the same now
+        while shown in rebuilt:  # two names that are the same now
             shown += "_"
-        made[shown] = _rebuilt(one, (*place, name), changed, above)
-    return made
+        rebuilt[shown] = _rebuilt(item, (*place, name), changed, above)
+    return rebuilt

@@ -10,7 +10,7 @@ from typing import Any, Final
 from guard.dialects.common import Instances
 from guard.dialects.faults import STATUSES
 from guard.dialects.layout import JsonForm, Members, Rows, error_member, violation
-from guard.proxy.values import Fault, Form, Head, Headers, Looks, Message, Problem, Said, Spec
+from guard.proxy.values import CodecSpec, Fault, Head, Headers, Message, ParsedAnswer, Problem, RequestLayout, RouteCodec
 
 MEMBERS: Final = Members(
     {"instances": "rows", "inputs": "either", "examples": "rows"}, frozenset(("signature_name", "context"))
@@ -23,7 +23,7 @@ class TensorFlowServing(Instances):
     """A Dialect. Statuses are gRPC's codes: what a graph refuses and what a client sent wrong are both 400."""
 
     name = "tfserving"
-    looks = Looks(
+    request_layout = RequestLayout(
         "instances",
         beside=MEMBERS.envelope,
         notes=("`inputs` may stand in place of `instances`: rows, or an object of columns. `NaN` is a missing value.",),
@@ -38,32 +38,36 @@ class TensorFlowServing(Instances):
         416: Fault("content", "model_fault", "OUT_OF_RANGE: an index in the request's values"),
     }  # fmt: skip
 
-    def form(self, spec: Spec) -> Form:
+    def codec(self, spec: CodecSpec) -> RouteCodec:
         """Rows, or columns."""
-        return _Form(spec, MEMBERS, nan="both")
+        return _Codec(spec, MEMBERS, nan="both")
 
     def version(self, template: str) -> str:
         """Where the path names one."""
-        found = _VERSION.search(template)
-        return found[1] if found is not None else ""
+        match = _VERSION.search(template)
+        return match[1] if match is not None else ""
 
     def status(self, template: str) -> str:
         """`GET /v1/models/{model}`, without the version or label that a target may name."""
-        found = _MODEL.match(template)
-        return found[1] if found is not None else ""
+        match = _MODEL.match(template)
+        return match[1] if match is not None else ""
 
     def served(self, page: Any) -> str:
         """The newest that is available."""
         states = page.get("model_version_status") if isinstance(page, dict) else None
-        found = [one["version"] for one in states or () if isinstance(one, dict) and one.get("state") == "AVAILABLE"]
-        return max((one for one in found if isinstance(one, str) and one.isascii() and one.isdigit()), key=int, default="")
+        versions = [
+            state["version"] for state in states or () if isinstance(state, dict) and state.get("state") == "AVAILABLE"
+        ]
+        return max(
+            (item for item in versions if isinstance(item, str) and item.isascii() and item.isdigit()), key=int, default=""
+        )
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """`{"error": text}`."""
         return error_member(problem)
 
 
-class _Form(JsonForm):
+class _Codec(JsonForm):
     """Answers in columns (`outputs`), and results of classify and regress, are read as if they were `predictions`."""
 
     def read(self, head: Head, body: bytes) -> Message | None:
@@ -73,14 +77,14 @@ class _Form(JsonForm):
             message.chosen = message.holds("signature_name")
         return message
 
-    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
         tree = super().read_answer(headers, body, without).document
         if not isinstance(tree, dict) or "predictions" in tree:
-            return Said(tree)
+            return ParsedAnswer(tree)
         for name in ("outputs", "result", "results"):
             if name in tree:
-                return Said({"predictions": _rows(tree[name], name)})
-        return Said(tree)
+                return ParsedAnswer({"predictions": _rows(tree[name], name)})
+        return ParsedAnswer(tree)
 
 
 def _rows(value: Any, name: str) -> object:

@@ -9,8 +9,8 @@ from typing import Final
 import orjson
 
 from guard.dialects.common import Instances
-from guard.dialects.layout import JsonForm, Members, told
-from guard.proxy.values import Form, Looks, Problem, Spec
+from guard.dialects.layout import JsonForm, Members, one_line
+from guard.proxy.values import CodecSpec, Problem, RequestLayout, RouteCodec
 
 MEMBERS: Final = Members({"instances": "rows"}, frozenset(("parameters",)))
 WORDS: Final = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 422: "INVALID_ARGUMENT", 429: "RESOURCE_EXHAUSTED",
@@ -22,10 +22,10 @@ class Vertex(Instances):
     """A Dialect. The container is somebody's own program: its outcome is its status."""
 
     name = "vertex"
-    looks = Looks("instances", beside=MEMBERS.envelope, notes=("`parameters` reach the model.",))
+    request_layout = RequestLayout("instances", beside=MEMBERS.envelope, notes=("`parameters` reach the model.",))
     deployed = True
 
-    def form(self, spec: Spec) -> Form:
+    def codec(self, spec: CodecSpec) -> RouteCodec:
         """Instances are rows."""
         return JsonForm(spec, MEMBERS)
 
@@ -33,7 +33,7 @@ class Vertex(Instances):
         """google.rpc.Status, as Google's APIs write it in JSON."""
         error = {
             "code": problem.status,
-            "message": f"guard: {told(problem)}",
+            "message": f"guard: {one_line(problem)}",
             "status": WORDS.get(problem.status, "INTERNAL" if problem.status >= 500 else "FAILED_PRECONDITION"),
             "details": [
                 {
@@ -41,7 +41,9 @@ class Vertex(Instances):
                     "code": problem.code,
                     **({"reason": problem.word} if problem.word else {}),
                     "request_id": problem.request_id,
-                    "violations": [{"pointer": one.pointer, "code": one.code} for one in problem.violations],
+                    "violations": [
+                        {"pointer": violation.pointer, "code": violation.code} for violation in problem.violations
+                    ],
                 }
             ],
         }

@@ -48,18 +48,20 @@ class Show:
         answer = self.client.post(f"{self.url}/predict", content=content, headers={"content-type": "application/json"})
         elapsed = (time.perf_counter() - begun) * 1e3
         try:
-            said = answer.json()
+            document = answer.json()
         except ValueError:
-            said = {}
+            document = {}
         source, reason = answer.headers.get("x-guard-source"), answer.headers.get("x-guard-reason")
-        violations = tuple(f"{one['pointer']} {one['code']}" for one in said.get("violations", ()))
-        label = said.get("label")
+        violations = tuple(f"{violation['pointer']} {violation['code']}" for violation in document.get("violations", ()))
+        label = document.get("label")
         got = Expected(answer.status_code, source, reason, violations, expected.label if label in expected.label else ())
         if got != expected:
             self.wrong.append(
                 f"{name}: expected {expected}, got {answer.status_code} {source} {reason} {answer.text[:300]}"
             )
-        verdict = f"{label} ({said['score']:.3f})" if said.get("score") is not None else label or said.get("code", "")
+        verdict = (
+            f"{label} ({document['score']:.3f})" if document.get("score") is not None else label or document.get("code", "")
+        )
         if violations:
             verdict += ": " + ", ".join(violations)
         mark = " " if got == expected else "!"
@@ -100,8 +102,8 @@ def run(*, stay: bool) -> int:
         _walk(show, model, malignant, benign)
         click.echo("")
         if show.wrong:
-            for one in show.wrong:
-                click.echo(f"FAILED  {one}", err=True)
+            for problem in show.wrong:
+                click.echo(f"FAILED  {problem}", err=True)
             click.echo((folder / "guard.log").read_text(errors="replace")[-4000:], err=True)
             return 1
         click.echo("Everything as promised.")
@@ -180,8 +182,8 @@ class _Model:
         wait(self._port, self._process, self._folder / "model.log")
 
     def received(self, client: Any) -> list[str]:
-        found: list[str] = client.get(f"http://127.0.0.1:{self._port}/received").json()
-        return found
+        received: list[str] = client.get(f"http://127.0.0.1:{self._port}/received").json()
+        return received
 
     def kill(self) -> None:
         if self._process is not None:
@@ -191,7 +193,7 @@ class _Model:
 
 
 def _policy() -> Path:
-    found = [folder / "tumour-triage.yaml" for folder in POLICIES if (folder / "tumour-triage.yaml").exists()]
-    if not found:
+    candidates = [folder / "tumour-triage.yaml" for folder in POLICIES if (folder / "tumour-triage.yaml").exists()]
+    if not candidates:
         raise click.ClickException("the demo's policy is missing from this installation")
-    return found[0]
+    return candidates[0]

@@ -17,7 +17,7 @@ from guard.policy.loading import Loaded
 from guard.policy.models import Denied, Policy
 from guard.policy.route import AnyRoute, Route
 from guard.privacy.sensitivity import Sensitivity
-from guard.proxy.values import DISABLED, MODEL, Dialect, Looks, Source
+from guard.proxy.values import DISABLED, MODEL, Dialect, RequestLayout, Source
 
 Body: TypeAlias = Literal["fields", "schema", "opaque", "unread", "passthrough", "denied"]
 """Kinds of request bodies. `opaque`: guard checks type and size only; `unread`: guard forwards any body."""
@@ -48,7 +48,7 @@ class Value:
     sensitivity_from: From
 
     @property
-    def whole(self) -> str:
+    def full_name(self) -> str:
         """The name of the field or output that it is, or is a part of."""
         return self.keys[1]
 
@@ -87,8 +87,10 @@ class Value:
     @property
     def bounds(self) -> Mapping[str, Any]:
         """The keys that bound it, as declared."""
-        found = {key: getattr(self.shape, key, None) for key in BOUNDS}
-        return {key: list(one) if isinstance(one, tuple) else one for key, one in found.items() if one is not None}
+        declared = {key: getattr(self.shape, key, None) for key in BOUNDS}
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in declared.items() if value is not None
+        }
 
     def facts(self) -> dict[str, Any]:
         """The facts that every document repeats."""
@@ -143,9 +145,9 @@ class ContractDescription(RouteDescription):
     outputs: tuple[Value, ...] = ()
 
     @property
-    def looks(self) -> Looks:
+    def request_layout(self) -> RequestLayout:
         """The layout of requests in its dialect."""
-        return self.dialect.looks
+        return self.dialect.request_layout
 
     @property
     def observe(self) -> bool:
@@ -182,7 +184,7 @@ class ContractDescription(RouteDescription):
     def member(self) -> str:
         """The member of a body that holds the instances; empty where there is none."""
         positional = self.contract.columns is not None and not self.tensors
-        return (self.looks.rows or self.looks.member) if positional else self.looks.member
+        return (self.request_layout.rows or self.request_layout.member) if positional else self.request_layout.member
 
     def has_place(self, name: str) -> bool:
         """Whether a field can be in a request at all: a positional row holds only its columns."""
@@ -190,7 +192,7 @@ class ContractDescription(RouteDescription):
 
     def beside(self, name: str, field: InputField) -> bool:
         """Whether a field stands beside the instances, in a member of the body."""
-        return _steps(name, field)[0] in self.looks.beside
+        return _steps(name, field)[0] in self.request_layout.beside
 
     def place(self, name: str, field: InputField) -> tuple[str, ...] | None:
         """Reference tokens of where a field stands in a body; None where a positional row has no column for it.
@@ -202,8 +204,8 @@ class ContractDescription(RouteDescription):
             return None
         if self.tensors:
             return ("inputs", "*", "data")
-        if name in self.looks.words:
-            return tuple(split(self.looks.words[name]))
+        if name in self.request_layout.words:
+            return tuple(split(self.request_layout.words[name]))
         own = _steps(name, field)
         if self.beside(name, field):
             return own
@@ -244,12 +246,12 @@ def _route(key: str, declared: AnyRoute, policy: Policy, *, observed: bool) -> R
         return RouteDescription(key, declared, policy, "denied" if isinstance(declared, Denied) else "passthrough")
     route = declared.but(enforcement="observe") if observed else declared
     dialect = DIALECTS[route.dialect]
-    form = codec.form_of(key, route, dialect, metered=False) if dialect.tensors else None
+    route_codec = codec.codec_of(key, route, dialect, metered=False) if dialect.tensors else None
     bare = ContractDescription(
-        key, declared, policy, _body(route), route, dialect, tensors=form is not None and not form.single
+        key, declared, policy, _body(route), route, dialect, tensors=route_codec is not None and not route_codec.single
     )
-    inputs = (one for name, top in route.inputs.items() for one in values("input", name, top, bare.place(name, top)))
-    outputs = (one for name, top in route.outputs.items() for one in values("output", name, top, _steps(name, top)))
+    inputs = (value for name, top in route.inputs.items() for value in values("input", name, top, bare.place(name, top)))
+    outputs = (value for name, top in route.outputs.items() for value in values("output", name, top, _steps(name, top)))
     return replace(bare, inputs=tuple(inputs), outputs=tuple(outputs))
 
 
@@ -261,27 +263,27 @@ def _body(route: Route) -> Body:
 
 def values(side: Side, name: str, top: InputField | OutputField, base: tuple[str, ...] | None) -> Iterator[Value]:
     """A field or output, then every part of it. A part that declares no sensitivity has that of what holds it."""
-    declared: From = "declared" if top.given("sensitivity") else "default"
-    whole = Value(name, _pointer(base, ()), top, top, (side, name), (), in_list=False, sensitivity=top.sensitivity,
+    declared: From = "declared" if top.is_set("sensitivity") else "default"
+    value = Value(name, _pointer(base, ()), top, top, (side, name), (), in_list=False, sensitivity=top.sensitivity,
                   sensitivity_from=declared)  # fmt: skip
-    yield from _inside(whole, base)
+    yield from _inside(value, base)
 
 
 def _inside(value: Value, base: tuple[str, ...] | None) -> Iterator[Value]:
     yield value
     below: list[tuple[str, Shape, str, tuple[str, ...]]]
-    below = [(f"{value.name}.{name}", one, name, ("fields", name)) for name, one in (value.shape.fields or {}).items()]
+    below = [(f"{value.name}.{name}", field, name, ("fields", name)) for name, field in (value.shape.fields or {}).items()]
     if value.shape.items is not None:
         below.append((f"{value.name}[]", value.shape.items, "*", ("items",)))
     for name, shape, step, keys in below:
         way = (*value.way, step)
-        said: From = "default" if value.sensitivity_from == "default" else "inherited"
-        own = shape.given("sensitivity")
+        origin: From = "default" if value.sensitivity_from == "default" else "inherited"
+        own = shape.is_set("sensitivity")
         part = Value(
             name, _pointer(base, way), shape, value.top, (*value.keys, *keys), way,
             in_list=value.in_list or keys == ("items",),
             sensitivity=shape.sensitivity if own else value.sensitivity,
-            sensitivity_from="declared" if own else said,
+            sensitivity_from="declared" if own else origin,
         )  # fmt: skip
         yield from _inside(part, base)
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import click
 
 from guard.cli.check import compiled
-from guard.cli.operate import Endpoint, Where, ask, find, trust
+from guard.cli.operate import Endpoint, Where, ask, find_endpoint, trust
 from guard.kit import evidence
 from guard.kit.example import NoExample, example
 from guard.kit.lowering import Lowering, Untouched, decided, interruptible
@@ -54,7 +54,7 @@ class Tried(NamedTuple):
 def run(where: Where, policy: Path, data: str, requests: dict[str, Path], *, as_json: bool) -> int:
     """Drill every route: 0 if every rung answered as it promises, else 1. Raises Refused."""
     loaded, plan = compiled(policy)
-    endpoint = find(where)
+    endpoint = find_endpoint(where)
     before = ask(endpoint, "GET", "/status", ca=where.ca)
     if why := str(before.body.get("code")) if before.status != 200 else decided(before.body):
         click.echo(f"guard: no drill: {why}", err=True)
@@ -83,8 +83,8 @@ def _tried(route: Route, declared: RoutePolicy, file: Path | None) -> Tried:
     if file is not None:
         kind = declared.content[0] if declared.content else "application/json"
         return Tried(route.template, {"content-type": kind}, file.read_bytes())
-    made = example(route.key, declared, time.time())  # noqa: TID251 — the edge of this command
-    return Tried(route.template, {"content-type": made.content_type}, made.body)
+    request = example(route.key, declared, time.time())  # noqa: TID251 — the edge of this command
+    return Tried(route.template, {"content-type": request.content_type}, request.body)
 
 
 def walk(endpoint: Endpoint, where: Where, route: Route, data: str, tried: Tried, *, verify: Any = None) -> list[Step]:
@@ -120,11 +120,11 @@ def _rung(route: Route, source: str, data: str, tried: Tried, verify: Any) -> St
     with httpx2.Client(trust_env=False, timeout=15.0, verify=verify) as client:
         while time.perf_counter() - begun < WITHIN:
             try:
-                found = client.request(route.method, data + tried.target, content=tried.body, headers=headers)
+                reply = client.request(route.method, data + tried.target, content=tried.body, headers=headers)
             except httpx2.HTTPError as error:
                 return Step(key, source, False, None, 0, "", f"{data}: {type(error).__name__}")
-            answered = found.headers
-            got, status, answer = answered.get("x-guard-source", ""), found.status_code, found.content
+            answered = reply.headers
+            got, status, answer = answered.get("x-guard-source", ""), reply.status_code, reply.content
             if got == source or not got:
                 break
             if source == CACHED:
@@ -151,9 +151,11 @@ def _broken(route: Route, source: str, status: int, body: bytes, headers: Mappin
         verdict = route.output.judge(body, None, [(name.encode(), value.encode()) for name, value in headers.items()])
     if isinstance(verdict, Allow):
         return ""
-    found = [one for one in verdict.violations if source != RULES or one.code != "null"]
+    violations = [violation for violation in verdict.violations if source != RULES or violation.code != "null"]
     return (
-        "the answer breaks the output contract: " + ", ".join(f"{one.pointer} {one.code}" for one in found) if found else ""
+        "the answer breaks the output contract: " + ", ".join(f"{item.pointer} {item.code}" for item in violations)
+        if violations
+        else ""
     )
 
 

@@ -102,10 +102,10 @@ def document(loaded: Loaded, kind: Kind, result: Mapping[str, Any], *, passed: b
     }
 
 
-def keep(policy: Path, found: Mapping[str, Any]) -> Path:
+def keep(policy: Path, members: Mapping[str, Any]) -> Path:
     """Write a document, atomically; where it is. Raises OSError, ValueError for what is no JSON or over MOST_BYTES."""
-    path = place(policy, found["kind"])
-    text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    path = place(policy, members["kind"])
+    text = json.dumps(members, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if len(raw := text.encode()) > MOST_BYTES:
         raise ValueError(f"the evidence has {len(raw)} bytes; at most {MOST_BYTES} are allowed")
     path.parent.mkdir(exist_ok=True)
@@ -154,14 +154,14 @@ def read(policy: Path, kind: Kind, *, service: str, now: datetime) -> Evidence |
 
 def stale(evidence: Evidence, loaded: Loaded, now: datetime) -> tuple[str, ...]:
     """The reasons that the evidence is stale; empty if it is fresh."""
-    found = []
+    reasons = []
     release = release_digest(loaded.policy.release)
     if evidence.release_digest != release:
-        found.append("the evidence is about another release")
+        reasons.append("the evidence is about another release")
     if evidence.kind == "release":  # it speaks of the record alone, and a record does not age
-        return tuple(found)
+        return tuple(reasons)
     if evidence.policy_digest != loaded.digest:
-        found.append("the policy has changed since then")
+        reasons.append("the policy has changed since then")
     if now - evidence.at > MOST_AGE:
-        found.append(f"the evidence is {(now - evidence.at).days} days old; at most {MOST_AGE.days} are allowed")
-    return tuple(found)
+        reasons.append(f"the evidence is {(now - evidence.at).days} days old; at most {MOST_AGE.days} are allowed")
+    return tuple(reasons)

@@ -57,14 +57,14 @@ def value(field: Shape, wall: float) -> Any:
             return [value(field.items, wall)] * elements(field) if field.items is not None else []
         case _:
             fields: Mapping[str, Shape] = field.fields or {}
-            return {name: value(one, wall) for name, one in fields.items() if one.required}
+            return {name: value(field, wall) for name, field in fields.items() if field.required}
 
 
-def _matching(field: Shape, asked: str) -> str:
+def _matching(field: Shape, regex: str) -> str:
     for more in range(MOST_MORE):
-        found = pattern.written(asked, more)
-        if found is not None and not any(typed.breaches(found, field)):
-            return found
+        text = pattern.written(regex, more)
+        if text is not None and not any(typed.breaches(text, field)):
+            return text
     raise NoExample("cannot generate a value for this pattern; give an `example`")
 
 

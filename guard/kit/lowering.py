@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 import click
 
-from guard.cli.operate import Endpoint, Said, Where, ask
+from guard.cli.operate import AdminAnswer, Endpoint, Where, ask
 from guard.ladder.mode import NORMAL
 
 REASON: Final = "drill"
@@ -33,7 +33,7 @@ class Untouched(Exception):  # noqa: N818
 
 def decided(status: dict[str, Any], route: str | None = None) -> str:
     """The order that lowers the service or a route, in words; empty if none does."""
-    order = status if route is None else next((one for one in status["routes"] if one["route"] == route), {})
+    order = status if route is None else next((item for item in status["routes"] if item["route"] == route), {})
     if order.get("mode", NORMAL.mode) == NORMAL.mode:
         return ""
     who, reason = order.get("who") or "an unknown operator", order.get("reason") or "no reason given"
@@ -48,7 +48,7 @@ class Lowering:
         self._epoch = 0  # of the last order that is known to be ours, or of the status it was begun on
         self._mode: str = NORMAL.mode
         self._ours = True  # nobody else has decided about the route, as far as it is known
-        self._asked: str | None = None  # the mode of an order whose answer has not come
+        self._requested_mode: str | None = None  # the mode of an order whose answer has not come
 
     def __enter__(self) -> Self:
         self._epoch = self._undecided()["epoch"]
@@ -57,26 +57,26 @@ class Lowering:
     def order(self, mode: str) -> None:
         """Order a mode. Raises Untouched."""
         if self._mode != NORMAL.mode:
-            self._heed(self._status())
+            self._check_status(self._status())
         if mode != self._mode:
             self._put(mode)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Give the route back. What somebody else decided meanwhile stands."""
         with _undisturbed():
-            for left in range(TRIES, 0, -1):
-                if not self._ours or (self._mode == NORMAL.mode and self._asked is None):
+            for tries_left in range(TRIES, 0, -1):
+                if not self._ours or (self._mode == NORMAL.mode and self._requested_mode is None):
                     return
                 try:
                     self._give_back()
                 except Untouched:
-                    if left > 1:
+                    if tries_left > 1:
                         time.sleep(PAUSE)
         if self._ours and self._mode != NORMAL.mode:
             click.echo(f"guard: this drill still lowers {self._route}, for {TTL:g} s at most", err=True)
 
     def _give_back(self) -> None:
-        if self._asked is not None:
+        if self._requested_mode is not None:
             self._find_out()
         if self._ours and self._mode != NORMAL.mode:
             self._put(NORMAL.mode)
@@ -84,29 +84,29 @@ class Lowering:
     def _find_out(self) -> None:
         """Whether the order whose answer was lost is in force."""
         status = self._status()
-        order = next(one for one in status["routes"] if one["route"] == self._route)
-        lost = self._asked
+        order = next(route for route in status["routes"] if route["route"] == self._route)
+        lost = self._requested_mode
         if order["mode"] == lost and order.get("reason") == REASON:
             self._mode, self._epoch = order["mode"], status["epoch"]
         elif order["mode"] == NORMAL.mode:
             self._mode = NORMAL.mode
-        self._asked = None
+        self._requested_mode = None
 
     def _put(self, mode: str) -> None:
         body = {
             "mode": mode, "route": self._route, "reason": REASON, "ttl": TTL if mode != NORMAL.mode else None,
             "expected_epoch": self._epoch,
         }  # fmt: skip
-        self._asked = mode
+        self._requested_mode = mode
         answer = ask(self._endpoint, "PUT", "/mode", body, ca=self._where.ca, epoch=str(self._epoch))
         if answer.status == 200:
-            self._epoch, self._mode, self._asked = answer.body["epoch"], mode, None
+            self._epoch, self._mode, self._requested_mode = answer.body["epoch"], mode, None
             return
         if answer.status == 412:
-            self._ours, self._asked = False, None
+            self._ours, self._requested_mode = False, None
             raise Untouched("another operator changed this route meanwhile; that order stays in force")
         if answer.status != 0:
-            self._asked = None
+            self._requested_mode = None
         raise Untouched(f"guard refused the order: {answer.body.get('code')}")
 
     def _undecided(self) -> dict[str, Any]:
@@ -116,14 +116,14 @@ class Lowering:
             raise Untouched(f"{lowered}; the drill leaves it as it is")
         return status
 
-    def _heed(self, status: dict[str, Any]) -> None:
+    def _check_status(self, status: dict[str, Any]) -> None:
         """End the drill if another order lowers the service or this route further. Raises Untouched."""
-        ours = any(one["route"] == self._route and one.get("reason") == REASON for one in status["routes"])
+        ours = any(route["route"] == self._route and route.get("reason") == REASON for route in status["routes"])
         if lowered := decided(status) or ("" if ours else decided(status, self._route)):
             raise Untouched(f"{lowered}, meanwhile")
 
     def _status(self) -> dict[str, Any]:
-        answer: Said = ask(self._endpoint, "GET", "/status", ca=self._where.ca)
+        answer: AdminAnswer = ask(self._endpoint, "GET", "/status", ca=self._where.ca)
         if answer.status != 200:
             raise Untouched(f"guard's status cannot be read: {answer.body.get('code')}")
         return answer.body

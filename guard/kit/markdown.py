@@ -9,7 +9,9 @@ from typing import Final
 
 _HARMLESS: Final = re.compile(r"[\w.,:;/*+=@?!#%()\[\]{}'\"~^$€-]+(?: [\w.,:;/*+=@?!#%()\[\]{}'\"~^$€-]+)*\Z")
 """A text in a code span that also fits a table cell: no backtick, bar, backslash, angle, ampersand or outer space."""
-_ESCAPES: Final = str.maketrans({one: f"\\{one}" for one in "*_[]~#!"} | {one: f"&#{ord(one)};" for one in "\\`|<>&$@"})
+_ESCAPES: Final = str.maketrans(
+    {item: f"\\{item}" for item in "*_[]~#!"} | {item: f"&#{ord(item)};" for item in "\\`|<>&$@"}
+)
 _STRUCTURE: Final = re.compile(r"(?i)(?<=www)\.|:(?=//)|\A[-+=]|(?<=\A\d)[.)]|(?<=\d)[.)](?= )")
 """Characters that would turn a bare address into a link, or the beginning of a line into a list."""
 NONE: Final = "–"
@@ -22,9 +24,11 @@ def code(text: str) -> str:
 
 def prose(text: str) -> str:
     """Words of somebody else, on one line."""
-    return _STRUCTURE.sub(lambda found: f"&#{ord(found[0])};", seen(text, "").translate(_ESCAPES)) or NONE
+    return _STRUCTURE.sub(lambda match: f"&#{ord(match[0])};", seen(text, "").translate(_ESCAPES)) or NONE
 
 
-def seen(text: str, kept: str = "\n") -> str:
-    """A text with the numbers of its unprintable characters, except those in `kept`."""
-    return "".join(one if one.isprintable() or one in kept else f"\\u{ord(one):04x}" for one in text)
+def seen(text: str, allowed: str = "\n") -> str:
+    """A text with the numbers of its unprintable characters, except those in `allowed`."""
+    return "".join(
+        character if character.isprintable() or character in allowed else f"\\u{ord(character):04x}" for character in text
+    )

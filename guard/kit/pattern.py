@@ -12,9 +12,9 @@ MOST: Final = 1000
 """Characters of a text."""
 _CANDIDATES: Final = "aA0 -_.xX1~"
 _CLASSES: Final[Mapping[str, Callable[[str], bool]]] = {
-    "d": lambda one: "0" <= one <= "9", "D": lambda one: not "0" <= one <= "9",
-    "s": str.isspace, "S": lambda one: not one.isspace(),
-    "w": lambda one: one.isalnum() or one == "_", "W": lambda one: not (one.isalnum() or one == "_"),
+    "d": lambda item: "0" <= item <= "9", "D": lambda item: not "0" <= item <= "9",
+    "s": str.isspace, "S": lambda item: not item.isspace(),
+    "w": lambda item: item.isalnum() or item == "_", "W": lambda item: not (item.isalnum() or item == "_"),
 }  # fmt: skip
 _CONTROLS: Final = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "a": "\a"}
 _ANCHORS: Final = "AzbB"
@@ -24,7 +24,7 @@ _HEX: Final = {"x": 2, "u": 4, "U": 8}
 def written(pattern: str, more: int = 0) -> str | None:
     """`more`: how much oftener than it must be each part is repeated. None where nothing was found."""
     try:
-        text = _Reader(pattern, more).whole()
+        text = _Reader(pattern, more).example()
     except (ValueError, IndexError, OverflowError, RecursionError):
         return None
     return text if len(text) <= MOST else None
@@ -37,7 +37,7 @@ class _Reader:
         self._rest = list(reversed(pattern))
         self._more = more
 
-    def whole(self) -> str:
+    def example(self) -> str:
         """The shortest text of the whole pattern."""
         text = self._alternatives()
         if self._rest:
@@ -50,18 +50,18 @@ class _Reader:
     def _is(self, *characters: str) -> bool:
         return bool(self._rest) and self._rest[-1] in characters
 
-    def _taken(self, character: str) -> bool:
+    def _accept(self, character: str) -> bool:
         return self._is(character) and bool(self._next())
 
     def _until(self, end: str) -> str:
-        found = ""
-        while not self._taken(end):
-            found += self._next()
-        return found
+        text = ""
+        while not self._accept(end):
+            text += self._next()
+        return text
 
     def _alternatives(self) -> str:
         ways = [self._sequence()]
-        while self._taken("|"):
+        while self._accept("|"):
             ways.append(self._sequence())
         return min(ways, key=len)
 
@@ -89,8 +89,8 @@ class _Reader:
         return character
 
     def _group(self) -> str:
-        if self._taken("?"):
-            if self._taken("P") or self._is("<"):
+        if self._accept("?"):
+            if self._accept("P") or self._is("<"):
                 self._until(">")
             else:
                 flags = ""
@@ -98,18 +98,18 @@ class _Reader:
                     flags += self._next()
                 if "x" in flags:
                     raise ValueError("blanks without a meaning")
-                if self._taken(")"):
+                if self._accept(")"):
                     return ""
                 self._next()
         text = self._alternatives()
-        if not self._taken(")"):
+        if not self._accept(")"):
             raise ValueError("a group without an end")
         return text
 
     def _repeated(self, text: str) -> str:
         while self._is("*", "+", "?", "{"):
             least, most = self._bounds()
-            self._taken("?")
+            self._accept("?")
             if least > MOST:
                 raise OverflowError
             text *= min(most, least + self._more)
@@ -132,7 +132,7 @@ class _Reader:
         if name in _CLASSES:
             return "", _CLASSES[name]
         if name in _HEX:
-            digits = self._until("}") if self._taken("{") else "".join(self._next() for _ in range(_HEX[name]))
+            digits = self._until("}") if self._accept("{") else "".join(self._next() for _ in range(_HEX[name]))
             return chr(int(digits, 16)), None
         if name in _CONTROLS:
             return _CONTROLS[name], None
@@ -144,7 +144,7 @@ class _Reader:
 
     def _member(self) -> str:
         """The first character that a class allows, or a usual one where it says what is not allowed."""
-        negated = self._taken("^")
+        negated = self._accept("^")
         firsts: list[str] = []
         allowed: list[Callable[[str], bool]] = []
         while not self._is("]") or not allowed:
@@ -163,7 +163,7 @@ class _Reader:
                 if last == "\\":
                     last, _ = self._escape()
             firsts.append(first)
-            allowed.append(lambda one, low=first, high=last: low <= one <= high)  # type: ignore[misc]
+            allowed.append(lambda item, low=first, high=last: low <= item <= high)  # type: ignore[misc]
         self._next()
-        usual = (one for one in _CANDIDATES if any(each(one) for each in allowed) is not negated)
+        usual = (item for item in _CANDIDATES if any(each(item) for each in allowed) is not negated)
         return next(usual, "") if negated or not firsts else firsts[0]

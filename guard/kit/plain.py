@@ -8,9 +8,9 @@ from typing import Any
 def plain(value: Any, written: Mapping[type, Callable[[Any], Mapping[str, Any]]]) -> Any:
     """Dataclasses as mappings of their fields, in order; `written`: how values of some types are written instead."""
     if (own := written.get(type(value))) is not None:
-        return {name: plain(one, written) for name, one in own(value).items()}
+        return {name: plain(item, written) for name, item in own(value).items()}
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: plain(getattr(value, one.name), written) for one in fields(value)}
+        return {field.name: plain(getattr(value, field.name), written) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {name: plain(one, written) for name, one in value.items()}
-    return [plain(one, written) for one in value] if isinstance(value, list | tuple) else value
+        return {name: plain(item, written) for name, item in value.items()}
+    return [plain(item, written) for item in value] if isinstance(value, list | tuple) else value

@@ -23,7 +23,7 @@ from math import floor, inf
 from operator import sub
 from typing import Any, Final, Literal, TypeAlias
 
-from guard.proxy.values import Closed, Reason, Settlement
+from guard.proxy.values import CallOutcome, Closed, Reason
 
 State: TypeAlias = Literal["closed", "open", "half_open"]
 Forced: TypeAlias = Literal["auto", "open", "closed"]
@@ -45,7 +45,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Why, State]]] = {
 }  # fmt: skip
 """State × event → state; the event is the reason. What does not stand here cannot happen. Each begins a generation."""
 FORCING: Final[Mapping[Forced, Why]] = {"open": "forced_open", "closed": "forced_closed", "auto": "released"}
-SPOILING: Final[Mapping[Settlement, Why]] = {Settlement.FAILURE: "probe_failed", Settlement.INVALID: "probe_invalid"}
+SPOILING: Final[Mapping[CallOutcome, Why]] = {CallOutcome.FAILURE: "probe_failed", CallOutcome.INVALID: "probe_invalid"}
 BUCKETS: Final = 10
 JITTER: Final = 0.2  # share of the open time by which it may be shorter or longer
 PROBING: Final = 1.0  # seconds to wait, for those who come while a probe is out
@@ -137,11 +137,11 @@ class Ticket:
             self.generation = breaker.generation
             self.start = now
         else:
-            self.settle(Settlement.IGNORED, now)
+            self.settle(CallOutcome.IGNORED, now)
         return reason
 
     def settle(
-        self, outcome: Settlement, now: float, *, took: float | None = None, retry_after: float | None = None
+        self, outcome: CallOutcome, now: float, *, took: float | None = None, retry_after: float | None = None
     ) -> None:
         """Say how the call went.
 
@@ -235,15 +235,15 @@ class Breaker:
             return "breaker_open"
         return "backoff" if now < self._backoff_until else None
 
-    def settled(self, ticket: Ticket, outcome: Settlement, now: float, took: float, retry_after: float | None) -> None:
+    def settled(self, ticket: Ticket, outcome: CallOutcome, now: float, took: float, retry_after: float | None) -> None:
         """How the call of a ticket of the current generation went."""
         slow = took > self._slow_duration
         if self.state == "half_open":
             self._probes.remove(ticket)
-        if outcome is Settlement.BACKOFF:
+        if outcome is CallOutcome.BACKOFF:
             if retry_after is not None and retry_after > 0:  # one that names no pause is bounded by our limits alone
                 self._backoff_until = max(self._backoff_until, now + min(retry_after, self.config.max_open_for))
-        elif outcome is Settlement.IGNORED or (outcome is Settlement.GONE and not slow):
+        elif outcome is CallOutcome.IGNORED or (outcome is CallOutcome.GONE and not slow):
             return
         elif self.state == "half_open":
             self._probed(outcome, now, slow=slow)
@@ -269,18 +269,18 @@ class Breaker:
             "passed": self._passed,
         }
 
-    def _counted(self, outcome: Settlement, now: float, *, slow: bool) -> None:
+    def _counted(self, outcome: CallOutcome, now: float, *, slow: bool) -> None:
         """One call more in the window."""
         window = self._window
         window.roll(now)
         window.calls += 1
         window.slow += slow
-        if outcome is Settlement.SUCCESS:
+        if outcome is CallOutcome.SUCCESS:
             self._consecutive = 0
-        elif outcome is Settlement.FAILURE:
+        elif outcome is CallOutcome.FAILURE:
             window.failures += 1
             self._consecutive += 1
-        elif outcome is Settlement.INVALID:
+        elif outcome is CallOutcome.INVALID:
             window.invalid += 1
         if (window.failures or window.invalid or window.slow) and self.forced == "auto" and (why := self._trip()):
             self._change(why, now)
@@ -297,7 +297,7 @@ class Breaker:
             return "failure_rate"
         return "slow_rate" if window.slow and window.slow / window.calls >= config.slow_rate else None
 
-    def _probed(self, outcome: Settlement, now: float, *, slow: bool) -> None:
+    def _probed(self, outcome: CallOutcome, now: float, *, slow: bool) -> None:
         """A probe said something of the target."""
         why = SPOILING.get(outcome, "probe_slow" if slow else None)
         self._passed += 1

@@ -41,15 +41,15 @@ def directives(value: bytes | None) -> Directives:
     members: Directives = {}
     at = 0
     while value is not None and at < len(value):
-        found = _DIRECTIVE.match(value, at)
-        if found is None:
+        match = _DIRECTIVE.match(value, at)
+        if match is None:
             at = (value.find(b",", at) + 1) or len(value)
             continue
-        name, argument = found[1].lower(), (found[2] or b"").strip(b'"')
+        name, argument = match[1].lower(), (match[2] or b"").strip(b'"')
         if name in members and argument:
             argument = min(members[name], argument, key=lambda text: seconds(text, 0.0))
         members[name] = argument
-        at = max(found.end(), at + 1)
+        at = max(match.end(), at + 1)
     return members
 
 
@@ -61,52 +61,52 @@ def seconds(argument: bytes, strange: float) -> float:
 def terms(headers: Headers) -> Terms | None:
     """What the model says of its answer; None: it is not to be kept (§3)."""
     fields = combined(headers)
-    said = directives(fields.get(b"cache-control"))
+    own = directives(fields.get(b"cache-control"))
     vary = tuple(sorted({name.strip(b" \t").lower() for name in fields.get(b"vary", b"").split(b",")} - {b""}))
-    if b"set-cookie" in fields or b"*" in vary or not said.keys().isdisjoint((b"no-store", b"private", b"no-cache")):
+    if b"set-cookie" in fields or b"*" in vary or not own.keys().isdisjoint((b"no-store", b"private", b"no-cache")):
         return None
-    lifetime = _lifetime(fields, said)
-    strict = not said.keys().isdisjoint((b"must-revalidate", b"proxy-revalidate", b"s-maxage"))
+    lifetime = _lifetime(fields, own)
+    strict = not own.keys().isdisjoint((b"must-revalidate", b"proxy-revalidate", b"s-maxage"))
     age = seconds(fields.get(b"age", b"0").partition(b",")[0].strip(b" \t"), 0.0)  # of several the first (§5.1)
     latest = inf
     if strict:
         latest = lifetime or 0.0
-    elif lifetime is not None and b"stale-if-error" in said:
-        latest = lifetime + seconds(said[b"stale-if-error"], 0.0)
+    elif lifetime is not None and b"stale-if-error" in own:
+        latest = lifetime + seconds(own[b"stale-if-error"], 0.0)
     return Terms(age, lifetime, latest, vary) if latest > age else None
 
 
-def _lifetime(fields: dict[bytes, bytes], said: Directives) -> float | None:
+def _lifetime(fields: dict[bytes, bytes], directives: Directives) -> float | None:
     """Seconds for which an answer is fresh (§4.2.1); strange words are 0."""
     for name in (b"s-maxage", b"max-age"):
-        if name in said:
-            return seconds(said[name], 0.0)
+        if name in directives:
+            return seconds(directives[name], 0.0)
     if b"expires" not in fields:
         return None
     expires, date = http_date(fields[b"expires"]), http_date(fields.get(b"date", b""))
     return max(expires - date, 0.0) if expires is not None and date is not None else 0.0
 
 
-def may_keep(asked: Directives) -> bool:
+def may_keep(wanted: Directives) -> bool:
     """Whether a request lets its answer be kept (§5.2.1.5)."""
-    return b"no-store" not in asked
+    return b"no-store" not in wanted
 
 
-def accepts(asked: Directives, age: float, lifetime: float) -> bool:
+def accepts(wanted: Directives, age: float, lifetime: float) -> bool:
     """Whether a request takes an answer of that age (§5.2.1); `only-if-cached` asks for what guard does not do first."""
-    if b"no-cache" in asked:
+    if b"no-cache" in wanted:
         return False
-    if b"max-age" in asked and age > seconds(asked[b"max-age"], 0.0):
+    if b"max-age" in wanted and age > seconds(wanted[b"max-age"], 0.0):
         return False
-    if b"min-fresh" in asked and lifetime - age < seconds(asked[b"min-fresh"], inf):
+    if b"min-fresh" in wanted and lifetime - age < seconds(wanted[b"min-fresh"], inf):
         return False
     stale = age - lifetime
     if stale < 0:
         return True
     limits = [
-        seconds(asked[name], inf if name == b"max-stale" and not asked[name] else 0.0) for name in STALE if name in asked
+        seconds(wanted[name], inf if name == b"max-stale" and not wanted[name] else 0.0) for name in STALE if name in wanted
     ]
-    return stale <= min(limits) if limits else b"max-age" not in asked
+    return stale <= min(limits) if limits else b"max-age" not in wanted
 
 
 STALE: Final = (b"max-stale", b"stale-if-error")

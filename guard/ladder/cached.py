@@ -46,37 +46,35 @@ class Store:
         self.max_age = max_age
         self.secret = token_bytes(32)
         self._entries = entries
-        self._made: LRUCache[bytes, Entry] = LRUCache(bytes_, getsizeof=lambda entry: len(entry.body) + OVERHEAD)
+        self._lru: LRUCache[bytes, Entry] = LRUCache(bytes_, getsizeof=lambda entry: len(entry.body) + OVERHEAD)
 
     def __repr__(self) -> str:
-        return (
-            f"<Store {len(self._made)}/{self._entries} answers, {int(self._made.currsize)}/{int(self._made.maxsize)} bytes>"
-        )
+        return f"<Store {len(self._lru)}/{self._entries} answers, {int(self._lru.currsize)}/{int(self._lru.maxsize)} bytes>"
 
     def __len__(self) -> int:
-        return len(self._made)
+        return len(self._lru)
 
     @property
     def size(self) -> int:
         """Bytes in use."""
-        return int(self._made.currsize)
+        return int(self._lru.currsize)
 
     def get(self, key: bytes, now: float) -> Entry | None:
         """The entry, unless it is too old."""
-        entry = self._made.get(key)
+        entry = self._lru.get(key)
         if entry is not None and now - entry.kept_at >= min(self.max_age, entry.latest):
-            del self._made[key]
+            del self._lru[key]
             return None
         return entry
 
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep it. One larger than a tenth of the store would drive out too much, and is not kept."""
-        if (len(entry.body) + OVERHEAD) * 10 > self._made.maxsize:
+        if (len(entry.body) + OVERHEAD) * 10 > self._lru.maxsize:
             return
-        self._made.pop(key, None)
-        while len(self._made) >= self._entries:
-            self._made.popitem()
-        self._made[key] = entry
+        self._lru.pop(key, None)
+        while len(self._lru) >= self._entries:
+            self._lru.popitem()
+        self._lru[key] = entry
 
 
 class Cached:
@@ -150,18 +148,18 @@ class Cached:
             return None
         if permit.message is not None and permit.message.once:
             return None
-        told: list[bytes] = [self._about, permit.head.method, permit.head.target]
+        material: list[bytes] = [self._about, permit.head.method, permit.head.target]
         for name, value in permit.head.headers:
             if name in self._scope:
-                told += (name, value)
+                material += (name, value)
             elif name in CREDENTIALS:
                 return None
         if self._fields is None:
-            told.append(permit.body)
+            material.append(permit.body)
         else:
             chosen = [read(permit.document) for read in self._fields]
-            told.append(json.dumps(chosen, sort_keys=True).encode())
+            material.append(json.dumps(chosen, sort_keys=True).encode())
         digest = blake2b(key=self.store.secret, digest_size=32)
-        for part in told:
+        for part in material:
             digest.update(b"%d:%b" % (len(part), part))
         return digest.digest()

@@ -150,13 +150,13 @@ class _Reader:
                 pass
 
     def _compared(self, node: Binary, *, truth: bool) -> Iterator[Fact]:
-        for one, other in ((node.left, node.right), (node.right, node.left)):
-            if isinstance(one, Call) and one.function == "size":
-                measured = one.target if one.target is not None else (one.arguments or (None,))[0]
+        for item, other in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(item, Call) and item.function == "size":
+                measured = item.target if item.target is not None else (item.arguments or (None,))[0]
                 if measured is not None and (path := self._path(measured)) is not None:
                     yield "long", path
             is_null = other == LiteralNode("word", "null")
-            if (path := self._path(one)) is not None:
+            if (path := self._path(item)) is not None:
                 equal = (node.sign == "==") is truth if node.sign in ("==", "!=") else truth
                 if is_null is not equal:  # unequal to null, or compared with what is none
                     yield "there", path

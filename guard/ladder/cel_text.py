@@ -137,26 +137,26 @@ class Writer:
 
     def _binary(self, node: Binary) -> tuple[str, int]:
         if node.sign == "%":
-            return f"double({self._whole(node.left)} % {self._whole(node.right)})", _PRIMARY
+            return f"double({self._integer(node.left)} % {self._integer(node.right)})", _PRIMARY
         strength = _STRENGTH.get(node.sign, _TIMES)
         left, right = node.left, node.right
         if node.sign in ("==", "!="):
-            for one, other in ((left, right), (right, left)):
-                if one == Literal("word", "null") and self.field_of(other) in self.nullable:
+            for item, other in ((left, right), (right, left)):
+                if item == Literal("word", "null") and self.field_of(other) in self.nullable:
                     left = right = other
         return f"{self.write(left, strength)} {node.sign} {self.write(right, strength + 1)}", strength
 
     def _call(self, node: Call) -> str:
         if node.target is None:
             if node.function == "timestamp" and len(node.arguments) == 1 and self.is_number(node.arguments[0]):
-                return f"timestamp({self._whole(node.arguments[0])})"
-            text = f"{node.function}({', '.join(self.write(one) for one in node.arguments)})"
+                return f"timestamp({self._integer(node.arguments[0])})"
+            text = f"{node.function}({', '.join(self.write(argument) for argument in node.arguments)})"
             return f"double({text})" if node.function in INTEGER_FUNCTIONS else text
         target = self.write(node.target, _PRIMARY)
         arguments = node.arguments
         if len(arguments) in MACROS.get(node.function, ()) and isinstance(arguments[0], Name):
             return f"{target}.{node.function}({self._bound(arguments[0].text, arguments[1:])})"
-        text = f"{target}.{node.function}({', '.join(self.write(one) for one in arguments)})"
+        text = f"{target}.{node.function}({', '.join(self.write(argument) for argument in arguments)})"
         return f"double({text})" if node.function in INTEGER_METHODS else text
 
     def _bound(self, name: str, arguments: tuple[Node, ...]) -> str:
@@ -164,7 +164,7 @@ class Writer:
         self._locals[name] = f"local_{self._count}_"
         self._count += 1
         try:
-            return ", ".join([self._locals[name], *(self.write(one) for one in arguments)])
+            return ", ".join([self._locals[name], *(self.write(argument) for argument in arguments)])
         finally:
             if before is None:
                 del self._locals[name]
@@ -174,7 +174,7 @@ class Writer:
     def _raw(self, node: Node) -> str:
         return node.text if isinstance(node, Literal) and node.kind == "int" else self.write(node)
 
-    def _whole(self, node: Node) -> str:
+    def _integer(self, node: Node) -> str:
         """A number's whole part, as an integer."""
         if isinstance(node, Literal) and node.kind == "float" and not float(node.text).is_integer():
             raise ExpressionInvalid(f"% takes whole numbers, not {node.text}")

@@ -141,7 +141,7 @@ Node: TypeAlias = Literal | Name | Member | Index | Call | Unary | Binary | Chai
 
 def parse(text: str) -> Node:
     """The tree of an expression. Raises ExpressionInvalid."""
-    return _Parser(text).whole()
+    return _Parser(text).expression()
 
 
 def string_value(literal: str) -> str | None:
@@ -185,7 +185,7 @@ class _Parser:
             position = match.end()
         self._tokens.append(("end", "", len(text)))
 
-    def whole(self) -> Node:
+    def expression(self) -> Node:
         node = self._expression()
         if self._tokens[self._at][0] != "end":
             self._unexpected("an operator or the end")

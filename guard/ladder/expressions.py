@@ -47,11 +47,11 @@ class Expression:
     """A compiled expression over one instance."""
 
     def __init__(
-        self, program: Any, bindings: Sequence[tuple[str, str, Callable[[Any], Any]]], *, whole: bool = False
+        self, program: Any, bindings: Sequence[tuple[str, str, Callable[[Any], Any]]], *, integral: bool = False
     ) -> None:
         self._program = program
         self._bindings = bindings
-        self._whole = whole
+        self._integral = integral
 
     def __call__(self, instance: Mapping[str, object]) -> object:
         """Its value. Raises EvaluationFailed; no message, for it would quote the input."""
@@ -64,7 +64,7 @@ class Expression:
             raise EvaluationFailed from None
         if kind in ("ERROR", "UNKNOWN", "*error*", "*unknown*") or "UNKNOWN" in kind.upper() or "ERROR" in kind.upper():
             raise EvaluationFailed
-        return int(plain) if self._whole and isinstance(plain, float) and plain.is_integer() else plain
+        return int(plain) if self._integral and isinstance(plain, float) and plain.is_integer() else plain
 
 
 class Expressions:
@@ -77,8 +77,8 @@ class Expressions:
         self._env: Any = None
         self._env_without_null: Any = None
 
-    def compile(self, text: str, *, boolean: bool = False, whole: bool = False) -> Expression:
-        """Compile and check. `whole`: 2.0 is given as the integer 2. Raises ExpressionInvalid."""
+    def compile(self, text: str, *, boolean: bool = False, integral: bool = False) -> Expression:
+        """Compile and check. `integral`: 2.0 is given as the integer 2. Raises ExpressionInvalid."""
         tree = parse(text)
         writer = self._writer()
         program = self._checked(writer.write(tree))
@@ -92,7 +92,7 @@ class Expressions:
         ]
         if any(self._fields[name].nullable for _, name, _ in bindings):
             self._check_without_null(tree)
-        return Expression(program, bindings, whole=whole)
+        return Expression(program, bindings, integral=integral)
 
     def _writer(self) -> Writer:
         return Writer(self._fields, self._variable, lambda name: _is_number(self._fields[name]))

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 
 
-class Slots:
+class ConcurrencyLimiter:
     """At most `concurrency` calls at once; at most `queue` wait, in order of arrival.
 
     A freed slot goes to the longest waiting, through `defer` (the loop's `call_soon`): a waiter acts at once, and a chain

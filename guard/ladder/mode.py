@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias, get_args
 
-from guard.proxy.values import LEVEL, RULES, Ceiling, LowerSource, Reason
+from guard.proxy.values import LEVEL, RULES, LowerSource, Reason, RungLimit
 
 Mode: TypeAlias = Literal["normal", LowerSource]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
@@ -108,11 +108,11 @@ class Orders:
             lowest, why = self.file, "kill_file"
         return lowest, why
 
-    def bound(self, ceiling: Ceiling, route: str) -> None:
-        """Bring a route's ceiling up to date."""
+    def bound(self, rung_limit: RungLimit, route: str) -> None:
+        """Bring a route's rung limit up to date."""
         order, why = self.in_force(route)
-        ceiling.level = 0 if order.mode == "normal" else LEVEL[order.mode]
-        ceiling.why = why
+        rung_limit.level = 0 if order.mode == "normal" else LEVEL[order.mode]
+        rung_limit.why = why
 
 
 def kill_order(text: str | None, before: Order | None, wall: float) -> Order | None:

@@ -51,7 +51,7 @@ def _compiled(index: int, rule: Rule, expressions: Expressions, integers: Collec
         for name, value in rule.answer.items():
             path = (index, "answer", name)
             text = getattr(value, "text", None)
-            answer[name] = value if text is None else expressions.compile(text, whole=name in integers)
+            answer[name] = value if text is None else expressions.compile(text, integral=name in integers)
     except ExpressionInvalid as error:
         raise RuleInvalid(str(error), path) from None
     return CompiledRule(when, answer, not any(isinstance(value, Expression) for value in answer.values()))
@@ -104,7 +104,7 @@ class Rules:
                     continue
                 if rule.constant:
                     return rule.answer
-                return {name: one(row) if isinstance(one, Expression) else one for name, one in rule.answer.items()}
+                return {name: value(row) if isinstance(value, Expression) else value for name, value in rule.answer.items()}
             except EvaluationFailed:
                 failed.append(number)
         return None

@@ -269,7 +269,7 @@ class Detector:
 
     def suspects(self) -> list[Suspect]:
         """The signals that e-d-BH names, strongest first; the first is the headline. Empty where nothing is armed."""
-        ranked = sorted((one for one in self.signals if one.armed), key=SignalEvidence.strength, reverse=True)
+        ranked = sorted((signal for signal in self.signals if signal.armed), key=SignalEvidence.strength, reverse=True)
         named = 1
         for k, signal in enumerate(ranked, 1):
             if signal.mixture >= self.threshold * len(ranked) / k:

@@ -241,7 +241,7 @@ class RouteMonitor:
 
     def frozen(self) -> tuple[FieldReference, ...]:
         """The references in force, of both sides, with the dispersions of by now."""
-        found: list[FieldReference] = []
+        field_references: list[FieldReference] = []
         for side, learning in self.learning.items():
             for reference in learning.references() or ():
                 measured = {
@@ -249,8 +249,8 @@ class RouteMonitor:
                     for signal, dispersion in zip(self.signals, self.dispersions, strict=True)
                     if (signal.side, signal.field.name) == (side, reference.name) and dispersion.known
                 }
-                found.append(reference.model_copy(update={"dispersions": {**reference.dispersions, **measured}}))
-        return tuple(found)
+                field_references.append(reference.model_copy(update={"dispersions": {**reference.dispersions, **measured}}))
+        return tuple(field_references)
 
     def fields(self) -> tuple[FieldSpec, ...]:
         """The declared fields in the order of `tally.fields`: inputs, then outputs."""

@@ -23,9 +23,9 @@ class Text(str):
     @classmethod
     def at(cls, text: str, place: Place, *, plain: bool = True) -> Self:
         """The text that stands at a place."""
-        made = cls(text)
-        made.plain, made.place = plain, place
-        return made
+        node = cls(text)
+        node.plain, node.place = plain, place
+        return node
 
     @property
     def null(self) -> bool:
@@ -44,9 +44,9 @@ class Tree(dict[str, Any]):
 
     def derived(self, items: Mapping[str, Any]) -> "Tree":
         """The same place in the file, said in other words."""
-        made = Tree(self.place, items.items(), self.path)
-        made.places = self.places
-        return made
+        node = Tree(self.place, items.items(), self.path)
+        node.places = self.places
+        return node
 
 
 class Items(tuple[Any, ...]):  # noqa: SLOT001 — a tuple cannot have slots with a value
@@ -58,9 +58,9 @@ class Items(tuple[Any, ...]):  # noqa: SLOT001 — a tuple cannot have slots wit
     @classmethod
     def at(cls, items: Iterable[Any], place: Place, path: Path = ()) -> Self:
         """The list that stands at a place."""
-        made = cls(items)
-        made.place, made.path = place, path
-        return made
+        node = cls(items)
+        node.place, node.path = place, path
+        return node
 
 
 def located(node: Any) -> Place | None:
@@ -86,13 +86,13 @@ def find(node: object, path: Path, *, key: bool = False) -> tuple[Place | None, 
     Where a policy used a shorthand the models know longer paths than the file has: parts that the file does not have
     are skipped, and a list of one-key mappings (`fallback`) reads as one mapping.
     """
-    place, found = located(node), True
+    place, exact = located(node), True
     for part in path:
         step, at = _step(node, part)
-        found = step is not None
-        if found:
+        exact = step is not None
+        if exact:
             node, place = step, (at if key and at else located(step) or at)
-    return place, found
+    return place, exact
 
 
 def _step(node: object, part: str | int) -> tuple[object | None, Place | None]:

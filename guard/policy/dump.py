@@ -99,4 +99,11 @@ def _scalar(value: Any) -> str:
 def _quoted(text: str) -> str:
     if "'" not in text and text.isprintable():
         return f"'{text}'"
-    return '"' + "".join(one if one.isprintable() and one not in '"\\' else f"\\U{ord(one):08x}" for one in text) + '"'
+    return (
+        '"'
+        + "".join(
+            character if character.isprintable() and character not in '"\\' else f"\\U{ord(character):08x}"
+            for character in text
+        )
+        + '"'
+    )

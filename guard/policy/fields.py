@@ -9,7 +9,7 @@ from pydantic import Field
 from guard.contract.patterns import MOST_STEPS, steps
 from guard.policy import typed
 from guard.policy.errors import listed, shown
-from guard.policy.part import Part, Report
+from guard.policy.policy_model import PolicyModel, Report
 from guard.policy.scalars import Boolean, Count, Dimension, Duration, File, Number, Pointer, String, Value
 from guard.privacy.detectors import DETECTORS
 from guard.privacy.sensitivity import LEVELS, MEASURED, Sensitivity
@@ -55,7 +55,7 @@ _ONLY: Final[dict[str, tuple[str, ...]]] = {
 """Keys that mean something for some types only."""
 
 
-class Freshness(Part):
+class Freshness(PolicyModel):
     """How old a timestamp may be, in seconds. Past `warn` it is counted, past `stale` the model is not asked."""
 
     warn: Duration = 3600.0
@@ -66,12 +66,12 @@ class Freshness(Part):
         """A default `warn` never outlives `stale`."""
         if self.warn <= self.stale:
             return self
-        if self.given("warn"):
+        if self.is_set("warn"):
             report(("warn",), "warn is later than stale", "warn at or before stale")
         return self.but(warn=self.stale)
 
 
-class Shape(Part):
+class Shape(PolicyModel):
     """What a value looks like, wherever it stands."""
 
     type: FieldType = Field(
@@ -110,7 +110,7 @@ class Shape(Part):
     @property
     def has_default(self) -> bool:
         """Whether a default was declared; null may be one."""
-        return self.given("default")
+        return self.is_set("default")
 
     @property
     def exact(self) -> bool:
@@ -120,17 +120,17 @@ class Shape(Part):
     @property
     def has_example(self) -> bool:
         """Whether an example was declared."""
-        return self.given("example")
+        return self.is_set("example")
 
     def finish(self, report: Report) -> Self:
         """The keys fit the type and each other; defaults and enum members read as the type says."""
         if self.treatment == "hash" and self.sensitivity == "secret":
             report(("treatment",), "a secret is told in no form, not even hashed", "drop, or no treatment")
-        if not self.given("type") and self.enum is None:
+        if not self.is_set("type") and self.enum is None:
             report((), "the type is missing", f"type: {listed(get_args(FieldType))}, or enum")
             return self
         for key, types in _ONLY.items():
-            if self.given(key) and self.type not in types:
+            if self.is_set(key) and self.type not in types:
                 report((key,), f"{key} has no meaning for type {self.type}", f"type {listed(types)}")
         self._bounds(report)
         field = self._with_enum(report)
@@ -196,7 +196,7 @@ class Shape(Part):
         """The default read by the type."""
         if not self.has_default:
             return self
-        if self.given("required") and self.required:
+        if self.is_set("required") and self.required:
             report(("required",), "a field with a default cannot be required", "required: false, or no default")
         return self.but(default=self.read("default", report), required=False)
 
@@ -280,16 +280,16 @@ class InputField(Wire):
         """Besides a shape's own laws: nothing sensitive is logged, only times age."""
         if self.at is not None and "*" in self.at.split("/"):
             report(("at",), "an input stands in one place of each instance; * has no meaning", "a pointer without *")
-        if self.log and (found := most_sensitive(self)) not in MEASURED:
-            report(("log",), f"a field that is {found} is never logged", "log: false, or a lower sensitivity")
+        if self.log and (sensitivity := most_sensitive(self)) not in MEASURED:
+            report(("log",), f"a field that is {sensitivity} is never logged", "log: false, or a lower sensitivity")
         if self.freshness is not None and self.type != "timestamp":
             report(("freshness",), f"freshness has no meaning for type {self.type}", "type timestamp")
-        if self.missing == "fall" and (self.has_default or (self.given("required") and not self.required)):
+        if self.missing == "fall" and (self.has_default or (self.is_set("required") and not self.required)):
             report(("missing",), "an optional field is never missing", "missing: fall on a required field")
         return super().finish(report)
 
 
-class Calibration(Part):
+class Calibration(PolicyModel):
     """How well a score's values agree with what happens."""
 
     ece: Number | None = Field(default=None, description="Expected calibration error.")
@@ -316,14 +316,14 @@ class OutputField(_NotAnInput, Wire):
         if self.treatment in ("mask", "hash"):
             report(("treatment",), "an output is measured, or not told at all", "drop, or no treatment")
         for key in REFUSED:
-            if self.given(key):
+            if self.is_set(key):
                 report((key,), f"an output has no {key}")
         if self.at is not None and self.at.split("/").count("*") > 1:
             report(("at",), "more than one *", "at most one *")
         return super().finish(report)
 
 
-class SchemaFile(Part):
+class SchemaFile(PolicyModel):
     """A JSON Schema file in place of fields."""
 
     schema_: File = Field(alias="schema")

@@ -9,7 +9,7 @@ from guard.dialects import DIALECTS
 from guard.policy import typed
 from guard.policy.document import Items, Text, Tree
 from guard.policy.errors import listed, nearest, shown
-from guard.policy.part import Part, Report
+from guard.policy.policy_model import PolicyModel, Report
 from guard.policy.scalars import (
     Count,
     Duration,
@@ -53,7 +53,7 @@ def _written(value: Any) -> Any:
 AnswerValue = Annotated[Any, Kind(lambda value: value, _written, {"description": "A value, or {cel: EXPRESSION}."})]
 
 
-class TargetTls(Part):
+class TargetTls(PolicyModel):
     """How a model server is trusted, and how guard shows itself to it."""
 
     ca: File | None = None
@@ -62,7 +62,7 @@ class TargetTls(Part):
     server_name: String | None = None
 
 
-class TargetLimits(Part):
+class TargetLimits(PolicyModel):
     """Sizes of what one route may ask of one target at once, of its connections and of the heads of its answers."""
 
     concurrency: Positive = 64
@@ -74,7 +74,7 @@ class TargetLimits(Part):
     header_bytes: Size = 65536
 
 
-class RouteLimits(Part):
+class RouteLimits(PolicyModel):
     """A route's own sizes; what is not written is taken from `upstream.limits`."""
 
     concurrency: Positive | None = None
@@ -82,7 +82,7 @@ class RouteLimits(Part):
     queue_timeout: Duration | None = None
 
 
-class CallTimeout(Part):
+class CallTimeout(PolicyModel):
     """Seconds; what is not written is taken from the route's `timeout`."""
 
     connect: Span | None = None
@@ -90,7 +90,7 @@ class CallTimeout(Part):
     idle: Span | None = None
 
 
-class Timeout(Part):
+class Timeout(PolicyModel):
     """Seconds. The request's clock starts when the body is read."""
 
     connect: Span = 1.0
@@ -102,12 +102,12 @@ class Timeout(Part):
         """A hung model must leave the next rung its time."""
         if self.connect + self.attempt > self.request:
             spent = f"connect {write_duration(self.connect)} + attempt {write_duration(self.attempt)}"
-            key = next(key for key in ("attempt", "connect", "request") if self.given(key))
+            key = next(key for key in ("attempt", "connect", "request") if self.is_set(key))
             report((key,), f"{spent} is more than request {write_duration(self.request)}", "connect + attempt <= request")
         return self
 
 
-class Previous(Part):
+class Previous(PolicyModel):
     """The release before, still running."""
 
     url: Server
@@ -124,7 +124,7 @@ class Previous(Part):
         return Tree(data.place, [("url", data)]) if isinstance(data, Text) else data
 
 
-class Cached(Part):
+class Cached(PolicyModel):
     """Answers that the model gave before to the same question; `Vary` and Cache-Control hold (docs/limits.md)."""
 
     max_age: Span = 3600.0
@@ -134,14 +134,14 @@ class Cached(Part):
     scope: tuple[Header, ...] = Field(default=(), description="Headers that part the cache, such as authorization.")
 
 
-class Rule(Part):
+class Rule(PolicyModel):
     """An answer, and when it is given."""
 
     when: String | None = Field(default=None, description="CEL; always, where absent.")
     answer: dict[str, AnswerValue] = Field(min_length=1)
 
 
-class Disabled(Part):
+class Disabled(PolicyModel):
     """What is answered when nothing else may."""
 
     status: Status = 503
@@ -154,7 +154,7 @@ class Disabled(Part):
         return self.but(body=typed.plain(self.body))
 
 
-class Fallback(Part):
+class Fallback(PolicyModel):
     """The rungs below the model; None where not declared. In YAML a list, or a mapping of outputs = one rule."""
 
     previous: Previous | None = None
@@ -198,14 +198,14 @@ class Fallback(Part):
         return [{name: value} for name in RUNGS if (value := getattr(self, name)) is not None]
 
 
-class Slow(Part):
+class Slow(PolicyModel):
     """Calls that count as slow."""
 
     duration: Span = 0.3
     rate: Share = 0.8
 
 
-class Breaker(Part):
+class Breaker(PolicyModel):
     """When a target is left alone for a while, per route."""
 
     window: Span = 30.0
@@ -221,12 +221,12 @@ class Breaker(Part):
     def finish(self, report: Report) -> Self:
         """The open time grows, so its bound is no smaller."""
         if self.open_for > self.max_open_for:
-            key = "open_for" if self.given("open_for") else "max_open_for"
+            key = "open_for" if self.is_set("open_for") else "max_open_for"
             report((key,), "open_for is longer than max_open_for", "open_for <= max_open_for")
         return self
 
 
-class Secret(Part):
+class Secret(PolicyModel):
     """Where a secret is found; the policy never holds it. Resolved when it is used, by who uses it."""
 
     env: Variable | None = None

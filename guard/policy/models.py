@@ -15,7 +15,7 @@ from guard.policy import typed
 from guard.policy.document import Text, Tree
 from guard.policy.errors import shown
 from guard.policy.ladder import Secret, TargetLimits, TargetTls
-from guard.policy.part import Part, Report
+from guard.policy.policy_model import PolicyModel, Report
 from guard.policy.route import MAPPING, WORD, AnyRoute, Denied, Passthrough, Route, is_word
 from guard.policy.routes import RouteInvalid, Template, template, ties
 from guard.policy.scalars import (
@@ -57,14 +57,14 @@ _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[a-z0-9._-]
 _WEBHOOK: Final = re.compile(r"https?://[^/?#@\s]+(?:[/?][!\"$-~]*)?\Z")
 
 
-class ListenTls(Part):
+class ListenTls(PolicyModel):
     """The certificate that clients see. Both files, or no TLS."""
 
     cert: File
     key: File
 
 
-class ListenLimits(Part):
+class ListenLimits(PolicyModel):
     """What one client may ask of the data listener."""
 
     connections: Positive = 4096
@@ -82,7 +82,7 @@ class ListenLimits(Part):
     chunk_extensions: Size = Field(default=4 * 1024, description="Of one chunked body, trailers included.")
 
 
-class Listen(Part):
+class Listen(PolicyModel):
     """The three listeners."""
 
     data: Listener = Address("0.0.0.0", 8900)  # noqa: S104 — clients are elsewhere
@@ -97,12 +97,12 @@ class Listen(Part):
             for other in others:
                 port = getattr(self, name).port
                 if port and port == getattr(self, other).port:
-                    key = name if self.given(name) else other
+                    key = name if self.is_set(name) else other
                     report((key,), f"{name} and {other} listen on the same port {port}", "three ports")
         return self
 
 
-class Cors(Part):
+class Cors(PolicyModel):
     """Which pages of browsers may call the routes. Preflights are answered by guard and reach no model server."""
 
     origins: tuple[String, ...] = Field(
@@ -132,7 +132,7 @@ class Cors(Part):
         return self
 
 
-class Upstream(Part):
+class Upstream(PolicyModel):
     """The model server."""
 
     url: Server
@@ -147,14 +147,14 @@ class Upstream(Part):
         return Tree(data.place, [("url", data)]) if isinstance(data, Text) else data
 
 
-class ReleasePart(Part):
+class ReleasePart(PolicyModel):
     """A file of the release."""
 
     path: String | None = None
     digest: String | None = None
 
 
-class Evaluation(Part):
+class Evaluation(PolicyModel):
     """How the release was measured."""
 
     report: String | None = None
@@ -164,7 +164,7 @@ class Evaluation(Part):
     metrics: dict[str, Number] = Field(default_factory=dict)
 
 
-class Earlier(Part):
+class Earlier(PolicyModel):
     """The release before, and where its record is kept."""
 
     version: String
@@ -181,7 +181,7 @@ AnyPart = Annotated[
 PartKind = Literal["weights", "preprocessing", "features", "tokenizer", "postprocessing", "thresholds", "rules"]
 
 
-class Release(Part):
+class Release(PolicyModel):
     """What is deployed; `guard release` writes it."""
 
     model: String | None = None
@@ -211,7 +211,7 @@ class Release(Part):
         return self.previous
 
 
-class Privacy(Part):
+class Privacy(PolicyModel):
     """What leaves the process."""
 
     traces: Literal["off", "metadata"] = "metadata"
@@ -219,7 +219,7 @@ class Privacy(Part):
     baggage: tuple[String, ...] = ()
 
 
-class Telemetry(Part):
+class Telemetry(PolicyModel):
     """What is told."""
 
     trace_sample: Share = 0.01
@@ -227,7 +227,7 @@ class Telemetry(Part):
     gen_ai: Boolean = Field(default=False, description="The gen_ai metrics of generative routes, whose names may change.")
 
 
-class Cost(Part):
+class Cost(PolicyModel):
     """What answers may cost."""
 
     per_request: Price | None = None
@@ -239,9 +239,9 @@ class Cost(Part):
     def finish(self, report: Report) -> Self:
         """One currency."""
         names = ("per_request", "per_million_input_tokens", "per_million_output_tokens", "daily")
-        given = [(name, price) for name in names if (price := getattr(self, name)) is not None]
-        for name, price in given[1:]:
-            first, expected = given[0][0], given[0][1].currency
+        prices = [(name, price) for name in names if (price := getattr(self, name)) is not None]
+        for name, price in prices[1:]:
+            first, expected = prices[0][0], prices[0][1].currency
             if price.currency != expected:
                 report((name,), f"{name} and {first} are in different currencies", expected)
         return self
@@ -258,7 +258,7 @@ class Cost(Part):
         return any(price is not None and price.amount > 0 for price in prices)
 
 
-class Targets(Part):
+class Targets(PolicyModel):
     """What the service promises."""
 
     latency_p95: Span | None = None
@@ -270,7 +270,7 @@ class Targets(Part):
     cost: Cost | None = None
 
 
-class Incidents(Part):
+class Incidents(PolicyModel):
     """Who is called, and what they look at."""
 
     team: String
@@ -279,7 +279,7 @@ class Incidents(Part):
     dashboard: String | None = None
 
 
-class Owners(Part):
+class Owners(PolicyModel):
     """Who answers for what."""
 
     model_quality: String | None = None
@@ -297,11 +297,11 @@ class Owners(Part):
 
     def of(self, role: str) -> str | None:
         """Who has a role."""
-        found = getattr(self, role)
-        return found.team if isinstance(found, Incidents) else found
+        owner = getattr(self, role)
+        return owner.team if isinstance(owner, Incidents) else owner
 
 
-class Webhook(Part):
+class Webhook(PolicyModel):
     """Where alerts go."""
 
     url: Annotated[Annotated[Secret, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
@@ -322,7 +322,7 @@ class Webhook(Part):
         return self
 
 
-class Admin(Part):
+class Admin(PolicyModel):
     """Who may operate."""
 
     tokens: Secret | None = Field(
@@ -331,7 +331,7 @@ class Admin(Part):
     tls: ListenTls | None = None
 
 
-class Policy(Part):
+class Policy(PolicyModel):
     """The whole policy."""
 
     version: Literal["guard/v1"]

@@ -13,7 +13,7 @@ from guard.policy.document import Text, Tree
 from guard.policy.errors import listed, nearest, shown
 from guard.policy.fields import InputField, OutputField, SchemaFile
 from guard.policy.ladder import RUNGS, Breaker, Cel, Dialect, Fallback, RouteLimits, Rule, Timeout
-from guard.policy.part import Part, Report
+from guard.policy.policy_model import PolicyModel, Report
 from guard.policy.scalars import Boolean, Header, MediaType, Misread, Pointer, Positive, Size, Span, String, write_duration
 from guard.proxy.values import CACHED, PREVIOUS, RULES
 
@@ -41,7 +41,7 @@ Output = Annotated[
 ]
 
 
-class Route(Part):
+class Route(PolicyModel):
     """What a route accepts, who answers it, and what it returns."""
 
     # Built at once: a policy's schema takes it as it is, and each route is written by itself for the digest. Together they
@@ -134,7 +134,7 @@ class Route(Part):
     def _body(self, report: Report) -> None:
         if self.content is not None:
             for key in ("input", "rows", "columns"):
-                if self.given(key):
+                if self.is_set(key):
                     report((key,), f"a body of another content type is opaque; {key} has no meaning", "content or input")
         elif self.rows is not None and self.input is None:
             report(("rows",), "rows without input", "input, or no rows")
@@ -144,7 +144,9 @@ class Route(Part):
         for name, field in self.inputs.items() if not self.exact else ():
             for key in ("enum", "default", "example"):
                 value = getattr(field, key)
-                if any(type(one) is int and abs(one) > SAFE for one in (value if isinstance(value, tuple) else (value,))):
+                if any(
+                    type(item) is int and abs(item) > SAFE for item in (value if isinstance(value, tuple) else (value,))
+                ):
                     report(
                         ("input", name, key),
                         "an integer past ±(2^53−1), which readers round and this route refuses",
@@ -158,7 +160,7 @@ class Route(Part):
             report(
                 (side, name, key),
                 f"{key} is of a tensor, and {self.dialect} has none",
-                f"dialect: {listed([name for name, one in DIALECTS.items() if one.tensors])}",
+                f"dialect: {listed([name for name, value in DIALECTS.items() if value.tensors])}",
             )
         if dialect.plain:
             return
@@ -175,7 +177,7 @@ class Route(Part):
         """Where fields say how they stand in a tensor."""
         for side, fields in (("input", self.inputs), ("output", self.outputs)):
             for name, field in fields.items():
-                yield from ((side, name, key) for key in ("shape", "datatype") if field.given(key))
+                yield from ((side, name, key) for key in ("shape", "datatype") if field.is_set(key))
 
     def _columns(self, report: Report) -> None:
         if self.columns is None or self.content is not None:
@@ -218,7 +220,7 @@ class Route(Part):
         if beat is None:
             return
         if not DIALECTS[self.dialect].streams:
-            expected = f"dialect: {listed([name for name, one in DIALECTS.items() if one.streams])}"
+            expected = f"dialect: {listed([name for name, value in DIALECTS.items() if value.streams])}"
             report(("heartbeat",), f"guard reads no streams of events in {self.dialect}", expected)
         elif beat < LEAST_HEARTBEAT:
             report(("heartbeat",), f"a comment every {write_duration(beat)} is traffic, not a sign of life", "1s or more")
@@ -293,13 +295,13 @@ def _value(value: Any, field: OutputField) -> tuple[Any, Iterator[typed.Fault]]:
     if isinstance(value, Text) and value.null and field.from_ is not None:
         return None, iter(())
     try:
-        found = typed.read(value, field)
+        typed_value = typed.read(value, field)
     except typed.Unreadable as error:
         return None, iter([error.fault])
-    return found, typed.breaches(found, field)
+    return typed_value, typed.breaches(typed_value, field)
 
 
-class Passthrough(Part):
+class Passthrough(PolicyModel):
     """A route that is forwarded as it is: no input, no output; the ladder is model, disabled."""
 
     @classmethod
@@ -315,7 +317,7 @@ class Passthrough(Part):
         return PASSTHROUGH
 
 
-class Denied(Part):
+class Denied(PolicyModel):
     """A route that is not there (404), though a wider one would match: what a model server offers to its operators."""
 
     @classmethod

@@ -69,10 +69,10 @@ class RouteInvalid(ValueError):  # noqa: N818 — a word of the domain
 
 def template(key: str) -> Template:
     """Read `METHOD /path`. Raises RouteInvalid."""
-    found = _KEY.match(key)
-    if not found:
+    match = _KEY.match(key)
+    if not match:
         raise RouteInvalid(f"{shown(key)} is not a route", "METHOD /path such as POST /predict")
-    method, path = found[1], found[2]
+    method, path = match[1], match[2]
     if method in _NO_ROUTE:
         raise RouteInvalid(f"{method} cannot be routed")
     if method == "HEAD":
@@ -96,19 +96,19 @@ def _segment(text: str) -> Segment:
         raise RouteInvalid("* stands only last, after a slash", "/* at the end, or {x} for one part of a segment")
     if "{" not in text and "}" not in text:
         return text.encode()
-    if found := _PART.match(text):
-        return Part(found[1].encode(), found[3].encode(), bool(found[2]))
+    if match := _PART.match(text):
+        return Part(match[1].encode(), match[3].encode(), bool(match[2]))
     raise RouteInvalid(f"cannot read the segment {shown(text)}", "at most one {name} in a segment")
 
 
-def _within(one: Segment, other: Segment) -> bool:
-    """Whether everything that `one` matches, `other` matches."""
+def _within(segment: Segment, other: Segment) -> bool:
+    """Whether everything that `segment` matches, `other` matches."""
     if isinstance(other, bytes):
-        return one == other
-    if isinstance(one, bytes):
-        return _holds(other, one)
-    narrower = one.slashes <= other.slashes
-    return narrower and one.prefix.startswith(other.prefix) and one.suffix.endswith(other.suffix)
+        return segment == other
+    if isinstance(segment, bytes):
+        return _holds(other, segment)
+    narrower = segment.slashes <= other.slashes
+    return narrower and segment.prefix.startswith(other.prefix) and segment.suffix.endswith(other.suffix)
 
 
 def _holds(part: Part, segment: bytes) -> bool:
@@ -120,27 +120,27 @@ def _holds(part: Part, segment: bytes) -> bool:
     )
 
 
-def _meet(one: Segment, other: Segment) -> bool:
+def _meet(segment: Segment, other: Segment) -> bool:
     """Whether some segment matches both."""
-    if isinstance(one, bytes) or isinstance(other, bytes):
-        return _within(one, other) or _within(other, one)
-    return (one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix)) and (
-        one.suffix.endswith(other.suffix) or other.suffix.endswith(one.suffix)
+    if isinstance(segment, bytes) or isinstance(other, bytes):
+        return _within(segment, other) or _within(other, segment)
+    return (segment.prefix.startswith(other.prefix) or other.prefix.startswith(segment.prefix)) and (
+        segment.suffix.endswith(other.suffix) or other.suffix.endswith(segment.suffix)
     )
 
 
-def _tie(one: Template, other: Template) -> bool:
-    if one.exact is not None or other.exact is not None:
-        return one[1:] == other[1:]
-    if one.rest != other.rest or (not one.rest and len(one.segments) != len(other.segments)):
+def _tie(item: Template, other: Template) -> bool:
+    if item.exact is not None or other.exact is not None:
+        return item[1:] == other[1:]
+    if item.rest != other.rest or (not item.rest and len(item.segments) != len(other.segments)):
         return False
-    pairs = list(zip(one.segments, other.segments, strict=False))
+    pairs = list(zip(item.segments, other.segments, strict=False))
     if not all(_meet(a, b) for a, b in pairs):
         return False
-    if one.segments == other.segments:
+    if item.segments == other.segments:
         return True
-    narrower = len(one.segments) >= len(other.segments) and all(_within(a, b) for a, b in pairs)
-    wider = len(one.segments) <= len(other.segments) and all(_within(b, a) for a, b in pairs)
+    narrower = len(item.segments) >= len(other.segments) and all(_within(a, b) for a, b in pairs)
+    wider = len(item.segments) <= len(other.segments) and all(_within(b, a) for a, b in pairs)
     return not (narrower or wider)
 
 
@@ -190,8 +190,8 @@ def _ended(node: _Node[T], segments: list[bytes], index: int) -> T | None:
     if index == len(segments):
         return node.end
     for below in node.below(segments[index]):
-        if (found := _ended(below, segments, index + 1)) is not None:
-            return found
+        if (value := _ended(below, segments, index + 1)) is not None:
+            return value
     return None
 
 
@@ -200,8 +200,8 @@ def _under(node: _Node[T], segments: list[bytes], index: int) -> T | None:
     if index == len(segments):
         return None
     for below in node.below(segments[index]):
-        if (found := _under(below, segments, index + 1)) is not None:
-            return found
+        if (value := _under(below, segments, index + 1)) is not None:
+            return value
     return None if node.rest is None or _SLASH.search(b"/".join(segments[index:])) else node.rest
 
 
@@ -214,8 +214,8 @@ class _Table(Generic[T]):
         self.open = False  # has templates or wildcards
 
     def find(self, path: bytes) -> T | None:
-        if (found := self.exact.get(path)) is not None or not self.open:
-            return found
+        if (value := self.exact.get(path)) is not None or not self.open:
+            return value
         segments = path.split(b"/")
         ended = _ended(self.tree, segments, 1)
         return _under(self.tree, segments, 1) if ended is None else ended
@@ -225,32 +225,32 @@ def ties(templates: Mapping[str, Template]) -> Iterator[tuple[str, str]]:
     """Pairs of keys (later, earlier) of which neither is narrower though some target matches both."""
     exact: dict[tuple[bytes, bytes], str] = {}
     trees: dict[bytes, _Node[str]] = {}
-    for key, one in templates.items():
-        if (path := one.exact) is not None:
-            if (first := exact.setdefault((one.method, path), key)) != key:
+    for key, item in templates.items():
+        if (path := item.exact) is not None:
+            if (first := exact.setdefault((item.method, path), key)) != key:
                 yield key, first
             continue
-        tree = trees.setdefault(one.method, _Node())
-        for earlier in _meeting(tree, one, 0):
-            if _tie(one, templates[earlier]):
+        tree = trees.setdefault(item.method, _Node())
+        for earlier in _meeting(tree, item, 0):
+            if _tie(item, templates[earlier]):
                 yield key, earlier
-        node = tree.reach(one.segments)
-        if one.rest:
+        node = tree.reach(item.segments)
+        if item.rest:
             node.rest = node.rest or key
         else:
             node.end = node.end or key
 
 
-def _meeting(node: "_Node[str]", one: Template, index: int) -> Iterator[str]:
-    """Templates of the tree below `node` that could match what `one` does from segment `index` on."""
-    if one.rest and node.rest is not None:
+def _meeting(node: "_Node[str]", item: Template, index: int) -> Iterator[str]:
+    """Templates of the tree below `node` that could match what `item` does from segment `index` on."""
+    if item.rest and node.rest is not None:
         yield node.rest
-    if index < len(one.segments):
-        for child in node.meeting(one.segments[index]):
-            yield from _meeting(child, one, index + 1)
-    elif one.rest:
+    if index < len(item.segments):
+        for child in node.meeting(item.segments[index]):
+            yield from _meeting(child, item, index + 1)
+    elif item.rest:
         for child in (*node.literals.values(), *node.parts.values()):
-            yield from _meeting(child, one, index)
+            yield from _meeting(child, item, index)
     elif node.end is not None:
         yield node.end
 
@@ -263,13 +263,13 @@ class RouteTable(Generic[T]):
         self._tables: dict[bytes, _Table[T]] = {}
         read: dict[str, Template] = {}
         for key, entry in entries:
-            read[key] = one = template(key)
-            table = self._tables.setdefault(one.method, _Table())
-            if (path := one.exact) is not None:
+            read[key] = parsed = template(key)
+            table = self._tables.setdefault(parsed.method, _Table())
+            if (path := parsed.exact) is not None:
                 table.exact[path] = entry
                 continue
-            node, table.open = table.tree.reach(one.segments), True
-            if one.rest:
+            node, table.open = table.tree.reach(parsed.segments), True
+            if parsed.rest:
                 node.rest = entry
             else:
                 node.end = entry
@@ -284,19 +284,19 @@ class RouteTable(Generic[T]):
     def match(self, method: bytes, target: bytes) -> T:
         """The entry for a raw target. Raises Refused: bad_request, not_found, method_not_allowed (with `allow`)."""
         # A registered exact path is clean by construction, so the usual request pays one look-up.
-        found = self._exact.get((method, target))
-        return self._search(method, target) if found is None else found
+        route = self._exact.get((method, target))
+        return self._search(method, target) if route is None else route
 
     def _search(self, method: bytes, target: bytes) -> T:
         path, _, query = target.partition(b"?")
         if path[:1] != b"/" or _DIRTY.search(path) or (query and _DIRTY_QUERY.search(query)):
             raise Refused("bad_request")
         table = self._tables.get(method)
-        found = None if table is None else table.find(path)
+        route = None if table is None else table.find(path)
         if b"%" in path:
             self._decoded(path, slashes=_SLASH.search(path) is not None)
-        if found is not None:
-            return found
+        if route is not None:
+            return route
         allowed = sorted(name for name, other in self._tables.items() if other.find(path) is not None)
         if allowed:
             raise Refused("method_not_allowed", allow=b", ".join(allowed))
@@ -307,11 +307,11 @@ class RouteTable(Generic[T]):
         decoded = _SLASH.sub(b"%252F", unquote_to_bytes(path))  # encoded twice, it is none to who decodes once
         if slashes and (decoded.endswith(b"/") or _DIRTY.search(_SLASH.sub(b"/", path))):
             raise Refused("bad_request")
-        taken = False
+        changed = False
         for table in self._tables.values():
             raw, read = table.find(path), table.find(decoded)
-            taken = taken or raw is not None
+            changed = changed or raw is not None
             if raw is not read and not (slashes and read is None):
                 raise Refused("bad_request")
-        if slashes and not taken:
+        if slashes and not changed:
             raise Refused("bad_request")

@@ -11,9 +11,9 @@ from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from guard.ladder.breaker import Breaker
 from guard.ladder.cached import Store
-from guard.ladder.limits import Slots
+from guard.ladder.limits import ConcurrencyLimiter
 from guard.policy.scalars import Origin
-from guard.proxy.values import Ceiling, Source
+from guard.proxy.values import RungLimit, Source
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -66,9 +66,9 @@ class NoPool:
 class Collection(Generic[Key, Value]):
     """Values by key, each with the configuration that it was made from."""
 
-    def __init__(self, kept: Mapping[Key, tuple[Hashable, Value]] = MappingProxyType({})) -> None:
-        """`kept`: entries that `take` may use again."""
-        self._kept = kept
+    def __init__(self, previous: Mapping[Key, tuple[Hashable, Value]] = MappingProxyType({})) -> None:
+        """`previous`: entries that `take` may use again."""
+        self._previous = previous
         self._entries: dict[Key, tuple[Hashable, Value]] = {}
 
     def draft(self) -> "Collection[Key, Value]":
@@ -77,12 +77,12 @@ class Collection(Generic[Key, Value]):
 
     def settled(self) -> "Collection[Key, Value]":
         """This collection, without a reference to the one that it was drafted from."""
-        self._kept = MappingProxyType({})
+        self._previous = MappingProxyType({})
         return self
 
     def take(self, key: Key, config: Hashable, make: Callable[[], Value]) -> Value:
         """The value of `key`; made with `make` unless there is one of the same `config`."""
-        entry = self._entries.get(key) or self._kept.get(key)
+        entry = self._entries.get(key) or self._previous.get(key)
         if entry is None or entry[0] != config:
             entry = (config, make())
         self._entries[key] = entry
@@ -113,11 +113,11 @@ class Draft:
     """The collections of the next plan."""
 
     breakers: Collection[TargetKey, Breaker]
-    limiters: Collection[TargetKey, Slots]
+    limiters: Collection[TargetKey, ConcurrencyLimiter]
     pools: Collection[PoolKey, ConnectionPool]
     caches: Collection[str, Store]
     """By route key."""
-    ceilings: Collection[str, Ceiling]
+    rung_limits: Collection[str, RungLimit]
     """By route key."""
 
 
@@ -126,10 +126,10 @@ class Runtime:
 
     def __init__(self) -> None:
         self.breakers: Collection[TargetKey, Breaker] = Collection()
-        self.limiters: Collection[TargetKey, Slots] = Collection()
+        self.limiters: Collection[TargetKey, ConcurrencyLimiter] = Collection()
         self.pools: Collection[PoolKey, ConnectionPool] = Collection()
         self.caches: Collection[str, Store] = Collection()
-        self.ceilings: Collection[str, Ceiling] = Collection()
+        self.rung_limits: Collection[str, RungLimit] = Collection()
 
     def draft(self) -> Draft:
         """Begin the next plan."""
@@ -138,7 +138,7 @@ class Runtime:
             limiters=self.limiters.draft(),
             pools=self.pools.draft(),
             caches=self.caches.draft(),
-            ceilings=self.ceilings.draft(),
+            rung_limits=self.rung_limits.draft(),
         )
 
     def adopt(self, draft: Draft) -> list[ConnectionPool]:
@@ -148,6 +148,6 @@ class Runtime:
         self.limiters = draft.limiters.settled()
         self.pools = draft.pools.settled()
         self.caches = draft.caches.settled()
-        self.ceilings = draft.ceilings.settled()
+        self.rung_limits = draft.rung_limits.settled()
         used = {id(pool) for pool in self.pools.values()}
         return [pool for pool in before.values() if id(pool) not in used]

@@ -130,17 +130,17 @@ def text_of(value: object, expected: str) -> str:
 
 def _matched(pattern: re.Pattern[str], value: object, expected: str) -> re.Match[str]:
     text = text_of(value, expected)
-    if found := pattern.match(text):
-        return found
+    if match := pattern.match(text):
+        return match
     raise Misread(f"{shown(text)} is not {expected.partition(' such ')[0]}", expected)
 
 
 def _duration(least: float) -> Callable[[object], float]:
     def read(value: object) -> float:
-        found = _matched(_DURATION, value, DURATION)
-        seconds = float(Decimal(found[1]) * _SECONDS[found[2]])
+        match = _matched(_DURATION, value, DURATION)
+        seconds = float(Decimal(match[1]) * _SECONDS[match[2]])
         if not least <= seconds <= _YEARS_10:
-            raise Misread(f"{shown(found[0])} is out of range", f"{DURATION}, from {write_duration(least)} to 3650d")
+            raise Misread(f"{shown(match[0])} is out of range", f"{DURATION}, from {write_duration(least)} to 3650d")
         return seconds
 
     return read
@@ -160,10 +160,10 @@ def write_duration(seconds: float) -> str:
 
 
 def _size(value: object) -> int:
-    found = _matched(_SIZE, value, SIZE)
-    size = Decimal(found[1]) * _BYTES[found[2]]
+    match = _matched(_SIZE, value, SIZE)
+    size = Decimal(match[1]) * _BYTES[match[2]]
     if size % 1 or not 1 <= size <= _BYTES_MOST:
-        raise Misread(f"{shown(found[0])} is out of range", f"{SIZE}, whole bytes, from 1 to 1024GiB")
+        raise Misread(f"{shown(match[0])} is out of range", f"{SIZE}, whole bytes, from 1 to 1024GiB")
     return int(size)
 
 
@@ -174,26 +174,26 @@ def write_size(size: int) -> str:
 
 
 def _share(value: object) -> float:
-    found = _matched(_SHARE, value, SHARE)
-    share = Decimal(found[1]) / 100
+    match = _matched(_SHARE, value, SHARE)
+    share = Decimal(match[1]) / 100
     if share > 1:
-        raise Misread(f"{shown(found[0])} is over 100%", SHARE)
+        raise Misread(f"{shown(match[0])} is over 100%", SHARE)
     return float(share)
 
 
 def _rate(value: object) -> float:
-    found = _matched(_RATE, value, RATE)
-    return float(Decimal(found[1]) / _SECONDS[found[2]])
+    match = _matched(_RATE, value, RATE)
+    return float(Decimal(match[1]) / _SECONDS[match[2]])
 
 
 def _money(value: object) -> Money:
-    found = _matched(_MONEY, value, MONEY)
-    return Money(float(found[1]), found[2])
+    match = _matched(_MONEY, value, MONEY)
+    return Money(float(match[1]), match[2])
 
 
 def _address(value: object) -> Address:
-    found = _matched(_ADDRESS, value, ADDRESS)
-    return Address(found[1].strip("[]"), _port(found[2], ADDRESS))
+    match = _matched(_ADDRESS, value, ADDRESS)
+    return Address(match[1].strip("[]"), _port(match[2], ADDRESS))
 
 
 def _port(text: str, expected: str) -> int:
@@ -206,9 +206,9 @@ def _origin(value: object) -> Origin:
     text = text_of(value, URL)
     if text.startswith("unix:///") and len(text) > len("unix:///") and not re.search(r"[?#\s\x00]", text):
         return Origin("unix", "", 0, text.removeprefix("unix://"))
-    if found := _ORIGIN.match(text):
-        port = _port(found[3], URL) if found[3] else {"http": 80, "https": 443}[found[1]]
-        return Origin(found[1], found[2].strip("[]"), port)
+    if match := _ORIGIN.match(text):
+        port = _port(match[3], URL) if match[3] else {"http": 80, "https": 443}[match[1]]
+        return Origin(match[1], match[2].strip("[]"), port)
     # A URL may hold a password, so the text is not repeated.
     if "@" in text:
         raise Misread("a model server's URL carries no user or password", URL)
@@ -269,10 +269,10 @@ def number(text: str) -> int | float | None:
 
 def _number(value: object) -> int | float:
     text = text_of(value, "a number")
-    found = number(text) if getattr(value, "plain", True) else None
-    if found is None:
+    parsed = number(text) if getattr(value, "plain", True) else None
+    if parsed is None:
         raise Misread(f"{shown(text)} is not a number", "a number, unquoted, such as 0.5 or 18")
-    return found
+    return parsed
 
 
 def _text(value: object) -> str:

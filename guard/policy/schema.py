@@ -7,7 +7,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from guard.policy.described import DESCRIPTIONS, FIELDS
+from guard.policy.descriptions import DESCRIPTIONS, FIELDS
 from guard.policy.fields import REFUSED
 from guard.policy.ladder import RUNGS
 from guard.policy.models import Policy
@@ -24,11 +24,11 @@ class _Generate(GenerateJsonSchema):
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         """Defaults of scalars only, as people write them; those of mappings stand at their own keys."""
         inner = schema["schema"]
-        made = self.generate_inner(inner)
+        inner_schema = self.generate_inner(inner)
         write = inner.get("serialization", {}).get("function")
         default = schema.get("default")
         default = default if write is None or default is None else write(default)
-        return {**made, "default": default} if isinstance(default, str | int | float) else made
+        return {**inner_schema, "default": default} if isinstance(default, str | int | float) else inner_schema
 
     def get_title_from_name(self, name: str) -> str:
         """No titles; `strip` takes the empty ones out."""
@@ -38,25 +38,25 @@ class _Generate(GenerateJsonSchema):
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a policy file."""
-    made = Policy.model_json_schema(by_alias=True, schema_generator=_Generate)
-    parts = made["$defs"]
-    for name, part in (("Policy", made), *parts.items()):
+    document = Policy.model_json_schema(by_alias=True, schema_generator=_Generate)
+    parts = document["$defs"]
+    for name, part in (("Policy", document), *parts.items()):
         _describe(part, DESCRIPTIONS.get("Shape" if name in FIELDS else name, {}))
     output = parts["OutputField"]["properties"]
     for key in REFUSED:
         del output[key]
     output["treatment"] = {"const": "drop", "description": output["treatment"]["description"]}
     for name in ("Upstream", "Previous"):
-        whole = parts[name]
-        parts[name] = {"description": whole["description"], "anyOf": [whole["properties"]["url"], whole]}
+        full = parts[name]
+        parts[name] = {"description": full["description"], "anyOf": [full["properties"]["url"], full]}
     parts["Fallback"] = _ladder(parts["Fallback"])
     for name, word in (("Passthrough", PASSTHROUGH), ("Denied", DENIED)):
         parts[name] = {"const": word, "description": parts[name]["description"]}
-    release = made["properties"]["release"]
-    made["properties"]["release"] = {"anyOf": [{"type": "string"}, release], "description": release["description"]}
+    release = document["properties"]["release"]
+    document["properties"]["release"] = {"anyOf": [{"type": "string"}, release], "description": release["description"]}
     # A policy that extends another may leave to it what it needs.
-    made["required"] = ["version"]
-    made_whole: dict[str, Any] = _stripped({"$schema": DIALECT, **made, "title": "guard policy"})
+    document["required"] = ["version"]
+    made_whole: dict[str, Any] = _stripped({"$schema": DIALECT, **document, "title": "guard policy"})
     return made_whole
 
 

@@ -42,8 +42,8 @@ def plain(value: Any) -> Any:
         return None
     if value in {"true", "True", "TRUE", "false", "False", "FALSE"}:
         return value.lower() == "true"
-    found = scalars.number(value)
-    return str(value) if found is None else found
+    parsed = scalars.number(value)
+    return str(value) if parsed is None else parsed
 
 
 def read(value: Any, field: "Shape") -> Any:
@@ -76,22 +76,22 @@ def _scalar(value: Any, field: "Shape") -> Any:
         raise Unreadable("a list or mapping where one value belongs", expected)
     unquoted = getattr(value, "plain", True)
     kind = "number" if field.type == "timestamp" and field.unit else field.type
-    found: Any = None
+    parsed: Any = None
     if kind == "string":
         return str(value)
     if kind == "timestamp":
         time = _time(value)
         if time is not None and time.tzinfo is None and field.zone is None:
             raise Unreadable(f"{shown(value)} has no offset from UTC", "one such as Z or +02:00, or `zone` on the field")
-        found = str(value) if time is not None else None
+        parsed = str(value) if time is not None else None
     elif kind == "boolean":
-        found = {"true": True, "false": False}.get(value) if unquoted else None
+        parsed = {"true": True, "false": False}.get(value) if unquoted else None
     elif unquoted:
-        found = scalars.integer(value) if kind == "integer" else scalars.number(value)
-    if found is None:
+        parsed = scalars.integer(value) if kind == "integer" else scalars.number(value)
+    if parsed is None:
         why = "" if unquoted or kind == "timestamp" else " (it is quoted, so it is text)"
         raise Unreadable(f"{shown(value)} is not {_EXAMPLE[kind].partition(' such ')[0]}{why}", _EXAMPLE[kind])
-    return found
+    return parsed
 
 
 def _time(text: str) -> datetime | None:
@@ -135,21 +135,21 @@ def _object(value: Any, field: "Shape") -> dict[str, Any]:
 
 def _inside(value: Any, field: "Shape", step: str | int) -> Any:
     try:
-        found = read(value, field)
+        parsed = read(value, field)
     except Unreadable as error:
         path, message, expected = error.fault
         raise Unreadable(message, expected, (step, *path)) from None
-    for path, message, expected in breaches(found, field):
+    for path, message, expected in breaches(parsed, field):
         raise Unreadable(message, expected, (step, *path))
-    return found
+    return parsed
 
 
 def breaches(value: Any, field: "Shape") -> Iterator[Fault]:
     """How a value of the right type breaks the field's bounds."""
     if value is None:
         return
-    if field.enum is not None and not any(type(value) is type(one) and value == one for one in field.enum):
-        yield (), f"{shown(str(value))} is not in the enum", f"one of {listed(str(one) for one in field.enum)}"
+    if field.enum is not None and not any(type(value) is type(member) and value == member for member in field.enum):
+        yield (), f"{shown(str(value))} is not in the enum", f"one of {listed(str(member) for member in field.enum)}"
     if isinstance(value, int | float) and not isinstance(value, bool):
         if field.min is not None and value < field.min:
             yield (), f"{value} is below min", f"at least {field.min}"
@@ -166,11 +166,11 @@ def breaches(value: Any, field: "Shape") -> Iterator[Fault]:
         yield (), f"{shown(str(value))} is not a value of {datatype}", f"values that {datatype} has"
 
 
-def _sized(size: int, least: int | None, most: int | None, what: str) -> Iterator[Fault]:
+def _sized(size: int, least: int | None, most: int | None, noun: str) -> Iterator[Fault]:
     if least is not None and size < least:
-        yield (), f"{size} {what}", f"at least {least}"
+        yield (), f"{size} {noun}", f"at least {least}"
     if most is not None and size > most:
-        yield (), f"{size} {what}", f"at most {most}"
+        yield (), f"{size} {noun}", f"at most {most}"
 
 
 def _fits(text: str, pattern: str) -> bool:

@@ -25,7 +25,9 @@ def make_fence(scrub: Scrub) -> Callable[[object], object]:
         if isinstance(value, str):
             return text(value)
         if isinstance(value, ROWS):
-            return [fence(one) if not isinstance(one, ROWS) else f"<{type(one).__name__}>" for one in value[:MOST_ITEMS]]
+            return [
+                fence(item) if not isinstance(item, ROWS) else f"<{type(item).__name__}>" for item in value[:MOST_ITEMS]
+            ]
         return f"<{type(value).__name__}>"
 
     return fence

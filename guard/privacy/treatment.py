@@ -37,10 +37,10 @@ class Hasher:
         """`hmac:KEYID:HASH`; `[redacted]` without a key, and for null. Equal numbers hash alike, `1` and `"1"` do not."""
         if self._key is None or value is None:
             return REDACTED
-        made = hmac.new(self._key, digestmod=sha256)
+        mac = hmac.new(self._key, digestmod=sha256)
         for part in (_DOMAIN, field.encode(), _canonical(value)):
-            made.update(len(part).to_bytes(8, "big") + part)
-        return f"hmac:{self._id}:{made.hexdigest()[:32]}"
+            mac.update(len(part).to_bytes(8, "big") + part)
+        return f"hmac:{self._id}:{mac.hexdigest()[:32]}"
 
 
 def treat(treatment: Treatment, field: str, value: object, hasher: Hasher) -> object:
@@ -52,12 +52,14 @@ def treat(treatment: Treatment, field: str, value: object, hasher: Hasher) -> ob
 
 def _canonical(value: object) -> bytes:
     """One text for values that JSON holds equal."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), default=lambda one: type(one).__name__).encode()
+    return json.dumps(
+        _plain(value), sort_keys=True, separators=(",", ":"), default=lambda item: type(item).__name__
+    ).encode()
 
 
 def _plain(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

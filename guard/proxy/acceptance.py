@@ -13,11 +13,11 @@ from guard.proxy.values import (
     STREAM,
     Allow,
     Answer,
-    Asked,
+    CallOutcome,
     Closed,
     Deny,
     Failed,
-    Listening,
+    ForwardedRequest,
     Outcome,
     Permit,
     Plan,
@@ -26,7 +26,7 @@ from guard.proxy.values import (
     Refused,
     Relayed,
     Route,
-    Settlement,
+    StreamParser,
 )
 
 OURS: Final[frozenset[Reason | None]] = frozenset(("overloaded", "mode", "kill_file", "forced", "breaker_open", "backoff"))
@@ -35,7 +35,7 @@ CHOSEN: Final[frozenset[Reason]] = frozenset(("too_large", "version"))
 """Reasons that a client can cause by what it asks for: more rows or tokens than an answer holds, another version."""
 UNREACHED: Final[frozenset[Reason]] = frozenset(("connect", "tls"))
 """Reasons that say that no request, whatever it is, reaches the target."""
-TOLD: Final[dict[int, tuple[bytes, ...]]] = {
+REFUSAL_HEADERS: Final[dict[int, tuple[bytes, ...]]] = {
     401: (b"www-authenticate",), 405: (b"allow",), 413: (b"retry-after",), 415: (b"accept", b"accept-encoding"),
     429: (b"retry-after",),
 }  # fmt: skip
@@ -66,16 +66,16 @@ def _accept_answer(
     if closed is None and attempt.stream is None and rung.source != DISABLED:
         reason = _judge_answer(context, permit, attempt, answer)
         if reason is not None:
-            outcome = Settlement.IGNORED if attempt.bent or reason in CHOSEN else blame(permit, Settlement.INVALID)
+            outcome = CallOutcome.IGNORED if attempt.bent or reason in CHOSEN else blame(permit, CallOutcome.INVALID)
             attempt.settle(outcome, now)
             return Closed(reason)
     if closed is not None:
         return closed
-    ceiling = route.ceiling
-    if ceiling.level and LEVEL[rung.source] < ceiling.level:
-        return Closed(ceiling.why)  # a kill that was acknowledged while the model thought
+    rung_limit = route.rung_limit
+    if rung_limit.level and LEVEL[rung.source] < rung_limit.level:
+        return Closed(rung_limit.why)  # a kill that was acknowledged while the model thought
     if answer.complete:
-        attempt.settle(blame_stream(permit, attempt, attempt.stream) if attempt.error else Settlement.SUCCESS, now)
+        attempt.settle(blame_stream(permit, attempt, attempt.stream) if attempt.error else CallOutcome.SUCCESS, now)
         if route.remember is not None and rung.source == MODEL and attempt.stream is None:
             route.remember(permit, answer, now, answer.version or rung.version)
     return answer
@@ -89,7 +89,7 @@ def _hold_remote(
     if closed is None and answer.complete and (permit.streamed or permit.route.collect == 0):
         attempt.stream = permit.route.inspector(permit.message, answer.headers)
         if attempt.stream is not None:
-            closed = _hear_stream(permit, attempt, answer, now, plan)
+            closed = _read_buffered_stream(permit, attempt, answer, now, plan)
     return closed
 
 
@@ -113,12 +113,12 @@ def _hold_status(
 
 def judge_error(permit: Permit, attempt: RungAttempt, answer: Answer) -> Outcome:
     """Whose doing an error of a model server is, as its dialect sees it."""
-    return permit.route.dialect.outcome(answer, _asked(permit, attempt))
+    return permit.route.dialect.outcome(answer, _forwarded_request(permit, attempt))
 
 
-def _asked(permit: Permit, attempt: RungAttempt) -> Asked:
+def _forwarded_request(permit: Permit, attempt: RungAttempt) -> ForwardedRequest:
     keyed = attempt.call is not None and attempt.call.target.keyed
-    return Asked(permit.head, permit.body, permit.message, free_path=permit.route.free_path, keyed=keyed)
+    return ForwardedRequest(permit.head, permit.body, permit.message, free_path=permit.route.free_path, keyed=keyed)
 
 
 def _closed_by(outcome: Outcome, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, wall: float) -> Closed:
@@ -127,15 +127,15 @@ def _closed_by(outcome: Outcome, permit: Permit, attempt: RungAttempt, answer: A
         raise refused(permit.route, answer)
     wait = retry_after(answer.headers, wall)
     if outcome in ("client_limit", "unproven"):
-        attempt.settle(Settlement.IGNORED, now)
+        attempt.settle(CallOutcome.IGNORED, now)
         return Closed("backoff" if outcome == "client_limit" else "status", wait)
     if outcome == "overload":
-        attempt.settle(Settlement.BACKOFF, now, retry_after=wait)
+        attempt.settle(CallOutcome.BACKOFF, now, retry_after=wait)
         return Closed("backoff", wait)
     if answer.status in (408, 504) and impatient(permit, attempt):
-        attempt.settle(Settlement.IGNORED, now)
+        attempt.settle(CallOutcome.IGNORED, now)
         return Closed("timeout")
-    attempt.settle(blame(permit, Settlement.FAILURE), now)
+    attempt.settle(blame(permit, CallOutcome.FAILURE), now)
     return Closed("status", wait)
 
 
@@ -159,11 +159,11 @@ def relay_unopened(
 
 
 def _closed_by_event(
-    permit: Permit, attempt: RungAttempt, answer: Answer, stream: Listening, now: float, plan: Plan
+    permit: Permit, attempt: RungAttempt, answer: Answer, stream: StreamParser, now: float, plan: Plan
 ) -> Closed:
     """Why a stream is not given that says an error, of which nothing was sent. Raises Refused."""
     hidden = Answer(answer.status, answer.headers, stream.error)
-    outcome = permit.route.dialect.hidden_outcome(hidden.body, _asked(permit, attempt))
+    outcome = permit.route.dialect.hidden_outcome(hidden.body, _forwarded_request(permit, attempt))
     return _closed_by(outcome, permit, attempt, hidden, now, plan.wall(now))
 
 
@@ -173,27 +173,29 @@ def strict(permit: Permit, attempt: RungAttempt) -> Callable[[], bool] | None:
     if not expected or attempt.rung.source != MODEL or call is None or inspector is None:
         return None
     target = call.target
-    return lambda: believed(inspector.said.version, permit, target) not in ("", expected)
+    return lambda: believed(inspector.parsed.version, permit, target) not in ("", expected)
 
 
-def blame_left(permit: Permit, attempt: RungAttempt) -> Settlement:
+def blame_left(permit: Permit, attempt: RungAttempt) -> CallOutcome:
     """What a stream says of the model whose client left: its error where it told one.
 
     GONE counts only where it was slow, of a stream to its head: for how long it is read is its client's affair.
     """
     inspector = attempt.inspector
-    if inspector is not None and broken(inspector.said.usage):
+    if inspector is not None and broken(inspector.parsed.usage):
         return blame_stream(permit, attempt, inspector)
-    return Settlement.GONE
+    return CallOutcome.GONE
 
 
-def blame_stream(permit: Permit, attempt: RungAttempt, inspector: Listening | None) -> Settlement:
+def blame_stream(permit: Permit, attempt: RungAttempt, inspector: StreamParser | None) -> CallOutcome:
     """Whom an error within a stream blames that was begun: the model, unless the error says that it is the client's."""
     if inspector is None or not inspector.error:
-        return blame(permit, Settlement.FAILURE)
-    outcome = permit.route.dialect.hidden_outcome(inspector.error, _asked(permit, attempt))
+        return blame(permit, CallOutcome.FAILURE)
+    outcome = permit.route.dialect.hidden_outcome(inspector.error, _forwarded_request(permit, attempt))
     return (
-        Settlement.IGNORED if outcome in ("client_fault", "client_limit", "unproven") else blame(permit, Settlement.FAILURE)
+        CallOutcome.IGNORED
+        if outcome in ("client_fault", "client_limit", "unproven")
+        else blame(permit, CallOutcome.FAILURE)
     )
 
 
@@ -201,8 +203,8 @@ def refused(route: Route, answer: Answer) -> Refused:
     """A model server's refusal as its client gets it: the status, what goes with it, and a word for what is wrong."""
     word, limit = route.dialect.error_word(answer)
     status = route.dialect.error_status(answer)
-    told = TOLD.get(status)
-    headers = [pair for pair in answer.headers if pair[0] in told] if told is not None else None
+    passed_on = REFUSAL_HEADERS.get(status)
+    headers = [pair for pair in answer.headers if pair[0] in passed_on] if passed_on is not None else None
     return Refused("upstream_refused", status=status, headers=headers, word=word, limit=limit)
 
 
@@ -212,12 +214,12 @@ def impatient(permit: Permit, attempt: RungAttempt) -> bool:
     return permit.shortened and call is not None and permit.deadline < attempt.asked_at + call.target.attempt
 
 
-def blame(permit: Permit, outcome: Settlement) -> Settlement:
+def blame(permit: Permit, outcome: CallOutcome) -> CallOutcome:
     """A request that breaks its contract, and is only observed, blames nobody: the contract says that it may fail."""
-    return Settlement.IGNORED if permit.breaks else outcome
+    return CallOutcome.IGNORED if permit.breaks else outcome
 
 
-def _hear_stream(permit: Permit, attempt: RungAttempt, answer: Answer, now: float, plan: Plan) -> Closed | None:
+def _read_buffered_stream(permit: Permit, attempt: RungAttempt, answer: Answer, now: float, plan: Plan) -> Closed | None:
     """Pass a stream through its inspector that arrived in one piece with its head, and so is not relayed.
 
     Nothing of it was sent: where it says an error, or nothing at all, the next rung may answer. Raises Refused.
@@ -225,24 +227,24 @@ def _hear_stream(permit: Permit, attempt: RungAttempt, answer: Answer, now: floa
     stream = attempt.stream
     assert stream is not None  # only such an answer is heard
     answer.body = stream.feed(answer.body, now) + stream.end()
-    heard = stream.said
+    parsed = stream.parsed
     call = attempt.call
-    version = believed(heard.version, permit, call.target) if call is not None else ""
-    answer.version = attempt.hear(heard.usage, version) or answer.version
+    version = believed(parsed.version, permit, call.target) if call is not None else ""
+    answer.version = attempt.note_answer(parsed.usage, version) or answer.version
     if stream.refused:
         return _closed_by_event(permit, attempt, answer, stream, now, plan)
     if not stream.begun:
-        attempt.settle(blame(permit, Settlement.FAILURE), now)
+        attempt.settle(blame(permit, CallOutcome.FAILURE), now)
         return Closed("malformed")
     if permit.route.version and attempt.rung.source == MODEL and answer.version not in ("", permit.route.version):
-        attempt.settle(Settlement.IGNORED, now)
+        attempt.settle(CallOutcome.IGNORED, now)
         return Closed("version")
-    if broken(heard.usage):
+    if broken(parsed.usage):
         attempt.error = stream_error(stream)
     return None
 
 
-def judge_failure(permit: Permit, failure: Failed, attempt: RungAttempt, now: float) -> Settlement:
+def judge_failure(permit: Permit, failure: Failed, attempt: RungAttempt, now: float) -> CallOutcome:
     """Whether the target is to blame: not for our own lack of capacity or stall, nor for the impatience of a client.
 
     A call ends in whatever phase it is in when the client's own deadline comes: in the queue, while it connects, while it
@@ -250,10 +252,10 @@ def judge_failure(permit: Permit, failure: Failed, attempt: RungAttempt, now: fl
     unless the time that an attempt may take was over by then.
     """
     if failure.ours or failure.code in OURS or failure.code in CHOSEN:
-        return Settlement.IGNORED
+        return CallOutcome.IGNORED
     if failure.code not in UNREACHED and permit.breaks:
-        return Settlement.IGNORED
-    return Settlement.IGNORED if now >= permit.deadline and impatient(permit, attempt) else Settlement.FAILURE
+        return CallOutcome.IGNORED
+    return CallOutcome.IGNORED if now >= permit.deadline and impatient(permit, attempt) else CallOutcome.FAILURE
 
 
 def _judge_answer(context: Context, permit: Permit, attempt: RungAttempt, answer: Answer) -> Reason | None:
@@ -267,7 +269,7 @@ def _judge_answer(context: Context, permit: Permit, attempt: RungAttempt, answer
         verdict = route.output.judge(answer.body, permit.rows, answer.headers)
         if type(verdict) is Deny:
             verdict = _as_asked(permit, verdict, answer, answer.body)
-        _hear(permit, attempt, answer, verdict)
+        _note_answer(permit, attempt, answer, verdict)
     else:
         verdict = route.output.judge_own(answer.document, permit.rows)
         if type(verdict) is Deny:
@@ -302,7 +304,7 @@ def _chosen(permit: Permit) -> bool:
     return foreign or b"?" in permit.head.target
 
 
-def _hear(permit: Permit, attempt: RungAttempt, answer: Answer, verdict: Allow | Deny) -> None:
+def _note_answer(permit: Permit, attempt: RungAttempt, answer: Answer, verdict: Allow | Deny) -> None:
     """What an answer says of itself. Where it names no version of its model, its target may know it."""
     version, call = "", attempt.call
     if call is not None:
@@ -312,4 +314,4 @@ def _hear(permit: Permit, attempt: RungAttempt, answer: Answer, verdict: Allow |
             version = believed(answer.named.decode("latin-1"), permit, target)
         if not version:
             version = target.version
-    answer.version = attempt.hear(verdict.usage, version)
+    answer.version = attempt.note_answer(verdict.usage, version)

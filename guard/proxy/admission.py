@@ -93,10 +93,10 @@ class LoopAdmission:
         self._scheduled = False
         waiting, self._begun = self._waiting, 0
         until = monotonic() + A_TURN_TAKES
-        left = len(waiting)  # whoever waits again in this turn comes after all others
+        remaining = len(waiting)  # whoever waits again in this turn comes after all others
         try:
-            while left and self._begun < A_TURN:
-                left -= 1
+            while remaining and self._begun < A_TURN:
+                remaining -= 1
                 self._begun += 1  # also of one that crashes
                 self._begun += max(0, waiting.popleft()[0].go_on() - 1)
                 if monotonic() > until:

@@ -9,10 +9,10 @@ from typing import Final
 from guard.proxy import messages
 from guard.proxy.deadlines import FLUSH, HEAD, KEEP_ALIVE, LINGER, WRITE_STALL, DeadlineTimer
 from guard.proxy.delivery import acknowledged
-from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
-from guard.proxy.messages import unsent, whole
-from guard.proxy.parties import UNKNOWN
+from guard.proxy.interfaces import UNKNOWN
+from guard.proxy.listener_state import ListenerState
+from guard.proxy.messages import unsent, whole_message
 from guard.proxy.requests import Requests
 from guard.proxy.states import CLIENT, CLOSE, CLOSED, ENDED, LAST, READY, TAKEN
 from guard.proxy.values import Headers, Reply
@@ -31,16 +31,18 @@ UNTIL_CLOSE: Final = 2  # for HTTP/1.0: a FIN says that it is whole
 class Answers(Requests):
     """Writes for the exchange that lives, and says whether the connection can carry another one after it."""
 
-    __slots__ = ("_empty", "_framing", "_look", "_queue", "_state", "_taken", "_transport", "_written", "timer")
+    __slots__ = (
+        "_acknowledged", "_check_delivery", "_empty", "_framing", "_queue", "_state", "_transport", "_written", "timer",
+    )  # fmt: skip
 
-    def __init__(self, door: Door) -> None:
-        super().__init__(door)
+    def __init__(self, listener: ListenerState) -> None:
+        super().__init__(listener)
         self._state = READY  # a row of `states.CLIENT`
         self._queue: deque[Exchange] = deque()  # requests that wait for the one that lives
         self._framing = LENGTH  # of the stream that is open, or was last
         self._written = 0  # bytes given to the transport
-        self._taken = 0  # of these, bytes that the client had taken when last looked at
-        self._look = LOOK
+        self._acknowledged = 0  # of these, bytes that the client had taken when last looked at
+        self._check_delivery = LOOK
         self._empty = False  # the last look found nothing unsent
         self._transport: asyncio.Transport
         self.timer = DeadlineTimer(asyncio.get_running_loop(), self._expired)
@@ -65,19 +67,19 @@ class Answers(Requests):
         """Write a whole answer."""
         keep = self._keeps(exchange) and not reply.close
         line = self._connection(exchange, keep)
-        if (cors := self._door.cors) is not None:
+        if (cors := self._listener.cors) is not None:
             reply.headers = cors.add(exchange.head, reply.headers)
         if reply.status in (204, 304) or exchange.head.method == b"HEAD":
             self._write(messages.head(reply.status, reply.headers, line + b"\r\n"))
         else:
-            message = whole(reply.status, reply.headers, line, reply.body)
+            message = whole_message(reply.status, reply.headers, line, reply.body)
             self._written += len(message)
             self._transport.write(message)
         self._finished(keep)
 
     def open_stream(self, exchange: Exchange, status: int, headers: Headers, length: int) -> None:
         """Write the head of a relayed answer; `length` UNKNOWN is framed as chunks, or by the close for HTTP/1.0."""
-        if (cors := self._door.cors) is not None:
+        if (cors := self._listener.cors) is not None:
             headers = cors.add(exchange.head, headers)
         framing = b""
         if length != UNKNOWN:
@@ -108,7 +110,7 @@ class Answers(Requests):
     def _keeps(self, exchange: Exchange) -> bool:
         """Whether the connection can carry another request after this one."""
         more = self._state < LAST or bool(self._queue)
-        return exchange.keep_alive and exchange.taken and more and not self._door.draining
+        return exchange.keep_alive and exchange.consumed and more and not self._listener.draining
 
     def _connection(self, exchange: Exchange, keep: bool) -> bytes:  # noqa: FBT001
         if not keep:
@@ -134,7 +136,7 @@ class Answers(Requests):
                 self._transport.abort()
                 return
         self._watch()
-        self.timer.set(FLUSH, monotonic() + self._look)
+        self.timer.set(FLUSH, monotonic() + self._check_delivery)
 
     def _retire(self) -> None:
         """Close a connection on which nothing is asked."""
@@ -167,10 +169,10 @@ class Answers(Requests):
             return
         else:
             self._empty = True
-        self._look = min(self._look * 2, LONGEST_LOOK)
-        self.timer.set(FLUSH, monotonic() + self._look)
+        self._check_delivery = min(self._check_delivery * 2, LONGEST_LOOK)
+        self.timer.set(FLUSH, monotonic() + self._check_delivery)
 
     def _watch(self) -> None:
         """From here on the client has `write_stall` seconds to take any byte."""
-        self._taken = self._written - unsent(self._transport)
-        self.timer.set(WRITE_STALL, monotonic() + self._door.limits.write_stall)
+        self._acknowledged = self._written - unsent(self._transport)
+        self.timer.set(WRITE_STALL, monotonic() + self._listener.limits.write_stall)

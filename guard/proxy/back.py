@@ -23,7 +23,7 @@ from guard.proxy.headers import (
     those_without,
     write_lines,
 )
-from guard.proxy.parties import UNKNOWN, Owner
+from guard.proxy.interfaces import UNKNOWN, Owner
 from guard.proxy.start_lines import StatusLines
 from guard.proxy.states import (
     AWAITING,
@@ -62,9 +62,10 @@ class Link(asyncio.Protocol):
 
     __slots__ = (
         "_asked", "_before", "_body_open", "_chunked_body", "_chunks", "_collect", "_dated", "_dirty", "_done", "_eager",
-        "_fields", "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_lines", "_modern", "_parser",
-        "_poll", "_secure", "_segment", "_size", "_transport", "_until_close", "_written", "born", "called_at", "head_at",
-        "heard", "idle_since", "length", "owner", "partial", "paused", "pool", "reused", "state", "status", "unread",
+        "_fields", "_head_only", "_header_bytes", "_headers", "_held", "_interim", "_keep", "_lines", "_modern",
+        "_parser", "_poll", "_secure", "_segment", "_size", "_transport", "_until_close", "_written", "answer_begun",
+        "born", "called_at", "head_at", "idle_since", "length", "owner", "partial", "paused", "pool", "reused", "state",
+        "status", "unread",
     )  # fmt: skip
 
     def __init__(self, pool: "Pool") -> None:
@@ -99,7 +100,7 @@ class Link(asyncio.Protocol):
         self._collect, self._eager = call.collect, call.eager
         self._head_only = call.method == b"HEAD"
         self._done = self._dirty = self._until_close = self._keep = False
-        self._chunked_body = self._body_open = self.heard = False
+        self._chunked_body = self._body_open = self.answer_begun = False
         self._headers, self.length, self._segment = [], UNKNOWN, b""
         self._chunks: list[bytes] = []
         self._size = self._header_bytes = self._interim = self.status = 0
@@ -177,8 +178,8 @@ class Link(asyncio.Protocol):
         if self.owner is None or self._parser is None:
             self.drop()
             return
-        if not self.heard:
-            self.heard, self._modern = True, data.startswith(b"HTTP/1.1 ")
+        if not self.answer_begun:
+            self.answer_begun, self._modern = True, data.startswith(b"HTTP/1.1 ")
             self._lines = None if self._modern else StatusLines()
         if self.state == AWAITING:
             self._header_bytes += len(data)  # at least; it may hold more than the head
@@ -203,7 +204,7 @@ class Link(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Close: no call survives the upstream's half-close, and none whose answer has not begun can be answered."""
-        if self.owner is not None and self.state == AWAITING and not self.heard:
+        if self.owner is not None and self.state == AWAITING and not self.answer_begun:
             self._hung_up(fin=True)
         elif self.owner is None:
             self.pool.ended(self)
@@ -379,7 +380,7 @@ class Link(asyncio.Protocol):
 
     def _hung_up(self, *, fin: bool) -> None:
         """The server ended the connection of a call: note what it has of the request, where no answer had begun."""
-        if not self.heard:
+        if not self.answer_begun:
             unsent = not self._secure and self._transport.get_write_buffer_size() >= self._written - self._before > 0
             self.unread, self.partial = received(self._transport, self._before, self._asked, unsent=unsent, fin=fin)
         self._fail("reset")

@@ -11,9 +11,9 @@ from typing import Final
 
 from guard.proxy.answers import LINGERS, Answers
 from guard.proxy.deadlines import HEAD, KEEP_ALIVE, LINGER, WRITE_STALL
-from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
-from guard.proxy.parties import AHEAD
+from guard.proxy.interfaces import AHEAD
+from guard.proxy.listener_state import ListenerState
 from guard.proxy.states import CLOSED, PARTIAL
 from guard.proxy.values import RefusalCode
 
@@ -33,9 +33,9 @@ class Backlog(Answers):
 
     __slots__ = ("_held", "_pauses", "_waits", "body_deadline", "budget", "current")
 
-    def __init__(self, door: Door) -> None:
-        super().__init__(door)
-        self.budget = door.budget
+    def __init__(self, listener: ListenerState) -> None:
+        super().__init__(listener)
+        self.budget = listener.budget
         self.current: Exchange | None = None
         self.body_deadline = 0.0
         self._waits = bytearray()  # read, and not parsed yet
@@ -55,7 +55,7 @@ class Backlog(Answers):
 
         That of a client which does not take its answer lies ahead: all others have waited longer.
         """
-        limits, due, state = self._door.limits, self.timer.due, self._state
+        limits, due, state = self._listener.limits, self.timer.due, self._state
         current = self.current
         if current is not None:
             return self.body_deadline - limits.body if current.owes_body() else inf

@@ -48,13 +48,13 @@ def coding_of(head: Head) -> bytes | None:
 def opened(coding: bytes, body: bytes, max_body: int) -> bytes:
     """The body without its coding. Raises Refused: too large, or not what the coding says."""
     by_ratio = max(FREE, MOST_RATIO * len(body))
-    left = min(max_body, by_ratio)
+    remaining = min(max_body, by_ratio)
     excess: RefusalCode = "coding_ratio" if by_ratio < max_body else "body_too_large"
     parts: list[bytes] = []
     at = 0
     for _ in range(MOST_MEMBERS):
         if coding == b"zstd":
-            reader, fault = _zstd(body[at : at + _FRAME_HEADER], left, excess)
+            reader, fault = _zstd(body[at : at + _FRAME_HEADER], remaining, excess)
         else:
             reader, fault = zlib.decompressobj(_WINDOW[coding]), zlib.error
         while not reader.eof:
@@ -63,10 +63,10 @@ def opened(coding: bytes, body: bytes, max_body: int) -> bytes:
                 raise Refused("coding_malformed")
             at += len(piece)
             try:
-                left = _read(reader, piece, parts, left)
+                remaining = _read(reader, piece, parts, remaining)
             except fault:
                 raise Refused("coding_malformed") from None
-            if left < 0:
+            if remaining < 0:
                 raise Refused(excess)
         at -= len(reader.unused_data)
         if at == len(body):
@@ -76,19 +76,19 @@ def opened(coding: bytes, body: bytes, max_body: int) -> bytes:
     raise Refused("coding_malformed")
 
 
-def _read(reader: Any, piece: bytes, parts: list[bytes], left: int) -> int:
+def _read(reader: Any, piece: bytes, parts: list[bytes], remaining: int) -> int:
     """Append what a piece of the body holds, and return how many bytes may follow; below 0 it ended early."""
     while True:
-        most = min(STEP, left + 1)
+        most = min(STEP, remaining + 1)
         part = reader.decompress(piece, most)
         parts.append(part)
-        left -= len(part)
-        if left < 0 or reader.eof or len(part) < most:  # too large, the end, or all of the piece was read
-            return left
+        remaining -= len(part)
+        if remaining < 0 or reader.eof or len(part) < most:  # too large, the end, or all of the piece was read
+            return remaining
         piece = getattr(reader, "unconsumed_tail", b"")  # a reader of zstd keeps its own
 
 
-def _zstd(header: bytes, left: int, excess: RefusalCode) -> tuple[Any, type[Exception]]:
+def _zstd(header: bytes, remaining: int, excess: RefusalCode) -> tuple[Any, type[Exception]]:
     """A reader of one frame and its error, if the header declares no more than is left. The first one imports it: 4 ms."""
     if sys.version_info >= (3, 14):
         from compression import zstd  # noqa: PLC0415
@@ -100,7 +100,7 @@ def _zstd(header: bytes, left: int, excess: RefusalCode) -> tuple[Any, type[Exce
         declared = zstd.get_frame_info(header).decompressed_size
     except zstd.ZstdError:
         raise Refused("coding_malformed") from None
-    if declared is not None and declared > left:
+    if declared is not None and declared > remaining:
         raise Refused(excess)
     if declared is not None and declared > MOST_WINDOW and header[4] & _SINGLE_SEGMENT:  # its window is its content
         raise Refused("coding_window")

@@ -13,16 +13,16 @@ from guard.proxy.tracing import traceparent
 from guard.proxy.values import (
     Attempt,
     Call,
+    CallOutcome,
     Closed,
     Head,
-    Listening,
     Permit,
     Reason,
     Record,
     Route,
     Rung,
-    Settlement,
     StreamError,
+    StreamParser,
     Trace,
     Usage,
     Violation,
@@ -51,8 +51,8 @@ class RungAttempt:
         self.asked_at = asked_at
         self.call: Call | None = None  # None where none is made
         self.account: Attempt | None = None  # of the call, in the record: written here, read by telemetry
-        self.inspector: Listening | None = None  # of an answer that is relayed
-        self.stream: Listening | None = None  # the same of one that came in one piece
+        self.inspector: StreamParser | None = None  # of an answer that is relayed
+        self.stream: StreamParser | None = None  # the same of one that came in one piece
         self.usage: Usage | None = None
         self.violations: Sequence[Violation] = ()  # of the answer
         self.bent = False  # what breaks the contract in its answer is what the request asked for
@@ -64,12 +64,12 @@ class RungAttempt:
         """By when its call owes the answer, or the first event of one that is streamed."""
         return self.call.until if self.call is not None else inf
 
-    def settle(self, outcome: Settlement, now: float, took: float | None = None, retry_after: float | None = None) -> None:
+    def settle(self, outcome: CallOutcome, now: float, took: float | None = None, retry_after: float | None = None) -> None:
         """Tell the breaker how the call ended; the first settlement counts. Without a call it does nothing."""
         if self.call is not None:
             self.call.ticket.settle(outcome, now, took=took, retry_after=retry_after)
 
-    def hear(self, usage: Usage | None, version: str) -> str:
+    def note_answer(self, usage: Usage | None, version: str) -> str:
         """Take over what the answer says of itself; the version as it may be told. Empty and None say nothing."""
         account = self.account
         if usage is not None:
@@ -83,7 +83,7 @@ class RungAttempt:
         return version
 
 
-def stream_error(inspector: Listening) -> StreamError:
+def stream_error(inspector: StreamParser) -> StreamError:
     """What broke a stream that `broken` is true of."""
     return "unfinished" if inspector.unfinished else "error_event"
 
@@ -129,13 +129,13 @@ class Context:
         self.record.attempts.append(account)
         self.calls += 1
         trace = self.trace
-        if self.calls > 1 and trace is not None and trace.told:
+        if self.calls > 1 and trace is not None and trace.propagated:
             call.headers = [pair for pair in call.headers if pair[0] != b"traceparent"]
             call.headers.append(traceparent(trace, trace.call_id(self.calls)))
 
     def descend(self, attempt: RungAttempt, closed: Closed, now: float) -> None:
         """Leave a rung that does not answer. An attempt that was not settled before counts for nothing."""
-        attempt.settle(Settlement.IGNORED, now)
+        attempt.settle(CallOutcome.IGNORED, now)
         self.above = closed
         if self.reason is None:
             self.reason = closed.reason

@@ -35,12 +35,12 @@ class Cors:
 
     def preflight(self, head: Head, is_routed: Callable[[bytes, bytes], bool]) -> None:
         """Raises Answered for a preflight request. `is_routed`: whether a method and a target have a route."""
-        asked = head.get(b"access-control-request-method")
-        if head.method != b"OPTIONS" or asked is None or head.get(b"origin") is None:
+        method = head.get(b"access-control-request-method")
+        if head.method != b"OPTIONS" or method is None or head.get(b"origin") is None:
             return
         fields: Headers = [(b"vary", b"access-control-request-method, access-control-request-headers")]
-        if self._allowed(head) is not None and is_routed(asked, head.target):
-            fields.append((b"access-control-allow-methods", asked))
+        if self._allowed(head) is not None and is_routed(method, head.target):
+            fields.append((b"access-control-allow-methods", method))
             if self._headers:
                 fields.append((b"access-control-allow-headers", self._headers))
             fields.append((b"access-control-max-age", b"%d" % self._max_age))

@@ -14,16 +14,18 @@ from time import monotonic
 from typing import cast
 
 from guard.proxy.deadlines import ATTEMPT, BODY, CONNECT, HEARTBEAT, IDLE, NONE, QUEUE, REQUEST
-from guard.proxy.parties import AHEAD, LARGE, Client, Link, Pool
+from guard.proxy.interfaces import AHEAD, LARGE, Client, Link, Pool
 from guard.proxy.pipeline import handle_request
 from guard.proxy.relaying import Relaying
-from guard.proxy.turn import Turn
+from guard.proxy.slot_waiter import SlotWaiter
 from guard.proxy.values import (
     DONE,
     STREAM,
     Answer,
     Body,
     Call,
+    CallOutcome,
+    ConcurrencyLimiter,
     Ending,
     Failed,
     Gone,
@@ -34,8 +36,6 @@ from guard.proxy.values import (
     Refused,
     Relay,
     Reply,
-    Settlement,
-    Slots,
 )
 
 
@@ -43,7 +43,8 @@ class Exchange(Relaying):
     """One request of a connection, its body as it arrives, and the pipeline that answers it."""
 
     __slots__ = (
-        "_armed", "_body_sent", "_complete", "_dial", "_resent", "_slot", "_turn", "expects", "fault", "head", "keep_alive",
+        "_armed", "_body_sent", "_complete", "_dial", "_resent", "_slot", "_waiter", "expects", "fault", "head",
+        "keep_alive",
         "length", "request_id",
     )  # fmt: skip
 
@@ -56,7 +57,7 @@ class Exchange(Relaying):
         self.fault = fault
         self.chunks = []
         self.size = self.held = 0
-        self.body_done = self.taken = length == 0
+        self.body_done = self.consumed = length == 0
         self.broken: RefusalCode | None = None  # why it will never be whole
         self.keep_alive = True
         self.expects = False
@@ -64,8 +65,8 @@ class Exchange(Relaying):
         self._resent = False
         self._retained, self._spent = None, False
         self._call = None
-        self._slot: Slots | None = None
-        self._turn: Turn | None = None
+        self._slot: ConcurrencyLimiter | None = None
+        self._waiter: SlotWaiter | None = None
         self._dial: object = None
         self._link = None
         self._complete: Answer | None = None  # a large answer that waits for its turn to be judged
@@ -170,7 +171,7 @@ class Exchange(Relaying):
             else:
                 self._arm_idle()
         if self.body_done:
-            self._body_sent = self.taken = True
+            self._body_sent = self.consumed = True
             link.end_body()
         elif link.paused:
             self.client.pause_reading()
@@ -185,23 +186,23 @@ class Exchange(Relaying):
         if self.broken is not None and call.body is STREAM:
             return Refused(self.broken)
         self._waiting = self._call = call
-        slots = call.target.slots
-        if slots.acquire():
-            self._slot = slots
+        limiter = call.target.limiter
+        if limiter.acquire():
+            self._slot = limiter
             self._place(call)
             return None
-        turn = Turn(self, slots)
-        if slots.enqueue(turn):
-            self._turn = turn
+        turn = SlotWaiter(self, limiter)
+        if limiter.enqueue(turn):
+            self._waiter = turn
             self._arm_within(QUEUE, monotonic() + call.target.queue_timeout, call)
             return None
         self._waiting = None
         return Failed("overloaded", sent=False, retry_after=1.0)
 
-    def granted(self, turn: "Turn") -> None:
+    def granted(self, turn: "SlotWaiter") -> None:
         """A slot became free for the queued call."""
-        self._turn = None
-        self._slot = turn.slots
+        self._waiter = None
+        self._slot = turn.limiter
         call = cast("Call", self._call)
         reason = call.target.closed or call.ticket.recheck(monotonic())
         if reason is not None:
@@ -295,7 +296,7 @@ class Exchange(Relaying):
         if type(self._waiting) is Relay:
             self._end_relay(reason)
         elif (call := self._call) is not None:
-            final = not link.reused or link.heard or self._resent or self._spent
+            final = not link.reused or link.answer_begun or self._resent or self._spent
             if reason == "reset" and not final and (link.unread or call.repeatable):
                 self._send_again(call)
                 return
@@ -330,9 +331,9 @@ class Exchange(Relaying):
         link, self._link, self._dial, self._call = self._link, None, None, None
         if link is not None:
             link.cancel()
-        if self._turn is not None:
-            self._turn.leave()
-            self._turn = None
+        if self._waiter is not None:
+            self._waiter.leave()
+            self._waiter = None
         self._free_slot()
 
     def _open(self, relay: Relay, length: int) -> None:
@@ -341,11 +342,11 @@ class Exchange(Relaying):
 
     # ── the client and the clock ──────────────────────────────────────────────────────────────────────────────────
 
-    def gone(self, cause: str) -> None:
+    def client_left(self, cause: str) -> None:
         """The client left: cancel upstream at once."""
         if not self.ended:
-            if self._turn is not None and self._call is not None:  # what was never sent says nothing of the target
-                self._call.ticket.settle(Settlement.IGNORED, monotonic())
+            if self._waiter is not None and self._call is not None:  # what was never sent says nothing of the target
+                self._call.ticket.settle(CallOutcome.IGNORED, monotonic())
             self._fail(Gone(cause))
 
     def expire(self, purpose: int) -> None:
@@ -360,7 +361,7 @@ class Exchange(Relaying):
             self._answer(None, Refused("request_timeout"))
         elif type(waiting) is Relay:
             self._end_relay("timeout", late=self.client.timer.late)
-        elif self._turn is not None:
+        elif self._waiter is not None:
             self._fail(Failed("overloaded", sent=False, retry_after=1.0))
         elif self._complete is not None:  # the target has answered in time
             self._fail(Failed("timeout", ours=True))

@@ -69,16 +69,16 @@ def _added(head: Head, passes: Names[bool]) -> Headers:
     peer = head.peer
     headers = strip(head.headers, passes, nominated(head.get(b"connection")))
     address, protocol = peer.address.encode(), b"https" if peer.secure else b"http"
-    said = {name: _joined(head, name) for name in (b"via", b"x-forwarded-for", b"forwarded")}
+    received = {name: _joined(head, name) for name in (b"via", b"x-forwarded-for", b"forwarded")}
     headers += [
-        (b"via", said[b"via"] + b"1.1 " + peer.via),
-        (b"x-forwarded-for", said[b"x-forwarded-for"] + address),
+        (b"via", received[b"via"] + b"1.1 " + peer.via),
+        (b"x-forwarded-for", received[b"x-forwarded-for"] + address),
         (b"x-forwarded-proto", head.get(b"x-forwarded-proto") or protocol),
         (b"x-forwarded-host", head.get(b"x-forwarded-host") or head.host),
     ]
-    if said[b"forwarded"]:
+    if received[b"forwarded"]:
         node = b'"[%b]"' % address if b":" in address else address
-        headers.append((b"forwarded", said[b"forwarded"] + b'for=%b;host="%b";proto=%b' % (node, head.host, protocol)))
+        headers.append((b"forwarded", received[b"forwarded"] + b'for=%b;host="%b";proto=%b' % (node, head.host, protocol)))
     if (real := head.get(b"x-real-ip")) is not None:
         headers.append((b"x-real-ip", real))
     return headers

@@ -18,9 +18,9 @@ from guard.proxy.admission import A_TURN, AT_ONCE
 from guard.proxy.answers import UNTIL_CLOSE
 from guard.proxy.backlog import BODY_FULL, EXCHANGE, FIELD, Backlog
 from guard.proxy.deadlines import FLUSH, HEAD, KEEP_ALIVE, LINGER, WRITE_STALL
-from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
 from guard.proxy.forwarding import peer
+from guard.proxy.listener_state import ListenerState
 from guard.proxy.messages import reset, unsent
 from guard.proxy.places import refuse_bodies
 from guard.proxy.requests import PLAIN, WHOLE, Unacceptable
@@ -50,8 +50,8 @@ class Connection(Backlog, asyncio.Protocol):
         "_head_held", "_in_queue", "_pumping", "_stalled", "paused",
     )  # fmt: skip
 
-    def __init__(self, door: Door) -> None:
-        super().__init__(door)
+    def __init__(self, listener: ListenerState) -> None:
+        super().__init__(listener)
         self.paused = False
         self._pumping = False
         self._head_held = 0  # bytes of the budget for a head that is not whole
@@ -63,26 +63,26 @@ class Connection(Backlog, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is here; its first head is due."""
         self._transport = cast("asyncio.Transport", transport)
-        door, name = self._door, transport.get_extra_info("peername")
+        listener, name = self._listener, transport.get_extra_info("peername")
         secure = transport.get_extra_info("sslcontext") is not None
-        counted = secure and door.handshakes.pop(self, None) is not None
-        if self._state == CLOSED or not (counted or door.admits()):
+        counted = secure and listener.handshakes.pop(self, None) is not None
+        if self._state == CLOSED or not (counted or listener.admits()):
             self._state = CLIENT[self._state][ENDED]
             self._transport.abort()
             return
-        door.connections.add(self)
+        listener.connections.add(self)
         address = name[0] if isinstance(name, tuple) else ""
-        self.peer = peer(address, secure=secure, via=door.via, trusted=door.trusted)
-        self.timer.set(HEAD, monotonic() + door.limits.head)
+        self.peer = peer(address, secure=secure, via=listener.via, trusted=listener.trusted)
+        self.timer.set(HEAD, monotonic() + listener.limits.head)
 
     def data_received(self, data: bytes) -> None:
         """Take a segment in; what is ahead of its turn waits."""
         if self._state > LIVE:
             return  # nobody's bytes: dropped
-        current, door = self.current, self._door
+        current, listener = self.current, self._listener
         if self._waits or self._queue or (current is not None and current.body_done):
             self._hold(data)
-        elif current is None and len(door.connections) > A_TURN and door.admission.full(self):
+        elif current is None and len(listener.connections) > A_TURN and listener.admission.full(self):
             self._in_queue = True
             self._hold(data)
         else:
@@ -101,7 +101,7 @@ class Connection(Backlog, asyncio.Protocol):
 
     def wait_to_judge(self) -> None:
         """A large document is complete: it is judged when it has its turn."""
-        self._door.admission.wait_to_judge(self)
+        self._listener.admission.wait_to_judge(self)
 
     def judge(self) -> None:
         """The large document of this connection has its turn; it may have gone meanwhile."""
@@ -140,12 +140,12 @@ class Connection(Backlog, asyncio.Protocol):
         if state <= PARTIAL:
             self._retire()
         elif state <= LAST and not (self._final and self._reading is None and not self._waits):
-            self._gone("client")
+            self._client_left("client")
         elif state <= FLUSHING and self._transport.can_write_eof():
             self._state = CLIENT[self._state][HALF_CLOSED]
             return True
         elif state <= LAST:
-            self._gone("client")
+            self._client_left("client")
         return False
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 — every loss is one
@@ -153,12 +153,12 @@ class Connection(Backlog, asyncio.Protocol):
         self._state = CLIENT[self._state][ENDED]
         self.timer.end()
         self._drop_waits()
-        self._door.connections.discard(self)
+        self._listener.connections.discard(self)
         self._relieve()
         self._drop_ahead()
         current, self.current = self.current, None
         if current is not None:
-            current.gone("client")
+            current.client_left("client")
         self._reading = None
         self._parser = None  # it holds our methods: a cycle
 
@@ -181,13 +181,13 @@ class Connection(Backlog, asyncio.Protocol):
         if self._queue or self._waits:
             self._queue_up()
         elif self._state == READY:
-            self.timer.set(KEEP_ALIVE, monotonic() + self._door.limits.keep_alive)
+            self.timer.set(KEEP_ALIVE, monotonic() + self._listener.limits.keep_alive)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _admit(self, head: Head, length: int, fault: RefusalCode | None) -> Exchange:
-        door = self._door
-        exchange = Exchange(self, head, f"{door.prefix}-{door.next_id()}", length, fault)
+        listener = self._listener
+        exchange = Exchange(self, head, f"{listener.prefix}-{listener.next_id()}", length, fault)
         if self._queue:
             self._charge(EXCHANGE)
         self._queue.append(exchange)
@@ -199,7 +199,7 @@ class Connection(Backlog, asyncio.Protocol):
 
     def _head_progress(self, received: int) -> None:
         """Nothing but a part of a head was read: it is bounded in bytes and, from its first byte, in time."""
-        limits, timer = self._door.limits, self.timer
+        limits, timer = self._listener.limits, self.timer
         if self._state == READY:
             self._state = CLIENT[READY][HEAD_BYTES]
             due = min(monotonic() + limits.head, timer.due[HEAD], timer.due[KEEP_ALIVE])
@@ -247,7 +247,7 @@ class Connection(Backlog, asyncio.Protocol):
         """There is more to do: in a later turn of the loop."""
         if not self._in_queue:
             self._in_queue = True
-            self._door.admission.wait(self)
+            self._listener.admission.wait(self)
 
     def _pump(self) -> int:
         """Parse what waits and let the queue live, one after the other; a few, and the rest in a later turn.
@@ -273,8 +273,8 @@ class Connection(Backlog, asyncio.Protocol):
                         self._head_held = 0
                     if self._queue:
                         self._charge(-EXCHANGE)
-                    self.body_deadline = monotonic() + self._door.limits.body
-                    exchange.start(self._door.plan)
+                    self.body_deadline = monotonic() + self._listener.limits.body
+                    exchange.start(self._listener.plan)
                 elif self._waits and self._may_parse(current):
                     if AT_ONCE in (begun, pieces):
                         self._queue_up()
@@ -327,7 +327,7 @@ class Connection(Backlog, asyncio.Protocol):
             self._transport.abort()
         self.timer.cancel()
         if current is not None:  # cut from outside: its call is cancelled now
-            current.gone("client")
+            current.client_left("client")
 
     def _finished(self, keep: bool) -> None:  # noqa: FBT001
         self.current = None
@@ -338,18 +338,18 @@ class Connection(Backlog, asyncio.Protocol):
             if self._state == LIVE:
                 self._state = CLIENT[LIVE][ANSWERED]
             if not self.paused and not self._waits:
-                self.timer.set(KEEP_ALIVE, monotonic() + self._door.limits.keep_alive)
+                self.timer.set(KEEP_ALIVE, monotonic() + self._listener.limits.keep_alive)
         if not self._pumping and (self._queue or self._waits):
             self._pump()
 
     def give_up(self) -> None:
         """Make room for another: nothing is asked here, or not all of it has come."""
-        self._door.connections.discard(self)
+        self._listener.connections.discard(self)
         self.abort()
 
     def make_room(self) -> bool:
         """Let others with unfinished bodies give up memory. Whether this connection may go on."""
-        return refuse_bodies(self._door, self)
+        return refuse_bodies(self._listener, self)
 
     def drain(self) -> None:
         """Close now if nothing is asked, else after the current answer."""
@@ -365,10 +365,10 @@ class Connection(Backlog, asyncio.Protocol):
         elif purpose == LINGER:
             self.abort()
         elif purpose == WRITE_STALL:
-            if self._written - unsent(self._transport) > self._taken:
+            if self._written - unsent(self._transport) > self._acknowledged:
                 self._watch()
             else:
-                self._gone("stall")
+                self._client_left("stall")
         elif purpose in (HEAD, KEEP_ALIVE):
             self._silent(purpose)
         elif self.current is not None:
@@ -384,10 +384,10 @@ class Connection(Backlog, asyncio.Protocol):
         elif self._state == READY and not waited:
             self._retire()
 
-    def _gone(self, cause: str) -> None:
+    def _client_left(self, cause: str) -> None:
         """The client is as good as lost: nothing is answered any more."""
         current, self.current = self.current, None
         if current is not None:
-            current.gone(cause)
+            current.client_left(cause)
         if self._state != CLOSED:
             self.abort()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from guard.proxy.front import Connection
 
 if TYPE_CHECKING:
-    from guard.proxy.door import Door
+    from guard.proxy.listener_state import ListenerState
 
 ACCEPTS: Final = 2
 """Connections accepted in one turn of the loop: to sign a handshake takes up to a millisecond."""
@@ -40,24 +40,24 @@ GOODBYE: Final = 1.0
 class Handshake:
     """A connection until its handshake is done."""
 
-    __slots__ = ("_connection", "_door", "_task", "since")
+    __slots__ = ("_connection", "_listener_state", "_task", "since")
 
-    def __init__(self, door: "Door", connection: Connection, task: "asyncio.Task[None]") -> None:
-        self._door, self._connection, self._task = door, connection, task
+    def __init__(self, listener: "ListenerState", connection: Connection, task: "asyncio.Task[None]") -> None:
+        self._listener_state, self._connection, self._task = listener, connection, task
         self.since: Final = monotonic()
 
     def cancel(self) -> None:
         """Close the connection: its place is free at once."""
         self._task.cancel()
-        if self._door.handshakes.pop(self._connection, None) is not None:
+        if self._listener_state.handshakes.pop(self._connection, None) is not None:
             self._connection.connection_lost(None)
 
 
 class TlsListener:
     """Accepts the connections of a listening socket and makes clients of them; `close` ends that, as that of a server."""
 
-    def __init__(self, listener: socket.socket, door: "Door", context: ssl.SSLContext) -> None:
-        self._listener, self._door, self._context = listener, door, context
+    def __init__(self, listener: socket.socket, listener_state: "ListenerState", context: ssl.SSLContext) -> None:
+        self._listener, self._listener_state, self._context = listener, listener_state, context
         self._loop = asyncio.get_running_loop()
         self._closed = False
         self._waiting: deque[asyncio.Future[None]] = deque()  # the first message of each is whole
@@ -77,7 +77,7 @@ class TlsListener:
         self._closed = True
         self._loop.remove_reader(self._listener)
         self._listener.close()
-        for handshake in tuple(self._door.handshakes.values()):
+        for handshake in tuple(self._listener_state.handshakes.values()):
             handshake.cancel()
 
     def _accept(self) -> None:
@@ -89,7 +89,7 @@ class TlsListener:
             except ConnectionAbortedError:
                 continue
             except OSError:  # no descriptors, no memory: whoever waits longest gives up its own
-                self._door.places.make_room(self._door)
+                self._listener_state.places.make_room(self._listener_state)
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(PAUSE, self._resume)
                 return
@@ -101,20 +101,20 @@ class TlsListener:
             self._loop.add_reader(self._listener, self._accept)
 
     def _admit(self, accepted: socket.socket) -> None:
-        door = self._door
-        if len(door.handshakes) >= UNFINISHED:
-            door.turned_away += 1
-            next(iter(door.handshakes.values())).cancel()
-        elif not door.admits():
+        listener = self._listener_state
+        if len(listener.handshakes) >= UNFINISHED:
+            listener.turned_away += 1
+            next(iter(listener.handshakes.values())).cancel()
+        elif not listener.admits():
             accepted.close()
             return
-        connection = Connection(door)
+        connection = Connection(listener)
         task = self._loop.create_task(self._shake_hands(connection, accepted))
-        door.handshakes[connection] = Handshake(door, connection, task)
+        listener.handshakes[connection] = Handshake(listener, connection, task)
 
     async def _shake_hands(self, connection: Connection, accepted: socket.socket) -> None:
         loop = self._loop
-        until, ours = loop.time() + self._door.limits.head, True
+        until, ours = loop.time() + self._listener_state.limits.head, True
         try:
             async with asyncio.timeout_at(until):
                 await self._first_message(accepted)
@@ -130,7 +130,7 @@ class TlsListener:
         except (OSError, ValueError, asyncio.CancelledError):  # it failed, the client has gone, or its place was needed
             if ours:
                 accepted.close()
-            if self._door.handshakes.pop(connection, None) is not None:
+            if self._listener_state.handshakes.pop(connection, None) is not None:
                 connection.connection_lost(None)
 
     async def _first_message(self, accepted: socket.socket) -> None:

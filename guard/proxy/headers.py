@@ -94,8 +94,8 @@ def nominated(connection: bytes | None) -> list[bytes]:
 
 def strip(headers: Headers, passes: Names[bool], hops: list[bytes]) -> Headers:
     """The end-to-end headers: those that pass, without `hops`, which are nominated."""
-    kept = [pair for pair in headers if passes[pair[0]]]
-    return [pair for pair in kept if pair[0] not in hops] if hops else kept
+    passed = [pair for pair in headers if passes[pair[0]]]
+    return [pair for pair in passed if pair[0] not in hops] if hops else passed
 
 
 def write_lines(headers: Headers, to: list[bytes]) -> None:
@@ -132,10 +132,10 @@ def retry_after(headers: Headers, wall: float) -> float | None:
     A date is counted from the Date of the same answer, so that the server's clock need not agree with ours; from `wall`
     where it has none.
     """
-    found = [value.strip(b" \t") for name, value in headers if name == b"retry-after"]
-    if len(found) != 1:
+    values = [value.strip(b" \t") for name, value in headers if name == b"retry-after"]
+    if len(values) != 1:
         return None
-    [value] = found
+    [value] = values
     if value.isdigit():
         return min(float(value[:400]), MOST_WAIT)
     until = http_date(value)
@@ -151,19 +151,19 @@ _PATIENCE: Final = re.compile(rb"(\d{1,9}(?:\.\d{1,9})?)(ms|s)?\Z")
 
 def patience(value: bytes | None) -> float:
     """Seconds that a client waits: `1.5`, `1.5s` or `1500ms`; for ever where it says anything else."""
-    found = _PATIENCE.match(value.strip(b" \t")) if value is not None else None
-    if found is None:
+    match = _PATIENCE.match(value.strip(b" \t")) if value is not None else None
+    if match is None:
         return inf
-    return float(found[1]) / (1000.0 if found[2] == b"ms" else 1.0)
+    return float(match[1]) / (1000.0 if match[2] == b"ms" else 1.0)
 
 
 def without_upgrade(method: bytes, target: bytes, version: bytes, headers: Headers) -> bytes:
     """A head as if its client had not offered another protocol; an offer may be ignored (RFC 9110 §7.8)."""
-    kept = [pair for pair in headers if pair[0] not in (b"upgrade", b"connection", b"http2-settings")]
+    passed = [pair for pair in headers if pair[0] not in (b"upgrade", b"connection", b"http2-settings")]
     options = [option for option in tokens(headers, b"connection") if option not in (b"upgrade", b"http2-settings")]
     if options:
-        kept.append((b"connection", b", ".join(options)))
+        passed.append((b"connection", b", ".join(options)))
     message = [method, b" ", target, b" HTTP/", version, b"\r\n"]
-    write_lines(kept, message)
+    write_lines(passed, message)
     message.append(b"\r\n")
     return b"".join(message)

@@ -70,8 +70,8 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
     if body is not STREAM:
         if plain is None:
             record.request_bytes = len(body)
-        for asked in route.judges:
-            verdict = asked.judge(head if changes is None else _amended(head, changes), body, wall)
+        for each in route.judges:
+            verdict = each.judge(head if changes is None else _amended(head, changes), body, wall)
             if verdict.violations:
                 violations = [*violations, *verdict.violations] if violations else verdict.violations
                 record.violations = violations if lines is None else lines.located(None, violations, route.field_of)
@@ -139,8 +139,8 @@ def _amended(head: Head, changes: Mapping[bytes, bytes | None]) -> Head:
 
 
 def _changed(headers: Headers, changes: Mapping[bytes, bytes | None]) -> Headers:
-    kept = [(name, value) for name, value in headers if name not in changes]
-    return kept + [(name, value) for name, value in changes.items() if value is not None]
+    unchanged = [(name, value) for name, value in headers if name not in changes]
+    return unchanged + [(name, value) for name, value in changes.items() if value is not None]
 
 
 def _both(first: Facts, second: Facts) -> Facts:

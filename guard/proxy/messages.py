@@ -29,7 +29,7 @@ def head(status: int, headers: Headers, tail: bytes) -> bytes:
     return b"".join(lines)
 
 
-def whole(status: int, headers: Headers, connection: bytes, body: bytes) -> bytes:
+def whole_message(status: int, headers: Headers, connection: bytes, body: bytes) -> bytes:
     """An answer with its body; `connection` is the line of that name, or empty."""
     lines = [_START_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
     write_lines(headers, lines)

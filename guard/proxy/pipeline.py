@@ -22,6 +22,7 @@ from guard.proxy.values import (
     STREAM,
     Answer,
     Call,
+    CallOutcome,
     Closed,
     Command,
     Ending,
@@ -36,7 +37,6 @@ from guard.proxy.values import (
     Relayed,
     Reply,
     Rung,
-    Settlement,
     Step,
 )
 
@@ -133,9 +133,9 @@ def begin(exchange: Request, now: float) -> Context:
 
 def closed(rung: Rung, permit: Permit, body_spent: bool, now: float) -> Closed | None:  # noqa: FBT001
     """Why this rung may not even be asked for this request."""
-    ceiling = permit.route.ceiling
-    if ceiling.level and LEVEL[rung.source] < ceiling.level:
-        return Closed(ceiling.why)
+    rung_limit = permit.route.rung_limit
+    if rung_limit.level and LEVEL[rung.source] < rung_limit.level:
+        return Closed(rung_limit.why)
     if not rung.reads_input:
         return None
     if permit.lowered is not None:
@@ -177,16 +177,16 @@ def relayed(context: Context, permit: Permit, attempt: RungAttempt, end: object)
     if attempt.account is not None:
         attempt.account.ended_at, attempt.account.failed = end.end_at, end.failed
     inspector = attempt.inspector
-    failed = end.failed is not None or (inspector is not None and broken(inspector.said.usage))
-    outcome = Settlement.SUCCESS
+    failed = end.failed is not None or (inspector is not None and broken(inspector.parsed.usage))
+    outcome = CallOutcome.SUCCESS
     if failed:
-        outcome = Settlement.IGNORED if end.ours or end.failed in OURS else blame_stream(permit, attempt, inspector)
+        outcome = CallOutcome.IGNORED if end.ours or end.failed in OURS else blame_stream(permit, attempt, inspector)
     attempt.settle(outcome, end.end_at, took=attempt.took)
     record = context.record
     record.response_bytes = end.sent
     if failed:
         record.error = end.failed or (stream_error(inspector) if inspector is not None else "")
-    return DONE if end.failed is None or end.told else CUT
+    return DONE if end.failed is None or end.error_sent else CUT
 
 
 def conclude(plan: Plan, context: Context, now: float) -> None:
@@ -196,12 +196,12 @@ def conclude(plan: Plan, context: Context, now: float) -> None:
     if route is not None:
         record.matched, record.route = route, route.template
     if attempt is not None:
-        attempt.settle(Settlement.IGNORED, now)
+        attempt.settle(CallOutcome.IGNORED, now)
         if attempt.inspector is not None:  # what was heard of a relayed answer, also of one whose client left
-            heard, call = attempt.inspector.said, attempt.call
-            record.usage = heard.usage
-            version = believed(heard.version, context.permit, call.target) if call is not None else ""
-            version = attempt.hear(heard.usage, version)
+            parsed, call = attempt.inspector.parsed, attempt.call
+            record.usage = parsed.usage
+            version = believed(parsed.version, context.permit, call.target) if call is not None else ""
+            version = attempt.note_answer(parsed.usage, version)
             if version:
                 record.version = version
     for sink in plan.sinks:

@@ -13,8 +13,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from guard.proxy.door import Door
     from guard.proxy.front import Connection
+    from guard.proxy.listener_state import ListenerState
 
 AT_A_LOOK: Final = 64
 """Connections that one look at all of them chooses, to be closed one by one as newcomers need their places."""
@@ -32,10 +32,10 @@ class Places:
     def __init__(self) -> None:
         self._longest: list[tuple[float, Connection]] = []  # whoever has waited longest stands last
 
-    def make_room(self, door: "Door") -> bool:
+    def make_room(self, listener: "ListenerState") -> bool:
         """Close the connection that has waited longest; False where nobody waits and everybody is being served."""
-        since, connection = self._peek(door)
-        handshake = next(iter(door.handshakes.values()), None)
+        since, connection = self._peek(listener)
+        handshake = next(iter(listener.handshakes.values()), None)
         if handshake is not None and handshake.since <= since:
             handshake.cancel()
         elif connection is not None:
@@ -45,7 +45,7 @@ class Places:
             return False
         return True
 
-    def _peek(self, door: "Door") -> "tuple[float, Connection | None]":
+    def _peek(self, listener: "ListenerState") -> "tuple[float, Connection | None]":
         """The connection that has waited longest, and since when.
 
         Who was not chosen at the last look began to wait later than all who were.
@@ -53,10 +53,10 @@ class Places:
         longest = self._longest
         while longest:
             since, connection = longest[-1]
-            if connection in door.connections and connection.waiting_since() == since:
+            if connection in listener.connections and connection.waiting_since() == since:
                 return since, connection
             longest.pop()
-        waiting = [(since, c) for c in door.connections if (since := c.waiting_since()) < inf]
+        waiting = [(since, c) for c in listener.connections if (since := c.waiting_since()) < inf]
         waiting.sort(key=_since, reverse=True)
         longest += waiting[-AT_A_LOOK:]
         return longest[-1] if longest else (inf, None)
@@ -66,18 +66,18 @@ def _since(waiting: "tuple[float, Connection]") -> float:
     return waiting[0]
 
 
-def refuse_bodies(door: "Door", asking: "Connection") -> bool:
+def refuse_bodies(listener: "ListenerState", asking: "Connection") -> bool:
     """Refuse the unfinished bodies that have held most for longest until memory is free.
 
     Whether `asking` may go on: it is not refused here, but told to refuse itself.
     """
-    now, budget = monotonic(), door.budget
+    now, budget = monotonic(), listener.budget
     holding: list[tuple[float, Connection]] = []
     held = 0
-    for connection in door.connections:
+    for connection in listener.connections:
         size = connection.unfinished()
         if size > SMALL:
-            holding.append((size * (now - connection.body_deadline + door.limits.body), connection))
+            holding.append((size * (now - connection.body_deadline + listener.limits.body), connection))
             held += size
     if budget.used - held > budget.limit:  # others hold it: no refusal here brings room
         return False

@@ -15,7 +15,7 @@ from guard.proxy.answer_heads import HeadLimits
 from guard.proxy.back import Link
 from guard.proxy.budget import Budget
 from guard.proxy.deadlines import IDLE, DeadlineTimer
-from guard.proxy.parties import Owner
+from guard.proxy.interfaces import Owner
 from guard.proxy.states import FREE
 from guard.proxy.values import Reason
 

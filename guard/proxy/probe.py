@@ -3,9 +3,9 @@
 import asyncio
 from time import monotonic
 
-from guard.proxy.parties import Link
+from guard.proxy.interfaces import Link
 from guard.proxy.pool import Pool
-from guard.proxy.values import Answer, Call, Head, Reason, Settlement, Target
+from guard.proxy.values import Answer, Call, CallOutcome, Head, Reason, Target
 
 
 class Unticketed:
@@ -15,7 +15,7 @@ class Unticketed:
         return None
 
     def settle(  # noqa: D102
-        self, outcome: Settlement, now: float, *, took: float | None = None, retry_after: float | None = None
+        self, outcome: CallOutcome, now: float, *, took: float | None = None, retry_after: float | None = None
     ) -> None: ...
 
 
@@ -41,14 +41,14 @@ class Probe:
                 self._link.cancel()
             return False
 
-    def _tell(self, outcome: bool) -> None:  # noqa: FBT001
+    def _report(self, outcome: bool) -> None:  # noqa: FBT001
         if not self._outcome.done():
             self._outcome.set_result(outcome)
 
     def dialled(self, dial: object, link: Link | None, reason: Reason | None) -> bool:  # noqa: ARG002
         """A connection is there, or cannot be had."""
         if link is None or self._path is None or self._outcome.done():
-            self._tell(link is not None)
+            self._report(link is not None)
             return False  # it goes to the pool
         headers = [(b"user-agent", b"guard"), (b"accept", b"*/*")]
         head = Head(b"GET", self._path.encode(), headers)
@@ -64,12 +64,12 @@ class Probe:
             self.page = answer.body
         else:
             link.cancel()
-        self._tell(200 <= answer.status < 300)
+        self._report(200 <= answer.status < 300)
 
     def failed(self, link: Link, reason: Reason) -> None:  # noqa: ARG002
         """The call broke."""
         self._link = None
-        self._tell(False)
+        self._report(False)
 
     def resumed(self, link: Link) -> None:
         """Nothing more to send."""

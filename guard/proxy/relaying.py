@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Final
 
 from guard.proxy.deadlines import ATTEMPT, HEARTBEAT
-from guard.proxy.parties import UNKNOWN, Link
+from guard.proxy.interfaces import UNKNOWN, Link
 from guard.proxy.upload import Upload
 from guard.proxy.values import Call, Inspector, Reason, Relay, Relayed
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import httptools
 
-from guard.proxy.door import Door
 from guard.proxy.driver import Exchange
 from guard.proxy.forwarding import looped
 from guard.proxy.headers import Names, members, repeated, without_upgrade
-from guard.proxy.parties import UNKNOWN
+from guard.proxy.interfaces import UNKNOWN
+from guard.proxy.listener_state import ListenerState
 from guard.proxy.start_lines import Opening
 from guard.proxy.values import NOBODY, Head, Headers, Peer, RefusalCode, combined
 
@@ -60,12 +60,12 @@ class Requests:
     """The half of a connection that reads. Its callbacks only take note; whoever feeds it acts afterwards."""
 
     __slots__ = (
-        "_chunks", "_content", "_door", "_final", "_head_bytes", "_headers", "_minor", "_opening", "_overhead", "_parser",
-        "_plain", "_reading", "_segment", "_since", "_target", "_whole", "peer",
+        "_chunks", "_completed", "_content", "_final", "_head_bytes", "_headers", "_listener", "_minor", "_opening",
+        "_overhead", "_parser", "_plain", "_reading", "_segment", "_since", "_target", "peer",
     )  # fmt: skip
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, listener: ListenerState) -> None:
+        self._listener = listener
         self.peer: Peer = NOBODY
         self._reading: Exchange | None = None  # whose body the parser is in
         self._headers: Headers = []
@@ -73,7 +73,7 @@ class Requests:
         self._opening = Opening()
         self._head_bytes = 0
         self._segment = self._since = 0  # bytes fed at once; bytes since the last request's end, or more
-        self._whole = False  # a request became whole in the segment that is parsed
+        self._completed = False  # a request became whole in the segment that is parsed
         self._final = False  # the request being read, or read last, ends the connection
         self._minor = b""  # digit of the version of the head that was read last
         self._plain = b""  # the head being read, without its offer to upgrade
@@ -89,7 +89,7 @@ class Requests:
     def on_url(self, part: bytes) -> None:
         """A part of the target."""
         self._target += part
-        if len(self._target) > self._door.limits.target:
+        if len(self._target) > self._listener.limits.target:
             raise Unacceptable("target_too_long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -100,8 +100,8 @@ class Requests:
 
     def on_headers_complete(self) -> None:
         """A head is whole: an exchange begins."""
-        parser, headers, door = self._parser, self._headers, self._door
-        if len(headers) > door.limits.headers or self._since > door.limits.header_bytes:
+        parser, headers, listener = self._parser, self._headers, self._listener
+        if len(headers) > listener.limits.headers or self._since > listener.limits.header_bytes:
             self._bounded(headers)
         fields = combined(headers)
         method, host = parser.get_method(), fields.get(b"host")
@@ -116,7 +116,7 @@ class Requests:
             self._minor = minor
         if minor not in (b"1", b"0") or (len(fields) < len(headers) and repeated(headers)):
             raise Unacceptable("bad_request")
-        if host is None or not door.is_host(host):
+        if host is None or not listener.is_host(host):
             host = self._odd_host(host, minor)
         if parser.should_upgrade():
             self._decline(fields)
@@ -132,7 +132,7 @@ class Requests:
         self._opening.follow(length)
         head = Head(method, self._target, headers, minor == b"1", self.peer, host or b"")
         head.fields = fields
-        expects = not ASKING.isdisjoint(fields) and self._asked(head, fields)
+        expects = not ASKING.isdisjoint(fields) and self._may_continue(head, fields)
         exchange = self._admit(head, length, None)
         exchange.expects = expects
         exchange.keep_alive = parser.should_keep_alive()
@@ -148,19 +148,19 @@ class Requests:
                 raise Unacceptable("bad_request")
             return None
         host = trimmed(host)
-        if not self._door.is_host(host):
+        if not self._listener.is_host(host):
             raise Unacceptable("bad_request")
         return host
 
     def _bounded(self, headers: Headers) -> None:
-        limits = self._door.limits
+        limits = self._listener.limits
         if len(headers) > limits.headers or sum(len(name) + len(value) for name, value in headers) > limits.header_bytes:
             raise Unacceptable("headers_too_large")
 
-    def _asked(self, head: Head, fields: dict[bytes, bytes]) -> bool:
+    def _may_continue(self, head: Head, fields: dict[bytes, bytes]) -> bool:
         """What few clients send. True: it waits to be asked for its body."""
         expect = trimmed(fields.get(b"expect", b"")).lower()
-        if expect not in (b"", b"100-continue") or looped(fields.get(b"via", b""), self._door.via):
+        if expect not in (b"", b"100-continue") or looped(fields.get(b"via", b""), self._listener.via):
             raise Unacceptable("bad_request")
         head.trace = trimmed(fields.get(b"traceparent", b""))
         head.alone = trimmed(fields.get(b"x-guard-no-fallback", b"")) == b"1"
@@ -178,7 +178,7 @@ class Requests:
         exchange.size += size
         exchange.held += size
         self._content += size
-        self._door.budget.used += size
+        self._listener.budget.used += size
 
     def on_message_complete(self) -> None:
         """End of a request."""
@@ -186,7 +186,7 @@ class Requests:
             self._reading.body_done = True
             self._reading = None
         self._head_bytes = 0
-        self._whole = True
+        self._completed = True
         self._since = self._segment
 
     # ── feeding ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -212,17 +212,17 @@ class Requests:
         self._since += size
         opening = self._opening
         if opening.ahead or opening.bytes:
-            opening.feed(data, whole=self._reading is None)
+            opening.feed(data, complete=self._reading is None)
         else:
             opening.bytes = data
-        self._whole = False
+        self._completed = False
         if size <= FEW or (size <= WHOLE and data.count(b" HTTP/1.") <= MANY):
             self._parse(data)
             if opening.ahead == UNKNOWN:
-                opening.parsed(data, whole=self._reading is None)
+                opening.parsed(data, complete=self._reading is None)
             return size
         view, at = memoryview(data), 0
-        while at < size and not self._whole:
+        while at < size and not self._completed:
             reading, step = self._reading, SLICE
             if reading is not None and reading.length != UNKNOWN:
                 step = min(PLAIN, reading.length - self._content)
@@ -231,7 +231,7 @@ class Requests:
         if at < size:
             opening.back(size - at)
         else:
-            opening.parsed(data, whole=self._reading is None)
+            opening.parsed(data, complete=self._reading is None)
         return at
 
     def _parse(self, data: bytes | memoryview) -> None:
@@ -254,7 +254,7 @@ class Requests:
         self._overhead += overhead
         extensions = self._overhead - 8 * self._chunks
         dust = self._chunks > FEW_CHUNKS and self._overhead > 2 * self._content
-        if dust or extensions > self._door.limits.chunk_extensions:
+        if dust or extensions > self._listener.limits.chunk_extensions:
             raise Unacceptable("bad_request")
 
 

@@ -10,6 +10,7 @@ from guard.proxy.headers import date
 from guard.proxy.values import (
     CUT,
     Answered,
+    CallOutcome,
     Ending,
     Gone,
     Headers,
@@ -18,7 +19,6 @@ from guard.proxy.values import (
     RefusalCode,
     Refused,
     Reply,
-    Settlement,
     Violation,
 )
 
@@ -71,12 +71,12 @@ def rescue(error: Exception, plan: Plan, context: Context, now: float) -> Reply 
     """Refused → its status; Gone → nobody to answer; anything else is a bug of ours → 500."""
     record = context.record
     if isinstance(error, Gone):
-        record.gone = error.cause
+        record.departure = error.cause
         attempt = context.attempt
         if attempt is not None:
-            if attempt.inspector is not None and broken(attempt.inspector.said.usage):
+            if attempt.inspector is not None and broken(attempt.inspector.parsed.usage):
                 record.error = stream_error(attempt.inspector)  # many clients leave as soon as they read of it
-            left = Settlement.GONE if context.permit is None else blame_left(context.permit, attempt)
+            left = CallOutcome.GONE if context.permit is None else blame_left(context.permit, attempt)
             attempt.settle(left, now, took=attempt.took)
         return CUT
     if isinstance(error, Answered):

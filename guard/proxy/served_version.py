@@ -77,5 +77,5 @@ def _values(target: bytes, template: str, head: Head, body: bytes) -> Iterator[b
             yield part
     for _, value in head.headers:
         yield value
-    for found in _TEXTS.finditer(body):
-        yield found[1]
+    for match in _TEXTS.finditer(body):
+        yield match[1]

@@ -34,8 +34,8 @@ class Opening:
         self.bytes = b""
         self.ahead = 0  # bytes of a body that are still to come before the next head, or LOST
 
-    def feed(self, data: bytes, *, whole: bool) -> None:
-        """A segment is about to be parsed. `whole`: no body is being read."""
+    def feed(self, data: bytes, *, complete: bool) -> None:
+        """A segment is about to be parsed. `complete`: no body is being read."""
         ahead = self.ahead
         if ahead > 0:
             size = len(data)
@@ -44,11 +44,11 @@ class Opening:
         elif ahead == 0:
             self.bytes = self.bytes + data if len(self.bytes) < MOST else self.bytes
         else:
-            self.bytes = self.bytes + data if whole and len(self.bytes) < MOST else data
+            self.bytes = self.bytes + data if complete and len(self.bytes) < MOST else data
 
-    def parsed(self, data: bytes, *, whole: bool) -> None:
+    def parsed(self, data: bytes, *, complete: bool) -> None:
         """A segment was parsed. Where it ends as chunks do, and all of them are read, the next head begins behind it."""
-        if self.ahead == LOST and whole and data.endswith(END):
+        if self.ahead == LOST and complete and data.endswith(END):
             self.ahead, self.bytes = 0, b""
 
     def back(self, size: int) -> None:

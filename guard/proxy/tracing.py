@@ -42,10 +42,10 @@ class Sampler:
     model server is told of ours. `draw` makes that many random bytes.
     """
 
-    def __init__(self, ratio: float, *, parented: bool, told: bool, draw: Callable[[int], bytes]) -> None:
+    def __init__(self, ratio: float, *, parented: bool, propagated: bool, draw: Callable[[int], bytes]) -> None:
         bound = round(ratio * (1 << 64))
         self._bound = b"%016x" % bound if bound < 1 << 64 else b"g"  # which is after all digits
-        self._parented, self._told, self._draw = parented, told, draw
+        self._parented, self._propagated, self._draw = parented, propagated, draw
         self._drawn, self._next = b"", 0
 
     def begin(self, head: Head) -> Trace | None:
@@ -55,27 +55,32 @@ class Sampler:
             self._drawn, at = hexlify(self._draw(32 * AHEAD)).replace(ZEROS, ONE), 0
         drawn, self._next = self._drawn, at + 64
         sampled = drawn[at + 16 : at + 32] < self._bound
-        if not self._told and not sampled and not (head.trace and head.peer.trusted):
+        if not self._propagated and not sampled and not (head.trace and head.peer.trusted):
             return None
         trace_id, parent_id = drawn[at : at + 32], b""
-        found = parent(head) if head.trace else None
-        if found is not None:
-            trace_id, parent_id, flag = found
+        remote = parent(head) if head.trace else None
+        if remote is not None:
+            trace_id, parent_id, flag = remote
             if self._parented and head.peer.trusted:
                 sampled = flag
-        if not sampled and not self._told:
+        if not sampled and not self._propagated:
             return None
         return Trace(
-            trace_id, drawn[at + 32 : at + 48], parent_id, drawn[at + 48 : at + 64], sampled=sampled, told=self._told
+            trace_id,
+            drawn[at + 32 : at + 48],
+            parent_id,
+            drawn[at + 48 : at + 64],
+            sampled=sampled,
+            propagated=self._propagated,
         )
 
 
 def parent(head: Head) -> tuple[bytes, bytes, bool] | None:
     """Trace, span and sampled flag of the caller; None where its traceparent is not one."""
-    found = _TRACEPARENT.match(head.trace)
-    if found is None or sum(name == b"traceparent" for name, _ in head.headers) > 1:
+    match = _TRACEPARENT.match(head.trace)
+    if match is None or sum(name == b"traceparent" for name, _ in head.headers) > 1:
         return None
-    return found[1], found[2], bool(int(found[3], 16) & 1)
+    return match[1], match[2], bool(int(match[3], 16) & 1)
 
 
 def traceparent(trace: Trace, span_id: bytes) -> tuple[bytes, bytes]:
@@ -85,9 +90,9 @@ def traceparent(trace: Trace, span_id: bytes) -> tuple[bytes, bytes]:
 
 def context(head: Head, trace: Trace | None) -> Headers:
     """The trace headers that go to the model server: of our first call, or, where no span of ours is made, the client's."""
-    if trace is not None and trace.told:
-        kept = [traceparent(trace, trace.call_id(1))]
-        return kept + list(_state(head)) if trace.parent_id else kept
+    if trace is not None and trace.propagated:
+        fields = [traceparent(trace, trace.call_id(1))]
+        return fields + list(_state(head)) if trace.parent_id else fields
     if not head.trace or parent(head) is None:
         return []
     kept_flags = 0xFF if head.peer.trusted else 0xFE
@@ -102,7 +107,7 @@ def _state(head: Head) -> Iterator[tuple[bytes, bytes]]:
     state = b",".join(value for name, value in head.headers if name == b"tracestate")
     if not state or len(state) > MOST_STATE:
         return
-    members = [found for member in state.split(b",") if (found := member.strip(b" \t"))]  # empty ones are allowed
+    members = [entry for member in state.split(b",") if (entry := member.strip(b" \t"))]  # empty ones are allowed
     if members and len(members) <= MOST_MEMBERS and all(_STATE.match(member) for member in members):
         yield b"tracestate", state
 
@@ -112,10 +117,10 @@ def baggage(head: Head, allowed: frozenset[bytes]) -> Iterator[tuple[bytes, byte
     sent = b",".join(value for name, value in head.headers if name == b"baggage")
     if not sent or len(sent) > MOST_BAGGAGE:
         return
-    kept = []
+    entries = []
     for member in sent.split(b","):
-        found = _BAGGAGE.match(member.strip(b" \t"))
-        if found is not None and found[1] in allowed:
-            kept.append(member.strip(b" \t"))
-    if kept:
-        yield b"baggage", b",".join(kept)
+        match = _BAGGAGE.match(member.strip(b" \t"))
+        if match is not None and match[1] in allowed:
+            entries.append(member.strip(b" \t"))
+    if entries:
+        yield b"baggage", b",".join(entries)

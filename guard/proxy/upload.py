@@ -1,6 +1,6 @@
 """The body of a request as it arrives, and what of a streamed one may have to be sent again."""
 
-from guard.proxy.parties import AHEAD, Client, Link
+from guard.proxy.interfaces import AHEAD, Client, Link
 from guard.proxy.trampoline import Trampoline
 from guard.proxy.values import Body, RefusalCode, Refused
 
@@ -8,7 +8,7 @@ from guard.proxy.values import Body, RefusalCode, Refused
 class Upload(Trampoline):
     """The half of an exchange that holds bytes of its request's body."""
 
-    __slots__ = ("_retained", "_spent", "body_done", "broken", "chunks", "client", "ended", "held", "size", "taken")
+    __slots__ = ("_retained", "_spent", "body_done", "broken", "chunks", "client", "consumed", "ended", "held", "size")
 
     client: Client
     chunks: list[bytes]
@@ -17,7 +17,7 @@ class Upload(Trampoline):
     body_done: bool  # all of it arrived
     broken: RefusalCode | None  # why it will never be whole
     ended: bool  # the request was answered, or given up
-    taken: bool  # all of it was used
+    consumed: bool  # all of it was used
     _retained: list[bytes] | None  # what was passed on of a streamed body, while it may have to be sent again
     _spent: bool  # some of a streamed body was passed on and let go
 
@@ -42,14 +42,14 @@ class Upload(Trampoline):
 
     def _take_body(self) -> bytes:
         chunks, self.chunks, self.size = self.chunks, [], 0
-        self.taken = self.body_done
+        self.consumed = self.body_done
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _pass_on(self, link: Link) -> None:
         """Send what is there. On a kept connection a little of it is retained: the server may have closed it already."""
         chunk = self._take_body()
         link.send_body(chunk)
-        if link.reused and not link.heard and not self._spent and self.held <= AHEAD:
+        if link.reused and not link.answer_begun and not self._spent and self.held <= AHEAD:
             if self._retained is None:
                 self._retained = []
             self._retained.append(chunk)

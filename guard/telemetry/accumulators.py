@@ -97,7 +97,7 @@ class Series(Generic[S]):
         self.instrument = instrument
         self._buckets = instrument.buckets
         self._make: Callable[[Sequence[float]], S] = make
-        self._made: dict[Labels, S] = {}
+        self._bound: dict[Labels, S] = {}
         self._overflow: S | None = None
         self.overflowed = 0  # bindings that found no room
         self.ended: deque[tuple[Labels, S, float]] | None = None
@@ -111,21 +111,21 @@ class Series(Generic[S]):
 
         Series of several buckets overflow into those of the instrument.
         """
-        found = self._made.get(labels)
-        if found is None:
-            if len(self._made) >= MOST_SERIES:
+        series = self._bound.get(labels)
+        if series is None:
+            if len(self._bound) >= MOST_SERIES:
                 self.overflowed += 1
                 if self._overflow is None:
                     self._overflow = self._make(self._buckets)
                 return self._overflow
-            found = self._made[labels] = self._make(buckets or self._buckets)
-        return found
+            series = self._bound[labels] = self._make(buckets or self._buckets)
+        return series
 
-    def drop(self, gone: Callable[[Labels], bool], at: float) -> None:
-        """End the series whose labels are `gone`. `at`: seconds since the epoch."""
+    def drop(self, is_gone: Callable[[Labels], bool], at: float) -> None:
+        """End the series whose labels are `is_gone`. `at`: seconds since the epoch."""
         ended = self.ended
-        for labels in [labels for labels in self._made if gone(labels)]:
-            series = self._made.pop(labels)
+        for labels in [labels for labels in self._bound if is_gone(labels)]:
+            series = self._bound.pop(labels)
             if ended is not None:
                 if len(ended) >= MOST_SERIES:
                     ended.popleft()
@@ -142,9 +142,9 @@ class Series(Generic[S]):
 
     def __iter__(self) -> Iterator[tuple[Labels | None, S]]:
         """A copy, so that another thread may read; the overflow has no labels."""
-        yield from list(self._made.items())
+        yield from list(self._bound.items())
         if self._overflow is not None:
             yield None, self._overflow
 
     def __len__(self) -> int:
-        return len(self._made)
+        return len(self._bound)

@@ -37,14 +37,14 @@ class BoundedAdapter(HTTPAdapter):
         """See HTTPAdapter. Every answer passes here, a redirect's too, before anybody reads it."""
         response = super().build_response(req, resp)
         response.raw = BytesIO()
-        left, until = MOST_ANSWER, monotonic() + ANSWER_WITHIN
+        remaining, until = MOST_ANSWER, monotonic() + ANSWER_WITHIN
         try:
-            while left > 0 and monotonic() < until:
-                chunk = resp.read1(left, decode_content=False)
+            while remaining > 0 and monotonic() < until:
+                chunk = resp.read1(remaining, decode_content=False)
                 if not chunk:
                     resp.release_conn()
                     return response
-                left -= len(chunk)
+                remaining -= len(chunk)
         except Exception:  # noqa: BLE001, S110 — of an answer that breaks off its status is there all the same
             pass
         resp.close()
@@ -121,10 +121,10 @@ class Collector:
         body = compress(batch) if compress is not None else batch
         until, pause = monotonic() + self._where.timeout, FIRST_PAUSE
         while True:
-            status, asked = self._once(body, max(0.001, until - monotonic()))
+            status, retry_after = self._once(body, max(0.001, until - monotonic()))
             if 200 <= status < 300:
                 return True
-            wait = self._jitter(pause) if asked is None else asked
+            wait = self._jitter(pause) if retry_after is None else retry_after
             pause *= 2
             if status not in AGAIN or monotonic() + wait >= until or self._closed.wait(wait):
                 return False
@@ -140,8 +140,10 @@ class Collector:
             return 0, None
         except requests.Timeout:
             return 0, None
-        asked = answer.headers.get("retry-after", "")
-        return answer.status_code, float(asked) if asked.isdecimal() and asked.isascii() and len(asked) < 6 else None
+        retry_after = answer.headers.get("retry-after", "")
+        return answer.status_code, float(retry_after) if retry_after.isdecimal() and retry_after.isascii() and len(
+            retry_after
+        ) < 6 else None
 
     def close(self) -> None:
         """Give up what is under way."""

@@ -32,7 +32,7 @@ class Cost:
         self.price: Price | None = None
         self.spent = Series(COST, Counter)
         self.day, self.today = 0, 0.0
-        self._told = 0.0  # the largest share that was alerted today
+        self._alerted = 0.0  # the largest share that was alerted today
         self._currency = ""  # of what was spent today
 
     def declare(self, price: Price | None, routes: Collection[tuple[str, str]], at: float) -> None:
@@ -44,14 +44,14 @@ class Cost:
         if price is not None:
             self._in_currency(price.currency)
 
-        def gone(labels: Labels) -> bool:
+        def is_gone(labels: Labels) -> bool:
             return price is None or labels[2] != price.currency or (bool(labels[1]) and labels[:2] not in routes)
 
-        self.spent.drop(gone, at)
+        self.spent.drop(is_gone, at)
 
     def _in_currency(self, currency: str) -> None:
         if self._currency not in ("", currency):
-            self.today, self._told = 0.0, 0.0
+            self.today, self._alerted = 0.0, 0.0
         self._currency = currency
 
     def take(self, records: Iterator[Record]) -> None:
@@ -86,7 +86,7 @@ class Cost:
 
     def state(self) -> dict[str, Any]:
         """What a restart must know."""
-        return {"day": self.day, "today": self.today, "told": self._told, "currency": self._currency}
+        return {"day": self.day, "today": self.today, "told": self._alerted, "currency": self._currency}
 
     def recall(self, state: Mapping[str, Any]) -> None:
         """Go on from there, unless the price is in another currency now; another day is turned at the next exchange.
@@ -94,20 +94,20 @@ class Cost:
         Raises KeyError, TypeError and ValueError for a state that is none. Earlier releases kept no currency.
         """
         if str(state.get("currency", "")) in ("", self._currency):
-            self.day, self.today, self._told = int(state["day"]), float(state["today"]), float(state["told"])
+            self.day, self.today, self._alerted = int(state["day"]), float(state["today"]), float(state["told"])
 
     def _turn(self, wall: float) -> None:
         day = int(wall // DAY)
         if day > self.day:  # and not back, should a clock be set
-            self.day, self.today, self._told = day, 0.0, 0.0
+            self.day, self.today, self._alerted = day, 0.0, 0.0
 
     def _alert(self, price: Price) -> None:
         if not price.daily:
             return
         share = self.today / price.daily
         for limit in (price.alert_at, 1.0):
-            if self._told < limit <= share:
-                self._told = limit
+            if self._alerted < limit <= share:
+                self._alerted = limit
                 self._publish(
                     BudgetReached(share=round(share, 4), alert_at=limit, daily=price.daily, currency=price.currency)
                 )

@@ -120,17 +120,17 @@ class _Reader:
         common = self.text("OTEL_EXPORTER_OTLP_ENDPOINT") if signal != "logs" else ""
         name = f"OTEL_EXPORTER_OTLP_{upper}_ENDPOINT" if endpoint else "OTEL_EXPORTER_OTLP_ENDPOINT"
         wrong = _endpoint_fault(endpoint or common)
-        wanted = [one.strip().lower() for one in named.split(",")] if named else ["otlp"] if endpoint or common else []
-        for one in wanted:
-            if one not in KNOWN or (one == "prometheus" and signal != "metrics"):
+        wanted = [part.strip().lower() for part in named.split(",")] if named else ["otlp"] if endpoint or common else []
+        for exporter in wanted:
+            if exporter not in KNOWN or (exporter == "prometheus" and signal != "metrics"):
                 self._problems.append(f"OTEL_{upper}_EXPORTER names an exporter that guard does not have")
         protocol = self.text(f"OTEL_EXPORTER_OTLP_{upper}_PROTOCOL") or self.text("OTEL_EXPORTER_OTLP_PROTOCOL")
         if "otlp" in wanted and protocol not in ("", "http/protobuf"):
             self._problems.append(f"OTLP for {signal} goes by http/protobuf only; it is sent so")
         if "otlp" in wanted and wrong:
             self._problems.append(f"{name} {wrong}; write http://HOST:4318. {signal.capitalize()} are not sent by OTLP")
-            wanted = [one for one in wanted if one != "otlp"]
-        return tuple(one for one in ("otlp", "console") if one in wanted)
+            wanted = [exporter for exporter in wanted if exporter != "otlp"]
+        return tuple(item for item in ("otlp", "console") if item in wanted)
 
     def sampler(self) -> tuple[float | None, bool]:
         name = self.text("OTEL_TRACES_SAMPLER").lower()
@@ -145,21 +145,21 @@ class _Reader:
         return min(1.0, ratio), parented
 
     def attributes(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+        attributes: dict[str, str] = {}
         for pair in self.text("OTEL_RESOURCE_ATTRIBUTES").split(","):
             key, equals, value = pair.partition("=")
             if equals and key.strip():
-                found[key.strip()] = value.strip()
+                attributes[key.strip()] = value.strip()
             elif pair.strip():
                 self._problems.append("OTEL_RESOURCE_ATTRIBUTES has a member that is not key=value; it is left out")
         if service := self.text("OTEL_SERVICE_NAME"):
-            found["service.name"] = service
-        return found
+            attributes["service.name"] = service
+        return attributes
 
     def finished(self) -> list[str]:
         if self.text("OTEL_CONFIG_FILE"):
             self._problems.append("OTEL_CONFIG_FILE is not read; the other variables are")
-        asked = {one.strip().lower() for one in self.text("OTEL_PROPAGATORS").split(",") if one.strip()}
-        if asked - PROPAGATORS:
+        propagators = {part.strip().lower() for part in self.text("OTEL_PROPAGATORS").split(",") if part.strip()}
+        if propagators - PROPAGATORS:
             self._problems.append("OTEL_PROPAGATORS names more than tracecontext and baggage, which guard speaks")
         return self._problems

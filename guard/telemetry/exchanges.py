@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from guard.proxy.values import Record, Usage
-from guard.telemetry.bucket import Bucket
 from guard.telemetry.log import Log
-from guard.telemetry.outbox import trouble
+from guard.telemetry.record_batcher import trouble
+from guard.telemetry.token_bucket import TokenBucket
 
 SAMPLED_RATE: Final = 50.0
 MOST_VALUES: Final = 10
@@ -19,7 +19,7 @@ class Exchanges:
 
     def __init__(self, log: Log, fence: Callable[[object], object]) -> None:
         self._log, self._fence = log, fence
-        self._trouble, self._sampled = Bucket(), Bucket(SAMPLED_RATE, 2 * SAMPLED_RATE)
+        self._trouble, self._sampled = TokenBucket(), TokenBucket(SAMPLED_RATE, 2 * SAMPLED_RATE)
 
     def take(self, records: Iterator[Record]) -> None:
         """Write a line for each exchange that is worth one; what is left out is counted in the next."""
@@ -29,7 +29,7 @@ class Exchanges:
             elif record.trace is not None and record.trace.sampled:
                 self._line(record, self._sampled, logging.INFO)
 
-    def _line(self, record: Record, bucket: Bucket, level: int) -> None:
+    def _line(self, record: Record, bucket: TokenBucket, level: int) -> None:
         if not bucket.take(record.ended_at):
             return
         sampled = record.trace is not None and record.trace.sampled
@@ -48,7 +48,10 @@ class Exchanges:
         shown: dict[str, Any] = {
             "input": {name: self._fence(value) for name, value in (record.shown or {}).items()} or None
         }
-        served = next((one for one in record.predictions if one.source == record.source and one.valid), None)
+        served = next(
+            (prediction for prediction in record.predictions if prediction.source == record.source and prediction.valid),
+            None,
+        )
         if matched is not None and served is not None:
             outputs = zip(matched.measures, served.values, strict=True)
             shown["output"] = {
@@ -74,7 +77,7 @@ def _account(record: Record) -> dict[str, Any]:
         or None,
         "descents": [f"{source}: {reason}" for source, reason in record.descents] or None,
         "error": record.error or None,
-        "gone": record.gone or None,
+        "gone": record.departure or None,
         "rows": record.rows if record.rows != 1 else None,
         **(_usage(record, record.usage) if record.usage is not None else {}),
         "ms": round((record.ended_at - record.begun_at) * 1e3, 3),

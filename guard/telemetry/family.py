@@ -22,10 +22,10 @@ class Family(NamedTuple):
 
 def counted(series: Iterable[Series[Counter] | Series[Histogram]]) -> Iterator[Family]:
     """What was accumulated, as families; those without a point are left out."""
-    for one in series:
-        points: list[Point] = list(one)
-        if points or one.ended:
-            yield Family(one.instrument, points, one.ended)
+    for sample in series:
+        points: list[Point] = list(sample)
+        if points or sample.ended:
+            yield Family(sample.instrument, points, sample.ended)
 
 
 def attributes(instrument: Instrument, labels: Labels | None) -> dict[str, str]:

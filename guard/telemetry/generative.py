@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from guard.proxy.values import Attempt, Record, Route, Usage
 from guard.telemetry import instruments as of
 from guard.telemetry.accumulators import Histogram, Series
-from guard.telemetry.bounded import Bounded
+from guard.telemetry.cardinality import CardinalityLimiter
 
 
 class Generative:
@@ -23,7 +23,7 @@ class Generative:
         self._duration = Series(of.GENERATION_DURATION, Histogram)
         self._first = Series(of.FIRST_TOKEN, Histogram)
         self._each = Series(of.EACH_TOKEN, Histogram)
-        self._model = Bounded()
+        self._model = CardinalityLimiter()
 
     def take(self, records: Iterator[Record]) -> None:
         """Count exchanges that a generative model answered."""

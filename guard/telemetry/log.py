@@ -165,13 +165,13 @@ class Foreign(logging.Handler):
     def __init__(self, publish: Publish) -> None:
         super().__init__(logging.WARNING)
         self._publish = publish
-        self._told: dict[tuple[str, int], float] = {}
+        self._reported: dict[tuple[str, int], float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Publish it."""
         place = (record.name, record.lineno)
-        if record.created - self._told.get(place, 0.0) < 1.0:
+        if record.created - self._reported.get(place, 0.0) < 1.0:
             return
-        self._told[place] = record.created
+        self._reported[place] = record.created
         where = f"{record.module}:{record.lineno}"
         self._publish(LibraryLine(severity_logged=record.levelno, logger=record.name, where=where))

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from guard.proxy.values import MODEL, PREVIOUS, Attempt, Measure, Record, Route, Target
 from guard.telemetry import instruments as of
 from guard.telemetry.accumulators import MOST_SERIES, Counter, Exemplar, Histogram, Instrument, Labels, Series
-from guard.telemetry.bounded import Bounded
+from guard.telemetry.cardinality import CardinalityLimiter
 from guard.telemetry.predictions import Classes, Numbers, Presence, Tally, Undeclared, Vectors, Window, buckets
 
 DIRECTIONS: Final = ("input", "output")
@@ -76,15 +76,15 @@ class Meters:
     def __init__(self, *, exemplars: bool = True) -> None:
         self._exemplars = exemplars
         self._counters = {
-            one.name: Series(one, Counter)
-            for one in (
+            item.name: Series(item, Counter)
+            for item in (
                 of.REQUESTS, of.FALLBACKS, of.RULE_ERRORS, of.VIOLATIONS, of.REDACTIONS, of.INSTANCES, of.FEATURES,
                 of.PREDICTIONS,
             )
         }  # fmt: skip
         self._histograms = {
-            one.name: Series(one, Histogram)
-            for one in (
+            item.name: Series(item, Histogram)
+            for item in (
                 of.SERVER_DURATION, of.CLIENT_DURATION, of.OVERHEAD_DURATION, of.FEATURE_AGE, of.PREDICTION_VALUE,
                 of.PREDICTION_CONFIDENCE,
             )
@@ -92,7 +92,7 @@ class Meters:
         self._routes: dict[str, _Route] = {}
         self._declared: dict[str, Route] = {}
         self._windows: dict[Labels, Window] = {}
-        self._version, self._status = Bounded(), Bounded()
+        self._version, self._status = CardinalityLimiter(), CardinalityLimiter()
         self.offset = 0.0  # what to add to the records' clock for seconds since the epoch
         self._batches: dict[Kind, Batch] = {}
         self._calls: dict[Histogram, list[float]] = {}
@@ -101,7 +101,7 @@ class Meters:
     # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def take(self, records: Iterator[Record]) -> None:
-        """See Taker. What was read before a record that makes this crash is counted all the same."""
+        """See BatchSink. What was read before a record that makes this crash is counted all the same."""
         try:
             self._read(records)
         finally:
@@ -114,7 +114,7 @@ class Meters:
             matched, ended = record.matched, record.ended_at
             went = (
                 matched, record.source, record.version, record.status, record.method, record.reason, record.code,
-                record.scheme, record.protocol, record.error, record.gone,
+                record.scheme, record.protocol, record.error, record.departure,
             )  # fmt: skip
             if went != key:
                 kind, key = self._kind(matched, went, record), went
@@ -125,7 +125,7 @@ class Meters:
             waited = self._called(batch, kind.route, record)
             if record.read_at:
                 batch.overheads.append(ended - record.read_at - waited)
-            self._said(batch, kind.route, record)
+            self._count_predictions(batch, kind.route, record)
             if (
                 record.descents or record.violations or record.answer_violations or record.facts is not None
                 or (record.trace is not None and record.trace.sampled) or record.failed_rules
@@ -145,18 +145,18 @@ class Meters:
             batch.calls.append(until - attempt.begun_at)
         return waited
 
-    def _said(self, batch: Batch, route: _Route, record: Record) -> None:
+    def _count_predictions(self, batch: Batch, route: _Route, record: Record) -> None:
         """Gather what was predicted."""
-        for one in record.predictions:
-            if one.source != batch.source or one.version != batch.version or one.valid != batch.valid:
-                batch.source, batch.version, batch.valid = one.source, one.version, one.valid
-                tallies, valid = self._tallies(route, one.source, one.version), one.valid
+        for prediction in record.predictions:
+            if prediction.source != batch.source or prediction.version != batch.version or prediction.valid != batch.valid:
+                batch.source, batch.version, batch.valid = prediction.source, prediction.version, prediction.valid
+                tallies, valid = self._tallies(route, prediction.source, prediction.version), prediction.valid
                 if record.matched is not None and not same(record.matched.measures, route.measures):
                     tallies, valid = in_force(route.measures, tallies, record.matched.measures), False
                 batch.answers = self._answers.setdefault((tallies, valid), [[] for _ in tallies])
-            if len(one.values) != len(batch.answers):
-                raise ValueError(len(one.values))
-            for number, values in enumerate(one.values):
+            if len(prediction.values) != len(batch.answers):
+                raise ValueError(len(prediction.values))
+            for number, values in enumerate(prediction.values):
                 if len(values) == 1:
                     batch.answers[number].append(values[0])
                 else:
@@ -181,7 +181,7 @@ class Meters:
     def _odd(self, kind: Kind, matched: Route | None, record: Record) -> None:
         """What most exchanges have none of."""
         route, trace = kind.route, record.trace
-        if trace is not None and trace.sampled and trace.told and self._exemplars:
+        if trace is not None and trace.sampled and trace.propagated and self._exemplars:
             took, wall = record.ended_at - record.begun_at, record.ended_at + self.offset
             kind.duration.exemplify(Exemplar(took, wall, int(trace.trace_id, 16), int(trace.span_id, 16)))
         for source, reason in record.descents:
@@ -203,18 +203,18 @@ class Meters:
 
     def _kind(self, matched: Route | None, key: tuple[object, ...], record: Record) -> Kind:
         route = self._routes.get(matched.key if matched is not None else "") or self._open(matched)
-        found = route.kinds.get(key[1:])
-        if found is None:
-            found = self._bound(route, record)
+        kind = route.kinds.get(key[1:])
+        if kind is None:
+            kind = self._bound(route, record)
             if len(route.kinds) < 1000:
-                route.kinds[key[1:]] = found
-        return found
+                route.kinds[key[1:]] = kind
+        return kind
 
     def _bound(self, route: _Route, record: Record) -> Kind:
         """The series of a kind that was not met before."""
         method, template = record.method, route.labels[1]
         status = self._status(str(record.status)) if record.status else ""
-        source = record.source or ("gone" if record.gone else "none")
+        source = record.source or ("gone" if record.departure else "none")
         error = record.error or (status if record.status >= 500 else "")
         http = (method, template, status, record.scheme, record.protocol, error)
         requests = (method, template, source, record.code or record.reason or "", self._version(record.version))
@@ -229,28 +229,28 @@ class Meters:
     def _call(self, route: _Route, method: str, attempt: Attempt) -> Histogram:
         target = attempt.target
         key = (method, target.url, target.source, attempt.status, attempt.failed)
-        found = route.calls.get(key)
-        if found is None:
+        call = route.calls.get(key)
+        if call is None:
             status = self._status(str(attempt.status)) if attempt.status else ""
             error = attempt.failed or (status if attempt.status >= 400 else "")
             host, port, scheme = origin(target.url)
             labels = (method, host, port, scheme, status, error, target.source)
-            found = self._histograms[of.CLIENT_DURATION.name].bind(labels)
+            call = self._histograms[of.CLIENT_DURATION.name].bind(labels)
             if len(route.calls) < 1000:
-                route.calls[key] = found
-        return found
+                route.calls[key] = call
+        return call
 
     def _count(self, instrument: Instrument, labels: Labels, times: float = 1) -> None:
         self._counters[instrument.name].bind(labels).value += times
 
     def _tallies(self, route: _Route, source: str, version: str) -> Tallies:
-        found = route.tallies.get((source, version))
-        if found is None:
-            told = self._version(version)
-            found = tuple(self._tally(route, measure, source, told) for measure in route.measures)
+        tallies = route.tallies.get((source, version))
+        if tallies is None:
+            label = self._version(version)
+            tallies = tuple(self._tally(route, measure, source, label) for measure in route.measures)
             if len(route.tallies) < 1000:
-                route.tallies[source, version] = found
-        return found
+                route.tallies[source, version] = tallies
+        return tallies
 
     def _tally(self, route: _Route, measure: Measure, source: str, version: str) -> Tally:
         labels = (*route.labels, measure.name, source, version)
@@ -273,10 +273,10 @@ class Meters:
         return tally
 
     def _violated(self, route: _Route, matched: Route, record: Record) -> None:
-        for direction, found in zip(
+        for direction, violations in zip(
             DIRECTIONS, (record.violations, [*record.answer_violations, *record.discarded]), strict=True
         ):
-            for violation in found:
+            for violation in violations:
                 field = violation.field or matched.field_of(violation.pointer, direction == "output")
                 self._count(of.VIOLATIONS, (*route.labels, direction, field, violation.code))
 
@@ -311,23 +311,23 @@ class Meters:
                 for bound in self._routes.values():
                     bound.kinds, bound.calls = {}, {}
         self._declared = declared = {route.key: route for route in routes}
-        kept = frozenset((route.method, route.template) for route in declared.values())
+        served = frozenset((route.method, route.template) for route in declared.values())
         otherwise = self._redeclare(declared)
 
-        def gone(labels: Labels) -> bool:
+        def is_gone(labels: Labels) -> bool:
             method, template = labels[0], labels[1]
-            if not template or (method, template) in kept:
+            if not template or (method, template) in served:
                 return False
-            return method != "HEAD" or ("GET", template) not in kept  # HEAD is answered by the route of GET
+            return method != "HEAD" or ("GET", template) not in served  # HEAD is answered by the route of GET
 
         def ended(labels: Labels) -> bool:
-            return labels[:3] in otherwise or gone(labels)
+            return labels[:3] in otherwise or is_gone(labels)
 
         for series in self.series():
             if series.instrument in DECLARED:
                 series.drop(ended, at)
             elif series.instrument is not of.CLIENT_DURATION:
-                series.drop(gone, at)
+                series.drop(is_gone, at)
         self._windows = {labels: window for labels, window in self._windows.items() if not ended(labels)}
 
     def _redeclare(self, declared: Mapping[str, Route]) -> set[tuple[str, ...]]:
@@ -345,14 +345,14 @@ class Meters:
         return otherwise
 
 
-def same(one: tuple[Measure, ...], other: tuple[Measure, ...]) -> bool:
+def same(measures: tuple[Measure, ...], other: tuple[Measure, ...]) -> bool:
     """Whether outputs are declared the same."""
-    return one is other or (len(one) == len(other) and all(map(alike, one, other)))
+    return measures is other or (len(measures) == len(other) and all(map(alike, measures, other)))
 
 
-def alike(one: Measure, other: Measure) -> bool:
+def alike(measure: Measure, other: Measure) -> bool:
     """Whether an output is declared the same. Python takes 1, 1.0 and True for equal, which are three classes."""
-    return one == other and [type(value) for value in one.classes] == [type(value) for value in other.classes]
+    return measure == other and [type(value) for value in measure.classes] == [type(value) for value in other.classes]
 
 
 def changed(before: tuple[Measure, ...], after: tuple[Measure, ...]) -> set[str]:

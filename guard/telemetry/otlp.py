@@ -19,8 +19,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from guard.telemetry.collector import bounded_session
-from guard.telemetry.couriers import Courier, Pulse, together
 from guard.telemetry.environment import Environment, Signal
+from guard.telemetry.exporters import BatchExporter, PeriodicExporter, together
 from guard.telemetry.family import Family
 from guard.telemetry.log import Line
 from guard.telemetry.points import Points
@@ -62,16 +62,20 @@ class Otlp:
         self._environ = environ
         self._resource = Resource.create(dict(resource))
         self._scope = InstrumentationScope("guard", version)
-        self._workers: list[tuple[Courier[Any] | Pulse, Callable[[], object]]] = []
+        self._workers: list[tuple[BatchExporter[Any] | PeriodicExporter, Callable[[], object]]] = []
 
-    def _courier(self, signal: Signal, exporters: Sequence[Any], form: Callable[[Any], Any] | None = None) -> Courier[Any]:
+    def _exporter(
+        self, signal: Signal, exporters: Sequence[Any], form: Callable[[Any], Any] | None = None
+    ) -> BatchExporter[Any]:
         def send(batch: Sequence[Any]) -> bool:
             return self._export(signal, exporters, batch)
 
         crashed = partial(self._crashed, signal)
-        courier: Courier[Any] = Courier(signal, send, self._environment.queues[signal], self._lost, form, crashed)
-        self._workers.append((courier, lambda: [exporter.shutdown() for exporter in exporters]))
-        return courier
+        exporter: BatchExporter[Any] = BatchExporter(
+            signal, send, self._environment.queues[signal], self._lost, form, crashed
+        )
+        self._workers.append((exporter, lambda: [exporter.shutdown() for exporter in exporters]))
+        return exporter
 
     def metrics(self, collect: Callable[[], Iterable[Family | None]]) -> None:
         """Begin to export what `collect` gives."""
@@ -83,20 +87,20 @@ class Otlp:
             arrived = [self._export("metrics", exporters, data) for data in points.batches(collect(), self._wall())]
             return all(arrived)
 
-        pulse = Pulse("metrics", send, self._environment.queues["metrics"].every, self._lost, crashed)
-        self._workers.append((pulse, lambda: [exporter.shutdown() for exporter in exporters]))
+        periodic = PeriodicExporter("metrics", send, self._environment.queues["metrics"].every, self._lost, crashed)
+        self._workers.append((periodic, lambda: [exporter.shutdown() for exporter in exporters]))
 
     def spans(self, fence: Callable[[object], object], wall: Callable[[float], float]) -> Spans:
         """The sink that makes spans."""
         exporters = [
             TRACES[name](self._resource, self._scope, self._environ) for name in self._environment.exporters["traces"]
         ]
-        return Spans(self._courier("traces", exporters).put, fence=fence, wall=wall)
+        return Spans(self._exporter("traces", exporters).put, fence=fence, wall=wall)
 
     def logs(self, fence: Callable[[object], object]) -> Callable[[Line], None]:
         """Who takes log lines."""
         exporters: list[Any] = [LOGS[name]() for name in self._environment.exporters["logs"]]
-        return self._courier("logs", exporters, Logs(self._resource, self._scope, fence).made).put
+        return self._exporter("logs", exporters, Logs(self._resource, self._scope, fence).record_of).put
 
     def _export(self, signal: Signal, exporters: Sequence[Any], batch: Any) -> bool:
         """Whether all took it. Each is asked, whatever the one before answered or raised."""
@@ -118,7 +122,7 @@ def _flat(fields: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     """Attributes have no mappings: `input` with `age` in it is `input.age`."""
     for name, value in fields.items():
         if isinstance(value, Mapping):
-            yield from ((f"{name}.{key}", one) for key, one in value.items())
+            yield from ((f"{name}.{key}", item) for key, item in value.items())
         else:
             yield name, value
 
@@ -129,10 +133,10 @@ class Logs:
     def __init__(self, resource: Resource, scope: InstrumentationScope, fence: Callable[[object], object]) -> None:
         self._resource, self._scope, self._fence = resource, scope, fence
 
-    def made(self, line: Line) -> ReadableLogRecord:
+    def record_of(self, line: Line) -> ReadableLogRecord:
         """The record of a line."""
         at = round(line.at * 1e9)
-        made = LogRecord(
+        record = LogRecord(
             timestamp=at,
             observed_timestamp=at,
             severity_text=logging.getLevelName(line.level),
@@ -141,4 +145,4 @@ class Logs:
             attributes={f"guard.{name}": self._fence(value) for name, value in _flat(line.fields)},  # type: ignore[misc]
             event_name=f"guard.{line.event}",
         )
-        return ReadableLogRecord(made, self._resource, self._scope)
+        return ReadableLogRecord(record, self._resource, self._scope)

@@ -58,8 +58,8 @@ class Classes:
 
     def __init__(self, measure: Measure, count: Count) -> None:
         self._count = count
-        self._types = frozenset(type(one) for one in measure.classes)
-        self._by_value = {one: count(text(one)) for one in measure.classes}
+        self._types = frozenset(type(class_) for class_ in measure.classes)
+        self._by_value = {class_: count(text(class_)) for class_ in measure.classes}
 
     def add(self, values: Sequence[Any], *, valid: bool) -> None:
         """See Tally."""
@@ -69,27 +69,27 @@ class Classes:
             return
         if len(self._by_value) > FEW:
             for value, times in Multiset(values).items():
-                self._one(value, times)
+                self._add_value(value, times)
             return
-        left = len(values)
+        remaining = len(values)
         for value, counter in self._by_value.items():
             times = values.count(value)
             counter.value += times
-            left -= times
-        if left:
+            remaining -= times
+        if remaining:
             for value in values:
                 if value not in self._by_value:
-                    self._one(value, 1)
+                    self._add_value(value, 1)
 
-    def _one(self, value: Any, times: int) -> None:
-        found = self._by_value.get(value)
-        if found is None:
-            found = self._count(MISSING if value is None else UNSEEN)
-        found.value += times
+    def _add_value(self, value: Any, times: int) -> None:
+        add = self._by_value.get(value)
+        if add is None:
+            add = self._count(MISSING if value is None else UNSEEN)
+        add.value += times
 
     def _odd(self, value: Any) -> None:
         if value is None or type(value) in self._types:
-            self._one(value, 1)
+            self._add_value(value, 1)
         else:
             self._count(INVALID).value += 1
 
@@ -109,14 +109,14 @@ class Numbers:
     def add(self, values: Sequence[Any], *, valid: bool) -> None:
         """See Tally."""
         if not (valid and self._bounded) or None in values:
-            values = [value for value in values if self._told(value)]
+            values = [value for value in values if self._add_value(value)]
         if len(values) == 1:
             self._histogram.record(values[0])
         else:
             self._histogram.record_all(values)
         self._seen.value += len(values)
 
-    def _told(self, value: Any) -> bool:
+    def _add_value(self, value: Any) -> bool:
         """Whether it is a number of the contract; what is not is counted here."""
         if value is None:
             state = MISSING
@@ -148,7 +148,7 @@ class Vectors:
         for value in values:
             if value is None or value == []:
                 self._count(MISSING).value += 1
-            elif type(value) is list and all(type(one) in (int, float) and _finite(one) for one in value):
+            elif type(value) is list and all(type(item) in (int, float) and _finite(item) for item in value):
                 self._count(VALUE).value += 1
                 self._histogram.record(max(value))
             else:

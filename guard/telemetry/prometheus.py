@@ -82,8 +82,8 @@ class Exposition:
         """Its text; whole lines in each piece."""
         instrument = family.instrument
         plain = name(instrument)
-        told = plain if modern or instrument.kind != "counter" else f"{plain}_total"
-        lines = [f"# HELP {told} {instrument.description}", f"# TYPE {told} {TYPES[instrument.kind]}"]
+        exposed = plain if modern or instrument.kind != "counter" else f"{plain}_total"
+        lines = [f"# HELP {exposed} {instrument.description}", f"# TYPE {exposed} {TYPES[instrument.kind]}"]
         for labels, value in family.points:
             bounds = value.bounds if isinstance(value, Histogram) else ()
             prefixes = self._prefixes.get((instrument.name, labels))

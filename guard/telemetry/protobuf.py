@@ -20,12 +20,12 @@ _DOUBLE: Final = Struct("<d")
 def varint(number: int) -> bytes:
     """Base 128, the least significant seven bits first; a negative number as 64 bits of two's complement."""
     number &= 0xFFFF_FFFF_FFFF_FFFF
-    made = bytearray()
+    encoded = bytearray()
     while number > 0x7F:
-        made.append(number & 0x7F | 0x80)
+        encoded.append(number & 0x7F | 0x80)
         number >>= 7
-    made.append(number)
-    return bytes(made)
+    encoded.append(number)
+    return bytes(encoded)
 
 
 def member(tag: bytes, content: bytes) -> bytes:
@@ -36,11 +36,11 @@ def member(tag: bytes, content: bytes) -> bytes:
 def key_value(key: str, value: object) -> bytes:
     """An attribute. What is neither text nor number is the text that Python makes of it."""
     if isinstance(value, bool):
-        said = BOOL + varint(value)
+        encoded = BOOL + varint(value)
     elif isinstance(value, int):
-        said = INT + varint(value)
+        encoded = INT + varint(value)
     elif isinstance(value, float):
-        said = DOUBLE + _DOUBLE.pack(value)
+        encoded = DOUBLE + _DOUBLE.pack(value)
     else:
-        said = member(STRING, str(value).encode("utf-8", "replace"))
-    return member(KEY, key.encode()) + member(VALUE, said)
+        encoded = member(STRING, str(value).encode("utf-8", "replace"))
+    return member(KEY, key.encode()) + member(VALUE, encoded)

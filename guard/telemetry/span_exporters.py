@@ -65,7 +65,9 @@ def _readable(span: Span, resource: Resource, scope: InstrumentationScope) -> Re
         context=_context(span.trace_id, span.span_id),
         parent=_context(span.trace_id, span.parent_span_id) if span.parent_span_id != _NO_ID else None,
         resource=resource,
-        attributes={one.key: getattr(one.value, one.value.WhichOneof("value")) for one in span.attributes},
+        attributes={
+            attribute.key: getattr(attribute.value, attribute.value.WhichOneof("value")) for attribute in span.attributes
+        },
         kind=SpanKind(span.kind - 1),  # the SDK has no word for a kind that is not known, the protocol's 0
         status=Status(StatusCode(span.status.code)),
         start_time=span.start_time_unix_nano,

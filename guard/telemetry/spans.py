@@ -11,10 +11,10 @@ from struct import Struct
 from typing import Final
 
 from guard.proxy.values import Attempt, Record, Trace
-from guard.telemetry.bucket import Bucket
 from guard.telemetry.meters import origin
-from guard.telemetry.outbox import trouble
 from guard.telemetry.protobuf import key_value, member
+from guard.telemetry.record_batcher import trouble
+from guard.telemetry.token_bucket import TokenBucket
 
 SPAN: Final = b"\x12"
 """Of ScopeSpans."""
@@ -48,14 +48,14 @@ class Spans:
         self, put: Callable[[bytes], None], *, fence: Callable[[object], object], wall: Callable[[float], float]
     ) -> None:
         self._put, self._fence, self._wall = put, fence, wall
-        self._bucket = Bucket()
-        self._said: Callable[..., bytes] = lru_cache(REMEMBERED)(self._says)
+        self._bucket = TokenBucket()
+        self._attributes: Callable[..., bytes] = lru_cache(REMEMBERED)(self._encode_attributes)
 
     def take(self, records: Iterator[Record]) -> None:
         """Make the spans of exchanges that are worth it."""
         for record in records:
             trace = record.trace
-            if trace is None or not trace.told:
+            if trace is None or not trace.propagated:
                 continue
             if trace.sampled or (trouble(record) and self._bucket.take(record.ended_at)):
                 self._put(self._server(record, trace))
@@ -64,9 +64,9 @@ class Spans:
 
     def _server(self, record: Record, trace: Trace) -> bytes:
         wrong = record.error or (str(record.status) if record.status >= 500 else "")
-        said = self._said(
+        attributes = self._attributes(
             f"{record.method} {record.route}".strip(),
-            SERVER + (ERROR if wrong and not record.gone else b""),
+            SERVER + (ERROR if wrong and not record.departure else b""),
             ("http.request.method", record.method),
             ("url.scheme", record.scheme),
             ("http.route", record.route),
@@ -78,16 +78,16 @@ class Spans:
             ("guard.code", record.code),
             ("guard.model.version", record.version),
             ("guard.descents", " ".join([f"{source}:{reason}" for source, reason in record.descents])),
-            ("guard.gone", record.gone),
+            ("guard.gone", record.departure),
         )
         parent = PARENT_SPAN_ID + unhexlify(trace.parent_id) + REMOTE if trace.parent_id else LOCAL
         whose = parent + member(ATTRIBUTE, key_value("guard.request.id", self._fence(record.request_id)))
-        return self._span(trace.trace_id, trace.span_id, whose, record.begun_at, record.ended_at, said)
+        return self._span(trace.trace_id, trace.span_id, whose, record.begun_at, record.ended_at, attributes)
 
     def _client(self, record: Record, trace: Trace, number: int, attempt: Attempt) -> bytes:
         host, port, scheme = origin(attempt.target.url)
         wrong = attempt.failed or (str(attempt.status) if attempt.status >= 400 else "")
-        said = self._said(
+        attributes = self._attributes(
             record.method,
             CLIENT + (ERROR if wrong else b""),
             ("http.request.method", record.method),
@@ -100,9 +100,11 @@ class Spans:
         )
         whose = PARENT_SPAN_ID + unhexlify(trace.span_id) + LOCAL
         ended = attempt.ended_at or record.ended_at
-        return self._span(trace.trace_id, trace.call_id(number), whose, attempt.asked_at, ended, said)
+        return self._span(trace.trace_id, trace.call_id(number), whose, attempt.asked_at, ended, attributes)
 
-    def _span(self, trace_id: bytes, span_id: bytes, whose: bytes, begun_at: float, ended_at: float, said: bytes) -> bytes:
+    def _span(
+        self, trace_id: bytes, span_id: bytes, whose: bytes, begun_at: float, ended_at: float, attributes: bytes
+    ) -> bytes:
         """`whose`: what says whose child it is, and what else no other span has."""
         parts = (
             TRACE_ID,
@@ -111,11 +113,11 @@ class Spans:
             unhexlify(span_id),
             whose,
             TIMES.pack(START, round(self._wall(begun_at) * 1e9), END, round(self._wall(ended_at) * 1e9)),
-            said,
+            attributes,
         )
         return member(SPAN, b"".join(parts))
 
-    def _says(self, name: str, stands: bytes, *told: tuple[str, object]) -> bytes:
+    def _encode_attributes(self, name: str, stands: bytes, *pairs: tuple[str, object]) -> bytes:
         """Name, kind, status and attributes."""
-        attributes = [member(ATTRIBUTE, key_value(key, self._fence(value))) for key, value in told if value]
+        attributes = [member(ATTRIBUTE, key_value(key, self._fence(value))) for key, value in pairs if value]
         return b"".join([member(NAME, name.encode("utf-8", "replace")), stands, *attributes])

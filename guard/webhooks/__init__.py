@@ -15,7 +15,7 @@ _ALL: Final[tuple[Format, ...]] = (
     Alertmanager(),
 )
 
-FORMATS: Final[dict[str, Format]] = {one.name: one for one in _ALL}
+FORMATS: Final[dict[str, Format]] = {item.name: item for item in _ALL}
 """Formats by the name that a policy uses."""
 DEFAULT: Final = Json.name
 """The format of a webhook that names none."""

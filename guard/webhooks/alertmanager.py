@@ -26,37 +26,37 @@ class Alertmanager:
 
     def body(self, alert: Alert) -> Any:
         """A list of one alert."""
-        said = alert.document
+        document = alert.document
         labels = {
             "alertname": alert.name,
-            "service": said["service"],
-            "environment": said["environment"] or "",
-            "severity": said["severity"],
-            "route": said["route"] or "",
-            "target": said["target"] or "",
+            "service": document["service"],
+            "environment": document["environment"] or "",
+            "severity": document["severity"],
+            "route": document["route"] or "",
+            "target": document["target"] or "",
             "detail": alert.detail,
-            "owner": said["owner"]["name"] or "",
+            "owner": document["owner"]["name"] or "",
         }
         annotations = {
-            "summary": said["summary"],
-            "cause": ", ".join(f"{name}: {_text(value)}" for name, value in said["cause"].items()),
-            "answers_now": said["answers_now"] or "",
-            "back": said["back"] or "",
-            "page": said["page"] or "",
-            "runbook_url": said["runbook"] or "",
-            "dashboard_url": said["dashboard"] or "",
-            "replica": said["replica"],
-            "key": said["key"],
+            "summary": document["summary"],
+            "cause": ", ".join(f"{name}: {_text(value)}" for name, value in document["cause"].items()),
+            "answers_now": document["answers_now"] or "",
+            "back": document["back"] or "",
+            "page": document["page"] or "",
+            "runbook_url": document["runbook"] or "",
+            "dashboard_url": document["dashboard"] or "",
+            "replica": document["replica"],
+            "key": document["key"],
         }
-        made: dict[str, Any] = {
+        body: dict[str, Any] = {
             "labels": _present(labels),
             "annotations": _present(annotations),
             "startsAt": written(alert.since),
             "endsAt": written(alert.at if alert.resolved else _valid_until(alert)),
         }
-        if (said["dashboard"] or "").startswith(("http://", "https://")):
-            made["generatorURL"] = said["dashboard"]
-        return [made]
+        if (document["dashboard"] or "").startswith(("http://", "https://")):
+            body["generatorURL"] = document["dashboard"]
+        return [body]
 
 
 def _valid_until(alert: Alert) -> float:

@@ -50,9 +50,9 @@ def _section(name: str, command: click.Command) -> str:
         _prose(command.help or ""),
         "",
     ]
-    options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    options = [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
     if options:
-        lines += ["| option | variable | what |", "|---|---|---|", *(_row(one, context) for one in options), ""]
+        lines += ["| option | variable | what |", "|---|---|---|", *(_row(option, context) for option in options), ""]
     return "\n".join(lines)
 
 
@@ -61,7 +61,7 @@ def _row(option: click.Option, context: click.Context) -> str:
     if not option.is_flag:
         written += f" {option.make_metavar(context)}"
     variables = [option.envvar] if isinstance(option.envvar, str) else list(option.envvar or ())
-    written, named = written.replace("|", "\\|"), ", ".join(f"`{one}`" for one in variables)
+    written, named = written.replace("|", "\\|"), ", ".join(f"`{variable}`" for variable in variables)
     return f"| `{written}` | {named} | {_prose(option.help or '')} |"
 
 

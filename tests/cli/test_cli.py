@@ -184,9 +184,9 @@ def test_check_names_the_lines_of_tokens_and_who_else_reaches_secrets(tmp_path: 
     assert f"admin.tokens: {tmp_path / 'tokens'}: every user of this machine can write it" in done.stdout
     assert "privacy.hash_key" in done.stdout
     assert "c4n4ry" not in done.stdout + done.stderr
-    told = json.loads(guard("check", str(policy), "--json").stdout)
-    valid("check.schema.json", told)
-    assert len([warning for warning in told["warnings"] if "tokens" in warning["message"]]) == 2
+    document = json.loads(guard("check", str(policy), "--json").stdout)
+    valid("check.schema.json", document)
+    assert len([warning for warning in document["warnings"] if "tokens" in warning["message"]]) == 2
 
 
 @pytest.mark.parametrize("ttl", ["5x", "0s", "5 m", "-1s", "9999d", ""])

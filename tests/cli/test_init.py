@@ -71,7 +71,7 @@ def test_a_file_is_not_written_over_but_by_force(tmp_path: Path) -> None:
         assert file.read_text() == "mine"
         assert init("--upstream", url, "-o", file, "--force").returncode == 0
     compiled(file)
-    assert [one.name for one in tmp_path.iterdir()] == ["draft.yaml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["draft.yaml"]
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

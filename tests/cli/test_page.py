@@ -12,10 +12,10 @@ GUARD = Path(__file__).resolve().parents[2] / "guard"
 
 
 def commands(group: click.Group) -> list[click.Command]:
-    found = []
-    for one in group.commands.values():
-        found += commands(one) if isinstance(one, click.Group) else [one]
-    return found
+    results = []
+    for command in group.commands.values():
+        results += commands(command) if isinstance(command, click.Group) else [command]
+    return results
 
 
 def test_the_page_is_what_the_command_line_says() -> None:

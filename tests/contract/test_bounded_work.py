@@ -92,7 +92,7 @@ def written(body: Body) -> bytes:
 CONTRACTS = st.builds(
     lambda layout, undeclared, enforcement, names, wide: (
         f"undeclared: {undeclared}\nenforcement: {enforcement}\n{layout}input:\n"
-        + "".join(f"  {name}: {text}\n" for name, text in {**{one: FIELDS[one] for one in names}, **wide}.items())
+        + "".join(f"  {name}: {text}\n" for name, text in {**{name: FIELDS[name] for name in names}, **wide}.items())
     ),
     st.sampled_from(["", "rows: /rows\n", "rows: ''\n"]),
     st.sampled_from(["strip", "pass", "reject"]),
@@ -101,7 +101,7 @@ CONTRACTS = st.builds(
     st.sampled_from([{}, {}, WIDE]),
 )
 OUTPUTS = st.builds(
-    lambda layout, names: f"{layout}input: {{q: {{type: number}}}}\noutput:\n" + "".join(f"  {one}: {FIELDS[one]}\n" for one in names),
+    lambda layout, names: f"{layout}input: {{q: {{type: number}}}}\noutput:\n" + "".join(f"  {name}: {FIELDS[name]}\n" for name in names),
     st.sampled_from(["", "rows: /rows\n"]),
     st.sets(st.sampled_from(ANSWERED), min_size=1, max_size=6),
 )  # fmt: skip

@@ -104,7 +104,7 @@ def patient(schema: Any) -> Any:
     """The schema with lists that go on after a wrong item, as pydantic's do."""
     if isinstance(schema, dict):
         return {key: patient(value) for key, value in schema.items() if key != "fail_fast"}
-    return [patient(one) for one in schema] if isinstance(schema, list) else schema
+    return [patient(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def by_pydantic(schema: Any, tree: object) -> list[Breach]:
@@ -117,14 +117,14 @@ def by_pydantic(schema: Any, tree: object) -> list[Breach]:
 
 
 def schemas() -> list[Any]:
-    made: list[Any] = []
+    results: list[Any] = []
     for undeclared in ("strip", "pass", "reject"):
         for layout in ("", "rows: /r\n", "rows: /x/r\n", "rows: ''\n"):
             contract = input_of(f"undeclared: {undeclared}\n{layout}{SHAPES}")
-            made.append(contract._reader.breaches._schema)
+            results.append(contract._reader.breaches._schema)
     columns = input_of("rows: /r\ncolumns: [n, l]\ninput: {n: {type: number}, l: {type: array, items: {type: number}}}")
-    made.append(columns._reader.breaches._schema)
-    made.append(
+    results.append(columns._reader.breaches._schema)
+    results.append(
         output_of(
             "rows: /r\n"
             + SHAPES.replace("input:", "output:")
@@ -134,7 +134,7 @@ def schemas() -> list[Any]:
             + "input: {n: {type: number}}"
         )._reader.breaches._schema
     )
-    return made  # fmt: skip
+    return results  # fmt: skip
 
 
 SCHEMAS = schemas()
@@ -174,8 +174,8 @@ def test_a_value_alone_is_told_of_as_pydantic_does() -> None:
     for field in shape.inputs.values():
         schema = nullable(field, "reject")
         for value in (None, 1, "x" * 9, [], [1, "", None], {"a": ""}, [{}] * 70, [[""] * 3] * 70):
-            found = [(path, kind) for path, kind, _ in Breaches(schema).of(value)]
-            assert found == [(path, kind) for path, kind, _ in by_pydantic(schema, value)]
+            results = [(path, kind) for path, kind, _ in Breaches(schema).of(value)]
+            assert results == [(path, kind) for path, kind, _ in by_pydantic(schema, value)]
 
 
 def test_the_reference_goes_on_after_a_wrong_item() -> None:

@@ -29,9 +29,9 @@ def code(verdict: Verdict) -> str:
 def elements(value: Any) -> tuple[int, int]:
     """Objects, lists and names; commas."""
     if isinstance(value, dict | list):
-        below = [elements(one) for one in (value.values() if isinstance(value, dict) else value)]
+        below = [elements(item) for item in (value.values() if isinstance(value, dict) else value)]
         own = 1 + (len(value) if isinstance(value, dict) else 0)
-        return own + sum(one for one, _ in below), max(0, len(value) - 1) + sum(many for _, many in below)
+        return own + sum(item for item, _ in below), max(0, len(value) - 1) + sum(many for _, many in below)
     return 0, 0
 
 

@@ -101,7 +101,7 @@ def test_each_line_is_strict_json_by_itself_and_the_first_that_is_not_is_named(n
     with pytest.raises(Refused) as caught:
         ask(compiled(ROUTES[name][0]), LINES, body)
     assert caught.value.code == code
-    assert [(one.pointer, one.code) for one in caught.value.violations] == [("/2", "format")]
+    assert [(violation.pointer, violation.code) for violation in caught.value.violations] == [("/2", "format")]
 
 
 def test_two_halves_of_a_row_on_two_lines_are_no_row() -> None:
@@ -127,7 +127,9 @@ def test_an_observed_contract_forwards_a_document_too_and_says_which_line(name: 
     context = Context(Head(b"POST", b"/p", LINES), "r", 0.0)
     permit = judge(context, route, b'{"a":1}\n\n{"a":"x"}', 0.0, 1_800_000_000.0)
     assert rows_of(name, forwarded(permit)[1]) == [{"a": 1}, {"a": "x"}]
-    assert [(one.pointer, one.code, one.field) for one in context.record.violations] == [("/2/a", "type", "a")]
+    assert [(violation.pointer, violation.code, violation.field) for violation in context.record.violations] == [
+        ("/2/a", "type", "a")
+    ]
 
 
 @pytest.mark.parametrize(

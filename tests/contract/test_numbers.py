@@ -164,9 +164,9 @@ def test_an_integer_past_the_safe_ones_is_refused_or_kept_to_its_last_digit(valu
         verdict = input_of(declared).judge(JSON, body, WALL)
         assert isinstance(verdict, Deny), name
         assert verdict.code == "json_number", name
-        kept = input_of(f"{declared}\n{EXACT}").judge(JSON, body, WALL)
-        assert isinstance(kept, Amend), name
-        assert str(value).encode() in kept.body
+        verdict_read = input_of(f"{declared}\n{EXACT}").judge(JSON, body, WALL)
+        assert isinstance(verdict_read, Amend), name
+        assert str(value).encode() in verdict_read.body
 
 
 def test_an_id_of_64_bits_passes_as_text_too() -> None:

@@ -58,8 +58,8 @@ class Node:
         if isinstance(value, dict):
             if "$n" in value:
                 return float(value["$n"])
-            return {key: self._plain(one) for key, one in value["$o"]}
-        return [self._plain(one) for one in value] if isinstance(value, list) else value
+            return {key: self._plain(item) for key, item in value["$o"]}
+        return [self._plain(item) for item in value] if isinstance(value, list) else value
 
     def close(self) -> None:
         assert self.process.stdin

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from guard.contract.breaches import MOST_VIOLATIONS
 from guard.contract.fields import ContractInvalid
 from guard.contract.patterns import MOST_STEPS, steps
-from guard.contract.schema_cost import MOST_LOOKS, looks
+from guard.contract.schema_cost import MOST_VISITS, most_visits
 from guard.contract.schema_file import SchemaInput, compile_schema_input
 from guard.contract.schema_graph import Graph
 from guard.policy.errors import PolicyInvalid
@@ -156,7 +156,7 @@ def test_a_schema_that_may_look_again_and_again_is_refused(schema: Any) -> None:
     ],
 )
 def test_a_schema_with_one_way_down_is_taken(schema: Any) -> None:
-    assert looks(Graph(schema)) <= MOST_LOOKS
+    assert most_visits(Graph(schema)) <= MOST_VISITS
     document: Any = {}
     for _ in range(50):
         document = {"children": [document], "left": document, "next": document}

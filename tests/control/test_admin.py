@@ -385,9 +385,9 @@ def test_the_audit_is_read_from_its_end_and_bounded(tmp_path: Path, monkeypatch:
     (tmp_path / "audit.jsonl").write_bytes(b"\n".join(entries[200:]) + b"\n" + b'{"torn')
     (tmp_path / "audit.jsonl.1").write_bytes(b"\n".join(entries[100:200]) + b"\n\n[1]\nnot json\n")
     (tmp_path / "audit.jsonl.3").write_bytes(b"\n".join(entries[:100]) + b"\n")
-    told = json.loads(audit_reader.newest(tmp_path, 10_000))
-    assert [entry["n"] for entry in told["entries"]] == list(reversed(range(300)))
-    assert told["complete"]
+    document = json.loads(audit_reader.newest(tmp_path, 10_000))
+    assert [entry["n"] for entry in document["entries"]] == list(reversed(range(300)))
+    assert document["complete"]
     assert [entry["n"] for entry in json.loads(audit_reader.newest(tmp_path, 3))["entries"]] == [299, 298, 297]
     monkeypatch.setattr(audit_reader, "MOST_BYTES", 1000)
     few = json.loads(audit_reader.newest(tmp_path, 10_000))

@@ -34,7 +34,7 @@ def test_targets_and_timeouts_are_bounds(tmp_path: Path, target: str, timeouts: 
 
 def test_series_of_other_bounds_end_and_new_ones_begin_at_zero() -> None:
     meters = Meters()
-    series = next(one for one in meters.series() if one.instrument is of.SERVER_DURATION)
+    series = next(sample for sample in meters.series() if sample.instrument is of.SERVER_DURATION)
     before = series.bind(("GET", ""))
     before.record(20.0)
     meters.declare([], 1.0)

@@ -34,7 +34,7 @@ class File:
         """The file holds this now; what is published of it."""
         self.content, self.now = content, self.now + after
         before = len(self.events)
-        asyncio.run(self.keys.look())
+        asyncio.run(self.keys.reload_if_changed())
         return self.events[before:]
 
     def who(self, secret: str) -> str | None:
@@ -117,14 +117,14 @@ def test_a_mount_that_hangs_counts_as_unreadable_and_holds_few_threads(monkeypat
     async def main() -> None:
         events: list[Event] = []
         followed = Keys(read, None, events.append)
-        await followed.look()
+        await followed.reload_if_changed()
         for _ in range(ABANDONED + 4):
-            await followed.look()
+            await followed.reload_if_changed()
         assert reads == 1 + ABANDONED
         assert events[1:] == [TokensUnreadable(why="TimeoutError", grace=GRACE)]
         release.set()
         await asyncio.sleep(0.1)
-        await followed.look()
+        await followed.reload_if_changed()
         assert events[-1] == TokensRead(count=1)
 
     asyncio.run(main())

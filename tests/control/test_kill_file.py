@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guard.control.kill_file import Unreadable, look
+from guard.control.kill_file import Unreadable, read_kill_file
 
 
 def dangling(path: Path) -> None:
@@ -36,28 +36,28 @@ def link_to_text(path: Path) -> None:
 
 @pytest.mark.parametrize("make", [Path.touch, Path.mkdir, os.mkfifo, dangling, loop, loop_of_two, bound, link_to_text])
 def test_what_has_the_name_kills(tmp_path: Path, make: Callable[[Path], object]) -> None:
-    assert look(tmp_path / "KILL") is None
+    assert read_kill_file(tmp_path / "KILL") is None
     make(tmp_path / "KILL")
-    assert look(tmp_path / "KILL") == ""
+    assert read_kill_file(tmp_path / "KILL") == ""
 
 
 def test_the_text_is_read(tmp_path: Path) -> None:
     (tmp_path / "KILL").write_text("disabled\n")
-    assert look(tmp_path / "KILL") == "disabled\n"
+    assert read_kill_file(tmp_path / "KILL") == "disabled\n"
 
 
 def test_a_folder_that_is_not_there_holds_no_kill_file(tmp_path: Path) -> None:
-    assert look(tmp_path / "none" / "KILL") is None
+    assert read_kill_file(tmp_path / "none" / "KILL") is None
     (tmp_path / "file").touch()
-    assert look(tmp_path / "file" / "KILL") is None
+    assert read_kill_file(tmp_path / "file" / "KILL") is None
     (tmp_path / "gone").symlink_to(tmp_path / "none")
-    assert look(tmp_path / "gone" / "KILL") is None
+    assert read_kill_file(tmp_path / "gone" / "KILL") is None
 
 
 def test_a_folder_that_cannot_be_searched_leaves_it_unknown(tmp_path: Path) -> None:
     loop(tmp_path / "folder")
     with pytest.raises(Unreadable) as unknown:
-        look(tmp_path / "folder" / "KILL")
+        read_kill_file(tmp_path / "folder" / "KILL")
     assert not unknown.value.there
 
 
@@ -69,5 +69,5 @@ def test_a_file_that_may_not_be_read_is_there(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "open", denied)
     with pytest.raises(Unreadable) as unreadable:
-        look(tmp_path / "KILL")
+        read_kill_file(tmp_path / "KILL")
     assert unreadable.value.there

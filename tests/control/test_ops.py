@@ -160,17 +160,17 @@ def test_clients_that_keep_their_answer_open_give_way_before_those_that_ask(loop
 @LOOPS
 def test_a_heavy_page_is_made_once_for_all_that_wait_and_shared(loop: str) -> None:
     async def main() -> None:
-        made: list[str] = []
+        results: list[str] = []
 
         def make(accept: str) -> ops.Making:
-            made.append(accept)
+            results.append(accept)
             yield
             return ops.Page(200, "text/plain", b"x" * 1_000_000)
 
         server = listening(heavy={"/metrics": make})
         first = await asyncio.gather(*(ask(server, get("/metrics")) for _ in range(ops.READERS)))
         assert all(answer.endswith(b"x" * 1_000_000) for answer in first)
-        assert len(made) <= 3
+        assert len(results) <= 3
         assert (await ask(server, get("/metrics", "HEAD"))).endswith(b"\r\n\r\n")
         server.close()
 

@@ -15,7 +15,7 @@ from guard.control.order_store import OrderStore, Refused, Wanted
 from guard.control.state import StateFolder
 from guard.events import Event
 from guard.policy.errors import Place, PolicyError, PolicyInvalid
-from guard.proxy.values import Ceiling
+from guard.proxy.values import RungLimit
 
 
 class Floor:
@@ -23,7 +23,7 @@ class Floor:
 
     def __init__(self, runner: asyncio.Runner, folder: Path | None = None, *, wall: float = 1000.0) -> None:
         self.runner = runner
-        self.bounds = {"POST /a": Ceiling(), "POST /b": Ceiling()}
+        self.bounds = {"POST /a": RungLimit(), "POST /b": RungLimit()}
         self.forced: dict[str, str] = {}
         self.events: list[str] = []
         self.plans: list[frozenset[str]] = []
@@ -46,7 +46,7 @@ class Floor:
 
     # ── what a store moves ──
 
-    def ceilings(self) -> Iterable[tuple[str, Ceiling]]:
+    def rung_limits(self) -> Iterable[tuple[str, RungLimit]]:
         return self.bounds.items()
 
     def has_contract(self, route: str) -> bool:
@@ -84,7 +84,7 @@ class Floor:
         return self.run(self.store.set_mode(mode=mode, route=route, **options))
 
     def enforcement(self, route: str, to: Any, ttl: float | None = None) -> dict[str, Any]:
-        return self.run(self.store.set_enforcement(route=route, enforcement=to, reason="r", ttl=ttl, who="eve"))
+        return self.run(self.store.set_enforcement(route=route, enforcement=to, reason="r", ttl=ttl, actor="eve"))
 
     def expire(self) -> None:
         async def expire() -> None:
@@ -99,7 +99,7 @@ class Floor:
 
     @property
     def levels(self) -> list[int]:
-        return [ceiling.level for ceiling in self.bounds.values()]
+        return [rung_limit.level for rung_limit in self.bounds.values()]
 
     def audited(self) -> list[dict[str, Any]]:
         self.run(self.journal.settled(5.0))
@@ -135,7 +135,7 @@ def test_only_an_order_of_the_same_scope_makes_a_raise_stale(runner: asyncio.Run
     floor = Floor(runner, tmp_path)
     floor.order("rules")
     floor.order("rules", "POST /a", ttl=60.0)
-    floor.run(floor.store.set_breaker(route="POST /a", target="model", state="open", reason="r", who="ann"))
+    floor.run(floor.store.set_breaker(route="POST /a", target="model", state="open", reason="r", actor="ann"))
     floor.enforcement("POST /b", "observe", 60.0)
     floor.store._ends["POST /a"] = 0.0
     floor.expire()
@@ -302,7 +302,7 @@ def test_a_contract_is_observed_for_a_time(runner: asyncio.Runner, tmp_path: Pat
     floor = Floor(runner, tmp_path)
     assert floor.enforcement("POST /a", "observe", 60.0)["in_force"] is True
     assert floor.enforcement("POST /b", "observe", 600.0)["epoch"] == 2
-    floor.bounds["POST /bare"] = Ceiling()  # without a contract
+    floor.bounds["POST /bare"] = RungLimit()  # without a contract
     for route, ttl, status in (("POST /a", None, 422), ("POST /none", 60.0, 404), ("POST /bare", 60.0, 422)):
         with pytest.raises(Refused) as refused:
             floor.enforcement(route, "observe", ttl)
@@ -388,7 +388,7 @@ def test_an_order_that_comes_while_an_end_waits_for_its_plan_is_no_error_of_the_
     def slow(wanted: Wanted, hold: Callable[[], None]) -> "asyncio.Future[None]":
         async def change() -> None:
             monkeypatch.setattr(floor, "observe", real)
-            await floor.store.set_enforcement(route="POST /b", enforcement="enforce", reason="r", ttl=None, who="ann")
+            await floor.store.set_enforcement(route="POST /b", enforcement="enforce", reason="r", ttl=None, actor="ann")
             await real(wanted, hold)
 
         return asyncio.ensure_future(change())
@@ -446,7 +446,7 @@ def test_a_folder_in_doubt_kills_and_an_order_below_it_stays(runner: asyncio.Run
 
 def test_forced_breakers_stay_forced(runner: asyncio.Runner, tmp_path: Path) -> None:
     floor = Floor(runner, tmp_path)
-    floor.run(floor.store.set_breaker(route="POST /a", target="model", state="open", reason="r", who="eve"))
+    floor.run(floor.store.set_breaker(route="POST /a", target="model", state="open", reason="r", actor="eve"))
     assert floor.restart().forced == {"POST /a > model": "open"}
     saved = json.loads((tmp_path / "private" / orders_file.NAME).read_text())
     assert saved["forced"] == {"POST /a > model": "open"}
@@ -457,7 +457,7 @@ def test_the_kill_file(runner: asyncio.Runner, tmp_path: Path) -> None:
     path = tmp_path / "KILL"
 
     async def look() -> None:
-        floor.store.heed_file(kill_file.look(path))
+        floor.store.apply_kill_file(kill_file.read_kill_file(path))
 
     floor.run(look())
     assert floor.levels == [0, 0]
@@ -475,7 +475,7 @@ def test_the_kill_file(runner: asyncio.Runner, tmp_path: Path) -> None:
 
 def test_a_kill_file_without_text_that_can_be_read_keeps_its_order_or_kills(runner: asyncio.Runner) -> None:
     async def unreadable(floor: Floor, *, there: bool, first: bool) -> list[int]:
-        floor.store.heed_unreadable(there=there, first=first)
+        floor.store.apply_unreadable_kill_file(there=there, first=first)
         return floor.levels
 
     for there, first, levels in ((True, False, [3, 3]), (False, True, [3, 3]), (False, False, [0, 0])):
@@ -484,7 +484,7 @@ def test_a_kill_file_without_text_that_can_be_read_keeps_its_order_or_kills(runn
     floor = Floor(runner)
 
     async def named() -> None:
-        floor.store.heed_file("disabled")
+        floor.store.apply_kill_file("disabled")
 
     runner.run(named())
     assert runner.run(unreadable(floor, there=True, first=True)) == [4, 4]

@@ -7,8 +7,8 @@ import pytest
 
 from guard.control.process import COLLECT, SWITCH, at_service
 from guard.privacy.fence import fence
-from guard.proxy import door
-from guard.proxy.door import Door
+from guard.proxy import listener_state
+from guard.proxy.listener_state import ListenerState
 
 
 def test_a_process_at_service_collects_seldom_and_gives_the_loop_its_turn() -> None:
@@ -28,7 +28,7 @@ def test_a_process_at_service_collects_seldom_and_gives_the_loop_its_turn() -> N
 
 
 def test_a_request_id_is_never_taken_for_a_number_of_somebodys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "token_hex", lambda _: "004930901820")
+    monkeypatch.setattr(listener_state, "token_hex", lambda _: "004930901820")
     assert fence("004930901820-278") == "[phone]"
-    named = f"{Door(None).prefix}-278"  # type: ignore[arg-type]
+    named = f"{ListenerState(None).prefix}-278"  # type: ignore[arg-type]
     assert fence(named) == named

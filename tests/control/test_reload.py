@@ -17,7 +17,7 @@ from guard.control.state import StateFolder
 from guard.control.watched_files import WatchedFiles
 from guard.events import Event, PolicyApplied, PolicyRefused
 from guard.policy.compiled import CompiledPlan, retire
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import Loaded, load
 from guard.policy.loading.read import from_regular_file
@@ -47,7 +47,7 @@ class Guarded:
         self.plan: CompiledPlan
         self.applied: list[str] = []
         self.store = PolicyStore(path, from_regular_file, {}, self.runtime, self.install, self.events.append)
-        self.store.means = Means(pool=lambda *_: NoPool())
+        self.store.context = CompileContext(pool=lambda *_: NoPool())
         self.reloader = reload.Reloader(
             self.store, lambda _loaded: also, WatchedFiles(self.events.append), self.events.append, self.audited.append
         )
@@ -263,7 +263,7 @@ def test_a_refused_policy_is_tried_again_once_a_certificate_that_it_names_is_the
     async def main() -> None:
         put(path := tmp_path / "p.yaml", 100)
         guarded = Guarded(path)
-        guarded.store.means = Means(pool=lambda *_: NoPool(), certificate=Path.read_bytes)
+        guarded.store.context = CompileContext(pool=lambda *_: NoPool(), certificate=Path.read_bytes)
         guarded.reloader = reload.Reloader(
             guarded.store, named, WatchedFiles(guarded.events.append), guarded.events.append, guarded.audited.append
         )
@@ -297,7 +297,7 @@ def test_a_policy_that_is_refused_at_a_restart_is_tried_again_once_a_certificate
 
     async def restarted() -> None:
         guarded = Guarded(path)
-        guarded.store.means = Means(pool=lambda *_: NoPool(), certificate=Path.read_bytes)
+        guarded.store.context = CompileContext(pool=lambda *_: NoPool(), certificate=Path.read_bytes)
         guarded.store.state = state
         guarded.reloader = reload.Reloader(
             guarded.store, named, WatchedFiles(guarded.events.append), guarded.events.append, guarded.audited.append
@@ -315,7 +315,7 @@ def test_a_policy_that_is_refused_at_a_restart_is_tried_again_once_a_certificate
 
 def contents(runtime: Runtime) -> list[dict[Any, Any]]:
     """Keys and values of each collection."""
-    kinds: tuple[Any, ...] = (runtime.breakers, runtime.limiters, runtime.pools, runtime.caches, runtime.ceilings)
+    kinds: tuple[Any, ...] = (runtime.breakers, runtime.limiters, runtime.pools, runtime.caches, runtime.rung_limits)
     return [dict(kind.items()) for kind in kinds]
 
 
@@ -370,11 +370,11 @@ def test_the_last_good_policy_is_kept_with_every_file(tmp_path: Path, monkeypatc
     Path("p.yaml").write_text("nonsense")
     with pytest.raises(PolicyInvalid):
         load("p.yaml", environ={})
-    read = last_good.kept(state, Path("p.yaml"))
+    read = last_good.read(state, Path("p.yaml"))
     assert read is not None
     again = load("p.yaml", environ={}, read=read)
     assert (again.digest, again.policy) == (loaded.digest, loaded.policy)
-    assert last_good.kept(state, Path("q.yaml")) is None
+    assert last_good.read(state, Path("q.yaml")) is None
     with pytest.raises(PolicyInvalid, match="not kept"):
         load("other.yaml", environ={}, read=read)
     state.close()
@@ -387,7 +387,7 @@ def test_a_damaged_last_good_policy_is_none(tmp_path: Path, content: bytes) -> N
     state = StateFolder(tmp_path)
     path = tmp_path / "p.yaml"
     state.save(last_good.NAME, content.replace(b"P", str(path).encode()))
-    assert last_good.kept(state, path) is None
+    assert last_good.read(state, path) is None
     state.close()
 
 
@@ -396,12 +396,12 @@ def test_a_damaged_last_good_policy_is_none(tmp_path: Path, content: bytes) -> N
 
 def test_a_policy_and_its_plan_hold_no_cycles(tmp_path: Path) -> None:
     put(path := tmp_path / "p.yaml", 100)
-    compile_plan(load(path, environ={}), Means())  # what is made once for the process
+    compile_plan(load(path, environ={}), CompileContext())  # what is made once for the process
     gc.collect()
     gc.disable()
     try:
         loaded = load(path, environ={})
-        plan = compile_plan(loaded, Means())
+        plan = compile_plan(loaded, CompileContext())
         del loaded, plan
         assert gc.collect() == 0
     finally:
@@ -412,7 +412,7 @@ def test_a_retired_plan_lets_go_of_its_routes_one_by_one(tmp_path: Path) -> None
     text = TEXT.format(attempt=100) + "  GET /a/*: passthrough\n  GET /a/b: denied\n"
     (path := tmp_path / "p.yaml").write_text(text)
     loaded = load(path, environ={})
-    plan = compile_plan(loaded, Means())
+    plan = compile_plan(loaded, CompileContext())
     steps = [len(loaded.policy.routes) for _ in retire(loaded, plan)]
     assert steps == [2, 1, 0]
     assert (plan.routes, loaded.tree["routes"]) == ((), {})

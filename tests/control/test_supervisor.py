@@ -28,7 +28,7 @@ class Stand:
         """The loop comes by in time."""
         self.now += after
         timer = self.supervisor._timer
-        self.supervisor._look(asyncio.get_running_loop(), self.now)
+        self.supervisor._check_beats(asyncio.get_running_loop(), self.now)
         assert timer is not None
         timer.cancel()
 
@@ -199,7 +199,7 @@ def test_a_loop_that_stalled_makes_nobody_late() -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         stand.now += 60.0
-        stand.supervisor._look(asyncio.get_running_loop(), stand.now - 59.5)
+        stand.supervisor._check_beats(asyncio.get_running_loop(), stand.now - 59.5)
         assert stand.supervisor.down() == ()
 
     assert supervised(dialogue).events == []

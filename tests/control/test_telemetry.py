@@ -9,7 +9,7 @@ import pytest
 from guard.control.event_bus import EventBus
 from guard.control.ops import Making, Page
 from guard.control.own_health import OwnHealth
-from guard.control.shares import Shares
+from guard.control.source_window import SourceWindow
 from guard.control.telemetry import Telemetry
 from guard.events import TelemetryCrashed
 from guard.telemetry.versions import Versions
@@ -41,8 +41,8 @@ class Process:
         own = OwnHealth(EventBus())
         own.bus.subscribe("test", self.events.append, TelemetryCrashed)
         log: Any = SimpleNamespace(dropped=0, crashes=0)
-        self.telemetry = Telemetry(log, own, Shares(), Versions(own.bus.publish), lambda: 1.7e9, environ or {})
-        self.telemetry._vitals = Vitals()  # type: ignore[assignment]
+        self.telemetry = Telemetry(log, own, SourceWindow(), Versions(own.bus.publish), lambda: 1.7e9, environ or {})
+        self.telemetry._process_collector = Vitals()  # type: ignore[assignment]
 
     def page(self) -> Page:
         return finished(self.telemetry.page(""))
@@ -62,7 +62,7 @@ def test_a_source_that_crashes_is_counted_and_said_once_and_the_page_has_the_res
     for _ in range(3):
         assert process.page().status == 200
     families = parse(process.page().body)
-    dropped = {one.labels: one.value for one in families["guard_telemetry_dropped_total"]}
+    dropped = {item.labels: item.value for item in families["guard_telemetry_dropped_total"]}
     assert dropped[("guard_signal", "metrics"), ("guard_reason", "crashed")] == 3
     (event,) = process.events
     assert (event.signal, event.error) == ("metrics", "KeyError")
@@ -87,7 +87,7 @@ def test_a_sink_that_crashes_is_said_with_its_place() -> None:
     asyncio.run(main())
     (event,) = process.events
     assert (event.signal, event.error) == ("records", "ValueError")
-    assert process.telemetry._outbox.crashes == {"Broken": 3}
+    assert process.telemetry._batcher.crashes == {"Broken": 3}
 
 
 def test_a_crash_does_not_end_the_watch_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,7 @@ class Stand:
         self.watchdog._note = _Note(at, 0.0)
 
     def look(self, at: float) -> float:
-        return self.watchdog._look(at)
+        return self.watchdog._check(at)
 
 
 def test_a_loop_that_goes_on_is_looked_at_when_its_note_would_be_too_old(monkeypatch: pytest.MonkeyPatch) -> None:

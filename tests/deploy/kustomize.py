@@ -21,17 +21,17 @@ KNOWN = {
 
 def build(folder: Path) -> list[dict[str, Any]]:
     """The documents of a kustomization."""
-    found = json.loads(json.dumps(_load(folder, [])))  # no part is shared
+    document_read = json.loads(json.dumps(_load(folder, [])))  # no part is shared
     kustomization = _kustomization(folder)
-    images = {one["name"]: one for one in kustomization.get("images", ())}
-    for document in found:
+    images = {image["name"]: image for image in kustomization.get("images", ())}
+    for document in document_read:
         if document["kind"] != "Namespace":
             document["metadata"]["namespace"] = kustomization["namespace"]
         for container in containers(document):
             if container["image"] in images:
                 named = images[container["image"]]
                 container["image"] = f"{named['newName']}:{named['newTag']}"
-    return found
+    return document_read
 
 
 def containers(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -41,9 +41,9 @@ def containers(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _kustomization(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    assert set(found) <= KNOWN, f"{folder}: this reader does not know {set(found) - KNOWN}"
-    return found
+    document: dict[str, Any] = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    assert set(document) <= KNOWN, f"{folder}: this reader does not know {set(document) - KNOWN}"
+    return document
 
 
 def _load(folder: Path, above: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -86,16 +86,16 @@ def _replaced(document: dict[str, Any], operations: list[dict[str, Any]]) -> dic
 
 def _merged(base: Any, patch: Any, key: str = "") -> Any:
     if isinstance(base, dict) and isinstance(patch, dict):
-        whole = {name: value for name, value in base.items() if name not in patch}
+        by_name = {name: value for name, value in base.items() if name not in patch}
         for name, value in patch.items():
             kept = name in base and key == "" and name in ("kind", "apiVersion")  # a target's own, not the patch's
-            whole[name] = base[name] if kept else _merged(base[name], value, name) if name in base else value
+            by_name[name] = base[name] if kept else _merged(base[name], value, name) if name in base else value
         if key == "metadata" and "name" in base:
-            whole["name"] = base["name"]
-        return whole
+            by_name["name"] = base["name"]
+        return by_name
     if isinstance(base, list) and isinstance(patch, list) and key in MERGE_KEYS:
         by = MERGE_KEYS[key]
-        added = {one[by]: one for one in patch}
-        merged = [_merged(one, added.pop(one[by]), "item") if one[by] in added else one for one in base]
+        added = {item[by]: item for item in patch}
+        merged = [_merged(item, added.pop(item[by]), "item") if item[by] in added else item for item in base]
         return [*added.values(), *merged]  # kustomize prepends what is new
     return patch

@@ -40,7 +40,9 @@ def with_peers(tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
 
 
 def one(documents: list[Document], kind: str, name: str = "") -> Document:
-    (found,) = [one for one in documents if one["kind"] == kind and name in ("", one["metadata"]["name"])]
+    (found,) = [
+        document for document in documents if document["kind"] == kind and name in ("", document["metadata"]["name"])
+    ]
     return found
 
 
@@ -53,7 +55,7 @@ def sidecar(documents: list[Document]) -> Document:
 @pytest.mark.parametrize("version", ["1.30", "1.34", "1.37"])
 def test_kubernetes_takes_it(documents: list[Document], with_peers: list[Document], version: str) -> None:
     for built in (documents, with_peers):
-        plain = [one for one in built if one["kind"] not in CRDS]
+        plain = [item for item in built if item["kind"] not in CRDS]
         assert len(plain) >= 6
         assert checkers.kubernetes(plain, version) == []
 
@@ -103,7 +105,7 @@ def test_volumes_are_whole_folders_of_what_is_there(documents: list[Document], w
     for built in (documents, with_peers):
         pod = one(built, "Deployment")["spec"]["template"]["spec"]
         volumes = {volume["name"]: volume for volume in pod["volumes"]}
-        maps = {one["metadata"]["name"]: one for one in built if one["kind"] == "ConfigMap"}
+        maps = {item["metadata"]["name"]: item for item in built if item["kind"] == "ConfigMap"}
         for container in containers(one(built, "Deployment")):
             for mount in container["volumeMounts"]:
                 assert "subPath" not in mount
@@ -191,6 +193,9 @@ def test_the_policy_has_the_demos_routes() -> None:
 def test_every_file_is_part_of_something() -> None:
     used = {"kustomization.yaml", "policy.yaml"}
     for file in KUBERNETES.rglob("kustomization.yaml"):
-        told = yaml.safe_load(file.read_text())
-        used |= {*told.get("resources", ()), *(patch["path"] for patch in told.get("patches", ()) if "path" in patch)}
+        document = yaml.safe_load(file.read_text())
+        used |= {
+            *document.get("resources", ()),
+            *(patch["path"] for patch in document.get("patches", ()) if "path" in patch),
+        }
     assert {path.name for path in KUBERNETES.rglob("*.yaml")} == used

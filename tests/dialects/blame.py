@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from guard.ladder.model import Model
 from guard.policy.compiled import CompiledPlan
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 from guard.proxy.pipeline import handle_request
 from guard.proxy.values import Answer, Body, Call, Ending, Head, Headers, Relay, Relayed, Reply
@@ -189,7 +189,7 @@ def plan_of(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.yaml"
         path.write_text(text % (subject.key, indent(dedent(route), "    ")), encoding="utf-8")
-        return compile_plan(load(path, environ={}), Means())
+        return compile_plan(load(path, environ={}), CompileContext())
 
 
 @dataclass

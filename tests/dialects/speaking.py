@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 from guard.proxy.context import Context
 from guard.proxy.judge import judge
-from guard.proxy.values import Asked, Head, Headers, Permit, Refused, Route, Violation
+from guard.proxy.values import ForwardedRequest, Head, Headers, Permit, Refused, Route, Violation
 
 JSON: Headers = [(b"content-type", b"application/json")]
 CSV: Headers = [(b"content-type", b"text/csv")]
-ASKED = Asked(Head(b"POST", b"/p", JSON), b"{}")
+ASKED = ForwardedRequest(Head(b"POST", b"/p", JSON), b"{}")
 """A request of a fixed path, with a body and without credentials."""
 PEOPLE = [{"age": 34, "income": 1000.5, "id": "a"}, {"age": 35, "income": 2000.0, "id": "b"}]
 FIELDS = """
@@ -36,13 +36,13 @@ fallback:
 """
 
 
-def compiled(text: str, key: str = "POST /p", above: str = "", means: Means | None = None) -> Route:
+def compiled(text: str, key: str = "POST /p", above: str = "", means: CompileContext | None = None) -> Route:
     """The one route of a policy. `above`: other keys of it."""
     policy = f"version: guard/v1\nservice: t\nupstream: http://127.0.0.1:1\n{above}routes:\n  '{key}':\n"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.yaml"
         path.write_text(policy + indent(dedent(text).strip("\n"), "    ") + "\n", encoding="utf-8")
-        [route] = compile_plan(load(path, environ={}), means or Means()).routes
+        [route] = compile_plan(load(path, environ={}), means or CompileContext()).routes
     return route
 
 
@@ -56,7 +56,7 @@ def refused(route: Route, headers: Headers, body: bytes) -> list[str]:
     try:
         ask(route, headers, body)
     except Refused as error:
-        return [f"{one.pointer} {one.code}" for one in error.violations] or [error.code]
+        return [f"{violation.pointer} {violation.code}" for violation in error.violations] or [error.code]
     raise AssertionError("allowed")
 
 
@@ -169,9 +169,9 @@ def _tensors(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 def packed(name: str, values: Sequence[Any]) -> bytes:
     if TYPES[name] == "BYTES":
-        return b"".join(struct.pack("<I", len(one)) + one.encode() for one in values)
+        return b"".join(struct.pack("<I", len(value)) + value.encode() for value in values)
     letter = "q" if TYPES[name] == "INT64" else "d"
-    return struct.pack(f"<{len(values)}{letter}", *(float("nan") if one is None else one for one in values))
+    return struct.pack(f"<{len(values)}{letter}", *(float("nan") if value is None else value for value in values))
 
 
 def _binary(rows: Sequence[Mapping[str, Any]]) -> tuple[Headers, bytes]:
@@ -195,11 +195,11 @@ def read_tensors(headers: Headers, body: bytes) -> list[dict[str, Any]]:
         size = tensor.get("parameters", {}).get("binary_data_size")
         if size is None:
             data = tensor["data"]
-            columns[tensor["name"]] = [one[0] if isinstance(one, list) else one for one in data]
+            columns[tensor["name"]] = [row[0] if isinstance(row, list) else row for row in data]
         else:
             part, raw = raw[:size], raw[size:]
             columns[tensor["name"]] = [
-                one for (one,) in struct.iter_unpack("<q" if tensor["datatype"] == "INT64" else "<d", part)
+                item for (item,) in struct.iter_unpack("<q" if tensor["datatype"] == "INT64" else "<d", part)
             ]
         assert tensor["shape"][0] == len(columns[tensor["name"]])
     assert not raw

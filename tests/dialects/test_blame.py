@@ -8,7 +8,7 @@ import pytest
 
 from guard.dialects import DIALECTS
 from guard.dialects.faults import CAUSES, STATUSES, row
-from guard.proxy.values import STREAM, Answer, Asked, Head, Headers
+from guard.proxy.values import STREAM, Answer, ForwardedRequest, Head, Headers
 from tests.dialects.blame import SUBJECTS, Server, Subject, answering, converse, head_of, plan_of, state_of, wrong_bodies
 from tests.dialects.faults_page import PAGE, written
 from tests.dialects.speaking import JSON, dumps
@@ -72,7 +72,7 @@ def cases(subject: Subject, *, observe: bool) -> Iterator[tuple[str, Head, bytes
 
 
 def test_every_dialect_of_the_registry_is_held() -> None:
-    assert {one.dialect for one in SUBJECTS} == set(DIALECTS)
+    assert {item.dialect for item in SUBJECTS} == set(DIALECTS)
 
 
 @subjects
@@ -118,7 +118,7 @@ def test_the_client_gets_its_own_status_in_the_dialects_words(subject: Subject) 
 @pytest.mark.parametrize("status", [301, 307, 404, 405, 500, 502])
 def test_what_no_client_can_cause_counts(subject: Subject, status: int) -> None:
     """A fixed path that is not there, or redirects, is a wrong deployment."""
-    body = {name: one for name, one in subject.body.items() if name != "signature_name"}
+    body = {name: value for name, value in subject.body.items() if name != "signature_name"}
     fixed = Subject(**{**vars(subject), "key": f"POST {subject.target}", "body": body})
     plan = plan_of(fixed, observe=False)
     _, headers, _ = converse(plan, head_of(fixed), dumps(fixed.body), answering(status, JSON, b'{"detail":"Not Found"}'))
@@ -159,7 +159,7 @@ def test_every_status_has_a_row_with_a_reason(name: str, status: int) -> None:
     fault = row(DIALECTS[name].faults, status)
     assert fault.why
     assert fault.cause in CAUSES
-    bare = Asked(Head(b"POST", b"/p", []), b"")
+    bare = ForwardedRequest(Head(b"POST", b"/p", []), b"")
     assert DIALECTS[name].outcome(Answer(status, [], b""), bare) != "ok"
 
 
@@ -171,18 +171,18 @@ FIELDS: tuple[tuple[Headers, str], ...] = (
 
 @pytest.mark.parametrize(("headers", "cause"), FIELDS)
 def test_a_cause_is_there_only_where_the_request_has_the_part(headers: Headers, cause: str) -> None:
-    assert CAUSES[cause](Asked(Head(b"POST", b"/p", headers), b"{}"))  # type: ignore[index]
-    assert not CAUSES[cause](Asked(Head(b"POST", b"/p", JSON), b"{}"))  # type: ignore[index]
+    assert CAUSES[cause](ForwardedRequest(Head(b"POST", b"/p", headers), b"{}"))  # type: ignore[index]
+    assert not CAUSES[cause](ForwardedRequest(Head(b"POST", b"/p", JSON), b"{}"))  # type: ignore[index]
 
 
 def test_causes_of_paths_and_bodies() -> None:
     head = Head(b"POST", b"/p", JSON)
-    assert CAUSES["names"](Asked(head, free_path=True))
-    assert CAUSES["names"](Asked(Head(b"HEAD", b"/p", [])))
-    assert CAUSES["names"](Asked(Head(b"GET", b"/p?x=1", [])))
-    assert CAUSES["streamed"](Asked(head, STREAM))
-    assert not CAUSES["names"](Asked(head))
-    assert not CAUSES["body"](Asked(head))
+    assert CAUSES["names"](ForwardedRequest(head, free_path=True))
+    assert CAUSES["names"](ForwardedRequest(Head(b"HEAD", b"/p", [])))
+    assert CAUSES["names"](ForwardedRequest(Head(b"GET", b"/p?x=1", [])))
+    assert CAUSES["streamed"](ForwardedRequest(head, STREAM))
+    assert not CAUSES["names"](ForwardedRequest(head))
+    assert not CAUSES["body"](ForwardedRequest(head))
 
 
 @pytest.mark.parametrize(

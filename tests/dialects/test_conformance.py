@@ -30,7 +30,7 @@ from tests.dialects.speaking import (
 )
 
 every = pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-TEXTUAL = [one for one in LAYOUTS if one.headers == JSON]
+TEXTUAL = [item for item in LAYOUTS if item.headers == JSON]
 SENT = [{"age": 34, "income": 1000.5, "tenure": 7}, {"age": 35, "income": 2000.0, "tenure": 7}]
 
 
@@ -47,7 +47,7 @@ def headers_of(layout: Layout, body: bytes) -> Any:
 @pytest.mark.parametrize(
     ("dialect", "headers", "body"),
     [
-        *((one, JSON, b'{"instances":[[5.1,3.5],[6.3,3.3]]}') for one in ("kserve-v1", "tfserving", "vertex", "mlflow", "sagemaker")),
+        *((item, JSON, b'{"instances":[[5.1,3.5],[6.3,3.3]]}') for item in ("kserve-v1", "tfserving", "vertex", "mlflow", "sagemaker")),
         ("kserve-v1", JSON, b'{"instances":["a","b"],"parameters":{"k":1}}'),
         ("mlflow", JSON, b'{"dataframe_split":{"columns":[0,1],"data":[[5.1,3.5]]}}'),
         ("sagemaker", CSV, b"5.1,3.5\n6.3,3.3\n"),
@@ -58,7 +58,7 @@ def test_where_nothing_is_declared_instances_may_be_anything(dialect: str, heade
 
 
 def test_every_dialect_of_the_registry_is_held() -> None:
-    assert {one.dialect for one in (*LAYOUTS, *SINGLES)} == set(DIALECTS)
+    assert {item.dialect for item in (*LAYOUTS, *SINGLES)} == set(DIALECTS)
 
 
 def test_every_dialect_of_the_registry_has_its_row_in_the_page() -> None:
@@ -69,7 +69,7 @@ def test_every_dialect_of_the_registry_has_its_row_in_the_page() -> None:
 
 @every
 def test_what_is_checked_is_what_is_sent_without_what_is_not_to_be_sent(layout: Layout) -> None:
-    body = layout.carry([{**one, "tenure": 7} for one in PEOPLE])
+    body = layout.carry([{**item, "tenure": 7} for item in PEOPLE])
     permit = ask(layout.route, headers_of(layout, body), body)
     assert permit.rows == 2
     headers, sent = forwarded(permit)
@@ -103,7 +103,7 @@ def test_violations_name_a_place_in_the_clients_own_document(layout: Layout) -> 
     [found] = refused(layout.route, headers_of(layout, body), body)
     pointer, code = found.split(" ")
     assert code == "min"
-    assert [one.field for one in broken(layout.route, headers_of(layout, body), body)] == ["age"], "as metrics name it"
+    assert [item.field for item in broken(layout.route, headers_of(layout, body), body)] == ["age"], "as metrics name it"
     if layout.headers == JSON:
         node: Any = json.loads(body)
         for part in pointer.split("/")[1:]:
@@ -316,4 +316,4 @@ def test_times_since_the_epoch_are_numbers_in_csv() -> None:
     assert refused(route, CSV, b"t,u\nsoon,2027-01-15T08:00:00Z\n") == ["/0/t type"]
 
 
-ROUTES = {str(one): one.route for one in (*LAYOUTS, *SINGLES)}
+ROUTES = {str(item): item.route for item in (*LAYOUTS, *SINGLES)}

@@ -45,9 +45,11 @@ def test_every_word_has_a_sentence() -> None:
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 def test_the_word_and_the_limit_reach_the_client_and_nothing_else_does(subject: Subject) -> None:
     plan = plan_of(subject, observe=False)
-    said = subject.error(VLLM) if subject.dialect != "mlflow" else dumps({"error_code": "BAD_REQUEST", "message": VLLM})
+    error_read = (
+        subject.error(VLLM) if subject.dialect != "mlflow" else dumps({"error_code": "BAD_REQUEST", "message": VLLM})
+    )
     status = 422 if subject.dialect == "oip" else 400
-    got, _, body = converse(plan, head_of(subject), dumps(subject.body), answering(status, JSON, said))
+    got, _, body = converse(plan, head_of(subject), dumps(subject.body), answering(status, JSON, error_read))
     assert got == status
     assert b"context_length_exceeded" in body
     assert b"8192" in body

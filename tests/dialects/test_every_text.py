@@ -80,12 +80,12 @@ def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
     if isinstance(value, str):
         yield place
     elif isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from places(one, (*place, index))
+        for index, item in enumerate(value):
+            yield from places(item, (*place, index))
     elif isinstance(value, dict):
-        for name, one in value.items():
+        for name, item in value.items():
             yield (*place, name, None)
-            yield from places(one, (*place, name))
+            yield from places(item, (*place, name))
 
 
 def planted(tree: Any, place: tuple[Any, ...], find: Any) -> Any:
@@ -123,8 +123,8 @@ def test_no_place_of_a_request_carries_a_find_to_the_model(path: str, undeclared
         if at == path
         for find in FINDS
         if any(
-            one in received(route, planted(REQUESTS[path][1], place, find))
-            for one in (FIND.encode(), b"4111111111111111", b"hf_aBc")
+            item in received(route, planted(REQUESTS[path][1], place, find))
+            for item in (FIND.encode(), b"4111111111111111", b"hf_aBc")
         )
     ]
     assert leaks == []
@@ -231,4 +231,6 @@ def test_a_refusal_repeats_no_name_of_the_client() -> None:
     }
     with pytest.raises(Refused) as refused:
         ask(route, JSON, dumps({"tools": [tool]}))
-    assert {one.pointer for one in refused.value.violations} == {"/tools/0/function/parameters/properties/<undeclared>"}
+    assert {violation.pointer for violation in refused.value.violations} == {
+        "/tools/0/function/parameters/properties/<undeclared>"
+    }

@@ -8,10 +8,10 @@ from guard.dialects import DIALECTS
 from guard.dialects.common import Common
 from guard.dialects.problem import TITLES
 from guard.ladder.model import Model
-from guard.policy.compiling import Means
+from guard.policy.compiling import CompileContext
 from guard.policy.errors import PolicyInvalid
 from guard.proxy.rescue import STATUS
-from guard.proxy.values import REASONS, REFUSALS, Problem, Spec, Violation
+from guard.proxy.values import REASONS, REFUSALS, CodecSpec, Problem, Violation
 from tests.dialects.speaking import JSON, ask, compiled
 
 
@@ -47,7 +47,7 @@ def test_a_dialect_without_a_form_leaves_the_layout_to_the_policy(monkeypatch: p
 
 def test_what_a_form_cannot_do_is_a_mistake_of_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     class Choosy(House):
-        def form(self, spec: Spec) -> None:
+        def codec(self, spec: CodecSpec) -> None:
             raise ValueError(f"not on {spec.template}")
 
     monkeypatch.setitem(DIALECTS, "vertex", Choosy())
@@ -57,7 +57,7 @@ def test_what_a_form_cannot_do_is_a_mistake_of_the_policy(monkeypatch: pytest.Mo
 
 def test_the_version_that_a_platform_names_is_only_of_dialects_of_that_platform() -> None:
     for name, version in (("vertex", "d-1"), ("kserve-v1", "")):
-        route = compiled(f"dialect: {name}\ninput: {{age: {{type: integer}}}}", means=Means(deployed="d-1"))
+        route = compiled(f"dialect: {name}\ninput: {{age: {{type: integer}}}}", means=CompileContext(deployed="d-1"))
         model = route.ladder[0]
         assert isinstance(model, Model)
         assert model.target.version == version

@@ -101,7 +101,7 @@ def test_each_cell_of_the_page_is_what_guard_does(dialect: str, body: str, direc
         if word != "missing":
             with pytest.raises(Refused) as caught:
                 ask(route, headers, sent)
-            assert word in (caught.value.code, *(one.code for one in caught.value.violations))
+            assert word in (caught.value.code, *(violation.code for violation in caught.value.violations))
             return
         permit = ask(route, headers, sent)
         rows = permit.document if isinstance(permit.document, list) else [permit.document]
@@ -112,7 +112,11 @@ def test_each_cell_of_the_page_is_what_guard_does(dialect: str, body: str, direc
     headers, sent = answer_of(dialect, body, column)
     assert route.output is not None
     verdict = route.output.judge(sent, None, headers)
-    codes = [verdict.code, *(one.code for one in verdict.violations)] if not isinstance(verdict, Allow) else ["missing"]
+    codes = (
+        [verdict.code, *(violation.code for violation in verdict.violations)]
+        if not isinstance(verdict, Allow)
+        else ["missing"]
+    )
     assert word in codes
 
 

@@ -77,11 +77,11 @@ REQUESTS: list[tuple[str, str, str, Any]] = [
     ("tei", "POST /embed", TEXTS, {"inputs": ["a"], "prompt_name": "q", "extra": FREE}),
     ("tei", "POST /rerank", TEXTS + REST, {"query": "q", "texts": ["a"], "extra": FREE}),
 ]  # fmt: skip
-CASES = [pytest.param(*one, id=f"{number}-{one[0]}") for number, one in enumerate(REQUESTS)]
+CASES = [pytest.param(*item, id=f"{number}-{item[0]}") for number, item in enumerate(REQUESTS)]
 
 
 def test_every_dialect_has_requests() -> None:
-    assert {one[0] for one in REQUESTS} == set(DIALECTS)
+    assert {item[0] for item in REQUESTS} == set(DIALECTS)
 
 
 def route_of(dialect: str, key: str, fields: str, undeclared: str, more: str = "") -> Route:

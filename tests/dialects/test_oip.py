@@ -87,7 +87,7 @@ def test_text_is_redacted_in_json_and_in_raw_bytes_and_every_length_is_true_agai
     plain = body_of(pixels, tensor("note", "BYTES", (2,), data=texts))
     sent = json.loads(forwarded(ask(route, JSON, plain))[1])
     assert sent["inputs"][1]["data"] == ["write to [email]", "no"]
-    raw = b"".join(struct.pack("<I", len(one)) + one.encode() for one in texts)
+    raw = b"".join(struct.pack("<I", len(text)) + text.encode() for text in texts)
     image = struct.pack("<12f", *[0.5] * 12)
     text = body_of(
         tensor(shape=(2, 3, 2), parameters={"binary_data_size": len(image)}),
@@ -96,7 +96,7 @@ def test_text_is_redacted_in_json_and_in_raw_bytes_and_every_length_is_true_agai
     headers, body = forwarded(ask(route, [(b"inference-header-content-length", b"%d" % len(text))], text + image + raw))
     length = int(dict(headers)[b"inference-header-content-length"])
     document = json.loads(body[:length])
-    sizes = [one["parameters"]["binary_data_size"] for one in document["inputs"]]
+    sizes = [field["parameters"]["binary_data_size"] for field in document["inputs"]]
     assert sizes == [48, 4 + 16 + 4 + 2]
     assert len(body) == length + sum(sizes)
     assert body[length : length + 48] == image

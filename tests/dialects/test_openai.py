@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from guard.dialects import DIALECTS
 from guard.dialects.sse import MOST
 from guard.policy.errors import PolicyInvalid
-from guard.proxy.values import Allow, Answer, Asked, Deny, Permit, Problem, Usage
+from guard.proxy.values import Allow, Answer, Deny, ForwardedRequest, Permit, Problem, Usage
 from tests.dialects.speaking import ASKED, JSON, ask, compiled, dumps, forwarded, own, refused
 
 CHAT = """
@@ -38,8 +38,8 @@ KEY = "POST /v1/chat/completions"
 
 
 def chat(*messages: Any, **rest: Any) -> bytes:
-    said = [{"role": "user", "content": one} if not isinstance(one, dict) else one for one in messages]
-    return dumps({"model": "m-1", "messages": said, **rest})
+    results = [{"role": "user", "content": message} if not isinstance(message, dict) else message for message in messages]
+    return dumps({"model": "m-1", "messages": results, **rest})
 
 
 def test_the_request_reaches_the_model_as_it_was_with_redactions_and_defaults() -> None:
@@ -125,7 +125,7 @@ def test_an_error_inside_a_200_is_the_models_fault() -> None:
 def test_a_model_that_is_not_there_was_named_by_the_client() -> None:
     openai = DIALECTS["openai"]
     message = ask(compiled("dialect: openai\ninput: {model: {type: string}}", KEY), JSON, chat("x")).message
-    named = Asked(ASKED.head, b"{}", message)
+    named = ForwardedRequest(ASKED.head, b"{}", message)
     for body in (
         b'{"error":{"message":"The model `x` does not exist","type":"invalid_request_error","param":"model","code":"model_not_found"}}',
         b'{"object":"error","message":"The model `x` does not exist.","type":"NotFoundError","param":null,"code":404}',
@@ -195,7 +195,7 @@ CHUNKS = [
 
 
 def stream(ending: bytes) -> bytes:
-    events = [b": ping", *(b"data: " + dumps(one) for one in CHUNKS), b"event: x" + ending + b"data:[DONE]"]
+    events = [b": ping", *(b"data: " + dumps(item) for item in CHUNKS), b"event: x" + ending + b"data:[DONE]"]
     return (ending * 2).join(events) + ending * 2
 
 
@@ -208,8 +208,8 @@ def test_events_are_heard_in_every_framing_and_passed_byte_by_byte(ending: bytes
         passed += inspector.feed(body[at : at + cut], float(number + 1))
         at += cut
     assert passed + inspector.end() == body
-    usage = inspector.said.usage
-    assert inspector.said.version == "m-7"
+    usage = inspector.parsed.usage
+    assert inspector.parsed.version == "m-7"
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens, usage.finish, usage.pieces) == (3, 2, "stop", 2)
     assert 1 <= usage.first_at <= usage.last_at
@@ -223,8 +223,8 @@ def test_a_stop_in_the_middle_of_an_event_is_a_whole_event() -> None:
     assert sent == b'data: {"choices":[]}\n\n'
     assert tail.endswith(b"\n\n")
     assert json.loads(tail[6:])["error"]["code"] == "mode"
-    assert inspector.said.usage is not None
-    assert inspector.said.usage.finish == "error"
+    assert inspector.parsed.usage is not None
+    assert inspector.parsed.usage.finish == "error"
 
 
 def test_an_event_without_end_passes_unread_and_cannot_be_stopped_well() -> None:
@@ -238,8 +238,8 @@ def test_an_error_event_is_heard() -> None:
     inspector = compiled(CHAT, KEY).inspector(None, EVENTS)
     assert inspector is not None
     inspector.feed(b'data: {"error":{"message":"x"}}\n\n', 1.0)
-    assert inspector.said.usage is not None
-    assert inspector.said.usage.finish == "error"
+    assert inspector.parsed.usage is not None
+    assert inspector.parsed.usage.finish == "error"
 
 
 METERED = "targets: {cost: {per_million_input_tokens: 2 EUR}}\n"
@@ -256,7 +256,7 @@ def test_where_tokens_are_paid_for_a_stream_is_asked_how_many_there_were() -> No
     inspector, permit = metered()
     assert json.loads(forwarded(permit)[1])["stream_options"] == {"include_usage": True}
     passed = inspector.feed(stream(b"\n"), 1.0) + inspector.end()
-    assert inspector.said.usage.input_tokens == 3
+    assert inspector.parsed.usage.input_tokens == 3
     assert b"usage" not in passed, "the client did not ask"
     assert passed.count(b"data:") == len(CHUNKS)
     assert passed.endswith(b"data:[DONE]\n\n")

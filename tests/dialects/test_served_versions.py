@@ -32,8 +32,10 @@ class Sink:
 
     def words(self) -> set[str]:
         """Every version that a record tells."""
-        told = {one.version for one in self.records} | {one.version for r in self.records for one in r.attempts}
-        return (told | {one.version for r in self.records for one in r.predictions}) - {""}
+        told = {record.version for record in self.records} | {
+            attempt.version for r in self.records for attempt in r.attempts
+        }
+        return (told | {prediction.version for r in self.records for prediction in r.predictions}) - {""}
 
 
 def watched(subject: Subject, *, observe: bool = False) -> tuple[CompiledPlan, Sink]:
@@ -108,7 +110,7 @@ def test_a_model_that_the_contract_declares_may_be_told() -> None:
 
 def test_a_version_in_the_path_is_told_where_the_policy_wrote_it() -> None:
     for dialect, path in (("oip", "/v2/models/m/versions/%s/infer"), ("tfserving", "/v1/models/m/versions/%s:predict")):
-        subject = next(one for one in SUBJECTS if one.dialect == dialect)
+        subject = next(item for item in SUBJECTS if item.dialect == dialect)
         for written, told in (("7", {"7"}), ("{version}", set())):
             own = Subject(**{**vars(subject), "key": "POST " + path % written, "target": path % "7"})
             plan, sink = watched(own)
@@ -117,7 +119,7 @@ def test_a_version_in_the_path_is_told_where_the_policy_wrote_it() -> None:
 
 
 def test_words_are_remembered_within_a_bound_and_large_requests_are_not_searched() -> None:
-    json_subject = next(one for one in SUBJECTS if one.dialect == "json")
+    json_subject = next(item for item in SUBJECTS if item.dialect == "json")
     subject = Subject(**{**vars(json_subject), "policy": "undeclared: pass\n" + json_subject.policy})
     plan, sink = watched(subject)
     large = dumps({**subject.body, "note": "x" * SEARCHED})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.dialects.sse import Events, Heard
+from guard.dialects.sse import Events, StreamFacts
 from tests.dialects.speaking import JSON, ask, compiled, dumps, own
 
 LINES = st.sampled_from(
@@ -83,8 +83,8 @@ def test_an_error_is_kept_as_it_was_said() -> None:
     inspector = events()
     inspector.feed(b'event: error\ndata: {"message":"x"}\n\n', 1.0)
     assert (inspector.error, inspector.refused) == (b'{"message":"x"}', True)
-    assert inspector.said.usage is not None
-    assert inspector.said.usage.finish == "error"
+    assert inspector.parsed.usage is not None
+    assert inspector.parsed.usage.finish == "error"
     late = events()
     late.feed(b'data: {}\n\nevent: error\ndata: {"message":"x"}\n\n', 1.0)
     assert (late.error, late.refused) == (b'{"message":"x"}', False)
@@ -119,7 +119,7 @@ def listening() -> Any:
 def test_whatever_is_generated_is_output(delta: dict[str, Any], output: bool) -> None:
     inspector = listening()
     inspector.feed(b"data: %b\n\n" % dumps({"choices": [{"delta": delta}]}), 7.0)
-    assert inspector.said.usage.first_at == (7.0 if output else 0.0)
+    assert inspector.parsed.usage.first_at == (7.0 if output else 0.0)
 
 
 @pytest.mark.parametrize(
@@ -135,12 +135,12 @@ def test_whatever_is_generated_is_output(delta: dict[str, Any], output: bool) ->
 )
 def test_a_stream_without_finish_or_done_is_not_whole_and_its_client_is_told(stream: list[Any], whole: bool) -> None:
     inspector = listening()
-    for one in stream:
-        inspector.feed(b"data: %b\n\n" % (one.encode() if isinstance(one, str) else dumps(one)), 1.0)
+    for item in stream:
+        inspector.feed(b"data: %b\n\n" % (item.encode() if isinstance(item, str) else dumps(item)), 1.0)
     tail = inspector.end()
     assert inspector.unfinished is not whole
     assert (b'"error"' in tail) is not whole
-    assert (inspector.said.usage.finish == "error") is not whole
+    assert (inspector.parsed.usage.finish == "error") is not whole
 
 
 def test_a_streamed_answer_of_our_own_has_deltas_and_no_messages() -> None:
@@ -151,9 +151,9 @@ def test_a_streamed_answer_of_our_own_has_deltas_and_no_messages() -> None:
     assert chunk["choices"] == [
         {"index": 0, "finish_reason": "stop", "logprobs": None, "delta": {"role": "assistant", "content": "busy"}}
     ]
-    whole = json.loads(own(route, ask(route, JSON, dumps({"model": "m", "messages": []}))).body)
-    assert (whole["object"], "delta" in whole["choices"][0]) == ("chat.completion", False)
+    document = json.loads(own(route, ask(route, JSON, dumps({"model": "m", "messages": []}))).body)
+    assert (document["object"], "delta" in document["choices"][0]) == ("chat.completion", False)
 
 
 def test_heard_begins_empty() -> None:
-    assert not Heard().done
+    assert not StreamFacts().done

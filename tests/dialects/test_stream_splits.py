@@ -63,7 +63,7 @@ def heard(route: Route, chunks: list[bytes]) -> tuple[bytes, Any]:
     inspector = route.inspector(permit.message, SSE)
     assert inspector is not None
     passed = b"".join([*(inspector.feed(chunk, 1.0) for chunk in chunks), inspector.end()])
-    said = inspector.said
+    said = inspector.parsed
     return passed, (said.version, said.usage, inspector.unfinished, inspector.begun, inspector.error, inspector.refused)  # type: ignore[attr-defined]
 
 

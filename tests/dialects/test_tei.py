@@ -159,8 +159,8 @@ def test_the_head_counts_the_tokens(told: bytes, usage: Usage | None) -> None:
 
 
 def test_whose_doing_an_answer_is() -> None:
-    said = {status: DIALECTS["tei"].outcome(Answer(status, [], b""), ASKED) for status in (413, 422, 424, 429, 503, 404)}
-    assert said == {
+    by_name = {status: DIALECTS["tei"].outcome(Answer(status, [], b""), ASKED) for status in (413, 422, 424, 429, 503, 404)}
+    assert by_name == {
         413: "client_fault", 422: "client_fault", 424: "model_fault", 429: "overload", 503: "overload",
         404: "unavailable",
     }  # fmt: skip

@@ -89,7 +89,7 @@ def test_a_value_that_is_none_of_the_datatype_is_refused_asked_and_answered(data
     assert refused(route, JSON, nested) == [f"/inputs/0/data/0/1 {code}"]
     verdict = route.output.judge(dumps({"outputs": [tensor("y", datatype, [good, value])]}), None, JSON)
     assert isinstance(verdict, Deny)
-    assert [one.code for one in verdict.violations] == [code]
+    assert [violation.code for violation in verdict.violations] == [code]
 
 
 @pytest.mark.parametrize("datatype", sorted(LETTERS))
@@ -174,7 +174,7 @@ def test_what_observation_lets_through_is_told() -> None:
     route = compiled("dialect: oip\nenforcement: observe\ninput: {x: {type: integer, datatype: UINT8}}")
     context = Context(Head(b"POST", b"/p", JSON), "r", 0.0)
     judge(context, route, dumps({"inputs": [{**tensor("x", "UINT8", [300]), "shape": [1]}]}), 0.0, 1_800_000_000.0)
-    assert [(one.pointer, one.code) for one in context.record.violations] == [("/inputs/0/data/0", "max")]
+    assert [(violation.pointer, violation.code) for violation in context.record.violations] == [("/inputs/0/data/0", "max")]
 
 
 INTEGER_BOUNDS = [

@@ -103,8 +103,8 @@ async def _listen(link: Socket, method: bytes) -> Heard:
 
 def _parse(link: Socket, method: bytes) -> Heard:
     heard, data = Heard(), link.data
-    while found := read(data, reply_to=method, ended=link.fate == CLOSED):
-        message, data = found
+    while content := read(data, reply_to=method, ended=link.fate == CLOSED):
+        message, data = content
         heard.replies.append(message)
         if message.status >= 200:
             method = b"POST"  # of later requests on the connection, none is HEAD
@@ -126,9 +126,9 @@ async def _probe(link: Socket, heard: Heard) -> None:
     before = len(link.data)
     link.transport.write(_PROBE)
     while True:
-        found = read(link.data[before:], reply_to=b"GET", ended=bool(link.fate))
-        if found and found[0].complete and found[0].status >= 200:
-            heard.fate = KEPT if found[0].body == PROBE else ASTRAY
+        content = read(link.data[before:], reply_to=b"GET", ended=bool(link.fate))
+        if content and content[0].complete and content[0].status >= 200:
+            heard.fate = KEPT if content[0].body == PROBE else ASTRAY
             if heard.fate == KEPT:
                 link.fate = KEPT
             return

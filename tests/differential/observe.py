@@ -88,7 +88,7 @@ def _made_up(value: bytes, case: Case) -> str:
     """A value, with what is another on every run or machine replaced by its kind, unless it is the case's own."""
     given = case.whole + case.answer.raw
     for kind, pattern in _MADE_UP:
-        value = pattern.sub(lambda found, kind=kind: found[0] if found[0] in given else kind, value)
+        value = pattern.sub(lambda match, kind=kind: match[0] if match[0] in given else kind, value)
     return text(value)
 
 
@@ -115,41 +115,43 @@ def _request_body(request: Message) -> str:
     return f"{how}: {text(request.body)}{trailers}" + ("" if request.complete else " (truncated)")
 
 
-def differ(one: Seen, other: Seen) -> bool:
+def differ(item: Seen, other: Seen) -> bool:
     """Whether a client or an upstream could tell the two apart."""
-    return one != other
+    return item != other
 
 
 def described(all_seen: list[Seen]) -> list[str]:
     """A short account of each, which leaves out what all of them share but for status and connection."""
-    alike = {facet: len({getattr(one, facet) for one in all_seen}) == 1 for facet in ("bodies", "headers", "forwarded")}
-    return [_account(one, all_seen, alike) for one in all_seen]
+    alike = {facet: len({getattr(item, facet) for item in all_seen}) == 1 for facet in ("bodies", "headers", "forwarded")}
+    return [_account(item, all_seen, alike) for item in all_seen]
 
 
-def _account(one: Seen, others: list[Seen], alike: dict[str, bool]) -> str:
-    parts = [", ".join(str(status) for status in one.statuses) or "no answer"]
-    parts[0] += f", {one.fate}"
+def _account(item: Seen, others: list[Seen], alike: dict[str, bool]) -> str:
+    parts = [", ".join(str(status) for status in item.statuses) or "no answer"]
+    parts[0] += f", {item.fate}"
     if not alike["bodies"]:
-        relayed = [body for body in one.bodies if body != "a proxy's own"]
+        relayed = [body for body in item.bodies if body != "a proxy's own"]
         parts += [f"body {_code(body)}" for body in relayed]
     if not alike["headers"]:
-        parts.append(_unshared(one.headers, [other.headers for other in others if other.bodies], "answer"))
+        parts.append(_unshared(item.headers, [other.headers for other in others if other.bodies], "answer"))
     if not alike["forwarded"]:
-        parts.append(_upstream(one, others))
+        parts.append(_upstream(item, others))
     return "; ".join(part for part in parts if part)
 
 
-def _upstream(one: Seen, others: list[Seen]) -> str:
+def _upstream(item: Seen, others: list[Seen]) -> str:
     """What of the upstream's view sets this one apart."""
-    if not one.forwarded:
+    if not item.forwarded:
         return "nothing forwarded"
     forwarding = [other.forwarded for other in others if other.forwarded]
     if len(set(forwarding)) == 1:
         return "forwarded"
     if len({requests[0] for requests in forwarding}) == 1:
-        return {1: "forwarded once", 2: "forwarded twice"}.get(len(one.forwarded), f"forwarded {len(one.forwarded)} times")
-    said = []
-    for index, request in enumerate(one.forwarded):
+        return {1: "forwarded once", 2: "forwarded twice"}.get(
+            len(item.forwarded), f"forwarded {len(item.forwarded)} times"
+        )
+    results = []
+    for index, request in enumerate(item.forwarded):
         rivals = [requests[index] for requests in forwarding if len(requests) > index]
         facets = []
         if len({rival.line for rival in rivals}) > 1 or len(rivals) < len(forwarding):
@@ -158,12 +160,12 @@ def _upstream(one: Seen, others: list[Seen]) -> str:
             facets.append(_unshared(request.headers, [rival.headers for rival in rivals], "with"))
         if len({rival.body for rival in rivals}) > 1:
             facets.append(_code(request.body))
-        said.append(" ".join(facet for facet in facets if facet))
-    return "forwards " + (", then ".join(part for part in said if part) or "the same")
+        results.append(" ".join(facet for facet in facets if facet))
+    return "forwards " + (", then ".join(part for part in results if part) or "the same")
 
 
 def _unshared(lines: tuple[str, ...], sets: list[tuple[str, ...]], word: str) -> str:
-    shared = set.intersection(*(set(one) for one in sets)) if sets else set()
+    shared = set.intersection(*(set(set_) for set_ in sets)) if sets else set()
     special = [line for line in lines if line not in shared]
     if not special:
         return f"{word} none of these headers"

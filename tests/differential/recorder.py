@@ -97,16 +97,16 @@ class Recorder:
         """Requests that follow each other without a pause; whether the connection goes on after them."""
         while data:
             answered = False
-            while (found := read(data)) is None or not found[0].complete:
-                if found and scene.answer.early and not answered:
+            while (content := read(data)) is None or not content[0].complete:
+                if content and scene.answer.early and not answered:
                     answered = True
                     writer.write(scene.answer.raw)
                 more = await self._more(reader)
                 if not more:
-                    self._note(scene, data, found[0] if found else Message(data, [], complete=False))
+                    self._note(scene, data, content[0] if content else Message(data, [], complete=False))
                     return False
                 data += more
-            message, rest = found
+            message, rest = content
             self._note(scene, data[: len(data) - len(rest)], message)
             data = rest
             if not answered and not await self._reply(scene, message, writer):

@@ -46,7 +46,7 @@ async def play(cases: list[Case], *, raw: bool) -> dict[str, list[Seen]]:
         ports = {name: stack.enter_context(running(name, folder, recorders[name].port)) for name in NAMES}
         for case in cases:
             pairs = await asyncio.gather(*(through(ports[name], recorders[name], case) for name in NAMES))
-            results[case.name] = [one for one, _ in pairs]
+            results[case.name] = [pair for pair, _ in pairs]
             for name, (_, scene) in zip(NAMES, pairs, strict=True):
                 for bytes_ in scene.raw if raw else ():
                     print(f"{case.name} | {name} | {bytes_!r}")

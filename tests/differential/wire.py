@@ -58,8 +58,8 @@ def read(data: bytes, *, reply_to: bytes | None = None, ended: bool = False) -> 
 def _chunks(message: Message, rest: bytes) -> bytes:
     """Read chunks into the message; what follows them."""
     message.framing, message.complete = "chunked", False
-    while found := _SIZE.match(rest):
-        size, at = int(found[1], 16), found.end()
+    while match := _SIZE.match(rest):
+        size, at = int(match[1], 16), match.end()
         if size == 0:
             trailer, separator, after = (b"\r\n" + rest[at:]).partition(b"\r\n\r\n")
             message.complete = bool(separator)

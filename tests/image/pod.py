@@ -96,8 +96,8 @@ class Container:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """What was logged under a name."""
-        found = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
-        return [line for line in found if line["event"] == name]
+        results = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
+        return [line for line in results if line["event"] == name]
 
     def wait_for(self, name: str) -> dict[str, Any]:
         """The first event of a name."""
@@ -114,14 +114,14 @@ class Container:
     def written(self) -> list[str]:
         """Files of the container's own file system that its user wrote; a read-only one would have refused them."""
         root = Path(buildah("mount", self.id).strip())
-        found = [
+        results = [
             str(path.relative_to(root))
             for folder, _, files in os.walk(root)
             for path in (Path(folder, file) for file in files)
             if path.lstat().st_uid == USER
         ]
         buildah("umount", self.id)
-        return found
+        return results
 
     def remove(self) -> None:
         """End it, whatever it does, and forget it."""

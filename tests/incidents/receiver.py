@@ -41,7 +41,7 @@ class Receiver(ThreadingHTTPServer):
 
         with self.more:
             assert self.more.wait_for(enough, WITHIN), [body for _, _, body in self.got]
-        return [one for one in self.bodies() if wanted(one)]
+        return [body for body in self.bodies() if wanted(body)]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that left."""

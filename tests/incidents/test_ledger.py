@@ -35,7 +35,7 @@ class Dialogue:
 
     def says(self, at: float, event: Any = None) -> list[tuple[str, str]]:
         """(status, kind) of the notices that are due at a time, after an event or none."""
-        return [(one.status, one.opens.subject.kind) for one in self.notices(at, event)]
+        return [(notice.status, notice.opens.subject.kind) for notice in self.notices(at, event)]
 
     def notices(self, at: float, event: Any = None) -> list[Notice]:
         def told() -> Iterator[Notice]:
@@ -89,8 +89,8 @@ def test_routes_are_incidents_of_their_own() -> None:
 
 def test_a_drill_is_told_as_information_and_a_kill_meanwhile_as_more() -> None:
     it = Dialogue()
-    assert [one.opens.severity for one in it.notices(0, lowered(why="drill"))] == ["info"]
-    assert [one.opens.severity for one in it.notices(1, lowered(why="it does harm"))] == ["ticket"]
+    assert [notice.opens.severity for notice in it.notices(0, lowered(why="drill"))] == ["info"]
+    assert [notice.opens.severity for notice in it.notices(1, lowered(why="it does harm"))] == ["ticket"]
     assert it.says(2, lowered(why="drill")) == []
 
 
@@ -165,21 +165,21 @@ def test_what_is_not_over_is_said_again_for_who_forgets() -> None:
     it.says(0, lowered())
     it.says(0, breaker("open"))
     again = list(it.ledger.standing(NOON + 60))
-    assert [(one.status, one.since, one.at) for one in again] == [(FIRED, NOON, NOON + 60)] * 2
+    assert [(item.status, item.since, item.at) for item in again] == [(FIRED, NOON, NOON + 60)] * 2
 
 
 def test_routes_that_are_gone_have_no_incidents() -> None:
     it = Dialogue()
     it.says(0, breaker("open"))
     it.says(0, lowered())
-    assert [one.opens.subject.kind for one in it.ledger.keep(frozenset({"POST /other"}), NOON + 1)] == ["breaker"]
+    assert [item.opens.subject.kind for item in it.ledger.keep(frozenset({"POST /other"}), NOON + 1)] == ["breaker"]
     assert len(it.ledger) == 1
 
 
 def test_the_ledger_is_bounded() -> None:
     it = Dialogue()
-    told = sum(len(it.says(0, lowered(route=f"POST /{number}"))) for number in range(MOST + 5))
-    assert told == len(it.ledger) == MOST
+    total = sum(len(it.says(0, lowered(route=f"POST /{number}"))) for number in range(MOST + 5))
+    assert total == len(it.ledger) == MOST
     assert it.ledger.left_out == 5
 
 

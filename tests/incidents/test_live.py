@@ -139,8 +139,8 @@ def test_a_breaker_a_budget_and_a_policy(guard: Sidecar, hook: Receiver, model: 
     page = guard.probe("/metrics")[1]
     assert "guard_alerts_total{" in page
     assert 'guard_incident="breaker"' in page
-    for one in hook.bodies():
-        valid("alert.schema.json", one)
+    for body in hook.bodies():
+        valid("alert.schema.json", body)
 
 
 def test_a_contract_storm_and_no_value_of_a_client(guard: Sidecar, hook: Receiver) -> None:
@@ -212,7 +212,7 @@ def test_a_real_alertmanager_takes_two_replicas_for_one(model: Model, hook: Rece
             assert alert["annotations"]["back"] == "remove the kill file"
             assert alert["generatorURL"] == "https://grafana.example/t"
             (told,) = hook.wait(1)
-            assert [one["status"] for one in told["alerts"]] == ["firing"]
+            assert [alert["status"] for alert in told["alerts"]] == ["firing"]
             for folder in folders:
                 (folder / "KILL").unlink()
             (over,) = hook.wait(1, lambda body: body["status"] == "resolved")

@@ -24,7 +24,7 @@ def ask(monitor: ViolationRateMonitor, at: float, good: int, bad: int, code: str
 
 
 def look(monitor: ViolationRateMonitor, at: float) -> list[str]:
-    return [event.name for event in monitor.look(at)]
+    return [event.name for event in monitor.evaluate(at)]
 
 
 def test_it_begins_at_a_share_of_enough_requests_and_is_said_once() -> None:
@@ -32,7 +32,7 @@ def test_it_begins_at_a_share_of_enough_requests_and_is_said_once() -> None:
     ask(monitor, 1000, 40, 5)
     assert look(monitor, 1001) == []  # 11 % of too few
     ask(monitor, 1002, 5, 1)
-    assert list(monitor.look(1003)) == [
+    assert list(monitor.evaluate(1003)) == [
         ContractStorm(route="POST /p", share=round(6 / 51, 4), requests=51, field="age", code="min")
     ]
     assert look(monitor, 1004) == []
@@ -66,7 +66,7 @@ def test_it_names_what_is_most_often_wrong() -> None:
     monitor = ViolationRateMonitor()
     ask(monitor, 1000, 50, 10, "max")
     ask(monitor, 1000, 0, 20, "null")
-    (event,) = monitor.look(1001)
+    (event,) = monitor.evaluate(1001)
     assert isinstance(event, ContractStorm)
     assert (event.field, event.code) == ("age", "null")
 

@@ -16,13 +16,13 @@ from guard.contract.validators import FIRST_SECOND, LAST_SECOND
 from guard.contract.violation_codes import CODES
 from guard.dialects import DIALECTS
 from guard.dialects.problem import TITLES
+from guard.kit.contract.build import make
 from guard.kit.contract.codes import CLIENT
 from guard.kit.contract.document import document
-from guard.kit.contract.made import make
+from guard.kit.contract.formats import render
 from guard.kit.contract.markdown import markdown
 from guard.kit.contract.openapi import openapi
-from guard.kit.contract.written import written
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 from guard.proxy.values import REASONS, REFUSALS, VIOLATIONS, Deny, Head
 from tests.cli.test_cli import ROOT, guard, valid
@@ -38,7 +38,7 @@ JSON = [(b"content-type", b"application/json")]
 
 def opened(path: Path) -> Any:
     loaded = load(path, environ={})
-    return loaded, compile_plan(loaded, Means())
+    return loaded, compile_plan(loaded, CompileContext())
 
 
 def policy(folder: Path, text: str, key: str = "POST /p", rest: str = "") -> Path:
@@ -63,7 +63,7 @@ def api(path: Path) -> Any:
 @pytest.mark.parametrize(("form", "name"), [("markdown", "contract.md"), ("openapi-yaml", "openapi.yaml")])
 def test_the_whole_of_a_small_policy(form: str, name: str) -> None:
     loaded, plan = opened(GOLDEN / "policy.yaml")
-    text = written(form, loaded, plan, WALL).replace(loaded.digest, "sha256:DIGEST")
+    text = render(form, loaded, plan, WALL).replace(loaded.digest, "sha256:DIGEST")
     assert text == (GOLDEN / name).read_text()
 
 
@@ -71,19 +71,21 @@ def test_the_whole_of_a_small_policy(form: str, name: str) -> None:
 def test_every_policy_has_a_contract_in_each_form(path: Path) -> None:
     os.environ["SOURCE_DATE_EPOCH"] = "1800000000"
     try:
-        said = {form: guard("contract", path, "--format", form) for form in ("markdown", "json", "openapi", "openapi-yaml")}
-        assert guard("contract", path).stdout == said["markdown"].stdout
-        assert guard("contract", path, "--json").stdout == said["json"].stdout
+        by_name = {
+            form: guard("contract", path, "--format", form) for form in ("markdown", "json", "openapi", "openapi-yaml")
+        }
+        assert guard("contract", path).stdout == by_name["markdown"].stdout
+        assert guard("contract", path, "--json").stdout == by_name["json"].stdout
     finally:
         del os.environ["SOURCE_DATE_EPOCH"]
-    assert all((done.returncode, done.stderr) == (0, "") for done in said.values())
-    found = valid("contract.schema.json", json.loads(said["json"].stdout))
-    headings = [one.text for one in cells(said["markdown"].stdout, "h2")]
+    assert all((done.returncode, done.stderr) == (0, "") for done in by_name.values())
+    found = valid("contract.schema.json", json.loads(by_name["json"].stdout))
+    headings = [cell.text for cell in cells(by_name["markdown"].stdout, "h2")]
     assert {route["route"] for route in found["routes"]} <= set(headings)
-    made = json.loads(said["openapi"].stdout)
-    OpenAPIV31SpecValidator(made).validate()
-    assert yaml.safe_load(said["openapi-yaml"].stdout) == made
-    operations = [one["x-guard-route"] for item in made["paths"].values() for one in item.values()]
+    document_read = json.loads(by_name["openapi"].stdout)
+    OpenAPIV31SpecValidator(document_read).validate()
+    assert yaml.safe_load(by_name["openapi-yaml"].stdout) == document_read
+    operations = [entry["x-guard-route"] for item in document_read["paths"].values() for entry in item.values()]
     assert operations == [route["route"] for route in found["routes"]]
 
 
@@ -97,16 +99,16 @@ def test_a_broken_policy_is_refused_in_the_words_of_check(tmp_path: Path) -> Non
 
 
 def test_the_schema_refuses_what_is_not_a_contract() -> None:
-    found = json.loads(json.dumps(document(make(*opened(GOLDEN / "policy.yaml"), WALL))))
-    valid("contract.schema.json", found)
+    document_read = json.loads(json.dumps(document(make(*opened(GOLDEN / "policy.yaml"), WALL))))
+    valid("contract.schema.json", document_read)
     for spoil in (
-        lambda one: one.pop("everywhere"),
-        lambda one: one["routes"][0]["fields"][0].pop("missing"),
-        lambda one: one["routes"][0]["fields"][0]["null"].update(becomes="lost"),
-        lambda one: one["routes"][0]["statuses"][0].update(status=99),
-        lambda one: one.update(at="2026-01-01"),
+        lambda item: item.pop("everywhere"),
+        lambda item: item["routes"][0]["fields"][0].pop("missing"),
+        lambda item: item["routes"][0]["fields"][0]["null"].update(becomes="lost"),
+        lambda item: item["routes"][0]["statuses"][0].update(status=99),
+        lambda item: item.update(at="2026-01-01"),
     ):
-        copy = json.loads(json.dumps(found))
+        copy = json.loads(json.dumps(document_read))
         spoil(copy)
         with pytest.raises(Exception, match=r"oneOf|valid under"):
             valid("contract.schema.json", copy)
@@ -154,10 +156,10 @@ def documents(example: Any) -> "st.SearchStrategy[Any]":
         if draw(st.integers(0, 5)) == 0:
             return draw(anything)
         if isinstance(value, dict):
-            made = {name: draw(spoiled(one)) for name, one in value.items() if draw(st.integers(0, 9))}
-            return made | (draw(st.dictionaries(NAMES, anything, max_size=1)) if draw(st.integers(0, 3)) == 0 else {})
+            by_name = {name: draw(spoiled(item)) for name, item in value.items() if draw(st.integers(0, 9))}
+            return by_name | (draw(st.dictionaries(NAMES, anything, max_size=1)) if draw(st.integers(0, 3)) == 0 else {})
         if isinstance(value, list):
-            return [draw(spoiled(one)) for one in value for _ in range(draw(st.sampled_from([0, 1, 1, 1, 2])))]
+            return [draw(spoiled(item)) for item in value for _ in range(draw(st.sampled_from([0, 1, 1, 1, 2])))]
         return draw(SCALARS) if draw(st.booleans()) else value
 
     return spoiled(example)
@@ -190,7 +192,7 @@ def test_the_schema_of_an_integer_ends_where_the_contract_ends_it(
     bounds = {"minimum": least, "maximum": largest}
     found = schema["properties"]
     shapes = [found["n"], found["l"]["items"], found["o"]["properties"]["x"], found["low"], found["high"]]
-    assert [{word: one[word] for word in bounds} for one in shapes] == [
+    assert [{word: shape[word] for word in bounds} for shape in shapes] == [
         *[bounds] * 3, bounds | {"minimum": 3}, bounds | {"maximum": 9},
     ]  # fmt: skip
     assert not bounds.keys() & found["e"].keys()
@@ -215,7 +217,7 @@ def test_the_schema_of_an_epoch_number_ends_where_the_contract_ends_it(tmp_path:
         assert (not isinstance(verdict, Deny), jsonschema_rs.is_valid(schema, body)) == (taken, taken), body
 
 
-@pytest.mark.parametrize("layout", sorted({(one.dialect, one.extra) for one in LAYOUTS}))
+@pytest.mark.parametrize("layout", sorted({(item.dialect, item.extra) for item in LAYOUTS}))
 def test_each_dialect_has_a_request_that_works_and_an_answer_to_it(tmp_path: Path, layout: tuple[str, str]) -> None:
     path = policy(tmp_path, f"dialect: {layout[0]}\n{layout[1]}\n{FIELDS.strip()}")
     loaded, plan = opened(path)
@@ -264,7 +266,7 @@ def test_every_dialect_of_the_registry_is_described(tmp_path: Path, dialect: str
     made = make(*opened(path), WALL)
     assert made.routes[0].dialect == dialect
     assert made.routes[0].content[0] == "application/json"
-    assert set(DIALECTS[dialect].looks.notes) <= set(made.routes[0].notes)
+    assert set(DIALECTS[dialect].request_layout.notes) <= set(made.routes[0].notes)
     assert f"- dialect: `{dialect}`" in markdown(made)
     api(path)
 
@@ -336,7 +338,7 @@ def test_what_it_says_of_missing_and_null_is_what_happens(tmp_path: Path, field:
         body = {"instances": [instance]} if dialect == "kserve-v1" else instance
         verdict = plan.routes[0].judges[0].judge(Head(b"POST", b"/p", JSON), json.dumps(body).encode(), WALL)
         if effect.becomes == "denied":
-            assert [one.code for one in verdict.violations] == [effect.code]
+            assert [violation.code for violation in verdict.violations] == [effect.code]
             continue
         sent = json.loads(verdict.body)
         sent = sent["instances"][0] if dialect == "kserve-v1" else sent
@@ -365,14 +367,17 @@ def test_a_policy_of_hostile_words_has_a_page_of_the_same_shape(tmp_path: Path, 
         made = make(loaded, plan, WALL)
         valid("contract.schema.json", json.loads(json.dumps(document(made))))
         OpenAPIV31SpecValidator(openapi(made, loaded)).validate()
-        assert yaml.safe_load(written("openapi-yaml", loaded, plan, WALL)) == openapi(made, loaded)
+        assert yaml.safe_load(render("openapi-yaml", loaded, plan, WALL)) == openapi(made, loaded)
         whole = markdown(made)
-        return [one.type for one in parsed(whole)], cells(whole, "td"), whole
+        return [item.type for item in parsed(whole)], cells(whole, "td"), whole
 
     types, found, whole = page(json.dumps(word))
     plain_types, plain, _ = page("plain")
     assert types == plain_types
     assert len(found) == len(plain)
-    assert all(one.tags <= {"text", "code_inline", "text_special"} for one in found)
-    assert sum(unseen(word).strip() in one.text for one in found) >= sum("plain" in one.text for one in plain) - 3
-    assert all(one.isprintable() or one == "\n" for one in whole)
+    assert all(item.tags <= {"text", "code_inline", "text_special"} for item in found)
+    assert (
+        sum(unseen(word).strip() in item.text for item in found)
+        >= sum("plain" in character.text for character in plain) - 3
+    )
+    assert all(item.isprintable() or item == "\n" for item in whole)

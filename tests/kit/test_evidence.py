@@ -89,7 +89,7 @@ SPOILED: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("spoiled", "reason"), [(one, reason) for _, one, reason in SPOILED], ids=[one for one, _, _ in SPOILED])  # fmt: skip
+@pytest.mark.parametrize(("spoiled", "reason"), [(item, reason) for _, item, reason in SPOILED], ids=[item for item, _, _ in SPOILED])  # fmt: skip
 def test_what_is_no_evidence_is_said_and_not_repeated(tmp_path: Path, spoiled: Any, reason: str) -> None:
     path = kept(tmp_path)
     file = tmp_path / "evidence" / "drill.json"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from guard.kit.example import NoExample, example
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import load
 from guard.proxy.values import Amend, Head
@@ -24,7 +24,7 @@ INPUTS = [
     "rows: /in/rows\n    input: {a: {type: integer}, b: {type: number, at: /deep/er}}",
     "rows: ''\n    columns: [b, a]\n    input: {a: {type: integer}, b: {enum: [q]}}",
     "columns: [a]\n    input: {a: {type: integer, min: 3}}",
-    *(f"input: {{a: {{type: string, pattern: '{one}'}}}}" for one in ("a+", "^[A-Z]{2}-[0-9]{6}$", r"^(?:no|\d{3,})\W[^x]?$", r"^(?<y>[^A]{2})..$", "(?i)^yes|no$")),
+    *(f"input: {{a: {{type: string, pattern: '{item}'}}}}" for item in ("a+", "^[A-Z]{2}-[0-9]{6}$", r"^(?:no|\d{3,})\W[^x]?$", r"^(?<y>[^A]{2})..$", "(?i)^yes|no$")),
     "input: {a: {type: string, pattern: '[[:alpha:]]+', example: abc}, n: {type: integer, example: 7}, l: {type: array, items: {type: string}, example: [q]}}",
     "input: {a: {type: integer, min: 1.0, max: 1}, s: {type: array, max_items: 0}, t: {type: string, pattern: '^.{3}$', min_length: 3}}",
 ]  # fmt: skip
@@ -34,7 +34,7 @@ INPUTS = [
 def test_an_example_is_allowed(tmp_path: Path, declared: str) -> None:
     (path := tmp_path / "p.yaml").write_text(f"{HEAD}    {declared}\n")
     loaded = load(path, environ={})
-    (judge,) = compile_plan(loaded, Means()).routes[0].judges
+    (judge,) = compile_plan(loaded, CompileContext()).routes[0].judges
     body = example("POST /p", loaded.policy.routes["POST /p"], 1e9).body  # type: ignore[arg-type]
     verdict = judge.judge(Head(b"POST", b"/p", [(b"content-type", b"application/json")]), body, 1e9)
     assert isinstance(verdict, Amend), (body, verdict)

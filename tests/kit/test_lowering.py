@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from guard.cli.operate import Endpoint, Said, Where
+from guard.cli.operate import AdminAnswer, Endpoint, Where
 from guard.kit import lowering
 from guard.kit.lowering import Lowering, Untouched, interruptible
 from guard.ladder.mode import NORMAL, Order, Orders
@@ -32,33 +32,33 @@ class Served:
 
     def ask(
         self, _endpoint: Endpoint, method: str, _path: str, body: Any = None, *, ca: Any = None, epoch: str = ""
-    ) -> Said:
+    ) -> AdminAnswer:
         del ca
         if self.gone:
-            return Said(0, {"code": "unreachable"}, "")
+            return AdminAnswer(0, {"code": "unreachable"}, "")
         self.before(method)
         said = self.status() if method == "GET" else self.put(body, int(epoch))
         self.after(method)
         if self.lost:
             self.lost -= 1
-            return Said(0, {"code": "unreachable"}, "")
+            return AdminAnswer(0, {"code": "unreachable"}, "")
         return said
 
-    def status(self) -> Said:
+    def status(self) -> AdminAnswer:
         def told(order: Order) -> dict[str, Any]:
             return {"mode": order.mode, "who": order.who, "reason": order.reason}
 
         routes = [{"route": ROUTE, **told(self.orders.in_force(ROUTE)[0])}]
         body = {"epoch": self.orders.epoch, **told(self.orders.everywhere), "routes": routes}
-        return Said(200, body, str(self.orders.epoch))
+        return AdminAnswer(200, body, str(self.orders.epoch))
 
-    def put(self, body: dict[str, Any], epoch: int) -> Said:
+    def put(self, body: dict[str, Any], epoch: int) -> AdminAnswer:
         raises = self.orders.raises(ROUTE, body["mode"])
         if self.orders.stale(ROUTE, body["expected_epoch"]) or (raises and self.orders.stale(ROUTE, epoch)):
-            return Said(412, {"code": "epoch"}, "")
+            return AdminAnswer(412, {"code": "epoch"}, "")
         self.decide(body["mode"], "drill", body["reason"])
         assert (body["ttl"] is None) == (body["mode"] == "normal")
-        return Said(200, {"epoch": self.orders.epoch}, "")
+        return AdminAnswer(200, {"epoch": self.orders.epoch}, "")
 
     def decide(self, mode: Any, who: str, reason: str = "harm", route: str | None = ROUTE) -> None:
         self.given.append((who, mode))
@@ -162,7 +162,7 @@ def test_a_signal_at_any_moment_leaves_the_route_as_it_was(
             os.kill(os.getpid(), number)
 
     setattr(served, when, interrupt)
-    before = [signal.getsignal(one) for one in (signal.SIGINT, *lowering.ENDING)]
+    before = [signal.getsignal(item) for item in (signal.SIGINT, *lowering.ENDING)]
     codes: list[object] = []
     try:
         drill(served, *ALL)
@@ -172,7 +172,7 @@ def test_a_signal_at_any_moment_leaves_the_route_as_it_was(
         codes.append(ended.code)
     assert codes in ([], [128 + number])
     assert served.mode == "normal"
-    assert [signal.getsignal(one) for one in (signal.SIGINT, *lowering.ENDING)] == before
+    assert [signal.getsignal(item) for item in (signal.SIGINT, *lowering.ENDING)] == before
 
 
 @pytest.mark.parametrize("request_", range(1, 14))
@@ -203,5 +203,5 @@ def test_a_guard_that_is_gone_is_told_about(served: Served, capsys: pytest.Captu
 def test_nothing_else_of_the_kit_orders_a_mode() -> None:
     """The law is kept in one place."""
     kit = Path(lowering.__file__).parent
-    said = [path for path in kit.rglob("*.py") if '"/mode"' in path.read_text()]
-    assert [path.name for path in said] == ["lowering.py"]
+    results = [path for path in kit.rglob("*.py") if '"/mode"' in path.read_text()]
+    assert [path.name for path in results] == ["lowering.py"]

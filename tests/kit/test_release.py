@@ -53,7 +53,7 @@ def run(folder: Path, *arguments: str, code: int = 0) -> "subprocess.CompletedPr
 def whole(folder: Path, *more: str, version: str = "3.10") -> dict[str, Any]:
     arguments = [
         "--policy", "policy.yaml", "--model", "m", "--version", version, "--commit", "4f2a9c1", "--lockfile", "requirements.lock",
-        "--part", "weights=model", *(one for kind in KINDS[1:] for one in ("--part", f"{kind}=none")),
+        "--part", "weights=model", *(item for kind in KINDS[1:] for item in ("--part", f"{kind}=none")),
         "--evaluation", "report.json", "--dataset", "holdout", "--evaluated", "2025-06-01", "--metric", "auc=0.87",
         "--approved-by", "risk", "--pipeline", "https://ci/1", "--config", "threshold=0.5", *more,
     ]  # fmt: skip
@@ -102,21 +102,21 @@ def test_what_was_not_given_is_absent_and_said_so(folder: Path) -> None:
      "!t", "%", "@", "`", "=", "<<", ".inf", ".nan", "x" * 5000],
 )  # fmt: skip
 def test_texts_stay_texts(text: str) -> None:
-    made = {"version": text, "configuration": {text: text}, "evaluation": {"data_set": text}}
-    written = record.text(made)
-    assert record.read_back(written).model_dump(exclude_unset=True) == made
-    assert yaml.safe_load(written) == made, "another reader, of YAML 1.1, reads the same"
+    by_name = {"version": text, "configuration": {text: text}, "evaluation": {"data_set": text}}
+    written = record.text(by_name)
+    assert record.read_back(written).model_dump(exclude_unset=True) == by_name
+    assert yaml.safe_load(written) == by_name, "another reader, of YAML 1.1, reads the same"
 
 
 @given(st.text(min_size=1, max_size=40))
 @settings(deadline=None)
 def test_any_text_reads_back_or_is_refused(text: str) -> None:
-    made = {"version": text, "configuration": {"a": text}}
+    by_name = {"version": text, "configuration": {"a": text}}
     try:
-        written = record.text(made)
+        written = record.text(by_name)
     except Unwritable:
         return
-    assert record.read_back(written).model_dump(exclude_unset=True) == made
+    assert record.read_back(written).model_dump(exclude_unset=True) == by_name
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,13 @@ def test_any_text_reads_back_or_is_refused(text: str) -> None:
 def test_a_configuration_value_is_a_number_only_in_just_these_characters(typed: str, meant: Any) -> None:
     found = record.value(typed)
     assert (type(found), found) == (type(meant), meant)
-    made = {"version": "1", "configuration": {"k": found}}
-    assert record.read_back(record.text(made)).configuration == {"k": meant}
+    by_name = {"version": "1", "configuration": {"k": found}}
+    assert record.read_back(record.text(by_name)).configuration == {"k": meant}
 
 
 def test_no_configuration_is_an_answer(folder: Path) -> None:
     run(folder, "--version", "1", "--config", "none")
-    assert load_release(folder / "release.yaml").given("configuration")
+    assert load_release(folder / "release.yaml").is_set("configuration")
 
 
 # ── git ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -226,12 +226,17 @@ def test_every_difference_is_said(folder: Path) -> None:
     (folder / "policy.yaml").write_text(POLICY.replace("min: 18", "min: 16"))
     done = run(folder, "--verify", "--policy", "policy.yaml", "--json", code=1)
     told = valid("release.schema.json", json.loads(done.stdout))
-    assert [one["what"] for one in told["differences"]] == ["lockfile", "parts.weights", "evaluation", "contract"]
+    assert [difference["what"] for difference in told["differences"]] == [
+        "lockfile",
+        "parts.weights",
+        "evaluation",
+        "contract",
+    ]
     assert "No such file" in told["differences"][0]["found"]
     assert "not a regular file" in told["differences"][2]["found"]
-    kept = json.loads((folder / "evidence" / "release.json").read_text())
-    assert not kept["passed"]
-    assert len(kept["result"]["differences"]) == 4
+    document = json.loads((folder / "evidence" / "release.json").read_text())
+    assert not document["passed"]
+    assert len(document["result"]["differences"]) == 4
     lines = run(folder, "--verify", "release.yaml", code=1).stdout.splitlines()
     assert len(lines) == 5, "three differences without a policy, one thing that was not compared, and the sum"
 

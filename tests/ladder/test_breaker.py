@@ -11,10 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from guard.ladder import breaker as module
 from guard.ladder.breaker import TRANSITIONS, Breaker, Change, Config, Ticket, Window
-from guard.proxy.values import Closed, Settlement
+from guard.proxy.values import CallOutcome, Closed
 
-SUCCESS, FAILURE, INVALID, BACKOFF, GONE, IGNORED = Settlement
-EVERY = list(Settlement)
+SUCCESS, FAILURE, INVALID, BACKOFF, GONE, IGNORED = CallOutcome
+EVERY = list(CallOutcome)
 
 
 def middle() -> float:
@@ -38,7 +38,7 @@ def refused(breaker: Breaker, now: float) -> tuple[str, float | None]:
     return closed.reason, closed.retry_after
 
 
-def call(breaker: Breaker, outcome: Settlement, now: float, times: int = 1, **said) -> None:
+def call(breaker: Breaker, outcome: CallOutcome, now: float, times: int = 1, **said) -> None:
     for _ in range(times):
         leave(breaker, now).settle(outcome, now, **said)
 
@@ -124,7 +124,7 @@ def test_cb04_of_a_thousand_at_expiry_only_the_places_pass(places: int) -> None:
 
 
 @pytest.mark.parametrize("outcome", [IGNORED, GONE])
-def test_cb05_07_17_a_probe_that_said_nothing_gives_its_place_back(outcome: Settlement) -> None:
+def test_cb05_07_17_a_probe_that_said_nothing_gives_its_place_back(outcome: CallOutcome) -> None:
     breaker = opened()
     for now in range(110, 160):
         probe = leave(breaker, now)
@@ -159,7 +159,7 @@ def test_cb08_09_a_call_admitted_when_closed_decides_nothing_later() -> None:
 
 
 @given(st.lists(st.sampled_from(EVERY), min_size=2, max_size=5))
-def test_cb10_only_the_first_settlement_counts(outcomes: list[Settlement]) -> None:
+def test_cb10_only_the_first_settlement_counts(outcomes: list[CallOutcome]) -> None:
     once, often = made(slow_duration=1.0), made(slow_duration=1.0)
     first, again = leave(once, 1.0), leave(often, 1.0)
     first.settle(outcomes[0], 3.0)
@@ -253,7 +253,7 @@ def test_the_open_time_doubles_up_to_its_bound_and_starts_again_after_a_recovery
 
 
 @pytest.mark.parametrize(("outcome", "took", "why"), [(FAILURE, 0, "probe_failed"), (INVALID, 0, "probe_invalid"), (SUCCESS, 2, "probe_slow"), (GONE, 2, "probe_slow"), (FAILURE, 2, "probe_failed")])  # fmt: skip
-def test_one_bad_probe_opens_again(outcome: Settlement, took: float, why: str) -> None:
+def test_one_bad_probe_opens_again(outcome: CallOutcome, took: float, why: str) -> None:
     changes: list[Change] = []
     breaker = opened(changes, slow_duration=1.0)
     call(breaker, SUCCESS, 110.0, times=2)
@@ -281,7 +281,7 @@ class Naive:
 
     def __init__(self, config: Config) -> None:
         self.config, self.state, self.forced, self.backoff = config, "closed", "auto", 0.0
-        self.calls: list[tuple[int, Settlement, bool]] = []
+        self.calls: list[tuple[int, CallOutcome, bool]] = []
         self.live: dict[int, float] = {}  # tickets of this generation, and when their calls began
         self.open_until, self.openings, self.passed = 0.0, 0, 0
 
@@ -295,8 +295,12 @@ class Naive:
 
     def counts(self, now: float) -> tuple[int, int, int, int]:
         first = int(now / (self.config.window / 10)) - 9
-        kept = [(outcome, slow) for bucket, outcome, slow in self.calls if bucket >= first]
-        return len(kept), *(sum(o is kind for o, _ in kept) for kind in (FAILURE, INVALID)), sum(slow for _, slow in kept)
+        results = [(outcome, slow) for bucket, outcome, slow in self.calls if bucket >= first]
+        return (
+            len(results),
+            *(sum(o is kind for o, _ in results) for kind in (FAILURE, INVALID)),
+            sum(slow for _, slow in results),
+        )
 
     def admit(self, number: int, now: float) -> tuple[str, float | None] | None:
         if self.forced == "open":
@@ -325,7 +329,7 @@ class Naive:
         self.live.pop(number, None)
         return reason
 
-    def settle(self, number: int, outcome: Settlement, now: float, took: float | None, retry_after: float | None) -> None:
+    def settle(self, number: int, outcome: CallOutcome, now: float, took: float | None, retry_after: float | None) -> None:
         if number not in self.live:
             return
         start, config = self.live.pop(number), self.config
@@ -349,8 +353,8 @@ class Naive:
             self.become("open", now)
 
     def run(self) -> int:
-        told = [outcome for _, outcome, _ in self.calls if outcome in {SUCCESS, FAILURE}]
-        return next((length for length, outcome in enumerate(reversed(told)) if outcome is SUCCESS), len(told))
+        results = [outcome for _, outcome, _ in self.calls if outcome in {SUCCESS, FAILURE}]
+        return next((length for length, outcome in enumerate(reversed(results)) if outcome is SUCCESS), len(results))
 
 
 CONFIGS = st.builds(
@@ -388,7 +392,7 @@ class Life(RuleBasedStateMachine):
         outcome=st.sampled_from([SUCCESS, SUCCESS, FAILURE, *EVERY]),
         asked=st.sampled_from([None, 0.5, 30.0]),
     )
-    def settle(self, data, outcome: Settlement, asked: float | None) -> None:
+    def settle(self, data, outcome: CallOutcome, asked: float | None) -> None:
         took = data.draw(st.sampled_from([None, 0.0, 0.5, 0.75]))
         number = data.draw(st.sampled_from(sorted(self.tickets)))
         self.dead.append(self.tickets.pop(number))
@@ -406,7 +410,7 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: self.dead)
     @rule(outcome=st.sampled_from(EVERY))
-    def settle_again(self, outcome: Settlement) -> None:
+    def settle_again(self, outcome: CallOutcome) -> None:
         self.dead.pop().settle(outcome, self.now, took=99.0)
 
     @rule(forced=st.sampled_from(["auto", "auto", "open", "closed"]))

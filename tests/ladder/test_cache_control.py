@@ -136,8 +136,8 @@ HEADERS = st.lists(st.tuples(NAMES, VALUES), max_size=4)
 @given(st.lists(NAMES, min_size=1, max_size=3), HEADERS, HEADERS)
 def test_two_clients_that_differ_in_what_vary_names_never_share_an_answer(vary: Any, one: Any, other: Any) -> None:
     cached = rung()
-    said = [*JSON, (b"vary", b", ".join(name.title() for name in vary))]
-    cached.remember(permit(b'{"age":1}', *one), Answer(200, said, b'"one"'), 1.0, "7")
+    results = [*JSON, (b"vary", b", ".join(name.title() for name in vary))]
+    cached.remember(permit(b'{"age":1}', *one), Answer(200, results, b'"one"'), 1.0, "7")
 
     def sent(headers: Any, name: bytes) -> bytes | None:
         values = [value for key, value in headers if key == name]

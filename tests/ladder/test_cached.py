@@ -109,7 +109,7 @@ def test_nothing_of_a_request_is_kept() -> None:
     cached = rung(scope=frozenset((b"authorization",)))
     cached.remember(permit(b'{"a":"canary"}', (b"authorization", b"canary"), target=b"/p?canary"), GOOD, 1.0, "7")
     assert len(cached.store) == 1
-    assert b"canary" not in pickle.dumps(dict(cached.store._made))
+    assert b"canary" not in pickle.dumps(dict(cached.store._lru))
     assert repr(cached.store) == f"<Store 1/100 answers, {len(GOOD.body) + OVERHEAD}/1048576 bytes>"
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.ladder.mode import KILLED, MODES, Order, Orders, kill_order
-from guard.proxy.values import LEVEL, SOURCES, Ceiling
+from guard.proxy.values import LEVEL, SOURCES, RungLimit
 
 ROUTES = ("POST /a", "POST /b")
 orders = st.tuples(st.sampled_from([None, *ROUTES]), st.sampled_from(MODES))
@@ -36,13 +36,13 @@ def test_the_lowest_of_global_route_and_file_wins(steps: list[object]) -> None:
             word = (step or "").strip().split("\n")[0] if step is not None else None  # type: ignore[union-attr]
             file = None if word is None else word if word in MODES[1:] else KILLED
         for route in ROUTES:
-            ceiling = Ceiling()
-            state.bound(ceiling, route)
+            rung_limit = RungLimit()
+            state.bound(rung_limit, route)
             lowest = max(level(everywhere), level(own[route]), level(file or "normal"))
-            assert ceiling.level == lowest
+            assert rung_limit.level == lowest
             if lowest and file is not None and level(file) == lowest:
-                assert ceiling.why == "kill_file"
-            assert (ceiling.why == "kill_file") <= (file is not None)
+                assert rung_limit.why == "kill_file"
+            assert (rung_limit.why == "kill_file") <= (file is not None)
 
 
 def test_modes_and_levels_are_one_ladder() -> None:

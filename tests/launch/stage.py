@@ -15,12 +15,12 @@ from urllib.request import Request, urlopen
 
 import yaml
 
-from guard.cli.operate import Where, ask, find
+from guard.cli.operate import Where, ask, find_endpoint
 from guard.kit import evidence
 from guard.kit.checklist import gather
 from guard.kit.checklist.registry import sections
 from guard.kit.checklist.values import Item, Section
-from guard.kit.release.asked import KINDS
+from guard.kit.release.options import KINDS
 from guard.policy.loading import load
 from tests.cli.test_cli import ROOT
 from tests.sidecar import WITHIN, Sidecar, free_port, sidecar
@@ -47,14 +47,14 @@ def evaluated(folder: Path) -> dict[str, float]:
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(inside, known)
     joblib.dump(model, folder / "model.joblib")
     scores = model.predict_proba(outside)[:, 1]
-    found = {
+    by_name = {
         "auc": round(float(roc_auc_score(asked, scores)), 4),
         "brier": round(float(brier_score_loss(asked, scores)), 4),
     }
-    (folder / "evaluation.json").write_text(json.dumps({"metrics": found}))
+    (folder / "evaluation.json").write_text(json.dumps({"metrics": by_name}))
     row = {"patient_id": "AB-123456", **dict(zip(map(str, data.feature_names), map(float, data.data[0]), strict=True))}
     (folder / "request.json").write_text(json.dumps(row))
-    return found
+    return by_name
 
 
 class Stage:
@@ -104,8 +104,8 @@ class Stage:
         return done
 
     def release(self, *more: str) -> None:
-        given = [word for option, value in self.options for word in (f"--{option}", value)]
-        self.run("release", "--policy", "policy.yaml", *given, *more)
+        results = [word for option, value in self.options for word in (f"--{option}", value)]
+        self.run("release", "--policy", "policy.yaml", *results, *more)
 
     def send(self, **changed: Any) -> int:
         """A request to the guard that runs; its status."""
@@ -124,9 +124,9 @@ class Stage:
         """The guard runs what is on the disk, and has nothing older left to read: its own watch may be under way."""
         if not self.operated:
             return
-        said = ask(find(self.where()), "POST", "/policy/reload")
-        assert said.status == 200, said
-        assert said.body["digest"] == load(self.path, environ={}).digest, said
+        answer = ask(find_endpoint(self.where()), "POST", "/policy/reload")
+        assert answer.status == 200, answer
+        assert answer.body["digest"] == load(self.path, environ={}).digest, answer
 
     def where(self) -> Where:
         return Where(None, self.folder / "state", None, {})
@@ -136,19 +136,19 @@ class Stage:
         examples = self.folder / "tests" / "requests"
         examples.mkdir(parents=True, exist_ok=True)
         (examples / "malignant.json").write_bytes((self.folder / "request.json").read_bytes())
-        made = self.run("token", "ci", "--role", "operator")  # the policy names its tokens: a guard makes none of its own
+        result = self.run("token", "ci", "--role", "operator")  # the policy names its tokens: a guard makes none of its own
         with (self.folder / "tokens").open("a") as file:
-            file.write(made.stdout)
-        secret = made.stderr.split()[-1]
+            file.write(result.stdout)
+        secret = result.stderr.split()[-1]
         arguments = ("rehearse", "policy.yaml", "--quick", "--upstream", f"http://127.0.0.1:{upstream}")
         return self.run(*arguments, check=False, GUARD_TOKEN=secret)
 
     def rehearsed(self, *, passed: bool = True, **measured: float) -> None:
         """The evidence that a rehearsal leaves, as docs/evidence.schema.json has it."""
-        found = {"requests": 500, "latency_p95": 0.02, "error_rate": 0.0, "rate": 90.0, **measured}
+        by_name = {"requests": 500, "latency_p95": 0.02, "error_rate": 0.0, "rate": 90.0, **measured}
         loaded = load(self.path, environ={})
         evidence.keep(
-            self.path, evidence.document(loaded, "rehearse", {"measured": found}, passed=passed, at=datetime.now(UTC))
+            self.path, evidence.document(loaded, "rehearse", {"measured": by_name}, passed=passed, at=datetime.now(UTC))
         )
 
     # ── the checklist ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -159,7 +159,7 @@ class Stage:
         os.chdir(self.folder)
         try:
             path = Path("policy.yaml")
-            seen = gather.look(self.live, self.where(), ask_status=self.operated) if self.live else None
+            seen = gather.read_live(self.live, self.where(), ask_status=self.operated) if self.live else None
             return sections(gather.facts(path, load(path, environ={}), (), seen, datetime.now(UTC)))
         finally:
             os.chdir(here)
@@ -171,14 +171,14 @@ class Stage:
 
     def heal(self, name: str, most: int = 6) -> list[str]:
         """Follow the fix of an item until it is green; the fixes that it took."""
-        taken = []
+        results = []
         for _ in range(most):
             item = self.items().get(name)
             if item is None or item.status == "pass":
-                return taken
-            taken.append(item.fix)
+                return results
+            results.append(item.fix)
             self.follow(item)
-        raise AssertionError((name, taken))
+        raise AssertionError((name, results))
 
     def follow(self, item: Item) -> None:
         """Do what stands there. Words in capitals get what this team would write; `or` leaves the choice, the first is taken."""
@@ -205,20 +205,20 @@ class Stage:
             self.deployed()
             return
         if "with `--" in fix:
-            given = re.search(r"with `(--[^`]+)`", fix)
-            assert given
-            words = shlex.split(given[1])
+            match = re.search(r"with `(--[^`]+)`", fix)
+            assert match
+            words = shlex.split(match[1])
             for option, value in zip(words[::2], words[1::2], strict=True):
                 if option not in ("--part", "--config", "--metric"):
-                    self.options = [one for one in self.options if one[0] != option[2:]]
+                    self.options = [item for item in self.options if item[0] != option[2:]]
                 self.options.append((option[2:], value))
             self.release()
             return
         for literal in re.findall(r"`([^`]+)`", fix.partition(", or")[0]):
             self._literal(literal)
         if "likewise the others" in fix:
-            for one in self.policy["routes"]["POST /predict"]["input"].values():
-                one.setdefault("description", "as the pathologist measures it")
+            for entry in self.policy["routes"]["POST /predict"]["input"].values():
+                entry.setdefault("description", "as the pathologist measures it")
             self.write()
 
     def _literal(self, literal: str) -> None:
@@ -228,9 +228,9 @@ class Stage:
         elif words[:2] == ["guard", "checklist"]:
             self.live = words[-1]
         elif words[:2] == ["guard", "token"]:
-            made = self.run(*words[1:-2])
+            result = self.run(*words[1:-2])
             with (self.folder / words[-1]).open("a") as file:
-                file.write(made.stdout)
+                file.write(result.stdout)
         elif words[:2] == ["guard", "release"] and "…" in words:
             self.release()
         elif words[:2] == ["guard", "release"] and "--version" in words:

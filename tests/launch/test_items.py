@@ -54,7 +54,7 @@ def test_every_example_has_a_checklist_of_the_form(tmp_path: Path, name: str) ->
     done = run(tmp_path, f"policies/{name}", "--json", "--junit", "j.xml")
     assert (done.returncode, done.stderr) == (1, "")
     told = valid("checklist.schema.json", json.loads(done.stdout))
-    assert [one["id"] for one in told["sections"]] == [part.id for part in SECTIONS]
+    assert [section["id"] for section in told["sections"]] == [part.id for part in SECTIONS]
     for section in told["sections"]:
         assert {item["id"].partition(".")[0] for item in section["items"]} == {section["id"]}
     count = sum(len(section["items"]) for section in told["sections"])
@@ -66,15 +66,15 @@ def test_every_example_has_a_checklist_of_the_form(tmp_path: Path, name: str) ->
 
 def test_the_schema_refuses_what_is_no_checklist(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text(HEAD + ROUTE)
-    told = json.loads(run(tmp_path, "policy.yaml", "--json").stdout)
+    document = json.loads(run(tmp_path, "policy.yaml", "--json").stdout)
     for spoil in (
-        lambda one: one["sections"].pop(),
-        lambda one: one["sections"].reverse(),
-        lambda one: one["sections"][0]["items"][0].update(status="maybe"),
-        lambda one: one["sections"][0]["items"][0].update(fix=""),
-        lambda one: one["sections"][1].update(more=1),
+        lambda item: item["sections"].pop(),
+        lambda item: item["sections"].reverse(),
+        lambda item: item["sections"][0]["items"][0].update(status="maybe"),
+        lambda item: item["sections"][0]["items"][0].update(fix=""),
+        lambda item: item["sections"][1].update(more=1),
     ):
-        copy = json.loads(json.dumps(told))
+        copy = json.loads(json.dumps(document))
         spoil(copy)
         with pytest.raises(ValueError):
             valid("checklist.schema.json", copy)
@@ -99,10 +99,10 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 
 def test_warnings_fail_only_where_they_should() -> None:
-    made = [Section("s", "S", (Item("s.a", "pass", "e"), Item("s.b", "warn", "e", "f")))]
-    assert made[0].status == "warn"
-    assert b'failures="0" skipped="1"' in junit(made, "fail")
-    assert b'failures="1" skipped="0"' in junit(made, "warn")
+    results = [Section("s", "S", (Item("s.a", "pass", "e"), Item("s.b", "warn", "e", "f")))]
+    assert results[0].status == "warn"
+    assert b'failures="0" skipped="1"' in junit(results, "fail")
+    assert b'failures="1" skipped="0"' in junit(results, "warn")
 
 
 # ── forms ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,25 +111,25 @@ HOSTILE = "\x00\x1b[31m\ud800\ufffe | `x` <script> \u202e ]]> & [l](http://x) \n
 
 
 def test_what_others_wrote_stays_text() -> None:
-    made = [Section("s", "S", (Item("s.a", "fail", HOSTILE, f"in p: `{HOSTILE}` and {HOSTILE}"),))]
-    shown = table(made, 80)
+    results = [Section("s", "S", (Item("s.a", "fail", HOSTILE, f"in p: `{HOSTILE}` and {HOSTILE}"),))]
+    shown = table(results, 80)
     assert "\x1b" not in shown.replace("\x1b[0m", "").replace("\x1b[31m", "", 2).replace("\x1b[1m", "")
     assert "\n# h" not in shown
-    root = ET.fromstring(junit(made, "fail"))
+    root = ET.fromstring(junit(results, "fail"))
     found = root.find(".//failure")
     assert found is not None
     assert "<script>" in (found.get("message") or "")
-    page = markdown(made)
+    page = markdown(results)
     assert "<script>" not in page
-    assert [one.text for one in cells(page, "h1")] == ["Launch checklist"]
+    assert [cell.text for cell in cells(page, "h1")] == ["Launch checklist"]
     assert len(cells(page, "td")) == 4
 
 
 def test_a_table_without_colour_says_all() -> None:
-    made = [Section("s", "S", (Item("s.a", "warn", "why " * 40, "fix " * 40), Item("s.b", "pass", "fine")))]
+    results = [Section("s", "S", (Item("s.a", "warn", "why " * 40, "fix " * 40), Item("s.b", "pass", "fine")))]
     import click
 
-    shown = click.unstyle(table(made, 80))
+    shown = click.unstyle(table(results, 80))
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.splitlines()[0] == "WARN 1 S"
     assert shown.endswith("1 sections: 1 warn")

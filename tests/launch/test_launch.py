@@ -29,17 +29,17 @@ def walked(tmp_path_factory: pytest.TempPathFactory, model: int) -> Iterator[tup
     with serving(stage.folder, model) as guard:
         stage.guard = guard
         assert stage.run("checklist", "policy.yaml", check=False).returncode == 1
-        taken: list[str] = []
+        results: list[str] = []
         for _ in range(STEPS):
             red = next((item for item in stage.items().values() if item.status != "pass"), None)
             if red is None:
                 break
-            taken.append(red.id)
+            results.append(red.id)
             stage.follow(red)
         else:
-            raise AssertionError(taken[-20:])
+            raise AssertionError(results[-20:])
         stage.live = f"http://127.0.0.1:{guard.ops}"
-        yield stage, taken
+        yield stage, results
 
 
 def test_from_nothing_to_green_by_following_what_it_says(walked: tuple[Stage, list[str]]) -> None:
@@ -49,8 +49,8 @@ def test_from_nothing_to_green_by_following_what_it_says(walked: tuple[Stage, li
         "checklist", "policy.yaml", "--live", stage.live or "", "--fail-on", "warn", "--json", "--junit", "junit.xml"
     )
     told = valid("checklist.schema.json", json.loads(done.stdout))
-    assert {one["status"] for one in told["sections"]} == {"pass"}
-    assert told == json.loads(json.dumps({"sections": [_plain(one) for one in stage.checked()]}))
+    assert {section["status"] for section in told["sections"]} == {"pass"}
+    assert told == json.loads(json.dumps({"sections": [_plain(item) for item in stage.checked()]}))
     kept = valid("evidence.schema.json", json.loads((stage.folder / "evidence" / "checklist.json").read_text()))
     assert (kept["kind"], kept["passed"], kept["result"]) == ("checklist", True, told)
     assert 'failures="0" skipped="0"' in (stage.folder / "junit.xml").read_text()
@@ -63,13 +63,13 @@ def test_the_rehearsal_itself_keeps_it_green(green: Stage, model: int) -> None:
     assert green.items()["rehearsal.fresh"].status == "fail"
     done = green.rehearse(model)
     assert done.returncode == 0, done.stdout + done.stderr
-    kept = json.loads((green.folder / "evidence" / "rehearse.json").read_text())
-    assert kept["result"]["measured"]["requests"] > 0
+    document = json.loads((green.folder / "evidence" / "rehearse.json").read_text())
+    assert document["result"]["measured"]["requests"] > 0
     assert [item for item in green.items().values() if item.status != "pass"] == []
 
 
 def _plain(section: Any) -> dict[str, Any]:
-    items = [{"id": one.id, "status": one.status, "evidence": one.evidence, "fix": one.fix} for one in section.items]
+    items = [{"id": item.id, "status": item.status, "evidence": item.evidence, "fix": item.fix} for item in section.items]
     return {"id": section.id, "title": section.title, "status": section.status, "items": items}
 
 
@@ -113,7 +113,7 @@ def without(*options: str) -> Callable[[Stage], None]:
     """The release made again without some options."""
 
     def do(stage: Stage) -> None:
-        stage.options = [one for one in stage.options if one[0] not in options]
+        stage.options = [option for option in stage.options if option[0] not in options]
         stage.release()
         record = stage.folder / "release.yaml"
         record.write_text(
@@ -162,7 +162,7 @@ def timestamp(stage: Stage) -> None:
 
 
 def dirty(stage: Stage) -> None:
-    stage.options = [one for one in stage.options if one[0] != "commit"]
+    stage.options = [option for option in stage.options if option[0] != "commit"]
     (stage.folder / "evaluation.json").write_text((stage.folder / "evaluation.json").read_text() + "\n")
     stage.release()
 
@@ -174,7 +174,9 @@ def retrained(stage: Stage) -> None:
 
 def previous(stage: Stage) -> None:
     """A release after another, whose record somebody threw away."""
-    stage.options = [one for one in stage.options if one[0] not in ("version", "previous")] + [("version", "1.5.0")]
+    stage.options = [option for option in stage.options if option[0] not in ("version", "previous")] + [
+        ("version", "1.5.0")
+    ]
     stage.release()
     shutil.rmtree(stage.folder / "releases")
 
@@ -214,11 +216,11 @@ BROKEN = [
     Broken("targets.volume", policy("upstream", "limits", "concurrency", to=4), CHANGED),
     Broken("monitoring.page", policy("telemetry", to={"prometheus": False}), CHANGED),
     Broken("monitoring.live", lambda stage: setattr(stage, "live", None),
-           frozenset(f"monitoring.{one}" for one in ("requests", "latency", "errors", "violations", "fallbacks", "model_version", "predictions"))),
+           frozenset(f"monitoring.{item}" for item in ("requests", "latency", "errors", "violations", "fallbacks", "model_version", "predictions"))),
     Broken("monitoring.policy", policy("drain", to="4s"), CHANGED),
     Broken("monitoring.state", lambda stage: stage.run("kill", "--reason", "broken")),
     Broken("monitoring.freshness", timestamp, CHANGED | {"release.contract"}),
-    Broken("monitoring.predictions", lambda stage: [policy(*PREDICT, "output", one, "sensitivity", to="health")(stage) for one in ("label", "score")],
+    Broken("monitoring.predictions", lambda stage: [policy(*PREDICT, "output", item, "sensitivity", to="health")(stage) for item in ("label", "score")],
            CHANGED | {"release.contract"}),
     Broken("rehearsal.fresh", evidence("rehearse"), frozenset({"rehearsal.passed", "targets.latency", "targets.errors", "targets.availability", "targets.volume"})),
     Broken("rehearsal.fresh", evidence("rehearse", at="2024-01-01T00:00:00Z"), frozenset(), ("warn",)),
@@ -266,8 +268,8 @@ def green(walked: tuple[Stage, list[str]]) -> Iterator[Stage]:
 
 def _files(folder: Path) -> list[Path]:
     """All that the team wrote, and not what servers and git keep."""
-    kept = {"state", ".git", "stdout"}
-    return [path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0] not in kept]
+    results = {"state", ".git", "stdout"}
+    return [path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0] not in results]
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
@@ -325,15 +327,15 @@ def test_a_guard_that_has_seen_nothing_is_red_signal_by_signal(green: Stage, mod
         try:
             found = green.items()
             signals = [
-                f"monitoring.{one}" for one in ("requests", "latency", "errors", "violations", "fallbacks", "predictions")
+                f"monitoring.{item}" for item in ("requests", "latency", "errors", "violations", "fallbacks", "predictions")
             ]
-            assert [found[one].status for one in signals] == ["fail"] * 6
+            assert [found[signal].status for signal in signals] == ["fail"] * 6
             assert found["monitoring.model_version"].status == "pass"
-            for one in signals:
-                if one == "monitoring.fallbacks":  # a drill would ask for the other guard's state folder
-                    assert "guard drill policy.yaml" in found[one].fix
+            for signal in signals:
+                if signal == "monitoring.fallbacks":  # a drill would ask for the other guard's state folder
+                    assert "guard drill policy.yaml" in found[signal].fix
                     continue
-                green.heal(one)
-                assert green.items()[one].status == "pass"
+                green.heal(signal)
+                assert green.items()[signal].status == "pass"
         finally:
             green.guard, green.operated = before, True

@@ -64,7 +64,7 @@ INFO = b'guard_policy_info{guard_service="t",guard_policy_digest="sha256:0000000
 )  # fmt: skip
 def test_a_server_that_lies(tmp_path: Path, body: bytes, status: int, item: str, words: str) -> None:
     with server(says(body, status, location="http://127.0.0.1:1/")) as url:
-        running = live.look(url, None)
+        running = live.read_live(url, None)
     found = items(tmp_path, more="release: {version: 1}\n", running=running)[item]
     assert found.status in ("warn", "fail")
     assert words in found.evidence
@@ -93,7 +93,7 @@ def test_a_server_that_is_too_large_or_never_done(tmp_path: Path, monkeypatch: p
 
     for answer, why in ((drips, "no complete answer"), (swells, "more than"), (lambda _: ended.wait(5), "Timeout")):
         with server(answer) as url:  # type: ignore[arg-type]
-            running = live.look(url, None)
+            running = live.read_live(url, None)
         if answer is drips:
             ended.set()
             ended = threading.Event()
@@ -102,8 +102,8 @@ def test_a_server_that_is_too_large_or_never_done(tmp_path: Path, monkeypatch: p
     ended.set()
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        assert "ConnectError" in live.look(f"http://127.0.0.1:{bound.getsockname()[1]}", None).trouble
-    assert live.look("http://[", None).trouble
+        assert "ConnectError" in live.read_live(f"http://127.0.0.1:{bound.getsockname()[1]}", None).trouble
+    assert live.read_live("http://[", None).trouble
 
 
 def test_lines_that_are_none_are_left_out_in_linear_time() -> None:
@@ -118,9 +118,9 @@ def test_lines_that_are_none_are_left_out_in_linear_time() -> None:
         + b" 1\n"
         + b"z nan\nw 1e999\nv x\n"
     )
-    found = parse(page + b'k{a="q\\"\\\\\\n",b=""} 2 1700000000\n')
-    assert [one.labels for one in found["k"]] == [{"a": 'q"\\\n', "b": ""}]
-    assert set(found) == {"y", "z", "w", "k"}
+    parsed = parse(page + b'k{a="q\\"\\\\\\n",b=""} 2 1700000000\n')
+    assert [item.labels for item in parsed["k"]] == [{"a": 'q"\\\n', "b": ""}]
+    assert set(parsed) == {"y", "z", "w", "k"}
 
 
 def test_an_admin_api_that_lies_is_not_repeated_as_a_thing_to_do(tmp_path: Path) -> None:

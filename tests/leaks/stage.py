@@ -101,10 +101,10 @@ class Stage:
             return 0, self.tensors(head)
         match self.mood:
             case "ok":
-                told = {"label": "yes_", "advice": text("answer: personal output"), "extra": text("answer: undeclared")}
-                told["amount"] = self.cage.number("answer: financial output")  # type: ignore[assignment]
+                by_name = {"label": "yes_", "advice": text("answer: personal output"), "extra": text("answer: undeclared")}
+                by_name["amount"] = self.cage.number("answer: financial output")  # type: ignore[assignment]
                 named = f"X-Model: {text('answer: header')}\r\nX-Model-Version: {self.echo(head)}"
-                return 0, raw(200, json.dumps(told), named, text("answer: reason phrase"))
+                return 0, raw(200, json.dumps(by_name), named, text("answer: reason phrase"))
             case "fault":
                 return 0, raw(500, text("error: body"), f"X-Error: {text('error: header')}", text("error: phrase"))
             case "refused":
@@ -133,17 +133,18 @@ class Stage:
                 500, json.dumps({"error": {"message": text("chat: error")}}), f"X-Error: {text('chat: error header')}"
             )
         choice = {"index": 0, "finish_reason": text("chat: finish")}
-        told = {"id": text("chat: id"), "model": self.named(asked["model"]), text("chat: key"): 1}
+        by_name = {"id": text("chat: id"), "model": self.named(asked["model"]), text("chat: key"): 1}
         if not asked.get("stream"):
             message = {"role": "assistant", "content": text("chat: answer")}
             return raw(
-                200, json.dumps({**told, "choices": [{**choice, "message": message}], "usage": {"prompt_tokens": 3}})
+                200, json.dumps({**by_name, "choices": [{**choice, "message": message}], "usage": {"prompt_tokens": 3}})
             )
-        events = [{**told, "choices": [{**choice, "delta": {"content": text("stream: piece")}}]}]
+        events = [{**by_name, "choices": [{**choice, "delta": {"content": text("stream: piece")}}]}]
         if self.mood == "invalid":
             events.append({"error": {"message": text("stream: error"), "code": text("stream: code")}})
         lines = "".join(
-            f"event: {text('stream: event')}\n: {text('stream: comment')}\ndata: {json.dumps(one)}\n\n" for one in events
+            f"event: {text('stream: event')}\n: {text('stream: comment')}\ndata: {json.dumps(event)}\n\n"
+            for event in events
         )
         return raw(200, lines).replace(b"application/json", b"text/event-stream")
 
@@ -298,9 +299,9 @@ def staged(folder: Path, **environ: str) -> Iterator[Stage]:
         port = stack.enter_context(answering(lambda head, body: stage.answer(head, body)))
         collector = stack.enter_context(sink())
         (folder / "policy.yaml").write_text(POLICY.replace("PORT", str(port)))
-        whole = {**os.environ, **ENVIRON, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, **environ}
-        whole["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"] = f"{collector.endpoint}/v1/logs"
-        guard = stack.enter_context(sidecar("policy.yaml", folder=folder, environ=whole))
+        by_name = {**os.environ, **ENVIRON, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, **environ}
+        by_name["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"] = f"{collector.endpoint}/v1/logs"
+        guard = stack.enter_context(sidecar("policy.yaml", folder=folder, environ=by_name))
         guard.wait_for("exporting")
         guard.wait_for("admin")
         stage = Stage(guard, collector, folder, Cage())

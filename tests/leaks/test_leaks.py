@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from guard.kit.rehearse.canaries import Cage, found
+from guard.kit.rehearse.canaries import Cage, leaked_canaries
 from tests.leaks.stage import Stage, staged
 
 CRASHES = """
@@ -33,7 +33,7 @@ def hunted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cage, dict[str, by
         for play in OUTCOMES.values():
             play(stage)
         stage.look()
-        stage.collector.wait_for(lambda one: one.spans() and one.metrics() and one.logs())
+        stage.collector.wait_for(lambda item: item.spans() and item.metrics() and item.logs())
         return stage.cage, stage.outputs()
 
 
@@ -179,7 +179,7 @@ def dialects(stage: Stage) -> None:
 
 ROUTE = "POST /predict/{customer}"
 OUTCOMES: dict[str, Callable[[Stage], None]] = {
-    one.__name__: one for one in (allowed, denied, model_in_trouble, killed, gone, observed, dialects)
+    item.__name__: item for item in (allowed, denied, model_in_trouble, killed, gone, observed, dialects)
 }
 
 
@@ -187,7 +187,7 @@ def test_nothing_that_was_not_declared_left_the_process(hunted: tuple[Cage, dict
     cage, outputs = hunted
     assert len(cage.texts) > 700
     assert all(outputs.values())
-    assert found(cage, outputs) == []
+    assert leaked_canaries(cage, outputs) == []
 
 
 def test_what_was_declared_did(hunted: tuple[Cage, dict[str, bytes]]) -> None:
@@ -216,7 +216,7 @@ def test_what_was_declared_did(hunted: tuple[Cage, dict[str, bytes]]) -> None:
         "guard.proxy.driver.Exchange.answered",
         "guard.proxy.requests.Requests.on_body",
         "guard.privacy.treatment.Hasher.__call__",
-        "guard.control.shares.Shares.take",
+        "guard.control.source_window.SourceWindow.take",
         "guard.telemetry.meters.Meters.take",
         "guard.telemetry.cost.Cost.take",
         "guard.telemetry.exchanges.Exchanges.take",
@@ -236,7 +236,7 @@ def test_a_crash_anywhere_says_nothing_of_what_it_held(place: str, tmp_path: Pat
         stage.look()
         cage, outputs = stage.cage, stage.outputs()
     assert b"CRASHED" not in b"".join(outputs.values())
-    assert found(cage, outputs) == []
+    assert leaked_canaries(cage, outputs) == []
     if method == "take":
         assert b'guard_sink_crashes_total{guard_sink="%b"}' % owner.encode() in outputs["pages"]
     if method == "made":
@@ -255,8 +255,8 @@ def test_the_hunt_finds_every_form_of_a_canary() -> None:
         canary.encode(), canary.swapcase().encode(), canary[::-1].encode(), canary.encode().hex().encode(), escaped.encode(),
         quoted.encode(), compressed(canary), *coded,
     ):  # fmt: skip
-        assert found(cage, {"place": b"some " + form + b" text"}) == ["c in place"], form
-    assert found(cage, {"place": canary[:-1].encode()}) == []
+        assert leaked_canaries(cage, {"place": b"some " + form + b" text"}) == ["c in place"], form
+    assert leaked_canaries(cage, {"place": canary[:-1].encode()}) == []
 
 
 def compressed(text: str) -> bytes:

@@ -111,7 +111,7 @@ def test_nothing_overflows_and_ties_at_the_cap_are_ranked_by_the_cusum():
     for at in range(200):
         assert detector.tick([[200.0], [200.0]], [200.0, 200.0], at)
     assert detector.evidence <= CAP
-    assert [one.signal for one in detector.suspects()] == ["strong", "weak"]
+    assert [suspect.signal for suspect in detector.suspects()] == ["strong", "weak"]
 
 
 def test_the_onset_is_the_last_tick_before_the_shift_and_the_effect_is_of_the_rows_since():
@@ -129,7 +129,7 @@ def test_blame_names_the_signals_that_bear_it_alone_and_always_the_first():
     detector = Detector(signals, 100.0)
     for at in range(20):
         detector.tick([[50.0], [45.0], [25.0], [25.0]], [50.0] * 4, at)
-    assert [one.signal for one in detector.suspects()] == ["0", "1"]
+    assert [suspect.signal for suspect in detector.suspects()] == ["0", "1"]
     detector = Detector([armed(0.4, 0.6, weight=0.25, name=str(i)) for i in range(4)], 1e300)
     detector.tick([[26.0]] * 4, [50.0] * 4, 0)
     assert len(detector.suspects()) == 1

@@ -137,7 +137,7 @@ def test_learning_without_a_season_is_fixed_from_two_thousand_requests_and_final
     drive.run(110, rate=400)
     assert {*drive.monitor.stages} == {"fixed"}
     assert all(learning.final for learning in drive.monitor.learning.values())
-    (dose,) = [one for one in drive.monitor.frozen() if one.name == "dose"]
+    (dose,) = [item for item in drive.monitor.frozen() if item.name == "dose"]
     assert [level for level, _ in dose.cuts][:: len(dose.cuts) - 1] == [0.001, 0.999]
 
 

@@ -54,12 +54,12 @@ def test_a_shift_within_the_band_is_promised_never():
     listed = promises(
         [FieldSpec("y", "output", "class", ("a", "b"))], threshold=1e6, rate=50, rows=2000, tolerate=0.03, fixed=False
     )
-    values = [one.requests for one in listed if one.signal == "output:y:values"]
+    values = [entry.requests for entry in listed if entry.signal == "output:y:values"]
     assert values == [None, None, None]
     fixed = promises(
         [FieldSpec("y", "output", "class", ("a", "b"))], threshold=1e6, rate=50, rows=10**6, tolerate=0.03, fixed=True
     )
-    five, ten, twenty = [one.minutes for one in fixed if one.signal == "output:y:values"]
+    five, ten, twenty = [item.minutes for item in fixed if item.signal == "output:y:values"]
     assert five > ten > twenty > 0
 
 

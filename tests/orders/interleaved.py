@@ -116,7 +116,7 @@ class Operators:
 
     async def observes(self, route: str) -> bool:
         routes = (await self.stage.api("GET", "/status"))[1]["routes"]
-        return any("observed" in one for one in routes if one["route"] == f"POST {route}")
+        return any("observed" in item for item in routes if item["route"] == f"POST {route}")
 
     async def reload(self) -> None:
         async with self.turn("policy", ""):

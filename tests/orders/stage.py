@@ -74,8 +74,8 @@ class Stage:
         """The admin API."""
         raw = b"" if body is None else json.dumps(body).encode()
         token = {"authorization": f"Bearer {self.token}"}
-        said = await ask(self.admin, f"/admin/v1{path}", raw, method, **token, **headers)
-        return said.status, json.loads(said.body)
+        answer = await ask(self.admin, f"/admin/v1{path}", raw, method, **token, **headers)
+        return answer.status, json.loads(answer.body)
 
     async def mode(self, mode: str, route: str | None = None, **options: Any) -> tuple[int, Any]:
         """Order a mode; a raise names the epoch of a status that is read for it."""

@@ -32,12 +32,12 @@ def sections(page: Path) -> dict[str, list[Block]]:
     """The blocks below each heading of the second level; those before the first one are under ''."""
     text = page.read_text(encoding="utf-8")
     parts = HEADING.split(text)
-    found = {"": list(_blocks(page.name, parts[0], 0))}
+    by_name = {"": list(_blocks(page.name, parts[0], 0))}
     lines = parts[0].count("\n")
     for heading, body in zip(parts[1::2], parts[2::2], strict=True):
-        found[heading] = list(_blocks(page.name, body, lines))
+        by_name[heading] = list(_blocks(page.name, body, lines))
         lines += body.count("\n")
-    return found
+    return by_name
 
 
 def _blocks(page: str, text: str, before: int) -> Iterator[Block]:

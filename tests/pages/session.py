@@ -85,18 +85,18 @@ class Session:
 
 def commands(block: Block) -> list[tuple[str, str]]:
     """Each command of a `console` block with the output that the page shows for it."""
-    found: list[tuple[str, str]] = []
+    results: list[tuple[str, str]] = []
     for line in block.text.splitlines():
         if line.startswith("$ "):
-            found.append((line.removeprefix("$ "), ""))
-        elif found and found[-1][0].endswith("\\"):
-            command, shown = found[-1]
-            found[-1] = (f"{command}\n{line.removeprefix('> ')}", shown)
+            results.append((line.removeprefix("$ "), ""))
+        elif results and results[-1][0].endswith("\\"):
+            command, shown = results[-1]
+            results[-1] = (f"{command}\n{line.removeprefix('> ')}", shown)
         else:
-            assert found, f"{block}: output before any command"
-            command, shown = found[-1]
-            found[-1] = (command, f"{shown}{line}\n")
-    return [(command.partition("   #")[0].rstrip(), shown) for command, shown in found]
+            assert results, f"{block}: output before any command"
+            command, shown = results[-1]
+            results[-1] = (command, f"{shown}{line}\n")
+    return [(command.partition("   #")[0].rstrip(), shown) for command, shown in results]
 
 
 def matches(shown: str, printed: str) -> bool:

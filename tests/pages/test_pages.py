@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 from tests.pages.markdown import Block, blocks, sections
 from tests.pages.session import Session, commands, matches
@@ -25,7 +25,7 @@ def test_a_policy_of_a_page_is_accepted(block: Block, tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(block.text, encoding="utf-8")
     loaded = load(path, environ={"MODEL_HOST": "model.example"})
-    compile_plan(loaded, Means())
+    compile_plan(loaded, CompileContext())
 
 
 @pytest.mark.parametrize("block", [block for block in YAML if block not in POLICIES], ids=str)

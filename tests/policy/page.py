@@ -42,11 +42,11 @@ def properties(part: dict[str, Any]) -> dict[str, Any]:
     """The keys of a part, also of one that has a short form, and of the ladder."""
     if "properties" in part:
         return part["properties"]
-    found: dict[str, Any] = {}
-    for one in part.get("anyOf", ()):
-        for inner in (one, *one.get("items", {}).get("oneOf", ())):
-            found.update(inner.get("properties", {}))
-    return found
+    by_name: dict[str, Any] = {}
+    for item in part.get("anyOf", ()):
+        for inner in (item, *item.get("items", {}).get("oneOf", ())):
+            by_name.update(inner.get("properties", {}))
+    return by_name
 
 
 def _rows(part: dict[str, Any]) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _kind(declared: dict[str, Any]) -> str:
         case {"enum": values}:
             return " ".join(f"`{_plain(value)}`" for value in values)
         case {"anyOf": kinds} | {"oneOf": kinds}:
-            return ", or ".join(dict.fromkeys(_kind(one) for one in kinds))
+            return ", or ".join(dict.fromkeys(_kind(kind) for kind in kinds))
         case {"type": "array"}:
             return f"list of {_kind(declared.get('items', {}))}"
         case {"type": "object", "additionalProperties": dict(values)}:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guard.policy import compiling
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 
 FOLDER = Path(compiling.__file__).parent
@@ -38,7 +38,7 @@ def test_a_route_passes_each_step_once_and_in_the_order_that_the_package_lists(t
 
     sys.setprofile(enter)
     try:
-        compile_plan(loaded, Means())
+        compile_plan(loaded, CompileContext())
     finally:
         sys.setprofile(None)
     assert [stop for stop, _ in groupby(stop for stop in stops if stop in STEPS)] == STEPS

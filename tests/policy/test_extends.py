@@ -37,7 +37,7 @@ def test_mappings_merge_and_lists_replace(put):
     path.write_text(path.read_text().replace("{url: http://h:1}", "{url: http://h:1, limits: {queue: 2}}"))
     policy = load(path, environ={}).policy
     assert (policy.upstream.probe, policy.upstream.limits.queue, policy.upstream.limits.concurrency) == ("/base", 2, 9)
-    assert [str(one) for one in policy.trusted_proxies] == ["12.0.0.0/8"]
+    assert [str(trusted_proxy) for trusted_proxy in policy.trusted_proxies] == ["12.0.0.0/8"]
     assert policy.drain == 9.0
 
 

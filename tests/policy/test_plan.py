@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import load
-from guard.proxy.values import Head, Refused, Settlement
+from guard.proxy.values import CallOutcome, Head, Refused
 
 POLICY = """version: guard/v1
 service: s
@@ -31,7 +31,7 @@ routes:
 
 def compiled(tmp_path: Path, text: str = POLICY) -> Any:
     (path := tmp_path / "p.yaml").write_text(text)
-    return compile_plan(load(path, environ={}), Means(pool=lambda origin, *_: str(origin)))
+    return compile_plan(load(path, environ={}), CompileContext(pool=lambda origin, *_: str(origin)))
 
 
 def test_the_whole_ladder_in_its_order(tmp_path: Path) -> None:
@@ -43,11 +43,11 @@ def test_the_whole_ladder_in_its_order(tmp_path: Path) -> None:
     assert (model.target.host, previous.target.host) == (b"model:1", b"previous:2")
     assert (model.target.attempt, previous.target.attempt) == (2.0, 1.0)
     assert (model.target.idle, previous.target.idle, previous.target.connect) == (9.0, 9.0, 0.2)
-    assert (model.target.slots.concurrency, previous.target.slots.concurrency) == (7, 1)
-    assert (model.target.slots.queue_limit, previous.target.slots.queue_limit) == (9, 9)
-    assert model.target.slots is not previous.target.slots
+    assert (model.target.limiter.concurrency, previous.target.limiter.concurrency) == (7, 1)
+    assert (model.target.limiter.queue_limit, previous.target.limiter.queue_limit) == (9, 9)
+    assert model.target.limiter is not previous.target.limiter
     assert model.breaker is not previous.breaker
-    assert model.target.ceiling is previous.target.ceiling is route.ceiling
+    assert model.target.rung_limit is previous.target.rung_limit is route.rung_limit
     assert route.remember is not None
 
 
@@ -62,7 +62,7 @@ def test_a_breaker_opens_as_its_route_says_and_never_by_itself_on_a_passthrough(
     for route, calls, state in ((judged, 3, "open"), (passed, 1000, "closed")):
         breaker = route.ladder[0].breaker
         for _ in range(calls):
-            breaker.admit(1.0).settle(Settlement.FAILURE, 1.0)
+            breaker.admit(1.0).settle(CallOutcome.FAILURE, 1.0)
         assert breaker.state == state
 
 
@@ -72,7 +72,7 @@ def test_what_only_operators_of_the_model_server_use_is_denied_unless_listed(tmp
         lines = "".join(f"  '{key}': {value}\n" for key, value in routes)
         path.write_text(f"version: guard/v1\nservice: s\nupstream: http://h\nroutes:\n{lines}")
         try:
-            return compile_plan(load(path, environ={}), Means()).match(Head(method, target, [])).template
+            return compile_plan(load(path, environ={}), CompileContext()).match(Head(method, target, [])).template
         except Refused as refused:
             return refused.code
 

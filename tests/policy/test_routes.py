@@ -173,22 +173,22 @@ def test_agrees_with_regular_expressions(keys, method, target):
     hits = {key for key in keys if pattern(key).match(target)}
     mine = {key for key in hits if key.startswith(method)}
     try:
-        found = routes.match(method.encode(), target.encode())
+        match = routes.match(method.encode(), target.encode())
     except Refused as refused:
         assert not mine or "//" in target
         assert refused.code == ("bad_request" if "//" in target else "method_not_allowed" if hits else "not_found")  # noqa: PT017
         return
-    assert found in mine
+    assert match in mine
     exact = {key for key in mine if "{" not in key and not key.endswith("/*")}
     templates = {key for key in mine if not key.endswith("/*")}
-    assert found in (exact or templates or mine)
+    assert match in (exact or templates or mine)
 
 
 @given(st.lists(KEY, unique=True, max_size=8))
 def test_ties_are_found_as_by_looking_at_every_pair(keys):
     read = {key: template(key) for key in keys}
-    pairs = {(two, one) for i, one in enumerate(keys) for two in keys[i + 1 :] if read[one].method == read[two].method}
-    assert bool(list(ties(read))) == any(_tie(read[two], read[one]) for two, one in pairs)
+    pairs = {(two, key) for i, key in enumerate(keys) for two in keys[i + 1 :] if read[key].method == read[two].method}
+    assert bool(list(ties(read))) == any(_tie(read[two], read[pair]) for two, pair in pairs)
 
 
 @given(st.binary(max_size=30))

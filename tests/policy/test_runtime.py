@@ -6,12 +6,12 @@ from typing import Any
 
 import guard
 from guard.ladder.breaker import Breaker
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 from guard.policy.runtime import NoPool, Runtime, TargetKey
 
 SOURCE = Path(guard.__file__).parent
-KINDS = ("breakers", "limiters", "pools", "caches", "ceilings")
+KINDS = ("breakers", "limiters", "pools", "caches", "rung_limits")
 STATE = frozenset(("Breaker", "Slots", "Pool", "Store", "Ceiling", "ConnectionPool"))
 
 POLICY = """
@@ -35,7 +35,7 @@ def drafted(
     """The draft of a plan of this policy."""
     (path := tmp_path / "p.yaml").write_text(POLICY.format(upstream=upstream, previous=previous, age=age))
     draft = runtime.draft()
-    compile_plan(load(path, environ={}), Means(certificate=Path.read_bytes), draft)
+    compile_plan(load(path, environ={}), CompileContext(certificate=Path.read_bytes), draft)
     return draft
 
 
@@ -93,12 +93,12 @@ def test_a_key_gives_the_type_of_its_collection(tmp_path: Path) -> None:
     assert runtime.breakers.get(TargetKey("POST /b", "model")) is None
     assert TargetKey("POST /a", "previous") in runtime.limiters
     assert all(isinstance(pool, NoPool) for pool in runtime.pools.values())
-    assert len(runtime.ceilings) == 1
+    assert len(runtime.rung_limits) == 1
 
 
 def test_nothing_asks_state_for_its_type() -> None:
     """Each kind has a collection of its own, so that nobody sorts them by `isinstance` or by a pattern."""
-    asked: list[str] = []
+    results: list[str] = []
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             named: list[ast.expr] = []
@@ -107,5 +107,5 @@ def test_nothing_asks_state_for_its_type() -> None:
             elif isinstance(node, ast.MatchClass):
                 named = [node.cls]
             if any((getattr(name, "id", "") or getattr(name, "attr", "")) in STATE for name in named):
-                asked.append(f"{path.relative_to(SOURCE)}:{node.lineno}")
-    assert asked == []
+                results.append(f"{path.relative_to(SOURCE)}:{node.lineno}")
+    assert results == []

@@ -73,12 +73,16 @@ def test_the_reference_policy_has_every_key_of_the_models():
 
     loaded = load(POLICIES / "reference.yaml", environ={})
     walk(loaded.policy)
-    from guard.policy import part
+    from guard.policy import policy_model
 
     def every(cls):
         return {cls, *(below for sub in cls.__subclasses__() for below in every(sub))}
 
-    known = {(cls.__name__, name) for cls in every(part.Part) - {part.Part} for name in cls.model_fields}
+    known = {
+        (cls.__name__, name)
+        for cls in every(policy_model.PolicyModel) - {policy_model.PolicyModel}
+        for name in cls.model_fields
+    }
     shape = {name for cls, name in known if cls in {"Shape", "Wire"}}
     shown = {name for cls, name in seen if cls in {"InputField", "OutputField", "NestedField"}}
     # A subset `key` of the cache would warn; the rest are alternatives of what is shown.

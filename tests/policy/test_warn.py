@@ -16,10 +16,10 @@ SEVEN = "http://json-schema.org/draft-07/schema#"
 def warned(tmp_path: Path, schema: Any) -> list[str]:
     (tmp_path / "in.json").write_text(json.dumps(schema))
     (tmp_path / "policy.yaml").write_text(HEAD + "    input: {schema: in.json}\n    output: {schema: in.json}\n")
-    found = [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings]
-    half = len(found) // 2
-    assert found[:half] == found[half:]  # input and output alike
-    return found[:half]
+    results = [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings]
+    half = len(results) // 2
+    assert results[:half] == results[half:]  # input and output alike
+    return results[:half]
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,8 @@ def test_a_field_with_detect_beside_texts_that_nothing_searches_warns(
 ) -> None:
     route = f"    dialect: {dialect}\n    timeout: {{attempt: 3s}}\n    input: {{{fields}}}\n"
     (tmp_path / "policy.yaml").write_text(HEAD.replace("/p", path) + route)
-    found = [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings]
-    assert found == ["only this member is searched; declare `texts` for every text of a request"] * warns
+    results = [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings]
+    assert results == ["only this member is searched; declare `texts` for every text of a request"] * warns
 
 
 @pytest.mark.parametrize(
@@ -212,6 +212,6 @@ def test_a_route_that_writes_text_with_the_default_time_for_an_answer_warns(
     tmp_path: Path, dialect: str, path: str, timeout: str, warns: bool
 ) -> None:
     (tmp_path / "policy.yaml").write_text(HEAD.replace("/p", path) + f"    dialect: {dialect}\n    {timeout}\n")
-    found = [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings]
-    assert len(found) == warns
-    assert all(message.startswith("attempt is 3s, by which a text must be whole") for message in found)
+    results = [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings]
+    assert len(results) == warns
+    assert all(message.startswith("attempt is 3s, by which a text must be whole") for message in results)

@@ -31,8 +31,8 @@ def found() -> dict[str, tuple[int, int, int]]:
         scrub = compile_detectors([name])
         forms = (*FORMS[name], *OTHER_FORMS[name])
         by_hand = sum(bool(scrub(text)[1]) for text in forms)
-        made = sum(bool(scrub(text)[1]) for text in tricks(SEED, name, TRICKS))
-        rates[name] = by_hand, len(forms), made
+        total = sum(bool(scrub(text)[1]) for text in tricks(SEED, name, TRICKS))
+        rates[name] = by_hand, len(forms), total
     return rates
 
 

@@ -32,19 +32,19 @@ def _beside(value: str) -> tuple[str, ...]:
 
 
 def _html(value: str) -> str:
-    return "".join(f"&#{ord(one)};" for one in value)
+    return "".join(f"&#{ord(item)};" for item in value)
 
 
 def _hex_html(value: str) -> str:
-    return "".join(f"&#x{ord(one):x};" for one in value)
+    return "".join(f"&#x{ord(item):x};" for item in value)
 
 
 def _percent(value: str) -> str:
-    return "".join(f"%{ord(one):02x}" for one in value)
+    return "".join(f"%{ord(item):02x}" for item in value)
 
 
 def _wide(value: str) -> str:
-    return "".join(chr(ord(one) + 0xFEE0) if "!" <= one <= "~" else one for one in value)
+    return "".join(chr(ord(item) + 0xFEE0) if "!" <= item <= "~" else item for item in value)
 
 
 def _sprinkled(value: str, unseen: str) -> str:

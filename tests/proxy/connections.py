@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from guard.proxy.back import Link
-from guard.proxy.door import Door
 from guard.proxy.front import Connection
+from guard.proxy.listener_state import ListenerState
 from guard.proxy.pool import Pool
 from guard.proxy.states import CLOSED, DEADLINES, FLUSHING, FREE, GONE, HALF_FLUSHING, HALF_LAST, LINGERING
 from tests.proxy.scene import Clock
@@ -127,7 +127,7 @@ class Client:
 
     def __init__(self, world: "World") -> None:
         self.transport = FakeTransport(tls=world.random.random() < 0.3)
-        self.connection = Watched(world.stand.door)
+        self.connection = Watched(world.stand.listener)
         self.transport.protocol = self.connection
         self.connection.connection_made(cast("asyncio.Transport", self.transport))
         self.rest = b""  # of a request that is sent in parts
@@ -174,9 +174,9 @@ class World:
         self.stand = Stand()
         self.stand.pool = Pool(host="model", port=1)
         self.pools = [self.stand.pool]
-        self.slots: list[Any] = []
+        self.limiter: list[Any] = []
         self.routes()
-        self.stand.door = Door(self.stand)
+        self.stand.listener = ListenerState(self.stand)
         self.clients: list[Client] = []
         self.servers: list[Server] = []
         self.ends: set[str] = set()
@@ -212,7 +212,7 @@ class World:
         return b"POST %b HTTP/%b\r\nHost: g\r\n%bContent-Length: %d\r\n\r\n%b" % (path, version, lines, len(body), body)
 
     def send(self) -> None:
-        client = self.some(lambda one: one.transport.reading and not one.transport.gone)
+        client = self.some(lambda item: item.transport.reading and not item.transport.gone)
         if client is None:
             return
         data = client.rest or self.random.choice([self.request(), self.request() * 3, self.request(), b"\x00\r\n\r\n"])
@@ -221,13 +221,13 @@ class World:
         client.connection.data_received(data[:cut])
 
     def read(self) -> None:
-        client = self.some(lambda one: one.unread() > 0)
+        client = self.some(lambda item: item.unread() > 0)
         if client is not None:
             client.transport.take(self.random.choice([1000, 30_000, 1 << 20]))
             client.taken_at = self.clock.now
 
     def leave(self) -> None:
-        client = self.some(lambda one: not one.transport.gone)
+        client = self.some(lambda item: not item.transport.gone)
         if client is None:
             return
         client.cut = True
@@ -256,10 +256,10 @@ class World:
             task.cancel()
 
     def answer(self) -> None:
-        asked = [one for one in self.servers if one.link.state not in (FREE, GONE) and not one.closing]
-        if not asked:
+        results = [server for server in self.servers if server.link.state not in (FREE, GONE) and not server.closing]
+        if not results:
             return
-        server, size = self.random.choice(asked), self.random.choice([0, 10, 70_000, 400_000])
+        server, size = self.random.choice(results), self.random.choice([0, 10, 70_000, 400_000])
         if server.relaying:
             more = self.random.random() < 0.6
             server.relaying = more
@@ -296,15 +296,15 @@ class World:
     def kill(self) -> None:
         level = self.random.choice([0, 0, 0, 3])
         for model in self.stand.models[-2:]:
-            model.target.ceiling.level = level
+            model.target.rung_limit.level = level
         for client in self.clients:
             if level and client.connection.current is not None:
                 client.connection.current.cut()
 
     def drain(self) -> None:
-        door = self.stand.door
-        door.draining = self.random.random() < 0.25
-        if door.draining:
+        listener = self.stand.listener
+        listener.draining = self.random.random() < 0.25
+        if listener.draining:
             for client in self.clients:
                 client.connection.drain()
         elif self.random.random() < 0.1:  # its time is over
@@ -321,11 +321,11 @@ class World:
     def check(self) -> None:
         for client in self.clients:
             self.check_client(client)
-        gone = [client for client in self.clients if client.transport.gone]
-        for client in gone:
+        results = [client for client in self.clients if client.transport.gone]
+        for client in results:
             assert client.connection.timer.armed() == [], "a deadline of a connection that is gone"
             self.check_end(client)
-        self.clients = [client for client in self.clients if client not in gone]
+        self.clients = [client for client in self.clients if client not in results]
 
     def check_client(self, client: Client) -> None:
         connection, transport = client.connection, client.transport
@@ -374,7 +374,7 @@ class World:
 
     def settle(self) -> None:
         """Everybody leaves; nothing may be left."""
-        self.stand.door.draining = False
+        self.stand.listener.draining = False
         for client in self.clients:
             client.cut = client.transport.left = True
             client.transport.lose()
@@ -385,16 +385,16 @@ class World:
         self.lose()
         self.loop.advance(200.0)
         self.check()
-        budget = self.stand.door.budget
+        budget = self.stand.listener.budget
         assert (budget.used, budget.ahead) == (0, 0), "leaked bytes"
-        assert all((slots.held, slots.waiting) == (0, 0) for slots in self.stand.slots), "a leaked slot"
+        assert all((limiter.held, limiter.waiting) == (0, 0) for limiter in self.stand.limiter), "a leaked slot"
         assert all(model.breaker.out == 0 for model in self.stand.models), "a leaked ticket"
         assert all(pool.budget.used == 0 for pool in self.pools), "leaked bytes of answers"
         assert all(pool.dialling == 0 for pool in self.pools)
-        assert not self.stand.door.connections
+        assert not self.stand.listener.connections
         self.clients.clear()
         self.loop.tasks.clear()
-        del self.stand.models[:-2], self.stand.slots[:-2], self.pools[:-1]
+        del self.stand.models[:-2], self.stand.limiter[:-2], self.pools[:-1]
 
 
 def walk(seed: int, steps: int) -> set[str]:

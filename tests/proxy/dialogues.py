@@ -25,10 +25,10 @@ from guard.proxy.values import (
     Gone,
     Headers,
     Lower,
+    ParsedAnswer,
     Relay,
     Relayed,
     Rung,
-    Said,
     Source,
     Usage,
     Violation,
@@ -76,13 +76,13 @@ class Inspector:
     """Of a stream that says who gives it; what it heard of another stream would show."""
 
     def __init__(self, headers: Headers) -> None:
-        self.heard = b""
-        self.said = Said(None)
+        self.answer_begun = b""
+        self.parsed = ParsedAnswer(None)
 
     def feed(self, chunk: bytes, now: float) -> bytes:
-        self.heard += chunk
-        by, _, finish = self.heard.decode().partition(" ")
-        self.said = Said(None, by, Usage("chat", len(by), 7, finish))
+        self.answer_begun += chunk
+        by, _, finish = self.answer_begun.decode().partition(" ")
+        self.parsed = ParsedAnswer(None, by, Usage("chat", len(by), 7, finish))
         return chunk
 
     def end(self) -> bytes:
@@ -162,7 +162,7 @@ def play(built: Stage, turns: Sequence[Turn]) -> Turn | None:
             turn = by_source[command.target.source]
             left = responses(turn)
             if turn.killed:
-                built.route.ceiling.level = LEVEL[turn.source] + 1
+                built.route.rung_limit.level = LEVEL[turn.source] + 1
             command = built.say(left.pop(0))
         elif isinstance(command, Relay):
             if command.inspector is not None:

@@ -10,11 +10,13 @@ from guard.proxy.tracing import Untraced
 from guard.proxy.values import (
     Allow,
     Answer,
-    Asked,
+    CallOutcome,
     Closed,
+    CodecSpec,
     Deny,
     Ending,
     ErrorWord,
+    ForwardedRequest,
     Head,
     Inspector,
     Outcome,
@@ -26,9 +28,7 @@ from guard.proxy.values import (
     Reply,
     Route,
     Rung,
-    Settlement,
     Source,
-    Spec,
     Step,
     Target,
     Tracer,
@@ -67,8 +67,8 @@ class Tickets:
 
     def __init__(self) -> None:
         self.out = 0
-        self.counts = dict.fromkeys(Settlement, 0)
-        self.settled: list[tuple[Settlement, float | None, float | None]] = []
+        self.counts = dict.fromkeys(CallOutcome, 0)
+        self.settled: list[tuple[CallOutcome, float | None, float | None]] = []
         self.closed: Reason | None = None  # what a queued call is told
 
     def admit(self, now: float) -> "Ticket":
@@ -86,7 +86,7 @@ class Ticket:
         return self.tickets.closed if self.tickets else "breaker_open"
 
     def settle(
-        self, outcome: Settlement, now: float, *, took: float | None = None, retry_after: float | None = None
+        self, outcome: CallOutcome, now: float, *, took: float | None = None, retry_after: float | None = None
     ) -> None:
         tickets, self.tickets = self.tickets, None
         if tickets is not None:
@@ -101,7 +101,7 @@ class Tongue:
     name = "tongue"
     management = ()
 
-    def form(self, spec: Spec) -> None:
+    def codec(self, spec: CodecSpec) -> None:
         del spec
 
     def version(self, target: bytes) -> str:
@@ -116,10 +116,10 @@ class Tongue:
     def error_status(self, answer: Answer) -> int:
         return answer.status
 
-    def hidden_outcome(self, body: bytes, asked: Asked) -> Outcome:
+    def hidden_outcome(self, body: bytes, asked: ForwardedRequest) -> Outcome:
         return "client_fault" if b"client" in body else "model_fault"
 
-    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
+    def outcome(self, answer: Answer, asked: ForwardedRequest) -> Outcome:
         return {400: "client_fault", 429: "overload"}.get(answer.status, "model_fault")  # type: ignore[return-value]
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
@@ -183,7 +183,7 @@ class Listener:
 def target(**changes: object) -> Target:
     """A model server with the defaults of the policy."""
     base: dict[str, object] = {
-        "source": "model", "url": "http://m", "host": b"m", "pool": None, "slots": FreeSlots(), "connect": 1.0,
+        "source": "model", "url": "http://m", "host": b"m", "pool": None, "limiter": FreeSlots(), "connect": 1.0,
         "attempt": 3.0, "idle": 30.0, "queue_timeout": 0.2,
     }  # fmt: skip
     return Target(**{**base, **changes})  # type: ignore[arg-type]

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 
 import uvloop
 
-from guard.ladder.limits import Slots
+from guard.ladder.limits import ConcurrencyLimiter
 from guard.ladder.model import Model
-from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
+from guard.proxy.listener_state import Limits, ListenerState
 from guard.proxy.pool import Pool
 from guard.proxy.tracing import Untraced
 from guard.proxy.values import Answer, Head, Record, Refused, Route
@@ -46,9 +46,9 @@ class Stand:
         self.sinks = (self,)
         self.routes: dict[bytes, Route] = {}
         self.models: list[Model] = []
-        self.slots: list[Slots] = []
+        self.limiter: list[ConcurrencyLimiter] = []
         self.pool: Pool
-        self.door: Door
+        self.listener: ListenerState
         self.server: asyncio.Server
         self.port = 0
 
@@ -76,10 +76,10 @@ class Stand:
         dialect: Tongue | None = None, **times: float,
     ) -> None:  # fmt: skip
         """A route with a model rung and `disabled`."""
-        slots = Slots(concurrency, queue, asyncio.get_running_loop().call_soon)
-        model = Model(target(pool=self.pool, slots=slots, **times), Tickets(), collect=collect, repeatable=repeatable)
+        limiter = ConcurrencyLimiter(concurrency, queue, asyncio.get_running_loop().call_soon)
+        model = Model(target(pool=self.pool, limiter=limiter, **times), Tickets(), collect=collect, repeatable=repeatable)
         self.models.append(model)
-        self.slots.append(slots)
+        self.limiter.append(limiter)
         self.routes[path.encode()] = Route(
             template=path, method="*", buffered=buffered, max_body=max_body, collect=collect, request=request, enforce=True,
             dialect=dialect or Everything(), judges=judges, output=output, ladder=(model, Off()), inspector=inspector,
@@ -106,7 +106,7 @@ class Stand:
 
     async def settled(self) -> None:
         """Until nothing is under way any more."""
-        await until(lambda: not any(slots.held or slots.waiting for slots in self.slots) and not self.pool.dialling)
+        await until(lambda: not any(limiter.held or limiter.waiting for limiter in self.limiter) and not self.pool.dialling)
 
 
 def sockets() -> set[str]:
@@ -150,16 +150,16 @@ async def standing(
     stand.pool = Pool(host="127.0.0.1", port=upstream.sockets[0].getsockname()[1])
     for path, options in (paths or {"/p": {}}).items():
         stand.add(path, **options)
-    stand.door = Door(stand, limits or Limits(), via=b"us", prefix="id")
+    stand.listener = ListenerState(stand, limits or Limits(), via=b"us", prefix="id")
     front = stand.server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(stand.door), "127.0.0.1", 0, backlog=4096, ssl=tls, ssl_shutdown_timeout=1.0 if tls else None
+        lambda: Connection(stand.listener), "127.0.0.1", 0, backlog=4096, ssl=tls, ssl_shutdown_timeout=1.0 if tls else None
     )
     stand.port = front.sockets[0].getsockname()[1]
     try:
         yield stand
     finally:
         front.close()
-        for connection in tuple(stand.door.connections):
+        for connection in tuple(stand.listener.connections):
             connection.abort()
         stand.pool.close()
         upstream.close()

@@ -22,15 +22,15 @@ ROOM = {"concurrency": 2 * MANY, "queue": 2 * MANY, "connect": 60.0, "attempt": 
 
 async def together(stand: Stand, *segments: bytes, clients: int = MANY) -> list[bytes]:
     """So many clients are here, and then all of them ask in one turn of the loop."""
-    made = [await stand.connect() for _ in range(clients)]
-    await until(lambda: len(stand.door.connections) == clients)
+    results = [await stand.connect() for _ in range(clients)]
+    await until(lambda: len(stand.listener.connections) == clients)
     for segment in segments:
-        for _, writer in made:
+        for _, writer in results:
             writer.write(segment)
-    answers = [await reader.read() for reader, _ in made]
-    for _, writer in made:
+    answers = [await reader.read() for reader, _ in results]
+    for _, writer in results:
         writer.close()
-    await until(lambda: not stand.door.connections)
+    await until(lambda: not stand.listener.connections)
     return answers
 
 
@@ -45,7 +45,7 @@ def test_all_are_answered_and_nothing_is_held_afterwards(loop: str, pieces: int)
         async with standing(answering(), paths={"/p": ROOM}) as stand:
 
             def match(head: Head) -> Route:
-                waited.append(len(stand.door.admission._waiting))
+                waited.append(len(stand.listener.admission._waiting))
                 return Stand.match(stand, head)
 
             stand.match = match
@@ -53,7 +53,7 @@ def test_all_are_answered_and_nothing_is_held_afterwards(loop: str, pieces: int)
             assert {answer[9:12] for answer in answers} == {b"200"}
             assert max(waited) > 0
             assert len(stand.records) == MANY
-            assert (stand.door.budget.used, len(stand.door.admission._waiting)) == (0, 0)
+            assert (stand.listener.budget.used, len(stand.listener.admission._waiting)) == (0, 0)
 
     run(main, loop)
 
@@ -165,13 +165,13 @@ def test_large_documents_that_are_complete_together_are_judged_one_in_a_turn(loo
 
             tick()
             stand.server.close()
-            server = await asyncio.get_running_loop().create_server(lambda: Counted(stand.door), "127.0.0.1", 0)
+            server = await asyncio.get_running_loop().create_server(lambda: Counted(stand.listener), "127.0.0.1", 0)
             stand.port = server.sockets[0].getsockname()[1]
             answers = await together(stand, post("/p", body), clients=8)
             server.close()
             assert [said[9:12] for said in answers] == [b"200"] * 8
             assert all(said.endswith(answer[-2:]) for said in answers)
-            assert stand.door.budget.used == 0
+            assert stand.listener.budget.used == 0
 
     run(main, loop)
     assert len(judged) == 8
@@ -193,17 +193,17 @@ def test_a_large_answer_that_never_has_its_turn_blames_nobody(
             reader, writer = await stand.connect()
             writer.write(post())
             await until(lambda: bool(waiting))
-            assert stand.door.budget.used == len(b"{}") + 5000
-            assert not any(slots.held for slots in stand.slots)
+            assert stand.listener.budget.used == len(b"{}") + 5000
+            assert not any(limiter.held for limiter in stand.limiter)
             if leaves:
                 writer.transport.abort()
-                waiting[0]._gone("client")
+                waiting[0]._client_left("client")
             else:
                 assert (await asyncio.wait_for(reader.read(), 10)).endswith(b"\r\n\r\ntimeout")
                 writer.close()
             waiting[0].judge()  # it comes too late
-            await until(lambda: not stand.door.connections)
-            assert stand.door.budget.used == 0
+            await until(lambda: not stand.listener.connections)
+            assert stand.listener.budget.used == 0
             counts = stand.models[0].breaker.counts
             assert {how.name: count for how, count in counts.items() if count} == {"GONE" if leaves else "IGNORED": 1}
 
@@ -235,12 +235,12 @@ class Wire:
 
 def waiting(stand: Stand) -> tuple[Connection, Wire]:
     """A client whose request waits."""
-    door = stand.door
+    listener = stand.listener
     for _ in range(MANY):
-        Connection(door).connection_made(cast("asyncio.Transport", Wire()))
-    connection, wire = Connection(door), Wire()
+        Connection(listener).connection_made(cast("asyncio.Transport", Wire()))
+    connection, wire = Connection(listener), Wire()
     connection.connection_made(cast("asyncio.Transport", wire))
-    while not door.admission.full(connection):
+    while not listener.admission.full(connection):
         pass
     connection.data_received(post()[:-2])
     assert connection._waits
@@ -251,14 +251,14 @@ def test_who_leaves_while_it_waits_is_let_go() -> None:
     async def main() -> None:
         async with standing(answering()) as stand:
             connection, _ = waiting(stand)
-            assert stand.door.budget.used == len(post()) - 2
+            assert stand.listener.budget.used == len(post()) - 2
             now = monotonic()
-            assert 0 < stand.door.admission.waited(now + 5) - 5 < 5
+            assert 0 < stand.listener.admission.waited(now + 5) - 5 < 5
             connection.connection_lost(None)
-            assert stand.door.budget.used == 0
+            assert stand.listener.budget.used == 0
             await asyncio.sleep(0.01)
             assert stand.records == []
-            assert stand.door.admission.waited(now) == 0.0
+            assert stand.listener.admission.waited(now) == 0.0
 
     run(main, "asyncio")
 
@@ -275,7 +275,7 @@ def test_a_fin_a_deadline_and_a_drain_find_the_request_that_waits() -> None:
             for connection in (leaving, late):
                 assert not connection._waits
                 connection.connection_lost(None)
-            assert [record.gone for record in stand.records] == ["client", "client"]
+            assert [record.departure for record in stand.records] == ["client", "client"]
             draining, _ = waiting(stand)
             draining.drain()
             assert draining._waits
@@ -292,9 +292,9 @@ def test_a_client_that_sends_much_while_it_waits_is_read_no_further() -> None:
             connection, wire = waiting(stand)
             while wire.reading:
                 connection.data_received(b"x" * 1000)
-            assert stand.door.budget.used < Budget(1 << 20).limit
+            assert stand.listener.budget.used < Budget(1 << 20).limit
             connection.go_on()
-            assert stand.door.budget.used < 1000
+            assert stand.listener.budget.used < 1000
             connection.connection_lost(None)
 
     run(main, "asyncio")

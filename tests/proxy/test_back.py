@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guard.proxy.back import MOST_INTERIM, Link
-from guard.proxy.values import Allow, Answer, Asked, Outcome, Settlement
+from guard.proxy.values import Allow, Answer, CallOutcome, ForwardedRequest, Outcome
 from tests.proxy.scene import Fixed, Tongue
 from tests.proxy.stand import OK, answering, post, read_request, run, standing, until
 from tests.servers.black_hole import closed_port
@@ -21,8 +21,8 @@ def head(answer: bytes) -> tuple[int, bytes, bytes]:
     """(status, reason or source, body) of an answer."""
     first, _, body = answer.partition(b"\r\n\r\n")
     status = int(first.split(b" ")[1])
-    found = re.search(rb"x-guard-reason: ([^\r]*)", first) or re.search(rb"x-guard-source: ([^\r]*)", first)
-    return status, found[1] if found else b"", body
+    match = re.search(rb"x-guard-reason: ([^\r]*)", first) or re.search(rb"x-guard-source: ([^\r]*)", first)
+    return status, match[1] if match else b"", body
 
 
 def ask(loop: str, script: Any, raw: bytes | None = None, paths: Any = None, times: int = 1) -> list[bytes]:
@@ -110,7 +110,7 @@ def test_an_error_where_a_stream_was_asked_for_is_read_whole(loop: str) -> None:
         writer.write(b"fault")
 
     class Reading(Tongue):
-        def outcome(self, answer: Answer, asked: Asked) -> Outcome:
+        def outcome(self, answer: Answer, asked: ForwardedRequest) -> Outcome:
             seen.append(answer)
             return super().outcome(answer, asked)
 
@@ -342,7 +342,7 @@ def test_the_time_of_an_attempt_begins_when_a_streamed_body_is_whole(loop: str) 
             assert (await upload(stand, 20)).startswith(b"HTTP/1.1 200")
             assert (await upload(stand, 5)).startswith(b"HTTP/1.1 408")
             await stand.settled()
-            assert stand.models[0].breaker.counts[Settlement.FAILURE] == 0
+            assert stand.models[0].breaker.counts[CallOutcome.FAILURE] == 0
 
     run(main, loop)
 
@@ -360,12 +360,12 @@ def test_slots_queue_and_overflow(loop: str) -> None:
 
         async with standing(script, paths={"/p": {"concurrency": 1, "queue": 1, "queue_timeout": 5.0}}) as stand:
             tasks = [asyncio.create_task(stand.exchange(post()))]
-            (slots,) = stand.slots
+            (limiter,) = stand.limiter
             async with asyncio.timeout(5):
-                while slots.held < 1:
+                while limiter.held < 1:
                     await asyncio.sleep(0.001)
                 tasks.append(asyncio.create_task(stand.exchange(post())))
-                while slots.waiting < 1:
+                while limiter.waiting < 1:
                     await asyncio.sleep(0.001)
             assert head(await stand.exchange(post())) == (503, b"overloaded", b"overloaded")
             go.set()
@@ -474,9 +474,9 @@ def test_one_parser_reads_every_answer_of_a_kept_connection(loop: str) -> None:
         connections += 1
         await answering(*answers)(reader, writer)
 
-    said = ask(loop, script, times=len(answers))
-    assert [answer.partition(b"\r\n\r\n")[2] for answer in said] == [b"", b"{}", b"{}", b"", b"{}", b"{}"]
-    assert [head(answer)[0] for answer in said] == [204, 200, 200, 304, 200, 200]
+    answer = ask(loop, script, times=len(answers))
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in answer] == [b"", b"{}", b"{}", b"", b"{}", b"{}"]
+    assert [head(answer)[0] for answer in answer] == [204, 200, 200, 304, 200, 200]
     assert connections == 1
 
 
@@ -494,11 +494,11 @@ def test_a_connection_to_the_upstream_that_is_gone_leaves_no_cycle() -> None:
             try:
                 assert (await stand.exchange(post())).endswith(b"{}")
                 await stand.settled()
-                assert [one for one in gc.get_objects() if isinstance(one, Link)]
+                assert [get_object for get_object in gc.get_objects() if isinstance(get_object, Link)]
                 stand.pool.close()
                 await until(lambda: stand.pool.links == 0)
                 await asyncio.sleep(0)
-                assert not [one for one in gc.get_objects() if isinstance(one, Link)]
+                assert not [get_object for get_object in gc.get_objects() if isinstance(get_object, Link)]
             finally:
                 gc.enable()
 

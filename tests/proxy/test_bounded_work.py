@@ -10,9 +10,9 @@ import pytest
 from guard.proxy.admission import A_TURN, AT_ONCE
 from guard.proxy.backlog import EXCHANGE, LITTLE
 from guard.proxy.budget import Budget
-from guard.proxy.door import Limits
 from guard.proxy.front import Connection
-from guard.proxy.parties import AHEAD
+from guard.proxy.interfaces import AHEAD
+from guard.proxy.listener_state import Limits
 from guard.proxy.requests import FEW
 from guard.proxy.states import LAST
 from guard.proxy.values import Head, Route
@@ -48,7 +48,7 @@ def test_one_that_pipelines_begins_a_few_requests_in_a_turn_of_the_loop(loop: st
             stand.match = match
             others = [await stand.connect() for _ in range(clients - 1)]
             reader, writer = await stand.connect()
-            await until(lambda: len(stand.door.connections) == clients)
+            await until(lambda: len(stand.listener.connections) == clients)
             tick()
             writer.write(kind * 1500)
 
@@ -102,7 +102,7 @@ def test_another_client_is_served_beside_one_that_pipelines_without_end(loop: st
 
 def connection(stand: Any) -> tuple[Connection, FakeTransport]:
     transport = FakeTransport()
-    made = Connection(stand.door)
+    made = Connection(stand.listener)
     transport.protocol = made
     made.connection_made(cast("asyncio.Transport", transport))
     return made, transport
@@ -113,7 +113,7 @@ def test_what_is_sent_ahead_waits_unparsed_counted_and_within_its_share(monkeypa
 
     async def main() -> None:
         async with standing(lambda reader, _: read_request(reader)) as stand:  # type: ignore[arg-type, return-value]
-            budget = stand.door.budget = Budget(64 << 20)
+            budget = stand.listener.budget = Budget(64 << 20)
             made, transport = connection(stand)
             made.data_received(post().replace(b"Connection: close\r\n", b""))
             assert made.current is not None
@@ -135,7 +135,7 @@ def test_requests_that_were_parsed_and_wait_are_few_and_counted(monkeypatch: pyt
 
     async def main() -> None:
         async with standing(lambda reader, _: read_request(reader)) as stand:  # type: ignore[arg-type, return-value]
-            budget = stand.door.budget = Budget(64 << 20)
+            budget = stand.listener.budget = Budget(64 << 20)
             made, _ = connection(stand)
             tiny = b"GET /p HTTP/1.0\r\nConnection:keep-alive\r\n\r\n"
             made.data_received(tiny * 6000)
@@ -156,7 +156,7 @@ def test_where_all_hold_much_whoever_holds_more_is_refused_and_who_holds_little_
 
     async def main() -> None:
         async with standing(lambda reader, _: read_request(reader), limits=Limits(head=60.0)) as stand:  # type: ignore[arg-type, return-value]
-            budget = stand.door.budget = Budget(4 << 20)
+            budget = stand.listener.budget = Budget(4 << 20)
             attackers = []
             refused = 0
             for _ in range(400):
@@ -214,8 +214,8 @@ def test_pipelined_bodies_of_any_cut_are_answered_in_order_and_nothing_is_held_a
                     assert head.startswith(OK[:15])
                     assert await reader.readexactly(len(body)) == body
                 writer.close()
-                await until(lambda: not stand.door.connections)
-            assert (stand.door.budget.used, stand.door.budget.ahead) == (0, 0)
+                await until(lambda: not stand.listener.connections)
+            assert (stand.listener.budget.used, stand.listener.budget.ahead) == (0, 0)
 
     run(main, loop)
 

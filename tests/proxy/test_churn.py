@@ -88,12 +88,12 @@ def test_nothing_is_left_over(loop: str) -> None:
             for _ in range(100):
                 assert (await stand.exchange(post())).startswith(b"HTTP/1.1 200 ")
             await stand.settled()
-            assert [slots.held for slots in stand.slots] == [0, 0, 0]
+            assert [limiter.held for limiter in stand.limiter] == [0, 0, 0]
             assert [model.breaker.out for model in stand.models] == [0, 0, 0]
             assert stand.pool.links == stand.pool.idle
             stand.pool.close()
             async with asyncio.timeout(10):
-                while sockets() - before or stand.door.connections or stand.pool.links:
+                while sockets() - before or stand.listener.connections or stand.pool.links:
                     await asyncio.sleep(0.01)
             assert len({record.request_id for record in stand.records}) == len(stand.records)
 
@@ -116,9 +116,9 @@ def test_a_connection_that_is_gone_leaves_no_cycle(sent: bytes) -> None:
             async def visit() -> None:
                 _, writer = await stand.connect()
                 writer.write(sent)
-                await until(lambda: stand.door.connections)
+                await until(lambda: stand.listener.connections)
                 writer.close()
-                await until(lambda: not stand.door.connections)
+                await until(lambda: not stand.listener.connections)
                 await stand.settled()
 
             await visit()
@@ -127,7 +127,7 @@ def test_a_connection_that_is_gone_leaves_no_cycle(sent: bytes) -> None:
             try:
                 for _ in range(5):
                     await visit()
-                assert not [one for one in gc.get_objects() if isinstance(one, Connection)]
+                assert not [get_object for get_object in gc.get_objects() if isinstance(get_object, Connection)]
             finally:
                 gc.enable()
 

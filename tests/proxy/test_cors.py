@@ -84,8 +84,8 @@ def ask(
 
 
 def preflight(guard: Sidecar, path: str, method: str = "POST", origin: str = PAGE) -> tuple[int, dict[str, list[str]]]:
-    asked = {"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": "content-type"}
-    return ask(guard, "OPTIONS", path, asked)
+    by_name = {"Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": "content-type"}
+    return ask(guard, "OPTIONS", path, by_name)
 
 
 def test_a_preflight_is_answered_by_guard_and_never_reaches_the_model(guard: Sidecar) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from guard.proxy import deadlines
 from guard.proxy.deadlines import ATTEMPT, CATCH_UP, HEAD, NAMES, STALL, DeadlineTimer
 from guard.proxy.states import CLIENT, DEADLINES, UPSTREAM
-from guard.proxy.values import Settlement
+from guard.proxy.values import CallOutcome
 from tests.proxy.stand import OK, post, read_request, run, standing, until
 
 pytestmark = pytest.mark.source
@@ -115,8 +115,8 @@ def test_a_stall_of_the_loop_is_no_failure_of_the_target(loop: str, *, answers: 
             assert (await asking)[9:12] == (b"200" if answers else b"503")
             await until(lambda: bool(stand.records))
             counts = stand.models[0].breaker.counts
-            assert counts[Settlement.FAILURE] == 0
-            assert counts[Settlement.SUCCESS if answers else Settlement.IGNORED] == 1
+            assert counts[CallOutcome.FAILURE] == 0
+            assert counts[CallOutcome.SUCCESS if answers else CallOutcome.IGNORED] == 1
 
     run(main, loop)
 

@@ -8,7 +8,7 @@ import pytest
 
 from guard.proxy.back import Link
 from guard.proxy.pool import Pool
-from guard.proxy.values import Reason, Settlement
+from guard.proxy.values import CallOutcome, Reason
 from tests.proxy.stand import answering, post, run, standing, until
 
 pytestmark = pytest.mark.source
@@ -124,7 +124,7 @@ def test_a_pool_that_a_reload_drops_finishes_the_connects_under_way_and_keeps_no
             assert (await stand.exchange(post())).startswith(b"HTTP/1.1 200 ")
             await until(lambda: pool.links == 0)
             assert pool.idle == 0
-            assert stand.models[0].breaker.counts[Settlement.SUCCESS] == 1
+            assert stand.models[0].breaker.counts[CallOutcome.SUCCESS] == 1
 
     run(main, loop)
 
@@ -143,8 +143,8 @@ def test_a_connect_that_is_given_up_closes_the_rung_and_is_no_failure_of_the_tar
                     assert dial.task is not None
                     dial.task.cancel()
                 assert (await asking)[9:12] == b"503"
-                assert stand.models[0].breaker.counts[Settlement.FAILURE] == 0
-                assert stand.models[0].breaker.counts[Settlement.IGNORED] == 1
+                assert stand.models[0].breaker.counts[CallOutcome.FAILURE] == 0
+                assert stand.models[0].breaker.counts[CallOutcome.IGNORED] == 1
             for client in filling:
                 client.close()
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.ladder.limits import Slots
+from guard.ladder.limits import ConcurrencyLimiter
 from guard.ladder.model import Model
 from guard.proxy import driver
 from guard.proxy.budget import Budget
 from guard.proxy.deadlines import NAMES
 from guard.proxy.driver import Exchange
-from guard.proxy.parties import UNKNOWN
+from guard.proxy.interfaces import UNKNOWN
 from guard.proxy.tracing import Untraced
 from guard.proxy.values import STREAM, Answer, Call, Head, Headers, Record, Reply, Route
 from tests.proxy.scene import Local, Off, Tickets, Tongue, rules, target
@@ -84,7 +84,7 @@ class FakeLink:
         self.world = world
         self.owner: Exchange | None = None
         self.reused = world.random.random() < 0.5
-        self.heard = False
+        self.answer_begun = False
         self.unread = world.random.random() < 0.3
         self.partial = not self.unread and world.random.random() < 0.3
         self.length = UNKNOWN
@@ -136,10 +136,10 @@ class World:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.deferred: list[Any] = []
-        self.slots = Slots(1, self.random.choice([0, 1]), self.deferred.append)
+        self.limiter = ConcurrencyLimiter(1, self.random.choice([0, 1]), self.deferred.append)
         self.busy = self.random.random() < 0.4
         if self.busy:
-            assert self.slots.acquire()
+            assert self.limiter.acquire()
         self.pool = FakePool(self)
         self.links: list[FakeLink] = []
         self.records: list[Record] = []
@@ -148,7 +148,10 @@ class World:
         collect = self.random.choice([0, 1000])
         self.models = [
             Model(
-                target(pool=self.pool, slots=self.slots), Tickets(), collect=collect, repeatable=self.random.random() < 0.5
+                target(pool=self.pool, limiter=self.limiter),
+                Tickets(),
+                collect=collect,
+                repeatable=self.random.random() < 0.5,
             )
             for _ in range(2)
         ]
@@ -195,7 +198,7 @@ class World:
 
     def leave(self) -> None:
         self.left = True
-        self.exchange.gone("client")
+        self.exchange.client_left("client")
 
     def break_link(self, link: FakeLink) -> None:
         link.owner = None
@@ -224,7 +227,7 @@ class World:
 
     def free(self) -> None:
         self.busy = False
-        self.slots.release()
+        self.limiter.release()
 
     def body(self) -> None:
         self.exchange.chunks.append(b"12345")
@@ -238,7 +241,7 @@ class World:
         self.exchange.dialled(dial, link, None if link else "connect")  # type: ignore[arg-type]
 
     def answer(self, link: FakeLink) -> None:
-        link.heard = True
+        link.answer_begun = True
         status = self.random.choice([200, 200, 400, 429, 500])
         if link.flowing:
             if self.random.random() < 0.5:
@@ -275,7 +278,7 @@ class World:
         assert len(self.records) == 1
         assert self.exchange.ended
         assert set(self.client.timer.due) == {inf}
-        assert (self.slots.held, self.slots.waiting) == (0, 0)
+        assert (self.limiter.held, self.limiter.waiting) == (0, 0)
         assert [model.breaker.out for model in self.models] == [0, 0]
         assert not [link for link in self.links if link.owner is not None]
 
@@ -301,7 +304,9 @@ def test_many_schedules(block: int) -> None:
 
 def test_a_return_cancels_a_call_whose_answer_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(1)
-    call = Call(target(pool=world.pool, slots=Slots(1, 0, print)), Head(b"POST", b"/p", []), [], b"", 0, 1e9, None)  # type: ignore[arg-type]
+    call = Call(
+        target(pool=world.pool, limiter=ConcurrencyLimiter(1, 0, print)), Head(b"POST", b"/p", []), [], b"", 0, 1e9, None
+    )  # type: ignore[arg-type]
 
     def pipeline(*_: object) -> Any:
         yield call
@@ -314,7 +319,7 @@ def test_a_return_cancels_a_call_whose_answer_is_incomplete(monkeypatch: pytest.
     (link,) = world.links
     world.exchange.answered(link, Answer(200, [], b"", complete=False))  # type: ignore[arg-type]
     assert link.cancelled
-    assert call.target.slots.held == 0  # type: ignore[attr-defined]
+    assert call.target.limiter.held == 0  # type: ignore[attr-defined]
     assert world.client.ends == ["reply 500"]
 
 
@@ -324,7 +329,9 @@ def test_a_reply_after_a_relay_began_is_no_clean_end(monkeypatch: pytest.MonkeyP
     world.pool.take = lambda now: world.link()  # type: ignore[method-assign]
     from guard.proxy.values import Relay
 
-    call = Call(target(pool=world.pool, slots=Slots(1, 0, print)), Head(b"POST", b"/p", []), [], STREAM, 0, 1e9, None)  # type: ignore[arg-type]
+    call = Call(
+        target(pool=world.pool, limiter=ConcurrencyLimiter(1, 0, print)), Head(b"POST", b"/p", []), [], STREAM, 0, 1e9, None
+    )  # type: ignore[arg-type]
 
     def pipeline(*_: object) -> Any:
         yield call
@@ -349,10 +356,10 @@ def test_a_bug_while_performing_is_a_500_with_a_record() -> None:
 
     world.pool.take = broken  # type: ignore[method-assign]
     world.busy = False
-    world.slots = world.models[0].target.slots = Slots(1, 0, print)
+    world.limiter = world.models[0].target.limiter = ConcurrencyLimiter(1, 0, print)
     world.exchange.start(world)  # type: ignore[arg-type]
     assert world.client.ends == ["reply 500"]
-    assert world.slots.held == 0
+    assert world.limiter.held == 0
     (record,) = world.records
     assert record.error == "RuntimeError"
 

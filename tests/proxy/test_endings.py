@@ -16,7 +16,7 @@ import trustme
 
 from guard.control import shutdown
 from guard.proxy.budget import Budget
-from guard.proxy.door import Limits
+from guard.proxy.listener_state import Limits
 from tests.proxy.stand import Stand, read_request, run, standing, until
 
 MIB = 1 << 20
@@ -112,7 +112,7 @@ async def visit(stand: Stand, reason: str, how: str, size: int, tls: ssl.SSLCont
         assert head.startswith(b"HTTP/1.1 200 "), (case, head)
         if reason == "keep-alive":
             got = await read(reader, how, size)
-            if not stand.door.draining:
+            if not stand.listener.draining:
                 writer.write(request("close", 3))
                 assert (await reader.read()).endswith(b"\r\n\r\nxxx"), case
         elif reason == "broken next":
@@ -138,11 +138,11 @@ def test_every_answer_is_whole_however_slowly_it_is_read(
     async def main() -> None:
         for size in SIZES:
             async with place(tls=server) as stand:
-                stand.door.budget = stand.pool.budget = Budget(1 << 33)
-                stand.door.draining = draining
+                stand.listener.budget = stand.pool.budget = Budget(1 << 33)
+                stand.listener.draining = draining
                 cases = product(REASONS if not draining else ("keep-alive",), READERS)
                 await asyncio.gather(*(visit(stand, reason, how, size, client) for reason, how in cases))
-                await until(lambda: not stand.door.connections)
+                await until(lambda: not stand.listener.connections)
 
     run(main, loop, 600)
 
@@ -174,15 +174,15 @@ def test_a_rolling_restart_cuts_no_reader_that_reads_and_no_other_cleanly(
 
     async def drain() -> None:
         async with place(tls=server) as stand:
-            stand.door.budget = stand.pool.budget = Budget(1 << 33)
+            stand.listener.budget = stand.pool.budget = Budget(1 << 33)
             cases = product(("close", "keep-alive", "1.0 relayed"), ("slow", "trickle"))
             readers = [asyncio.create_task(reading(stand, *case)) for case in cases]
             await until(lambda: len(stand.records) >= 4)  # the relayed ones are under way yet
-            stand.door.draining = True
+            stand.listener.draining = True
             process = shutdown.Shutdown(lambda *_, **__: None)
-            await process.finish(stand.server, stand.door.connections)
+            await process.finish(stand.server, stand.listener.connections)
             await asyncio.gather(*readers)
-            await until(lambda: not stand.door.connections)
+            await until(lambda: not stand.listener.connections)
 
     async def main() -> None:
         at_once = 10 if WHOLE else DRAINS // 2

@@ -111,9 +111,9 @@ def test_a_fault_costs_its_own_requests_and_nothing_else(loop: str, toxic: str, 
             ends = await asyncio.gather(*(ask(before.port, path, number) for number in range(20)))
             assert set(ends) == {"answer"}, "the network is well again"
             await stand.settled()
-            await until(lambda: not stand.door.connections)
+            await until(lambda: not stand.listener.connections)
             assert all(model.breaker.out == 0 for model in stand.models)
-            assert stand.door.budget.used == 0
+            assert stand.listener.budget.used == 0
             assert stand.pool.budget.used == 0
             assert stand.pool.links == stand.pool.idle
 
@@ -132,7 +132,7 @@ def test_a_network_that_resets_leaves_nothing_behind(loop: str) -> None:
                     for _ in range(5):
                         await asyncio.gather(*(ask(before.port, path, number) for number in range(20)))
                 await stand.settled()
-                await until(lambda: not stand.door.connections)
+                await until(lambda: not stand.listener.connections)
                 stand.records.clear()
                 gc.collect()
                 sizes.append(len(gc.get_objects()))

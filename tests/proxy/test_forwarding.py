@@ -4,8 +4,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from guard.proxy.door import Door, Limits
 from guard.proxy.forwarding import forward, passes, peer
+from guard.proxy.listener_state import Limits, ListenerState
 from guard.proxy.values import Head, Headers
 from tests.proxy.stand import answering, post, run, standing
 
@@ -139,12 +139,12 @@ def test_a_loop_is_cut_at_its_second_round(loop: str) -> None:
     ],
 )  # fmt: skip
 def test_hosts(host: bytes, good: bool) -> None:
-    door = Door(None, Limits())  # type: ignore[arg-type]
-    assert door.is_host(host) is good
-    assert door.is_host(host) is good
+    listener = ListenerState(None, Limits())  # type: ignore[arg-type]
+    assert listener.is_host(host) is good
+    assert listener.is_host(host) is good
 
 
 def test_hosts_are_remembered_up_to_a_bound() -> None:
-    door = Door(None, Limits())  # type: ignore[arg-type]
-    assert all(door.is_host(b"host-%d" % number) for number in range(3000))
-    assert len(door._hosts) == 1024
+    listener = ListenerState(None, Limits())  # type: ignore[arg-type]
+    assert all(listener.is_host(b"host-%d" % number) for number in range(3000))
+    assert len(listener._hosts) == 1024

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from guard.proxy.door import Limits
+from guard.proxy.listener_state import Limits
 from tests.proxy.stand import OK, answering, post, read_request, run, standing, until
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -23,7 +23,7 @@ def test_a_connection_has_its_time_for_head_body_and_idleness(loop: str, raw: by
         async with standing(answering(), limits=QUICK) as stand:
             answer = await stand.exchange(raw)
             assert answer[9:12] == status
-            await until(lambda: not stand.door.connections)
+            await until(lambda: not stand.listener.connections)
 
     run(main, loop)
 
@@ -91,7 +91,7 @@ def test_a_refused_client_that_still_sends_hears_its_answer(loop: str) -> None:
             writer.write(post(body=b"x" * 5_000_000))
             assert (await reader.read())[9:12] == b"413"
             writer.close()
-            await until(lambda: not stand.door.connections)
+            await until(lambda: not stand.listener.connections)
 
     run(main, loop)
 
@@ -121,10 +121,10 @@ def test_a_fin_or_a_reset_cancels_the_call_at_once(loop: str) -> None:
                     writer.write_eof()
                 else:
                     writer.transport.abort()
-                await until(lambda: not stand.slots[0].held)
+                await until(lambda: not stand.limiter[0].held)
                 writer.close()
             await until(lambda: cancelled == 2)
-            assert [record.gone for record in stand.records] == ["client"] * 2
+            assert [record.departure for record in stand.records] == ["client"] * 2
 
     run(main, loop)
 
@@ -144,7 +144,7 @@ def test_a_client_that_does_not_read_is_let_go(loop: str) -> None:
             writer.transport.pause_reading()
             writer.write(KEEP)
             await until(lambda: bool(stand.records))
-            assert stand.records[0].gone == "stall"
+            assert stand.records[0].departure == "stall"
             await stand.settled()
             writer.transport.abort()
 
@@ -164,7 +164,7 @@ def test_more_connections_than_allowed_are_not_taken_where_all_are_served(loop: 
         async with standing(script, limits=Limits(connections=1)) as stand:
             reader, first = await stand.connect()
             first.write(post())
-            await until(lambda: stand.slots[0].held == 1)
+            await until(lambda: stand.limiter[0].held == 1)
             other, second = await stand.connect()
             try:
                 assert await other.read() == b""
@@ -172,7 +172,7 @@ def test_more_connections_than_allowed_are_not_taken_where_all_are_served(loop: 
                 pass
             go.set()
             assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
-            assert stand.door.turned_away == 1
+            assert stand.listener.turned_away == 1
             first.close()
             second.close()
 
@@ -219,9 +219,9 @@ def test_draining_finishes_and_closes(loop: str) -> None:
             idle, idle_writer = await stand.connect()
             reader, writer = await stand.connect()
             writer.write(KEEP)
-            await until(lambda: bool(stand.slots[0].held))
-            stand.door.draining = True
-            for connection in tuple(stand.door.connections):
+            await until(lambda: bool(stand.limiter[0].held))
+            stand.listener.draining = True
+            for connection in tuple(stand.listener.connections):
                 connection.drain()
             assert await idle.read() == b""
             idle_writer.close()

@@ -60,9 +60,9 @@ async def asking(server: Server, raw: bytes, options: dict[str, Any], **tls: ssl
         writer.write(raw)
         await asyncio.wait_for(server.asked.wait(), WITHIN)
         yield stand, reader, writer
-        await until(lambda: not stand.door.connections)
+        await until(lambda: not stand.listener.connections)
         await stand.settled()
-        assert stand.door.budget.used == 0
+        assert stand.listener.budget.used == 0
         assert all(model.breaker.out == 0 for model in stand.models)
         writer.transport.abort()
 
@@ -78,7 +78,7 @@ def test_the_last_request_of_a_connection_is_answered(
         server = Server(answer)
         async with asking(server, REQUEST % (minor, field), options) as (stand, reader, writer):
             half_close(writer)
-            [connection] = stand.door.connections
+            [connection] = stand.listener.connections
             await until(lambda: connection._state == HALF_LAST)
             server.go_on.set()
             said = await asyncio.wait_for(reader.read(), WITHIN)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guard.dialects.sse import MOST, Events
-from guard.ladder.limits import Slots
+from guard.ladder.limits import ConcurrencyLimiter
 from guard.policy.errors import PolicyInvalid
 from guard.proxy import driver
 from guard.proxy.deadlines import HEARTBEAT, IDLE
@@ -32,7 +32,7 @@ class Stream:
         self.events = Events(lambda _event, _heard: False, lambda code: {"error": code}, "chat", ends=False)
         self.end: Any = None
         call = Call(
-            target(pool=world.pool, slots=Slots(1, 0, print)), Head(b"POST", b"/p", []), [], b"", 0, 1e9, None  # type: ignore[arg-type]
+            target(pool=world.pool, limiter=ConcurrencyLimiter(1, 0, print)), Head(b"POST", b"/p", []), [], b"", 0, 1e9, None  # type: ignore[arg-type]
         )  # fmt: skip
 
         def pipeline(*_: object) -> Iterator[Any]:
@@ -99,9 +99,9 @@ def test_they_move_no_deadline_of_the_model(stream: Stream) -> None:
 
 def test_they_count_as_nothing_of_the_answer(stream: Stream) -> None:
     stream.say(EVENT)
-    said = stream.events.said
+    said = stream.events.parsed
     stream.silence()
-    assert stream.events.said == said
+    assert stream.events.parsed == said
 
 
 @pytest.mark.parametrize("half", [b"data: {", b"da", EVENT[:-1], EVENT + b"data: {"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guard.policy.routes import RouteTable
-from guard.proxy.door import Limits
+from guard.proxy.listener_state import Limits
 from tests.proxy.stand import OK, WITHIN, answering, read_request, run, standing
 from tests.proxy.test_splits import CHUNKED, CORPUS, GOOD, LIMITS
 
@@ -63,7 +63,7 @@ def test_what_is_refused_is_never_seen_upstream(loop: str, name: str) -> None:
             assert [int(status) for status in STATUS.findall(answer)][:1] in ([400], [414], [431]), answer
             assert b"connection: close" in answer
             assert seen == []
-            assert stand.door.budget.used == 0
+            assert stand.listener.budget.used == 0
 
     run(main, loop)
 

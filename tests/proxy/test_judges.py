@@ -43,27 +43,27 @@ class Juror:
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:
         self.seen.append((json.loads(body), dict(head.headers)))
         document = json.loads(body)
-        found = [Violation(f"/{self.name}", "max")]
+        results = [Violation(f"/{self.name}", "max")]
         facts = Facts([(self.name, "aging", 1)], [(self.name, [1.0])], [(self.name, "email", 1)])
         match self.does:
             case "allow":
-                return Allow(document, found, len(document), facts)
+                return Allow(document, results, len(document), facts)
             case "allow without a document":
                 return Allow(None)
             case "read":
                 return Allow(document, (), len(document), None, Read(self.name, document))
             case "amend":
                 document = [*document, self.name]
-                return Amend(document, json.dumps(document).encode(), found, len(document), facts)
+                return Amend(document, json.dumps(document).encode(), results, len(document), facts)
             case "amend in its dialect":
                 document = [*document, self.name]
                 return Amend(document, json.dumps(document).encode(), (), len(document), None, Read(self.name, document))
             case "amend unread":
                 return Amend(None, json.dumps([*document, self.name]).encode())
             case "stale" | "missing":
-                return Lower(self.does, document, body, found, len(document), facts)  # type: ignore[arg-type]
+                return Lower(self.does, document, body, results, len(document), facts)  # type: ignore[arg-type]
             case "deny":
-                return Deny("contract", found)
+                return Deny("contract", results)
             case _:
                 raise ValueError(self.name)
 
@@ -112,13 +112,13 @@ def expected(jurors: Sequence[Juror]) -> dict[str, Any]:
 def hold(jurors: Sequence[Juror]) -> None:
     permit, context = asked(jurors)
     total = expected(jurors)
-    assert [one.pointer for one in context.record.violations] == total["violations"]
+    assert [violation.pointer for violation in context.record.violations] == total["violations"]
     facts = context.record.facts or Facts()
     for gathered in (facts.features, facts.ages, facts.redactions):
-        assert [one[0] for one in gathered] == total["facts"]
+        assert [item[0] for item in gathered] == total["facts"]
     if total["denied"]:
         assert isinstance(permit, Refused)
-        assert [one.pointer for one in permit.violations] == total["violations"]
+        assert [violation.pointer for violation in permit.violations] == total["violations"]
         return
     assert isinstance(permit, Permit)
     assert isinstance(permit.body, bytes)
@@ -164,13 +164,13 @@ def test_what_was_found_before_a_judge_crashed_is_recorded() -> None:
     stage = Stage(judges=[Juror("a", "allow"), Juror("b", "crash")])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="b"):
         judge(context, stage.route, b"[]", 0.0, 0.0)
-    assert [one.pointer for one in context.record.violations] == ["/a"]
+    assert [violation.pointer for violation in context.record.violations] == ["/a"]
 
 
 def test_facts_of_a_verdict_are_not_changed_by_adding_others() -> None:
     facts = [Facts([(name, "aging", 1)]) for name in "ab"]
-    jurors = [type("Fixed", (), {"judge": lambda *_, one=one: Allow([], (), 0, one)})() for one in facts]
+    jurors = [type("Fixed", (), {"judge": lambda *_, item=fact: Allow([], (), 0, item)})() for fact in facts]
     _, context = asked(jurors)
     assert context.record.facts is not None
     assert [name for name, _, _ in context.record.facts.features] == ["a", "b"]
-    assert [len(one.features) for one in facts] == [1, 1]
+    assert [len(fact.features) for fact in facts] == [1, 1]

@@ -114,7 +114,7 @@ def test_a_stream_that_our_own_stall_cut_blames_no_target() -> None:
 
 def test_a_mode_closes_the_rungs_above_it() -> None:
     stage = Stage()
-    stage.route.ceiling.level = 3
+    stage.route.rung_limit.level = 3
     stage.say()
     reply = stage.say(b"{}")
     assert header(reply, b"x-guard-source") == b"rules"
@@ -125,7 +125,7 @@ def test_a_mode_closes_the_rungs_above_it() -> None:
 def test_an_answer_after_the_kill_is_not_given(complete: bool) -> None:
     stage = Stage(collect=0)
     asked(stage)
-    stage.route.ceiling.level, stage.route.ceiling.why = 3, "kill_file"
+    stage.route.rung_limit.level, stage.route.rung_limit.why = 3, "kill_file"
     reply: Any = stage.say(Answer(200, [], b"", complete=complete))
     assert (header(reply, b"x-guard-source"), header(reply, b"x-guard-reason")) == (b"rules", b"kill_file")
     assert stage.model.breaker.settled[0][0].name == "IGNORED"
@@ -152,11 +152,11 @@ def test_a_pause_that_the_model_asks_for_is_told_to_its_breaker() -> None:
 
 
 def test_only_the_models_own_answer_is_remembered() -> None:
-    kept: list[tuple[bytes, str]] = []
+    results: list[tuple[bytes, str]] = []
     for answer, count in ((GOOD, 1), (Answer(500, [], b"x"), 1), (Failed("reset"), 1)):
         stage = Stage()
-        stage.route.remember = lambda permit, found, now, version: kept.append((found.body, version))
+        stage.route.remember = lambda permit, match, now, version: results.append((match.body, version))
         asked(stage)
         stage.say(answer)
-        assert len(kept) == count
-    assert kept == [(b"{}", "7")]
+        assert len(results) == count
+    assert results == [(b"{}", "7")]

@@ -14,18 +14,18 @@ from guard.proxy.values import (
     Answer,
     Body,
     Call,
+    CallOutcome,
     Closed,
     Deny,
     Failed,
     Gone,
     Head,
     Lower,
+    ParsedAnswer,
     Refused,
     Relay,
     Relayed,
     Reply,
-    Said,
-    Settlement,
     Usage,
     Violation,
 )
@@ -52,8 +52,8 @@ def test_the_model_answers() -> None:
     stage = Stage()
     call = asked(stage)
     assert (call.body, call.collect, call.until) == (b"{}", 1000, 103.0)
-    said = [name for name, _ in call.headers]
-    assert said == [b"content-type", b"x-forwarded-host", b"x-guard-request-id"]  # the Host is the target's
+    results = [name for name, _ in call.headers]
+    assert results == [b"content-type", b"x-forwarded-host", b"x-guard-request-id"]  # the Host is the target's
     reply = stage.say(GOOD)
     assert isinstance(reply, Reply)
     assert (reply.status, reply.body) == (200, b"{}")
@@ -272,7 +272,7 @@ def test_the_client_leaves_during_each_command() -> None:
         for step in steps:
             stage.say(step)
         assert stage.say(Gone()) is CUT
-        assert stage.record.gone == "client"
+        assert stage.record.departure == "client"
         assert stage.model.breaker.out == 0
         assert outcomes(stage) == ({"GONE": 1} if steps else {})
 
@@ -295,7 +295,7 @@ class Heard:
     begun, unfinished, refused, error = True, False, False, b""
 
     def __init__(self, finish: str = "stop") -> None:
-        self.said = Said(None, "m-7", Usage("chat", 3, 2, finish))
+        self.parsed = ParsedAnswer(None, "m-7", Usage("chat", 3, 2, finish))
 
 
 def test_what_a_stream_said_of_itself_is_in_the_record_also_where_the_client_left() -> None:
@@ -345,14 +345,14 @@ def test_it_counts_also_where_the_client_left_as_soon_as_it_read_of_it() -> None
     stage.say(Answer(200, [], b"", complete=False))
     assert stage.say(Gone()) is CUT
     assert outcomes(stage) == {"FAILURE": 1}
-    assert (stage.record.error, stage.record.gone) == ("error_event", "client")
+    assert (stage.record.error, stage.record.departure) == ("error_event", "client")
 
 
 def test_a_stream_that_was_told_why_it_ends_may_end_well() -> None:
     stage = Stage(collect=0, inspector=Heard("error"))
     asked(stage)
     stage.say(Answer(200, [], b"", complete=False))
-    assert stage.say(Relayed(42, 101.0, "reset", told=True)) is DONE
+    assert stage.say(Relayed(42, 101.0, "reset", error_sent=True)) is DONE
     assert outcomes(stage) == {"FAILURE": 1}
     assert stage.record.error == "reset"
 
@@ -429,7 +429,7 @@ def test_a_late_settlement_changes_nothing() -> None:
     stage = Stage()
     call = asked(stage)
     stage.say(GOOD)
-    call.ticket.settle(Settlement.FAILURE, 0.0)
+    call.ticket.settle(CallOutcome.FAILURE, 0.0)
     assert outcomes(stage) == {"SUCCESS": 1}
     assert stage.model.breaker.out == 0
 

@@ -12,8 +12,8 @@ import trustme
 
 from guard.proxy import handshakes
 from guard.proxy.budget import Budget
-from guard.proxy.door import Door, Limits
 from guard.proxy.handshakes import TlsListener
+from guard.proxy.listener_state import Limits, ListenerState
 from guard.proxy.states import LAST
 from tests.attack.attacks.listeners import hello
 from tests.proxy.stand import OK, Stand, answering, post, read_request, run, sockets, standing, until
@@ -44,7 +44,7 @@ def test_whoever_comes_new_is_served_in_the_place_of_who_has_waited_longest(loop
                     assert head.startswith(b"HTTP/1.1 200 ")
                     await reader.readexactly(2)
                 waiting.append((reader, writer))
-            await until(lambda: len(stand.door.connections) == 8 or begun.startswith(b"nonsense"))
+            await until(lambda: len(stand.listener.connections) == 8 or begun.startswith(b"nonsense"))
             for _ in range(6):
                 assert (await stand.exchange(post())).startswith(b"HTTP/1.1 200 ")
             if begun == KEPT:
@@ -53,8 +53,8 @@ def test_whoever_comes_new_is_served_in_the_place_of_who_has_waited_longest(loop
                 assert (await waiting[-1][0].read()).startswith(b"HTTP/1.1 200 ")
             for _, writer in waiting:
                 writer.close()
-            await until(lambda: not stand.door.connections)
-            assert (stand.door.budget.used, stand.door.budget.ahead) == (0, 0)
+            await until(lambda: not stand.listener.connections)
+            assert (stand.listener.budget.used, stand.listener.budget.ahead) == (0, 0)
 
     run(main, loop)
 
@@ -72,9 +72,9 @@ def test_places_are_given_up_in_the_order_of_waiting_and_none_that_is_served(loo
         async with standing(script, limits=Limits(connections=4)) as stand:
             served, asking = await stand.connect()
             asking.write(post())
-            await until(lambda: stand.slots[0].held == 1)
+            await until(lambda: stand.limiter[0].held == 1)
             waiting = [await stand.connect() for _ in range(3)]
-            await until(lambda: len(stand.door.connections) == 4)
+            await until(lambda: len(stand.listener.connections) == 4)
             for reader, _ in tuple(waiting):
                 newcomer = await stand.connect()
                 try:
@@ -86,7 +86,7 @@ def test_places_are_given_up_in_the_order_of_waiting_and_none_that_is_served(loo
             assert (await served.read()).startswith(b"HTTP/1.1 200 ")
             for _, writer in [*waiting, (None, asking)]:
                 writer.close()
-            assert stand.door.turned_away == 3
+            assert stand.listener.turned_away == 3
 
     run(main, loop)
 
@@ -104,7 +104,7 @@ async def listening(limits: Limits, server: ssl.SSLContext | None = None) -> Asy
     async with standing(answering(), limits=limits) as stand:
         listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         stand.port = listener.getsockname()[1]
-        tls = TlsListener(listener, stand.door, server)
+        tls = TlsListener(listener, stand.listener, server)
         try:
             yield stand, client
         finally:
@@ -133,18 +133,18 @@ def test_unfinished_handshakes_count_and_keep_nobody_out(loop: str, begun: bytes
     async def main() -> None:
         async with listening(Limits(connections=8, head=60.0)) as (stand, client):
             before = sockets()
-            door: Door = stand.door
+            listener: ListenerState = stand.listener
             waiting = [await stand.connect() for _ in range(20)]
             for _, writer in waiting:
                 writer.write(begun)
-            await until(lambda: door.turned_away == 12)
-            assert len(door.handshakes) == 8  # none is closed twice for two newcomers of one turn
+            await until(lambda: listener.turned_away == 12)
+            assert len(listener.handshakes) == 8  # none is closed twice for two newcomers of one turn
             for _ in range(10):
                 assert (await secured(stand, client)).startswith(b"HTTP/1.1 200 ")
-                assert len(door.handshakes) + len(door.connections) <= 8
+                assert len(listener.handshakes) + len(listener.connections) <= 8
             for _, writer in waiting:
                 writer.close()
-            await until(lambda: not door.handshakes and not door.connections)
+            await until(lambda: not listener.handshakes and not listener.connections)
             await until(lambda: len(sockets() - before) <= 1)  # that to the model server is kept
 
     run(main, loop)
@@ -160,11 +160,11 @@ def test_an_unfinished_handshake_ends_with_its_deadline_and_with_the_listener(lo
             except ConnectionError:
                 pass
             writer.close()
-            await until(lambda: not stand.door.handshakes)
+            await until(lambda: not stand.listener.handshakes)
         async with listening(Limits(head=60.0)) as (stand, _):
             reader, writer = await stand.connect()
-            await until(lambda: len(stand.door.handshakes) == 1)
-        await until(lambda: not stand.door.handshakes)
+            await until(lambda: len(stand.listener.handshakes) == 1)
+        await until(lambda: not stand.listener.handshakes)
         writer.close()
 
     run(main, loop)
@@ -180,14 +180,14 @@ def test_whoever_sends_what_it_announced_finds_memory_beside_many_that_do_not(lo
 
     async def main() -> None:
         async with standing(answering()) as stand:
-            stand.door.budget.limit = 4 << 20
+            stand.listener.budget.limit = 4 << 20
             head = b"POST /p HTTP/1.1\r\nHost: g\r\nContent-Length: 1000000\r\n\r\n"
             waiting = []
             for _ in range(40):
                 waiting.append(await stand.connect())
                 waiting[-1][1].write(head + b" " * 500_000)
                 await asyncio.sleep(0.005)
-            budget: Budget = stand.door.budget
+            budget: Budget = stand.listener.budget
             await until(lambda: budget.used > 3 << 20)
             for _ in range(20):
                 reader, writer = await stand.connect()
@@ -200,10 +200,12 @@ def test_whoever_sends_what_it_announced_finds_memory_beside_many_that_do_not(lo
                 waiting.append(await stand.connect())
                 waiting[-1][1].write(head + b" " * 500_000)
                 assert budget.used < budget.limit + (1 << 20)
-                assert all(c._reading is None for c in stand.door.connections if c._state > LAST), "a refused body is held"
+                assert all(c._reading is None for c in stand.listener.connections if c._state > LAST), (
+                    "a refused body is held"
+                )
             for _, writer in waiting:
                 writer.transport.abort()
-            await until(lambda: not stand.door.connections)
+            await until(lambda: not stand.listener.connections)
             assert (budget.used, budget.ahead) == (0, 0)
 
     run(main, loop)
@@ -226,9 +228,9 @@ def test_a_turn_of_the_loop_begins_few_handshakes_however_many_first_messages_ca
                 await asyncio.sleep(0)
 
         async with listening(Limits(), Counting(ssl.PROTOCOL_TLS_SERVER)) as (stand, client):
-            door: Door = stand.door
+            listener: ListenerState = stand.listener
             waiting = [await stand.connect() for _ in range(50)]
-            await until(lambda: len(door.handshakes) == 50)
+            await until(lambda: len(listener.handshakes) == 50)
             counting = asyncio.create_task(turns())
             message = hello()
             for _, writer in waiting:
@@ -241,7 +243,7 @@ def test_a_turn_of_the_loop_begins_few_handshakes_however_many_first_messages_ca
             for _, writer in waiting:
                 writer.transport.abort()
             assert (await secured(stand, client)).startswith(b"HTTP/1.1 200 ")
-            await until(lambda: not door.handshakes and not door.connections)
+            await until(lambda: not listener.handshakes and not listener.connections)
 
     run(main, loop)
 
@@ -256,12 +258,12 @@ def test_a_first_message_that_is_not_whole_begins_no_handshake(loop: str) -> Non
             for cut in (1, 5, 6, len(message) - 1):
                 reader, writer = await stand.connect()
                 writer.write(message[:cut])
-                await until(lambda: len(stand.door.handshakes) == 1)
+                await until(lambda: len(stand.listener.handshakes) == 1)
                 await asyncio.sleep(0.01)
                 writer.write_eof()
                 assert await last(reader) == b"", cut
                 writer.close()
-                await until(lambda: not stand.door.handshakes)
+                await until(lambda: not stand.listener.handshakes)
             reader, writer = await stand.connect()
             writer.write(parts)
             assert await last(reader) == b"", "a first message in two records"

@@ -11,13 +11,13 @@ from hypothesis import given
 
 from guard.ladder.model import Model
 from guard.proxy import context
-from guard.proxy.values import Answer, Closed, Deny, Permit, Reply, Said, Usage, Violation
+from guard.proxy.values import Answer, Closed, Deny, ParsedAnswer, Permit, Reply, Usage, Violation
 from tests.proxy.dialogues import Turn, judges, play, rung, stage, turns
 from tests.proxy.scene import Fixed, Off, Stage, header, rules
 
 GUARD = Path(__file__).parents[2] / "guard"
 OF_THE_ANSWER = (
-    "source", "status", "version", "usage", "error", "answer_violations", "response_bytes", "gone", "code", "route", "rows",
+    "source", "status", "version", "usage", "error", "answer_violations", "response_bytes", "departure", "code", "route", "rows",
 )  # fmt: skip
 
 
@@ -27,7 +27,7 @@ OF_THE_ANSWER = (
 class Heard:
     """The inspector of a stream that came whole and broke."""
 
-    said = Said(None, "m-7", Usage("chat", 3, 2, "error"))
+    parsed = ParsedAnswer(None, "m-7", Usage("chat", 3, 2, "error"))
     begun, unfinished, refused, error = True, False, False, b""  # whose first event is none
 
     def feed(self, chunk: bytes, now: float) -> bytes:
@@ -44,7 +44,7 @@ def test_the_answer_below_a_killed_stream_keeps_the_output_contract_and_says_not
     stage.route.ladder = (stage.model, rules(), Off())
     stage.say()
     stage.say(b"{}")
-    stage.route.ceiling.level, stage.route.ceiling.why = 3, "kill_file"
+    stage.route.rung_limit.level, stage.route.rung_limit.why = 3, "kill_file"
     reply = stage.say(answer)
     assert isinstance(reply, Reply)
     assert (header(reply, b"x-guard-source"), reply.body) == (b"disabled", b"invalid")
@@ -78,9 +78,12 @@ def test_the_record_of_an_answer_is_what_its_rung_alone_would_have_made(ladder: 
     if last is not None and theirs.attempts:
         for name in ("status", "version", "usage", "failed", "begun_at", "ended_at"):
             assert getattr(mine.attempts[-1], name) == getattr(theirs.attempts[-1], name), name
-    said = [[one.source, one.version, one.values, one.valid] for one in theirs.predictions]
-    assert said == [
-        [one.source, one.version, one.values, one.valid] for one in mine.predictions[len(mine.predictions) - len(said) :]
+    results = [
+        [prediction.source, prediction.version, prediction.values, prediction.valid] for prediction in theirs.predictions
+    ]
+    assert results == [
+        [prediction.source, prediction.version, prediction.values, prediction.valid]
+        for prediction in mine.predictions[len(mine.predictions) - len(results) :]
     ]
 
 
@@ -97,7 +100,7 @@ def test_what_was_judged_or_heard_and_not_given_is_accounted_for_where_it_belong
 
     left = dict(record.descents)
     broken = [turn for turn in ladder if turn.kind == "bad" and left.get(turn.source) == "invalid"]
-    assert [one.pointer for one in record.discarded] == [f"/{turn.source}-bad" for turn in broken]
+    assert [item.pointer for item in record.discarded] == [f"/{turn.source}-bad" for turn in broken]
     for attempt in record.attempts:
         (turn,) = [turn for turn in ladder if turn.source == attempt.target.source]
         speaks = turn.kind in ("good", "bad", "stream", "stream_error") or ("relay" in turn.kind and not turn.killed)
@@ -210,12 +213,12 @@ def test_every_attribute_of_a_permit_is_final_and_only_the_judge_makes_one() -> 
                 makers.add(path)
             if isinstance(node, ast.ClassDef) and node.name == "Permit":
                 stored = [
-                    one for one in ast.walk(node) if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store)
+                    item for item in ast.walk(node) if isinstance(item, ast.Attribute) and isinstance(item.ctx, ast.Store)
                 ]
                 finals = [
-                    one
-                    for one in ast.walk(node)
-                    if isinstance(one, ast.AnnAssign) and ast.unparse(one.annotation) == "Final"
+                    item
+                    for item in ast.walk(node)
+                    if isinstance(item, ast.AnnAssign) and ast.unparse(item.annotation) == "Final"
                 ]
                 assert len(finals) == len(stored) > 0
     assert makers == {"proxy/judge.py"}
@@ -264,7 +267,7 @@ def test_a_record_that_nobody_can_read_changes_no_answer(ladder: list[Turn], ask
 
 
 def settled(built: Stage) -> list[Any]:
-    return [one.breaker.settled for one in built.route.ladder if isinstance(one, Model)]  # type: ignore[attr-defined]
+    return [item.breaker.settled for item in built.route.ladder if isinstance(item, Model)]  # type: ignore[attr-defined]
 
 
 def reads_of_records(tree: ast.Module) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from guard.proxy.door import Door, Limits
 from guard.proxy.front import Connection
+from guard.proxy.listener_state import Limits, ListenerState
 from guard.proxy.tracing import Untraced
 from guard.proxy.values import STREAM, Answer, Permit, Refused, Route
 from tests.proxy.scene import Off, Tongue
@@ -25,8 +25,8 @@ class Echo:
 
     def ask(self, permit: Permit, above: object, now: float) -> Answer:
         body = b"" if permit.body is STREAM else permit.body
-        said = [pair for pair in permit.forward if pair[0] not in OURS]
-        head = b"%b %b %r " % (permit.head.method, permit.head.target, said)  # type: ignore[str-bytes-safe]
+        results = [pair for pair in permit.forward if pair[0] not in OURS]
+        head = b"%b %b %r " % (permit.head.method, permit.head.target, results)  # type: ignore[str-bytes-safe]
         return Answer(200, [], head + body)
 
 
@@ -156,7 +156,7 @@ CORPUS: dict[str, tuple[bytes, list[int]]] = {
 
 def verdict(segments: Iterable[bytes]) -> tuple[bytes, str]:
     """What a client sees, but for what differs by design: ids, timings, and an interim 100."""
-    connection, wire = Connection(Door(Table(), LIMITS, via=b"us", prefix="id")), Wire()  # type: ignore[arg-type]
+    connection, wire = Connection(ListenerState(Table(), LIMITS, via=b"us", prefix="id")), Wire()  # type: ignore[arg-type]
     connection.connection_made(wire)  # type: ignore[arg-type]
     for segment in segments:
         if wire.fate in ("closed", "aborted"):
@@ -217,13 +217,13 @@ def test_the_fate_of_the_connection(name: str, fate: str) -> None:
 def test_an_expectation_is_met_before_the_body_and_only_then() -> None:
     def check() -> None:
         raw = CORPUS["expect"][0]
-        connection, wire = Connection(Door(Table(), LIMITS, via=b"us", prefix="id")), Wire()  # type: ignore[arg-type]
+        connection, wire = Connection(ListenerState(Table(), LIMITS, via=b"us", prefix="id")), Wire()  # type: ignore[arg-type]
         connection.connection_made(wire)  # type: ignore[arg-type]
         connection.data_received(raw[:-3])
         assert wire.written == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.data_received(raw[-3:])
         assert wire.written.count(b"100 Continue") == 1
-        refused, wire = Connection(Door(Table(), LIMITS, via=b"us", prefix="id")), Wire()  # type: ignore[arg-type]
+        refused, wire = Connection(ListenerState(Table(), LIMITS, via=b"us", prefix="id")), Wire()  # type: ignore[arg-type]
         refused.connection_made(wire)  # type: ignore[arg-type]
         refused.data_received(raw[:-3].replace(b"Length: 3", b"Length: 1000"))
         assert wire.written.startswith(b"HTTP/1.1 413 ")

@@ -28,7 +28,7 @@ def head(trace: bytes = b"", *, trusted: bool = False, more: Headers | None = No
 
 
 def sampler(ratio: float, *, parented: bool = True, told: bool = True) -> Sampler:
-    return Sampler(ratio, parented=parented, told=told, draw=random.Random(7).randbytes)
+    return Sampler(ratio, parented=parented, propagated=told, draw=random.Random(7).randbytes)
 
 
 @pytest.mark.parametrize(
@@ -65,24 +65,24 @@ def test_replicas_agree_as_opentelemetry_does() -> None:
 def test_a_stranger_cannot_choose_a_trace_that_is_always_sampled() -> None:
     chosen = b"00-%032x-00f067aa0ba902b7-01" % (1 << 64)  # its low half is zero: below every ratio
     made = [sampler(0.01).begin(head(chosen))] + [
-        one for s in [sampler(0.01)] for one in (s.begin(head(chosen)) for _ in range(300))
+        item for s in [sampler(0.01)] for item in (s.begin(head(chosen)) for _ in range(300))
     ]
-    assert sum(one is not None and one.sampled for one in made) < 30
+    assert sum(section is not None and section.sampled for section in made) < 30
 
 
 def test_where_no_trace_is_told_only_sampled_exchanges_have_one() -> None:
     quiet = sampler(0.1, told=False)
-    made = [quiet.begin(head()) for _ in range(1000)]
-    kept = [one for one in made if one is not None]
-    assert 50 < len(kept) < 200
-    assert all(one.sampled and not one.told for one in kept)
+    results = [quiet.begin(head()) for _ in range(1000)]
+    results_read = [section for section in results if section is not None]
+    assert 50 < len(results_read) < 200
+    assert all(item.sampled and not item.propagated for item in results_read)
     followed = sampler(0.0, told=False).begin(head(PARENT + b"1", trusted=True))
     assert followed is not None
     assert followed.trace_id == PARENT[3:35]
 
 
 def test_the_model_server_is_told_of_our_call() -> None:
-    made = Trace(b"%032x" % 0xAB, b"f" * 15 + b"0", b"%016x" % 5, b"f" * 16, sampled=True, told=True)
+    made = Trace(b"%032x" % 0xAB, b"f" * 15 + b"0", b"%016x" % 5, b"f" * 16, sampled=True, propagated=True)
     assert context(head(PARENT + b"1"), made) == [(b"traceparent", b"00-%032x-ffffffffffffffff-01" % 0xAB)]
     made.sampled = False
     assert context(head(), made) == [(b"traceparent", b"00-%032x-ffffffffffffffff-00" % 0xAB)]
@@ -91,7 +91,7 @@ def test_the_model_server_is_told_of_our_call() -> None:
 
 def test_ids_are_as_the_specification_has_them_and_never_all_zeros() -> None:
     for draw in (bytes, lambda count: b"\xff" * count, random.Random(7).randbytes):
-        made = Sampler(1.0, parented=True, told=True, draw=draw).begin(head())
+        made = Sampler(1.0, parented=True, propagated=True, draw=draw).begin(head())
         assert made is not None
         for span_id in (made.span_id, made.call_id(1), made.call_id(2)):
             assert GRAMMAR.match(traceparent(made, span_id)[1])
@@ -100,7 +100,7 @@ def test_ids_are_as_the_specification_has_them_and_never_all_zeros() -> None:
 def test_no_two_exchanges_have_an_id_in_common() -> None:
     one = sampler(0.5)
     made = [made for made in (one.begin(head()) for _ in range(1000)) if made is not None]
-    ids = [each for one in made for each in (one.trace_id, one.span_id, one.call_id(1))]
+    ids = [each for section in made for each in (section.trace_id, section.span_id, section.call_id(1))]
     assert (len(made), len(set(ids))) == (1000, 3000)
 
 
@@ -139,7 +139,7 @@ class Always:
     """A tracer that samples all."""
 
     def begin(self, head: Head) -> Trace:
-        return Trace(b"%032x" % 0xAB, b"%016x" % 0x10, b"", b"%016x" % 0x11, sampled=True, told=True)
+        return Trace(b"%032x" % 0xAB, b"%016x" % 0x10, b"", b"%016x" % 0x11, sampled=True, propagated=True)
 
 
 def test_each_call_has_a_span_of_its_own() -> None:
@@ -156,5 +156,7 @@ def test_each_call_has_a_span_of_its_own() -> None:
     parents.append(dict(second.headers).get(b"traceparent"))
     stage.say(Answer(200, [], b"{}", called_at=100.0, head_at=100.5, end_at=101.0))
     assert parents == [b"00-%032x-%016x-01" % (0xAB, 0x10 + number) for number in (1, 2)]
-    told = [(one.target.source, one.failed, one.status, one.ended_at) for one in stage.record.attempts]
-    assert told == [("model", "timeout", 0, 100.0), ("previous", None, 200, 101.0)]
+    results = [
+        (attempt.target.source, attempt.failed, attempt.status, attempt.ended_at) for attempt in stage.record.attempts
+    ]
+    assert results == [("model", "timeout", 0, 100.0), ("previous", None, 200, 101.0)]

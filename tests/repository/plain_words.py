@@ -70,7 +70,7 @@ def mannerisms() -> Iterator[Finding]:
             yield from _in_text(path, line, text)
     for path in (*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "ARCHITECTURE.md"):
         if path.exists():
-            blank = _CODE.sub(lambda found: "\n" * found[0].count("\n"), path.read_text())
+            blank = _CODE.sub(lambda match: "\n" * match[0].count("\n"), path.read_text())
             yield from _in_text(path, 1, blank)
 
 
@@ -81,8 +81,8 @@ def openings() -> Iterator[Finding]:
         if name.startswith(UNCHECKED):
             continue
         for line, text in docstrings(ast.parse(path.read_text())):
-            if found := _OPENING.match(text):
-                yield name, line, f'a docstring opens with "{found[0]}": begin with what the thing is or does'
+            if match := _OPENING.match(text):
+                yield name, line, f'a docstring opens with "{match[0]}": begin with what the thing is or does'
 
 
 def strings(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -115,9 +115,9 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _in_text(path: Path, line: int, text: str) -> Iterator[Finding]:
-    for found in _MANNERISM.finditer(text):
-        instead = next(word for pattern, word in MANNERISMS.items() if re.fullmatch(pattern, found[0], re.IGNORECASE))
-        yield _name(path), line + text.count("\n", 0, found.start()), f'"{found[0]}": write {instead}'
+    for match in _MANNERISM.finditer(text):
+        instead = next(word for pattern, word in MANNERISMS.items() if re.fullmatch(pattern, match[0], re.IGNORECASE))
+        yield _name(path), line + text.count("\n", 0, match.start()), f'"{match[0]}": write {instead}'
 
 
 def _name(path: Path) -> str:

@@ -8,11 +8,11 @@ import pytest
 GUARD = Path(__file__).parents[2] / "guard"
 TESTS = frozenset(("isdigit", "isdecimal", "isnumeric"))
 OF_BYTES = {
-    ("proxy/headers.py", "value.isdigit()"), ("dialects/oip_message.py", "text.isdigit()"), ("dialects/tei.py", "told.isdigit()"),
+    ("proxy/headers.py", "value.isdigit()"), ("dialects/oip_message.py", "text.isdigit()"), ("dialects/tei.py", "tokens.isdigit()"),
 }  # fmt: skip
 """Bytes know ASCII digits alone."""
 ON_PURPOSE = {
-    ("privacy/detectors/values.py", "one.isdecimal()"),  # writes the digits of every script as ASCII ones, one by one
+    ("privacy/detectors/values.py", "item.isdecimal()"),  # writes the digits of every script as ASCII ones, one by one
     ("dialects/delimited.py", "text.lstrip('+-').isdigit()"),  # `is_number` has seen the text
 }
 

@@ -63,9 +63,9 @@ def test_evidence_with_a_member_twice_is_none(tmp_path: Path) -> None:
     place = evidence.place(tmp_path / "policy.yaml", "drill")
     place.parent.mkdir()
     place.write_text('{"passed": false, "passed": true}')
-    found = evidence.read(tmp_path / "policy.yaml", "drill", service="s", now=None)  # type: ignore[arg-type]
-    assert isinstance(found, evidence.Unusable)
-    assert "json_duplicate" in found.why
+    content = evidence.read(tmp_path / "policy.yaml", "drill", service="s", now=None)  # type: ignore[arg-type]
+    assert isinstance(content, evidence.Unusable)
+    assert "json_duplicate" in content.why
 
 
 def test_an_example_with_a_member_twice_is_not_tried(tmp_path: Path) -> None:

@@ -75,35 +75,35 @@ def test_nothing_cites_a_paper_that_is_not_here():
 
 def test_every_cited_page_and_heading_is_there():
     wrong = [
-        f"{place}: {found[0]}: {why}"
+        f"{place}: {match[0]}: {why}"
         for name, path in texts()
         for place, line in lines(name, path)
-        for found in PAGE.finditer(line)
-        if (why := broken(ROOT / found[1], found[2]))
+        for match in PAGE.finditer(line)
+        if (why := broken(ROOT / match[1], match[2]))
     ]
     assert wrong == []
 
 
 def test_every_file_that_a_page_names_is_there():
     wrong = [
-        f"{place}: {found[1]}"
+        f"{place}: {match[1]}"
         for name, path in texts()
         if name.endswith(".md") and name != "CHANGELOG.md"
         for place, line in lines(name, path)
-        for found in PATH.finditer(line)
-        if "NAME" not in found[1] and not (ROOT / found[1]).exists()
+        for match in PATH.finditer(line)
+        if "NAME" not in match[1] and not (ROOT / match[1]).exists()
     ]
     assert wrong == []
 
 
 def test_every_link_of_a_page_leads_somewhere():
     wrong = [
-        f"{place}: {found[0]}: {why}"
+        f"{place}: {match[0]}: {why}"
         for name, path in texts()
         if name.endswith(".md") and not name.endswith(".template.md")
         for place, line in lines(name, path)
-        for found in LINK.finditer(line)
-        if (why := broken((path.parent / found[1]).resolve() if found[1] else path, found[2]))
+        for match in LINK.finditer(line)
+        if (why := broken((path.parent / match[1]).resolve() if match[1] else path, match[2]))
     ]
     assert wrong == []
 

@@ -30,7 +30,9 @@ OWN = {
         for name, dialect in DIALECTS.items()
     },
     **{f"guard/privacy/detectors/{name}.py": {name} for name in DETECTORS},
-    **{str(Path(sys.modules[type(one).__module__].__file__).relative_to(ROOT)): {name} for name, one in FORMATS.items()},
+    **{
+        str(Path(sys.modules[type(value).__module__].__file__).relative_to(ROOT)): {name} for name, value in FORMATS.items()
+    },
 }
 """The registries of names, and each member's own file."""
 OTHER_MEANINGS = {
@@ -45,15 +47,15 @@ OTHER_MEANINGS = {
     ("guard/control/admin.py", "json"): "a form of the contract",
     ("guard/control/listener.py", "token"): "a member of admin.json",
     ("guard/control/openapi.py", "json"): "a form of the contract",
-    ("guard/control/service.py", "model"): "a member of the status",
-    ("guard/control/service.py", "previous"): "a member of the status",
+    ("guard/control/admin_service.py", "model"): "a member of the status",
+    ("guard/control/admin_service.py", "previous"): "a member of the status",
     ("guard/dialects/openai.py", "model"): "a member of its requests",
     ("guard/dialects/texts.py", "disabled"): "a word of `thinking` and `truncation`",
     ("guard/dialects/texts.py", "email"): "a format of JSON Schema",
     ("guard/kit/checklist/run.py", "json"): "a form of output",
     ("guard/kit/contract/markdown.py", "rules"): "a name of the template",
     ("guard/kit/contract/requests.py", "model"): "a member of requests",
-    ("guard/kit/contract/written.py", "json"): "a form of output",
+    ("guard/kit/contract/formats.py", "json"): "a form of output",
     ("guard/kit/export/rules.py", "rules"): "a member of Prometheus' rule files",
     ("guard/kit/export/slo.py", "rules"): "a member of Prometheus' rule files",
     ("guard/kit/init/survey.py", "model"): "what a service is called that has no name",
@@ -68,11 +70,11 @@ OTHER_MEANINGS = {
     ("guard/kit/request_builder/openai.py", "model"): "a member of its requests",
     ("guard/monitoring/reference.py", "json"): "a mode of pydantic",
     ("guard/monitoring/state.py", "json"): "a mode of pydantic",
-    ("guard/policy/described.py", "previous"): "a key of a policy",
-    ("guard/policy/described.py", "cached"): "a key of a policy",
-    ("guard/policy/described.py", "rules"): "a key of a policy",
-    ("guard/policy/described.py", "disabled"): "a key of a policy",
-    ("guard/policy/described.py", "model"): "a key of a policy",
+    ("guard/policy/descriptions.py", "previous"): "a key of a policy",
+    ("guard/policy/descriptions.py", "cached"): "a key of a policy",
+    ("guard/policy/descriptions.py", "rules"): "a key of a policy",
+    ("guard/policy/descriptions.py", "disabled"): "a key of a policy",
+    ("guard/policy/descriptions.py", "model"): "a key of a policy",
     ("guard/policy/fields.py", "model"): "`from: model` of an output",
     ("guard/policy/models.py", "model"): "a word of `ready`",
     ("guard/policy/models.py", "rules"): "a kind of part of a release",
@@ -182,12 +184,12 @@ def test_a_new_member_acts():
     code = """
 from pathlib import Path
 from guard.policy.loading import load
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.privacy.detectors import compile_detectors
 from guard.webhooks import FORMATS
 raw = sys.argv[1].encode()
 loaded = load(Path("p.yaml"), environ={}, read=lambda path: raw)
-plan = compile_plan(loaded, Means())
+plan = compile_plan(loaded, CompileContext())
 print(plan.routes[0].dialect.name, compile_detectors(["fake-detector"])("a needle here")[0])
 print(FORMATS[loaded.policy.webhooks[0].format].endpoint("https://hook.example/x"))
 """

@@ -41,8 +41,8 @@ class Alertmanager:
 
     def alerts(self) -> list[dict[str, Any]]:
         """What it knows: `labels`, `receivers`, and `status` with `inhibitedBy`."""
-        found: list[dict[str, Any]] = json.loads(self._ask("GET", "/api/v2/alerts")[1])
-        return found
+        document: list[dict[str, Any]] = json.loads(self._ask("GET", "/api/v2/alerts")[1])
+        return document
 
     def _ask(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
         client = HTTPConnection("127.0.0.1", self.port, timeout=WITHIN)

@@ -46,15 +46,15 @@ class Prometheus:
 
     def exemplars(self, expr: str) -> list[dict[str, Any]]:
         """The exemplars of an expression's series: `{"seriesLabels": …, "exemplars": […]}` each."""
-        found: list[dict[str, Any]] = self.ask("query_exemplars", query=expr, start="0", end="9999999999")
-        return found
+        answer: list[dict[str, Any]] = self.ask("query_exemplars", query=expr, start="0", end="9999999999")
+        return answer
 
     def scraped(self, n: int, within: float = WITHIN) -> None:
         """Wait until each target has been scraped n times with success since the start."""
 
         def enough() -> bool:
             counts = self.query(f'sum_over_time(up{{job="tests"}}[1h]) >= {n}')
-            return {one["metric"]["instance"] for one in counts} >= set(self.targets)
+            return {count["metric"]["instance"] for count in counts} >= set(self.targets)
 
         until(enough, lambda: json.dumps(self.ask("targets")["activeTargets"], indent=1), within)
 

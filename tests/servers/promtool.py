@@ -37,7 +37,7 @@ def _run(*arguments: str, given: bytes = b"", within: float = WITHIN) -> str:
     run = subprocess.run(
         [program.path, *arguments], input=given, capture_output=True, env=dict(program.environ), check=False, timeout=within
     )
-    said = (run.stdout + run.stderr).decode(errors="replace")
+    text = (run.stdout + run.stderr).decode(errors="replace")
     if run.returncode:
-        raise Refused(f"promtool {' '.join(arguments)}, code {run.returncode}:\n{said}")
-    return said
+        raise Refused(f"promtool {' '.join(arguments)}, code {run.returncode}:\n{text}")
+    return text

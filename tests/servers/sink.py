@@ -79,7 +79,7 @@ class Collector:
     @property
     def raw(self) -> list[bytes]:
         """The bodies, without compression."""
-        return [one.raw for one in self.received]
+        return [item.raw for item in self.received]
 
     def metrics(self) -> list[Metric]:
         """All metrics of all requests; a name returns with each export."""
@@ -109,34 +109,39 @@ class Collector:
         ]
 
     def _of(self, path: str, field: str) -> list[Any]:
-        return [part for one in self.received if one.path == path for part in getattr(one.message, field)]
+        return [part for item in self.received if item.path == path for part in getattr(item.message, field)]
 
     def points(self, name: str) -> list[tuple[dict[str, Any], Any]]:
         """A metric's data points with their attributes, oldest first by their own clock, whatever order they came in."""
         metrics = [metric for metric in self.metrics() if metric.name == name]
-        points = [point for one in metrics if (kind := one.WhichOneof("data")) for point in getattr(one, kind).data_points]
-        return [(attributes(point.attributes), point) for point in sorted(points, key=lambda one: one.time_unix_nano)]
+        points = [
+            point
+            for metric in metrics
+            if (kind := metric.WhichOneof("data"))
+            for point in getattr(metric, kind).data_points
+        ]
+        return [(attributes(point.attributes), point) for point in sorted(points, key=lambda item: item.time_unix_nano)]
 
     def wait_for(self, predicate: "Callable[[Collector], T]", within: float = WITHIN) -> T:
         """What a predicate says of this collector once it is true; AssertionError after the deadline."""
         with self._more:
             said = self._more.wait_for(lambda: predicate(self), within)
-            assert said, f"not within {within} s; received: {[(one.path, len(one.raw)) for one in self._received]}"
+            assert said, f"not within {within} s; received: {[(item.path, len(item.raw)) for item in self._received]}"
         return said
 
 
 def attributes(pairs: "list[KeyValue]") -> dict[str, Any]:
     """OTLP's list of attributes as a dict; a key that stands there twice is an error of the sender."""
-    found = {pair.key: value(pair.value) for pair in pairs}
-    assert len(found) == len(pairs), f"a key twice: {[pair.key for pair in pairs]}"
-    return found
+    by_name = {pair.key: value(pair.value) for pair in pairs}
+    assert len(by_name) == len(pairs), f"a key twice: {[pair.key for pair in pairs]}"
+    return by_name
 
 
 def value(any_value: AnyValue) -> Any:
     """OTLP's AnyValue as Python has it."""
     kind = any_value.WhichOneof("value")
     if kind == "array_value":
-        return [value(one) for one in any_value.array_value.values]
+        return [value(item) for item in any_value.array_value.values]
     if kind == "kvlist_value":
         return attributes(any_value.kvlist_value.values)
     return getattr(any_value, kind) if kind else None

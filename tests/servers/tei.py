@@ -83,11 +83,11 @@ class TextEmbeddings:
         single = isinstance(inputs, str) or (bool(inputs) and isinstance(inputs[0], str))
         sequences = [[inputs] if isinstance(inputs, str) else inputs] if single else inputs
         _bounded(sequences, "inputs")
-        if not all(isinstance(one, list) and len(one) in (1, 2) for one in sequences):
+        if not all(isinstance(sequence, list) and len(sequence) in (1, 2) for sequence in sequences):
             raise Rejected(422, "invalid length")
-        counted = sum(_tokens(" ".join(one), truncate=False) for one in sequences)
-        found = [_classified(" ".join(one)) for one in sequences]
-        return found[0] if single else found, counted
+        counted = sum(_tokens(" ".join(sequence), truncate=False) for sequence in sequences)
+        results = [_classified(" ".join(sequence)) for sequence in sequences]
+        return results[0] if single else results, counted
 
     def _rerank(self, tree: Any) -> tuple[Any, int]:
         query, texts = _field(tree, "query", str), _field(tree, "texts", list)
@@ -96,8 +96,8 @@ class TextEmbeddings:
         words = set(query.split())
         ranks = [{"index": at, "score": len(words & set(text.split())) / len(words)} for at, text in enumerate(texts)]
         if tree.get("return_text"):
-            ranks = [{**one, "text": texts[int(one["index"])]} for one in ranks]
-        return sorted(ranks, key=lambda one: one["score"], reverse=True), counted
+            ranks = [{**rank, "text": texts[int(rank["index"])]} for rank in ranks]
+        return sorted(ranks, key=lambda item: item["score"], reverse=True), counted
 
 
 def _field(tree: Any, name: str, *types: type) -> Any:
@@ -132,7 +132,7 @@ def _vector(text: str | list[int], *, normalize: bool) -> list[float]:
 def _classified(text: str) -> list[dict[str, Any]]:
     positive = 0.9 if "good" in text else 0.2
     both = [{"score": positive, "label": "positive"}, {"score": 1 - positive, "label": "negative"}]
-    return sorted(both, key=lambda one: one["score"], reverse=True)
+    return sorted(both, key=lambda item: item["score"], reverse=True)
 
 
 class _Handler(BaseHTTPRequestHandler):

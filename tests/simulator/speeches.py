@@ -29,13 +29,13 @@ EVENTS: Headers = [(b"content-type", b"text/event-stream")]
 
 def _policies(key: str, contract: str) -> list[Any]:
     """The policies that a reload may bring, read once."""
-    found = []
+    results = []
     with tempfile.TemporaryDirectory() as folder:
         for attempt, concurrency in ((400, 4), (500, 4), (400, 2)):
             path = Path(folder) / "p.yaml"
             path.write_text(_POLICY.format(key=key, attempt=attempt, concurrency=concurrency, contract=contract))
-            found.append(load(path, environ={}))
-    return found
+            results.append(load(path, environ={}))
+    return results
 
 
 class Plain:
@@ -118,10 +118,10 @@ class Chat:
         if streamed and source in ("model", "previous"):
             return
         lines = reply.body.split(b"\n\n") if streamed else [b"data: " + reply.body]
-        said = [json.loads(line[6:]) for line in lines if line and line != b"data: [DONE]"]
-        found = [choice.get("finish_reason") for one in said for choice in one["choices"]]
-        assert found, reply.body
-        assert all(finish in ("stop", "length") for finish in found), (source, reply.body)
+        results_read = [json.loads(line[6:]) for line in lines if line and line != b"data: [DONE]"]
+        results = [choice.get("finish_reason") for item in results_read for choice in item["choices"]]
+        assert results, reply.body
+        assert all(finish in ("stop", "length") for finish in results), (source, reply.body)
 
 
 SPEECHES = (Plain(), Chat())
@@ -142,5 +142,5 @@ def hold_record(record: Record, *, streams: bool) -> None:
         assert (usage, record.error) == (None, ""), (source, usage, record.error)
     assert not record.answer_violations, "no route of a world observes"
     assert [attempt.target.source for attempt in record.attempts] == [
-        one for one in ("model", "previous") if one in {attempt.target.source for attempt in record.attempts}
+        item for item in ("model", "previous") if item in {attempt.target.source for attempt in record.attempts}
     ]

@@ -15,17 +15,17 @@ from random import Random
 from typing import Any
 
 from guard.ladder.breaker import Breaker
-from guard.ladder.limits import Slots
+from guard.ladder.limits import ConcurrencyLimiter
 from guard.ladder.mode import MODES, Order, Orders
 from guard.policy.compiled import CompiledPlan
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.runtime import Runtime
 from guard.policy.scalars import Origin
 from guard.proxy import driver
 from guard.proxy.budget import Budget
 from guard.proxy.deadlines import NAMES
 from guard.proxy.driver import Exchange
-from guard.proxy.values import LEVEL, Answer, Call, Ceiling, Head, Headers, Record, Reply
+from guard.proxy.values import LEVEL, Answer, Call, Head, Headers, Record, Reply, RungLimit
 from tests.simulator.speeches import JSON, SPEECHES, Chat, hold_record
 
 HEALTH = ("well", "well", "well", "fails", "refuses", "hangs", "slow", "lies", "resets", "busy", "blames")
@@ -79,7 +79,7 @@ class Client:
 class Link:
     """One call on one connection; what becomes of it depends on the health of the server at that moment."""
 
-    reused, heard, paused, length = False, False, False, 2
+    reused, answer_begun, paused, length = False, False, False, 2
 
     def __init__(self, pool: "Pool") -> None:
         self.pool = pool
@@ -87,10 +87,10 @@ class Link:
 
     def send(self, owner: Any, call: Call, length: int, now: float) -> None:
         world = self.pool.world
-        assert LEVEL[call.target.source] >= world.ceiling.level, "called though operators do not allow it"
+        assert LEVEL[call.target.source] >= world.rung_limit.level, "called though operators do not allow it"
         self.owner, self.called_at = owner, world.now
         self.pool.calls += 1
-        held = call.target.slots.held  # type: ignore[attr-defined]
+        held = call.target.limiter.held  # type: ignore[attr-defined]
         assert held <= 8, "more calls at once than all limits together"
         health, roll, speech = self.pool.health, world.random.uniform, world.speech
         self.server = server = call.target.source
@@ -166,9 +166,9 @@ class World:
         self.sources: Counter[str | None] = Counter()
         self.clients: list[Client] = []
         self.plan: CompiledPlan
-        self.ceiling = Ceiling()
+        self.rung_limit = RungLimit()
         self.every: set[Breaker] = set()
-        self.slots: set[Slots] = set()
+        self.limiter: set[ConcurrencyLimiter] = set()
         self.reload()
 
     def at(self, when: float, what: Callable[[], object]) -> None:
@@ -176,15 +176,15 @@ class World:
 
     def reload(self) -> None:
         draft = self.runtime.draft()
-        means = Means(pool=self.pool, defer=lambda waiter: self.at(self.now, waiter), sinks=(self,))
+        means = CompileContext(pool=self.pool, defer=lambda waiter: self.at(self.now, waiter), sinks=(self,))
         self.plan = compile_plan(self.random.choice(self.speech.policies), means, draft)
         self.runtime.adopt(draft)
-        ceiling = self.runtime.ceilings.get(self.speech.key)
-        assert ceiling is not None
-        self.ceiling = ceiling
+        rung_limit = self.runtime.rung_limits.get(self.speech.key)
+        assert rung_limit is not None
+        self.rung_limit = rung_limit
         self.every |= set(self.runtime.breakers.values())
-        self.slots |= set(self.runtime.limiters.values())
-        self.orders.bound(self.ceiling, self.speech.key)
+        self.limiter |= set(self.runtime.limiters.values())
+        self.orders.bound(self.rung_limit, self.speech.key)
 
     def pool(self, origin: Origin, *_: object) -> Pool:
         return self.pools.setdefault(str(origin), Pool(self))
@@ -204,7 +204,7 @@ class World:
         headers = dict(reply.headers)
         source = headers.get(b"x-guard-source", b"").decode()
         if source:
-            assert LEVEL[source] >= self.ceiling.level, f"{source} answered after operators had ordered {self.orders}"  # type: ignore[index]
+            assert LEVEL[source] >= self.rung_limit.level, f"{source} answered after operators had ordered {self.orders}"  # type: ignore[index]
         if reply.status == 200:
             self.speech.hold(reply, source)
         if client.exchange.head.alone and source:
@@ -216,7 +216,7 @@ class World:
         client = Client(self, len(self.clients))
         self.clients.append(client)
         if self.random.random() < 0.08:
-            self.at(self.now + self.random.uniform(0, 0.5), lambda: client.end or client.exchange.gone("client"))
+            self.at(self.now + self.random.uniform(0, 0.5), lambda: client.end or client.exchange.client_left("client"))
         client.exchange.start(self.plan)
 
     def fall_ill(self) -> None:
@@ -227,11 +227,11 @@ class World:
         mode = self.random.choice(MODES[1:])
         route = self.random.choice([None, self.speech.key])
         self.orders = self.orders.decided(route, Order(mode))
-        self.orders.bound(self.ceiling, self.speech.key)
+        self.orders.bound(self.rung_limit, self.speech.key)
 
         def back() -> None:
             self.orders = self.orders.decided(route, Order("normal"))
-            self.orders.bound(self.ceiling, self.speech.key)
+            self.orders.bound(self.rung_limit, self.speech.key)
 
         self.at(self.now + self.random.uniform(0.1, 2.0), back)
 
@@ -262,7 +262,7 @@ class World:
         for pool in self.pools.values():
             pool.health = "well"
         self.orders = Orders()
-        self.orders.bound(self.ceiling, self.speech.key)
+        self.orders.bound(self.rung_limit, self.speech.key)
         for _ in range(200):
             self.now += 0.5
             self.arrive()
@@ -280,7 +280,7 @@ class World:
         assert set(self.records.values()) == {1}
         assert len(self.records) == len(self.clients)
         assert [breaker.out for breaker in self.every if breaker.out] == []
-        assert [slots for slots in self.slots if slots.held or slots.waiting] == []
+        assert [limiter for limiter in self.limiter if limiter.held or limiter.waiting] == []
 
 
 @contextmanager

@@ -77,12 +77,12 @@ def read(line: str) -> Sample:
 
 def buckets(samples: list[Sample]) -> dict[Labels, list[tuple[float, float]]]:
     """Bound and count of each bucket of the histograms of a family, by their other labels."""
-    found: dict[Labels, list[tuple[float, float]]] = {}
+    by_name: dict[Labels, list[tuple[float, float]]] = {}
     for sample in samples:
         if sample.name.endswith("_bucket"):
             others = tuple(label for label in sample.labels if label[0] != "le")
-            found.setdefault(others, []).append((float(dict(sample.labels)["le"]), sample.value))
-    return found
+            by_name.setdefault(others, []).append((float(dict(sample.labels)["le"]), sample.value))
+    return by_name
 
 
 def whole(name: str, samples: list[Sample]) -> None:

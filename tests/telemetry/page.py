@@ -14,11 +14,11 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "telemetry.md"
 def instruments() -> str:
     """One row for each instrument."""
     rows = ["| OTLP | Prometheus | kind | unit | attributes | what |", "|---|---|---|---|---|---|"]
-    for one in INSTRUMENTS:
-        told = name(one) + ("_total" if one.kind == "counter" else "")
-        attributes = ", ".join(f"`{attribute}`" for attribute in one.attributes)
-        description = one.description.replace("<", "&lt;").replace(">", "&gt;")
-        rows.append(f"| `{one.name}` | `{told}` | {one.kind} | {one.unit} | {attributes} | {description} |")
+    for item in INSTRUMENTS:
+        told = name(item) + ("_total" if item.kind == "counter" else "")
+        attributes = ", ".join(f"`{attribute}`" for attribute in item.attributes)
+        description = item.description.replace("<", "&lt;").replace(">", "&gt;")
+        rows.append(f"| `{item.name}` | `{told}` | {item.kind} | {item.unit} | {attributes} | {description} |")
     return "\n".join(rows) + "\n"
 
 
@@ -27,8 +27,8 @@ def events() -> str:
     rows = ["| event | line | level | keys | what |", "|---|---|---|---|---|"]
     for kind in event_types():
         keys = ", ".join(
-            f"`{SPELLED.get(one.name, one.name)}`" if issubclass(kind, OrderGiven) else f"`{one.name}`"
-            for one in fields(kind)
+            f"`{SPELLED.get(field.name, field.name)}`" if issubclass(kind, OrderGiven) else f"`{field.name}`"
+            for field in fields(kind)
         )
         what = " ".join((kind.__doc__ or "").split())
         level = getLevelName(kind.severity).lower() if kind.level is Event.level else "varies"

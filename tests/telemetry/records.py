@@ -8,13 +8,13 @@ from tests.proxy.scene import Tongue, target
 
 def route(**changes: Any) -> Route:
     """POST /p, with a label and a score."""
-    whole: dict[str, Any] = {
+    by_name: dict[str, Any] = {
         "template": "/p", "method": "POST", "buffered": True, "max_body": 100, "collect": 100, "request": 1.0,
         "enforce": True, "dialect": Tongue(), "judges": (), "output": None, "ladder": (),
         "measures": (Measure("label", "class", ("yes", "no")), Measure("score", "number", (), 0.0, 1.0)),
         "field_of": lambda pointer, _answer: pointer.rpartition("/")[2],
     }  # fmt: skip
-    return Route(**{**whole, **changes})
+    return Route(**{**by_name, **changes})
 
 
 ROUTE = route()
@@ -23,12 +23,12 @@ ROUTE = route()
 def record(**changes: Any) -> Record:
     """An exchange of 250 ms that the model answered in 200."""
     made = Record("id-1", 100.0)
-    whole: dict[str, Any] = {
+    by_name: dict[str, Any] = {
         "method": "POST", "matched": ROUTE, "route": "/p", "status": 200, "source": "model", "version": "7",
         "read_at": 100.01, "ended_at": 100.25, "rows": 1, "attempts": [attempt()],
         "predictions": [prediction(["yes"], [0.5])], **changes,
     }  # fmt: skip
-    for name, value in whole.items():
+    for name, value in by_name.items():
         setattr(made, name, value)
     return made
 
@@ -48,4 +48,4 @@ def prediction(*values: list[Any], source: Any = "model", version: str = "7", va
 
 def trace(*, sampled: bool = True, told: bool = True) -> Trace:
     """A trace that a caller began."""
-    return Trace(b"%032x" % 0xABC, b"%016x" % 0x10, b"%016x" % 5, b"%016x" % 0x11, sampled=sampled, told=told)
+    return Trace(b"%032x" % 0xABC, b"%016x" % 0x10, b"%016x" % 5, b"%016x" % 0x11, sampled=sampled, propagated=told)

@@ -42,7 +42,7 @@ def test_the_latest_exemplar_of_a_bucket_stays() -> None:
     histogram = Histogram(BOUNDS)
     for value in (0.5, 0.7, 9.0):
         histogram.exemplify(Exemplar(value, 1.0, 2, 3))
-    assert {index: one.value for index, one in (histogram.exemplars or {}).items()} == {1: 0.7, 3: 9.0}
+    assert {index: exemplar.value for index, exemplar in (histogram.exemplars or {}).items()} == {1: 0.7, 3: 9.0}
 
 
 def test_the_same_labels_are_the_same_series() -> None:

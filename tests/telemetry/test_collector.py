@@ -150,10 +150,10 @@ def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def sender(url: str, **changes: Any) -> Collector:
-    whole: dict[str, Any] = {
+    by_name: dict[str, Any] = {
         "url": url, "headers": {}, "timeout": 5.0, "compression": "", "verify": True, "certificate": None, **changes,
     }  # fmt: skip
-    return Collector(Destination(**whole), lambda _most: 0.0)
+    return Collector(Destination(**by_name), lambda _most: 0.0)
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])

@@ -105,8 +105,8 @@ def drive(port: int, seed: int, count: int) -> Load:
         source = answer.getheader("x-guard-source") or "none"
         answers[str(answer.status), source, answer.getheader("x-guard-reason") or text.get("code", "")] += 1
         if path == "/predict" and source in ("model", "rules"):
-            for one in text["predictions"]:
-                sent[f"{source} {one['label']}"] += 1
+            for prediction in text["predictions"]:
+                sent[f"{source} {prediction['label']}"] += 1
     client.close()
     return Load(answers, sent)
 
@@ -144,7 +144,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         for thread in threads:
             thread.join(120)
         assert len(loads) == CLIENTS
-        load = Load(sum((one.answers for one in loads), Counter()), sum((one.sent for one in loads), Counter()))
+        load = Load(sum((load.answers for load in loads), Counter()), sum((load.sent for load in loads), Counter()))
         assert load.answers.total() == REQUESTS
         scraper.scraped(1)
         scraper.scraped(int(scraper.query("count_over_time(up[1h])")[0]["value"][1]) + 2)
@@ -162,9 +162,11 @@ def pushed(seen: Seen, name: str) -> dict[tuple[tuple[str, Any], ...], Any]:
 
 def pushed_sum(seen: Seen, name: str, **wanted: Any) -> float:
     """The sum of an OTLP counter over the series with these attributes."""
-    asked = {key.replace("__", "."): value for key, value in wanted.items()}
+    by_name = {key.replace("__", "."): value for key, value in wanted.items()}
     points = pushed(seen, name)
-    return sum(point.as_double + point.as_int for labels, point in points.items() if asked.items() <= dict(labels).items())
+    return sum(
+        point.as_double + point.as_int for labels, point in points.items() if by_name.items() <= dict(labels).items()
+    )
 
 
 def scraped_sum(seen: Seen, expr: str) -> float:
@@ -173,11 +175,11 @@ def scraped_sum(seen: Seen, expr: str) -> float:
 
 
 def test_every_answer_is_counted_once_and_as_what_it_was(seen: Seen) -> None:
-    told: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for (_, source, reason), count in seen.load.answers.items():
-        told[source, reason] += count
-    assert len(told) >= 5
-    for (source, reason), count in told.items():
+        counts[source, reason] += count
+    assert len(counts) >= 5
+    for (source, reason), count in counts.items():
         wanted = {"guard__source": source, **({"guard__reason": reason} if reason else {})}
         if reason:
             assert pushed_sum(seen, "guard.requests", **wanted) == count
@@ -188,11 +190,11 @@ def test_every_answer_is_counted_once_and_as_what_it_was(seen: Seen) -> None:
 
 
 def test_durations_count_every_status(seen: Seen) -> None:
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for (status, _, _), count in seen.load.answers.items():
-        told[status] += count
+        counts[status] += count
     points = pushed(seen, "http.server.request.duration")
-    for status, count in told.items():
+    for status, count in counts.items():
         of_it = [point for labels, point in points.items() if dict(labels)["http.response.status_code"] == int(status)]
         assert sum(point.count for point in of_it) == count
         assert sum(sum(point.bucket_counts) for point in of_it) == count
@@ -244,7 +246,7 @@ def test_calls_and_cost_agree(seen: Seen) -> None:
 
 
 def test_the_resource_says_who_was_measured(seen: Seen) -> None:
-    message = next(one.message for one in seen.otlp.received if one.path == "/v1/metrics")
+    message = next(item.message for item in seen.otlp.received if item.path == "/v1/metrics")
     said = attributes(message.resource_metrics[0].resource.attributes)
     assert {key: said[key] for key in ("service.name", "service.version", "deployment.environment.name")} == {
         "service.name": "credit-risk",
@@ -272,11 +274,11 @@ def test_the_page_is_what_promtool_wants(seen: Seen) -> None:
 
 
 def test_exemplars_lead_from_a_bucket_to_a_trace(seen: Seen) -> None:
-    found = [
-        one
+    results = [
+        exemplar
         for series in seen.scraped.exemplars("http_server_request_duration_seconds_bucket")
-        for one in series["exemplars"]
+        for exemplar in series["exemplars"]
     ]
     traces = {span.trace_id.hex() for span in seen.otlp.spans()}
-    assert found
-    assert {one["labels"]["trace_id"] for one in found} <= traces
+    assert results
+    assert {item["labels"]["trace_id"] for item in results} <= traces

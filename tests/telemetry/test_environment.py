@@ -10,10 +10,16 @@ SECRET = "hunter2-secret"
 
 
 def test_nothing_is_exported_unless_somebody_asks() -> None:
-    found = read({})
-    assert not any(found.on(signal) for signal in ("traces", "metrics", "logs"))
-    assert (found.ratio, found.parented, found.delta, found.exemplars, found.problems) == (None, True, False, True, [])
-    assert found.queues == {"metrics": Queue(60.0, 1, 1), "traces": Queue(5.0, 512, 2048), "logs": Queue(1.0, 512, 2048)}
+    content = read({})
+    assert not any(content.on(signal) for signal in ("traces", "metrics", "logs"))
+    assert (content.ratio, content.parented, content.delta, content.exemplars, content.problems) == (
+        None,
+        True,
+        False,
+        True,
+        [],
+    )
+    assert content.queues == {"metrics": Queue(60.0, 1, 1), "traces": Queue(5.0, 512, 2048), "logs": Queue(1.0, 512, 2048)}
 
 
 @pytest.mark.parametrize(
@@ -30,9 +36,9 @@ def test_nothing_is_exported_unless_somebody_asks() -> None:
     ],
 )
 def test_exporters(environ: dict[str, str], exported: dict[Any, Any]) -> None:
-    found = read(environ)
-    assert {signal: names for signal, names in found.exporters.items() if names} == exported
-    assert found.problems == []
+    content = read(environ)
+    assert {signal: names for signal, names in content.exporters.items() if names} == exported
+    assert content.problems == []
 
 
 @pytest.mark.parametrize(
@@ -44,23 +50,23 @@ def test_exporters(environ: dict[str, str], exported: dict[Any, Any]) -> None:
     ],
 )  # fmt: skip
 def test_samplers(name: str, argument: str, ratio: float, parented: bool) -> None:
-    found = read({"OTEL_TRACES_SAMPLER": name, "OTEL_TRACES_SAMPLER_ARG": argument})
-    assert (found.ratio, found.parented) == (ratio, parented)
+    content = read({"OTEL_TRACES_SAMPLER": name, "OTEL_TRACES_SAMPLER_ARG": argument})
+    assert (content.ratio, content.parented) == (ratio, parented)
 
 
 def test_attributes_and_numbers() -> None:
-    found = read(
+    content = read(
         {
             "OTEL_RESOURCE_ATTRIBUTES": "team=ml , region=eu=1", "OTEL_SERVICE_NAME": "mine",
             "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "DELTA", "OTEL_METRICS_EXEMPLAR_FILTER": "always_off",
             "OTEL_METRIC_EXPORT_INTERVAL": "500", "OTEL_BSP_MAX_QUEUE_SIZE": "10", "OTEL_BLRP_SCHEDULE_DELAY": "20",
         }
     )  # fmt: skip
-    assert found.attributes == {"team": "ml", "region": "eu=1", "service.name": "mine"}
-    assert (found.delta, found.exemplars) == (True, False)
-    assert found.queues["metrics"].every == 0.5
-    assert found.queues["traces"] == Queue(5.0, 10, 10)
-    assert found.queues["logs"].every == 0.02
+    assert content.attributes == {"team": "ml", "region": "eu=1", "service.name": "mine"}
+    assert (content.delta, content.exemplars) == (True, False)
+    assert content.queues["metrics"].every == 0.5
+    assert content.queues["traces"] == Queue(5.0, 10, 10)
+    assert content.queues["logs"].every == 0.02
 
 
 @pytest.mark.parametrize(
@@ -71,24 +77,24 @@ def test_attributes_and_numbers() -> None:
     ],
 )  # fmt: skip
 def test_nonsense_is_a_problem_that_does_not_repeat_it(name: str) -> None:
-    found = read({name: SECRET})
-    assert len(found.problems) == 1
-    assert name in found.problems[0]
-    assert SECRET not in found.problems[0]
-    assert not any(found.exporters.values())
+    content = read({name: SECRET})
+    assert len(content.problems) == 1
+    assert name in content.problems[0]
+    assert SECRET not in content.problems[0]
+    assert not any(content.exporters.values())
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "nan", "inf", "1e99", "5s"])
 def test_numbers_that_are_none_are_the_default(value: str) -> None:
-    found = read({"OTEL_METRIC_EXPORT_INTERVAL": value})
-    assert found.queues["metrics"].every == 60.0
-    assert found.problems
+    content = read({"OTEL_METRIC_EXPORT_INTERVAL": value})
+    assert content.queues["metrics"].every == 60.0
+    assert content.problems
 
 
 def test_another_protocol_is_said() -> None:
-    found = read({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
-    assert found.on("traces")
-    assert found.problems == ["OTLP for traces goes by http/protobuf only; it is sent so"]
+    content = read({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+    assert content.on("traces")
+    assert content.problems == ["OTLP for traces goes by http/protobuf only; it is sent so"]
 
 
 @pytest.mark.parametrize(

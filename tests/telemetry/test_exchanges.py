@@ -20,7 +20,7 @@ def written(tell: Callable[[Exchanges], object]) -> list[dict[str, Any]]:
 
 
 def told(*records: Record) -> list[dict[str, Any]]:
-    return written(lambda sink: [sink.take(iter([one])) for one in records])
+    return written(lambda sink: [sink.take(iter([item])) for item in records])
 
 
 def test_only_trouble_is_written() -> None:

@@ -115,7 +115,7 @@ def test_who_else_takes_lines_may_crash() -> None:
     log.also(heard.append)
     log.line("x", logging.INFO, {"number": 1})
     log.close()
-    assert [(one.event, one.fields) for one in heard] == [("x", {"number": 1})]
+    assert [(item.event, item.fields) for item in heard] == [("x", {"number": 1})]
     assert (log.crashes, len(lines(stream))) == (1, 1)
 
 
@@ -123,7 +123,7 @@ def test_lines_come_whole_as_a_pipe_takes_them() -> None:
     texts = ["x" * size for size in (10, 4000, 86, 5000, 1, 4095, 1, 1)]
     gathered = list(together(iter(texts)))
     assert "".join(gathered) == "".join(texts)
-    assert [len(one) for one in gathered] == [4096, 5000, 4096, 2]
+    assert [len(item) for item in gathered] == [4096, 5000, 4096, 2]
 
 
 def test_a_line_after_a_long_pause_wakes_who_writes(monkeypatch: pytest.MonkeyPatch) -> None:

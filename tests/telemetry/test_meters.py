@@ -10,26 +10,26 @@ from guard.proxy.values import Facts, Measure, Record, Violation
 from guard.telemetry.accumulators import Histogram
 from guard.telemetry.family import attributes, counted
 from guard.telemetry.meters import Meters, origin
-from guard.telemetry.outbox import Outbox
+from guard.telemetry.record_batcher import RecordBatcher
 from tests.telemetry.later import Later
 from tests.telemetry.records import ROUTE, attempt, prediction, record, route, trace
 
 
 def told(meters: Meters) -> dict[str, list[tuple[dict[str, str], Any]]]:
     """Series by instrument; of a histogram count and sum. Zeros are left out."""
-    found: dict[str, list[tuple[dict[str, str], Any]]] = {}
+    by_name: dict[str, list[tuple[dict[str, str], Any]]] = {}
     for instrument, points, _ in counted(meters.series()):
         for labels, value in points:
             number = (sum(value.counts), round(value.sum, 6)) if isinstance(value, Histogram) else value.value
             if number and number != (0, 0.0):
-                found.setdefault(instrument.name, []).append((attributes(instrument, labels), number))
-    return found
+                by_name.setdefault(instrument.name, []).append((attributes(instrument, labels), number))
+    return by_name
 
 
 def of(*records: Record) -> dict[str, list[tuple[dict[str, str], Any]]]:
     meters = Meters()
-    for one in records:
-        meters.take(iter([one]))
+    for item in records:
+        meters.take(iter([item]))
     return told(meters)
 
 
@@ -48,12 +48,12 @@ def test_a_plain_answer_of_the_model() -> None:
     assert found["guard.overhead.duration"] == [(AT, (1, 0.03))]  # 250 ms, less 10 of reading and 210 of the call
     assert found["guard.requests"] == [({**AT, "guard.source": "model", "guard.model.version": "7"}, 1)]
     assert found["guard.instances"] == [(AT, 1)]
-    said = {**AT, "guard.source": "model", "guard.model.version": "7"}
+    by_name = {**AT, "guard.source": "model", "guard.model.version": "7"}
     assert found["guard.predictions"] == [
-        ({**said, "guard.output": "label", "guard.class": "yes"}, 1),
-        ({**said, "guard.output": "score", "guard.class": "<value>"}, 1),
+        ({**by_name, "guard.output": "label", "guard.class": "yes"}, 1),
+        ({**by_name, "guard.output": "score", "guard.class": "<value>"}, 1),
     ]
-    assert found["guard.prediction.value"] == [({**said, "guard.output": "score"}, (1, 0.5))]
+    assert found["guard.prediction.value"] == [({**by_name, "guard.output": "score"}, (1, 0.5))]
     assert set(found) == {
         "http.server.request.duration", "http.client.request.duration", "guard.overhead.duration", "guard.requests",
         "guard.instances", "guard.predictions", "guard.prediction.value",
@@ -91,7 +91,7 @@ def test_a_fallback_never_pollutes_the_models_picture() -> None:
     [
         ({"source": None, "code": "contract", "status": 422}, "none", "contract", None),
         ({"source": None, "code": "internal", "status": 500, "error": "ValueError"}, "none", "internal", "ValueError"),
-        ({"source": None, "gone": "client", "status": 0}, "gone", None, None),
+        ({"source": None, "departure": "client", "status": 0}, "gone", None, None),
         ({"source": "disabled", "reason": "timeout", "status": 504}, "disabled", "timeout", "504"),
     ],
 )
@@ -225,18 +225,20 @@ KINDS: list[dict[str, Any]] = [
 @given(st.lists(st.sampled_from(KINDS), max_size=40))
 def test_a_batch_is_as_its_records_one_by_one(kinds: list[dict[str, Any]]) -> None:
     together = Meters()
-    together.take(record(**one) for one in kinds)
-    assert spread(together) == spread(Meters(), *(record(**one) for one in kinds))
+    together.take(record(**kind) for kind in kinds)
+    assert spread(together) == spread(Meters(), *(record(**kind) for kind in kinds))
 
 
 def spread(meters: Meters, *records: Record) -> dict[tuple[str, Any], Any]:
     """All points; of a histogram its buckets."""
-    for one in records:
-        meters.take(iter([one]))
+    for item in records:
+        meters.take(iter([item]))
     return {
-        (family.instrument.name, labels): [*one.counts, pytest.approx(one.sum)] if isinstance(one, Histogram) else one.value
+        (family.instrument.name, labels): [*point.counts, pytest.approx(point.sum)]
+        if isinstance(point, Histogram)
+        else point.value
         for family in counted(meters.series())
-        for labels, one in family.points
+        for labels, point in family.points
     }
 
 
@@ -250,9 +252,9 @@ def spread(meters: Meters, *records: Record) -> dict[tuple[str, Any], Any]:
 )  # fmt: skip
 def test_a_record_that_cannot_be_counted_takes_no_other_along(broken: dict[str, Any]) -> None:
     meters = Meters()
-    box = Outbox([meters], Later())
-    for one in ({}, {}, broken, {}, broken, {"status": 500}, {}):
-        box.record(record(**one))
+    box = RecordBatcher([meters], Later())
+    for item in ({}, {}, broken, {}, broken, {"status": 500}, {}):
+        box.record(record(**item))
     box.flush()
     assert box.crashes == {"Meters": 2}
     found = told(meters)
@@ -267,11 +269,13 @@ def test_exemplars_are_of_traces_that_somebody_can_find() -> None:
     for made, kept in ((trace(), True), (trace(sampled=False), False), (trace(told=False), False)):
         meters = Meters()
         meters.take(iter([record(trace=made)]))
-        (family,) = [one for one in counted(meters.series()) if one.instrument.name == "http.server.request.duration"]
+        (family,) = [
+            bucket for bucket in counted(meters.series()) if bucket.instrument.name == "http.server.request.duration"
+        ]
         assert bool(family.points[0][1].exemplars) is kept  # type: ignore[union-attr]
     silent = Meters(exemplars=False)
     silent.take(iter([record(trace=trace())]))
-    (family,) = [one for one in counted(silent.series()) if one.instrument.name == "http.server.request.duration"]
+    (family,) = [bucket for bucket in counted(silent.series()) if bucket.instrument.name == "http.server.request.duration"]
     assert family.points[0][1].exemplars is None  # type: ignore[union-attr]
 
 

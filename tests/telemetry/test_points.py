@@ -65,9 +65,9 @@ def test_attributes_have_the_types_of_the_conventions_and_none_is_empty() -> Non
     histogram = Histogram(SERVER_DURATION.buckets)
     histogram.exemplify(Exemplar(0.5, 1.5, 7, 9))
     whole = made(points(delta=False), 1, histogram, 200)["http.server.request.duration"].histogram.data_points[0]
-    told = {one.key: one.value for one in whole.attributes}
-    assert told["http.response.status_code"].int_value == 200
-    assert "error.type" not in told
+    by_name = {attribute.key: attribute.value for attribute in whole.attributes}
+    assert by_name["http.response.status_code"].int_value == 200
+    assert "error.type" not in by_name
     (exemplar,) = whole.exemplars
     assert (exemplar.as_double, exemplar.time_unix_nano, int.from_bytes(exemplar.trace_id), int.from_bytes(exemplar.span_id)) == (
         0.5, 1_500_000_000, 7, 9,

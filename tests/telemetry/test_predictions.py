@@ -98,11 +98,11 @@ def test_a_batch_is_as_its_rows(labels: list[Any], scores: list[Any]) -> None:
 
 @given(st.sampled_from([2, FEW, FEW + 1, 30]), st.lists(st.integers(0, 40) | st.none(), max_size=200))
 def test_a_few_classes_are_counted_as_many_are(classes: int, drawn: list[int | None]) -> None:
-    values = [f"c{one}" if one is not None else None for one in drawn]
-    told, _ = tallied(Measure("label", "class", tuple(f"c{one}" for one in range(classes))), values)
-    known = [one if one is None or one < classes else -1 for one in drawn]
+    values = [f"c{item}" if item is not None else None for item in drawn]
+    told, _ = tallied(Measure("label", "class", tuple(f"c{item}" for item in range(classes))), values)
+    known = [item if item is None or item < classes else -1 for item in drawn]
     named = {None: MISSING, -1: UNSEEN}
-    assert told == Multiset(named.get(one, f"c{one}") for one in known)
+    assert told == Multiset(named.get(path, f"c{path}") for path in known)
 
 
 def test_the_largest_of_a_vector_is_its_confidence() -> None:

@@ -87,17 +87,17 @@ def test_who_names_openmetrics_gets_it() -> None:
 
 
 def test_every_name_is_legal_and_its_own() -> None:
-    names = [name(one) for one in INSTRUMENTS]
+    names = [name(item) for item in INSTRUMENTS]
     assert len(set(names)) == len(names) > 30
-    assert all(re.fullmatch(r"[a-z_][a-z0-9_]*", one) for one in names)
-    assert not [one for one in names if one.endswith(("_total", "_count", "_sum", "_bucket"))]
+    assert all(re.fullmatch(r"[a-z_][a-z0-9_]*", item) for item in names)
+    assert not [item for item in names if item.endswith(("_total", "_count", "_sum", "_bucket"))]
 
 
 @given(st.text())
 def test_any_label_can_be_read_back(label: str) -> None:
     text = page(Exposition(), [Family(DURATION, [((label,), Histogram((1.0,)))])]).decode()
-    (line,) = [one for one in text.split("\n") if one.startswith("guard_wait_duration_seconds_sum")]
-    found = re.fullmatch(r'guard_wait_duration_seconds_sum(?:\{a="((?:[^"\\]|\\["\\n])*)"\})? 0\.0', line, re.DOTALL)
-    assert found is not None
-    read = re.sub(r"\\(.)", lambda one: "\n" if one[1] == "n" else one[1], found[1] or "", flags=re.DOTALL)
+    (line,) = [part for part in text.split("\n") if part.startswith("guard_wait_duration_seconds_sum")]
+    match = re.fullmatch(r'guard_wait_duration_seconds_sum(?:\{a="((?:[^"\\]|\\["\\n])*)"\})? 0\.0', line, re.DOTALL)
+    assert match is not None
+    read = re.sub(r"\\(.)", lambda item: "\n" if item[1] == "n" else item[1], match[1] or "", flags=re.DOTALL)
     assert read == label

@@ -79,8 +79,8 @@ class Process:
         self.plans = [*self.plans[-1:], plan]
         self.meters.declare(plan, self.wall)
         price = Price(0.5, draw.choice(("EUR", "USD")), 100.0, 0.75) if draw.random() < 0.8 else None
-        self.cost.declare(price, frozenset((one.method, one.template) for one in plan), self.wall)
-        before, self.declared = self.declared, {one.template: one.measures for one in plan}
+        self.cost.declare(price, frozenset((item.method, item.template) for item in plan), self.wall)
+        before, self.declared = self.declared, {item.template: item.measures for item in plan}
         for template, output in list(self.values):
             if declaration(before, template, output) != declaration(self.declared, template, output):
                 del self.values[template, output]
@@ -142,7 +142,7 @@ class Process:
         for labels, pairs in exposition.buckets(families.get("guard_prediction_value", [])).items():
             told = dict(labels)
             template, output, version = (told[name] for name in ("http_route", "guard_output", "guard_model_version"))
-            (measure,) = (one for one in self.declared[template] if one.name == output)
+            (measure,) = (field for field in self.declared[template] if field.name == output)
             values = [value for seen, value in self.values.get((template, output), ()) if seen == version]
             assert pairs == cumulative(values, buckets(measure)), labels
 
@@ -181,8 +181,8 @@ class Process:
         self.wall += 1.0
         self.export(self.deltas)
         for name, ever in self.ever.items():
-            whole = sum(sum(one.counts) if isinstance(one, Histogram) else one.value for one in ever)
-            assert abs(self.sums[name] - whole) < 1e-6, name
+            total = sum(sum(item.counts) if isinstance(item, Histogram) else item.value for item in ever)
+            assert abs(self.sums[name] - total) < 1e-6, name
         assert self.sums[of.REQUESTS.name] == self.requests
 
 
@@ -246,7 +246,7 @@ def test_one_broken_family_costs_no_other() -> None:
     (data,) = points.batches([families[0], broken, *families[2:]], 1)
     metrics = data.resource_metrics[0].scope_metrics[0].metrics
     assert [metric.name for metric in metrics] == [
-        one.instrument.name for one in families if one.instrument is not broken.instrument
+        family.instrument.name for family in families if family.instrument is not broken.instrument
     ]
     assert [type(error) for error in crashed] == [ValueError, ValueError]
 

@@ -20,11 +20,11 @@ from tests.telemetry.records import attempt, record, trace
 
 
 def written(*records: Record, fence: Any = lambda value: value) -> list[bytes]:
-    made: list[bytes] = []
-    sink = Spans(made.append, fence=fence, wall=lambda now: now + 1000)
-    for one in records:
-        sink.take(iter([one]))
-    return made
+    results: list[bytes] = []
+    sink = Spans(results.append, fence=fence, wall=lambda now: now + 1000)
+    for item in records:
+        sink.take(iter([item]))
+    return results
 
 
 def spans(*records: Record, fence: Any = lambda value: value) -> list[Span]:
@@ -33,7 +33,9 @@ def spans(*records: Record, fence: Any = lambda value: value) -> list[Span]:
 
 
 def attributes(span: Span) -> dict[str, Any]:
-    return {one.key: getattr(one.value, one.value.WhichOneof("value") or "") for one in span.attributes}
+    return {
+        attribute.key: getattr(attribute.value, attribute.value.WhichOneof("value") or "") for attribute in span.attributes
+    }
 
 
 def test_an_exchange_and_its_calls() -> None:
@@ -69,7 +71,7 @@ def test_an_exchange_and_its_calls() -> None:
         ({"status": 422, "code": "contract"}, Status.STATUS_CODE_UNSET),
         ({"status": 503}, Status.STATUS_CODE_ERROR),
         ({"status": 500, "error": "ValueError"}, Status.STATUS_CODE_ERROR),
-        ({"status": 0, "gone": "client"}, Status.STATUS_CODE_UNSET),
+        ({"status": 0, "departure": "client"}, Status.STATUS_CODE_UNSET),
     ],
 )
 def test_only_our_own_faults_are_errors(changes: dict[str, Any], code: int) -> None:
@@ -108,10 +110,10 @@ def test_what_two_exchanges_say_is_told_of_each() -> None:
     first = record(trace=trace(), status=200, attempts=[])
     other = record(trace=trace(), status=503, version="8", attempts=[])
     other.request_id = "id-2"
-    told = [attributes(span) for span in spans(first, other, first)]
-    assert told[0] == told[2]
+    results = [attributes(span) for span in spans(first, other, first)]
+    assert results[0] == results[2]
     assert [
-        (one["http.response.status_code"], one["guard.model.version"], one["guard.request.id"]) for one in told[:2]
+        (item["http.response.status_code"], item["guard.model.version"], item["guard.request.id"]) for item in results[:2]
     ] == [
         (200, "7", "id-1"),
         (503, "8", "id-2"),

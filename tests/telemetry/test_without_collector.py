@@ -26,12 +26,12 @@ def guarded(folder: Path, **environ: str) -> Iterator[Sidecar]:
 
 
 def lost(page: str) -> dict[tuple[str, str], int]:
-    found = {}
+    by_name = {}
     for line in page.splitlines():
         if line.startswith("guard_telemetry_dropped_total{"):
             words = line.split('"')
-            found[words[1], words[3]] = int(line.rpartition(" ")[2])
-    return found
+            by_name[words[1], words[3]] = int(line.rpartition(" ")[2])
+    return by_name
 
 
 SLOW: dict[str, Any] = {
@@ -48,12 +48,12 @@ def test_a_collector_that_never_answers_costs_spans_and_nothing_else(tmp_path: P
         page = guard.probe("/metrics")[1]
         guard.process.send_signal(signal.SIGTERM)
         assert guard.ended() == 0
-        told = {key: value for key, value in guard.events("telemetry_lost")[0].items() if key.startswith("traces")}
+        by_name = {key: value for key, value in guard.events("telemetry_lost")[0].items() if key.startswith("traces")}
     (_, full), *_ = [item for item in lost(page).items() if item[0] == ("traces", "queue_full")]
     assert full > 400
     servers = load.answers.total()
     clients = sum(count for (_, source, _), count in load.answers.items() if source != "none")
-    unsent = sum(told.values())
+    unsent = sum(by_name.values())
     assert servers + clients - 50 <= unsent <= servers + clients  # all, but for the batch that was under way
 
 

@@ -91,7 +91,7 @@ def split(rows: Sequence[Row]) -> bytes:
 
 def lines(names: Sequence[str], rows: Sequence[Row], *, header: bool) -> bytes:
     head = [list(rows[-1] if rows else names)] if header else []
-    cells = [*head, *[["" if one is None else str(one) for one in row.values()] for row in rows]]
+    cells = [*head, *[["" if item is None else str(item) for item in row.values()] for row in rows]]
     return "\n".join(",".join(line) for line in cells).encode() + b"\n"
 
 
@@ -119,7 +119,7 @@ def predictions(said: Any) -> list[str]:
 
 def outputs(name: str) -> Callable[[Any], list[str]]:
     def read(said: Any) -> list[str]:
-        [found] = [one for one in said["outputs"] if one["name"] == name]
+        [found] = [output for output in said["outputs"] if output["name"] == name]
         assert found["shape"][0] == len(found["data"])
         return list(found["data"])
 
@@ -161,7 +161,7 @@ TFSERVING = {
 VERTEX = {
     "path": "/v1/endpoints/1/deployedModels/2:predict", "dialect": "vertex",
     "output": "species: {at: /predictions/*/species, enum: [setosa, versicolor, virginica]}",
-    "told": google_error, "read": lambda said: [one["species"] for one in said["predictions"]],
+    "told": google_error, "read": lambda said: [prediction["species"] for prediction in said["predictions"]],
     "refused": (dumps({"instances": [{"petal_width": 1.0}]}), 400),
 }  # fmt: skip
 SAGEMAKER = {
@@ -201,7 +201,7 @@ _ALL = (
     ),
     Family(
         "fastapi", "/predict/batch", "json", partial(objects, "instances"), told=problem,
-        read=lambda said: [one["species"] for one in said["predictions"]], layout="rows: /instances",
+        read=lambda said: [prediction["species"] for prediction in said["predictions"]], layout="rows: /instances",
         refused=(dumps({"instances": [{"petal_width": "wide"}]}), 422),
     ),
     Family(
@@ -220,7 +220,7 @@ _ALL = (
         layout=f"columns: [plant, site, {', '.join(PLAIN)}]",
     ),
     Family(
-        "sagemaker-json", write=features, **SAGEMAKER, read=lambda said: [one["predicted_label"] for one in said["predictions"]],
+        "sagemaker-json", write=features, **SAGEMAKER, read=lambda said: [prediction["predicted_label"] for prediction in said["predictions"]],
         inputs="  features: {type: array, min_items: 4, max_items: 4, items: {type: number, min: 0, max: 100}}",
         output="species: {at: /predictions/*/predicted_label, enum: [setosa, versicolor, virginica]}",
         refused=(dumps({"instances": [{"features": [1.0]}]}), 400), codes={"missing": "items", "unknown": "items"},

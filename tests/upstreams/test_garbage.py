@@ -59,16 +59,16 @@ def test_no_client_can_take_the_model_from_the_others(name: str, mode: str, serv
     family = FAMILIES[name]
     with before(family, servers(family.server), breaker=BREAKER, more=f"enforcement: {mode}\n") as scene:
         good = family.write([family.row(SETOSA)])
-        taken: list[object] = []
+        results: list[object] = []
         for body in dict.fromkeys(garbage(family)):
             statuses = [scene.post(body).status_code for _ in range(SIX)]
             if scene.post(good).headers.get("x-guard-source") != "model":
-                taken.append((body[:300], statuses))
+                results.append((body[:300], statuses))
                 break
         for field, value in FIELDS:
             for _ in range(SIX):
                 scene.post(good, **{field: value})
             if scene.post(good).headers.get("x-guard-source") != "model":
-                taken.append((field, value))
+                results.append((field, value))
                 break
-        assert not taken
+        assert not results

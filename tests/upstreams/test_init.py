@@ -64,7 +64,7 @@ def by_httpx(guard: Sidecar) -> None:
         assert [client.post("/predict", json=flower).json()["species"] for flower in FLOWERS] == SPECIES
         batch = client.post("/predict/batch", json={"instances": FLOWERS})
         assert batch.headers["x-guard-source"] == "model"
-        assert [one["species"] for one in batch.json()["predictions"]] == SPECIES
+        assert [prediction["species"] for prediction in batch.json()["predictions"]] == SPECIES
 
 
 def by_kserve(guard: Sidecar) -> None:
@@ -87,7 +87,7 @@ def by_tritonclient(model: str, tensors: Sequence[tuple[str, Any]], output: str,
         result = client.infer(model, inputs, outputs=[triton.InferRequestedOutput(output, binary_data=binary)])
         answer = result.as_numpy(output)
         assert answer is not None
-        assert [one.decode() if isinstance(one, bytes) else one for one in answer.ravel()] == SPECIES
+        assert [item.decode() if isinstance(item, bytes) else item for item in answer.ravel()] == SPECIES
         client.close()
 
     return ask
@@ -122,7 +122,7 @@ def by_the_platform(guard: Sidecar) -> None:
         answer = client.post("/invocations", content=lines, headers={"content-type": "text/csv"})
         assert answer.text.split() == SPECIES
         answer = client.post("/invocations", json={"instances": [{"features": row} for row in ROWS]})
-        assert [one["predicted_label"] for one in answer.json()["predictions"]] == SPECIES
+        assert [prediction["predicted_label"] for prediction in answer.json()["predictions"]] == SPECIES
 
 
 COLUMNS = [(name, np.array(values)) for name, values in zip(FEATURES, zip(*ROWS, strict=True), strict=True)]

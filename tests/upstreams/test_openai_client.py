@@ -141,9 +141,9 @@ def test_models(client: openai.OpenAI) -> None:
 def test_embeddings_in_base64_as_the_client_asks_by_default(client: openai.OpenAI, sent: list[str]) -> None:
     answer = client.embeddings.create(model="parrot-1", input=sent)
     count = len(sent) if not isinstance(sent, str) and not isinstance(sent[0], int) else 1
-    assert [one.embedding for one in answer.data] == [pytest.approx([0.6, 0.8, 0.0])] * count
+    assert [row.embedding for row in answer.data] == [pytest.approx([0.6, 0.8, 0.0])] * count
     plain = client.embeddings.create(model="parrot-1", input=sent, encoding_format="float")
-    assert [one.embedding for one in plain.data] == [[0.6, 0.8, 0.0]] * count
+    assert [row.embedding for row in plain.data] == [[0.6, 0.8, 0.0]] * count
 
 
 def test_an_embedding_that_breaks_its_contract_is_not_given_out(client: openai.OpenAI) -> None:
@@ -158,8 +158,8 @@ def test_a_request_that_breaks_the_contract(client: openai.OpenAI) -> None:
     error = raised.value
     assert (error.code, error.type, error.param) == ("contract", "invalid_request_error", "/messages")
     assert isinstance(error.body, dict)
-    found = [(one["pointer"], one["code"]) for one in error.body["violations"]]
-    assert found == [("/messages", "max"), ("/max_tokens", "max")]
+    results = [(violation["pointer"], violation["code"]) for violation in error.body["violations"]]
+    assert results == [("/messages", "max"), ("/max_tokens", "max")]
     assert "guard" in error.message
     assert "secret" not in str(error.body)
 
@@ -211,9 +211,9 @@ def test_without_a_fallback_the_client_gets_a_server_error(client: openai.OpenAI
 
 def test_an_error_inside_a_stream_is_an_error(client: openai.OpenAI) -> None:
     stream = client.chat.completions.create(model="parrot-1", messages=said("one boom two"), stream=True)
-    heard = []
+    results = []
     with pytest.raises(openai.APIError, match="the decoder broke"):
-        heard.extend(chunk.choices[0].delta.content for chunk in stream)
+        results.extend(chunk.choices[0].delta.content for chunk in stream)
     with client.chat.completions.create(model="parrot-1", messages=said("still here"), stream=True) as fine:
         assert len(list(fine)) == 4
 

@@ -56,7 +56,7 @@ class Scene:
     def species(self, result: triton.InferResult) -> list[str]:
         found = result.as_numpy(self.output)
         assert found is not None
-        return [one.decode() if isinstance(one, bytes) else str(one) for one in found.ravel()]
+        return [item.decode() if isinstance(item, bytes) else str(item) for item in found.ravel()]
 
 
 @pytest.fixture(scope="module", params=OF)

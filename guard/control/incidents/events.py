@@ -151,8 +151,8 @@ def changes(event: Source, wall: float) -> Iterator[Change]:  # noqa: C901, PLR0
             assert_never(event)
 
 
-def _mode(route: str | None, mode: str, who: str, why: str) -> Iterator[Change]:
-    file = who == "kill file"
+def _mode(route: str | None, mode: str, actor: str, why: str) -> Iterator[Change]:
+    file = actor == "kill file"
     subject = Subject("mode", route, None, "kill file" if file else "")
     if mode == "normal":
         yield Ends(subject)
@@ -162,7 +162,7 @@ def _mode(route: str | None, mode: str, who: str, why: str) -> Iterator[Change]:
         subject,
         "info" if why == DRILL else "ticket",
         f"The mode was lowered to {mode}" + (" by the kill file" if file else ""),
-        {"mode": mode, "who": who, "why": why},
+        {"mode": mode, "who": actor, "why": why},
         "remove the kill file" if file else back,
     )
 

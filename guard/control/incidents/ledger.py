@@ -79,26 +79,26 @@ class Ledger:
 
     def tick(self, wall: float) -> Iterator[Notice]:
         """The notices of incidents whose time has ended."""
-        for subject, one in list(self._open.items()):
-            until, quiet = one.opens.until, KINDS[subject.kind].quiet
+        for subject, value in list(self._open.items()):
+            until, quiet = value.opens.until, KINDS[subject.kind].quiet
             if until is not None and wall >= until:
                 del self._open[subject]
                 if subject.kind != "model_version":
-                    yield Notice("resolved", one.opens, one.since, until)
-            elif one.quiet_since is not None and wall - one.quiet_since >= quiet:
+                    yield Notice("resolved", value.opens, value.since, until)
+            elif value.quiet_since is not None and wall - value.quiet_since >= quiet:
                 del self._open[subject]
-                yield Notice("resolved", one.opens, one.since, one.quiet_since)
+                yield Notice("resolved", value.opens, value.since, value.quiet_since)
 
     def standing(self, wall: float) -> Iterator[Notice]:
         """All that is not over, for receivers that forget."""
-        for one in self._open.values():
-            yield Notice("firing", one.opens, one.since, wall)
+        for item in self._open.values():
+            yield Notice("firing", item.opens, item.since, wall)
 
     def keep(self, routes: frozenset[str], wall: float) -> Iterator[Notice]:
         """Routes that the policy does not have any more have no incidents."""
-        for subject in [one for one in self._open if one.route is not None and one.route not in routes]:
-            one = self._open.pop(subject)
-            yield Notice("resolved", one.opens, one.since, wall)
+        for subject in [incident for incident in self._open if incident.route is not None and incident.route not in routes]:
+            incident = self._open.pop(subject)
+            yield Notice("resolved", incident.opens, incident.since, wall)
 
 
 def key(service: str, environment: str, subject: Subject) -> str:

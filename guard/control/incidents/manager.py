@@ -82,7 +82,7 @@ class IncidentManager:
             now = monotonic()
             if now >= rates:
                 rates = now + RATES_EVERY
-                for event in self.violation_rates.look(now):
+                for event in self.violation_rates.evaluate(now):
                     self._publish(event)
                 self._notify(self._replaced_breakers())
             self._notify(self._due())
@@ -154,7 +154,7 @@ class IncidentManager:
         """One for each webhook, as long as it is declared so: its queue goes with it."""
         hooks = self._in_force()[0].policy.webhooks
         if self._notifier is not None and not self._receivers.keys() <= set(hooks):
-            self._receivers = {one: made for one, made in self._receivers.items() if one in hooks}
+            self._receivers = {key: receiver for key, receiver in self._receivers.items() if key in hooks}
             self._notifier.keep(self._receivers.values())
         if hook not in self._receivers:
             self._receivers[hook] = Receiver(index, hook.format, partial(address, hook, self._environ))
@@ -168,12 +168,12 @@ class IncidentManager:
     def _answers_now(self, plan: CompiledPlan, route: str | None) -> str | None:
         """The highest rung that neither an operator nor its breaker closes."""
         shut = self._shut()
-        found: list[str] = []
-        for one in plan.routes:
-            if route is None or one.key == route:
-                rungs = [rung.source for rung in one.ladder if LEVEL[rung.source] >= one.ceiling.level]
-                found += [source for source in rungs if (one.key, source) not in shut][:1]
-        return ", ".join(sorted(set(found), key=lambda source: LEVEL[source])) or None  # type: ignore[index]
+        sources: list[str] = []
+        for item in plan.routes:
+            if route is None or item.key == route:
+                rungs = [rung.source for rung in item.ladder if LEVEL[rung.source] >= item.rung_limit.level]
+                sources += [source for source in rungs if (item.key, source) not in shut][:1]
+        return ", ".join(sorted(set(sources), key=lambda source: LEVEL[source])) or None  # type: ignore[index]
 
 
 def address(hook: Webhook, environ: Mapping[str, str]) -> str | None:
@@ -181,8 +181,8 @@ def address(hook: Webhook, environ: Mapping[str, str]) -> str | None:
     if isinstance(hook.url, str):
         url = hook.url
     else:
-        found = resolve(hook.url, environ)
-        url = found.decode("utf-8", "replace") if found is not None else ""
+        secret = resolve(hook.url, environ)
+        url = secret.decode("utf-8", "replace") if secret is not None else ""
     if not url.startswith(("http://", "https://")):
         return None
     return FORMATS[hook.format].endpoint(url)

@@ -121,8 +121,8 @@ class WebhookNotifier:
 
     def _keep(self, receivers: frozenset[Receiver]) -> None:
         self._going = frozenset(self._wakes) - receivers
-        for one in self._going:
-            self._wakes[one].set()
+        for item in self._going:
+            self._wakes[item].set()
 
     def _end(self) -> None:
         self._keep(frozenset())
@@ -198,11 +198,13 @@ class WebhookNotifier:
             status = answer.status_code
             if 200 <= status < 300:
                 return Outcome("")
-            asked = answer.headers.get("retry-after", "")
+            retry_after = answer.headers.get("retry-after", "")
             return Outcome(
                 str(status),
                 again=status in AGAIN,
-                retry_after=float(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else None,
+                retry_after=float(retry_after)
+                if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6
+                else None,
             )
 
     async def _finish(self) -> None:
@@ -210,11 +212,11 @@ class WebhookNotifier:
         tasks = list(self._tasks.values())
         if tasks:
             await asyncio.wait(tasks, timeout=CLOSE_WITHIN)
-        left = sum(map(len, self._queues.values())) + sum(not task.done() for task in tasks)
+        unsent = sum(map(len, self._queues.values())) + sum(not task.done() for task in tasks)
         for task in tasks:
             task.cancel()
-        if left:
-            self._lost["alerts", "shutdown"] += left
+        if unsent:
+            self._lost["alerts", "shutdown"] += unsent
         if self._client is not None:
             with suppress(Exception):
                 await self._client.aclose()

@@ -73,7 +73,7 @@ class ViolationRateMonitor:
             del buckets[:-LONG]
         return buckets[-1]
 
-    def look(self, now: float) -> Iterator[ContractStorm | ContractStormEnded]:
+    def evaluate(self, now: float) -> Iterator[ContractStorm | ContractStormEnded]:
         """The events that are due."""
         for route, buckets in self._routes.items():
             number = int(now / BUCKET)
@@ -100,8 +100,8 @@ class ViolationRateMonitor:
 
 
 def _seen(buckets: list[_Bucket], after: int) -> Window:
-    counted = [one for one in buckets if one.number > after]
-    requests, broken = sum(one.requests for one in counted), sum(one.broken for one in counted)
-    causes = sum((one.causes for one in counted), Counter[tuple[str, str]]())
+    counted = [bucket for bucket in buckets if bucket.number > after]
+    requests, broken = sum(bucket.requests for bucket in counted), sum(bucket.broken for bucket in counted)
+    causes = sum((bucket.causes for bucket in counted), Counter[tuple[str, str]]())
     field, code = max(causes, key=causes.__getitem__) if causes else ("", "")
     return Window(broken / requests if requests else 0.0, requests, field, code)

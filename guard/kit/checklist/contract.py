@@ -28,9 +28,9 @@ def _items(facts: Facts) -> Iterator[Item]:
     outputs = [Declared(route, value) for route in facts.contracts for value in route.outputs]
     yield _declared(facts)
     yield _enforced(facts)
-    units = [one for one in (*fields, *outputs) if _measure(one.shape) and not one.shape.unit]
+    units = [item for item in (*fields, *outputs) if _measure(item.shape) and not item.shape.unit]
     yield _each(facts, "contract.units", units, "unit", "UNIT", "every number has a unit", "numbers without a unit", "fail")
-    bare = [one for one in fields if not one.shape.description]
+    bare = [item for item in fields if not item.shape.description]
     yield _each(
         facts,
         "contract.descriptions",
@@ -42,7 +42,7 @@ def _items(facts: Facts) -> Iterator[Item]:
         "warn",
     )
     yield _missing(facts, fields)
-    mute = [one for one in outputs if isinstance(one.shape, OutputField) and not one.shape.meaning]
+    mute = [output for output in outputs if isinstance(output.shape, OutputField) and not output.shape.meaning]
     yield _each(
         facts, "contract.outputs", mute, "meaning", "TEXT", f"{len(outputs)} outputs explained", "without a meaning", "fail"
     )
@@ -50,12 +50,12 @@ def _items(facts: Facts) -> Iterator[Item]:
 
 
 def _names(wrong: list[Declared]) -> list[str]:
-    return [one.value.name for one in wrong]
+    return [problem.value.name for problem in wrong]
 
 
-def _fix(facts: Facts, one: Declared, **what: object) -> str:
+def _fix(facts: Facts, declared: Declared, **settings: object) -> str:
     """A fix that is written to a value."""
-    return field(facts, one.route.key, one.value.keys, **what)
+    return field(facts, declared.route.key, declared.value.keys, **settings)
 
 
 def _measure(shape: Shape) -> bool:
@@ -106,21 +106,21 @@ def _enforced(facts: Facts) -> Item:
 def _missing(facts: Facts, fields: list[Declared]) -> Item:
     """Denied, defaulted, fallen from; an optional field without a default says in its description what the model does."""
     wrong, counts = [], {"denied": 0, "defaulted": 0, "falls to rules": 0, "optional": 0}
-    for one in fields:
-        shape = one.shape
+    for item in fields:
+        shape = item.shape
         if shape.has_default:
             counts["defaulted"] += 1
         elif not shape.required:
             counts["optional"] += 1
             if not shape.description:
-                wrong.append(one)
+                wrong.append(item)
         elif isinstance(shape, InputField) and shape.missing == "fall":
             counts["falls to rules"] += 1
-            if one.route.contract.fallback.rules is None:
-                wrong.append(one)
+            if item.route.contract.fallback.rules is None:
+                wrong.append(item)
         else:
             counts["denied"] += 1
-    good = "missing: " + ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    good = "missing: " + ", ".join(f"{count} {label}" for label, count in counts.items() if count)
     fix = ""
     if wrong:
         fix = _fix(facts, wrong[0], description="WHAT THE MODEL DOES WITHOUT IT") + ", or a `default`"
@@ -130,8 +130,8 @@ def _missing(facts: Facts, fields: list[Declared]) -> Item:
 
 
 def _calibrated(facts: Facts, outputs: list[Declared]) -> Item:
-    scores = [one for one in outputs if _probability(one.shape)]
-    wrong = [one for one in scores if isinstance(one.shape, OutputField) and one.shape.calibration is None]
+    scores = [output for output in outputs if _probability(output.shape)]
+    wrong = [output for output in scores if isinstance(output.shape, OutputField) and output.shape.calibration is None]
     fix = _fix(facts, wrong[0], calibration={"ece": "NUMBER", "report": "FILE"}) if wrong else ""
     good = f"{len(scores)} probabilities with their calibration" if scores else "no output is a probability"
     return judged("contract.calibration", _names(wrong), good, fix, "warn", why="calibration not stated")

@@ -48,34 +48,38 @@ def _items(facts: Facts) -> Iterator[Item]:
 
 def _findings(facts: Facts) -> Iterator[Finding]:
     """Whether a route has a body that can be questioned."""
-    return (one for one in facts.privacy.review if one.code != "passthrough" or not one.route.startswith(("GET ", "HEAD ")))
+    return (
+        item for item in facts.privacy.review if item.code != "passthrough" or not item.route.startswith(("GET ", "HEAD "))
+    )
 
 
 def _sensitivity(facts: Facts) -> Item:
-    found = [one for one in _findings(facts) if one.code == "sensitivity_default"]
-    names = [name for one in found for name in one.fields]
+    findings = [finding for finding in _findings(facts) if finding.code == "sensitivity_default"]
+    names = [name for item in findings for name in item.fields]
     fix = ""
-    if found:
-        route = found[0].route
+    if findings:
+        route = findings[0].route
         fix = field(facts, route, _top(facts, route, names[0]), sensitivity="internal") + ", or a higher one, on each field"
     return judged("data.sensitivity", names, "every field declares its sensitivity", fix, why="no sensitivity declared")
 
 
 def _top(facts: Facts, route: str, name: str) -> tuple[str, ...]:
     """The whole field that a name of the report is of; what is inside takes its level from there."""
-    values = (value for one in facts.contracts if one.key == route for value in (*one.inputs, *one.outputs))
+    values = (
+        value for contract in facts.contracts if contract.key == route for value in (*contract.inputs, *contract.outputs)
+    )
     return next(value.keys[:2] for value in values if value.name == name)
 
 
 def _leaves(facts: Facts) -> Item:
-    told = [
+    names = [
         row.value.name
         for route in facts.privacy.routes
         for row in _rows(route)
         if row.value.sensitivity in SENSITIVE and row.log.kind in {"value", "client_bytes"}
     ]
-    if told:
-        return Item("data.leaves", "fail", f"logged unchanged: {some(told)}", "`log: false` on each")
+    if names:
+        return Item("data.leaves", "fail", f"logged unchanged: {some(names)}", "`log: false` on each")
     return _doubts(
         facts, "data.leaves", _LEAVES, "no personal or more sensitive value reaches log, trace or metric unchanged"
     )
@@ -86,17 +90,17 @@ def _rows(route: RouteReport) -> tuple[Input | Output, ...]:
 
 
 def _doubts(facts: Facts, item: str, settled_by: Mapping[str, str], good: str) -> Item:
-    found = [one for one in _findings(facts) if one.code in settled_by]
-    wrong = [f"{one.route}{': ' + some(one.fields) if one.fields else ''} ({one.code})" for one in found]
-    ways = dict.fromkeys(settled_by[one.code] for one in found)
+    findings = [finding for finding in _findings(facts) if finding.code in settled_by]
+    wrong = [f"{item.route}{': ' + some(item.fields) if item.fields else ''} ({item.code})" for item in findings]
+    ways = dict.fromkeys(settled_by[item.code] for item in findings)
     fix = f"in {facts.name}: {'; '.join(ways)}; `guard privacy {facts.name}` explains each"
     return judged(item, wrong, good, fix, "warn")
 
 
 def _minimised(facts: Facts) -> str:
-    sent = [one for one in facts.privacy.sensitive if one.form.kind != "never"]
-    kept = [row.value.name for route in facts.privacy.routes for row in route.inputs if row.model.kind == "never"]
-    withheld = f"; never sent to the model: {some(kept)}" if kept else ""
+    sent = [item for item in facts.privacy.sensitive if item.form.kind != "never"]
+    unsent = [row.value.name for route in facts.privacy.routes for row in route.inputs if row.model.kind == "never"]
+    withheld = f"; never sent to the model: {some(unsent)}" if unsent else ""
     return f"only declared fields reach the model, {len(sent)} of them personal or more sensitive{withheld}"
 
 

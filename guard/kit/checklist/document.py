@@ -11,7 +11,12 @@ def document(sections: Sequence[Section]) -> dict[str, Any]:
     """Plain values."""
     return {
         "sections": [
-            {"id": one.id, "title": one.title, "status": one.status, "items": [asdict(item) for item in one.items]}
-            for one in sections
+            {
+                "id": section.id,
+                "title": section.title,
+                "status": section.status,
+                "items": [asdict(item) for item in section.items],
+            }
+            for section in sections
         ]
     }

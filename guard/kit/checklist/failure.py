@@ -16,15 +16,15 @@ def _items(facts: Facts) -> Iterator[Item]:
     yield from _drill(facts)
     yield _rollback(facts)
     incidents = facts.loaded.policy.owners.incidents
-    for item, key, example, what in (
+    for item, key, example, text in (
         ("failure.page", "page", "URL", "whom an incident pages, and how"),
         ("failure.dashboard", "dashboard", "URL", "which dashboard to open"),
         ("failure.recovery", "runbook", "URL", "how to bring the service back"),
     ):
         value = getattr(incidents, key) if incidents is not None else None
-        whole = {key: example} if incidents is not None else {"team": "TEAM", key: example}
-        fix = policy(facts, owners={"incidents": whole})
-        yield judged(item, [] if named(value) else [f"owners.incidents.{key} is missing: {what}"], str(value), fix)
+        settings = {key: example} if incidents is not None else {"team": "TEAM", key: example}
+        fix = policy(facts, owners={"incidents": settings})
+        yield judged(item, [] if named(value) else [f"owners.incidents.{key} is missing: {text}"], str(value), fix)
 
 
 class Step(NamedTuple):
@@ -38,12 +38,12 @@ class Step(NamedTuple):
 
 def _steps(facts: Facts) -> list[Step]:
     """The steps in the drill's evidence that can be read."""
-    found = facts.evidence["drill"]
-    listed = found.result.get("steps") if isinstance(found, Evidence) else None
+    evidence = facts.evidence["drill"]
+    listed = evidence.result.get("steps") if isinstance(evidence, Evidence) else None
     return [
-        Step(str(one.get("route")), str(one.get("rung")), str(one.get("why")), ok=one.get("ok") is True)
-        for one in (listed if isinstance(listed, list) else ())
-        if isinstance(one, dict)
+        Step(str(entry.get("route")), str(entry.get("rung")), str(entry.get("why")), ok=entry.get("ok") is True)
+        for entry in (listed if isinstance(listed, list) else ())
+        if isinstance(entry, dict)
     ]
 
 
@@ -56,9 +56,11 @@ def _rung(facts: Facts) -> Item:
             (weak if route.fallback.previous or route.fallback.cached else none).append(key)
     if none:
         route = dict(facts.routes)[none[0]]
-        outputs = {name: one for name, one in route.outputs.items() if one.required and one.from_ is None}
+        outputs = {name: output for name, output in route.outputs.items() if output.required and output.from_ is None}
         answer = dict.fromkeys(outputs, "VALUE") or {"OUTPUT": "VALUE"}
-        known = [f"{name} is {listed(map(str, one.enum))}" for name, one in outputs.items() if one.enum is not None]
+        known = [
+            f"{name} is {listed(map(str, output.enum))}" for name, output in outputs.items() if output.enum is not None
+        ]
         fix = field(facts, none[0], (), fallback=[{RULES: [{"answer": answer}]}])
         fix += f"; {' and '.join(known)}" if known else ""
         return judged("failure.rung", none, "", fix, why="only an error answers without the model")
@@ -71,12 +73,12 @@ def _rung(facts: Facts) -> Item:
 
 def _drill(facts: Facts) -> Iterator[Item]:
     command = f"guard drill {facts.name} --data URL"
-    item, found = fresh("failure.drilled", "drill", facts, command)
-    if found is None:
+    item, evidence = fresh("failure.drilled", "drill", facts, command)
+    if evidence is None:
         yield item
         return
     steps = _steps(facts)
-    if not found.passed:
+    if not evidence.passed:
         broken = next((step for step in steps if not step.ok), Step("no route", "no rung", "no step was run", ok=False))
         why = f"{broken.route} {broken.rung}: {broken.why}"[:300]
         fix = f"fix the rung, then run `{command}`"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from guard.cli.operate import Where, ask, find
+from guard.cli.operate import Where, ask, find_endpoint
 from guard.kit import evidence
 from guard.kit.checklist import live, pipelines
 from guard.kit.checklist.values import Facts
@@ -38,16 +38,16 @@ def facts(
     )
 
 
-def look(url: str, where: Where, *, ask_status: bool) -> live.Live:
+def read_live(url: str, where: Where, *, ask_status: bool) -> live.Live:
     """A running guard; its admin API too, where somebody said how to ask it. Raises click's usage errors."""
-    seen = live.look(url, where.ca)
+    seen = live.read_live(url, where.ca)
     if not ask_status:
         return seen
-    said = ask(find(where), "GET", "/status", ca=where.ca)
-    if said.status == 200 and isinstance(said.body, dict):
-        return dataclasses.replace(seen, status=said.body)
+    reply = ask(find_endpoint(where), "GET", "/status", ca=where.ca)
+    if reply.status == 200 and isinstance(reply.body, dict):
+        return dataclasses.replace(seen, status=reply.body)
     return dataclasses.replace(
-        seen, status_trouble=f"its admin API does not answer: {said.status or said.body.get('detail')}"
+        seen, status_trouble=f"its admin API does not answer: {reply.status or reply.body.get('detail')}"
     )
 
 

@@ -35,12 +35,12 @@ class Live:
 
     def seen(self, name: str, **labels: str) -> Iterator[Series]:
         """Series of a name that have these labels; an empty text is any value."""
-        for one in self.metrics.get(name, ()):
-            if all(key in one.labels and value in {"", one.labels[key]} for key, value in labels.items()):
-                yield one
+        for item in self.metrics.get(name, ()):
+            if all(key in item.labels and value in {"", item.labels[key]} for key, value in labels.items()):
+                yield item
 
 
-def look(url: str, ca: Path | None) -> Live:
+def read_live(url: str, ca: Path | None) -> Live:
     """The ops listener at `url`. Never raises."""
     ready, page = get(f"{url}/readyz", ca), get(f"{url}/metrics", ca)
     waiting = ready.trouble or ("" if ready.status == 200 else f"/readyz answers {ready.status}{_waiting(ready.body)}")
@@ -54,7 +54,7 @@ def look(url: str, ca: Path | None) -> Live:
 
 def parse(page: bytes) -> dict[str, tuple[Series, ...]]:
     """The text format of Prometheus, by name. Lines that are none of it are left out."""
-    found: dict[str, list[Series]] = {}
+    series: dict[str, list[Series]] = {}
     for line in page.decode("utf-8", "replace").splitlines():
         if line.startswith("#") or not (match := _LINE.match(line)):
             continue
@@ -63,19 +63,19 @@ def parse(page: bytes) -> dict[str, tuple[Series, ...]]:
         except ValueError:
             continue
         labels = {name: _plain(text) for name, text in _LABEL.findall(match[2] or "")}
-        found.setdefault(match[1], []).append(Series(labels, value))
-    return {name: tuple(series) for name, series in found.items()}
+        series.setdefault(match[1], []).append(Series(labels, value))
+    return {name: tuple(series) for name, series in series.items()}
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\\.", lambda found: _ESCAPED.get(found[0], found[0]), text) if "\\" in text else text
+    return re.sub(r"\\.", lambda match: _ESCAPED.get(match[0], match[0]), text) if "\\" in text else text
 
 
 def _waiting(body: bytes) -> str:
     try:
-        said = json.loads(body[:4096])
+        document = json.loads(body[:4096])
     except (ValueError, RecursionError):
         return ""
-    names = said.get("waiting") if isinstance(said, dict) else None
+    names = document.get("waiting") if isinstance(document, dict) else None
     known = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
     return f", waiting for {', '.join(known)}"[:200] if known else ""

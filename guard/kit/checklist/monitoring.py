@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from guard.kit.checklist.live import Live
 from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import field, judged, named, policy
-from guard.policy import telling
+from guard.policy import disclosure
 from guard.proxy.values import MODEL
 
 
@@ -32,7 +32,7 @@ SIGNALS: Final = (
 
 def _items(facts: Facts) -> Iterator[Item]:
     live = facts.live
-    yield from _told(facts)
+    yield from _alert_items(facts)
     yield _reached(facts, live)
     if live is not None and not live.trouble:
         yield _same(facts, live)
@@ -47,22 +47,22 @@ def _items(facts: Facts) -> Iterator[Item]:
     yield _freshness(facts, live)
 
 
-def _told(facts: Facts) -> Iterator[Item]:
+def _alert_items(facts: Facts) -> Iterator[Item]:
     off = (
         [] if facts.loaded.policy.telemetry.prometheus else ["telemetry.prometheus is false, so nobody can scrape /metrics"]
     )
     yield judged("monitoring.page", off, "/metrics is served", policy(facts, telemetry={"prometheus": True}))
 
 
-def _look(facts: Facts) -> str:
+def _live_command(facts: Facts) -> str:
     return f"`guard checklist {facts.name} --live http://HOST:{facts.loaded.policy.listen.ops.port}`"
 
 
 def _reached(facts: Facts, live: Live | None) -> Item:
     if live is None:
-        return Item("monitoring.live", "warn", "no running guard was inspected", f"run {_look(facts)}")
+        return Item("monitoring.live", "warn", "no running guard was inspected", f"run {_live_command(facts)}")
     if live.trouble or not live.ready:
-        fix = f"start `guard serve {facts.name}` and its model server, then give its ops listener: {_look(facts)}"
+        fix = f"start `guard serve {facts.name}` and its model server, then give its ops listener: {_live_command(facts)}"
         return Item("monitoring.live", "fail", live.trouble or live.waiting, fix)
     return Item("monitoring.live", "pass", f"{live.url} is ready")
 
@@ -70,12 +70,12 @@ def _reached(facts: Facts, live: Live | None) -> Item:
 def _same(facts: Facts, live: Live) -> Item:
     service, digest = facts.loaded.policy.service, facts.loaded.digest
     wrong = []
-    info = [dict(one.labels) for one in live.seen("guard_policy_info")]
-    if not any(one.get("guard_service") == service for one in info):
-        wrong.append(f"guard serves {', '.join(one.get('guard_service', 'nobody') for one in info)[:60]}, not {service}")
-    elif not any(one.get("guard_policy_digest") == digest[:19] for one in info):
+    info = [dict(row.labels) for row in live.seen("guard_policy_info")]
+    if not any(row.get("guard_service") == service for row in info):
+        wrong.append(f"guard serves {', '.join(row.get('guard_service', 'nobody') for row in info)[:60]}, not {service}")
+    elif not any(row.get("guard_policy_digest") == digest[:19] for row in info):
         wrong.append(
-            f"guard runs {', '.join(one.get('guard_policy_digest', '') for one in info)[:60]}, this policy is {digest[:19]}"
+            f"guard runs {', '.join(row.get('guard_policy_digest', '') for row in info)[:60]}, this policy is {digest[:19]}"
         )
     elif live.status is not None and _member(live.status, "policy", "digest") != digest:
         wrong.append("its ops listener and its admin API report different policies")
@@ -83,30 +83,30 @@ def _same(facts: Facts, live: Live) -> Item:
         "monitoring.policy",
         wrong,
         f"guard runs {digest[:19]}",
-        f"deploy this policy there, or give the guard that runs it: {_look(facts)}",
+        f"deploy this policy there, or give the guard that runs it: {_live_command(facts)}",
     )
 
 
 def _state(facts: Facts, live: Live) -> Item:
     """Nothing is lowered, forced or refused. Passes without a token: the ops page says as much, and less of why."""
     wrong = [
-        f"{one.labels.get('http_route', '')} is lowered to {one.labels.get('guard_mode', '')}"
-        for one in live.seen("guard_mode", guard_mode="")
-        if one.value == 1 and one.labels["guard_mode"] != "normal"
+        f"{item.labels.get('http_route', '')} is lowered to {item.labels.get('guard_mode', '')}"
+        for item in live.seen("guard_mode", guard_mode="")
+        if item.value == 1 and item.labels["guard_mode"] != "normal"
     ]
-    wrong += ["guard refuses the policy on its disk" for one in live.seen("guard_policy_refused") if one.value]
+    wrong += ["guard refuses the policy on its disk" for item in live.seen("guard_policy_refused") if item.value]
     wrong += [
-        f"the breaker of {one.labels.get('http_route', '')} is {one.labels['guard_state']}"
-        for one in live.seen("guard_breaker_state", guard_state="")
-        if one.value == 1 and one.labels["guard_state"] == "open"
+        f"the breaker of {item.labels.get('http_route', '')} is {item.labels['guard_state']}"
+        for item in live.seen("guard_breaker_state", guard_state="")
+        if item.value == 1 and item.labels["guard_state"] == "open"
     ]
     good = "no route is lowered"
     back = "`guard status` says why and how to go back"
     if live.status is not None:
-        said = _member(live.status, "back")
-        if isinstance(said, str):
+        member = _member(live.status, "back")
+        if isinstance(member, str):
             wrong = wrong or ["it is lowered"]
-            back = next((f"`{way}`" if way.startswith("guard") else way for way in _ways(facts) if way == said), back)
+            back = next((f"`{way}`" if way.startswith("guard") else way for way in _ways(facts) if way == member), back)
         if live.status.get("durable") is False:
             wrong.append("guard cannot write its state folder, so a restart forgets orders")
         good += ", by its admin API too"
@@ -132,8 +132,8 @@ def _signal(facts: Facts, name: str, metric: str, how: str, *, seen: bool) -> It
     if seen:
         return Item(item, "pass", f"{metric} is on the page")
     if facts.live is None:
-        return Item(item, "warn", f"{metric} was not checked", f"run {_look(facts)}")
-    return Item(item, "fail", f"{metric} is not on the page", f"{how}, then run again: {_look(facts)}")
+        return Item(item, "warn", f"{metric} was not checked", f"run {_live_command(facts)}")
+    return Item(item, "fail", f"{metric} is not on the page", f"{how}, then run again: {_live_command(facts)}")
 
 
 def _version(facts: Facts, live: Live | None) -> Item:
@@ -142,7 +142,7 @@ def _version(facts: Facts, live: Live | None) -> Item:
         fix = f"run `guard release --policy {facts.name} --version VERSION`, and {policy(facts, release='release.yaml')}"
         return Item("monitoring.model_version", "fail", "no release names the version that answers", fix)
     served = live.seen("guard_model_served", guard_target=MODEL, guard_model_version="") if live is not None else ()
-    if others := {one.labels["guard_model_version"] for one in served} - {record.version}:
+    if others := {sample.labels["guard_model_version"] for sample in served} - {record.version}:
         text = f"a model server reports version {', '.join(sorted(others))[:60]}, but the release is {record.version}"
         return Item(
             "monitoring.model_version",
@@ -157,7 +157,7 @@ def _version(facts: Facts, live: Live | None) -> Item:
 def _predictions(facts: Facts, live: Live | None) -> Item:
     """An output above internal is not measured, so nobody would see a model that has collapsed."""
     measured = [
-        (key, name.name) for key, route in facts.routes for name in telling.measures(route.outputs) if not route.stream
+        (key, name.name) for key, route in facts.routes for name in disclosure.measures(route.outputs) if not route.stream
     ]
     if not measured:
         route, name = next(
@@ -172,9 +172,9 @@ def _predictions(facts: Facts, live: Live | None) -> Item:
 
 def _freshness(facts: Facts, live: Live | None) -> Item:
     times = [
-        (key, name, one) for key, route in facts.routes for name, one in route.inputs.items() if one.type == "timestamp"
+        (key, name, item) for key, route in facts.routes for name, item in route.inputs.items() if item.type == "timestamp"
     ]
-    bare = [(key, name) for key, name, one in times if one.freshness is None]
+    bare = [(key, name) for key, name, time in times if time.freshness is None]
     if bare:
         key, name = bare[0]
         fix = field(facts, key, ("input", name), freshness={"warn": "1h", "stale": "24h"})

@@ -27,16 +27,16 @@ def _items(facts: Facts) -> Iterator[Item]:
 
 def _runs(facts: Facts, item: str, command: str) -> Item:
     """A pipeline's text can be read, not its mind: that a command stands there is a sign, and its absence a warning."""
-    found = [one for one in facts.mentions if one.command == command]
+    mentions = [mention for mention in facts.mentions if mention.command == command]
     line = f"guard {command} {facts.name}"
     fix = f"add a step to the pipeline that runs `{line}`; if guard does not find its file, give `--pipeline FILE`"
     if not facts.pipelines:
         return Item(item, "warn", "no pipeline was found in the repository", fix)
-    if not found:
+    if not mentions:
         return Item(item, "warn", f"{some(facts.pipelines)} does not run guard {command}", fix)
-    kept = [one for one in found if not one.excused]
-    where = f"{(kept or found)[0].file}:{(kept or found)[0].line}"
-    if not kept:
+    required = [item for item in mentions if not item.excused]
+    where = f"{(required or mentions)[0].file}:{(required or mentions)[0].line}"
+    if not required:
         return Item(
             item,
             "warn",

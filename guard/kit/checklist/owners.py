@@ -18,9 +18,9 @@ ROLES: Final = {
 
 def _items(facts: Facts) -> Iterator[Item]:
     owners = facts.loaded.policy.owners
-    for role, what in ROLES.items():
+    for role, duty in ROLES.items():
         name = owners.incidents.team if role == "incidents" and owners.incidents else getattr(owners, role)
-        wrong = [] if named(name) else [f"no owner is named for {what}"]
+        wrong = [] if named(name) else [f"no owner is named for {duty}"]
         fix = policy(facts, owners={role: {"team": "TEAM"} if role == "incidents" else "TEAM"})
         yield judged(f"owners.{role}", wrong, str(name), fix)
 

@@ -37,8 +37,8 @@ def root(policy: Path) -> Path:
 
 def find(top: Path) -> list[Path]:
     """Files in the known places, in their order."""
-    found = [path for place in PLACES for path in sorted(top.glob(place)) if path.is_file()]
-    return found[:MOST_FILES]
+    paths = [path for place in PLACES for path in sorted(top.glob(place)) if path.is_file()]
+    return paths[:MOST_FILES]
 
 
 def mentions(paths: Iterable[tuple[str, Path]]) -> Iterator[Mention]:
@@ -49,5 +49,5 @@ def mentions(paths: Iterable[tuple[str, Path]]) -> Iterator[Mention]:
         except OSError:
             continue
         for number, line in enumerate(raw.decode("utf-8", "replace").splitlines(), 1):
-            for found in _COMMAND.finditer(_COMMENT.sub("", line)):
-                yield Mention(found[1], name, number, _EXCUSE.search(found[2]) is not None)
+            for match in _COMMAND.finditer(_COMMENT.sub("", line)):
+                yield Mention(match[1], name, number, _EXCUSE.search(match[2]) is not None)

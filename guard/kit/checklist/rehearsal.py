@@ -8,11 +8,11 @@ from guard.kit.checklist.words import fresh
 
 def _items(facts: Facts) -> Iterator[Item]:
     command = f"guard rehearse {facts.name}"
-    item, found = fresh("rehearsal.fresh", "rehearse", facts, command)
+    item, evidence = fresh("rehearsal.fresh", "rehearse", facts, command)
     yield item
-    if found is None:
+    if evidence is None:
         yield Item("rehearsal.passed", "fail", "no rehearsal was run", f"run `{command}`")
-    elif found.passed:
+    elif evidence.passed:
         yield Item("rehearsal.passed", "pass", "every target and invariant held")
     else:
         yield Item(

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import fresh, judged, named, policy, release
-from guard.kit.release.asked import KINDS
 from guard.kit.release.commit import DIRTY
+from guard.kit.release.options import KINDS
 from guard.policy.models import Release
 
 
@@ -33,7 +33,7 @@ def _items(facts: Facts) -> Iterator[Item]:
     yield _parts(facts, record)
     yield _contract(facts, record)
     values = len(record.configuration)
-    none = [] if record.given("configuration") else ["the release declares no configuration"]
+    none = [] if record.is_set("configuration") else ["the release declares no configuration"]
     yield judged(
         "release.configuration", none, f"{values} values", release(facts, "--config KEY=VALUE") + ", or `--config none`"
     )
@@ -74,24 +74,24 @@ def _contract(facts: Facts, record: Release) -> Item:
 
 
 def _evaluation(facts: Facts, record: Release) -> Item:
-    found = record.evaluation
+    evaluation = record.evaluation
     options = {
         "digest": "--evaluation FILE",
         "data_set": "--dataset NAME",
         "date": "--evaluated DATE",
         "metrics": "--metric NAME=NUMBER",
     }
-    wrong = [name for name in options if found is None or not getattr(found, name)]
+    wrong = [name for name in options if evaluation is None or not getattr(evaluation, name)]
     fix = release(facts, " ".join(options[name] for name in wrong))
-    numbers = ", ".join(f"{name} {value}" for name, value in found.metrics.items()) if found is not None else ""
-    good = f"{numbers} on {found.data_set}, {found.date}" if found is not None else ""
+    numbers = ", ".join(f"{name} {value}" for name, value in evaluation.metrics.items()) if evaluation is not None else ""
+    good = f"{numbers} on {evaluation.data_set}, {evaluation.date}" if evaluation is not None else ""
     return judged("release.evaluation", wrong, good, fix, why="not said")
 
 
 def _verified(facts: Facts) -> Item:
-    item, found = fresh("release.verified", "release", facts, f"guard release --verify --policy {facts.name}")
-    if found is not None and not found.passed:
-        wrong = found.result.get("differences")
+    item, evidence = fresh("release.verified", "release", facts, f"guard release --verify --policy {facts.name}")
+    if evidence is not None and not evidence.passed:
+        wrong = evidence.result.get("differences")
         count = len(wrong) if isinstance(wrong, list) else "some"
         text = f"the record differs from the disk in {count} places"
         fix = f"run `guard release --verify --policy {facts.name}` to see them, and release again what was changed"

@@ -40,26 +40,28 @@ def run(policy: Path, options: Options) -> int:
     """Print the checklist: 0 if no section fails, else 1. Raises Refused."""
     loaded, _ = compiled(policy, as_json=options.form == "json")
     now = datetime.now(UTC)  # noqa: TID251 — the edge of this command
-    seen = gather.look(options.live, options.where, ask_status=options.ask_status) if options.live is not None else None
-    made = sections(gather.facts(policy, loaded, options.pipelines, seen, now))
-    failed = any(ORDER.index(one.status) >= ORDER.index(options.fail_on) for one in made)
-    found = document(made)
-    if why := evidence.try_keep(policy, evidence.document(loaded, "checklist", found, passed=not failed, at=now)):
+    seen = (
+        gather.read_live(options.live, options.where, ask_status=options.ask_status) if options.live is not None else None
+    )
+    results = sections(gather.facts(policy, loaded, options.pipelines, seen, now))
+    failed = any(ORDER.index(section.status) >= ORDER.index(options.fail_on) for section in results)
+    report = document(results)
+    if why := evidence.try_keep(policy, evidence.document(loaded, "checklist", report, passed=not failed, at=now)):
         click.echo(f"guard: {why}", err=True)
     if options.junit is not None:
         try:
-            replace(options.junit, junit(made, options.fail_on))
+            replace(options.junit, junit(results, options.fail_on))
         except OSError as error:
             raise click.UsageError(f"cannot write {options.junit}: {error.strerror}") from None
-    click.echo(_shown(made, options.form))
+    click.echo(_shown(results, options.form))
     return 1 if failed else 0
 
 
-def _shown(made: Sequence[Section], form: Literal["table", "markdown", "json"]) -> str:
+def _shown(results: Sequence[Section], form: Literal["table", "markdown", "json"]) -> str:
     match form:
         case "json":
-            return json.dumps(document(made), indent=2)
+            return json.dumps(document(results), indent=2)
         case "markdown":
-            return markdown(made).rstrip("\n")
+            return markdown(results).rstrip("\n")
         case "table":
-            return table(made, shutil.get_terminal_size((120, 40)).columns)
+            return table(results, shutil.get_terminal_size((120, 40)).columns)

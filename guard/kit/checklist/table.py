@@ -22,15 +22,15 @@ def table(sections: Sequence[Section], width: int) -> str:
 
 
 def _lines(sections: Sequence[Section], width: int) -> Iterator[str]:
-    said = ""
+    text = ""
     for number, section in enumerate(sections, 1):
         yield f"{_mark(section.status)} {number} {click.style(section.title, bold=True)}"
         for item in section.items:
             name = item.id.partition(".")[2]
             yield from _wrapped(f"     {_mark(item.status)} {name:{_NAME - 10}} ", item.evidence, width, _NAME)
-            if item.fix and item.fix != said:  # the same again is read once
+            if item.fix and item.fix != text:  # the same again is read once
                 yield from _wrapped(" " * _NAME + "fix: ", item.fix, width, _NAME + 5)
-            said = item.fix
+            text = item.fix
     counts = {status: sum(section.status == status for section in sections) for status in ORDER}
     yield f"{len(sections)} sections: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count)
 

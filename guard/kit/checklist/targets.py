@@ -37,20 +37,20 @@ def _undeclared(facts: Facts, item: str, key: str, example: object) -> Item:
 
 def _measured(facts: Facts, name: str) -> float | None:
     """A number of the rehearsal; None where there is none that can be read."""
-    found = facts.evidence["rehearse"]
-    measured = found.result.get("measured") if isinstance(found, Evidence) else None
+    evidence = facts.evidence["rehearse"]
+    measured = evidence.result.get("measured") if isinstance(evidence, Evidence) else None
     value = measured.get(name) if isinstance(measured, dict) else None
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _held(facts: Facts, item: str, wrong: list[str], good: str, measured: float | None, said: str) -> Item:
+def _held(facts: Facts, item: str, wrong: list[str], good: str, measured: float | None, shown: str) -> Item:
     """Fails on a contradiction, warns where nobody measured, passes with both numbers."""
     again = f"improve the service or correct the target, then run `guard rehearse {facts.name}`"
     if wrong:
         return judged(item, wrong, good, again)
     if measured is None:
         return Item(item, "warn", f"{good}; not measured by a rehearsal", f"run `guard rehearse {facts.name}`")
-    return Item(item, "pass", f"{good}; measured in the rehearsal: {said}")
+    return Item(item, "pass", f"{good}; measured in the rehearsal: {shown}")
 
 
 def _latency(facts: Facts) -> Item:
@@ -63,10 +63,10 @@ def _latency(facts: Facts) -> Item:
         if route.timeout.request < target
     ]
     measured = _measured(facts, "latency_p95")
-    said = f"{measured * 1e3:.0f} ms" if measured is not None else ""
+    shown = f"{measured * 1e3:.0f} ms" if measured is not None else ""
     if measured is not None and measured > target:
-        wrong.append(f"p95 was {said} in the rehearsal; the target is {write_duration(target)}")
-    return _held(facts, "targets.latency", wrong, f"p95 within {write_duration(target)}", measured, said)
+        wrong.append(f"p95 was {shown} in the rehearsal; the target is {write_duration(target)}")
+    return _held(facts, "targets.latency", wrong, f"p95 within {write_duration(target)}", measured, shown)
 
 
 def _errors(facts: Facts) -> Item:
@@ -114,10 +114,10 @@ def _volume(facts: Facts) -> Item:
         )
         return Item("targets.volume", "fail", f"{text}, but there are only {most} slots", wanted)
     measured = _measured(facts, "rate")
-    said = f"{measured:.1f}/s" if measured is not None else ""
-    short = [f"the rehearsal reached {said}; the target is {rate:g}/s"]
+    shown = f"{measured:.1f}/s" if measured is not None else ""
+    short = [f"the rehearsal reached {shown}; the target is {rate:g}/s"]
     wrong = short if measured is not None and measured < rate * NEARLY else []
-    return _held(facts, "targets.volume", wrong, f"{rate:g} requests a second, {most} slots", measured, said)
+    return _held(facts, "targets.volume", wrong, f"{rate:g} requests a second, {most} slots", measured, shown)
 
 
 def _quality(facts: Facts) -> Item:
@@ -155,11 +155,11 @@ def _cost(facts: Facts) -> Item:
         (cost.per_million_output_tokens, "a million tokens out"),
         (cost.daily, "a day"),
     )
-    said = [f"{one.amount:g} {one.currency} {what}" for one, what in prices if one]
+    shown = [f"{price.amount:g} {price.currency} {unit}" for price, unit in prices if price]
     fix = (
         policy(facts, targets={"cost": {"daily": "AMOUNT CURRENCY"}}) + ", an amount that the expected volume stays within"
     )
-    return judged("targets.cost", wrong, ", ".join(said), fix)
+    return judged("targets.cost", wrong, ", ".join(shown), fix)
 
 
 SECTION = Part("targets", "Good enough", _items)

@@ -37,14 +37,14 @@ def judged(item: str, wrong: Sequence[str], good: str, fix: str, status: Status 
     return Item(item, status, f"{why}: {some(wrong)}" if why else "; ".join(wrong), fix)
 
 
-def policy(facts: Facts, **what: Any) -> str:
+def policy(facts: Facts, **settings: Any) -> str:
     """A fix that is written into the policy."""
-    return f"in {facts.name}: `{_flow(what)}`"
+    return f"in {facts.name}: `{_flow(settings)}`"
 
 
-def field(facts: Facts, route: str, path: Sequence[str], **what: Any) -> str:
+def field(facts: Facts, route: str, path: Sequence[str], **settings: Any) -> str:
     """A fix that is written to a field; `path` leads to it from the route."""
-    node: Any = what
+    node: Any = settings
     for key in reversed(("routes", route, *path)):
         node = {key: node}
     return policy(facts, **node)
@@ -57,14 +57,14 @@ def release(facts: Facts, options: str) -> str:
 
 def fresh(item: str, kind: Kind, facts: Facts, command: str) -> tuple[Item, Evidence | None]:
     """Whether there is evidence of a kind that speaks of what is at hand: the item, and the evidence if it can be read."""
-    found = facts.evidence[kind]
+    evidence = facts.evidence[kind]
     fix = f"run `{command}`"
-    if isinstance(found, Unusable):
-        return Item(item, "fail", found.why, fix), None
-    when = f"{kind} of {found.at:%Y-%m-%d %H:%M} UTC" + (f" in {found.environment}" if found.environment else "")
-    if old := stale(found, facts.loaded, facts.now):
-        return Item(item, "warn", f"{when}: {' and '.join(old)}", f"{fix} again"), found
-    return Item(item, "pass", when), found
+    if isinstance(evidence, Unusable):
+        return Item(item, "fail", evidence.why, fix), None
+    when = f"{kind} of {evidence.at:%Y-%m-%d %H:%M} UTC" + (f" in {evidence.environment}" if evidence.environment else "")
+    if old := stale(evidence, facts.loaded, facts.now):
+        return Item(item, "warn", f"{when}: {' and '.join(old)}", f"{fix} again"), evidence
+    return Item(item, "pass", when), evidence
 
 
 def _flow(value: Any) -> str:

@@ -11,10 +11,10 @@ sources   who answers, and how its answer differs
 statuses  every status and code that a route can answer with, and what to do then
 codes     what a client does about each code
 reasons   why a route may have no answer
-made      policy → contract
+build     policy → contract
 markdown  contract → text for people
 document  contract → JSON (docs/contract.schema.json)
 openapi   contract → OpenAPI 3.1
 schemas   the JSON Schemas of its bodies
-written   the three by name
+formats   the three by name
 """

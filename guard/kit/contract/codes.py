@@ -4,7 +4,7 @@ from typing import Final
 
 from guard.contract.violation_codes import CODES
 from guard.dialects.problem import TITLES
-from guard.kit.contract.values import Said
+from guard.kit.contract.values import CodeMeaning
 from guard.proxy.values import ViolationCode
 
 _FIX: Final = "Fix the request; the same one will be refused again."
@@ -38,11 +38,11 @@ CLIENT: Final[dict[str, str]] = {
 }  # fmt: skip
 
 
-def said(code: str) -> Said:
+def explained_code(code: str) -> CodeMeaning:
     """A code of an error."""
-    return Said(code, TITLES[code], CLIENT.get(code, _FIX))
+    return CodeMeaning(code, TITLES[code], CLIENT.get(code, _FIX))
 
 
-def violation(code: ViolationCode) -> Said:
+def violation(code: ViolationCode) -> CodeMeaning:
     """A code of a violation."""
-    return Said(code, CODES[code].meaning, _FIX)
+    return CodeMeaning(code, CODES[code].meaning, _FIX)

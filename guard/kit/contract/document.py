@@ -7,9 +7,13 @@ from guard.kit.contract.values import Document, Example, Field, Output
 from guard.kit.plain import plain
 
 
-def document(made: Document) -> dict[str, Any]:
+def document(contracts: Document) -> dict[str, Any]:
     """Plain values. What is declared of a field stands beside what becomes of it."""
-    return {"valid": True, **plain(made, {Field: _row, Output: _row, Example: _example}), "owners": dict(made.owners)}
+    return {
+        "valid": True,
+        **plain(contracts, {Field: _row, Output: _row, Example: _example}),
+        "owners": dict(contracts.owners),
+    }
 
 
 def _row(row: Field | Output) -> dict[str, Any]:
@@ -17,7 +21,7 @@ def _row(row: Field | Output) -> dict[str, Any]:
     return {
         "name": value.name, "place": value.place, "bounds": value.bounds, "required": value.shape.required,
         "nullable": value.shape.nullable, **value.facts(),
-        **{one.name: getattr(row, one.name) for one in fields(row) if one.name != "value"},
+        **{field.name: getattr(row, field.name) for field in fields(row) if field.name != "value"},
     }  # fmt: skip
 
 

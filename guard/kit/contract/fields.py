@@ -51,7 +51,7 @@ def outputs(route: ContractDescription) -> Iterator[Output]:
             ece=calibration.ece if calibration is not None else None,
             calibration=calibration.report if calibration is not None else None,
             from_model=top.from_ is not None,
-            by_rules=by_rules(value.whole, route.contract) if not value.part else None,
+            by_rules=by_rules(value.full_name, route.contract) if not value.part else None,
         )
 
 
@@ -60,7 +60,7 @@ def by_rules(name: str, route: Route) -> ByRules | None:
     rules = route.fallback.rules
     if rules is None:
         return None
-    said = [name in rule.answer and rule.answer[name] is not None for rule in rules]
-    if all(said):
+    answered = [name in rule.answer and rule.answer[name] is not None for rule in rules]
+    if all(answered):
         return "always"
-    return "sometimes" if any(said) else "null"
+    return "sometimes" if any(answered) else "null"

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from guard.kit.contract.values import (
     Answerer,
+    CodeMeaning,
     Contract,
     Document,
     Effect,
     Field,
     Output,
     Rule,
-    Said,
     Status,
 )
 from guard.kit.description import Value
@@ -48,7 +48,7 @@ def markdown(document: Document) -> str:
 
 
 def _summary(route: Contract) -> Sequence[str]:
-    count = sum(not one.value.part for one in route.fields)
+    count = sum(not field.value.part for field in route.fields)
     takes = {
         "fields": "1 field" if count == 1 else f"{count} fields",
         "schema": "what a JSON Schema file says",
@@ -56,7 +56,7 @@ def _summary(route: Contract) -> Sequence[str]:
         "unread": "anything",
         "passthrough": "anything, unread",
     }
-    return code(route.route), takes[route.body], " > ".join(one.source for one in route.sources)
+    return code(route.route), takes[route.body], " > ".join(source.source for source in route.sources)
 
 
 def _route(route: Contract) -> Mapping[str, Any]:
@@ -67,8 +67,10 @@ def _route(route: Contract) -> Mapping[str, Any]:
         "unread": _UNREAD[route.body],
         "fields": list(map(_field, route.fields)),
         "outputs": list(map(_output, route.outputs)),
-        "sources": [(f"`{one.source}`", _source(one)) for one in route.sources],
-        "rules": [[(_when(rule), _answer(rule.answer)) for rule in one.rules] for one in route.sources if one.rules],
+        "sources": [(f"`{source.source}`", _source(source)) for source in route.sources],
+        "rules": [
+            [(_when(rule), _answer(rule.answer)) for rule in source.rules] for source in route.sources if source.rules
+        ],
         "request": _lines(example.body) if example is not None else "",
         "answer": _lines(example.answer) if example is not None and example.answer is not None else "",
     }
@@ -79,11 +81,11 @@ def _when(rule: Rule) -> str:
 
 
 def _statuses(statuses: Sequence[Status], *, asked: bool) -> Sequence[Sequence[str]]:
-    return list(_rows(one for one in statuses if one.asked is asked))
+    return list(_rows(status for status in statuses if status.asked is asked))
 
 
-def _source(one: Answerer) -> str:
-    return f"{one.text}: {', '.join(map(code, one.values))}." if one.values else one.text
+def _source(answerer: Answerer) -> str:
+    return f"{answerer.text}: {', '.join(map(code, answerer.values))}." if answerer.values else answerer.text
 
 
 def _answer(answer: Any) -> str:
@@ -91,14 +93,14 @@ def _answer(answer: Any) -> str:
 
 
 def _rows(statuses: Iterable[Status]) -> Iterator[Sequence[str]]:
-    found: dict[str, tuple[list[int], Said]] = {}
-    for one in statuses:
-        if one.text:
-            yield str(one.status), NONE, one.text, NONE
-        for said in one.codes:
-            found.setdefault(said.code, ([], said))[0].append(one.status)
-    for several, said in found.values():
-        yield ", ".join(map(str, several)), f"`{said.code}`", said.meaning, said.client
+    rows: dict[str, tuple[list[int], CodeMeaning]] = {}
+    for status in statuses:
+        if status.text:
+            yield str(status.status), NONE, status.text, NONE
+        for meaning in status.codes:
+            rows.setdefault(meaning.code, ([], meaning))[0].append(status.status)
+    for several, meaning in rows.values():
+        yield ", ".join(map(str, several)), f"`{meaning.code}`", meaning.meaning, meaning.client
 
 
 def _field(field: Field) -> Sequence[str]:
@@ -111,7 +113,7 @@ def _field(field: Field) -> Sequence[str]:
     missing = _effect(field.missing)
     if field.has_default and field.missing is not None and field.missing.becomes == "default":
         missing = f"{missing}: {_value(field.default)}"
-    old = "; ".join(one.text for one in (field.stale, field.future) if one is not None) or NONE
+    old = "; ".join(item.text for item in (field.stale, field.future) if item is not None) or NONE
     if field.freshness is not None:
         old += f"; past {write_duration(field.freshness.warn)} it is counted"
     return (
@@ -152,9 +154,9 @@ def _type(shape: Shape) -> str:
 
 
 def _allowed(value: Value) -> str:
-    found = [f"one of {', '.join(map(_value, value.bounds['enum']))}"] if "enum" in value.bounds else []
-    found += [f"{words} {_value(value.bounds[key])}" for key, words in _BOUNDS.items() if key in value.bounds]
-    return "; ".join(found) or "any"
+    allowed = [f"one of {', '.join(map(_value, value.bounds['enum']))}"] if "enum" in value.bounds else []
+    allowed += [f"{words} {_value(value.bounds[key])}" for key, words in _BOUNDS.items() if key in value.bounds]
+    return "; ".join(allowed) or "any"
 
 
 def _value(value: Any) -> str:

@@ -26,7 +26,7 @@ _PARAMETER: Final = re.compile(r"\{\+?([^{}]*)\}")
 
 def openapi(document: Document, loaded: Loaded) -> dict[str, Any]:
     """The whole document."""
-    return _OpenApi(document, loaded).made
+    return _OpenApi(document, loaded).document
 
 
 class _OpenApi:
@@ -38,18 +38,20 @@ class _OpenApi:
         self._schemas: dict[str, Any] = {}
         self._files: dict[str, object] = {}
         self._answers: dict[str, dict[str, Any]] = {}
-        self._headers: dict[str, Any] = {one.name: _header(one) for one in document.answer_headers}
+        self._headers: dict[str, Any] = {
+            answer_header.name: _header(answer_header) for answer_header in document.answer_headers
+        }
         self._paths: dict[str, dict[str, Any]] = {}
         self._shapes: dict[str, tuple[str, list[str]]] = {}
         for route in document.routes:
             self._add(route)
-        self.made: dict[str, Any] = {
+        self.document: dict[str, Any] = {
             "openapi": VERSION,
             "info": self._info(),
             "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
             "paths": self._paths,
             "components": {"schemas": self._schemas, "responses": self._answers, "headers": self._headers},
-            "x-guard-limits": {one.key: one.value for one in document.limits},
+            "x-guard-limits": {limit.key: limit.value for limit in document.limits},
         }
 
     def _info(self) -> dict[str, Any]:
@@ -83,29 +85,29 @@ class _OpenApi:
 
     def _operation(self, route: Contract, names: list[str], *, wildcard: bool) -> dict[str, Any]:
         described = self._described[route.route]
-        made: dict[str, Any] = {
+        result: dict[str, Any] = {
             "operationId": re.sub(r"[^A-Za-z0-9]+", "_", route.route).strip("_").lower(),
             "summary": f"{route.method} {route.path}",
             "description": "\n\n".join(route.notes),
             "parameters": [
-                *({"name": one, "in": "path", "required": True, "schema": {"type": "string"}} for one in names),
-                *(_parameter(one) for one in (*route.request_headers, *self._document.request_headers)
-                  if one.name != "content-type"),
+                *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names),
+                *(_parameter(request_header) for request_header in (*route.request_headers, *self._document.request_headers)
+                  if request_header.name != "content-type"),
             ],
         }  # fmt: skip
         if wildcard:
-            made["x-guard-wildcard"] = names[-1]
+            result["x-guard-wildcard"] = names[-1]
         if route.content or route.body == "unread":
-            made["requestBody"] = self._body(route, described)
-        made["responses"] = self._responses(route, described)
-        made["x-guard-route"] = route.route
-        made["x-guard-dialect"] = route.dialect
-        made["x-guard-enforcement"] = route.enforcement
+            result["requestBody"] = self._body(route, described)
+        result["responses"] = self._responses(route, described)
+        result["x-guard-route"] = route.route
+        result["x-guard-dialect"] = route.dialect
+        result["x-guard-enforcement"] = route.enforcement
         if route.undeclared is not None:
-            made["x-guard-undeclared"] = route.undeclared.becomes
-        made["x-guard-sources"] = {one.source: one.text for one in route.sources}
-        made["x-guard-limits"] = {one.key: one.value for one in route.limits}
-        return made
+            result["x-guard-undeclared"] = route.undeclared.becomes
+        result["x-guard-sources"] = {source.source: source.text for source in route.sources}
+        result["x-guard-limits"] = {limit.key: limit.value for limit in route.limits}
+        return result
 
     # ── bodies ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -121,10 +123,10 @@ class _OpenApi:
                 media[kind]["schema"] = self._declared(described, "input")
                 if route.example is not None:
                     media[kind]["examples"] = {"least": {"value": route.example.body}}
-        made: dict[str, Any] = {"content": media}
+        request_body: dict[str, Any] = {"content": media}
         if route.content:
-            made["required"] = True
-        return made
+            request_body["required"] = True
+        return request_body
 
     def _declared(self, described: ContractDescription, side: str) -> Any:
         if not isinstance(getattr(described.contract, side), SchemaFile):
@@ -146,10 +148,10 @@ class _OpenApi:
             if route.example is not None and route.example.answer is not None:
                 media["examples"] = {"least": {"value": route.example.answer}}
             answered["content"] = {kind: media}
-        made: dict[str, Any] = {"2XX" if route.body != "passthrough" else "default": answered}
+        responses: dict[str, Any] = {"2XX" if route.body != "passthrough" else "default": answered}
         for status, several in _by_status((*route.statuses[1:], *self._document.everywhere)):
-            made[str(status)] = self._shared(f"{dialect.name}_{status}", self._failed(several, dialect))
-        return made
+            responses[str(status)] = self._shared(f"{dialect.name}_{status}", self._failed(several, dialect))
+        return responses
 
     def _shared(self, name: str, response: dict[str, Any]) -> dict[str, Any]:
         """Routes that fail alike say so once."""
@@ -159,31 +161,31 @@ class _OpenApi:
 
     def _failed(self, several: list[Status], dialect: Dialect) -> dict[str, Any]:
         kind, name = self._error(dialect)
-        codes = {said.code: f"{said.meaning}. {said.client}" for one in several for said in one.codes}
-        asked = sorted({said.code for one in several if one.asked for said in one.codes})
-        made: dict[str, Any] = {
-            "description": "; ".join([*dict.fromkeys(one.text for one in several if one.text), *codes]),
+        codes = {meaning.code: f"{meaning.meaning}. {meaning.client}" for item in several for meaning in item.codes}
+        requested = sorted({meaning.code for item in several if item.asked for meaning in item.codes})
+        response: dict[str, Any] = {
+            "description": "; ".join([*dict.fromkeys(item.text for item in several if item.text), *codes]),
             "headers": self._refer(()),
             "content": {kind: {"schema": {"$ref": f"#/components/schemas/{name}"}}},
             "x-guard-codes": codes,
         }
-        if any(one.text for one in several):
-            made["content"] = {"*/*": {}, **made["content"]}
-        if asked:
-            made["x-guard-no-fallback"] = asked
-        return made
+        if any(item.text for item in several):
+            response["content"] = {"*/*": {}, **response["content"]}
+        if requested:
+            response["x-guard-no-fallback"] = requested
+        return response
 
     def _error(self, dialect: Dialect) -> tuple[str, str]:
         """The dialect's own error, as it writes it: media type, and the name of its schema."""
-        found = [Problem(422, "contract", "id", (Violation("/a", "type"),)), Problem(503, "mode", "id")]
-        written = [dialect.error(problem) for problem in found]
+        problems = [Problem(422, "contract", "id", (Violation("/a", "type"),)), Problem(503, "mode", "id")]
+        written = [dialect.error(problem) for problem in problems]
         name = f"Error_{dialect.name}"
         self._schemas.setdefault(name, schemas.inferred(*(json.loads(body) for _, body in written)))
         return written[0][0].decode(), name
 
     def _refer(self, own: Iterable[Header]) -> dict[str, Any]:
-        self._headers.update((one.name, _header(one)) for one in own)
-        names = [one.name for one in (*self._document.answer_headers, *own)]
+        self._headers.update((item.name, _header(item)) for item in own)
+        names = [answer_header.name for answer_header in (*self._document.answer_headers, *own)]
         return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
@@ -192,10 +194,10 @@ def _observed(document: Document) -> set[str]:
 
 
 def _by_status(statuses: Iterable[Status]) -> list[tuple[int, list[Status]]]:
-    found: dict[int, list[Status]] = {}
-    for one in statuses:
-        found.setdefault(one.status, []).append(one)
-    return sorted(found.items())
+    by_status: dict[int, list[Status]] = {}
+    for status in statuses:
+        by_status.setdefault(status.status, []).append(status)
+    return sorted(by_status.items())
 
 
 def _named(path: str) -> tuple[str, list[str]]:
@@ -208,8 +210,8 @@ def _named(path: str) -> tuple[str, list[str]]:
         names.append(name)
         return f"{{{name}}}"
 
-    made = _PARAMETER.sub(lambda found: fresh(found[1]), path)
-    return (made[:-1] + fresh("wildcard"), names) if made.endswith("/*") else (made, names)
+    renamed = _PARAMETER.sub(lambda match: fresh(match[1]), path)
+    return (renamed[:-1] + fresh("wildcard"), names) if renamed.endswith("/*") else (renamed, names)
 
 
 def _parameter(header: Header) -> Mapping[str, Any]:

@@ -27,8 +27,8 @@ def reasons(route: Route | None, loaded: Loaded, upstream: Origin) -> tuple[tupl
 
 def _calling(server: Origin) -> set[str]:
     """A server that is called."""
-    found = {"forced", "overloaded", "no_time", "connect", "reset", "timeout", "malformed"}
-    return found | ({"tls"} if server.scheme == "https" else set())
+    codes = {"forced", "overloaded", "no_time", "connect", "reset", "timeout", "malformed"}
+    return codes | ({"tls"} if server.scheme == "https" else set())
 
 
 def _lowering(route: Route) -> set[str]:
@@ -44,22 +44,22 @@ def _answering(route: Route, loaded: Loaded) -> set[str]:
     """Answers that are not taken."""
     if route.output is None:
         return set()
-    found = {"invalid"} if route.enforcement == "enforce" else set()
+    codes = {"invalid"} if route.enforcement == "enforce" else set()
     if not route.stream:
-        found.add("too_large")
+        codes.add("too_large")
     release = loaded.policy.release
-    return found | ({"version"} if release is not None and release.strict else set())
+    return codes | ({"version"} if release is not None and release.strict else set())
 
 
 def _rules(route: Route) -> set[str]:
     """Rules that do not answer."""
     rules = route.fallback.rules or ()
-    computed = any(isinstance(one, Cel) for rule in rules for one in rule.answer.values())
-    found = {"no_rule"} if rules[-1].when is not None else set()
+    computed = any(isinstance(item, Cel) for rule in rules for item in rule.answer.values())
+    codes = {"no_rule"} if rules[-1].when is not None else set()
     if computed or any(rule.when is not None for rule in rules):
-        found.add("rule_error")
-    return found | ({"invalid"} if computed and route.enforcement == "enforce" else set())
+        codes.add("rule_error")
+    return codes | ({"invalid"} if computed and route.enforcement == "enforce" else set())
 
 
-def _ordered(found: set[str]) -> tuple[Reason, ...]:
-    return tuple(reason for reason in REASONS if reason in found)
+def _ordered(codes: set[str]) -> tuple[Reason, ...]:
+    return tuple(reason for reason in REASONS if reason in codes)

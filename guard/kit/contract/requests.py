@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from guard.contract.codec_contract import CodecOutput
 from guard.contract.output import OutputContract
-from guard.contract.spoken import SpokenOutput
 from guard.contract.strict import SAFE
 from guard.kit.contract.values import Example
 from guard.kit.description import ContractDescription, RouteDescription
@@ -53,12 +53,12 @@ def _layout(laid: ContractDescription) -> Iterator[str]:
         yield "The body is JSON, as the schema file has it."
     else:
         yield f"The body is one instance: {row}."
-    yield from laid.looks.notes
+    yield from laid.request_layout.notes
     if (lines := codec.line_reader(route, laid.dialect)) is not None:
         yield f"JSON Lines too, one instance a line (`{lines.types[0]}`); violations name the line, counted from 0."
     if not route.exact and any(value.shape.type == "integer" and value.shape.enum is None for value in laid.inputs):
         yield f"Integers lie within ±{SAFE}, which no reader rounds."
-    if words := [f"`{name}`" for name in laid.looks.words if name in route.inputs]:
+    if words := [f"`{name}`" for name in laid.request_layout.words if name in route.inputs]:
         yield f"No member of a request, but what guard finds in it: {', '.join(words)}."
 
 
@@ -92,13 +92,13 @@ def working(described: ContractDescription, compiled: Compiled, wall: float, mod
 def _answer(route: Route, compiled: Compiled, message: Message | None, wall: float) -> Any:
     """None where no outputs are declared, or the answer is a stream."""
     contract = compiled.output
-    if not route.outputs or route.stream or not isinstance(contract, OutputContract | SpokenOutput):
+    if not route.outputs or route.stream or not isinstance(contract, OutputContract | CodecOutput):
         return None
     try:
-        said = {name: value(output, wall) for name, output in route.outputs.items()}
+        values = {name: value(output, wall) for name, output in route.outputs.items()}
     except NoExample:
         return None
-    document = contract.build([said])
-    write = codec.writer(codec.form_of(compiled.key, route, compiled.dialect, metered=False))
+    document = contract.build([values])
+    write = codec.writer(codec.codec_of(compiled.key, route, compiled.dialect, metered=False))
     kind, body = write(document, message)
     return json.loads(body) if kind == b"application/json" else None

@@ -29,28 +29,30 @@ def value(shape: Shape, undeclared: str = _OPEN, *, exact: bool, null: bool = Fa
     """One value. `exact`: its integers have all 64 bits. `null`: it may be null, too, whatever the shape says."""
     kind = "number" if shape.type == "timestamp" and shape.unit is not None else _TYPES.get(shape.type, shape.type)
     null = null or shape.nullable
-    made: dict[str, Any] = {"type": [kind, "null"] if null else kind}
+    schema: dict[str, Any] = {"type": [kind, "null"] if null else kind}
     if shape.type == "timestamp" and shape.unit is None:
-        made |= {"format": "date-time"} if shape.zone is None else {"x-guard-zone": shape.zone}
+        schema |= {"format": "date-time"} if shape.zone is None else {"x-guard-zone": shape.zone}
     if shape.enum is not None:
-        made["enum"] = [*shape.enum, *([None] if null else [])]
-    made |= {word: bound for key, word in _BOUNDS.items() if (bound := getattr(shape, key)) is not None}
-    made |= _number_bounds(shape, exact=exact)
+        schema["enum"] = [*shape.enum, *([None] if null else [])]
+    schema |= {word: bound for key, word in _BOUNDS.items() if (bound := getattr(shape, key)) is not None}
+    schema |= _number_bounds(shape, exact=exact)
     if shape.pattern is not None:
-        portable = shape.pattern.isascii() and not any(one in shape.pattern for one in _OTHER_REGEX)
-        made["pattern" if portable else "x-guard-pattern"] = shape.pattern
+        portable = shape.pattern.isascii() and not any(item in shape.pattern for item in _OTHER_REGEX)
+        schema["pattern" if portable else "x-guard-pattern"] = shape.pattern
     if shape.items is not None:
-        made["items"] = value(shape.items, undeclared, exact=exact, null=not shape.items.required)
+        schema["items"] = value(shape.items, undeclared, exact=exact, null=not shape.items.required)
     if shape.fields is not None:
-        below = {name: value(one, undeclared, exact=exact, null=not one.required) for name, one in shape.fields.items()}
-        made = _object(below, [name for name, one in shape.fields.items() if one.required], undeclared) | made
+        below = {
+            name: value(field, undeclared, exact=exact, null=not field.required) for name, field in shape.fields.items()
+        }
+        schema = _object(below, [name for name, field in shape.fields.items() if field.required], undeclared) | schema
     if shape.has_default:
-        made["default"] = shape.default
+        schema["default"] = shape.default
     if shape.has_example:
-        made["examples"] = [shape.example]
+        schema["examples"] = [shape.example]
     if shape.description is not None:
-        made["description"] = prose(shape.description)  # which is CommonMark
-    return made | _told(shape)
+        schema["description"] = prose(shape.description)  # which is CommonMark
+    return schema | _extensions(shape)
 
 
 def _number_bounds(shape: Shape, *, exact: bool) -> dict[str, int]:
@@ -67,33 +69,37 @@ def _number_bounds(shape: Shape, *, exact: bool) -> dict[str, int]:
     }
 
 
-def _told(shape: Shape) -> dict[str, Any]:
+def _extensions(shape: Shape) -> dict[str, Any]:
     """Facts that JSON Schema cannot express."""
-    found: dict[str, Any] = {"sensitivity": shape.sensitivity, "unit": shape.unit, "detect": list(shape.detect) or None}
+    extensions: dict[str, Any] = {
+        "sensitivity": shape.sensitivity,
+        "unit": shape.unit,
+        "detect": list(shape.detect) or None,
+    }
     if isinstance(shape, InputField):
         fresh = shape.freshness
-        found |= {
+        extensions |= {
             "send": None if shape.send else False,
             "missing": shape.missing if shape.missing != "deny" else None,
             "freshness": {"warn": fresh.warn, "stale": fresh.stale, "skew": fresh.skew} if fresh is not None else None,
         }
     if isinstance(shape, OutputField):
         calibration = shape.calibration
-        found |= {
+        extensions |= {
             "meaning": shape.meaning,
             "calibration": calibration.model_dump(exclude_none=True) if calibration is not None else None,
             "from": shape.from_,
         }
-    return {f"x-guard-{name}": one for name, one in found.items() if one is not None}
+    return {f"x-guard-{name}": item for name, item in extensions.items() if item is not None}
 
 
 def _object(properties: Mapping[str, Any], required: list[str], undeclared: str = _OPEN) -> dict[str, Any]:
-    made: dict[str, Any] = {"type": "object", "properties": dict(properties)}
+    schema: dict[str, Any] = {"type": "object", "properties": dict(properties)}
     if required:
-        made["required"] = required
+        schema["required"] = required
     if undeclared == "reject":
-        made["additionalProperties"] = False
-    return made
+        schema["additionalProperties"] = False
+    return schema
 
 
 # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -104,15 +110,15 @@ def request(laid: ContractDescription) -> dict[str, Any]:
     route = laid.contract
     if laid.tensors:
         return _tensors(route)
-    real = {name: field for name, field in route.inputs.items() if name not in laid.looks.words}
-    beside = {name: one for name, one in real.items() if laid.beside(name, one)}
-    own = {name: one for name, one in real.items() if name not in beside}
-    undeclared = route.undeclared if not laid.looks.words else _OPEN  # what the API documents is never refused
+    real = {name: field for name, field in route.inputs.items() if name not in laid.request_layout.words}
+    beside = {name: item for name, item in real.items() if laid.beside(name, item)}
+    own = {name: item for name, item in real.items() if name not in beside}
+    undeclared = route.undeclared if not laid.request_layout.words else _OPEN  # what the API documents is never refused
     instance = _row(route) if route.columns is not None else _members(own, undeclared, exact=route.exact)
     if laid.member:
         body = _members(beside, undeclared, exact=route.exact)
         if undeclared == "reject":
-            body["properties"] = dict.fromkeys(sorted(laid.looks.beside), True) | body["properties"]
+            body["properties"] = dict.fromkeys(sorted(laid.request_layout.beside), True) | body["properties"]
         if undeclared == "pass" and route.columns is None:
             instance["properties"] |= dict.fromkeys(body["properties"], False)  # they are the body's, no instance's
         body["properties"][laid.member] = {"type": "array", "minItems": 1, "items": instance}
@@ -120,10 +126,10 @@ def request(laid: ContractDescription) -> dict[str, Any]:
         return body
     if route.rows is None:
         return instance
-    made: dict[str, Any] = {"type": "array", "minItems": 1, "items": instance}
+    instances: dict[str, Any] = {"type": "array", "minItems": 1, "items": instance}
     for step in reversed(split(route.rows)):
-        made = _object({step: made}, [step], route.undeclared)
-    return made
+        instances = _object({step: instances}, [step], route.undeclared)
+    return instances
 
 
 def _required(fields: Mapping[str, InputField]) -> list[str]:
@@ -152,7 +158,8 @@ def _row(route: Route) -> dict[str, Any]:
     names = route.columns or ()
     fields = [route.inputs[name] for name in names]
     items = [
-        value(one, route.undeclared, exact=route.exact, null=not one.required or one.missing == "fall") for one in fields
+        value(field, route.undeclared, exact=route.exact, null=not field.required or field.missing == "fall")
+        for field in fields
     ]
     for name, item in zip(names, items, strict=True):
         item["title"] = name
@@ -163,21 +170,23 @@ def _tensors(route: Route) -> dict[str, Any]:
     """One of each; the elements' own bounds hold wherever they stand."""
     if route.columns is not None and route.rows is not None:
         fields = [route.inputs[name] for name in route.columns]
-        elements = [value(one, exact=route.exact, null=not one.required) for one in fields]
-        one = _tensor(split(route.rows)[0], None, [-1, len(elements)], {})
-        one["x-guard-columns"] = [{"title": name, **each} for name, each in zip(route.columns, elements, strict=True)]
-        return _object({"inputs": {"type": "array", "minItems": 1, "items": one}}, ["inputs"])
-    found = []
+        elements = [value(tensor, exact=route.exact, null=not tensor.required) for tensor in fields]
+        tensor = _tensor(split(route.rows)[0], None, [-1, len(elements)], {})
+        tensor["x-guard-columns"] = [{"title": name, **each} for name, each in zip(route.columns, elements, strict=True)]
+        return _object({"inputs": {"type": "array", "minItems": 1, "items": tensor}}, ["inputs"])
+    tensors = []
     for name, field in route.inputs.items():
         of = field.items if field.type == "array" and field.items is not None else field
         element = value(of, exact=route.exact, null=not field.required or not of.required or field.nullable)
-        found.append(_tensor(name, field.datatype, list(field.shape) if field.shape is not None else None, element))
-    items: dict[str, Any] = {"anyOf": found} if route.undeclared == "reject" else {"anyOf": [*found, {"type": "object"}]}
+        tensors.append(_tensor(name, field.datatype, list(field.shape) if field.shape is not None else None, element))
+    items: dict[str, Any] = (
+        {"anyOf": tensors} if route.undeclared == "reject" else {"anyOf": [*tensors, {"type": "object"}]}
+    )
     return _object({"inputs": {"type": "array", "minItems": 1, "items": items}}, ["inputs"])
 
 
 def _tensor(name: str, datatype: str | None, shape: list[int] | None, element: dict[str, Any]) -> dict[str, Any]:
-    made = _object(
+    schema = _object(
         {
             "name": {"const": name},
             "datatype": {"const": datatype} if datatype is not None else {"type": "string"},
@@ -188,10 +197,10 @@ def _tensor(name: str, datatype: str | None, shape: list[int] | None, element: d
     )
     if shape is not None:
         sizes = [{"type": "integer", "minimum": 0} if size == -1 else {"const": size} for size in shape]
-        made["properties"]["shape"] = {
+        schema["properties"]["shape"] = {
             "type": "array", "prefixItems": sizes, "minItems": len(sizes), "maxItems": len(sizes), "x-guard-shape": shape,
         }  # fmt: skip
-    return made
+    return schema
 
 
 # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -209,10 +218,12 @@ def answer(laid: ContractDescription) -> dict[str, Any]:
         return _object({"outputs": listed}, ["outputs"])
     places = [(split(field.at) if field.at is not None else [name], field) for name, field in route.outputs.items()]
     rules = route.fallback.rules is not None
-    return _placed([(steps, value(field, exact=True, null=_unsaid(field, rules=rules)), field) for steps, field in places])
+    return _placed(
+        [(steps, value(field, exact=True, null=_is_optional(field, rules=rules)), field) for steps, field in places]
+    )
 
 
-def _unsaid(field: OutputField, *, rules: bool) -> bool:
+def _is_optional(field: OutputField, *, rules: bool) -> bool:
     return not field.required or (field.from_ is not None and rules)
 
 
@@ -235,14 +246,14 @@ def _placed(outputs: list[tuple[list[str], dict[str, Any], OutputField]]) -> dic
 def moved(schema: Any, name: str) -> Any:
     """A JSON Schema file as a component: its references, which never leave it, begin where it now stands."""
     if isinstance(schema, list):
-        return [moved(one, name) for one in schema]
+        return [moved(item, name) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {key: one if key in _DATA else moved(one, name) for key, one in schema.items() if key != "$id"}
+    result = {key: item if key in _DATA else moved(item, name) for key, item in schema.items() if key != "$id"}
     for key in ("$ref", "$dynamicRef"):
-        if isinstance(made.get(key), str) and made[key].partition("/")[0] == "#":
-            made[key] = f"#/components/schemas/{name}{made[key][1:]}"
-    return made
+        if isinstance(result.get(key), str) and result[key].partition("/")[0] == "#":
+            result[key] = f"#/components/schemas/{name}{result[key][1:]}"
+    return result
 
 
 _DATA: Final = frozenset(("enum", "const", "default", "examples", "example"))
@@ -250,17 +261,19 @@ _DATA: Final = frozenset(("enum", "const", "default", "examples", "example"))
 
 def inferred(*examples: Any) -> dict[str, Any]:
     """The schema of what guard itself writes, from what it writes."""
-    kinds = list(dict.fromkeys(_KINDS[type(one)] for one in examples))
-    made: dict[str, Any] = {"type": kinds[0] if len(kinds) == 1 else kinds}
-    objects = [one for one in examples if isinstance(one, dict)]
+    kinds = list(dict.fromkeys(_KINDS[type(example)] for example in examples))
+    schema: dict[str, Any] = {"type": kinds[0] if len(kinds) == 1 else kinds}
+    objects = [example for example in examples if isinstance(example, dict)]
     if objects:
-        names = list(dict.fromkeys(name for one in objects for name in one))
-        made["properties"] = {name: inferred(*(one[name] for one in objects if name in one)) for name in names}
-        made["required"] = [name for name in names if all(name in one for one in objects)]
-    items = [item for one in examples if isinstance(one, list) for item in one]
+        names = list(dict.fromkeys(name for object_ in objects for name in object_))
+        schema["properties"] = {
+            name: inferred(*(object_[name] for object_ in objects if name in object_)) for name in names
+        }
+        schema["required"] = [name for name in names if all(name in object_ for object_ in objects)]
+    items = [item for example in examples if isinstance(example, list) for item in example]
     if items:
-        made["items"] = inferred(*items)
-    return made
+        schema["items"] = inferred(*items)
+    return schema
 
 
 _KINDS: Final = {

@@ -13,7 +13,7 @@ from guard.proxy.values import CACHED, DISABLED, MODEL, PREVIOUS, RULES
 
 def sources(described: RouteDescription, release: Release | None) -> Iterator[Answerer]:
     """The sources, from the top of the ladder."""
-    model = tuple(one for one in (release.model, release.version) if one is not None) if release is not None else ()
+    model = tuple(item for item in (release.model, release.version) if item is not None) if release is not None else ()
     yield Answerer(MODEL, "The model itself, of this release" if model else "The model itself.", model)
     if not isinstance(described, ContractDescription):
         yield _disabled(Fallback.model_construct())
@@ -27,8 +27,8 @@ def sources(described: RouteDescription, release: Release | None) -> Iterator[An
         asks = "the same question" if cached.key is None else "a question with the same values of these fields"
         ago = write_duration(cached.max_age)
         text = f"What the model said before to {asks}, at most {ago} ago; the header `age` says when"
-        kept = cached.key or ()
-        yield Answerer(CACHED, text if kept else f"{text}.", kept)
+        key_fields = cached.key or ()
+        yield Answerer(CACHED, text if key_fields else f"{text}.", key_fields)
     if below.rules is not None:
         text = "No model: rules that a person wrote, the first that applies. Treat it as a decision, not as a prediction."
         yield Answerer(RULES, text, (), tuple(Rule(rule.when, _answer(rule.answer)) for rule in below.rules))
@@ -36,7 +36,7 @@ def sources(described: RouteDescription, release: Release | None) -> Iterator[An
 
 
 def _answer(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: {"cel": one.text} if isinstance(one, Cel) else one for name, one in answer.items()}
+    return {name: {"cel": value.text} if isinstance(value, Cel) else value for name, value in answer.items()}
 
 
 def _disabled(below: Fallback) -> Answerer:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 from guard.contract.violation_codes import BY_KEY
-from guard.kit.contract.codes import said, violation
+from guard.kit.contract.codes import explained_code, violation
 from guard.kit.contract.reasons import reasons
-from guard.kit.contract.values import Field, Said, Status
+from guard.kit.contract.values import CodeMeaning, Field, Status
 from guard.kit.description import ContractDescription, RouteDescription
 from guard.ladder.disabled import implied_status
 from guard.policy.loading import Loaded
@@ -33,32 +33,34 @@ def statuses(described: RouteDescription, loaded: Loaded, upstream: Origin) -> I
     """Statuses by number."""
     route = described.contract if isinstance(described, ContractDescription) else None
     yield Status(200, "answer", (), text=_PASSED if route is None else _ANSWERED)
-    found: dict[tuple[int, bool], list[str]] = {}
+    grouped: dict[tuple[int, bool], list[str]] = {}
     for status, code in _refusals(described):
-        found.setdefault((status, False), []).append(code)
+        grouped.setdefault((status, False), []).append(code)
     declared = route.fallback.disabled if route is not None else None
     last, model = reasons(route, loaded, upstream)
     for reason in last:
         status = declared.status if declared is not None else implied_status(reason)
-        found.setdefault((status, False), []).append(reason)
+        grouped.setdefault((status, False), []).append(reason)
     for reason in model:
         status = implied_status(reason)
-        if reason not in found.get((status, False), ()):
-            found.setdefault((status, True), []).append(reason)
-    for (status, asked), codes in sorted(found.items()):
-        own = declared if declared is not None and status == declared.status and not asked else None
+        if reason not in grouped.get((status, False), ()):
+            grouped.setdefault((status, True), []).append(reason)
+    for (status, requested), codes in sorted(grouped.items()):
+        own = declared if declared is not None and status == declared.status and not requested else None
         kind: Literal["client", "service"] = "service" if own is not None or status >= 500 else "client"
         text = (
             "where nobody answers: a body of its own, and not an error" if own is not None and own.body is not None else ""
         )
-        yield Status(status, kind, tuple(said(code) for code in dict.fromkeys(codes)), asked, text)
+        yield Status(status, kind, tuple(explained_code(code) for code in dict.fromkeys(codes)), requested, text)
 
 
 def everywhere() -> tuple[Status, ...]:
     """Statuses that every route can answer."""
     return tuple(
         Status(
-            status, "client" if status < 500 else "service", tuple(said(code) for code in _ALWAYS if STATUS[code] == status)
+            status,
+            "client" if status < 500 else "service",
+            tuple(explained_code(code) for code in _ALWAYS if STATUS[code] == status),
         )
         for status in sorted({STATUS[code] for code in _ALWAYS})
     )
@@ -67,30 +69,30 @@ def everywhere() -> tuple[Status, ...]:
 def elsewhere() -> tuple[Status, ...]:
     """Statuses for a path without a route."""
     codes: tuple[RefusalCode, ...] = ("not_found", "method_not_allowed")
-    return tuple(Status(STATUS[code], "client", (said(code),)) for code in codes)
+    return tuple(Status(STATUS[code], "client", (explained_code(code),)) for code in codes)
 
 
-def violations(described: ContractDescription, fields: Iterable[Field]) -> tuple[Said, ...]:
+def violations(described: ContractDescription, fields: Iterable[Field]) -> tuple[CodeMeaning, ...]:
     """Violation codes that a 422 may name."""
     route, plain = described.contract, described.dialect.plain
-    found: set[str]
+    codes: set[str]
     if described.body == "schema":
-        found = {code for code in VIOLATIONS if code not in _AGES}
+        codes = {code for code in VIOLATIONS if code not in _AGES}
     elif not described.judged or described.observe:
         return ()
     else:
-        found = {"shape"} if not plain or route.columns is not None or route.rows is not None else set()
+        codes = {"shape"} if not plain or route.columns is not None or route.rows is not None else set()
         if not plain:
-            found |= {"format", "missing", "unknown", "items"}
-        if "text/csv" in described.dialect.looks.content:
-            found.add("encoding")
+            codes |= {"format", "missing", "unknown", "items"}
+        if "text/csv" in described.dialect.request_layout.content:
+            codes.add("encoding")
         for field in fields:
-            found |= set(_of_field(field))
+            codes |= set(_of_field(field))
         if route.rows is not None:
-            found |= {"missing", "items"}
+            codes |= {"missing", "items"}
         if route.undeclared == "reject":
-            found.add("unknown")
-    return tuple(violation(code) for code in VIOLATIONS if code in found)
+            codes.add("unknown")
+    return tuple(violation(code) for code in VIOLATIONS if code in codes)
 
 
 def _of_field(field: Field) -> Iterator[str]:

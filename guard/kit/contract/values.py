@@ -83,7 +83,7 @@ class Answerer:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CodeMeaning:
     """A code of an error, or of a violation."""
 
     code: str
@@ -97,7 +97,7 @@ class Status:
 
     status: int
     kind: Literal["answer", "client", "service"]
-    codes: tuple[Said, ...]
+    codes: tuple[CodeMeaning, ...]
     asked: bool = False
     text: str = ""
 
@@ -154,7 +154,7 @@ class Contract:
     outputs: tuple[Output, ...] = ()
     sources: tuple[Answerer, ...] = ()
     statuses: tuple[Status, ...] = ()
-    violations: tuple[Said, ...] = ()
+    violations: tuple[CodeMeaning, ...] = ()
     limits: tuple[Limit, ...] = ()
     request_headers: tuple[Header, ...] = ()
     answer_headers: tuple[Header, ...] = ()

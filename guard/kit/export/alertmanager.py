@@ -49,9 +49,9 @@ def alertmanager(scope: Scope) -> tuple[dict[str, Any], list[Gap]]:
         "receivers": [{"name": name} for name in names],
     }
     known = _receiver(incidents) if incidents else FIRST
-    for one in document["receivers"]:
-        if one["name"] == known and hooks:
-            one["webhook_configs"] = [{"url": url, "send_resolved": True} for url in hooks]
+    for receiver in document["receivers"]:
+        if receiver["name"] == known and hooks:
+            receiver["webhook_configs"] = [{"url": url, "send_resolved": True} for url in hooks]
     empty = [*tickets, *([] if hooks else [incidents or FIRST])]
     gaps += [Gap(f"how {name} is reached: complete its receiver") for name in empty]
     if tickets:
@@ -67,17 +67,17 @@ def _receiver(name: str) -> str:
 
 def _hooks(policy: Policy) -> tuple[list[str], list[Gap]]:
     """Addresses that take Alertmanager's JSON: where incidents are paged, and webhooks of that format."""
-    found, gaps = [], []
+    hooks, gaps = [], []
     if policy.owners.incidents is not None and policy.owners.incidents.page is not None:
-        found.append(policy.owners.incidents.page)
+        hooks.append(policy.owners.incidents.page)
     for hook in policy.webhooks:
         if hook.format != Alertmanager.name:
             continue
         if isinstance(hook.url, str):
-            found.append(hook.url)
+            hooks.append(hook.url)
         else:
             gaps.append(Gap("a webhook whose address is a secret: give it to Alertmanager as `url_file`"))
-    return found, gaps
+    return hooks, gaps
 
 
 def _inhibitions(service: str) -> Iterator[dict[str, Any]]:

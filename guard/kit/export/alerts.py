@@ -188,10 +188,10 @@ def violations(scope: Scope) -> Iterator[Alert | Gap]:
     else:
         reason = 'guard_reason="contract"'
         denied = scope.increase(of.REQUESTS, "15m", scope.promised, reason)
-        asked = scope.increase(of.REQUESTS, "15m", scope.promised)
+        requests = scope.increase(of.REQUESTS, "15m", scope.promised)
         yield Alert(
             name="GuardContractStorm",
-            expr=f"(\n{_indented(share_by(ROUTE, denied, asked, ROUTE))}\n) > {number(DENIED)}\n"
+            expr=f"(\n{_indented(share_by(ROUTE, denied, requests, ROUTE))}\n) > {number(DENIED)}\n"
             f"and\nsum by ({ROUTE}) ({denied}) >= {EVIDENCE * 4}",
             wait="5m",
             summary=f"{scope.service}: many requests to {{{{ $labels.http_route }}}} break the contract",
@@ -226,11 +226,11 @@ def freshness(scope: Scope) -> Iterator[Alert | Gap]:
     aging = scope.increase(of.FEATURES, "15m", scope.promised, 'guard_state="aging"')
     kinds = (
         (
-            "GuardFeatureStale", stale, BROKEN, any(one.stale is not None for one in declared),
+            "GuardFeatureStale", stale, BROKEN, any(field.stale is not None for field in declared),
             "is too old to be used", "Rungs that read it are closed, lower ones answer",
         ),
         (
-            "GuardFeatureAging", aging, AGING, any(one.warn is not None for one in declared),
+            "GuardFeatureAging", aging, AGING, any(field.warn is not None for field in declared),
             "gets old", "Past `freshness.warn`: its pipeline is late, and past `stale` the model will not be asked",
         ),
     )  # fmt: skip

@@ -52,22 +52,22 @@ class Row:
 
 def placed(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """The panels in reading order, each with its number and its place."""
-    made: list[dict[str, Any]] = []
+    documents: list[dict[str, Any]] = []
     top = 0
     for row in rows:
         grid = {"x": 0, "y": top, "w": COLUMNS, "h": 1}
-        made.append(
-            {"id": len(made) + 1, "type": "row", "title": row.title, "collapsed": False, "gridPos": grid, "panels": []}
+        documents.append(
+            {"id": len(documents) + 1, "type": "row", "title": row.title, "collapsed": False, "gridPos": grid, "panels": []}
         )
         top, left, tallest = top + 1, 0, 0
         for panel in row.panels:
             if left + panel.width > COLUMNS:
                 top, left, tallest = top + tallest, 0, 0
             grid = {"x": left, "y": top, "w": panel.width, "h": panel.height}
-            made.append({"id": len(made) + 1, "gridPos": grid, **_panel(panel)})
+            documents.append({"id": len(documents) + 1, "gridPos": grid, **_panel(panel)})
             left, tallest = left + panel.width, max(tallest, panel.height)
         top += tallest
-    return made
+    return documents
 
 
 def _panel(panel: Panel) -> dict[str, Any]:
@@ -97,20 +97,20 @@ def _target(query: Query, letter: str) -> dict[str, Any]:
 def _defaults(panel: Panel) -> dict[str, Any]:
     steps: list[dict[str, Any]] = [{"value": None, "color": "green"}]
     steps += [{"value": value, "color": colour} for value, colour in panel.steps]
-    made: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "unit": panel.unit,
         "color": {"mode": "palette-classic" if panel.kind in ("timeseries", "bargauge") else "thresholds"},
         "thresholds": {"mode": "absolute", "steps": steps},
         "custom": _CUSTOM[panel.kind](panel),
     }
     if panel.kind != "table":
-        made["min"] = 0
+        defaults["min"] = 0
     if panel.most is not None:
-        made["max"] = panel.most
+        defaults["max"] = panel.most
     if panel.words is not None:
         options = {value: {"text": text, "color": colour, "index": at} for at, (value, (text, colour)) in _numbered(panel)}
-        made["mappings"] = [{"type": "value", "options": options}]
-    return made
+        defaults["mappings"] = [{"type": "value", "options": options}]
+    return defaults
 
 
 def _numbered(panel: Panel) -> Iterable[tuple[int, tuple[str, tuple[str, str]]]]:

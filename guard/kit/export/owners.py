@@ -24,26 +24,26 @@ def owner(policy: Policy, role: Role) -> str | None:
 def labels(policy: Policy, alert: Alert) -> dict[str, str]:
     """The labels of an alert: what routes it, and what holds it together with others."""
     name = owner(policy, "incidents" if alert.severity == "page" else alert.role)
-    made = {"severity": alert.severity, "service": policy.service, **dict(alert.labels)}
-    return {**made, "owner": literal(name)} if name else made
+    result = {"severity": alert.severity, "service": policy.service, **dict(alert.labels)}
+    return {**result, "owner": literal(name)} if name else result
 
 
 def annotations(policy: Policy, alert: Alert) -> dict[str, str]:
     """The annotations of an alert."""
-    made = {"summary": alert.summary, "description": alert.description}
+    result = {"summary": alert.summary, "description": alert.description}
     incidents = policy.owners.incidents
     if incidents is not None:
         for key, url in (("runbook_url", incidents.runbook), ("dashboard_url", incidents.dashboard)):
             if url:
-                made[key] = literal(url)
-    return made
+                result[key] = literal(url)
+    return result
 
 
 def gaps(policy: Policy) -> Iterator[Gap]:
     """Gaps: owners and pages that are not declared."""
-    for role, what in WHAT.items():
+    for role, duty in WHAT.items():
         if owner(policy, role) is None:
-            yield Gap(f"owners.{role} is not declared: alerts about {what} have no owner label")
+            yield Gap(f"owners.{role} is not declared: alerts about {duty} have no owner label")
     incidents = policy.owners.incidents
     for key in ("runbook", "dashboard"):
         if incidents is None or getattr(incidents, key) is None:

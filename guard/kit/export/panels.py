@@ -10,8 +10,8 @@ from typing import Final
 from guard.kit.export.layout import Panel, Query, Row
 from guard.kit.export.scope import ANSWERED, COUNTED, LOWERED, ROUTE, Scope, matcher, number, routes, share
 from guard.kit.export.slo import WINDOWS, slos
+from guard.policy.disclosure import measures
 from guard.policy.fields import SchemaFile
-from guard.policy.telling import measures
 from guard.proxy.values import Measure
 from guard.telemetry import instruments as of
 from guard.telemetry.accumulators import Instrument
@@ -89,7 +89,7 @@ def traffic(scope: Scope) -> Row:
 
 def latency(scope: Scope) -> Row:
     """Panels on latency, of guard and of the model."""
-    whole = scope.rate(of.SERVER_DURATION, STEP, scope.promised, COUNTED, part="_bucket")
+    rate = scope.rate(of.SERVER_DURATION, STEP, scope.promised, COUNTED, part="_bucket")
     target = scope.policy.targets.latency_p95
     model = scope.rate(of.CLIENT_DURATION, STEP, 'guard_source="model"', part="_bucket")
 
@@ -100,7 +100,7 @@ def latency(scope: Scope) -> Row:
     return Row("Latency", [
         Panel(
             "timeseries", "Of answers", "From a request's head to its answer's last byte; routes with a contract.",
-            [Query(_quantile(share, whole), f"p{share * 100:.0f}") for share in (0.5, 0.95, 0.99)], unit="s",
+            [Query(_quantile(share, rate), f"p{share * 100:.0f}") for share in (0.5, 0.95, 0.99)], unit="s",
             steps=[(target, "red")] if target is not None else [],
         ),
         Panel(
@@ -179,10 +179,10 @@ def contract(scope: Scope) -> Row:
             unit="ops",
         ))  # fmt: skip
     if any(field.detect for field in fields):
-        found = scope.rate(of.REDACTIONS, STEP)
+        redactions = scope.rate(of.REDACTIONS, STEP)
         panels.append(Panel(
             "timeseries", "Private data taken out", "Finds in texts, by field and detector.",
-            [Query(f"sum by (guard_field, guard_detector) ({found})", "{{guard_field}}: {{guard_detector}}")],
+            [Query(f"sum by (guard_field, guard_detector) ({redactions})", "{{guard_field}}: {{guard_detector}}")],
             unit="ops",
         ))  # fmt: skip
     return Row("Contract", panels)
@@ -209,10 +209,10 @@ def measured(scope: Scope) -> list[tuple[str, Measure]]:
 def _prediction(scope: Scope, key: str, measure: Measure) -> Iterator[Panel]:
     template = key.partition(" ")[2]
     picked = (_is("http_route", template), _is("guard_output", measure.name), 'guard_source="model"')
-    said = scope.rate(of.PREDICTIONS, STEP, *picked)
+    rate = scope.rate(of.PREDICTIONS, STEP, *picked)
     title = f"{measure.name} of {key}"
-    classes, whole = f"sum by (guard_class, guard_model_version) ({said})", f"(sum by (guard_model_version) ({said}) > 0)"
-    by_version = f"{classes}\n/ on (guard_model_version) group_left ()\n{whole}"
+    classes, total = f"sum by (guard_class, guard_model_version) ({rate})", f"(sum by (guard_model_version) ({rate}) > 0)"
+    by_version = f"{classes}\n/ on (guard_model_version) group_left ()\n{total}"
     yield Panel(
         "timeseries", f"{title}: what it says", "Shares of classes; <…> is a state in place of one.",
         [Query(by_version, "{{guard_class}} {{guard_model_version}}")],
@@ -220,10 +220,10 @@ def _prediction(scope: Scope, key: str, measure: Measure) -> Iterator[Panel]:
     )  # fmt: skip
     if measure.kind in ("number", "vector"):
         instrument = of.PREDICTION_VALUE if measure.kind == "number" else of.PREDICTION_CONFIDENCE
-        what = "values" if measure.kind == "number" else "confidence"
+        unit = "values" if measure.kind == "number" else "confidence"
         buckets = scope.rate(instrument, STEP, *picked, part="_bucket")
         yield Panel(
-            "heatmap", f"{title}: {what}", "How often each bucket of values is predicted.",
+            "heatmap", f"{title}: {unit}", "How often each bucket of values is predicted.",
             [Query(f"sum by (le) ({buckets})", "{{le}}", form="heatmap")],
         )  # fmt: skip
         yield Panel(
@@ -313,7 +313,7 @@ def process(scope: Scope) -> Row:
     cpu = scope.rate(of.CPU, STEP)
     lag = scope.rate(of.LOOP_LAG, STEP, part="_bucket")
     dropped = scope.rate(of.DROPPED, STEP)
-    info = [Query(scope.series(one), now=True, form="table") for one in _identities(scope)]
+    info = [Query(scope.series(identity), now=True, form="table") for identity in _identities(scope)]
     return Row("Guard itself", [
         Panel("timeseries", "Processor", "Cores.", [Query(f"sum by (instance) ({cpu})", "{{instance}}")]),
         Panel("timeseries", "Memory", "Resident.", [Query(scope.series(of.MEMORY), "{{instance}}")], unit="bytes"),

@@ -11,19 +11,19 @@ from guard.kit.export.values import Alert, Gap
 
 def rules(scope: Scope) -> tuple[dict[str, Any], list[Gap]]:
     """The document that Prometheus loads (`rule_files`, or the spec of a PrometheusRule), and what it lacks."""
-    found = list(alerts(scope))
-    told = [_rule(scope, one) for one in found if isinstance(one, Alert)]
+    results = list(alerts(scope))
+    written = [_rule(scope, item) for item in results if isinstance(item, Alert)]
     groups = [group for slo in slos(scope) for group in recordings(slo)]
-    groups.append({"name": f"guard-alerts-{scope.service}", "rules": told})
-    return {"groups": groups}, [*(one for one in found if isinstance(one, Gap)), *owners.gaps(scope.policy)]
+    groups.append({"name": f"guard-alerts-{scope.service}", "rules": written})
+    return {"groups": groups}, [*(item for item in results if isinstance(item, Gap)), *owners.gaps(scope.policy)]
 
 
 def _rule(scope: Scope, alert: Alert) -> dict[str, Any]:
-    made: dict[str, Any] = {"alert": alert.name, "expr": alert.expr}
+    rule: dict[str, Any] = {"alert": alert.name, "expr": alert.expr}
     if alert.wait != "0m":
-        made["for"] = alert.wait
+        rule["for"] = alert.wait
     return {
-        **made,
+        **rule,
         "labels": owners.labels(scope.policy, alert),
         "annotations": owners.annotations(scope.policy, alert),
     }

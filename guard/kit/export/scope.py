@@ -86,17 +86,17 @@ def number(value: float) -> str:
     return f"{value:.10g}"
 
 
-def share(part: str, whole: str) -> str:
-    """`part` of `whole`; 0 where there is none of the part, nothing where there is nothing of the whole.
+def share(part: str, total: str) -> str:
+    """`part` of `total`; 0 where there is none of the part, nothing where there is nothing of the whole.
 
     0/0 would be NaN, and one NaN in a month of samples makes the month's average NaN.
     """
-    return f"(sum({part}) or vector(0))\n/\n(sum({whole}) > 0)"
+    return f"(sum({part}) or vector(0))\n/\n(sum({total}) > 0)"
 
 
-def share_by(labels: str, part: str, whole: str, of: str) -> str:
+def share_by(labels: str, part: str, total: str, of: str) -> str:
     """The same for each set of labels, of the whole by fewer labels; without the part there is nothing."""
-    left, right = f"sum by ({labels}) ({part})", f"(sum by ({of}) ({whole}) > 0)"
+    left, right = f"sum by ({labels}) ({part})", f"(sum by ({of}) ({total}) > 0)"
     return f"{left}\n/ on ({of}) group_left ()\n{right}"
 
 
@@ -111,8 +111,8 @@ def _promised(policy: Policy) -> str:
 
 def _is_selector(text: str) -> bool:
     at = 0
-    while found := _MATCHER.match(text, at):
-        at = found.end()
+    while match := _MATCHER.match(text, at):
+        at = match.end()
         if at == len(text):
             return True
         if text[at] != ",":

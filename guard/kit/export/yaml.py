@@ -28,10 +28,10 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def written(what: str, scope: Scope, gaps: Iterable[Gap], document: Any) -> str:
+def written(title: str, scope: Scope, gaps: Iterable[Gap], document: Any) -> str:
     """The file: where it comes from, what it lacks, and the document."""
     lines = [
-        f"Made by `guard export {what}` from the policy of {scope.service}, {scope.digest[:19]}.",
+        f"Made by `guard export {title}` from the policy of {scope.service}, {scope.digest[:19]}.",
         "Change that, and export again.",
         *(f"Note: {gap.text}." for gap in gaps),
     ]

@@ -45,12 +45,12 @@ class Route:
 
     def bare(self, *notes: str) -> "Route":
         """The same with nothing declared."""
-        kept = {name: value for name, value in self.settings.items() if name in ("content", "stream")}
-        return replace(self, settings=kept, inputs={}, outputs={}, notes=(*self.notes, *notes))
+        settings = {name: value for name, value in self.settings.items() if name in ("content", "stream")}
+        return replace(self, settings=settings, inputs={}, outputs={}, notes=(*self.notes, *notes))
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SurveyResult:
     """The finding of a source. `passed`: keys of passthrough routes, each with the reason."""
 
     server: str  # what it is, in a few words
@@ -66,7 +66,7 @@ class Draft:
     """A policy to be."""
 
     upstream: str
-    found: Found
+    survey: SurveyResult
     ca: str = ""  # a file, where the server's certificate is signed by it
 
 
@@ -96,7 +96,7 @@ class Source(NamedTuple):
 
     dialects: tuple[str, ...]
     """The dialects that it can declare; `--dialect` with one of them asks this source alone."""
-    find: Callable[[Server, Wanted], Found | None]
+    find: Callable[[Server, Wanted], SurveyResult | None]
     """The server and its routes; None if it is not of this family."""
     asked: tuple[str, ...] = ()
     """Paths that are asked of every server, whatever it is."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from guard.dialects.kserve import KServe
-from guard.kit.init.draft import MOST_MODELS, Found, Route, Source, Wanted
+from guard.kit.init.draft import MOST_MODELS, Route, Source, SurveyResult, Wanted
 from guard.kit.init.server import Server, answering, listed, mapping
 from guard.kit.init.words import line, route, slug
 
@@ -11,7 +11,7 @@ NAME: Final = KServe.name
 ASKED = ("/v1/models", "/")
 
 
-def find(server: Server, wanted: Wanted) -> Found | None:
+def find(server: Server, wanted: Wanted) -> SurveyResult | None:
     """A route for each model; nothing declared, for V1 has no metadata."""
     names = [name for name in listed(mapping(server.get("/v1/models").document).get("models")) if isinstance(name, str)]
     if wanted.dialect == NAME:
@@ -33,13 +33,13 @@ def find(server: Server, wanted: Wanted) -> Found | None:
         routes.append(Route("POST /v1/models/{model}:predict", NAME, why, notes=(nothing,)))
     passed = answering(server, *ASKED) | {"GET /v1/models/{model}": "readiness of models"}
     service = slug(names[0]) if len(names) == 1 else ""
-    return Found("KServe's V1 protocol", tuple(routes), passed, "", service, tuple(notes))
+    return SurveyResult("KServe's V1 protocol", tuple(routes), passed, "", service, tuple(notes))
 
 
 def _ready(server: Server, name: str) -> bool:
     key = route("GET", "/v1/models/", name)
-    said = mapping(server.get(key.removeprefix("GET ")).document) if key else {}
-    return "ready" in said and "name" in said
+    document = mapping(server.get(key.removeprefix("GET ")).document) if key else {}
+    return "ready" in document and "name" in document
 
 
 SOURCE: Final = Source((NAME,), find, ASKED)

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from guard.dialects.mlflow import MLflow
-from guard.kit.init.draft import Field, Found, Route, Signature, Source, Wanted
+from guard.kit.init.draft import Field, Route, Signature, Source, SurveyResult, Wanted
 from guard.kit.init.server import Server, answering
 from guard.kit.init.words import line
 
@@ -16,7 +16,7 @@ _PARAMS: Final = "params"
 """The member beside the rows; a column of that name has its place."""
 
 
-def find(server: Server, wanted: Wanted) -> Found | None:
+def find(server: Server, wanted: Wanted) -> SurveyResult | None:
     """The one route of the server."""
     version = server.get("/version")
     is_mlflow = version.fine and _VERSION.match(version.body) is not None and server.get("/ping").fine
@@ -27,7 +27,7 @@ def find(server: Server, wanted: Wanted) -> Found | None:
         why = "by --dialect"
     passed = answering(server, "/ping", "/health", "/version")
     shown = f" {version.text}" if is_mlflow else ""
-    return Found(
+    return SurveyResult(
         server=f"MLflow's scoring server{shown}",
         routes=(_route(why, wanted.mlmodel),),
         passed=passed,
@@ -38,16 +38,16 @@ def find(server: Server, wanted: Wanted) -> Found | None:
 
 
 def _route(why: str, signature: Signature | None) -> Route:
-    made = Route(_KEY, NAME, why)
+    route = Route(_KEY, NAME, why)
     if signature is None:
-        return made.noted(
+        return route.noted(
             "Nothing declared: MLflow does not describe its model over HTTP. Use `guard init --mlmodel PATH`."
         )
     inputs = dict(signature.inputs)
     if signature.params:
         fields = {name: {**field.shape, "required": False} for name, field in signature.params.items()}
-        told = "; ".join(f"{line(name, 30)}: {field.source}" for name, field in signature.params.items())
-        inputs.setdefault(_PARAMS, Field({"type": "object", "required": False, "fields": fields}, told))
+        params = "; ".join(f"{line(name, 30)}: {field.source}" for name, field in signature.params.items())
+        inputs.setdefault(_PARAMS, Field({"type": "object", "required": False, "fields": fields}, params))
     version = (f"model_uuid {line(signature.version, 40)}: a value for `release.version`.",) if signature.version else ()
     settings, reasons = {}, {}
     if signature.unmapped:

@@ -71,35 +71,35 @@ def _json(declared: Mapping[str, Any], key: str, notes: list[str]) -> list[Any]:
     if not isinstance(text, str) or text in ("null", ""):
         return []
     try:
-        found = loads(text.encode(), nan=True, elements=len(text))
+        document = loads(text.encode(), nan=True, elements=len(text))
     except (Unreadable, UnicodeEncodeError, RecursionError):
         notes.append(f"Not declared: signature.{key} is not JSON.")
         return []
-    return listed(found)[:_MOST]
+    return listed(document)[:_MOST]
 
 
 def _side(declared: Mapping[str, Any], side: str, source: str, notes: list[str]) -> tuple[dict[str, Field], bool]:
     """Fields by name, and whether one could not be declared."""
-    found: dict[str, Field] = {}
-    entries = [mapping(one) for one in _json(declared, side, notes)]
-    for index, said in enumerate(entries):
-        name = said.get("name")
+    fields: dict[str, Field] = {}
+    entries = [mapping(item) for item in _json(declared, side, notes)]
+    for index, entry in enumerate(entries):
+        name = entry.get("name")
         if name is None:
             name = side.removesuffix("s") if len(entries) == 1 else str(index)
         try:
             if not nameable(name):
                 raise _Unmapped("its name")
-            found[name] = _field(said, side, source, named="name" in said)
+            fields[name] = _field(entry, side, source, named="name" in entry)
         except _Unmapped as error:
             notes.append(f"Not declared: {line(name, 60)} of signature.{side}: {error}.")
-    return found, len(found) < len(entries)
+    return fields, len(fields) < len(entries)
 
 
-def _field(said: dict[str, Any], side: str, source: str, *, named: bool) -> Field:
+def _field(entry: dict[str, Any], side: str, source: str, *, named: bool) -> Field:
     unnamed = "" if named else ", without a name"
-    if said.get("type") == "tensor":
-        spec = mapping(said.get("tensor-spec"))
-        shape = [one for one in listed(spec.get("shape")) if type(one) is int and -1 <= one < 1 << 53]
+    if entry.get("type") == "tensor":
+        spec = mapping(entry.get("tensor-spec"))
+        shape = [size for size in listed(spec.get("shape")) if type(size) is int and -1 <= size < 1 << 53]
         if len(shape) != len(listed(spec.get("shape"))) or len(shape) > _DEEPEST:
             raise _Unmapped("a shape that cannot be read")
         kind = next((kind for word, kind in _NUMPY if str(spec.get("dtype")).startswith(word)), None)
@@ -107,15 +107,15 @@ def _field(said: dict[str, Any], side: str, source: str, *, named: bool) -> Fiel
             raise _Unmapped(f"the dtype {line(spec.get('dtype'), 30)}")
         text = f"from {source}, signature.{side}: tensor {line(spec.get('dtype'), 30)} {shape}{unnamed}"
         return Field(_tensor(kind, shape[1:]), text)
-    shape_ = _column(said, 0)
-    if _optional(said):
+    shape_ = _column(entry, 0)
+    if _optional(entry):
         shape_["required"] = False
-    word = line(said.get("type"), 20)
+    word = line(entry.get("type"), 20)
     return Field(shape_, f"from {source}, signature.{side}: {word}{SAID.get(word, '')}{unnamed}")
 
 
-def _optional(said: Mapping[str, Any]) -> bool:
-    return said.get("required") is False or said.get("optional") is True
+def _optional(entry: Mapping[str, Any]) -> bool:
+    return entry.get("required") is False or entry.get("optional") is True
 
 
 def _tensor(kind: str, shape: list[int]) -> Shape:
@@ -126,20 +126,20 @@ def _tensor(kind: str, shape: list[int]) -> Shape:
     return {"type": "array", **size, "items": _tensor(kind, shape[1:])}
 
 
-def _column(said: Mapping[str, Any], depth: int) -> Shape:
+def _column(column: Mapping[str, Any], depth: int) -> Shape:
     """A type of MLflow's: one of its eight, or array, map, object of them."""
     if depth > _DEEPEST:
         raise _Unmapped("too deep")
-    match said.get("type"):
+    match column.get("type"):
         case str(word) if word in TYPES:
             return {"type": TYPES[word]}
         case "array":
-            return {"type": "array", "items": _column(mapping(said.get("items")), depth + 1)}
+            return {"type": "array", "items": _column(mapping(column.get("items")), depth + 1)}
         case "map":
             return {"type": "object"}
         case "object":
             fields: Shape = {}
-            for name, value in mapping(said.get("properties")).items():
+            for name, value in mapping(column.get("properties")).items():
                 if not nameable(name):
                     raise _Unmapped("a name in it")
                 inner = mapping(value)
@@ -152,9 +152,9 @@ def _column(said: Mapping[str, Any], depth: int) -> Shape:
 def _placed(outputs: dict[str, Field]) -> dict[str, Field]:
     """A data frame comes back as records, and so does a single column with a name; all else is bare."""
     if len(outputs) == 1:
-        [(name, one)] = outputs.items()
-        if "without a name" not in one.source and "tensor" not in one.source:
-            return {name: Field({"at": join(("predictions", "*", name)), **one.shape}, one.source)}
+        [(name, output)] = outputs.items()
+        if "without a name" not in output.source and "tensor" not in output.source:
+            return {name: Field({"at": join(("predictions", "*", name)), **output.shape}, output.source)}
     return outputs
 
 
@@ -164,16 +164,16 @@ def _params(entries: list[Any], notes: list[str]) -> dict[str, Field]:
 
 def _each_param(entries: list[Any], notes: list[str]) -> Iterator[tuple[str, Field]]:
     for entry in entries:
-        said = mapping(entry)
-        name = said.get("name")
+        param = mapping(entry)
+        name = param.get("name")
         try:
             if not nameable(name):
                 raise _Unmapped("its name")
-            shape = _column(said, 0)
+            shape = _column(param, 0)
         except _Unmapped as error:
             notes.append(f"Not declared: {line(name, 60)} of signature.params: {error}.")
             continue
-        if said.get("shape") is not None:
+        if param.get("shape") is not None:
             shape = {"type": "array", "items": shape}
-        default = f", {line(said['default'], 30)} where it is missing" if said.get("default") is not None else ""
-        yield str(name), Field(shape, f"from MLmodel, signature.params: {line(said.get('type'), 20)}{default}")
+        default = f", {line(param['default'], 30)} where it is missing" if param.get("default") is not None else ""
+        yield str(name), Field(shape, f"from MLmodel, signature.params: {line(param.get('type'), 20)}{default}")

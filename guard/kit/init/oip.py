@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from guard.contract.fields import join
 from guard.dialects.oip import OpenInference
-from guard.kit.init.draft import MOST_MODELS, Field, Found, Route, Shape, Source, Wanted
-from guard.kit.init.server import Heard, Server, answering, listed, mapping
+from guard.kit.init.draft import MOST_MODELS, Field, Route, Shape, Source, SurveyResult, Wanted
+from guard.kit.init.server import Server, ServerAnswer, answering, listed, mapping
 from guard.kit.init.words import line, nameable, route, slug
 
 NAME: Final = OpenInference.name
@@ -30,72 +30,72 @@ _MOST_TENSORS: Final = 1000
 _READY: Final = "/v2/health/ready"
 
 
-def find(server: Server, wanted: Wanted) -> Found | None:
+def find(server: Server, wanted: Wanted) -> SurveyResult | None:
     """A route for each model, with what its metadata declares."""
-    told = _told(server.get("/v2"))
+    metadata = _server_metadata(server.get("/v2"))
     names = list(wanted.models)
-    if told is None and wanted.dialect != NAME and not any(_is_model(server.get(_metadata(name))) for name in names):
+    if metadata is None and wanted.dialect != NAME and not any(_is_model(server.get(_metadata(name))) for name in names):
         return None
-    told = told or {}
+    metadata = metadata or {}
     notes: list[str] = []
     if not names:
-        names, notes = _models(server, told)
+        names, notes = _models(server, metadata)
     routes: list[Route] = []
     for name in names[:MOST_MODELS]:
-        made = _route(server, name)
-        if made is None:
+        route = _route(server, name)
+        if route is None:
             notes.append(f"not listed: the model {line(name)}: its name does not fit into a path")
         else:
-            routes.append(made)
+            routes.append(route)
     if len(names) > MOST_MODELS:
         notes.append(f"not listed: {len(names) - MOST_MODELS} more models")
     if not routes:
         routes.append(_any())
-    said = " ".join(line(told[key], 40) for key in ("name", "version") if told.get(key))
+    details = " ".join(line(metadata[key], 40) for key in ("name", "version") if metadata.get(key))
     passed = answering(server, *(path for path in ASKED if path != "/v1/models"))
     passed |= dict.fromkeys(
         ("GET /v2/models/{model}", "GET /v2/models/{model}/ready", "GET /v2/models/{model}/versions/{version}",
          "GET /v2/models/{model}/versions/{version}/ready"), "metadata and readiness of models"
     )  # fmt: skip
-    passed |= dict.fromkeys(OWN.get(str(told.get("name")), ()), "what else this server reports about a model")
-    return Found(
-        server=f"{said or 'a server'}, which speaks the Open Inference Protocol",
+    passed |= dict.fromkeys(OWN.get(str(metadata.get("name")), ()), "what else this server reports about a model")
+    return SurveyResult(
+        server=f"{details or 'a server'}, which speaks the Open Inference Protocol",
         routes=tuple(routes),
         passed=passed,
         probe=_READY if f"GET {_READY}" in passed else "",
-        service=slug(names[0]) if len(names) == 1 else slug(told.get("name", "")),
+        service=slug(names[0]) if len(names) == 1 else slug(metadata.get("name", "")),
         notes=tuple(notes),
     )
 
 
-def _told(heard: Heard) -> dict[str, Any] | None:
+def _server_metadata(answer: ServerAnswer) -> dict[str, Any] | None:
     """The server's metadata, if it is that: `{name, version, extensions}`."""
-    said = mapping(heard.document)
-    return said if isinstance(said.get("name"), str) and isinstance(said.get("extensions", []), list) else None
+    document = mapping(answer.document)
+    return document if isinstance(document.get("name"), str) and isinstance(document.get("extensions", []), list) else None
 
 
-def _is_model(heard: Heard) -> bool:
-    said = mapping(heard.document)
-    return isinstance(said.get("name"), str) and ("inputs" in said or "platform" in said)
+def _is_model(answer: ServerAnswer) -> bool:
+    document = mapping(answer.document)
+    return isinstance(document.get("name"), str) and ("inputs" in document or "platform" in document)
 
 
 def _metadata(name: str) -> str:
-    found = route("GET", "/v2/models/", name)
-    return found.removeprefix("GET ") if found else "/v2"
+    key = route("GET", "/v2/models/", name)
+    return key.removeprefix("GET ") if key else "/v2"
 
 
-def _models(server: Server, told: dict[str, Any]) -> tuple[list[str], list[str]]:
+def _models(server: Server, metadata: dict[str, Any]) -> tuple[list[str], list[str]]:
     """The names of its models, and what is to be said of them."""
     listing = [name for name in listed(mapping(server.get("/v1/models").document).get("models")) if isinstance(name, str)]
     if listing:
         return list(dict.fromkeys(listing)), []
-    has_index = "model_repository" in listed(told.get("extensions")) or told.get("name") in ("triton", "mlserver")
+    has_index = "model_repository" in listed(metadata.get("extensions")) or metadata.get("name") in ("triton", "mlserver")
     if not has_index:
         return [], ["the server does not list its models: --model NAME asks for the metadata of one"]
-    entries = [mapping(one) for one in listed(server.post("/v2/repository/index", b"{}").document)]
-    named = [one for one in entries if isinstance(one.get("name"), str)]
-    away = {one["name"] for one in named if one.get("state") not in (None, "", "READY")}
-    ready = [one["name"] for one in named if one["name"] not in away]
+    entries = [mapping(member) for member in listed(server.post("/v2/repository/index", b"{}").document)]
+    named = [entry for entry in entries if isinstance(entry.get("name"), str)]
+    away = {item["name"] for item in named if item.get("state") not in (None, "", "READY")}
+    ready = [item["name"] for item in named if item["name"] not in away]
     notes = [f"not listed: the model {line(name)} is not ready" for name in sorted(away)[:20]]
     if not ready:
         notes.append("POST /v2/repository/index lists no model that is ready: --model NAME asks for the metadata of one")
@@ -116,39 +116,39 @@ def _route(server: Server, name: str) -> Route | None:
     if key is None:
         return None
     path = _metadata(name)
-    heard = server.get(path)
-    made = Route(key=key, dialect=NAME, why="the server speaks the Open Inference Protocol (GET /v2)")
-    if heard.document is None:
-        return made.noted(f"Nothing declared: GET {line(path)} {line(heard.why or f'answered {heard.status}')}.")
-    said = mapping(heard.document)
+    answer = server.get(path)
+    draft = Route(key=key, dialect=NAME, why="the server speaks the Open Inference Protocol (GET /v2)")
+    if answer.document is None:
+        return draft.noted(f"Nothing declared: GET {line(path)} {line(answer.why or f'answered {answer.status}')}.")
+    document = mapping(answer.document)
     notes: list[str] = []
-    inputs = dict(_fields(listed(said.get("inputs")), path, notes))
-    outputs = {name: _answered(name, one) for name, one in _fields(listed(said.get("outputs")), path, notes)}
+    inputs = dict(_fields(listed(document.get("inputs")), path, notes))
+    outputs = {name: _answered(name, field) for name, field in _fields(listed(document.get("outputs")), path, notes)}
     if len(outputs) > 1:  # a request may ask for some of them
-        outputs = {name: Field({**one.shape, "required": False}, one.source) for name, one in outputs.items()}
+        outputs = {name: Field({**output.shape, "required": False}, output.source) for name, output in outputs.items()}
     if empty := [side for side, fields in (("inputs", inputs), ("outputs", outputs)) if not fields]:
         notes.append(f"Nothing declared: GET {line(path)} declares no {' and no '.join(empty)}.")
-    if versions := [line(one, 20) for one in listed(said.get("versions"))[:5]]:
+    if versions := [line(version, 20) for version in listed(document.get("versions"))[:5]]:
         copied = f"{key.removeprefix('POST ').removesuffix('/infer')}/versions/{{version}}/infer"
         notes.append(f"Versions {', '.join(versions)}. Clients that name one need a copy of this route at {copied}")
-    if said.get("platform"):
-        notes.insert(0, f"Its platform is {line(said['platform'], 40)}.")
+    if document.get("platform"):
+        notes.insert(0, f"Its platform is {line(document['platform'], 40)}.")
     settings, reasons = {}, {}
-    if inputs and len(inputs) < len(listed(said.get("inputs"))):
+    if inputs and len(inputs) < len(listed(document.get("inputs"))):
         settings["undeclared"] = "pass"
         reasons["undeclared"] = "an input could not be declared, see above"
-    return Route(key, NAME, made.why, settings, reasons, inputs, outputs, notes=tuple(notes))
+    return Route(key, NAME, draft.why, settings, reasons, inputs, outputs, notes=tuple(notes))
 
 
 def _fields(entries: list[Any], path: str, notes: list[str]) -> Iterator[tuple[str, Field]]:
     for entry in entries[:_MOST_TENSORS]:
-        said = mapping(entry)
-        name, datatype = said.get("name"), said.get("datatype")
+        tensor_entry = mapping(entry)
+        name, datatype = tensor_entry.get("name"), tensor_entry.get("datatype")
         datatype = "BYTES" if datatype == "STRING" else datatype
         if not nameable(name) or not isinstance(datatype, str) or datatype not in TYPES:
             notes.append(f"Not declared: the tensor {line(name, 40)} of datatype {line(datatype, 20)}.")
             continue
-        shape = _shape(said.get("shape"))
+        shape = _shape(tensor_entry.get("shape"))
         shown = "no shape" if shape is None else str(shape)
         text = "; text, where it is UTF-8" if datatype == "BYTES" else ""
         yield str(name), Field(tensor(datatype, shape), f"from GET {line(path)}: {datatype} {shown}{text}")
@@ -159,30 +159,31 @@ def tensor(datatype: str, shape: list[int] | None) -> Shape:
 
     One value for each instance is a scalar; its shape may be [-1] or [-1, 1], as the client likes.
     """
-    made: Shape = {"type": TYPES[datatype], "datatype": datatype}
+    declared: Shape = {"type": TYPES[datatype], "datatype": datatype}
     if shape is None:
-        return {**made, "type": "array"}
+        return {**declared, "type": "array"}
     if shape[:1] == [-1] and shape[1:] in ([], [1]):
-        return made
+        return declared
     if set(shape) <= {1}:
-        return {**made, "shape": shape} if shape else made
-    return {**made, "type": "array", "shape": shape, "items": {"type": TYPES[datatype]}}
+        return {**declared, "shape": shape} if shape else declared
+    return {**declared, "type": "array", "shape": shape, "items": {"type": TYPES[datatype]}}
 
 
 def _answered(name: str, field: Field) -> Field:
     """An output whose first dimension is a size does not count instances: it is there as a whole."""
     if field.shape.get("shape", [-1])[0] in (-1, 1):
         return field
-    whole = {key: value for key, value in field.shape.items() if key != "items"}
-    return Field({"at": join((name,)), **whole}, field.source)
+    shape = {key: value for key, value in field.shape.items() if key != "items"}
+    return Field({"at": join((name,)), **shape}, field.source)
 
 
 def _shape(value: Any) -> list[int] | None:
     """Dimensions, -1 for any; None where they cannot be read."""
     dimensions = [
-        int(one) if isinstance(one, str) and one.isascii() and one.lstrip("-").isdecimal() else one for one in listed(value)
+        int(item) if isinstance(item, str) and item.isascii() and item.lstrip("-").isdecimal() else item
+        for item in listed(value)
     ]
-    fine = len(dimensions) <= _MOST_RANK and all(type(one) is int and -1 <= one < 1 << 53 for one in dimensions)
+    fine = len(dimensions) <= _MOST_RANK and all(type(size) is int and -1 <= size < 1 << 53 for size in dimensions)
     return dimensions if isinstance(value, list) and fine else None
 
 

@@ -14,7 +14,7 @@ from guard.dialects.sagemaker import SageMaker
 from guard.dialects.tfserving import TensorFlowServing
 from guard.dialects.vertex import Vertex
 from guard.kit.init import bodies
-from guard.kit.init.draft import MOST_ROUTES, Found, Route, Source, Wanted
+from guard.kit.init.draft import MOST_ROUTES, Route, Source, SurveyResult, Wanted
 from guard.kit.init.schemas import Schemas
 from guard.kit.init.server import Server, answering, mapping, pointed
 from guard.kit.init.words import MOST_KEY, line, slug
@@ -43,18 +43,18 @@ _MEDIA: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z", re.ASCII)
 
 
-def find(server: Server, wanted: Wanted) -> Found | None:
+def find(server: Server, wanted: Wanted) -> SurveyResult | None:
     """The content of the first document that lists paths."""
     if wanted.dialect and wanted.dialect not in DIALECTS_OF:
         return None
     for path in DOCUMENTS:
-        said = mapping(server.get(path).document)
-        if isinstance(said.get("openapi"), str) and mapping(said.get("paths")):
-            return _found(server, said, path, wanted)
+        document = mapping(server.get(path).document)
+        if isinstance(document.get("openapi"), str) and mapping(document.get("paths")):
+            return _draft(server, document, path, wanted)
     return None
 
 
-def _found(server: Server, document: dict[str, Any], path: str, wanted: Wanted) -> Found:
+def _draft(server: Server, document: dict[str, Any], path: str, wanted: Wanted) -> SurveyResult:
     reader = _Reader(document, path, wanted.dialect)
     reader.read()
     passed = answering(server, path, *DOCS, *HEALTH) | reader.passed
@@ -62,8 +62,8 @@ def _found(server: Server, document: dict[str, Any], path: str, wanted: Wanted) 
     title = line(info.get("title", ""), 60)
     bento = " by BentoML" if "x-bentoml-name" in str(document.get("paths"))[: 1 << 20] else ""
     version = line(info.get("version", ""), 20)
-    ready = [one for one in HEALTH if server.get(one).fine and f"GET {one}" in passed]
-    return Found(
+    ready = [item for item in HEALTH if server.get(item).fine and f"GET {item}" in passed]
+    return SurveyResult(
         server=f"{title or 'a service'}{'' if version in ('', 'None') else ' ' + version}, documented in {path}{bento}",
         routes=tuple(reader.routes),
         passed=passed,
@@ -109,19 +109,19 @@ class _Reader:
         content = mapping(body.get("content"))
         json = next((kind for kind in content if _is_json(kind)), None)
         if json is None and content and all(_MEDIA.match(kind) for kind in content):
-            self.routes.append(self._made(key, operation, {"content": list(content)}))
+            self.routes.append(self._route(key, operation, {"content": list(content)}))
         elif json is None or len(content) > 1:
             why = "takes no body" if not content else "takes bodies of several media types; a contract has one"
             self.passed[key] = f"in {self._path}: {why}"
         else:
             schema = mapping(content[json]).get("schema", {})
             if body.get("required") is not True and not self._requests.needs_members(schema):
-                made = self._made(key, operation, {})
-                self.routes.append(made.noted("Nothing declared for the request: its body is optional."))
+                route = self._route(key, operation, {})
+                self.routes.append(route.noted("Nothing declared for the request: its body is optional."))
             else:
-                self.routes.append(self._made(key, operation, {}, schema))
+                self.routes.append(self._route(key, operation, {}, schema))
 
-    def _made(self, key: str, operation: dict[str, Any], settings: dict[str, Any], schema: Any = None) -> Route:
+    def _route(self, key: str, operation: dict[str, Any], settings: dict[str, Any], schema: Any = None) -> Route:
         spoken = self._dialect == Vertex.name
         where = f"GET {self._path}: {_titled(schema)}"
         read = bodies.Body()
@@ -130,10 +130,10 @@ class _Reader:
         answers, stream = self._answer(operation)
         settings = {**settings, **read.settings, **({"stream": True} if stream else {})}
         reasons = {**read.reasons, "content": "its only bodies", "stream": "answers with events"}
-        said = bodies.Body()
+        body = bodies.Body()
         if answers is not None and not stream:
             rows = "rows" in settings
-            said = bodies.answer(self._answers, answers, f"GET {self._path}: {_titled(answers)}", rows=rows)
+            body = bodies.answer(self._answers, answers, f"GET {self._path}: {_titled(answers)}", rows=rows)
         why = f"by --dialect {self._dialect}" if self._dialect else f"{self._path} describes plain JSON"
         if not self._dialect and "rows" in settings and settings["rows"] == "/instances":
             why += f"; instances are also the way of {Vertex.name}, {KServe.name} and {TensorFlowServing.name}"
@@ -144,14 +144,14 @@ class _Reader:
             settings,
             reasons,
             read.fields,
-            said.fields,
-            notes=(*read.notes, *said.notes),
+            body.fields,
+            notes=(*read.notes, *body.notes),
         )
 
     def _answer(self, operation: dict[str, Any]) -> tuple[Any, bool]:
         """The schema of a good answer, if it is JSON; and whether it comes as events."""
         answers = mapping(operation.get("responses"))
-        status = next((one for one in ("200", "201", "2XX", "default") if one in answers), "")
+        status = next((item for item in ("200", "201", "2XX", "default") if item in answers), "")
         content = mapping(self._resolved(answers.get(status)).get("content"))
         json = next((kind for kind in content if _is_json(kind)), None)
         stream = json is None and "text/event-stream" in content
@@ -159,20 +159,20 @@ class _Reader:
 
     def _resolved(self, value: Any) -> dict[str, Any]:
         """A component, where the value refers to one."""
-        said = mapping(value)
-        name = said.get("$ref")
+        resolved = mapping(value)
+        name = resolved.get("$ref")
         if not isinstance(name, str) or not name.startswith("#/"):
-            return said
+            return resolved
         return mapping(pointed(self._document, name))
 
 
 def _titled(schema: Any) -> str:
     """The title of a schema in a document, or of its items."""
-    said = mapping(schema)
-    items = mapping(said.get("items"))
+    resolved = mapping(schema)
+    items = mapping(resolved.get("items"))
     if "$ref" in items:
         return f"list of {_titled(items)}"
-    return line(str(said.get("$ref", said.get("title", ""))).rpartition("/")[2], 60) or "its body"
+    return line(str(resolved.get("$ref", resolved.get("title", ""))).rpartition("/")[2], 60) or "its body"
 
 
 def _is_json(kind: str) -> bool:
@@ -190,7 +190,7 @@ def _key(method: str, path: str) -> tuple[str, str]:
     if len(path) > MOST_KEY:
         return "", "its path is too long"
     names: Iterator[int] = iter(range(1 << 16))
-    key = f"{method} " + _VARIABLE.sub(lambda found: _variable(found[1], next(names)), path)
+    key = f"{method} " + _VARIABLE.sub(lambda match: _variable(match[1], next(names)), path)
     try:
         template(key)
     except RouteInvalid as error:

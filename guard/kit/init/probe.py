@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 import httpx2
 
-from guard.kit.init.server import MOST_ANSWER, Heard
+from guard.kit.init.server import MOST_ANSWER, ServerAnswer
 from guard.policy.scalars import Origin
 
 WITHIN: Final = 5.0
@@ -38,7 +38,7 @@ class Probe:
         )
         self._until = time.monotonic() + total
         self._runner = asyncio.Runner()
-        self._heard: dict[tuple[str, str, bytes], Heard] = {}
+        self._answers: dict[tuple[str, str, bytes], ServerAnswer] = {}
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -50,63 +50,63 @@ class Probe:
         self._runner.close()
 
     @property
-    def asked(self) -> int:
+    def requests(self) -> int:
         """The number of requests that were sent."""
-        return len(self._heard)
+        return len(self._answers)
 
-    def get(self, path: str) -> Heard:
+    def get(self, path: str) -> ServerAnswer:
         """See Server."""
         return self._runner.run(self._ask("GET", path, b""))
 
-    def post(self, path: str, body: bytes) -> Heard:
+    def post(self, path: str, body: bytes) -> ServerAnswer:
         """See Server."""
         return self._runner.run(self._ask("POST", path, body))
 
     def ahead(self, paths: Iterable[str]) -> None:
         """Ask for several at once: a slow server is waited for once. Raises Unreachable where nothing at all comes back."""
         self._runner.run(self._several(list(dict.fromkeys(paths))))
-        if not any(heard.status for heard in self._heard.values()):
-            raise Unreachable(next(heard.why for heard in self._heard.values()))
+        if not any(answer.status for answer in self._answers.values()):
+            raise Unreachable(next(answer.why for answer in self._answers.values()))
 
     async def _several(self, paths: list[str]) -> None:
         free = asyncio.Semaphore(AT_ONCE)
 
-        async def one(path: str) -> None:
+        async def fetch(path: str) -> None:
             async with free:
                 await self._ask("GET", path, b"")
 
-        await asyncio.gather(*map(one, paths))
+        await asyncio.gather(*map(fetch, paths))
 
-    async def _ask(self, method: str, path: str, body: bytes) -> Heard:
+    async def _ask(self, method: str, path: str, body: bytes) -> ServerAnswer:
         question = (method, path, body)
-        if question not in self._heard:
-            self._heard[question] = await self._answer(method, path, body)
-        return self._heard[question]
+        if question not in self._answers:
+            self._answers[question] = await self._answer(method, path, body)
+        return self._answers[question]
 
-    async def _answer(self, method: str, path: str, body: bytes) -> Heard:
-        left = self._until - time.monotonic()
-        if left <= 0:
-            return Heard(0, why="the time limit ended before this request")
+    async def _answer(self, method: str, path: str, body: bytes) -> ServerAnswer:
+        remaining = self._until - time.monotonic()
+        if remaining <= 0:
+            return ServerAnswer(0, why="the time limit ended before this request")
         headers = {"content-type": "application/json"} if body else {}
         try:
             async with (
-                asyncio.timeout(min(WITHIN, left)),
+                asyncio.timeout(min(WITHIN, remaining)),
                 self._client.stream(method, self._base + path, content=body or None, headers=headers) as answer,
             ):
                 return await _read(answer)
         except TimeoutError:
-            return Heard(0, why="no answer in time")
+            return ServerAnswer(0, why="no answer in time")
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            return Heard(0, why=f"{type(error).__name__}: {error}")
+            return ServerAnswer(0, why=f"{type(error).__name__}: {error}")
 
 
-async def _read(answer: httpx2.Response) -> Heard:
+async def _read(answer: httpx2.Response) -> ServerAnswer:
     if answer.headers.get("content-encoding", "identity").lower() != "identity":
-        return Heard(answer.status_code, why="compressed, although guard did not ask for it")
+        return ServerAnswer(answer.status_code, why="compressed, although guard did not ask for it")
     parts, size = [], 0
     async for part in answer.aiter_raw():
         size += len(part)
         if size > MOST_ANSWER:
-            return Heard(answer.status_code, why=f"more than {MOST_ANSWER >> 20} MiB")
+            return ServerAnswer(answer.status_code, why=f"more than {MOST_ANSWER >> 20} MiB")
         parts.append(part)
-    return Heard(answer.status_code, b"".join(parts))
+    return ServerAnswer(answer.status_code, b"".join(parts))

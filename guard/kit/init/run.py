@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from guard.kit.init import mlmodel
-from guard.kit.init.draft import Draft, Found, Wanted
+from guard.kit.init.draft import Draft, SurveyResult, Wanted
 from guard.kit.init.probe import Probe, Unreachable
 from guard.kit.init.settle import Unsettled, settle
 from guard.kit.init.survey import ASKED, survey
@@ -19,7 +19,7 @@ from guard.policy.scalars import Origin
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InitArguments:
     """Options of the command line."""
 
     upstream: Origin
@@ -32,66 +32,69 @@ class Asked:
     timeout: float
 
 
-def run(asked: Asked) -> int:
+def run(arguments: InitArguments) -> int:
     """0: a draft that `guard serve` accepts. 1: nothing answers there, or nothing that could be declared."""
-    if asked.output is not None and asked.output.exists() and not asked.force:
-        raise click.UsageError(f"{asked.output} exists already; --force overwrites it")
+    if arguments.output is not None and arguments.output.exists() and not arguments.force:
+        raise click.UsageError(f"{arguments.output} exists already; --force overwrites it")
     try:
-        signature = mlmodel.read(asked.mlmodel) if asked.mlmodel is not None else None
-        text, draft, took = _drafted(asked, Wanted(asked.models, asked.dialect, signature))
+        signature = mlmodel.read(arguments.mlmodel) if arguments.mlmodel is not None else None
+        text, draft, took = _drafted(arguments, Wanted(arguments.models, arguments.dialect, signature))
     except Unreachable as error:
-        return _failed(f"{asked.upstream} does not answer: {line(error, 200)}")
+        return _failed(f"{arguments.upstream} does not answer: {line(error, 200)}")
     except (mlmodel.NoSignature, Unsettled, _Nothing) as error:
         return _failed(line(error, 300))
     except OSError as error:  # --ca
-        return _failed(f"{asked.ca}: {line(error, 200)}")
-    _tell(asked, draft.found, took)
-    if asked.output is None:
+        return _failed(f"{arguments.ca}: {line(error, 200)}")
+    _report(arguments, draft.survey, took)
+    if arguments.output is None:
         click.echo(text, nl=False)
         return 0
-    return _written(asked.output, text, force=asked.force)
+    return _written(arguments.output, text, force=arguments.force)
 
 
 class _Nothing(Exception):  # noqa: N818
     """A usage error for a server that no source recognises."""
 
 
-def _drafted(asked: Asked, wanted: Wanted) -> tuple[str, Draft, str]:
+def _drafted(arguments: InitArguments, wanted: Wanted) -> tuple[str, Draft, str]:
     begun = time.perf_counter()
-    with Probe(asked.upstream, total=asked.timeout, ca=asked.ca) as probe:
+    with Probe(arguments.upstream, total=arguments.timeout, ca=arguments.ca) as probe:
         probe.ahead(ASKED)
-        found = survey(probe, wanted)
-        took = f"{counted(probe.asked, 'question')} in {time.perf_counter() - begun:.1f} s"
-    if found is None:
-        raise _Nothing(_unknown(asked))
-    ca = str(asked.ca.resolve()) if asked.ca is not None else ""
-    return *settle(Draft(str(asked.upstream), found, ca)), took
+        result = survey(probe, wanted)
+        took = f"{counted(probe.requests, 'question')} in {time.perf_counter() - begun:.1f} s"
+    if result is None:
+        raise _Nothing(_unknown(arguments))
+    ca = str(arguments.ca.resolve()) if arguments.ca is not None else ""
+    return *settle(Draft(str(arguments.upstream), result, ca)), took
 
 
-def _unknown(asked: Asked) -> str:
-    if asked.dialect:
-        return f"{asked.upstream} answers, but does not list what it serves as a server of dialect {asked.dialect} does"
+def _unknown(arguments: InitArguments) -> str:
+    if arguments.dialect:
+        return (
+            f"{arguments.upstream} answers, but does not list what it serves as a server of dialect "
+            f"{arguments.dialect} does"
+        )
     return (
-        f"guard does not recognise the server at {asked.upstream}: no OIP or TensorFlow Serving metadata, no "
+        f"guard does not recognise the server at {arguments.upstream}: no OIP or TensorFlow Serving metadata, no "
         "OpenAPI document, no list of models. give --dialect and --model; TensorFlow Serving needs --model"
     )
 
 
-def _tell(asked: Asked, found: Found, took: str) -> None:
+def _report(arguments: InitArguments, result: SurveyResult, took: str) -> None:
     """Progress is for people: what it is, what was declared, what was not and why."""
-    say = [f"guard: {asked.upstream} is {line(found.server, 200)} ({took})"]
-    for route in found.routes:
+    say = [f"guard: {arguments.upstream} is {line(result.server, 200)} ({took})"]
+    for route in result.routes:
         fields = f"{counted(len(route.inputs), 'input')}, {counted(len(route.outputs), 'output')}"
         declared = fields if route.inputs or route.outputs else "nothing declared"
         say.append(f"  {line(route.key, 80):44} {route.dialect:10} {declared}")
-    say.append(f"  {counted(len(found.passed), 'route')} passed through unread")
-    say += [f"  {line(note, 200)}" for note in found.notes]
-    _say(say)
+    say.append(f"  {counted(len(result.passed), 'route')} passed through unread")
+    say += [f"  {line(note, 200)}" for note in result.notes]
+    _print(say)
 
 
-def _say(lines: Sequence[str]) -> None:
-    for one in lines:
-        click.echo(one, err=True)
+def _print(lines: Sequence[str]) -> None:
+    for item in lines:
+        click.echo(item, err=True)
 
 
 def _failed(why: str) -> int:
@@ -111,5 +114,5 @@ def _written(path: Path, text: str, *, force: bool) -> int:
         raise click.UsageError(f"{target} exists already; --force overwrites it") from None
     except OSError as error:
         return _failed(f"cannot write {path}: {error.strerror}")
-    _say([f"guard: wrote {path}. Next: guard check {path}, then guard serve {path}"])
+    _print([f"guard: wrote {path}. Next: guard check {path}, then guard serve {path}"])
     return 0

@@ -3,14 +3,14 @@
 from typing import Final
 
 from guard.dialects.sagemaker import SageMaker
-from guard.kit.init.draft import Found, Route, Source, Wanted
+from guard.kit.init.draft import Route, Source, SurveyResult, Wanted
 from guard.kit.init.server import Server, answering
 
 NAME: Final = SageMaker.name
 ASKED: Final = ("/ping", "/execution-parameters")
 
 
-def find(server: Server, wanted: Wanted) -> Found | None:
+def find(server: Server, wanted: Wanted) -> SurveyResult | None:
     """The one route of the server, without declarations."""
     passed = answering(server, *ASKED)
     if "GET /ping" not in passed and wanted.dialect != NAME:
@@ -24,7 +24,7 @@ def find(server: Server, wanted: Wanted) -> Found | None:
     )
     routes = (Route("POST /invocations", NAME, why, notes=(nothing, kinds)),)
     probe = "/ping" if "GET /ping" in passed else ""
-    return Found("a container with SageMaker's routes", routes, passed, probe, "sagemaker-model")
+    return SurveyResult("a container with SageMaker's routes", routes, passed, probe, "sagemaker-model")
 
 
 SOURCE: Final = Source((NAME,), find, ASKED, vague=True)

@@ -47,10 +47,10 @@ class Schemas:
     def needs_members(self, schema: Any) -> bool:
         """Whether only an object with some member fits: then no body is no request, whatever `required` says of it."""
         try:
-            said = self.plain(schema)
+            resolved = self.plain(schema)
         except Unmapped:
             return False
-        return said.get("nullable") is not True and bool(listed(said.get("required")))
+        return resolved.get("nullable") is not True and bool(listed(resolved.get("required")))
 
     def _plain(self, schema: Any, seen: frozenset[str], depth: int) -> dict[str, Any]:
         self._steps += 1
@@ -82,7 +82,7 @@ class Schemas:
         return node
 
     def _all(self, schema: dict[str, Any], seen: frozenset[str], depth: int) -> dict[str, Any]:
-        parts = [self._plain(one, seen, depth + 1) for one in listed(schema["allOf"])]
+        parts = [self._plain(item, seen, depth + 1) for item in listed(schema["allOf"])]
         merged: dict[str, Any] = {}
         for part in (*parts, {key: value for key, value in schema.items() if key != "allOf"}):
             if any(part[key] != merged[key] for key in (part.keys() & merged.keys()) - _MERGES):
@@ -95,17 +95,17 @@ class Schemas:
         return merged
 
     def _any(self, schema: dict[str, Any], word: str, seen: frozenset[str], depth: int) -> dict[str, Any]:
-        parts = [self._plain(one, seen, depth + 1) for one in listed(schema[word])]
-        rest = [one for one in parts if one.get("type") != "null" and not ("const" in one and one["const"] is None)]
-        null = len(rest) < len(parts) or any(one.get("nullable") is True for one in rest)
+        parts = [self._plain(item, seen, depth + 1) for item in listed(schema[word])]
+        rest = [part for part in parts if part.get("type") != "null" and not ("const" in part and part["const"] is None)]
+        null = len(rest) < len(parts) or any(schema.get("nullable") is True for schema in rest)
         around = {key: value for key, value in schema.items() if key != word}
         if null:
             around["nullable"] = True
         if len(rest) == 1:
             return {**rest[0], **around}
-        if rest and all(one.get("type") in ("integer", "number") for one in rest):
+        if rest and all(schema.get("type") in ("integer", "number") for schema in rest):
             return {"type": "number", **around}
-        values = [self._values(one) for one in rest]
+        values = [self._values(schema) for schema in rest]
         if rest and all(values):
             return {"enum": [value for some in values for value in some or ()], **around}
         raise Unmapped("one of several types")
@@ -129,15 +129,15 @@ class Schemas:
         if isinstance(reference, str) and reference in seen:
             raise Unmapped("it refers to itself")
         below = seen | {reference} if isinstance(reference, str) else seen
-        said = self._plain(schema, seen, depth)
-        shape = self._typed(said, below, depth, unsaid)
-        unsaid += [word for word in _UNSAID if word in said]
-        if said.get("nullable") is True:
+        resolved = self._plain(schema, seen, depth)
+        shape = self._typed(resolved, below, depth, unsaid)
+        unsaid += [word for word in _UNSAID if word in resolved]
+        if resolved.get("nullable") is True:
             shape["nullable"] = True
-        text = said.get("description")
+        text = resolved.get("description")
         if isinstance(text, str) and text.strip():
             shape["description"] = line(text, _MOST_DESCRIPTION)
-        default = said.get("default")
+        default = resolved.get("default")
         if default is not None and not self._answers:
             fits = isinstance(default, str | bool | int) or (isinstance(default, float) and math.isfinite(default))
             if fits and nameable(str(default)):
@@ -147,50 +147,50 @@ class Schemas:
                 unsaid.append("default")
         return shape
 
-    def _typed(self, said: dict[str, Any], seen: frozenset[str], depth: int, unsaid: list[str]) -> Shape:
-        values = self._values(said)
+    def _typed(self, schema: dict[str, Any], seen: frozenset[str], depth: int, unsaid: list[str]) -> Shape:
+        values = self._values(schema)
         if values is not None:
-            return self._enum(values, said)
-        kind = said.get("type")
+            return self._enum(values, schema)
+        kind = schema.get("type")
         if kind is None:
-            kind = "object" if "properties" in said else "array" if "items" in said or "prefixItems" in said else None
+            kind = "object" if "properties" in schema else "array" if "items" in schema or "prefixItems" in schema else None
         if not isinstance(kind, str) or kind not in _TYPES:
             raise Unmapped("any value" if kind is None else f"the type {line(kind, 30)}")
         match kind:
             case "string":
-                return _string(said, unsaid)
+                return _string(schema, unsaid)
             case "integer" | "number":
-                return {"type": kind, **_bounds(said, kind, unsaid)}
+                return {"type": kind, **_bounds(schema, kind, unsaid)}
             case "array":
-                return self._array(said, seen, depth, unsaid)
+                return self._array(schema, seen, depth, unsaid)
             case "object":
-                return self._object(said, seen, depth, unsaid)
+                return self._object(schema, seen, depth, unsaid)
         return {"type": kind}
 
-    def _enum(self, values: Any, said: dict[str, Any]) -> Shape:
-        members = [one for one in listed(values) if one is not None]
+    def _enum(self, values: Any, schema: dict[str, Any]) -> Shape:
+        members = [value for value in listed(values) if value is not None]
         null: Shape = {"nullable": True} if len(members) < len(listed(values)) else {}
         if not 0 < len(members) <= _MOST_ENUM:
             raise Unmapped("an enum without values" if not members else "an enum of too many values")
-        if all(isinstance(one, str) and nameable(one) for one in members):
+        if all(isinstance(member, str) and nameable(member) for member in members):
             return {"enum": list(dict.fromkeys(members)), **null}
-        if all(type(one) is bool for one in members):
+        if all(type(member) is bool for member in members):
             return {"type": "boolean", **({} if len(set(members)) == 2 else {"enum": members[:1]}), **null}
-        if all(type(one) is int for one in members):
+        if all(type(member) is int for member in members):
             return {"type": "integer", "enum": list(dict.fromkeys(members)), **null}
-        if all(type(one) in (int, float) and math.isfinite(one) for one in members):
+        if all(type(member) in (int, float) and math.isfinite(member) for member in members):
             return {"type": "number", "enum": list(dict.fromkeys(members)), **null}
-        raise Unmapped(f"an enum of {line(said.get('type', 'mixed'), 20)} values")
+        raise Unmapped(f"an enum of {line(schema.get('type', 'mixed'), 20)} values")
 
-    def _array(self, said: dict[str, Any], seen: frozenset[str], depth: int, unsaid: list[str]) -> Shape:
-        shape: Shape = {"type": "array", **_sizes(said, "array", unsaid)}
-        positions = listed(said.get("prefixItems"))
-        if positions or "items" not in said:
+    def _array(self, schema: dict[str, Any], seen: frozenset[str], depth: int, unsaid: list[str]) -> Shape:
+        shape: Shape = {"type": "array", **_sizes(schema, "array", unsaid)}
+        positions = listed(schema.get("prefixItems"))
+        if positions or "items" not in schema:
             if positions:
                 unsaid.append("prefixItems")
             return shape
         try:
-            shape["items"] = self._shape(said["items"], seen, depth + 1, unsaid)
+            shape["items"] = self._shape(schema["items"], seen, depth + 1, unsaid)
         except Unmapped as error:
             unsaid.append(f"items ({error})")
         else:
@@ -198,10 +198,10 @@ class Schemas:
             shape["items"].pop("required", None)
         return shape
 
-    def _object(self, said: dict[str, Any], seen: frozenset[str], depth: int, unsaid: list[str]) -> Shape:
-        required = listed(said.get("required"))
+    def _object(self, resolved: dict[str, Any], seen: frozenset[str], depth: int, unsaid: list[str]) -> Shape:
+        required = listed(resolved.get("required"))
         fields: Shape = {}
-        for name, schema in mapping(said.get("properties")).items():
+        for name, schema in mapping(resolved.get("properties")).items():
             try:
                 if not nameable(name):
                     raise Unmapped("its name")
@@ -219,7 +219,7 @@ def _of_one_type(schema: dict[str, Any]) -> dict[str, Any]:
     kinds = schema.get("type")
     if not isinstance(kinds, list):
         return schema
-    rest = [one for one in kinds if one != "null"]
+    rest = [kind for kind in kinds if kind != "null"]
     if "integer" in rest and "number" in rest and len(rest) == 2:
         rest = ["number"]
     if len(rest) != 1:
@@ -227,15 +227,15 @@ def _of_one_type(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "type": rest[0], **({"nullable": True} if "null" in kinds else {})}
 
 
-def _string(said: dict[str, Any], unsaid: list[str]) -> Shape:
-    form = said.get("format")
+def _string(resolved: dict[str, Any], unsaid: list[str]) -> Shape:
+    form = resolved.get("format")
     if form == "date-time":
-        unsaid += [word for word in ("minLength", "maxLength", "pattern") if word in said]
+        unsaid += [word for word in ("minLength", "maxLength", "pattern") if word in resolved]
         return {"type": "timestamp"}
     if form is not None:
         unsaid.append(f"format {line(form, 20)}")
-    shape: Shape = {"type": "string", **_sizes(said, "string", unsaid)}
-    pattern = said.get("pattern")
+    shape: Shape = {"type": "string", **_sizes(resolved, "string", unsaid)}
+    pattern = resolved.get("pattern")
     if isinstance(pattern, str) and len(pattern) <= 500:
         shape["pattern"] = pattern
     elif pattern is not None:
@@ -243,26 +243,26 @@ def _string(said: dict[str, Any], unsaid: list[str]) -> Shape:
     return shape
 
 
-def _sizes(said: dict[str, Any], kind: str, unsaid: list[str]) -> Shape:
-    found: Shape = {}
+def _sizes(schema: dict[str, Any], kind: str, unsaid: list[str]) -> Shape:
+    shape: Shape = {}
     for theirs, ours in _SIZES[kind]:
-        value: Any = said.get(theirs)
+        value: Any = schema.get(theirs)
         if type(value) in (int, float) and value == value // 1 and 0 <= value < _MOST_SIZE:
-            found[ours] = int(value)
+            shape[ours] = int(value)
         elif value is not None:
             unsaid.append(theirs)
-    return found
+    return shape
 
 
-def _bounds(said: dict[str, Any], kind: str, unsaid: list[str]) -> Shape:
+def _bounds(schema: dict[str, Any], kind: str, unsaid: list[str]) -> Shape:
     """Bounds. One that excludes its value is the next integer; of numbers it is the value, and named."""
-    found: Shape = {}
+    shape: Shape = {}
     for ours, theirs, exclusive, way in (
         ("min", "minimum", "exclusiveMinimum", 1),
         ("max", "maximum", "exclusiveMaximum", -1),
     ):
-        value: Any = said.get(theirs)
-        beyond: Any = said.get(exclusive)
+        value: Any = schema.get(theirs)
+        beyond: Any = schema.get(exclusive)
         if beyond is True:  # OpenAPI 3.0
             beyond, value = value, None
         bounds: list[Any] = []
@@ -275,11 +275,13 @@ def _bounds(said: dict[str, Any], kind: str, unsaid: list[str]) -> Shape:
                 bounds.append(beyond)
                 unsaid.append(f"{exclusive}, for {scalar(beyond)} itself passes")
         if bounds:
-            found[ours] = max(bounds) if way > 0 else min(bounds)
+            shape[ours] = max(bounds) if way > 0 else min(bounds)
         unsaid += [
-            word for word, one in ((theirs, value), (exclusive, beyond)) if one not in (None, False) and not _finite(one)
+            word
+            for word, their in ((theirs, value), (exclusive, beyond))
+            if their not in (None, False) and not _finite(their)
         ]
-    return found
+    return shape
 
 
 _LARGEST: Final = 10**30

@@ -13,7 +13,7 @@ MOST_ANSWER: Final = 4 << 20
 
 
 @dataclass(frozen=True)
-class Heard:
+class ServerAnswer:
     """An answer. `status` 0: none, and `why` says what happened instead."""
 
     status: int
@@ -47,10 +47,10 @@ class Heard:
 class Server(Protocol):
     """A model server that can be asked. Answers are kept: asking again costs nothing."""
 
-    def get(self, path: str) -> Heard:
+    def get(self, path: str) -> ServerAnswer:
         """GET a path."""
 
-    def post(self, path: str, body: bytes) -> Heard:
+    def post(self, path: str, body: bytes) -> ServerAnswer:
         """POST JSON to a path that only reads."""
 
 
@@ -66,8 +66,8 @@ def listed(value: Any) -> list[Any]:
 
 def answering(server: Server, *paths: str) -> dict[str, str]:
     """The paths that answer with success, as passthrough routes."""
-    found = {path: server.get(path) for path in paths}
-    return {f"GET {path}": f"answered {heard.status}" for path, heard in found.items() if heard.fine}
+    answers = {path: server.get(path) for path in paths}
+    return {f"GET {path}": f"answered {answer.status}" for path, answer in answers.items() if answer.fine}
 
 
 def pointed(document: Any, reference: str) -> Any:

@@ -13,7 +13,7 @@ from guard.dialects import DIALECTS
 from guard.kit.init.draft import Draft, Field, Route
 from guard.kit.init.text import write
 from guard.kit.init.words import line
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.document import MAX_BYTES
 from guard.policy.errors import PolicyError, PolicyInvalid
 from guard.policy.loading import load
@@ -32,7 +32,7 @@ def settle(draft: Draft) -> tuple[str, Draft]:
     """The text that guard serves as it is, and the draft that says it. Raises Unsettled."""
     draft = _untied(draft)
     for _ in range(ROUNDS):
-        if not draft.found.routes and not draft.found.passed:
+        if not draft.survey.routes and not draft.survey.passed:
             raise Unsettled("guard rejects every route that it found")
         text = write(draft)
         if len(text.encode("utf-8", "replace")) > MAX_BYTES:
@@ -40,7 +40,7 @@ def settle(draft: Draft) -> tuple[str, Draft]:
             continue
         try:
             raw = text.encode()
-            compile_plan(load(_NAME, environ={}, read=lambda _path: raw), Means())  # noqa: B023 — called at once
+            compile_plan(load(_NAME, environ={}, read=lambda _path: raw), CompileContext())  # noqa: B023 — called at once
         except PolicyInvalid as invalid:
             draft = _without(draft, invalid.errors)
             continue
@@ -50,38 +50,38 @@ def settle(draft: Draft) -> tuple[str, Draft]:
 
 def _untied(draft: Draft) -> Draft:
     """The draft without routes that could match the same request as an earlier one."""
-    found = draft.found
-    keys = [*(route.key for route in found.routes), *found.passed]
+    result = draft.survey
+    keys = [*(route.key for route in result.routes), *result.passed]
     tied = dict(ties({key: template(key) for key in dict.fromkeys(keys)}))
     notes = (f"not listed: {later}: it could match the same requests as {earlier}" for later, earlier in tied.items())
     return replace(
         draft,
-        found=replace(
-            found,
-            routes=tuple(route for route in found.routes if route.key not in tied),
-            passed={key: why for key, why in found.passed.items() if key not in tied},
-            notes=(*found.notes, *notes),
+        survey=replace(
+            result,
+            routes=tuple(route for route in result.routes if route.key not in tied),
+            passed={key: why for key, why in result.passed.items() if key not in tied},
+            notes=(*result.notes, *notes),
         ),
     )
 
 
 def _smaller(draft: Draft) -> Draft:
     """The largest route without its contract. Raises Unsettled."""
-    sizes = {route.key: len(str(route.inputs)) + len(str(route.outputs)) for route in draft.found.routes}
+    sizes = {route.key: len(str(route.inputs)) + len(str(route.outputs)) for route in draft.survey.routes}
     largest = max(sizes, key=lambda key: sizes[key])
     routes = tuple(
         route.bare("Nothing declared: the policy would be larger than 1 MiB.") if route.key == largest else route
-        for route in draft.found.routes
+        for route in draft.survey.routes
     )
     if sizes[largest] < 1024:
         raise Unsettled("a policy of all its routes is larger than 1 MiB")
-    return replace(draft, found=replace(draft.found, routes=routes))
+    return replace(draft, survey=replace(draft.survey, routes=routes))
 
 
 def _without(draft: Draft, errors: tuple[PolicyError, ...]) -> Draft:
     """The draft without what the errors are about. Raises Unsettled for an error about anything but a route."""
-    routes = {route.key: route for route in draft.found.routes}
-    notes = list(draft.found.notes)
+    routes = {route.key: route for route in draft.survey.routes}
+    notes = list(draft.survey.notes)
     for error in errors:
         match error.path:
             case ("routes", str(key), *below) if key in routes:
@@ -93,8 +93,8 @@ def _without(draft: Draft, errors: tuple[PolicyError, ...]) -> Draft:
                     routes[key] = repaired
             case _:
                 raise Unsettled(f"guard rejects what it found: {line(error, 200)}")
-    found = replace(draft.found, routes=tuple(routes.values()), notes=tuple(notes))
-    return replace(draft, found=found)
+    result = replace(draft.survey, routes=tuple(routes.values()), notes=tuple(notes))
+    return replace(draft, survey=result)
 
 
 def _repaired(route: Route, below: list[str | int], error: PolicyError) -> Route | None:
@@ -113,16 +113,16 @@ def _less(route: Route, side: str, name: str, rest: list[str | int], error: Poli
         return route if error.path else None  # another error of this round took it
     shape = copy.deepcopy(fields[name].shape)
     if _cut(shape, rest):
-        what = ".".join(str(part) for part in rest)
-        fields[name] = Field(shape, f"{fields[name].source}; without {line(what, 40)}: {line(error.message, 80)}")
+        path = ".".join(str(part) for part in rest)
+        fields[name] = Field(shape, f"{fields[name].source}; without {line(path, 40)}: {line(error.message, 80)}")
         return _with(route, side, fields)
     del fields[name]
-    made = _with(route, side, fields).noted(f"Not declared: {line(name, 60)}: {line(error.message)}.")
-    if name in made.settings.get("columns", ()):
-        return made.bare("Nothing declared: one of the positions cannot be declared.")
-    if side == "inputs" and not DIALECTS[made.dialect].looks.words:
-        made = replace(made, settings={**made.settings, "undeclared": "pass"} if fields else _no_rows(made))
-    return made
+    changed = _with(route, side, fields).noted(f"Not declared: {line(name, 60)}: {line(error.message)}.")
+    if name in changed.settings.get("columns", ()):
+        return changed.bare("Nothing declared: one of the positions cannot be declared.")
+    if side == "inputs" and not DIALECTS[changed.dialect].request_layout.words:
+        changed = replace(changed, settings={**changed.settings, "undeclared": "pass"} if fields else _no_rows(changed))
+    return changed
 
 
 def _no_rows(route: Route) -> dict[str, Any]:

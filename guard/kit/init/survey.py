@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from guard.kit.init import kserve, mlflow, oip, openai, openapi, sagemaker, tei, tfserving
-from guard.kit.init.draft import Found, Source, Wanted
+from guard.kit.init.draft import Source, SurveyResult, Wanted
 from guard.kit.init.server import Server
 
 FAMILIES: Final[tuple[Source, ...]] = (
@@ -27,36 +27,38 @@ ASKED: Final = tuple(dict.fromkeys(path for source in (*FAMILIES, *OTHERS) for p
 """Requests that are sent to every server."""
 
 
-def survey(server: Server, wanted: Wanted) -> Found | None:
+def survey(server: Server, wanted: Wanted) -> SurveyResult | None:
     """The server and its routes; None if no source recognises it."""
     everything = server.get(f"/guard-init-{secrets.token_hex(8)}").fine
-    found: list[Found] = []
+    results: list[SurveyResult] = []
     for source in (*FAMILIES, *OTHERS):
         if wanted.dialect and wanted.dialect not in source.dialects:
             continue
-        if (source in OTHERS and found) or (source.vague and everything and not wanted.dialect):
+        if (source in OTHERS and results) or (source.vague and everything and not wanted.dialect):
             continue
-        one = source.find(server, wanted)
-        if one is not None:
-            found.append(one)
-    if not found:
+        result = source.find(server, wanted)
+        if result is not None:
+            results.append(result)
+    if not results:
         return None
-    whole = _together(found)
+    combined = _together(results)
     if everything:  # then that a path answers says nothing
-        whole = replace(whole, probe="", notes=(*whole.notes, "every path answers with success: health is unknown"))
-    return whole
+        combined = replace(
+            combined, probe="", notes=(*combined.notes, "every path answers with success: health is unknown")
+        )
+    return combined
 
 
-def _together(found: list[Found]) -> Found:
+def _together(results: list[SurveyResult]) -> SurveyResult:
     """One server may speak several dialects; of two routes with one key the first found stays."""
-    routes = {route.key: route for one in reversed(found) for route in reversed(one.routes)}
-    ordered = tuple(dict.fromkeys(route.key for one in found for route in one.routes))
-    passed = {key: why for one in reversed(found) for key, why in one.passed.items()}
-    return Found(
-        server="; ".join(one.server for one in found),
+    routes = {route.key: route for item in reversed(results) for route in reversed(item.routes)}
+    ordered = tuple(dict.fromkeys(route.key for item in results for route in item.routes))
+    passed = {key: why for item in reversed(results) for key, why in item.passed.items()}
+    return SurveyResult(
+        server="; ".join(item.server for item in results),
         routes=tuple(routes[key] for key in ordered),
         passed={key: why for key, why in passed.items() if key not in routes},
-        probe=next((one.probe for one in found if one.probe), ""),
-        service=next((one.service for one in found if one.service), "") or "model",
-        notes=tuple(dict.fromkeys(note for one in found for note in one.notes)),
+        probe=next((item.probe for item in results if item.probe), ""),
+        service=next((item.service for item in results if item.service), "") or "model",
+        notes=tuple(dict.fromkeys(note for item in results for note in item.notes)),
     )

@@ -19,49 +19,49 @@ _SETTINGS: Final = ("rows", "columns", "content", "undeclared", "stream")
 
 def write(draft: Draft) -> str:
     """The text. Nothing that a server said can leave its quotes or its comment."""
-    return "".join(f"{one}\n" for one in _lines(draft))
+    return "".join(f"{item}\n" for item in _lines(draft))
 
 
 def _lines(draft: Draft) -> Iterator[str]:
-    found = draft.found
-    yield from _HEAD.format(upstream=line(draft.upstream), server=line(found.server, 200)).splitlines()
-    yield from (f"# {line(note, MOST_COMMENT)}" for note in found.notes)
+    result = draft.survey
+    yield from _HEAD.format(upstream=line(draft.upstream), server=line(result.server, 200)).splitlines()
+    yield from (f"# {line(note, MOST_COMMENT)}" for note in result.notes)
     yield "version: guard/v1"
-    yield f"service: {scalar(found.service)}"
-    if not found.probe and not draft.ca:
+    yield f"service: {scalar(result.service)}"
+    if not result.probe and not draft.ca:
         yield f"upstream: {scalar(draft.upstream)}"
     else:
         yield "upstream:"
         yield f"  url: {scalar(draft.upstream)}"
-        if found.probe:
-            yield _said(f"  probe: {scalar(found.probe)}", f"GET {found.probe} answered")
+        if result.probe:
+            yield _commented(f"  probe: {scalar(result.probe)}", f"GET {result.probe} answered")
         if draft.ca:
             yield f"  tls: {{ca: {scalar(draft.ca)}}}"
     yield "routes:"
-    for route in found.routes:
+    for route in result.routes:
         yield from _route(route)
-    for key, why in found.passed.items():
-        yield _said(f"  {_key(key)}: passthrough", why)
+    for key, why in result.passed.items():
+        yield _commented(f"  {_key(key)}: passthrough", why)
 
 
 def _key(key: str) -> str:
     """Keys with braces or a colon in the path are quoted, as everywhere in policies."""
-    return scalar(key) if "'" not in key and not any(one in key for one in "{}:") else f'"{key}"'
+    return scalar(key) if "'" not in key and not any(item in key for item in "{}:") else f'"{key}"'
 
 
-def _said(text: str, comment: str) -> str:
+def _commented(text: str, comment: str) -> str:
     return f"{text}  # {line(comment, MOST_COMMENT)}"
 
 
 def _route(route: Route) -> Iterator[str]:
     yield from (f"  # {line(note, MOST_COMMENT)}" for note in route.notes)
     yield f"  {_key(route.key)}:"
-    yield _said(f"    dialect: {route.dialect}", route.why)
+    yield _commented(f"    dialect: {route.dialect}", route.why)
     yield "    enforcement: observe"
     for name in _SETTINGS:
         if name in route.settings:
             setting = f"    {name}: {flow(route.settings[name])}"
-            yield _said(setting, route.reasons[name]) if name in route.reasons else setting
+            yield _commented(setting, route.reasons[name]) if name in route.reasons else setting
     yield from (f"    {name}: {flow(value)}" for name, value in route.limits.items())
     yield from _fields("input", route.inputs)
     yield from _fields("output", route.outputs)
@@ -71,7 +71,7 @@ def _fields(side: str, fields: Mapping[str, Field]) -> Iterator[str]:
     if fields:
         yield f"    {side}:"
     for name, field in fields.items():
-        yield _said(f"      {scalar(name)}: {flow(_ordered(field.shape))}", field.source)
+        yield _commented(f"      {scalar(name)}: {flow(_ordered(field.shape))}", field.source)
 
 
 _ORDER: Final = ("at", "type", "datatype", "shape", "enum", "min", "max", "min_length", "max_length", "pattern",
@@ -80,7 +80,7 @@ _ORDER: Final = ("at", "type", "datatype", "shape", "enum", "min", "max", "min_l
 
 def _ordered(shape: Mapping[str, Any]) -> dict[str, Any]:
     """The keys in the order in which people read them."""
-    found: dict[str, Any] = {}
+    ordered: dict[str, Any] = {}
     for key in _ORDER:
         if key not in shape:
             continue
@@ -88,6 +88,6 @@ def _ordered(shape: Mapping[str, Any]) -> dict[str, Any]:
         if key == "items":
             value = _ordered(value)
         elif key == "fields":
-            value = {name: _ordered(one) for name, one in value.items()}
-        found[key] = value
-    return found
+            value = {name: _ordered(item) for name, item in value.items()}
+        ordered[key] = value
+    return ordered

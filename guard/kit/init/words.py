@@ -29,14 +29,16 @@ _NOTHING: Final = Place("")
 def line(text: object, most: int = 100) -> str:
     """A text on one printable line of limited length, with `?` for unprintable characters, so that no escape gets out."""
     flat = " ".join(str(text)[: most * 8].split())
-    clean = "".join(one if one.isprintable() else "?" for one in flat)
+    clean = "".join(character if character.isprintable() else "?" for character in flat)
     return clean if len(clean) <= most else clean[: most - 1] + "…"
 
 
 def nameable(name: object) -> bool:
     """Whether it can be the name of a field: text, not empty, not endless, and UTF-8 has it."""
     return (
-        isinstance(name, str) and 0 < len(name) <= MOST_NAME and not any(unicodedata.category(one) == "Cs" for one in name)
+        isinstance(name, str)
+        and 0 < len(name) <= MOST_NAME
+        and not any(unicodedata.category(character) == "Cs" for character in name)
     )
 
 
@@ -61,7 +63,10 @@ def quoted(text: str) -> str:
     """A text in quotes, with unprintable characters escaped."""
     if text.isprintable() and "'" not in text:
         return f"'{text}'"
-    escaped = "".join(one if one.isprintable() and one not in '"\\' else f"\\U{ord(one):08x}" for one in text)
+    escaped = "".join(
+        character if character.isprintable() and character not in '"\\' else f"\\U{ord(character):08x}"
+        for character in text
+    )
     return f'"{escaped}"'
 
 
@@ -69,7 +74,7 @@ def flow(value: Any) -> str:
     """A mapping or list on one line."""
     match value:
         case dict():
-            return "{" + ", ".join(f"{scalar(str(key))}: {flow(one)}" for key, one in value.items()) + "}"
+            return "{" + ", ".join(f"{scalar(str(key))}: {flow(item)}" for key, item in value.items()) + "}"
         case list() | tuple():
             return "[" + ", ".join(map(flow, value)) + "]"
     return scalar(value)
@@ -94,10 +99,10 @@ def route(method: str, prefix: str, name: str, suffix: str = "") -> str | None:
 
 def slug(text: object) -> str:
     """A name of a service; empty where nothing of the text can be one."""
-    found = re.sub(r"[^A-Za-z0-9._-]+", "-", str(text)[:200], flags=re.ASCII).strip("-._")
-    return found[:64].rstrip("-._")
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", str(text)[:200], flags=re.ASCII).strip("-._")
+    return cleaned[:64].rstrip("-._")
 
 
-def counted(count: int, what: str) -> str:
+def counted(count: int, noun: str) -> str:
     """`1 input`, `3 inputs`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return f"{count} {noun}{'' if count == 1 else 's'}"

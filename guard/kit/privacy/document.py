@@ -16,8 +16,8 @@ def document(report: Report) -> dict[str, Any]:
 
 
 def _route(route: RouteReport) -> dict[str, Any]:
-    made = {one.name: getattr(route, one.name) for one in fields(route)}
-    return {**made, "body": _BODIES.get(route.body, route.body)}
+    row = {field.name: getattr(route, field.name) for field in fields(route)}
+    return {**row, "body": _BODIES.get(route.body, route.body)}
 
 
 def _row(row: Input | Output) -> dict[str, Any]:
@@ -27,5 +27,5 @@ def _row(row: Input | Output) -> dict[str, Any]:
         "name": value.name, "pointer": value.place, "text": value.text, "sensitivity_from": value.sensitivity_from,
         "origin": "derived" if value.derived else "raw", "detect": value.shape.detect,
         "treatment": value.shape.treatment, "parts": value.parts, **required, **value.facts(),
-        **{one.name: getattr(row, one.name) for one in fields(row) if one.name != "value"},
+        **{field.name: getattr(row, field.name) for field in fields(row) if field.name != "value"},
     }  # fmt: skip

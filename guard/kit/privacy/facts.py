@@ -9,9 +9,9 @@ from typing import Final, assert_never
 from guard.kit.description import ContractDescription, PolicyDescription, RouteDescription
 from guard.kit.privacy.forms import kept_text
 from guard.kit.privacy.values import Note, Owner, Recipient
+from guard.policy.disclosure import MOST_ROWS
 from guard.policy.fields import SchemaFile
 from guard.policy.models import Policy, Webhook
-from guard.policy.telling import MOST_ROWS
 from guard.privacy.fence import MOST_CHARACTERS, MOST_ITEMS
 
 
@@ -131,10 +131,10 @@ def _answers(described: ContractDescription) -> Iterator[Note]:
         where = "to the client, and with the answer into the cache" if holds else "to the client and nowhere else"
         yield Note(f"Members of an answer that are not declared go {where}.")
     if cached is not None and holds:
-        what = "what was sent" if cached.key is None else "the fields of `key`"
+        scope = "what was sent" if cached.key is None else "the fields of `key`"
         yield Note(
             f"Whole answers of the model are {kept_text(cached)}. Each is found by a keyed digest (BLAKE2b-256) of the "
-            f"method, the target with its query, and {what}; the key is random and dies with the process. Requests with "
+            f"method, the target with its query, and {scope}; the key is random and dies with the process. Requests with "
             "several rows are not cached, nor are those with `Authorization` or `Cookie`, unless `scope` names the "
             "header" + (", which then is part of the digest. Named" if cached.scope else "."),
             cached.scope,
@@ -225,10 +225,12 @@ def _hash_key(policy: Policy) -> Note:
     return Note(text + "the file", (str(key.file),))
 
 
-def kept(described: PolicyDescription) -> Iterator[Note]:
+def kept_notes(described: PolicyDescription) -> Iterator[Note]:
     """Notes on data that outlives an exchange: guard.ladder.cached, guard.control.state, guard.control.audit."""
     yield Note("Requests and answers are held in memory while they are under way, and then let go.")
-    holds = tuple(one.key for one in described.contracts if one.keeps and one.contract.fallback.cached is not None)
+    holds = tuple(
+        contract.key for contract in described.contracts if contract.keeps and contract.contract.fallback.cached is not None
+    )
     if holds:
         yield Note("Answers are kept in memory by the cached rung, and lost with the process, on", holds)
     yield Note(

@@ -36,7 +36,7 @@ def outputs(route: ContractDescription) -> Iterator[Output]:
             value=value,
             meaning=value.top.meaning if not value.part else None,
             client=Form("value", "value"),
-            log=forms.told(value, route),
+            log=forms.output_log(value, route),
             trace=forms.trace(route),
             metric=forms.measured(value, route),
             cache=forms.cached_output(route),

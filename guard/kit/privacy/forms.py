@@ -1,6 +1,6 @@
 """Forms in which each value reaches model, log, trace, metric and cache: one function for each place.
 
-They say what `guard.policy.telling`, `guard.contract.scrub`, `guard.contract.profile` and `guard.ladder.cached` do: a
+They say what `guard.policy.disclosure`, `guard.contract.scrub`, `guard.contract.profile` and `guard.ladder.cached` do: a
 change there is a change here. A part of a field goes where its field goes, but for what is searched in it.
 """
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from guard.kit.description import ContractDescription, Value
 from guard.kit.privacy.values import Form
-from guard.policy import telling
+from guard.policy import disclosure
 from guard.policy.fields import InputField, OutputField, Shape
 from guard.policy.ladder import Cached
 from guard.policy.scalars import write_duration, write_size
@@ -23,13 +23,13 @@ _TEXTS: Final = frozenset({"string", "timestamp"})
 
 def model(field: Value, around: ContractDescription) -> Form:
     """The form in which the model server receives an input."""
-    if not around.has_place(field.whole):
+    if not around.has_place(field.full_name):
         return Form("never", "never: no column holds it")
     if not _field(field).send:
         return Form("never", "never sent")
     detectors = field.detectors
     if around.observe:
-        unsent = any(not one.send for one in around.contract.inputs.values())
+        unsent = any(not field.send for field in around.contract.inputs.values())
         text = "the client's own value, as it was sent" if unsent else "the client's own bytes"
         return Form("client_bytes", text + ("; `detect` replaces nothing" if detectors else ""))
     if not detectors:
@@ -41,7 +41,7 @@ def model(field: Value, around: ContractDescription) -> Form:
 def log(field: Value, around: ContractDescription) -> Form:
     """The form of an input in a sampled log line."""
     top, part = _field(field), field.part
-    if not around.has_place(field.whole) or top.sensitivity == "secret":
+    if not around.has_place(field.full_name) or top.sensitivity == "secret":
         return NEVER
     match top.treatment:
         case "mask":
@@ -81,21 +81,21 @@ def trace(around: ContractDescription) -> Form:
 
 def metric(field: Value, around: ContractDescription) -> Form:
     """The form of an input in metrics."""
-    if not around.has_place(field.whole):
+    if not around.has_place(field.full_name):
         return NEVER
-    shape, found = field.shape, ["violations"]
+    shape, forms = field.shape, ["violations"]
     if isinstance(shape, InputField):
         if not shape.required or shape.nullable:
-            found.append("defaulted" if shape.has_default else "missing")
+            forms.append("defaulted" if shape.has_default else "missing")
         bounds = shape.min is not None or shape.max is not None
         if bounds and shape.type in {"integer", "number"}:
-            found.append("at bound")
+            forms.append("at bound")
         if shape.freshness is not None:
-            found += ["aging", "age in a histogram"]
+            forms += ["aging", "age in a histogram"]
     detectors = field.detectors
     if detectors and not around.observe:
-        found.append(f"redactions ({', '.join(detectors)})")
-    return Form("counts", f"counts only: {', '.join(found)}" + (", under its field's name" if field.part else ""))
+        forms.append(f"redactions ({', '.join(detectors)})")
+    return Form("counts", f"counts only: {', '.join(forms)}" + (", under its field's name" if field.part else ""))
 
 
 def cached_input(field: Value, around: ContractDescription) -> Form | None:
@@ -105,15 +105,15 @@ def cached_input(field: Value, around: ContractDescription) -> Form | None:
         return None
     if not around.keeps:
         return Form("never", _nothing_kept(around))
-    if not _field(field).send or not around.has_place(field.whole):
+    if not _field(field).send or not around.has_place(field.full_name):
         return Form("never", "no")
-    if cached.key is not None and field.whole not in cached.key:
+    if cached.key is not None and field.full_name not in cached.key:
         return Form("never", "no: not in `key`")
     replaced = ", after replacement" if field.detectors else ""
     return Form("digest", f"in a keyed digest, part of the key{replaced}")
 
 
-def told(output: Value, around: ContractDescription) -> Form:
+def output_log(output: Value, around: ContractDescription) -> Form:
     """The form of an output in a sampled log line."""
     if around.contract.stream:
         return Form("never", "never: a streamed answer is not read")
@@ -130,7 +130,7 @@ def measured(output: Value, around: ContractDescription) -> Form:
         return Form("never", "never: a streamed answer is not read")
     if not _measured(output, around):
         return Form("counts", "counts only: violations" + (", under its output's name" if output.part else ""))
-    (measure,) = telling.measures({output.whole: _output(output)})
+    (measure,) = disclosure.measures({output.full_name: _output(output)})
     if output.part:
         return Form("counts", "counts only: violations, under its output's name")
     match measure.kind:
@@ -166,7 +166,7 @@ def _nothing_kept(around: ContractDescription) -> str:
 
 def _measured(output: Value, around: ContractDescription) -> bool:
     """Whether the plan measures the output as a whole."""
-    return not around.contract.stream and bool(telling.measures({output.whole: _output(output)}))
+    return not around.contract.stream and bool(disclosure.measures({output.full_name: _output(output)}))
 
 
 def _field(value: Value) -> InputField:

@@ -25,11 +25,11 @@ def markdown(report: Report) -> str:
 
 
 def _recipients(recipients: Sequence[Recipient]) -> Iterator[Sequence[str]]:
-    everywhere = max((len(one.routes) for one in recipients), default=0)
-    for one in recipients:
-        where = code(one.where) if one.where is not None else NONE
-        all_of_them = not one.routes or len(one.routes) == everywhere
-        yield one.who, where, "all" if all_of_them else ", ".join(map(code, one.routes)), one.gets
+    everywhere = max((len(recipient.routes) for recipient in recipients), default=0)
+    for recipient in recipients:
+        where = code(recipient.where) if recipient.where is not None else NONE
+        all_of_them = not recipient.routes or len(recipient.routes) == everywhere
+        yield recipient.who, where, "all" if all_of_them else ", ".join(map(code, recipient.routes)), recipient.gets
 
 
 def _route(route: RouteReport) -> Mapping[str, Any]:
@@ -58,8 +58,8 @@ def _output(row: Output) -> Sequence[str]:
 
 def _value(value: Value) -> Sequence[str]:
     shape = value.shape
-    told = (shape.type, _TEXTS[value.text] if value.text else "", prose(shape.unit) if shape.unit else "")
-    kind = ", ".join(one for one in told if one)
+    words = (shape.type, _TEXTS[value.text] if value.text else "", prose(shape.unit) if shape.unit else "")
+    kind = ", ".join(item for item in words if item)
     place = NONE if value.place is None else code(value.place) if value.place else "the whole body"
     name = f"{code(value.name)} {prose(shape.description)}" if shape.description else code(value.name)
     return name, place, kind, value.sensitivity + _FROM[value.sensitivity_from], "derived" if value.derived else "raw"

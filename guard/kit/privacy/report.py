@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from guard.kit.description import ContractDescription, RouteDescription, describe
-from guard.kit.privacy.facts import kept, owners, recipients, request, route_notes, telemetry
+from guard.kit.privacy.facts import kept_notes, owners, recipients, request, route_notes, telemetry
 from guard.kit.privacy.fields import SENSITIVE, inputs, outputs
 from guard.kit.privacy.review import findings
 from guard.kit.privacy.values import Count, Input, Output, Report, RouteReport, Sensitive
@@ -21,12 +21,12 @@ def make(loaded: Loaded) -> Report:
         owners=tuple(owners(policy)),
         summary=_summary(routes),
         sensitive=tuple(_sensitive(routes)),
-        review=tuple(one for pair in zip(described.routes, routes, strict=True) for one in findings(*pair)),
+        review=tuple(finding for pair in zip(described.routes, routes, strict=True) for finding in findings(*pair)),
         recipients=tuple(recipients(described)),
         routes=routes,
         request=tuple(request(policy)),
         telemetry=tuple(telemetry(policy)),
-        kept=tuple(kept(described)),
+        kept=tuple(kept_notes(described)),
     )
 
 
@@ -44,14 +44,14 @@ def _route(route: RouteDescription) -> RouteReport:
 
 def _summary(routes: Iterable[RouteReport]) -> tuple[Count, ...]:
     sent = [row for route in routes for row in route.inputs]
-    said = [row for route in routes for row in route.outputs]
-    found = []
+    outputs = [row for route in routes for row in route.outputs]
+    lines = []
     for level in LEVELS:
         ins = [row for row in sent if row.value.sensitivity == level]
-        outs = [row for row in said if row.value.sensitivity == level]
+        outs = [row for row in outputs if row.value.sensitivity == level]
         to_model = sum(row.model.kind != "never" for row in ins)
-        found.append(Count(level, len(ins), to_model, _logged(ins), len(outs), _logged(outs)))
-    return tuple(found)
+        lines.append(Count(level, len(ins), to_model, _logged(ins), len(outs), _logged(outs)))
+    return tuple(lines)
 
 
 def _logged(rows: Iterable[Input | Output]) -> int:

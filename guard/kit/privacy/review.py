@@ -56,9 +56,9 @@ def _texts(_around: ContractDescription, report: RouteReport) -> Iterator[Doubt]
         if not row.value.shape.detect
     ]
     yield "free_text", fields, "Free text that is personal or above reaches the model as it is, without `detect`. Must it?"
-    told = [row.value.name for row in report.outputs if row.value.text == "free" and row.log.kind == "value"]
+    logged = [row.value.name for row in report.outputs if row.value.text == "free" and row.log.kind == "value"]
     text = "Free text of answers stands in sampled lines of the log, after the detectors. Is it never above internal?"
-    yield "output_text", told, text
+    yield "output_text", logged, text
 
 
 def _treatments(around: ContractDescription, report: RouteReport) -> Iterator[Doubt]:

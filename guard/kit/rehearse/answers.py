@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from guard.contract.fields import join, split
-from guard.kit.rehearse.canaries import Cage, found
+from guard.kit.rehearse.canaries import Cage, leaked_canaries
 from guard.kit.rehearse.fields import Wanted
 from guard.kit.rehearse.subject import Subject
 from guard.kit.rehearse.values import Got
@@ -50,18 +50,18 @@ class Fault(NamedTuple):
     todo: str
 
 
-def told(body: bytes) -> tuple[str, list[str]]:
+def error_texts(body: bytes) -> tuple[str, list[str]]:
     """The code and the violations' codes of an error of guard's, in whatever shape the dialect gives it."""
     try:
         level: list[Any] = [json.loads(body)]
     except ValueError:
         return "", []
     while level:
-        for one in level:
-            if isinstance(one, dict) and isinstance(one.get("violations"), list):
-                broken = [str(each.get("code")) for each in one["violations"] if isinstance(each, dict)]
-                return str(one.get("code", "")), broken
-        level = [below for one in level for below in _below(one)]
+        for item in level:
+            if isinstance(item, dict) and isinstance(item.get("violations"), list):
+                broken = [str(each.get("code")) for each in item["violations"] if isinstance(each, dict)]
+                return str(item.get("code", "")), broken
+        level = [below for item in level for below in _below(item)]
     return "", []
 
 
@@ -71,7 +71,7 @@ def _below(value: Any) -> list[Any]:
 
 def fault(subject: Subject, wanted: Wanted, rows: int | None, got: Got, cage: Cage) -> Fault | None:
     """The fault of an answer; None if it is as expected."""
-    if got.status >= 400 and (leaked := found(cage, {"the answer": got.body})):
+    if got.status >= 400 and (leaked := leaked_canaries(cage, {"the answer": got.body})):
         return Fault(
             "an error that repeats no value of the request",
             f"{got}; it repeats a value of the request ({leaked[0].rpartition(' in ')[0]})",
@@ -93,7 +93,7 @@ def fault(subject: Subject, wanted: Wanted, rows: int | None, got: Got, cage: Ca
 
 
 def _denied(wanted: Wanted, got: Got) -> Fault | None:
-    code, broken = told(got.body)
+    code, broken = error_texts(got.body)
     names = {code, *broken} if code != "contract" else set(broken)
     if got.status != wanted.status or not names & set(wanted.codes):
         return Fault(str(wanted), _shown(got), OTHER)
@@ -102,14 +102,14 @@ def _denied(wanted: Wanted, got: Got) -> Fault | None:
 
 def _answered(subject: Subject, wanted: Wanted, rows: int | None, got: Got) -> Fault | None:
     if got.source != MODEL or not 200 <= got.status < 300:
-        code, _ = told(got.body)
+        code, _ = error_texts(got.body)
         return Fault(str(wanted), _shown(got), ADVICE.get(got.reason) or ADVICE.get(code) or OTHER)
     wrong = broken(subject, rows, got)
     return Fault(str(wanted), f"{got}, but {wrong}", BUG) if wrong else None
 
 
 def _shown(got: Got) -> str:
-    code, broken = told(got.body) if got.status >= 400 else ("", [])
+    code, broken = error_texts(got.body) if got.status >= 400 else ("", [])
     words = ", ".join(dict.fromkeys(broken)) or code
     return f"{got}: {words}" if words and words != got.reason else str(got)
 
@@ -125,7 +125,7 @@ def broken(subject: Subject, rows: int | None, got: Got) -> str:
         return (
             ""
             if isinstance(verdict, Allow)
-            else ", ".join(f"{one.pointer or '/'} {one.code}" for one in verdict.violations)
+            else ", ".join(f"{violation.pointer or '/'} {violation.code}" for violation in verdict.violations)
         )
     try:
         document = json.loads(got.body, parse_constant=_constant)
@@ -133,10 +133,10 @@ def broken(subject: Subject, rows: int | None, got: Got) -> str:
         return str(error) if str(error).startswith("it holds") else "the answer is not JSON"
     for name, field in subject.declared.outputs.items():
         at = field.at if field.at is not None else join((name,))
-        for value in _found(document, split(at)):
+        for value in _values_at(document, split(at)):
             if why := _wrong(value, field):
                 return f"{name} {why}"
-        if rows is not None and "*" in at and len(list(_found(document, split(at)))) != rows:
+        if rows is not None and "*" in at and len(list(_values_at(document, split(at)))) != rows:
             return f"{name} does not have a value for each of {rows} rows"
     return ""
 
@@ -148,17 +148,17 @@ def _constant(token: str) -> Any:
 _NOTHING: Final = object()
 
 
-def _found(value: Any, path: list[str]) -> Iterator[Any]:
+def _values_at(value: Any, path: list[str]) -> Iterator[Any]:
     """The values at a pointer; with `*`, those of each element. A missing value is a mark."""
     if not path:
         yield value
         return
     part = path[0]
     if part == "*":
-        for one in value if isinstance(value, list) else [_NOTHING]:
-            yield from _found(one, path[1:])
+        for item in value if isinstance(value, list) else [_NOTHING]:
+            yield from _values_at(item, path[1:])
     else:
-        yield from _found(value.get(part, _NOTHING) if isinstance(value, dict) else _NOTHING, path[1:])
+        yield from _values_at(value.get(part, _NOTHING) if isinstance(value, dict) else _NOTHING, path[1:])
 
 
 def _wrong(value: Any, shape: Shape) -> str:

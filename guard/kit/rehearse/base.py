@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from guard.contract.fields import split
 from guard.kit.rehearse import generate
-from guard.kit.rehearse.answers import ADVICE, told
+from guard.kit.rehearse.answers import ADVICE, error_texts
 from guard.kit.rehearse.examples import route_of
 from guard.kit.rehearse.files import Example
 from guard.kit.rehearse.stage import Stage
@@ -28,17 +28,17 @@ LOWERED: Final = frozenset(("mode", "kill_file", "forced"))
 
 def find(stage: Stage, part: Part) -> str:
     """Fill in every subject. Why the rehearsal makes no sense; empty where it does."""
-    found: dict[str, list[Example]] = {}
-    for one in stage.examples:
-        if isinstance(one, Example):
-            subject = route_of(one, stage.subjects)
+    by_route: dict[str, list[Example]] = {}
+    for example in stage.examples:
+        if isinstance(example, Example):
+            subject = route_of(example, stage.subjects)
             if isinstance(subject, Subject):
-                found.setdefault(subject.key, []).append(one)
+                by_route.setdefault(subject.key, []).append(example)
     for index, subject in enumerate(stage.subjects):
-        if stage.left(UNTIL) <= 0:
+        if stage.remaining(UNTIL) <= 0:
             part.checks.append(late(f"{len(stage.subjects) - index} of {len(stage.subjects)} routes were checked"))
             break
-        lowered = _subject(stage, subject, found.get(subject.key, ()), part)
+        lowered = _subject(stage, subject, by_route.get(subject.key, ()), part)
         if lowered:
             return lowered
         stage.progress.at((index + 1) / len(stage.subjects), subject.key)
@@ -46,10 +46,10 @@ def find(stage: Stage, part: Part) -> str:
 
 
 def _subject(stage: Stage, subject: Subject, own: Any, part: Part) -> str:
-    said: Got | None = None
-    for one in own:
-        if one.path is not None:
-            subject.target = one.path
+    answer: Got | None = None
+    for item in own:
+        if item.path is not None:
+            subject.target = item.path
             break
     subject.more = _drawn(stage, subject)
     for carried, instance, headers in _candidates(stage, subject, own):
@@ -58,11 +58,11 @@ def _subject(stage: Stage, subject: Subject, own: Any, part: Part) -> str:
         if got.reason in LOWERED:
             return f"guard is lowered ({got.reason}): {got.source} answers {subject.key}, not the model"
         if subject.base is None or _works(got):
-            subject.base, subject.instance, subject.headers, said = carried, instance, headers, got
+            subject.base, subject.instance, subject.headers, answer = carried, instance, headers, got
         if _works(got):
             subject.works = True
             break
-    part.checks.append(_check(subject, said))
+    part.checks.append(_check(subject, answer))
     return ""
 
 
@@ -82,25 +82,25 @@ def _candidates(
 ) -> Iterator[tuple[Carried, dict[str, Any] | None, tuple[tuple[str, str], ...]]]:
     """(body, its instance where that is known, headers)."""
     inputs = dict(subject.declared.inputs)
-    for one in [each for each in own if each.good][:TRIES]:
-        headers = tuple((name, value) for name, value in one.headers.items() if name != "content-type")
-        kind = one.headers.get("content-type", subject.declared.content[0] if subject.declared.content else JSON)
-        instance = _instance(subject, one.document)
+    for item in [each for each in own if each.good][:TRIES]:
+        headers = tuple((name, value) for name, value in item.headers.items() if name != "content-type")
+        kind = item.headers.get("content-type", subject.declared.content[0] if subject.declared.content else JSON)
+        instance = _instance(subject, item.document)
         if instance is not None and subject.layouts and kind == JSON:
             instance = marked(inputs, instance, stage.cage)
             yield subject.layouts[0].carry([instance]), instance, headers
         else:
-            made = usual(inputs, stage.wall, stage.options.seed, stage.cage) if inputs and _guessed(subject) else None
-            yield Carried(kind, one.body, one.document), made, headers
+            bodies = usual(inputs, stage.wall, stage.options.seed, stage.cage) if inputs and _guessed(subject) else None
+            yield Carried(kind, item.body, item.document), bodies, headers
     if not inputs:
         return
     if not _guessed(subject):
         return
-    made = usual(inputs, stage.wall, stage.options.seed, stage.cage)
-    yield subject.layouts[0].carry([made]), made, ()
+    bodies = usual(inputs, stage.wall, stage.options.seed, stage.cage)
+    yield subject.layouts[0].carry([bodies]), bodies, ()
     for instance in subject.more[:TRIES]:
-        made = marked(inputs, instance, stage.cage)
-        yield subject.layouts[0].carry([made]), made, ()
+        bodies = marked(inputs, instance, stage.cage)
+        yield subject.layouts[0].carry([bodies]), bodies, ()
 
 
 def _guessed(subject: Subject) -> bool:
@@ -117,8 +117,8 @@ def _instance(subject: Subject, document: Any) -> dict[str, Any] | None:
         return dict(zip(declared.columns, row, strict=True))
     if not isinstance(row, Mapping) or not declared.inputs:
         return None
-    found = {name: _at(row, [name] if field.at is None else split(field.at)) for name, field in declared.inputs.items()}
-    return {name: value for name, value in found.items() if value is not _NOTHING}
+    values = {name: _at(row, [name] if field.at is None else split(field.at)) for name, field in declared.inputs.items()}
+    return {name: value for name, value in values.items() if value is not _NOTHING}
 
 
 def _row(subject: Subject, document: Any) -> Any:
@@ -129,7 +129,7 @@ def _row(subject: Subject, document: Any) -> Any:
         if declared.rows is None:
             return value
     elif isinstance(document, Mapping):
-        value = next((document[one.name] for one in subject.layouts if one.name in document), None)
+        value = next((document[layout.name] for layout in subject.layouts if layout.name in document), None)
     return value[0] if isinstance(value, list) and value else None
 
 
@@ -149,7 +149,7 @@ def _check(subject: Subject, got: Got | None) -> Check:
         check.result, check.tried = "skip", 0
         check.todo = "the contract does not describe a request; give an example in tests/requests"
     elif not subject.works:
-        code, violations = told(got.body)
+        code, violations = error_texts(got.body)
         check.result, check.failed, check.got = "fail", 1, str(got)
         check.todo = (
             ADVICE.get(got.reason) or ADVICE.get(code) or "give an example of a production request in tests/requests"

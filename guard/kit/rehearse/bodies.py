@@ -44,9 +44,9 @@ def _refused(subject: Subject, *codes: str) -> Wanted:
 
 def truncated(subject: Subject, cage: Cage) -> Iterator[Body]:
     """Cut off on its way."""
-    whole = _good(subject, cage).body
-    for length, words in ((len(whole) // 2, "the first half"), (len(whole) - 1, "all but the last byte"), (0, "nothing")):
-        yield Body(whole[:length], words, _unreadable("json_syntax", "json_encoding"))
+    body = _good(subject, cage).body
+    for length, words in ((len(body) // 2, "the first half"), (len(body) - 1, "all but the last byte"), (0, "nothing")):
+        yield Body(body[:length], words, _unreadable("json_syntax", "json_encoding"))
 
 
 def twice(subject: Subject, cage: Cage) -> Iterator[Body]:
@@ -116,7 +116,7 @@ def undeclared(subject: Subject, cage: Cage) -> Iterator[Body]:
     layout = subject.layouts[0] if subject.layouts else None
     if subject.instance is None or layout is None or layout.positional or subject.route.dialect.tensors:
         return
-    made = layout.carry([{**subject.instance, name: cage.text("undeclared value")}])
+    built = layout.carry([{**subject.instance, name: cage.text("undeclared value")}])
     match subject.declared.undeclared:
         case "reject":
             wanted = _refused(subject, "unknown")
@@ -124,7 +124,7 @@ def undeclared(subject: Subject, cage: Cage) -> Iterator[Body]:
             wanted = ANSWERED
         case _:
             wanted = Wanted("free")
-    yield Body(made.body, "an undeclared member", wanted, made.content_type)
+    yield Body(built.body, "an undeclared member", wanted, built.content_type)
 
 
 def strangers(subject: Subject, cage: Cage) -> Iterator[Body]:
@@ -143,25 +143,25 @@ def strangers(subject: Subject, cage: Cage) -> Iterator[Body]:
 def batches(subject: Subject, cage: Cage) -> Iterator[Body]:
     """No instance at all; as many as fit; the same one again and again."""
     for layout in subject.layouts if subject.instance is not None else ():
-        if not layout.many:
+        if not layout.batches:
             continue
         empty = layout.carry([])
         yield Body(empty.body, f"a batch without rows ({layout.name})", _refused(subject, "items", "shape", "missing"),
                    empty.content_type)  # fmt: skip
         if subject.works:
             for count, words in ((20, "the same row {} times"), (_most(subject, layout), "{} rows")):
-                made = layout.carry([subject.instance or {}] * count)
-                yield Body(made.body, f"{words.format(count)} ({layout.name})", ANSWERED, made.content_type, rows=count)
+                built = layout.carry([subject.instance or {}] * count)
+                yield Body(built.body, f"{words.format(count)} ({layout.name})", ANSWERED, built.content_type, rows=count)
     del cage
 
 
 def other_layouts(subject: Subject, cage: Cage) -> Iterator[Body]:
     """The same instance as other clients of the dialect write it."""
     for layout in subject.layouts[1:] if subject.works and subject.instance is not None else ():
-        made = layout.carry([subject.instance or {}])
-        yield Body(made.body, f"the layout {layout.name}", ANSWERED, made.content_type)
-        half = made.body[: len(made.body) // 2]
-        if made.content_type == JSON:
+        built = layout.carry([subject.instance or {}])
+        yield Body(built.body, f"the layout {layout.name}", ANSWERED, built.content_type)
+        half = built.body[: len(built.body) // 2]
+        if built.content_type == JSON:
             yield Body(half, f"half of the layout {layout.name}", _unreadable("json_syntax", "json_encoding"))
     del cage
 

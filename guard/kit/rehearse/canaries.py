@@ -22,19 +22,19 @@ class Cage:
 
     def text(self, channel: str) -> str:
         """A word; letters and digits only, so that it may stand anywhere."""
-        self.texts[channel] = made = f"Kanarie{next(_numbers):04d}{token_hex(6)}"
-        return made
+        self.texts[channel] = canary = f"Kanarie{next(_numbers):04d}{token_hex(6)}"
+        return canary
 
     def near(self, channel: str, value: float) -> float:
         """A number that nothing else has, next to a value that has room around it."""
-        self.texts[channel] = repr(made := value * (1 + (next(_numbers) * 7919 % 100_000 + 1) * 1e-10))
-        return made
+        self.texts[channel] = repr(canary := value * (1 + (next(_numbers) * 7919 % 100_000 + 1) * 1e-10))
+        return canary
 
     def number(self, channel: str) -> float:
         """A number that nothing else has."""
-        made = 7_000_000.0 + next(_numbers) * 1013 + 0.0625
-        self.texts[channel] = repr(made)
-        return made
+        canary = 7_000_000.0 + next(_numbers) * 1013 + 0.0625
+        self.texts[channel] = repr(canary)
+        return canary
 
 
 @lru_cache(maxsize=1 << 16)
@@ -45,12 +45,12 @@ def forms(canary: str) -> tuple[bytes, ...]:
 
 def _forms(canary: str) -> Iterator[bytes]:
     plain = canary.encode()
-    for one in (plain, plain.lower()):
-        yield one.lower()
-        yield one[::-1].lower()
-        yield one.hex().encode()
+    for character in (plain, plain.lower()):
+        yield character.lower()
+        yield character[::-1].lower()
+        yield character.hex().encode()
         for offset in range(3):  # where it may stand in what was encoded
-            coded = base64.b64encode(b"\0" * offset + one)
+            coded = base64.b64encode(b"\0" * offset + character)
             yield coded[4 if offset else 0 : -4].lower()
     yield canary.encode("utf-16-le").lower()
 
@@ -58,9 +58,9 @@ def _forms(canary: str) -> Iterator[bytes]:
 def unfolded(haystack: bytes) -> Iterator[bytes]:
     """The haystack as it is, without escapes, and whatever is compressed in it."""
     yield haystack.lower()
-    yield PERCENT.sub(lambda found: bytes((int(found[1], 16),)), haystack).lower()
-    yield ESCAPE.sub(lambda found: chr(int(found[1], 16)).encode("utf-8", "replace"), haystack).lower()
-    for start in (found.start() for found in re.finditer(rb"\x1f\x8b\x08|x[\x01\x5e\x9c\xda]", haystack)):
+    yield PERCENT.sub(lambda match: bytes((int(match[1], 16),)), haystack).lower()
+    yield ESCAPE.sub(lambda match: chr(int(match[1], 16)).encode("utf-8", "replace"), haystack).lower()
+    for start in (match.start() for match in re.finditer(rb"\x1f\x8b\x08|x[\x01\x5e\x9c\xda]", haystack)):
         for opened in (gzip_or_zlib(haystack[start:]),):
             if opened:
                 yield opened.lower()
@@ -75,7 +75,7 @@ def gzip_or_zlib(data: bytes) -> bytes:
         return b""
 
 
-def found(cage: Cage, haystacks: Mapping[str, bytes]) -> list[str]:
+def leaked_canaries(cage: Cage, haystacks: Mapping[str, bytes]) -> list[str]:
     """`channel in place`, for every canary that got out."""
     escaped = []
     for place, haystack in haystacks.items():

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from guard.kit.rehearse import bodies, fields
 from guard.kit.rehearse.canaries import Cage
-from guard.kit.rehearse.fields import ANSWERED, Made, Scene, Wanted
+from guard.kit.rehearse.fields import ANSWERED, MessyValue, Scene, Wanted
 from guard.kit.rehearse.leaves import ABSENT, Leaf, at, changed, leaves
 from guard.kit.rehearse.subject import Subject
 from guard.kit.rehearse.values import Request
@@ -31,7 +31,7 @@ class Case(NamedTuple):
 
 def every(subjects: Sequence[Subject], cage: Cage, wall: float) -> Iterator[tuple[Subject, Case]]:
     """Cases of all routes in turn, so that the time does not end before the last route was tried."""
-    turns = [((one, case) for case in cases(one, cage, wall)) for one in subjects]
+    turns = [((subject, case) for case in cases(subject, cage, wall)) for subject in subjects]
     for turn in zip_longest(*turns):
         yield from (pair for pair in turn if pair is not None)
 
@@ -57,8 +57,8 @@ def _field_class(name: str, subject: Subject, cage: Cage, wall: float) -> Iterat
                     cage, wall, at(subject.instance, leaf.path), layout.positional, layout.textual,
                     subject.route.dialect.tensors, subject.declared.max_body,
                 )  # fmt: skip
-                for made in fields.CLASSES[name](leaf, scene):
-                    yield _case(name, subject, layout, leaf, made)
+                for value in fields.CLASSES[name](leaf, scene):
+                    yield _case(name, subject, layout, leaf, value)
 
 
 def _reached(subject: Subject, leaf: Leaf, layout: Layout) -> bool:
@@ -70,18 +70,18 @@ def _reached(subject: Subject, leaf: Leaf, layout: Layout) -> bool:
     return len(leaf.path) == 1 or at(subject.instance or {}, leaf.path[:-1]) not in (ABSENT, None)
 
 
-def _case(name: str, subject: Subject, layout: Layout, leaf: Leaf, made: Made) -> Case:
-    carried = layout.carry([changed(subject.instance or {}, leaf.path, made.value)])
-    wanted = made.wanted
+def _case(name: str, subject: Subject, layout: Layout, leaf: Leaf, value: MessyValue) -> Case:
+    carried = layout.carry([changed(subject.instance or {}, leaf.path, value.value)])
+    wanted = value.wanted
     if not subject.route.enforce and wanted.verdict in {"denied", "lowered"}:
         wanted = Wanted("free")  # counted, and let through: what the model makes of it is not declared
     request = subject.request(carried.body, carried.content_type)
-    return Case(name, leaf.name, made.sent, request, wanted, _rows(layout), made.passes)
+    return Case(name, leaf.name, value.sent, request, wanted, _rows(layout), value.passes)
 
 
 def _rows(layout: Layout) -> int | None:
     """The number of answers due for one instance, if it is counted."""
-    return 1 if layout.many else None
+    return 1 if layout.batches else None
 
 
 def _body_class(name: str, subject: Subject, cage: Cage) -> Iterator[Case]:

@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 from guard.kit.rehearse.answers import FAILS, NARROW, Fault, broken
-from guard.kit.rehearse.canaries import Cage, found
+from guard.kit.rehearse.canaries import Cage, leaked_canaries
 from guard.kit.rehearse.cases import Case, every
 from guard.kit.rehearse.client import Client
 from guard.kit.rehearse.messy import OVER, Tally
@@ -37,14 +37,14 @@ def run(stage: Stage, part: Part) -> None:
     try:
         with Client(origin, stage.upstream_verify, within) as client:
             for subject, case in every(stage.subjects, stage.cage, stage.wall):
-                if stage.left(UNTIL) <= 0:
+                if stage.remaining(UNTIL) <= 0:
                     part.checks.append(Check("not tried", "skip", todo=OVER))
                     break
                 sent += 1
                 allowed = case.wanted.verdict == "answered"
                 got = client.ask(_as_guard_sends(subject, case.request) if allowed else case.request)
                 tally.took(subject, case, _fault(subject, case, got, stage.cage))
-                stage.progress.at(1 - stage.left(UNTIL) / (stage.options.seconds * UNTIL), f"{sent} requests")
+                stage.progress.at(1 - stage.remaining(UNTIL) / (stage.options.seconds * UNTIL), f"{sent} requests")
     finally:
         tally.close()
         part.figures["requests"] = sent
@@ -67,7 +67,7 @@ def _as_guard_sends(subject: Subject, request: Request) -> Request:
 def _fault(subject: Subject, case: Case, got: Got, cage: Cage) -> Fault | None:
     """The fault of the model server's own answer."""
     expected = "an error that repeats no value of the request"
-    if got.status >= 400 and (leaked := found(cage, {"its answer": got.body})):
+    if got.status >= 400 and (leaked := leaked_canaries(cage, {"its answer": got.body})):
         return Fault(expected, f"{got.status}; it repeats a value of the request ({leaked[0].rpartition(' in ')[0]})", ECHO)
     if case.wanted.verdict != "answered":
         if got.failed == "ReadTimeout":

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
-from guard.kit.rehearse.answers import ADVICE, told
+from guard.kit.rehearse.answers import ADVICE, error_texts
 from guard.kit.rehearse.files import FOLDER, Example, Expect
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.subject import Subject
@@ -21,47 +21,47 @@ MOST_DIFFERENCES: Final = 20
 
 def run(stage: Stage, part: Part) -> None:
     """Each example is a check."""
-    found = stage.examples
-    if not found:
+    examples = stage.examples
+    if not examples:
         part.checks.append(
             Check("examples", "skip", todo=f"put requests of production into {FOLDER}/*.json (docs/rehearse.md)")
         )
     sent = 0
-    for index, one in enumerate(found):
-        if isinstance(one, tuple):
-            part.checks.append(Check(one[0], "fail", got=one[1], todo="fix or remove the file (docs/rehearse.md)"))
-        elif stage.left(UNTIL) <= 0:
-            part.checks.append(late(f"{len(found) - index} of {len(found)} examples were sent"))
+    for index, item in enumerate(examples):
+        if isinstance(item, tuple):
+            part.checks.append(Check(item[0], "fail", got=item[1], todo="fix or remove the file (docs/rehearse.md)"))
+        elif stage.remaining(UNTIL) <= 0:
+            part.checks.append(late(f"{len(examples) - index} of {len(examples)} examples were sent"))
             break
         else:
-            part.checks.append(_tried(stage, part, one))
+            part.checks.append(_tried(stage, part, item))
             sent += 1
-        stage.progress.at((index + 1) / len(found), f"{index + 1} of {len(found)}")
-    part.figures |= {"files": len(found), "requests": sent}
+        stage.progress.at((index + 1) / len(examples), f"{index + 1} of {len(examples)}")
+    part.figures |= {"files": len(examples), "requests": sent}
 
 
-def route_of(one: Example, subjects: list[Subject]) -> Subject | str:
+def route_of(example: Example, subjects: list[Subject]) -> Subject | str:
     """The route that an example is of; or why none can be named."""
-    if one.route is None:
+    if example.route is None:
         if len(subjects) == 1:
             return subjects[0]
         return f"`route` is missing; the policy has {len(subjects)} routes with a contract"
     known = {subject.key: subject for subject in subjects}
-    return known.get(one.route, f"the policy has no such route with a contract; it has {', '.join(known) or 'none'}")
+    return known.get(example.route, f"the policy has no such route with a contract; it has {', '.join(known) or 'none'}")
 
 
-def _tried(stage: Stage, part: Part, one: Example) -> Check:
-    subject = route_of(one, stage.subjects)
+def _tried(stage: Stage, part: Part, example: Example) -> Check:
+    subject = route_of(example, stage.subjects)
     if isinstance(subject, str):
-        return Check(one.name, "fail", got=subject, todo='write "route": "METHOD /path" as in the policy')
-    got = stage.ask(request(one, subject))
-    expect = one.expect or Expect(source=MODEL)
-    check = Check(one.name, "pass", subject.key, tried=1)
+        return Check(example.name, "fail", got=subject, todo='write "route": "METHOD /path" as in the policy')
+    got = stage.ask(request(example, subject))
+    expect = example.expect or Expect(source=MODEL)
+    check = Check(example.name, "pass", subject.key, tried=1)
     for name, wanted, came in _envelope(expect, got):
         if wanted is not None and wanted != came:
             check.result, check.failed = "fail", 1
             check.expected, check.got = f"{name} {wanted}", str(got)
-            check.todo = ADVICE.get(got.reason) or ADVICE.get(told(got.body)[0]) or _denied(got)
+            check.todo = ADVICE.get(got.reason) or ADVICE.get(error_texts(got.body)[0]) or _denied(got)
             return check
     differing = list(_differences(got, expect)) if expect.body is not None else []
     if differing:
@@ -72,15 +72,15 @@ def _tried(stage: Stage, part: Part, one: Example) -> Check:
             f"{got}; it differs in {len(differing)} place{'s' * (len(differing) != 1)}",
         )
         check.todo = "decide whether the model or the expected answer is wrong; the terminal shows the differences"
-        part.private += [f"{one.name} {pointer}: {words}" for pointer, words in differing]
+        part.private += [f"{example.name} {pointer}: {words}" for pointer, words in differing]
     return check
 
 
-def request(one: Example, subject: Subject) -> Any:
+def request(example: Example, subject: Subject) -> Any:
     """The request of an example."""
-    headers = {"content-type": _kind(subject), **one.headers}
-    made = subject.request(one.body, "", tuple(headers.items()))
-    return made._replace(target=one.path) if one.path is not None else made
+    headers = {"content-type": _kind(subject), **example.headers}
+    built = subject.request(example.body, "", tuple(headers.items()))
+    return built._replace(target=example.path) if example.path is not None else built
 
 
 def _kind(subject: Subject) -> str:
@@ -92,12 +92,12 @@ def _envelope(expect: Expect, got: Got) -> Iterator[tuple[str, Any, Any]]:
     yield "source", expect.source, got.source
     yield "reason", expect.reason, got.reason
     if expect.code is not None:
-        code, violations = told(got.body)
+        code, violations = error_texts(got.body)
         yield "code", expect.code, expect.code if expect.code in {code, *violations} else code
 
 
 def _denied(got: Got) -> str:
-    code, violations = told(got.body)
+    code, violations = error_texts(got.body)
     if code:
         words = ", ".join(dict.fromkeys(violations)) or code
         return f"guard rejects it ({words}): `guard explain` shows where; fix the contract or the example"
@@ -111,10 +111,10 @@ def _differences(got: Got, expect: Expect) -> Iterator[tuple[str, str]]:
     except (ValueError, RecursionError):
         yield "", "expected JSON, got none"
         return
-    for count, one in enumerate(differences(expect.body, document)):
+    for count, difference in enumerate(differences(expect.body, document)):
         if count == MOST_DIFFERENCES:
             return
-        yield one
+        yield difference
 
 
 def differences(wanted: Any, came: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
@@ -136,7 +136,7 @@ def differences(wanted: Any, came: Any, pointer: str = "") -> Iterator[tuple[str
 
 
 def _same(wanted: Any, came: Any) -> bool:
-    numbers = [isinstance(one, int | float) and not isinstance(one, bool) for one in (wanted, came)]
+    numbers = [isinstance(exporter, int | float) and not isinstance(exporter, bool) for exporter in (wanted, came)]
     if all(numbers):
         return wanted == came or math.isclose(wanted, came, rel_tol=CLOSE)
     return type(wanted) is type(came) and bool(wanted == came)

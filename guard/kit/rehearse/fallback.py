@@ -2,7 +2,7 @@
 
 import click
 
-from guard.cli.operate import ask, find
+from guard.cli.operate import ask, find_endpoint
 from guard.kit import drill
 from guard.kit.lowering import decided
 from guard.kit.rehearse.stage import Stage
@@ -18,7 +18,7 @@ def run(stage: Stage, part: Part) -> None:
         part.checks.append(Check("each rung", "skip", todo=todo))
         return
     try:
-        endpoint = find(stage.where)
+        endpoint = find_endpoint(stage.where)
     except click.UsageError as error:
         part.checks.append(Check("each rung", "skip" if not stage.own else "fail", todo=error.message))
         return
@@ -30,7 +30,7 @@ def run(stage: Stage, part: Part) -> None:
         if subject.base is None:
             part.checks.append(Check("each rung", "skip", subject.key, todo="guard cannot make a request; give an example"))
             continue
-        if stage.left() <= 0:
+        if stage.remaining() <= 0:
             part.checks.append(late(f"{len(stage.subjects) - index} of {len(stage.subjects)} routes were lowered"))
             break
         good = subject.good()

@@ -55,7 +55,7 @@ def denied(*codes: str) -> Wanted:
     return Wanted("denied", 422, codes)
 
 
-class Made(NamedTuple):
+class MessyValue(NamedTuple):
     """A value to send, in words what it is, what must happen. `passes`: it should be noticed, and nothing declared does."""
 
     value: Any
@@ -76,61 +76,61 @@ class Scene(NamedTuple):
     max_body: int
 
 
-Values: TypeAlias = Callable[[Leaf, Scene], Iterator[Made]]
+Values: TypeAlias = Callable[[Leaf, Scene], Iterator[MessyValue]]
 
 
-def missing(leaf: Leaf, _scene: Scene) -> Iterator[Made]:
+def missing(leaf: Leaf, _scene: Scene) -> Iterator[MessyValue]:
     """Left out. In a positional row nothing can be; below a pointer of several steps the step would be what is missing."""
     if _scene.positional or (leaf.top.at is not None and leaf.top.at.count("/") > 1):
         return
     if leaf.shape is leaf.top and leaf.top.missing == "fall":
-        yield Made(ABSENT, "the field left out", Wanted("lowered", codes=("missing",)))
+        yield MessyValue(ABSENT, "the field left out", Wanted("lowered", codes=("missing",)))
     else:
-        yield Made(ABSENT, "the field left out", denied("missing") if leaf.shape.required else ANSWERED)
+        yield MessyValue(ABSENT, "the field left out", denied("missing") if leaf.shape.required else ANSWERED)
 
 
-def null(leaf: Leaf, scene: Scene) -> Iterator[Made]:
+def null(leaf: Leaf, scene: Scene) -> Iterator[MessyValue]:
     """Null; of an optional field it is a missing one. A cell without text is null, and text is no null."""
     if scene.textual and leaf.shape.type == "string" and not leaf.shape.nullable:
         return
     if scene.tensor and leaf.shape.type == "array":
         return  # an element may be null, a tensor has no such form
     if leaf.shape is leaf.top and leaf.top.missing == "fall":
-        yield Made(None, "null", Wanted("lowered", codes=("missing",)))
+        yield MessyValue(None, "null", Wanted("lowered", codes=("missing",)))
     else:
-        yield Made(None, "null", ANSWERED if leaf.shape.nullable or not leaf.shape.required else denied("null"))
+        yield MessyValue(None, "null", ANSWERED if leaf.shape.nullable or not leaf.shape.required else denied("null"))
 
 
-def wrong_kind(leaf: Leaf, scene: Scene) -> Iterator[Made]:
+def wrong_kind(leaf: Leaf, scene: Scene) -> Iterator[MessyValue]:
     """Another type of JSON."""
     if scene.textual:
         return
     word = scene.cage.text(f"{leaf.name}: wrong kind")
     match leaf.shape.type:
         case "integer" | "number":
-            yield Made(True, "a boolean", denied("type"))
-            yield Made({word: 1}, "an object", denied("type"))
+            yield MessyValue(True, "a boolean", denied("type"))
+            yield MessyValue({word: 1}, "an object", denied("type"))
         case "string":
-            yield Made(scene.cage.number(f"{leaf.name}: number for text"), "a number", denied("type"))
+            yield MessyValue(scene.cage.number(f"{leaf.name}: number for text"), "a number", denied("type"))
         case "timestamp" if leaf.shape.unit is None:
-            yield Made(word, "a word", denied("format"))
-            yield Made(scene.cage.number(f"{leaf.name}: number for time"), "a number", denied("type"))
+            yield MessyValue(word, "a word", denied("format"))
+            yield MessyValue(scene.cage.number(f"{leaf.name}: number for time"), "a number", denied("type"))
         case "boolean":
-            yield Made(word, "a word", denied("type"))
-            yield Made(1, "the number 1", denied("type"))
+            yield MessyValue(word, "a word", denied("type"))
+            yield MessyValue(1, "the number 1", denied("type"))
         case "array" | "object" if scene.tensor:
             return
         case _:
-            yield Made(word, "a word", denied("type"))
+            yield MessyValue(word, "a word", denied("type"))
 
 
-def text_number(leaf: Leaf, scene: Scene) -> Iterator[Made]:
+def text_number(leaf: Leaf, scene: Scene) -> Iterator[MessyValue]:
     """A number in quotes."""
     if leaf.shape.type in {"integer", "number"} and not scene.textual:
-        yield Made(repr(scene.cage.number(f"{leaf.name}: quoted number")), "a number as text", denied("type"))
+        yield MessyValue(repr(scene.cage.number(f"{leaf.name}: quoted number")), "a number as text", denied("type"))
 
 
-def out_of_range(leaf: Leaf, scene: Scene) -> Iterator[Made]:
+def out_of_range(leaf: Leaf, scene: Scene) -> Iterator[MessyValue]:
     """Just outside of each declared bound."""
     shape = leaf.shape
     if shape.type not in {"integer", "number"} or shape.enum is not None:
@@ -139,11 +139,11 @@ def out_of_range(leaf: Leaf, scene: Scene) -> Iterator[Made]:
         if bound is not None:
             step = 1 if shape.type == "integer" else max(1e-6, abs(bound) * 1e-6)
             value = int(bound) + way if shape.type == "integer" else bound + way * step
-            yield Made(value, f"just {'below min' if way < 0 else 'above max'}", denied(code))
+            yield MessyValue(value, f"just {'below min' if way < 0 else 'above max'}", denied(code))
     del scene
 
 
-def edges(leaf: Leaf, scene: Scene) -> Iterator[Made]:
+def edges(leaf: Leaf, scene: Scene) -> Iterator[MessyValue]:
     """Each bound itself; where none is declared, far out."""
     shape = leaf.shape
     if shape.type not in {"integer", "number"} or shape.enum is not None:
@@ -151,16 +151,16 @@ def edges(leaf: Leaf, scene: Scene) -> Iterator[Made]:
     low, high = bounds(shape)
     for bound, far, word in ((low, -FAR, "min"), (high, FAR, "max")):
         if bound is not None:
-            yield Made(int(bound) if shape.type == "integer" else bound, f"{word} itself", ANSWERED)
+            yield MessyValue(int(bound) if shape.type == "integer" else bound, f"{word} itself", ANSWERED)
         else:
             value = int(far) if shape.type == "integer" else far
-            yield Made(value, f"{'minus ' if far < 0 else ''}a trillion", ANSWERED)
+            yield MessyValue(value, f"{'minus ' if far < 0 else ''}a trillion", ANSWERED)
     if shape.type == "integer" and not scene.textual and isinstance(scene.usual, int):
-        yield Made(float(scene.usual), "an integer written as 34.0", ANSWERED)
-        yield Made(scene.usual + 0.5, "an integer plus one half", denied("type"))
+        yield MessyValue(float(scene.usual), "an integer written as 34.0", ANSWERED)
+        yield MessyValue(scene.usual + 0.5, "an integer plus one half", denied("type"))
 
 
-def thousandfold(leaf: Leaf, scene: Scene) -> Iterator[Made]:
+def thousandfold(leaf: Leaf, scene: Scene) -> Iterator[MessyValue]:
     """The value in a unit that is a thousand times smaller: metres as millimetres."""
     shape, usual = leaf.shape, scene.usual
     if shape.type not in {"integer", "number"} or shape.enum is not None or isinstance(usual, bool):
@@ -169,44 +169,46 @@ def thousandfold(leaf: Leaf, scene: Scene) -> Iterator[Made]:
         return
     value = usual * 1000
     if shape.max is not None and value > shape.max:
-        yield Made(value, "the usual value × 1000", denied("max"))
+        yield MessyValue(value, "the usual value × 1000", denied("max"))
     elif shape.min is not None and value < shape.min:
-        yield Made(value, "the usual value × 1000", denied("min"))
+        yield MessyValue(value, "the usual value × 1000", denied("min"))
     else:
         unseen = "a value × 1000 reaches the model: no bound is close enough to reveal a wrong unit"
-        yield Made(value, "the usual value × 1000", ANSWERED, unseen)
+        yield MessyValue(value, "the usual value × 1000", ANSWERED, unseen)
 
 
-def category(leaf: Leaf, scene: Scene) -> Iterator[Made]:
+def category(leaf: Leaf, scene: Scene) -> Iterator[MessyValue]:
     """A category that nobody declared; and each declared one."""
     shape = leaf.shape
     word = scene.cage.text(f"{leaf.name}: unseen category")
     if shape.enum is None:
         if shape.type == "string" and shape.pattern is None:
-            yield Made(_fitted(word, shape), "an unknown word", ANSWERED)
+            yield MessyValue(_fitted(word, shape), "an unknown word", ANSWERED)
         return
     for member in shape.enum[1:20]:
-        yield Made(member, "another declared category", ANSWERED)
-    numbers = [one for one in shape.enum if isinstance(one, int | float)]
+        yield MessyValue(member, "another declared category", ANSWERED)
+    numbers = [member for member in shape.enum if isinstance(member, int | float)]
     beyond: Any = (int(max(numbers)) + 1 if shape.type == "integer" else max(numbers) + 1) if numbers else word
-    yield Made(beyond, "a category that is not declared", denied("enum", "max"))
+    yield MessyValue(beyond, "a category that is not declared", denied("enum", "max"))
 
 
-def long_text(leaf: Leaf, scene: Scene) -> Iterator[Made]:
+def long_text(leaf: Leaf, scene: Scene) -> Iterator[MessyValue]:
     """Texts of the greatest allowed length, and of one character more."""
     shape = leaf.shape
     if shape.type != "string" or shape.enum is not None or shape.pattern is not None:
         return
     if shape.max_length is None:
         size = min(LONG, scene.max_body // 8)
-        yield Made(_long(scene.cage, leaf, size), f"{size} characters, and no max_length", ANSWERED)
+        yield MessyValue(_long(scene.cage, leaf, size), f"{size} characters, and no max_length", ANSWERED)
         return
     if shape.max_length * 4 < scene.max_body:
-        yield Made(_long(scene.cage, leaf, shape.max_length), "max_length characters", ANSWERED)
-        yield Made(_long(scene.cage, leaf, shape.max_length + 1), "one character more than max_length", denied("length"))
+        yield MessyValue(_long(scene.cage, leaf, shape.max_length), "max_length characters", ANSWERED)
+        yield MessyValue(
+            _long(scene.cage, leaf, shape.max_length + 1), "one character more than max_length", denied("length")
+        )
 
 
-def scripts(leaf: Leaf, scene: Scene) -> Iterator[Made]:
+def scripts(leaf: Leaf, scene: Scene) -> Iterator[MessyValue]:
     """Other scripts, both directions of writing, emoji, nothing at all."""
     shape = leaf.shape
     if shape.type != "string":
@@ -217,7 +219,7 @@ def scripts(leaf: Leaf, scene: Scene) -> Iterator[Made]:
         yield _text("", "an empty text", shape)
 
 
-def times(leaf: Leaf, scene: Scene) -> Iterator[Made]:
+def times(leaf: Leaf, scene: Scene) -> Iterator[MessyValue]:
     """Too old, in the future, without an offset."""
     freshness = leaf.top.freshness if leaf.shape is leaf.top else None
     if leaf.shape.type != "timestamp":
@@ -225,36 +227,36 @@ def times(leaf: Leaf, scene: Scene) -> Iterator[Made]:
     if leaf.shape.unit is None:
         naive = datetime.fromtimestamp(scene.wall, UTC).replace(tzinfo=None).isoformat(timespec="seconds")
         if leaf.shape.zone is None:
-            yield Made(naive, "a time without offset", denied("offset"))
+            yield MessyValue(naive, "a time without offset", denied("offset"))
     if freshness is not None:
         old = scene.wall - freshness.stale - 120
-        yield Made(_time(leaf.shape, old), "a time past `stale`", Wanted("lowered", codes=("stale",)))
-        yield Made(_time(leaf.shape, scene.wall + freshness.skew + 3600), "a time in the future", denied("future"))
+        yield MessyValue(_time(leaf.shape, old), "a time past `stale`", Wanted("lowered", codes=("stale",)))
+        yield MessyValue(_time(leaf.shape, scene.wall + freshness.skew + 3600), "a time in the future", denied("future"))
 
 
-def lists(leaf: Leaf, scene: Scene) -> Iterator[Made]:
+def lists(leaf: Leaf, scene: Scene) -> Iterator[MessyValue]:
     """Too few items, too many, one of another kind."""
     shape, usual = leaf.shape, scene.usual
     if shape.type != "array" or scene.tensor or not isinstance(usual, list):
         return
     if shape.min_items:
-        yield Made(usual[: shape.min_items - 1], "one item too few", denied("items"))
+        yield MessyValue(usual[: shape.min_items - 1], "one item too few", denied("items"))
     if shape.max_items is not None and usual and shape.max_items < 10_000:
-        yield Made((usual * (shape.max_items + 1))[: shape.max_items + 1], "one item too many", denied("items"))
+        yield MessyValue((usual * (shape.max_items + 1))[: shape.max_items + 1], "one item too many", denied("items"))
     if usual and shape.items is not None:
         odd: Any = {"odd": True} if shape.items.type != "object" else "odd"
-        yield Made([odd, *usual[1:]], "an item of another type", denied("type"))
+        yield MessyValue([odd, *usual[1:]], "an item of another type", denied("type"))
 
 
-def _text(text: str, sent: str, shape: Shape) -> Made:
+def _text(text: str, sent: str, shape: Shape) -> MessyValue:
     """Texts at the limits of their declaration: category, length, pattern."""
     if shape.enum is not None:
-        return Made(text, sent, ANSWERED if text in shape.enum else denied("enum"))
+        return MessyValue(text, sent, ANSWERED if text in shape.enum else denied("enum"))
     if shape.min_length is not None and len(text) < shape.min_length:
-        return Made(text, sent, denied("length", "pattern"))
+        return MessyValue(text, sent, denied("length", "pattern"))
     if shape.pattern is not None and list(typed.breaches(text, shape)):
-        return Made(text, sent, denied("pattern", "length"))
-    return Made(text, sent, ANSWERED)
+        return MessyValue(text, sent, denied("pattern", "length"))
+    return MessyValue(text, sent, ANSWERED)
 
 
 def _fitted(text: str, shape: Shape) -> str:

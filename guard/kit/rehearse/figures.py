@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any, Final, Literal, TypeAlias
 
+from guard.kit.rehearse.load_client import Timed
 from guard.kit.rehearse.values import Check
-from guard.kit.rehearse.wire import Timed
 from guard.policy.models import Targets
 from guard.proxy.values import MODEL
 
@@ -52,13 +52,13 @@ class Phase:
 def phase(kind: Kind, clients: int, seconds: float, timed: Sequence[Timed], busy: float) -> Phase:
     """Count. An error is whatever is no 2xx; unavailable is a 5xx, or no answer."""
     count = len(timed)
-    times = sorted(one.seconds for one in timed if one.status)
-    good = [one for one in timed if 200 <= one.status < 300]
+    times = sorted(request.seconds for request in timed if request.status)
+    good = [request for request in timed if 200 <= request.status < 300]
     rate = count / seconds if seconds else 0.0
     if kind == "rate" and timed:
-        end = min(one.at for one in timed) + seconds + GRACE
-        rate = sum(one.status > 0 and one.at + one.seconds <= end for one in timed) / seconds
-    down = sum(one.status == 0 or one.status >= 500 for one in timed)
+        end = min(request.at for request in timed) + seconds + GRACE
+        rate = sum(request.status > 0 and request.at + request.seconds <= end for request in timed) / seconds
+    down = sum(request.status == 0 or request.status >= 500 for request in timed)
     return Phase(
         kind=kind,
         clients=clients,
@@ -70,9 +70,11 @@ def phase(kind: Kind, clients: int, seconds: float, timed: Sequence[Timed], busy
         p99=quantile(times, 0.99),
         error_rate=1 - len(good) / count if count else 0.0,
         availability=1 - down / count if count else 0.0,
-        model_share=sum(one.source == MODEL for one in good) / count if count else 0.0,
-        answers=dict(Counter(one.source if one.status == 0 or one.source else str(one.status) for one in timed)),
-        reasons=dict(Counter(one.reason for one in timed if one.reason)),
+        model_share=sum(item.source == MODEL for item in good) / count if count else 0.0,
+        answers=dict(
+            Counter(request.source if request.status == 0 or request.source else str(request.status) for request in timed)
+        ),
+        reasons=dict(Counter(request.reason for request in timed if request.reason)),
         busy=busy,
     )
 
@@ -95,7 +97,7 @@ def collapsed(steps: Sequence[Phase]) -> tuple[Phase, Phase] | None:
 
 def held(targets: Targets, at: Phase) -> list[Check]:
     """The targets that a load can hold, one check each."""
-    found = [
+    checks = [
         _share("targets.availability", targets.availability, at.availability, at, "answers below 500",
                "add a rung that always answers (rules): it keeps the service available while the model fails", least=True),
         _share("targets.error_rate", targets.error_rate, at.error_rate, at, "answers other than 2xx",
@@ -104,10 +106,10 @@ def held(targets: Targets, at: Phase) -> list[Check]:
                "give the model more time (timeout), more room (upstream.limits) or more replicas", least=True),
     ]  # fmt: skip
     if targets.latency_p95 is not None:
-        found.append(_latency(targets.latency_p95, at))
+        checks.append(_latency(targets.latency_p95, at))
     if targets.expected_rate is not None:
-        found.append(_rate(float(targets.expected_rate), at))
-    return [one for one in found if one is not None]
+        checks.append(_rate(float(targets.expected_rate), at))
+    return [item for item in checks if item is not None]
 
 
 def _latency(target: float, at: Phase) -> Check:
@@ -135,13 +137,13 @@ def _rate(target: float, at: Phase) -> Check:
 
 
 def _share(
-    name: str, target: float | None, measured: float, at: Phase, what: str, todo: str, *, least: bool = False
+    name: str, target: float | None, measured: float, at: Phase, label: str, todo: str, *, least: bool = False
 ) -> Check | None:
     """A share of answers against its target: the most that is allowed, or the least."""
     if target is None:
         return None
     expected = f"at {'least' if least else 'most'} {share(target)}"
-    check = Check(name, "pass", expected=expected, got=f"{share(measured)} {what}", sent=load(at), tried=at.requests)
+    check = Check(name, "pass", expected=expected, got=f"{share(measured)} {label}", sent=load(at), tried=at.requests)
     if measured < target if least else measured > target:
         check.result, check.todo = "fail", todo
     return check

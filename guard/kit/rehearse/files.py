@@ -34,7 +34,7 @@ class Expect(BaseModel):
     body: Any = None
 
 
-class _Form(BaseModel):
+class _ExampleFile(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     route: str | None = None
@@ -72,19 +72,19 @@ def examples(policy: Path) -> Iterator[Example | tuple[str, str]]:
     """The examples in the order of their names; for an invalid one its name and the reason."""
     folder = policy.parent / FOLDER
     try:
-        found = sorted(path for path in folder.iterdir() if path.suffix == ".json")
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
     except FileNotFoundError:
         return
     except OSError as error:
         yield str(FOLDER), f"cannot be read: {error.strerror}"
         return
-    for path in found[:MOST_FILES]:
+    for path in paths[:MOST_FILES]:
         try:
             yield _read(path)
         except Unusable as error:
             yield path.name, str(error)
-    if len(found) > MOST_FILES:
-        yield str(FOLDER), f"{len(found)} files; the first {MOST_FILES} were read"
+    if len(paths) > MOST_FILES:
+        yield str(FOLDER), f"{len(paths)} files; the first {MOST_FILES} were read"
 
 
 def _read(path: Path) -> Example:
@@ -106,7 +106,7 @@ def _read(path: Path) -> Example:
         if error.code == "json_duplicate":  # a body may hold what else no server should get
             raise Unusable("a name stands twice in one object") from None
     try:
-        form = _Form.model_validate(document)
+        form = _ExampleFile.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise Unusable(f"{'.'.join(str(part) for part in first['loc'][:3])}: {first['msg']}") from None
@@ -118,7 +118,7 @@ def _read(path: Path) -> Example:
     return Example(path.name, form.route, form.path, _headers(form.headers), body, form.body, form.expect)
 
 
-def _body(form: _Form) -> bytes:
+def _body(form: _ExampleFile) -> bytes:
     """JSON; a text is sent as it is where the headers name another type than JSON."""
     kind = next((value for name, value in form.headers.items() if name.lower() == "content-type"), "application/json")
     if isinstance(form.body, str) and "json" not in kind:

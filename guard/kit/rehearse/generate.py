@@ -60,7 +60,7 @@ def drawn(strategy: "SearchStrategy[Any]", count: int, seed: int) -> list[Any]:
     from hypothesis import HealthCheck, Phase, given, settings  # noqa: PLC0415
     from hypothesis import seed as seeded  # noqa: PLC0415
 
-    found: list[Any] = []
+    results: list[Any] = []
 
     @seeded(seed)
     @settings(
@@ -69,10 +69,10 @@ def drawn(strategy: "SearchStrategy[Any]", count: int, seed: int) -> list[Any]:
     )  # fmt: skip
     @given(strategy)
     def collect(value: Any) -> None:
-        found.append(value)
+        results.append(value)
 
     collect()
-    return found
+    return results
 
 
 def typical(field: Shape, wall: float, seed: int) -> Any:
@@ -91,7 +91,7 @@ def typical(field: Shape, wall: float, seed: int) -> Any:
     if field.type == "array":
         return [typical(field.items, wall, seed)] * elements(field) if field.items is not None else []
     if field.type == "object":
-        return {name: typical(one, wall, seed) for name, one in (field.fields or {}).items() if one.required}
+        return {name: typical(item, wall, seed) for name, item in (field.fields or {}).items() if item.required}
     return drawn(values(field, wall), 1, seed)[0]
 
 
@@ -123,8 +123,8 @@ def values(field: Shape, wall: float) -> "SearchStrategy[Any]":
             most = field.max_items if field.max_items is not None else least_items + 5
             return st.lists(items, min_size=least_items, max_size=min(most, least_items + 20))
     fields = field.fields or {}
-    required = {name: values(one, wall) for name, one in fields.items() if one.required}
-    optional = {name: values(one, wall) for name, one in fields.items() if not one.required}
+    required = {name: values(field, wall) for name, field in fields.items() if field.required}
+    optional = {name: values(field, wall) for name, field in fields.items() if not field.required}
     return st.fixed_dictionaries(required, optional=optional)
 
 

@@ -22,29 +22,29 @@ class Leaf(NamedTuple):
 def leaves(inputs: Mapping[str, InputField]) -> Iterator[Leaf]:
     """Every field, outer ones first."""
     for name, field in inputs.items():
-        for one in values("input", name, field, None):
-            if not one.in_list:
-                yield Leaf(one.name, (name, *one.way), one.shape, field)
+        for value in values("input", name, field, None):
+            if not value.in_list:
+                yield Leaf(value.name, (name, *value.way), value.shape, field)
 
 
 def at(instance: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     """The value of a field; ABSENT where there is none, or no object around it."""
-    found: Any = instance
+    value: Any = instance
     for part in path:
-        if not isinstance(found, Mapping) or part not in found:
+        if not isinstance(value, Mapping) or part not in value:
             return ABSENT
-        found = found[part]
-    return found
+        value = value[part]
+    return value
 
 
 def changed(instance: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
     """The instance with another value there, or without the field. What is around it must be there."""
     head, *rest = path
-    made = dict(instance)
+    copy = dict(instance)
     if rest:
-        made[head] = changed(made[head], tuple(rest), value)
+        copy[head] = changed(copy[head], tuple(rest), value)
     elif value is ABSENT:
-        made.pop(head, None)
+        copy.pop(head, None)
     else:
-        made[head] = value
-    return made
+        copy[head] = value
+    return copy

@@ -15,10 +15,10 @@ from typing import Final
 
 from guard.kit.rehearse import load_checks as checks
 from guard.kit.rehearse.figures import Kind, Phase, collapsed, phase
+from guard.kit.rehearse.load_client import Origin, Timed, User, ready
 from guard.kit.rehearse.memory import Sample, growth, resident_of
 from guard.kit.rehearse.stage import Stage, resident
 from guard.kit.rehearse.values import Check, Part
-from guard.kit.rehearse.wire import Origin, Timed, User, ready
 
 SHARE: Final = 0.5
 """Highest share of the whole time; the ladder needs some after it."""
@@ -48,17 +48,17 @@ class Memory:
     async def watch(self) -> None:
         """Sample the memory until cancelled."""
         while True:
-            await self._look()
+            await self._sample()
             await asyncio.sleep(EVERY if self._stage.pid is not None else 10 * EVERY)
 
-    async def _look(self) -> None:
+    async def _sample(self) -> None:
         own = resident_of(self._stage.pid) if self._stage.pid is not None else None
         if own is None and self._stage.ops is not None:
             own = resident(await asyncio.to_thread(self._stage.page))
         pid = self._stage.options.model_pid
-        for name, found in (("guard", own), ("model", resident_of(pid) if pid is not None else None)):
-            if found is not None:
-                self.samples[name].append(Sample(self.sent, found))
+        for name, size in (("guard", own), ("model", resident_of(pid) if pid is not None else None)):
+            if size is not None:
+                self.samples[name].append(Sample(self.sent, size))
 
 
 class Load:
@@ -74,7 +74,7 @@ class Load:
         self.memory = Memory(stage)
         self.phases: list[Phase] = []
         part.figures["phases"] = []
-        self._time = max(4 * LEAST_STEP, min(stage.options.seconds * SHARE, stage.left() - RESERVE))
+        self._time = max(4 * LEAST_STEP, min(stage.options.seconds * SHARE, stage.remaining() - RESERVE))
         self._began = perf_counter()
         self._bursting = 0.0  # seconds, the pauses between them not counted
 
@@ -85,12 +85,12 @@ class Load:
             await self._steps()
             rate = self._stage.loaded.policy.targets.expected_rate
             if rate is not None:
-                await self._told("rate", 0, self._time * PLAN["rate"], lambda until: self._open(float(rate), until))
-            await self._told("burst", self._most * 2, self._time * PLAN["burst"], self._bursts)
+                await self._recorded("rate", 0, self._time * PLAN["rate"], lambda until: self._open(float(rate), until))
+            await self._recorded("burst", self._most * 2, self._time * PLAN["burst"], self._bursts)
             clients = min(SOAKING, self._most)
             for name, samples in self.memory.samples.items():
                 self.memory.soaking[name] = len(samples)
-            await self._told("soak", clients, self._time * PLAN["soak"], lambda until: self._closed(clients, until))
+            await self._recorded("soak", clients, self._time * PLAN["soak"], lambda until: self._closed(clients, until))
         finally:
             watching.cancel()
             for user in self._users:
@@ -104,7 +104,7 @@ class Load:
             await self._step(clients, seconds)
         fell = collapsed(self.steps)
         if fell is not None:
-            best, worst = [await self._step(one.clients, seconds, again=True) for one in fell]
+            best, worst = [await self._step(item.clients, seconds, again=True) for item in fell]
             self.fell = collapsed([best, worst])
 
     fell: tuple[Phase, Phase] | None = None
@@ -112,12 +112,12 @@ class Load:
     @property
     def steps(self) -> list[Phase]:
         """The closed loops."""
-        return [one for one in self.phases if one.kind == "steady"]
+        return [item for item in self.phases if item.kind == "steady"]
 
     async def _step(self, clients: int, seconds: float, *, again: bool = False) -> Phase:
-        return await self._told("steady", clients, seconds, lambda until: self._closed(clients, until), again=again)
+        return await self._recorded("steady", clients, seconds, lambda until: self._closed(clients, until), again=again)
 
-    async def _told(
+    async def _recorded(
         self,
         kind: Kind,
         clients: int,
@@ -131,11 +131,11 @@ class Load:
         timed = await drive(begun + seconds)
         took = perf_counter() - begun
         counted = {"rate": seconds, "burst": self._bursting}.get(kind, took)
-        found = phase(kind, clients, counted, timed, (time.process_time() - worked) / took)
+        figures = phase(kind, clients, counted, timed, (time.process_time() - worked) / took)
         if not again:
-            self.phases.append(found)
-            self._part.figures["phases"].append(found.document())
-        return found
+            self.phases.append(figures)
+            self._part.figures["phases"].append(figures.document())
+        return figures
 
     async def _ask(self, user: User, at: float | None = None) -> Timed:
         timed = await user.ask(next(self._messages), at)
@@ -145,16 +145,16 @@ class Load:
     async def _closed(self, clients: int, until: float) -> list[Timed]:
         """Each client asks again as soon as it has its answer."""
 
-        async def one(user: User) -> None:
+        async def repeat(user: User) -> None:
             while perf_counter() < until:
-                found.append(await self._ask(user))
-                if not found[-1].status:
+                timed.append(await self._ask(user))
+                if not timed[-1].status:
                     await asyncio.sleep(0.01)  # a server that is gone answers at once, and this loop must not spin
                 self._show(f"{clients} clients")
 
-        found: list[Timed] = []
-        await asyncio.gather(*(one(user) for user in self._users[:clients]))
-        return found
+        timed: list[Timed] = []
+        await asyncio.gather(*(repeat(user) for user in self._users[:clients]))
+        return timed
 
     async def _open(self, rate: float, until: float) -> list[Timed]:
         """Requests come when they come, whether or not the ones before are answered: a Poisson process of a known count.
@@ -162,21 +162,21 @@ class Load:
         The time of each counts from when it was due: a service that stalls makes them wait, as it would its clients.
         """
         draw = random.Random(self._stage.options.seed)  # noqa: S311 — arrivals, no secrets
-        idle, found = list(self._users), list[Timed]()
+        idle, timed = list(self._users), list[Timed]()
         waiting: set[asyncio.Task[None]] = set()
 
-        async def one(at: float) -> None:
+        async def send(at: float) -> None:
             user = idle.pop() if idle else User(self._origin, self._users[0].within)
-            found.append(await self._ask(user, at))
+            timed.append(await self._ask(user, at))
             idle.append(user)
 
         begin = perf_counter()
         for due in sorted(draw.uniform(begin, until) for _ in range(max(1, round(rate * (until - begin))))):
             await asyncio.sleep(max(0.0, due - perf_counter()))
             if len(waiting) >= MOST_WAITING:
-                found.append(Timed(due, 0.0, 0, "not sent", ""))
+                timed.append(Timed(due, 0.0, 0, "not sent", ""))
                 continue
-            task = asyncio.get_running_loop().create_task(one(due))
+            task = asyncio.get_running_loop().create_task(send(due))
             waiting.add(task)
             task.add_done_callback(waiting.discard)
             self._show(f"{rate:g} requests a second")
@@ -184,21 +184,21 @@ class Load:
         for user in idle:
             if user not in self._users:
                 user.close()
-        return found
+        return timed
 
     async def _bursts(self, until: float) -> list[Timed]:
         """Everybody at once, and again."""
-        found: list[Timed] = []
+        timed: list[Timed] = []
         for _ in range(BURSTS):
             begun = perf_counter()
-            found += await asyncio.gather(*(self._ask(user) for user in self._users))
+            timed += await asyncio.gather(*(self._ask(user) for user in self._users))
             self._bursting += perf_counter() - begun
             self._show("bursts")
             await asyncio.sleep(min(0.2, max(0.0, until - perf_counter())))
-        return found
+        return timed
 
-    def _show(self, what: str) -> None:
-        self._stage.progress.at((perf_counter() - self._began) / self._time, f"{what}, {self.memory.sent} requests")
+    def _show(self, label: str) -> None:
+        self._stage.progress.at((perf_counter() - self._began) / self._time, f"{label}, {self.memory.sent} requests")
 
 
 def run(stage: Stage, part: Part) -> None:
@@ -208,23 +208,26 @@ def run(stage: Stage, part: Part) -> None:
         part.checks.append(Check("load", "skip", todo="no route has a request that works; fix that first"))
         return
     origin = Origin.of(stage.data, None)
-    kept = [[subject.good(), *subject.fine[:15]] for subject in working]
-    messages = [ready(several[turn % len(several)], origin) for turn in range(16) for several in kept]
+    requests = [[subject.good(), *subject.fine[:15]] for subject in working]
+    messages = [ready(several[turn % len(several)], origin) for turn in range(16) for several in requests]
     limits = stage.loaded.policy.upstream.limits.concurrency
-    own = [one.declared.limits.concurrency or limits if one.declared.limits is not None else limits for one in working]
+    own = [
+        subject.declared.limits.concurrency or limits if subject.declared.limits is not None else limits
+        for subject in working
+    ]
     most = max(1, min(stage.options.clients, *own))
-    made = Load(stage, part, messages, most)
+    load = Load(stage, part, messages, most)
     try:
-        asyncio.run(made.run())
+        asyncio.run(load.run())
     finally:
-        part.figures["requests"] = made.memory.sent
+        part.figures["requests"] = load.memory.sent
         part.figures["memory"] = {
-            name: [list(one) for one in _thinned(samples)] for name, samples in made.memory.samples.items() if samples
+            name: [list(item) for item in _thinned(samples)] for name, samples in load.memory.samples.items() if samples
         }
-    part.figures["held"] = checks.at(made.phases).document()
-    part.checks += checks.found(stage, made.phases, made.fell)
-    for name, samples in made.memory.samples.items():
-        part.checks.append(checks.memory(name, growth(samples[made.memory.soaking[name] :]), stage, sampled=bool(samples)))
+    part.figures["held"] = checks.at(load.phases).document()
+    part.checks += checks.checks(stage, load.phases, load.fell)
+    for name, samples in load.memory.samples.items():
+        part.checks.append(checks.memory(name, growth(samples[load.memory.soaking[name] :]), stage, sampled=bool(samples)))
 
 
 def _thinned(samples: list[Sample]) -> list[Sample]:

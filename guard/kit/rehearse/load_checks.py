@@ -14,20 +14,20 @@ MIB: Final = 1 << 20
 
 def at(phases: Sequence[Phase]) -> Phase:
     """The one that the targets are held against: the expected rate, or the most clients."""
-    steps = [one for one in phases if one.kind == "steady"]
-    return next((one for one in phases if one.kind == "rate"), steps[-1])
+    steps = [phase for phase in phases if phase.kind == "steady"]
+    return next((phase for phase in phases if phase.kind == "rate"), steps[-1])
 
 
-def found(stage: Stage, phases: Sequence[Phase], fell: tuple[Phase, Phase] | None) -> Iterator[Check]:
+def checks(stage: Stage, phases: Sequence[Phase], fell: tuple[Phase, Phase] | None) -> Iterator[Check]:
     """All of them, memory aside."""
-    targets, one = stage.loaded.policy.targets, at(phases)
-    yield from held(targets, one)
+    targets, phase = stage.loaded.policy.targets, at(phases)
+    yield from held(targets, phase)
     yield _answered(phases)
     yield _collapse(phases, fell)
-    yield _burst(next(one for one in phases if one.kind == "burst"))
+    yield _burst(next(phase for phase in phases if phase.kind == "burst"))
     if targets.model_share is None:
-        yield _share(one)
-    busiest = max(phases, key=lambda one: one.busy)
+        yield _share(phase)
+    busiest = max(phases, key=lambda phase: phase.busy)
     if busiest.busy > BUSY:
         todo = f"with {load(busiest)} it took {share(busiest.busy)} of a core; the service may be faster than measured"
         yield Check("the load generator itself was busy", "note", todo=todo)
@@ -36,23 +36,23 @@ def found(stage: Stage, phases: Sequence[Phase], fell: tuple[Phase, Phase] | Non
 def _answered(phases: Sequence[Phase]) -> Check:
     """A check that every request gets an answer, whatever the load."""
     lost = {
-        what: count
-        for one in phases
-        for what, count in one.answers.items()
-        if what in {"timeout", "connect", "reset", "not sent", "500"}
+        outcome: count
+        for phase in phases
+        for outcome, count in phase.answers.items()
+        if outcome in {"timeout", "connect", "reset", "not sent", "500"}
     }
-    check = Check("every request is answered", "pass", tried=sum(one.requests for one in phases))
+    check = Check("every request is answered", "pass", tried=sum(phase.requests for phase in phases))
     check.expected = "an answer from one of the rungs"
     if lost:
         check.result, check.failed = "fail", sum(lost.values())
-        check.got = ", ".join(f"{count} × {what}" for what, count in sorted(lost.items()))
+        check.got = ", ".join(f"{count} × {outcome}" for outcome, count in sorted(lost.items()))
         check.todo = "see guard's log: guard may have ended or hang; `not sent`: more requests waited than it can answer"
     return check
 
 
 def _collapse(phases: Sequence[Phase], fell: tuple[Phase, Phase] | None) -> Check:
-    steps = [one for one in phases if one.kind == "steady"]
-    check = Check("more clients do not slow the service down", "pass", tried=sum(one.requests for one in steps))
+    steps = [phase for phase in phases if phase.kind == "steady"]
+    check = Check("more clients do not slow the service down", "pass", tried=sum(step.requests for step in steps))
     check.expected = "about as many answers per second with more clients"
     if fell is not None:
         best, worst = fell
@@ -78,21 +78,21 @@ def _burst(burst: Phase) -> Check:
     return check
 
 
-def _share(one: Phase) -> Check:
-    check = Check("the model answers", "pass", sent=load(one), tried=one.requests)
-    check.expected, check.got = f"at least {share(MODEL_SHARE)}, as no target is declared", share(one.model_share)
-    if one.model_share < MODEL_SHARE:
+def _share(phase: Phase) -> Check:
+    check = Check("the model answers", "pass", sent=load(phase), tried=phase.requests)
+    check.expected, check.got = f"at least {share(MODEL_SHARE)}, as no target is declared", share(phase.model_share)
+    if phase.model_share < MODEL_SHARE:
         check.result = "fail"
         check.todo = ADVICE.get(
-            max(one.reasons, key=lambda reason: one.reasons[reason], default=""), "see the table of phases"
+            max(phase.reasons, key=lambda reason: phase.reasons[reason], default=""), "see the table of phases"
         )
     return check
 
 
-def memory(name: str, found: Growth | None, stage: Stage, *, sampled: bool) -> Check:
-    """Whether a process grows; `found` None: it cannot be told."""
+def memory(name: str, growth: Growth | None, stage: Stage, *, sampled: bool) -> Check:
+    """Whether a process grows; `growth` None: it cannot be told."""
     check = Check(f"memory of {'guard' if name == 'guard' else 'the model'}", "pass")
-    if found is None:
+    if growth is None:
         check.result = "skip"
         check.todo = (
             "too few samples; raise --seconds"
@@ -102,11 +102,11 @@ def memory(name: str, found: Growth | None, stage: Stage, *, sampled: bool) -> C
         if name == "model" and stage.options.model_pid is not None and not sampled:
             check.todo = f"there is no process {stage.options.model_pid} here, or no /proc to read its memory from"
         return check
-    check.expected = f"no growth (a growth from {found.seen / 1024:.2g} KiB a request would be visible)"
-    check.got = f"{found.first / MIB:.1f} to {found.last / MIB:.1f} MiB under a steady load"
-    if found.leaks:
+    check.expected = f"no growth (a growth from {growth.seen / 1024:.2g} KiB a request would be visible)"
+    check.got = f"{growth.first / MIB:.1f} to {growth.last / MIB:.1f} MiB under a steady load"
+    if growth.leaks:
         check.result = "fail"
-        check.got += f": {found.per_request / 1024:.2g} KiB per request"
+        check.got += f": {growth.per_request / 1024:.2g} KiB per request"
         todo = "the model server keeps memory for every request: look for an unbounded cache, a list or a growing graph"
         check.todo = todo if name == "model" else "this is a bug of guard; please report it with the policy"
     return check

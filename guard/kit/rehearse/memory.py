@@ -47,14 +47,15 @@ class Growth(NamedTuple):
 
 def growth(samples: Sequence[Sample]) -> Growth | None:
     """None: too few samples to tell."""
-    kept = samples[int(len(samples) * WARM_UP) :]
-    count = min(WINDOWS, len(kept) // 3)
-    if count < LEAST_WINDOWS or kept[-1].requests <= kept[0].requests:
+    warm = samples[int(len(samples) * WARM_UP) :]
+    count = min(WINDOWS, len(warm) // 3)
+    if count < LEAST_WINDOWS or warm[-1].requests <= warm[0].requests:
         return None
-    size = len(kept) / count
-    windows = [kept[int(index * size) : int((index + 1) * size)] for index in range(count)]
+    size = len(warm) / count
+    windows = [warm[int(index * size) : int((index + 1) * size)] for index in range(count)]
     points = [
-        Sample(int(median(one.requests for one in window)), min(one.resident for one in window)) for window in windows
+        Sample(int(median(sample.requests for sample in window)), min(sample.resident for sample in window))
+        for window in windows
     ]
     slope = _slope(points)
     middle = len(points) // 2
@@ -75,9 +76,9 @@ def growth(samples: Sequence[Sample]) -> Growth | None:
 def _slope(points: Sequence[Sample]) -> float:
     """Bytes for each request: the median over all pairs, which a few odd windows cannot move."""
     slopes = [
-        (two.resident - one.resident) / (two.requests - one.requests)
-        for one, two in combinations(points, 2)
-        if two.requests > one.requests
+        (two.resident - combination.resident) / (two.requests - combination.requests)
+        for combination, two in combinations(points, 2)
+        if two.requests > combination.requests
     ]
     return median(slopes) if slopes else 0.0
 
@@ -98,10 +99,10 @@ def _resident(pid: int) -> int:
 
 
 def _children(pid: int) -> list[int]:
-    found: list[int] = []
+    children: list[int] = []
     try:
         for task in Path(f"/proc/{pid}/task").iterdir():
-            found += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
+            children += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
     except OSError:
         pass
-    return found
+    return children

@@ -35,8 +35,8 @@ class Tally:
 
     def took(self, subject: Subject, case: Case, wrong: Fault | None) -> None:
         """One case was tried."""
-        whole = self._check(subject, case, ())
-        whole.tried += 1
+        overall = self._check(subject, case, ())
+        overall.tried += 1
         if wrong is None:
             return
         check = self._check(subject, case, (wrong.expected, wrong.got))
@@ -96,7 +96,7 @@ def run(stage: Stage, part: Part) -> None:
     part.figures["classes"] = per_class
     try:
         for subject, case in every(stage.subjects, stage.cage, stage.wall):
-            if stage.left(UNTIL) <= 0:
+            if stage.remaining(UNTIL) <= 0:
                 seen = sent >= LEAST * len(stage.subjects)
                 part.checks.append(
                     Check("not tried", "skip", todo=OVER) if seen else late("every class was sent to every route")
@@ -108,7 +108,7 @@ def run(stage: Stage, part: Part) -> None:
             _judge(stage, tally, subject, case, got)
             if case.kind == REPEATED and got.status == 200 and first.setdefault(subject.key, got.body) != got.body:
                 tally.noted(subject, case, "the same request gets different answers", DIFFERENT)
-            stage.progress.at(1 - stage.left(UNTIL) / (stage.options.seconds * UNTIL), f"{sent} requests, {case.kind}")
+            stage.progress.at(1 - stage.remaining(UNTIL) / (stage.options.seconds * UNTIL), f"{sent} requests, {case.kind}")
     finally:
         tally.close()
         part.figures["requests"] = sent

@@ -78,8 +78,8 @@ def _ready(own: Own, upstream: str) -> None:
             except (ValueError, AttributeError):
                 waiting = str(got)
             time.sleep(0.1)
-    said = own.log.read_text(encoding="utf-8", errors="replace")[-1000:]
+    tail = own.log.read_text(encoding="utf-8", errors="replace")[-1000:]
     raise click.ClickException(
         f"guard did not become ready in {READY_WITHIN:g} s, waiting for {waiting}: start the model server at {upstream}, "
-        f"or give --upstream URL\n{said}"
+        f"or give --upstream URL\n{tail}"
     )

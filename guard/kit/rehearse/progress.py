@@ -14,28 +14,28 @@ class Progress:
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self._terminal = stream is not None and stream.isatty()
-        self._title, self._said, self._open = "", 0.0, False
+        self._title, self._shown_at, self._open = "", 0.0, False
 
     def begin(self, title: str) -> None:
         """A part begins."""
         self.clear()
-        self._title, self._said = title, time.monotonic()
+        self._title, self._shown_at = title, time.monotonic()
         if self._stream is not None and not self._terminal:
             self._stream.write(f"rehearse: {title}\n")
             self._stream.flush()
 
-    def at(self, share: float, what: str = "") -> None:
-        """So much of the part is done; `what` is going on."""
-        if self._stream is None or time.monotonic() - self._said < EVERY[self._terminal]:
+    def at(self, share: float, label: str = "") -> None:
+        """So much of the part is done; `label` is going on."""
+        if self._stream is None or time.monotonic() - self._shown_at < EVERY[self._terminal]:
             return
-        self._said = time.monotonic()
+        self._shown_at = time.monotonic()
         share = min(max(share, 0.0), 1.0)
         if self._terminal:
             bar = "█" * round(share * WIDTH) + "░" * (WIDTH - round(share * WIDTH))
-            self._stream.write(f"\r\x1b[K{self._title:22} {bar} {share:4.0%} {what}")
+            self._stream.write(f"\r\x1b[K{self._title:22} {bar} {share:4.0%} {label}")
             self._open = True
         else:
-            self._stream.write(f"rehearse: {self._title}: {share:.0%} {what}\n")
+            self._stream.write(f"rehearse: {self._title}: {share:.0%} {label}\n")
         self._stream.flush()
 
     def clear(self) -> None:

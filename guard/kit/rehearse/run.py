@@ -86,7 +86,9 @@ def _stage(
         progress.begin("starting guard")
         mine = stack.enter_context(started(policy, loaded, against.upstream, where, folder))
         data, ops, verify, where, log, pid = mine.data, mine.ops, mine.verify, mine.where, mine.log, mine.pid
-    within = max((one.timeout.request for one in loaded.policy.routes.values() if isinstance(one, Route)), default=10.0)
+    within = max(
+        (route.timeout.request for route in loaded.policy.routes.values() if isinstance(route, Route)), default=10.0
+    )
     client = stack.enter_context(Client(data or "", verify, within + 2.0))
     return Stage(
         loaded=loaded, plan=plan, policy=policy, options=options, where=where, data=data or "", ops=ops,
@@ -178,12 +180,12 @@ def _report(stage: Stage, parts: list[Part], forms: Forms, *, interrupted: bool)
 def _written(forms: Forms, document: Mapping[str, Any]) -> bool:
     """Write the files that were asked for; whether one could not be."""
     lost = False
-    made: dict[Path, bytes] = {}
+    files: dict[Path, bytes] = {}
     if forms.html is not None:
-        made[forms.html] = html(document).encode()
+        files[forms.html] = html(document).encode()
     if forms.junit is not None:
-        made[forms.junit] = junit(document)
-    for path, content in made.items():
+        files[forms.junit] = junit(document)
+    for path, content in files.items():
         try:
             replace(path, content)
         except OSError as error:

@@ -67,7 +67,7 @@ class Stage:
         """One request, through guard."""
         return self.client.ask(request)
 
-    def left(self, share: float = 1.0) -> float:
+    def remaining(self, share: float = 1.0) -> float:
         """Seconds until that share of the time is over; never below zero."""
         return max(0.0, self.began + self.options.seconds * share - self.clock())
 
@@ -81,10 +81,10 @@ class Stage:
 
     def served(self) -> str:
         """The beginning of the digest of the policy that guard serves; empty where it does not say."""
-        found = _DIGEST.search(self.page())
-        return found[1] if found else ""
+        match = _DIGEST.search(self.page())
+        return match[1] if match else ""
 
-    def told(self) -> bytes:
+    def log_bytes(self) -> bytes:
         """The end of guard's log, where it is ours."""
         if self.log is None:
             return b""
@@ -95,5 +95,5 @@ class Stage:
 
 def resident(page: str) -> int | None:
     """The resident memory that a page of metrics tells."""
-    found = _RESIDENT.search(page)
-    return int(float(found[1])) if found else None
+    match = _RESIDENT.search(page)
+    return int(float(match[1])) if match else None

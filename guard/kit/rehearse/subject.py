@@ -59,7 +59,7 @@ def _placeholders(target: str) -> list[str]:
 
 def marked(inputs: dict[str, InputField], instance: dict[str, Any], cage: Cage) -> dict[str, Any]:
     """The instance with numbers that nothing else has, where the declaration leaves room for them."""
-    made = dict(instance)
+    changed = dict(instance)
     for name, value in instance.items():
         field_ = inputs.get(name)
         if field_ is None or field_.type != "number" or field_.enum is not None or not isinstance(value, float):
@@ -68,17 +68,17 @@ def marked(inputs: dict[str, InputField], instance: dict[str, Any], cage: Cage) 
             continue
         near = cage.near(f"field {name}", value)
         if (field_.min is None or near >= field_.min) and (field_.max is None or near <= field_.max):
-            made[name] = near
-    return made
+            changed[name] = near
+    return changed
 
 
 def usual(inputs: dict[str, InputField], wall: float, seed: int, cage: Cage) -> dict[str, Any]:
     """An everyday instance, made from the contract alone: free texts are words that nothing else has."""
-    made: dict[str, Any] = {}
-    for name, one in inputs.items():
-        if not one.required:
+    values: dict[str, Any] = {}
+    for name, item in inputs.items():
+        if not item.required:
             continue
-        made[name] = typical(one, wall, seed)
-        if one.type == "string" and one.enum is None and one.pattern is None and (one.max_length or 99) >= 23:
-            made[name] = cage.text(f"field {name}").ljust(one.min_length or 0, "x")
-    return marked(inputs, made, cage)
+        values[name] = typical(item, wall, seed)
+        if item.type == "string" and item.enum is None and item.pattern is None and (item.max_length or 99) >= 23:
+            values[name] = cage.text(f"field {name}").ljust(item.min_length or 0, "x")
+    return marked(inputs, values, cage)

@@ -60,9 +60,9 @@ class Check:
     failed: int = 0  # of them; 0 where the check is of all of them together
 
 
-def late(what: str) -> Check:
+def late(subject: str) -> Check:
     """The time was over before what must not be left out: nobody knows whether it holds."""
-    return Check("in time", "fail", got=f"the time ended before {what}", todo="raise --seconds")
+    return Check("in time", "fail", got=f"the time ended before {subject}", todo="raise --seconds")
 
 
 @dataclass(slots=True)

@@ -3,13 +3,13 @@
 Here: writing, reading and verifying the record of a release, and of the release before.
 Not here: the policy's `release` key (`guard.policy.models`), and its digest (`guard.policy.loading.digest`).
 
-asked     what the command line says
+options   what the command line says
 tree      the digest of a file or folder
 commit    what git says
 report    an evaluation's report, and whether its numbers are those that were given
 record    the record as YAML that reads back the same, and as values
 earlier   the release before: kept, and named
-write     asked → release.yaml
+write     options → release.yaml
 verify    release.yaml → every difference
 run       the command
 """

@@ -22,7 +22,7 @@ def head(folder: Path, ours: Sequence[Path]) -> str | None:
         for line in (changed or "").split("\0")
         if line
         and (path := Path(top.strip("\n"), line[3:]).resolve())
-        and not any(path.is_relative_to(one) for one in known)
+        and not any(path.is_relative_to(item) for item in known)
     ]
     return commit.strip() + (DIRTY if dirty or changed is None else "")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from guard.kit.files import policy_file, read_at_most, replace
-from guard.kit.release.asked import Asked
+from guard.kit.release.options import ReleaseOptions
 from guard.kit.release.record import shown_path
 from guard.policy.document import MAX_BYTES
 from guard.policy.errors import PolicyInvalid
@@ -25,7 +25,7 @@ class Standing:
     raw: bytes
     release: Release | None
     """None: something that is no release."""
-    kept: Path
+    copy: Path
     """The path to which the file will move."""
 
 
@@ -42,35 +42,35 @@ def standing(out: Path) -> Standing | None:
         name = re.sub(r"[^A-Za-z0-9._-]", "_", release.version)[:60].lstrip(".") or "release"
     except PolicyInvalid:
         release, name = None, "unreadable"
-    kept = out.parent / FOLDER / f"{name}-{hashlib.sha256(raw).hexdigest()[:8]}.yaml"
-    return Standing(raw, release, kept)
+    copy = out.parent / FOLDER / f"{name}-{hashlib.sha256(raw).hexdigest()[:8]}.yaml"
+    return Standing(raw, release, copy)
 
 
 def keep(here: Standing) -> None:
     """Raises OSError, and then the record must not be replaced."""
-    here.kept.parent.mkdir(exist_ok=True)
-    replace(here.kept, here.raw)
+    here.copy.parent.mkdir(exist_ok=True)
+    replace(here.copy, here.raw)
 
 
-def previous(asked: Asked, out: Path, here: Standing | None) -> Any:
+def previous(options: ReleaseOptions, out: Path, here: Standing | None) -> Any:
     """The previous release, as the record names it; None if unknown. Raises PolicyInvalid.
 
     Named on the command line; else the record that stands there. The same version written again keeps the one it had: a
     release is not its own predecessor.
     """
-    if asked.first:
+    if options.first:
         return FIRST
-    if asked.previous is not None and Path(asked.previous).resolve() != out.resolve():
-        path = Path(asked.previous)
+    if options.previous is not None and Path(options.previous).resolve() != out.resolve():
+        path = Path(options.previous)
         return _named(load_release(path, policy_file), shown_path(path, out))
     if here is None or here.release is None:
         return None
-    if here.release.version != asked.version:
-        return _named(here.release, shown_path(here.kept, out))
+    if here.release.version != options.version:
+        return _named(here.release, shown_path(here.copy, out))
     had = here.release.previous
     return had if had is None or isinstance(had, str) else had.model_dump(exclude_none=True)
 
 
 def _named(release: Release, record: str) -> dict[str, str]:
-    said = {"version": release.version, "commit": release.commit, "digest": release_digest(release), "record": record}
-    return {key: one for key, one in said.items() if one is not None}
+    members = {"version": release.version, "commit": release.commit, "digest": release_digest(release), "record": record}
+    return {key: value for key, value in members.items() if value is not None}

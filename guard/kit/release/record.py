@@ -41,23 +41,23 @@ _Dumper.add_representer(str, _text)
 def text(record: Mapping[str, Any]) -> str:
     """The record as YAML. Raises Unwritable; what is returned was read back by the policy's own loader, and is the same."""
     try:
-        made = HEADER + yaml.dump(
+        written = HEADER + yaml.dump(
             dict(record), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100_000, default_flow_style=False
         )
-        again = read_back(made)
+        again = read_back(written)
     except PolicyInvalid as error:
         raise Unwritable(str(error)) from None
     except UnicodeEncodeError:
         raise Unwritable("a text that is not UTF-8") from None
-    if (said := again.model_dump(exclude_unset=True)) != record:
-        wrong = [key for key in record if said.get(key) != record[key]]
+    if (parsed := again.model_dump(exclude_unset=True)) != record:
+        wrong = [key for key in record if parsed.get(key) != record[key]]
         raise Unwritable(f"{', '.join(wrong)} cannot be written so that it reads back unchanged")
-    return made
+    return written
 
 
-def read_back(made: str) -> Release:
+def read_back(content: str) -> Release:
     """A record as the policy's loader reads it. Raises PolicyInvalid."""
-    tree = parse(made.encode(), "release")
+    tree = parse(content.encode(), "release")
     set_paths(tree)
     errors: list[Any] = []
     release = Release.model_validate(tree, context=errors)
@@ -68,9 +68,9 @@ def read_back(made: str) -> Release:
 
 def value(typed_in: str) -> Any:
     """A configuration value: a number, a boolean or null only where that is written in just these characters."""
-    found = typed.plain(Text.at(typed_in, Place("")))
-    same = {True: "true", False: "false"}.get(found) if isinstance(found, bool) else str(found)
-    return found if same == typed_in and found is not None else typed_in
+    plain = typed.plain(Text.at(typed_in, Place("")))
+    same = {True: "true", False: "false"}.get(plain) if isinstance(plain, bool) else str(plain)
+    return plain if same == typed_in and plain is not None else typed_in
 
 
 def shown_path(path: Path, record: Path) -> str:

@@ -14,9 +14,9 @@ MOST_BYTES: Final = 16 << 20
 def disagreements(path: Path, metrics: Mapping[str, int | float]) -> Iterator[str]:
     """Each metric for which the report has another number, at its top or below `metrics`. Raises OSError."""
     numbers = _numbers(path)
-    for name, given in metrics.items():
-        if name in numbers and not math.isclose(numbers[name], given, rel_tol=1e-9):
-            yield f"{path} reports {name} {numbers[name]}, but --metric gives {given}"
+    for name, value in metrics.items():
+        if name in numbers and not math.isclose(numbers[name], value, rel_tol=1e-9):
+            yield f"{path} reports {name} {numbers[name]}, but --metric gives {value}"
 
 
 def readable(path: Path) -> bool:
@@ -27,8 +27,10 @@ def readable(path: Path) -> bool:
 def _numbers(path: Path) -> dict[str, float]:
     document = _parsed(path) or {}
     below = document.get("metrics")
-    found = {**document, **(below if isinstance(below, dict) else {})}
-    return {name: one for name, one in found.items() if isinstance(one, int | float) and not isinstance(one, bool)}
+    members = {**document, **(below if isinstance(below, dict) else {})}
+    return {
+        name: value for name, value in members.items() if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def _parsed(path: Path) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ import click
 from guard.kit import evidence
 from guard.kit.files import policy_file, replace
 from guard.kit.release import commit, earlier, report, verify, write
-from guard.kit.release.asked import Asked
+from guard.kit.release.options import ReleaseOptions
 from guard.kit.release.record import Unwritable, text
 from guard.policy.document import Text
 from guard.policy.errors import PolicyInvalid
@@ -26,7 +26,9 @@ NAME: Final = "release.yaml"
 _PLACEHOLDER: Final = b"version: '0'\n"
 
 
-def make(asked: Asked, out: Path | None, policy: Path | None, environ: Mapping[str, str], *, as_json: bool) -> int:
+def make(
+    options: ReleaseOptions, out: Path | None, policy: Path | None, environ: Mapping[str, str], *, as_json: bool
+) -> int:
     """0: the record is written. 1: it is not, everything that is wrong was said, and what was there stands."""
     out = out or _named_by(policy)
     now = datetime.now(UTC)  # noqa: TID251 — the edge of this command
@@ -37,27 +39,27 @@ def make(asked: Asked, out: Path | None, policy: Path | None, environ: Mapping[s
             contract = contract_digest(loaded.policy, loaded.schemas)
         here = earlier.standing(out)
         ours = (out, out.parent / earlier.FOLDER, *((evidence.place(policy, "release").parent,) if policy else ()))
-        found = asked.commit or commit.head(Path(), ours)
-        before = earlier.previous(asked, out, here)
-        around = write.Around(found, contract, before, _written(now), _large)
-        made = write.record(asked, out, around)
-        content = text(made).encode()
-        kept = here is not None and here.raw != content
-        if here is not None and kept:
+        revision = options.commit or commit.head(Path(), ours)
+        before = earlier.previous(options, out, here)
+        around = write.Around(revision, contract, before, _written(now), _large)
+        record = write.record(options, out, around)
+        content = text(record).encode()
+        changed = here is not None and here.raw != content
+        if here is not None and changed:
             earlier.keep(here)
         replace(out, content)
     except PolicyInvalid as invalid:
-        return _refused([str(one) for one in invalid.errors])
+        return _refused([str(error) for error in invalid.errors])
     except write.Refused as refused:
         return _refused(refused.messages)
     except Unwritable as error:
         return _refused([f"{out}: {error}"])
     except OSError as error:
         return _refused([f"{error.filename or out}: {error.strerror or error}"])
-    notes = list(_notes(asked, made, here, policy))
+    notes = list(_notes(options, record, here, policy))
     if policy is not None:
         notes += _evidence(out, policy, environ, now)
-    _told(out, made, here.kept if here is not None and kept else None, notes, as_json=as_json)
+    _report(out, record, here.copy if here is not None and changed else None, notes, as_json=as_json)
     return 0
 
 
@@ -66,24 +68,26 @@ def check(out: Path | None, policy: Path | None, environ: Mapping[str, str], *, 
     try:
         release, record, loaded = _read(out, policy, environ)
     except PolicyInvalid as invalid:
-        return _refused([str(one) for one in invalid.errors])
-    found = list(verify.differences(release, record.parent, loaded))
+        return _refused([str(error) for error in invalid.errors])
+    mismatches = list(verify.differences(release, record.parent, loaded))
     unchecked = list(verify.unchecked(release, loaded))
     if policy is not None:
         now = datetime.now(UTC)  # noqa: TID251 — the edge of this command
         for note in _evidence(record, policy, environ, now):
             click.echo(f"guard: {note}", err=True)
     if as_json:
-        differences = [asdict(one) for one in found]
-        document = {"valid": not found, "record": str(record), "version": release.version, "differences": differences}
+        differences = [asdict(item) for item in mismatches]
+        document = {"valid": not mismatches, "record": str(record), "version": release.version, "differences": differences}
         click.echo(json.dumps({**document, "unchecked": unchecked}, indent=2))
-        return 1 if found else 0
-    for one in found:
-        click.echo(f"{record}: {one}")
+        return 1 if mismatches else 0
+    for item in mismatches:
+        click.echo(f"{record}: {item}")
     for note in unchecked:
         click.echo(f"not compared: {note}")
-    click.echo(f"{record}: {release.version}: " + (f"{len(found)} differences" if found else "it agrees with the disk"))
-    return 1 if found else 0
+    click.echo(
+        f"{record}: {release.version}: " + (f"{len(mismatches)} differences" if mismatches else "it agrees with the disk")
+    )
+    return 1 if mismatches else 0
 
 
 def _read(out: Path | None, policy: Path | None, environ: Mapping[str, str]) -> tuple[Release, Path, Loaded | None]:
@@ -130,43 +134,45 @@ def _evidence(record: Path, policy: Path, environ: Mapping[str, str], now: datet
     release = loaded.policy.release
     if release is None or _place(loaded).resolve() != record.resolve():
         return [f"the evidence is not saved: {policy} does not name this record; add `release: {record.name}` to it"]
-    found = list(verify.differences(release, record.parent, loaded))
+    mismatches = list(verify.differences(release, record.parent, loaded))
     result = {
         "version": release.version,
-        "differences": [asdict(one) for one in found],
+        "differences": [asdict(item) for item in mismatches],
         "unchecked": list(verify.unchecked(release, loaded)),
     }
-    why = evidence.try_keep(policy, evidence.document(loaded, "release", result, passed=not found, at=now))
+    why = evidence.try_keep(policy, evidence.document(loaded, "release", result, passed=not mismatches, at=now))
     if why:
         return [why]
     return []
 
 
-def _notes(asked: Asked, made: dict[str, Any], here: earlier.Standing | None, policy: Path | None) -> list[str]:
+def _notes(
+    options: ReleaseOptions, record: dict[str, Any], here: earlier.Standing | None, policy: Path | None
+) -> list[str]:
     notes = []
-    if asked.commit is None and "commit" not in made:
+    if options.commit is None and "commit" not in record:
         notes.append("no commit: this folder is not a git repository, or git is not installed")
-    if str(made.get("commit", "")).endswith(commit.DIRTY) and asked.commit is None:
+    if str(record.get("commit", "")).endswith(commit.DIRTY) and options.commit is None:
         notes.append("uncommitted changes: no commit describes this release")
     if here is not None and here.release is None:
         notes.append("the old file was not a release; it is kept, but not named as the previous release")
     if policy is None:
         notes.append("no contract and no evidence: no --policy")
-    if asked.evaluation is not None and asked.metrics and not report.readable(asked.evaluation):
+    if options.evaluation is not None and options.metrics and not report.readable(options.evaluation):
         notes.append("the metrics were not compared with the report, which is not a JSON object")
     return notes
 
 
-def _told(out: Path, made: dict[str, Any], kept: Path | None, notes: list[str], *, as_json: bool) -> None:
-    missing = dict(write.absent(made))
+def _report(out: Path, record: dict[str, Any], copy: Path | None, notes: list[str], *, as_json: bool) -> None:
+    missing = dict(write.absent(record))
     if as_json:
-        document = {"written": str(out), "kept": None if kept is None else str(kept), "release": made}
+        document = {"written": str(out), "kept": None if copy is None else str(copy), "release": record}
         click.echo(json.dumps({**document, "absent": list(missing), "notes": notes}, indent=2))
         return
-    named = " ".join(str(made[key]) for key in ("model", "version") if key in made)
-    click.echo(f"{out}: {named}" + (f", commit {made['commit']}" if "commit" in made else ""))
-    if kept is not None:
-        click.echo(f"  the record before it is now {kept}")
+    named = " ".join(str(record[key]) for key in ("model", "version") if key in record)
+    click.echo(f"{out}: {named}" + (f", commit {record['commit']}" if "commit" in record else ""))
+    if copy is not None:
+        click.echo(f"  the record before it is now {copy}")
     for note in notes:
         click.echo(f"  note: {note}")
     for key, option in missing.items():

@@ -49,11 +49,11 @@ def _file(path: Path, large: Callable[[Path, int], None]) -> str:
         before = os.fstat(file.fileno())
         if before.st_size >= LARGE:
             large(path, before.st_size)
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
         after = os.fstat(file.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise NoDigest(f"{path}: the file changed while guard read it")
-    return found
+    return digest
 
 
 def _below(folder: Path) -> Iterator[tuple[bytes, Path]]:

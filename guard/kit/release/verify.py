@@ -28,18 +28,18 @@ class Difference:
 
 def differences(release: Release, folder: Path, loaded: Loaded | None) -> Iterator[Difference]:
     """Each file that is not as the record says, in its order; then the contract, where there is a policy."""
-    for what, path, declared in _files(release):
-        found = _found(folder / path)
-        if found != declared:
-            yield Difference(what, path, declared, found)
+    for subject, path, declared in _files(release):
+        actual = _digest_of(folder / path)
+        if actual != declared:
+            yield Difference(subject, path, declared, actual)
     if (before := release.before) is not None and before.record is not None:
-        found = _recorded(folder / before.record)
-        if found != before.digest:
-            yield Difference("previous", before.record, before.digest, found)
+        actual = _recorded(folder / before.record)
+        if actual != before.digest:
+            yield Difference("previous", before.record, before.digest, actual)
     if loaded is not None and release.contract is not None:
-        found = contract_digest(loaded.policy, loaded.schemas)
-        if found != release.contract:
-            yield Difference("contract", None, release.contract, found)
+        actual = contract_digest(loaded.policy, loaded.schemas)
+        if actual != release.contract:
+            yield Difference("contract", None, release.contract, actual)
 
 
 def unchecked(release: Release, loaded: Loaded | None) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _files(release: Release) -> Iterator[tuple[str, str, str | None]]:
         yield "evaluation", evaluation.report, evaluation.digest
 
 
-def _found(path: Path) -> str:
+def _digest_of(path: Path) -> str:
     try:
         return digest(path)
     except (NoDigest, ValueError) as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from guard.kit.release import report
-from guard.kit.release.asked import KINDS, WORDS, Asked
+from guard.kit.release.options import KINDS, WORDS, ReleaseOptions
 from guard.kit.release.record import shown_path, value
 from guard.kit.release.tree import NoDigest, digest
 
@@ -43,7 +43,7 @@ class Around:
     large: Callable[[Path, int], None]
 
 
-def record(asked: Asked, out: Path, around: Around) -> dict[str, Any]:
+def record(options: ReleaseOptions, out: Path, around: Around) -> dict[str, Any]:
     """The record, in the order in which it is written. Raises Refused with everything that is wrong."""
     wrong: list[str] = []
 
@@ -54,35 +54,35 @@ def record(asked: Asked, out: Path, around: Around) -> dict[str, Any]:
             wrong.append(str(error))
             return {}
 
-    parts = {kind: one if one in WORDS else file(Path(one)) for kind, one in sorted(asked.parts.items(), key=_order)}
-    approved_at = asked.approved_at or (around.now if asked.approved_by is not None else None)
-    made = {
-        "model": asked.model,
-        "version": asked.version,
+    parts = {kind: part if part in WORDS else file(Path(part)) for kind, part in sorted(options.parts.items(), key=_order)}
+    approved_at = options.approved_at or (around.now if options.approved_by is not None else None)
+    document = {
+        "model": options.model,
+        "version": options.version,
         "commit": around.commit,
-        "lockfile": file(asked.lockfile) if asked.lockfile is not None else None,
+        "lockfile": file(options.lockfile) if options.lockfile is not None else None,
         "parts": parts or None,
         "contract": around.contract,
-        "configuration": _configuration(asked),
-        "evaluation": _evaluation(asked, file, wrong) or None,
-        "approved_by": asked.approved_by,
+        "configuration": _configuration(options),
+        "evaluation": _evaluation(options, file, wrong) or None,
+        "approved_by": options.approved_by,
         "approved_at": approved_at,
-        "pipeline": asked.pipeline,
+        "pipeline": options.pipeline,
         "previous": around.previous,
-        "strict": True if asked.strict else None,
+        "strict": True if options.strict else None,
     }
     if wrong:
         raise Refused(wrong)
-    return {key: one for key, one in made.items() if one is not None}
+    return {key: item for key, item in document.items() if item is not None}
 
 
-def absent(made: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def absent(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Members that a launch needs and the record lacks, with the option that gives each."""
-    yield from ((key, option) for key, option in OPTIONS.items() if key not in made)
+    yield from ((key, option) for key, option in OPTIONS.items() if key not in document)
     for kind in KINDS:
-        if kind not in made.get("parts", {}):
+        if kind not in document.get("parts", {}):
             yield f"parts.{kind}", f"--part {kind}=PATH, in_code or none"
-    evaluation = made.get("evaluation", {})
+    evaluation = document.get("evaluation", {})
     for key, option in (
         ("digest", "--evaluation FILE"),
         ("data_set", "--dataset"),
@@ -97,16 +97,16 @@ def _order(part: tuple[str, str]) -> int:
     return KINDS.index(part[0])
 
 
-def _configuration(asked: Asked) -> dict[str, Any] | None:
-    return None if asked.configuration is None else {key: value(one) for key, one in asked.configuration.items()}
+def _configuration(options: ReleaseOptions) -> dict[str, Any] | None:
+    return None if options.configuration is None else {key: value(item) for key, item in options.configuration.items()}
 
 
-def _evaluation(asked: Asked, file: Callable[[Path], dict[str, str]], wrong: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if asked.evaluation is not None:
-        named = file(asked.evaluation)
-        found |= {"report": named.get("path"), "digest": named.get("digest")}
-        if named and asked.evaluation.is_file():
-            wrong += report.disagreements(asked.evaluation, asked.metrics)
-    found |= {"data_set": asked.dataset, "date": asked.evaluated, "metrics": dict(asked.metrics) or None}
-    return {key: one for key, one in found.items() if one is not None}
+def _evaluation(options: ReleaseOptions, file: Callable[[Path], dict[str, str]], wrong: list[str]) -> dict[str, Any]:
+    evaluation: dict[str, Any] = {}
+    if options.evaluation is not None:
+        named = file(options.evaluation)
+        evaluation |= {"report": named.get("path"), "digest": named.get("digest")}
+        if named and options.evaluation.is_file():
+            wrong += report.disagreements(options.evaluation, options.metrics)
+    evaluation |= {"data_set": options.dataset, "date": options.evaluated, "metrics": dict(options.metrics) or None}
+    return {key: item for key, item in evaluation.items() if item is not None}

@@ -14,7 +14,7 @@ from guard.kit.request_builder.values import Builder, Layout
 from guard.policy.route import Route
 
 BUILDERS: Final[dict[str, Builder]] = {
-    one.NAME: one.BUILDER for one in (json, kserve, mlflow, oip, openai, sagemaker, tfserving, vertex)
+    item.NAME: item.BUILDER for item in (json, kserve, mlflow, oip, openai, sagemaker, tfserving, vertex)
 }
 """Builders by the dialect's name."""
 

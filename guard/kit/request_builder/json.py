@@ -21,7 +21,7 @@ def _json(route: Route) -> Layout:
 
     positional = route.columns is not None
     if route.rows is None:
-        return Layout("instance", lambda rows: written(laid(rows[0])), positional=positional, many=False)
+        return Layout("instance", lambda rows: written(laid(rows[0])), positional=positional, batches=False)
     way = split(route.rows)
 
     def carry(rows: Sequence[Instance]) -> Carried:

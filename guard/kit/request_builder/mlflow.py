@@ -21,7 +21,7 @@ def _split(route: Route) -> Layout:
     def carry(rows: Sequence[Instance]) -> Carried:
         trees, shared = parted(route, rows, _BESIDE)
         names = list(trees[0]) if trees else [next(iter(route.inputs))]
-        data = [[one.get(name) for name in names] for one in trees]
+        data = [[tree.get(name) for name in names] for tree in trees]
         return written({"dataframe_split": {"columns": names, "data": data}, **shared})
 
     return Layout("split", carry)

@@ -24,7 +24,7 @@ def _tensors(route: Route) -> Layout:
         inputs = []
         if held:
             names = route.columns or ()
-            kind = next((found for name in names if (found := route.inputs[name].datatype)), "FP64")
+            kind = next((datatype for name in names if (datatype := route.inputs[name].datatype)), "FP64")
             data = [row.get(name) for row in rows for name in names]
             inputs.append({"name": held, "shape": [len(rows), len(names)], "datatype": kind, "data": data})
         sent = list(rows[0]) if rows else list(route.inputs)
@@ -39,14 +39,14 @@ def _tensor(route: Route, name: str, rows: Sequence[Instance]) -> dict[str, Any]
     shape, values = field.shape, [row.get(name) for row in rows]
     if shape and shape[0] != -1:
         values = values[:1]  # one for all the instances
-    data = [one for value in values for one in (value if field.type == "array" and isinstance(value, list) else [value])]
+    data = [item for value in values for item in (value if field.type == "array" and isinstance(value, list) else [value])]
     value = field.items if field.items is not None else field
     epoch = value.type == "timestamp" and value.unit is not None
     kind = field.datatype or ("FP64" if epoch else DATATYPES.get(value.type, "BYTES"))
     if shape is None:
         wide = [len(data) // len(rows)] if field.type == "array" and rows else []
         return {"name": name, "shape": [len(rows), *wide], "datatype": kind, "data": data}
-    known = [max(one, 1) for one in shape[1:]]
+    known = [max(size, 1) for size in shape[1:]]
     return {"name": name, "shape": [len(rows) if shape[0] == -1 else shape[0], *known], "datatype": kind, "data": data}
 
 

@@ -27,7 +27,7 @@ def columns(route: Route, member: str, beside: Collection[str]) -> Layout:
     def carry(rows: Sequence[Instance]) -> Carried:
         trees, shared = parted(route, rows, beside)
         names = list(trees[0]) if trees else [next(iter(route.inputs))]
-        return written({member: {name: [one.get(name) for one in trees] for name in names}, **shared})
+        return written({member: {name: [item.get(name) for item in trees] for name in names}, **shared})
 
     return Layout("columns", carry)
 
@@ -57,4 +57,4 @@ def parted(route: Route, rows: Sequence[Instance], beside: Collection[str]) -> t
     """The instances as documents, and the members that stand beside them in the body."""
     trees = [tree(route, row) for row in rows]
     shared = {name: value for name, value in (trees[0] if trees else {}).items() if name in beside}
-    return [{name: value for name, value in one.items() if name not in beside} for one in trees], shared
+    return [{name: value for name, value in item.items() if name not in beside} for item in trees], shared

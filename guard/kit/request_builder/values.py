@@ -31,7 +31,7 @@ class Layout(NamedTuple):
     carry: Callable[[Sequence[Instance]], Carried]
     positional: bool = False  # a value has a place in its row, so none can be left out
     textual: bool = False  # values are text: a number is one whatever its quotes
-    many: bool = True  # takes any number of instances
+    batches: bool = True  # takes any number of instances
 
 
 class Builder(NamedTuple):
@@ -48,16 +48,16 @@ class Builder(NamedTuple):
 def written(document: Any) -> Carried:
     """A JSON document as a body. Characters are sent as they are, half a surrogate pair escaped."""
     text = json.dumps(document, ensure_ascii=False)
-    return Carried(JSON, text.encode("utf-8") if _whole(text) else json.dumps(document).encode(), document)
+    return Carried(JSON, text.encode("utf-8") if _is_whole_number(text) else json.dumps(document).encode(), document)
 
 
-def _whole(text: str) -> bool:
+def _is_whole_number(text: str) -> bool:
     return not any(0xD800 <= ord(character) <= 0xDFFF for character in text)
 
 
 def single(name: str, make: Callable[[Instance], Any]) -> Layout:
     """The layout of requests that carry one instance, as `make` writes it."""
-    return Layout(name, lambda rows: written(make(rows[0])), many=False)
+    return Layout(name, lambda rows: written(make(rows[0])), batches=False)
 
 
 def tree(route: Route, row: Instance) -> dict[str, Any]:

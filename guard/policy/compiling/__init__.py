@@ -16,11 +16,11 @@ and reported like every other mistake of a policy: all of them, each at its plac
 
 from guard.dialects import DIALECTS, RAW
 from guard.ladder.cached import Cached
-from guard.policy import telling
+from guard.policy import disclosure
 from guard.policy.compiled import CompiledPlan
 from guard.policy.compiling.answers import compile_answers
-from guard.policy.compiling.codec import form_of, line_reader, media_types
-from guard.policy.compiling.context import Compilation, Means
+from guard.policy.compiling.codec import codec_of, line_reader, media_types
+from guard.policy.compiling.context import Compilation, CompileContext
 from guard.policy.compiling.judges import compile_judges
 from guard.policy.compiling.rungs import compile_passthrough_rungs, compile_rungs
 from guard.policy.errors import PolicyInvalid
@@ -34,19 +34,19 @@ from guard.policy.runtime import Draft, Runtime
 from guard.proxy.cors import Cors
 from guard.proxy.values import Route
 
-__all__ = ["Means", "compile_plan"]
+__all__ = ["CompileContext", "compile_plan"]
 
 PASSTHROUGH_COLLECT = 65536
 """Bytes of an unjudged answer that are buffered before it is relayed: small ones go out in one write."""
 
 
-def compile_plan(loaded: Loaded, means: Means, draft: Draft | None = None) -> CompiledPlan:
+def compile_plan(loaded: Loaded, compile_context: CompileContext, draft: Draft | None = None) -> CompiledPlan:
     """Compile every route. Raises PolicyInvalid with all that only compiling finds.
 
     What outlives a reload is taken from `draft`. Nothing outside of it changes, so a plan that is not used leaves no trace.
     """
     policy = loaded.policy
-    context = Compilation(loaded, means, draft or Runtime().draft())
+    context = Compilation(loaded, compile_context, draft or Runtime().draft())
     entries: list[tuple[str, Route | Denied]] = []
     for key, declared in policy.routes.items():
         route = _compile(key, declared, context)
@@ -62,9 +62,9 @@ def compile_plan(loaded: Loaded, means: Means, draft: Draft | None = None) -> Co
         upstream=context.targets.upstream,
         probe=context.targets.probe(),
         digest=loaded.digest,
-        clock=means.clock,
-        tracer=means.tracer(policy.telemetry.trace_sample, policy.privacy.traces != "off"),
-        sinks=means.sinks,
+        clock=compile_context.clock,
+        tracer=compile_context.tracer(policy.telemetry.trace_sample, policy.privacy.traces != "off"),
+        sinks=compile_context.sinks,
         cors=_cors(policy.cors),
     )
 
@@ -81,7 +81,7 @@ def _compile(key: str, declared: RoutePolicy | Passthrough | Denied, context: Co
 def _compile_passthrough(key: str, context: Compilation) -> Route:
     defaults = RoutePolicy()
     method, _, path = key.partition(" ")
-    ceiling = context.ceiling(key)
+    rung_limit = context.rung_limit(key)
     return Route(
         template=path,
         method=method,
@@ -93,8 +93,8 @@ def _compile_passthrough(key: str, context: Compilation) -> Route:
         dialect=RAW,
         judges=(),
         output=None,
-        ladder=compile_passthrough_rungs(key, defaults, ceiling, context, collect=PASSTHROUGH_COLLECT),
-        ceiling=ceiling,
+        ladder=compile_passthrough_rungs(key, defaults, rung_limit, context, collect=PASSTHROUGH_COLLECT),
+        rung_limit=rung_limit,
         baggage=context.baggage,
     )
 
@@ -105,18 +105,18 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
     route = declared.but(enforcement="observe") if key in context.observed else declared
     dialect = DIALECTS[route.dialect]
     try:
-        form = form_of(key, route, dialect, metered=context.metered)
+        codec = codec_of(key, route, dialect, metered=context.metered)
     except ValueError as error:
         context.report(("routes", key, "dialect"), str(error))
         return None
     lines, accepts = line_reader(route, dialect), ", ".join(media_types(route, dialect)).encode()
-    contract, judges = compile_judges(key, route, form, context)
-    output = compile_answers(key, route, form, context)
+    contract, judges = compile_judges(key, route, codec, context)
+    output = compile_answers(key, route, codec, context)
     if len(context.errors) > before:
         return None
     collect = 0 if route.stream else route.max_answer
-    ceiling = context.ceiling(key)
-    ladder = compile_rungs(key, route, form, contract, output, ceiling, context, collect=collect)
+    rung_limit = context.rung_limit(key)
+    ladder = compile_rungs(key, route, codec, contract, output, rung_limit, context, collect=collect)
     enforce = route.enforcement == "enforce"
     cached = next((rung for rung in ladder if isinstance(rung, Cached)), None)
     method, _, path = key.partition(" ")
@@ -132,14 +132,14 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
         judges=judges,
         output=output,
         ladder=ladder,
-        ceiling=ceiling,
+        rung_limit=rung_limit,
         deadline_header=(route.deadline_header or "").lower().encode(),
         remember=cached.remember if cached is not None and enforce and not route.stream else None,
-        measures=telling.measures(route.outputs),
-        shown=telling.shown(route.inputs, contract, context.hasher),
-        field_of=telling.field_of(route),
+        measures=disclosure.measures(route.outputs),
+        shown=disclosure.shown(route.inputs, contract, context.hasher),
+        field_of=disclosure.field_of(route),
         baggage=context.baggage,
-        inspector=form.inspector if form is not None else lambda _message, _headers: None,
+        inspector=codec.inspector if codec is not None else lambda _message, _headers: None,
         accepts=accepts,
         lines=lines,
         heartbeat=route.heartbeat or 0.0,

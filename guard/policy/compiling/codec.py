@@ -7,13 +7,13 @@ from guard.contract.json_lines import TYPES, JsonLines
 from guard.contract.media import is_json
 from guard.contract.strict import audit, dumps, loads
 from guard.policy.route import Route
-from guard.proxy.values import Dialect, Form, Headers, Spec
+from guard.proxy.values import CodecSpec, Dialect, Headers, RouteCodec
 
 
-def form_of(key: str, route: Route, dialect: Dialect, *, metered: bool) -> Form | None:
+def codec_of(key: str, route: Route, dialect: Dialect, *, metered: bool) -> RouteCodec | None:
     """How the dialect carries instances on this route; None: its body is the document."""
-    return dialect.form(
-        Spec(
+    return dialect.codec(
+        CodecSpec(
             template=key.partition(" ")[2],
             inputs=route.inputs,
             outputs=route.outputs,
@@ -36,7 +36,11 @@ def line_reader(route: Route, dialect: Dialect) -> JsonLines | None:
         return None
     if dialect.plain:
         return JsonLines(route.rows, route.max_elements) if route.rows is not None else None
-    member = (dialect.looks.rows or dialect.looks.member) if route.columns is not None else dialect.looks.member
+    member = (
+        (dialect.request_layout.rows or dialect.request_layout.member)
+        if route.columns is not None
+        else dialect.request_layout.member
+    )
     return JsonLines("/" + member, route.max_elements) if member else None
 
 
@@ -44,11 +48,15 @@ def media_types(route: Route, dialect: Dialect) -> tuple[str, ...]:
     """Of the bodies that the route takes; of JSON Lines the one that most clients use."""
     if route.content is not None:
         return route.content
-    return (*dialect.looks.content, *TYPES[:1]) if line_reader(route, dialect) is not None else dialect.looks.content
+    return (
+        (*dialect.request_layout.content, *TYPES[:1])
+        if line_reader(route, dialect) is not None
+        else dialect.request_layout.content
+    )
 
 
 def _loads(elements: int) -> Callable[[bytes, bool], Any]:
-    def strictly(body: bytes, nan: bool) -> Any:  # noqa: FBT001 — see Spec
+    def strictly(body: bytes, nan: bool) -> Any:  # noqa: FBT001 — see CodecSpec
         tree = loads(body, nan, elements)
         audit(tree, body, nan)
         return tree
@@ -65,15 +73,15 @@ def _loads_answer(elements: int) -> Callable[[bytes], Any]:
     return leniently
 
 
-def reader(form: Form | None, elements: int) -> Callable[[Headers, bytes], object]:
+def reader(codec: RouteCodec | None, elements: int) -> Callable[[Headers, bytes], object]:
     """Reads an answer that was kept."""
-    if form is None:
+    if codec is None:
         return lambda _headers, body: loads(body, elements=elements)
-    return lambda headers, body: form.read_answer(headers, body).document
+    return lambda headers, body: codec.read_answer(headers, body).document
 
 
-def writer(form: Form | None) -> Callable[[object, object], tuple[bytes, bytes]]:
+def writer(codec: RouteCodec | None) -> Callable[[object, object], tuple[bytes, bytes]]:
     """Writes an answer of our own."""
-    if form is None:
+    if codec is None:
         return lambda document, _message: (b"application/json", dumps(document))
-    return form.write_answer
+    return codec.write_answer

@@ -19,11 +19,11 @@ from guard.policy.runtime import ConnectionPool, Draft, NoPool
 from guard.policy.scalars import Origin
 from guard.privacy.treatment import Hasher
 from guard.proxy.tracing import Untraced
-from guard.proxy.values import Ceiling, Sink, Tracer
+from guard.proxy.values import RungLimit, Sink, Tracer
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class CompileContext:
     """What the Plan needs of the process it will run in; `check` and `explain` have hardly any."""
 
     pool: Callable[[Origin, TargetTls | None, TargetLimits], ConnectionPool] = lambda _origin, _tls, _limits: NoPool()
@@ -49,13 +49,13 @@ class Means:
 class Compilation:
     """One compilation of one policy. `errors` are the mistakes found so far."""
 
-    def __init__(self, loaded: Loaded, means: Means, draft: Draft) -> None:
+    def __init__(self, loaded: Loaded, context: CompileContext, draft: Draft) -> None:
         self.loaded = loaded
         self.policy = loaded.policy
         self.draft = draft
         self.errors: list[PolicyError] = []
-        self.targets = Targets(loaded.policy, means, draft)
-        self.observed = means.observed()
+        self.targets = Targets(loaded.policy, context, draft)
+        self.observed = context.observed()
         self.baggage = frozenset(name.encode() for name in self.policy.privacy.baggage)
         cost = self.policy.targets.cost
         self.metered = self.policy.telemetry.gen_ai or (cost is not None and cost.by_token)
@@ -64,7 +64,7 @@ class Compilation:
         self.version = release.version if release is not None else ""
         """The version of the release; empty without one."""
         self.strict_version = release is not None and release.strict
-        self.hasher = self._hasher(means)
+        self.hasher = self._hasher(context)
 
     def report(self, path: Path, message: str) -> None:
         """Add a mistake, at its place in the policy."""
@@ -84,14 +84,14 @@ class Compilation:
         """The JSON Schema in a file that the policy names."""
         return parse_file(self.loaded.schemas[file.schema_.path])
 
-    def ceiling(self, key: str) -> Ceiling:
+    def rung_limit(self, key: str) -> RungLimit:
         """What operators allow this route; theirs to change, so it outlives every reload."""
-        return self.draft.ceilings.take(key, None, Ceiling)
+        return self.draft.rung_limits.take(key, None, RungLimit)
 
-    def _hasher(self, means: Means) -> Hasher:
+    def _hasher(self, context: CompileContext) -> Hasher:
         """Without a key no hash is told: `[redacted]` stands in its place."""
         declared = self.policy.privacy.hash_key
-        key = means.secret(declared) if declared is not None else None
+        key = context.secret(declared) if declared is not None else None
         try:
             return Hasher(key)
         except ValueError as error:

@@ -10,39 +10,39 @@ is part of what a policy means:
 
 from collections.abc import Sequence
 
+from guard.contract.codec_contract import CodecInput
 from guard.contract.input import InputContract, compile_input
 from guard.contract.media import compile_opaque
-from guard.contract.spoken import SpokenInput
-from guard.policy import telling
+from guard.policy import disclosure
 from guard.policy.compiling.context import Compilation
 from guard.policy.fields import SchemaFile
 from guard.policy.route import Route
 from guard.privacy.detectors import compile_detectors
-from guard.proxy.values import Form, Judge
+from guard.proxy.values import Judge, RouteCodec
 
 
 def compile_judges(
-    key: str, route: Route, form: Form | None, context: Compilation
+    key: str, route: Route, codec: RouteCodec | None, context: Compilation
 ) -> tuple[InputContract | None, tuple[Judge, ...]]:
     """The contract of the instances, where one is declared, and every judge in its order. What is wrong is reported.
 
-    `form` is how the route's dialect carries instances.
+    `codec` is how the route's dialect carries instances.
     """
     if route.content is not None:
         return None, (compile_opaque(route.content),)
     with context.reporting("routes", key, "input"):
-        contract, judge = _contract(route, form, context)
+        contract, judge = _contract(route, codec, context)
         return contract, (judge,) if judge is not None else ()
     return None, ()
 
 
-def _contract(route: Route, form: Form | None, context: Compilation) -> tuple[InputContract | None, Judge | None]:
+def _contract(route: Route, codec: RouteCodec | None, context: Compilation) -> tuple[InputContract | None, Judge | None]:
     """The contract of a route, and the judge that reads bodies for it; both None where any body will do."""
     enforce = route.enforcement == "enforce"
-    if form is not None:
-        contract = _fields(route, rows=None if form.single else "", columns=None) if route.inputs else None
-        instances = route.but(rows=None if form.single else "", columns=None)  # as the contract has them
-        return contract, SpokenInput(form, contract, enforce=enforce, field_of=telling.field_of(instances))
+    if codec is not None:
+        contract = _fields(route, rows=None if codec.single else "", columns=None) if route.inputs else None
+        instances = route.but(rows=None if codec.single else "", columns=None)  # as the contract has them
+        return contract, CodecInput(codec, contract, enforce=enforce, field_of=disclosure.field_of(instances))
     if isinstance(route.input, SchemaFile):
         from guard.contract.schema_file import compile_schema_input  # noqa: PLC0415 — 8 MiB that few policies need
 

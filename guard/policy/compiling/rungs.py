@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from guard.contract.codec_contract import CodecOutput
 from guard.contract.input import InputContract
 from guard.contract.output import OutputContract
-from guard.contract.spoken import SpokenOutput
 from guard.dialects import DIALECTS, RAW
 from guard.ladder.cached import Cached, Store
 from guard.ladder.disabled import Disabled
@@ -17,12 +17,12 @@ from guard.policy.compiling.context import Compilation
 from guard.policy.ladder import Cached as CachedPolicy
 from guard.policy.ladder import Rule
 from guard.policy.route import Route
-from guard.proxy.values import PREVIOUS, RULES, AnswerJudge, Ceiling, Form, Rung
+from guard.proxy.values import PREVIOUS, RULES, AnswerJudge, RouteCodec, Rung, RungLimit
 
 
 def compile_rungs(
-    key: str, route: Route, form: Form | None, contract: InputContract | None, output: AnswerJudge | None, ceiling: Ceiling,
-    context: Compilation, *, collect: int,
+    key: str, route: Route, codec: RouteCodec | None, contract: InputContract | None, output: AnswerJudge | None,
+    rung_limit: RungLimit, context: Compilation, *, collect: int,
 ) -> tuple[Rung, ...]:  # fmt: skip
     """The ladder of a route, without the rungs that are wrong, which are reported.
 
@@ -31,30 +31,35 @@ def compile_rungs(
     """
     ladder: list[Rung] = []
     with context.reporting("upstream", "tls"):
-        ladder.append(context.targets.model(key, route, ceiling, collect=collect))
+        ladder.append(context.targets.model(key, route, rung_limit, collect=collect))
     if route.fallback.previous is not None:
         with context.reporting("routes", key, "fallback", PREVIOUS, "tls"):
-            ladder.append(context.targets.previous(key, route, route.fallback.previous, ceiling, collect=collect))
+            ladder.append(context.targets.previous(key, route, route.fallback.previous, rung_limit, collect=collect))
     if route.fallback.cached is not None:
-        ladder.append(_cached(key, route, route.fallback.cached, contract, form, context))
+        ladder.append(_cached(key, route, route.fallback.cached, contract, codec, context))
     if route.fallback.rules is not None:
         with context.reporting("routes", key, "fallback", RULES):
-            ladder.append(_rules(route, route.fallback.rules, contract, output, form))
+            ladder.append(_rules(route, route.fallback.rules, contract, output, codec))
     return (*ladder, Disabled(DIALECTS[route.dialect], route.fallback.disabled))
 
 
 def compile_passthrough_rungs(
-    key: str, route: Route, ceiling: Ceiling, context: Compilation, *, collect: int
+    key: str, route: Route, rung_limit: RungLimit, context: Compilation, *, collect: int
 ) -> tuple[Rung, ...]:
     """The ladder of a route that is forwarded as it is."""
     ladder: list[Rung] = []
     with context.reporting("upstream", "tls"):
-        ladder.append(context.targets.model(key, route, ceiling, collect=collect, eager=True))
+        ladder.append(context.targets.model(key, route, rung_limit, collect=collect, eager=True))
     return (*ladder, Disabled(RAW, None))
 
 
 def _cached(
-    key: str, route: Route, declared: CachedPolicy, contract: InputContract | None, form: Form | None, context: Compilation
+    key: str,
+    route: Route,
+    declared: CachedPolicy,
+    contract: InputContract | None,
+    codec: RouteCodec | None,
+    context: Compilation,
 ) -> Cached:
     """The cached rung, with the store that the route had before a reload if it still fits."""
     config = (declared.entries, declared.bytes, declared.max_age)
@@ -67,7 +72,7 @@ def _cached(
         contract=hashlib.sha256(meaning.encode()).hexdigest(),
         key=None if declared.key is None else tuple(_field(contract, name) for name in declared.key),
         scope=frozenset(name.lower().encode() for name in declared.scope),
-        read=reader(form, route.max_elements),
+        read=reader(codec, route.max_elements),
     )
 
 
@@ -82,11 +87,15 @@ def _field(contract: InputContract | None, name: str) -> Callable[[object], obje
 
 
 def _rules(
-    route: Route, declared: Sequence[Rule], contract: InputContract | None, output: AnswerJudge | None, form: Form | None
+    route: Route,
+    declared: Sequence[Rule],
+    contract: InputContract | None,
+    output: AnswerJudge | None,
+    codec: RouteCodec | None,
 ) -> Rules:
     """The rung of rules. Raises RuleInvalid."""
-    assert isinstance(output, OutputContract | SpokenOutput)  # a rule without outputs is an error of the policy
+    assert isinstance(output, OutputContract | CodecOutput)  # a rule without outputs is an error of the policy
     integers = {name for name, field in route.outputs.items() if field.type == "integer"}
     compiled = compile_rules(declared, route.inputs, integers)
     instances = contract.instances if contract is not None else None
-    return Rules(compiled, instances, output.build, writer(form))
+    return Rules(compiled, instances, output.build, writer(codec))

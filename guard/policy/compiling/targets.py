@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from guard.dialects import DIALECTS
 from guard.ladder.breaker import Breaker, Config
-from guard.ladder.limits import Slots
+from guard.ladder.limits import ConcurrencyLimiter
 from guard.ladder.model import Model
 from guard.policy.ladder import Breaker as BreakerPolicy
 from guard.policy.ladder import Previous, RouteLimits, TargetTls
@@ -14,10 +14,10 @@ from guard.policy.models import Policy
 from guard.policy.route import Route as RoutePolicy
 from guard.policy.runtime import ConnectionPool, Draft, PoolKey, TargetKey
 from guard.policy.scalars import Origin
-from guard.proxy.values import MODEL, PREVIOUS, Ceiling, Source, Target
+from guard.proxy.values import MODEL, PREVIOUS, RungLimit, Source, Target
 
 if TYPE_CHECKING:
-    from guard.policy.compiling.context import Means
+    from guard.policy.compiling.context import CompileContext
 
 NEVER = 1 << 62
 LEASE = 30.0
@@ -27,24 +27,24 @@ LEASE = 30.0
 class Targets:
     """Makes the targets of one policy. Raises OSError for certificates that cannot be used."""
 
-    def __init__(self, policy: Policy, means: "Means", draft: Draft) -> None:
-        self.upstream = means.upstream or policy.upstream.url
-        self._policy, self._means, self._draft = policy, means, draft
+    def __init__(self, policy: Policy, context: "CompileContext", draft: Draft) -> None:
+        self.upstream = context.upstream or policy.upstream.url
+        self._policy, self._context, self._draft = policy, context, draft
 
-    def model(self, key: str, route: RoutePolicy, ceiling: Ceiling, *, collect: int, eager: bool = False) -> Model:
+    def model(self, key: str, route: RoutePolicy, rung_limit: RungLimit, *, collect: int, eager: bool = False) -> Model:
         """The model server of this release."""
         declared = self._policy.upstream
         pool = self._pool(self.upstream, declared.tls)
-        target = self._target(MODEL, key, route, self.upstream, pool, ceiling)
+        target = self._target(MODEL, key, route, self.upstream, pool, rung_limit)
         release = self._policy.release
         version = release.version if release else ""
         breaker = self._breaker(MODEL, key, self.upstream, route, trips=not eager)
         return Model(target, breaker, collect=collect, repeatable=route.repeatable, version=version, eager=eager)
 
-    def previous(self, key: str, route: RoutePolicy, previous: Previous, ceiling: Ceiling, *, collect: int) -> Model:
+    def previous(self, key: str, route: RoutePolicy, previous: Previous, rung_limit: RungLimit, *, collect: int) -> Model:
         """The one that still runs the release before, with limits, times and a breaker of its own."""
         pool = self._pool(previous.url, previous.tls)
-        target = self._target(PREVIOUS, key, route, previous.url, pool, ceiling, previous)
+        target = self._target(PREVIOUS, key, route, previous.url, pool, rung_limit, previous)
         breaker = self._breaker(PREVIOUS, key, previous.url, route)
         before = release.before if (release := self._policy.release) is not None else None
         version = previous.version or (before.version if before is not None else "")
@@ -54,16 +54,16 @@ class Targets:
         """The model server, for whoever asks whether it is there."""
         declared = self._policy.upstream
         pool = self._pool(self.upstream, declared.tls)
-        return self._target(MODEL, "", RoutePolicy(), self.upstream, pool, Ceiling())
+        return self._target(MODEL, "", RoutePolicy(), self.upstream, pool, RungLimit())
 
     def _target(
-        self, source: Source, key: str, route: RoutePolicy, origin: Origin, pool: ConnectionPool, ceiling: Ceiling,
+        self, source: Source, key: str, route: RoutePolicy, origin: Origin, pool: ConnectionPool, rung_limit: RungLimit,
         own: Previous | None = None,
     ) -> Target:  # fmt: skip
         def pick(part: str, name: str, *fallbacks: object) -> Any:
             """The first that says something: the target's own word, the route's, the upstream's."""
             parts = (getattr(own, part, None), getattr(route, part), *fallbacks)
-            return next(value for one in parts if (value := getattr(one, name, None)) is not None)
+            return next(value for part in parts if (value := getattr(part, name, None)) is not None)
 
         common, dialect, template = self._policy.upstream.limits, DIALECTS[route.dialect], key.partition(" ")[2]
         limits = (pick("limits", "concurrency", common), pick("limits", "queue", common))
@@ -72,13 +72,15 @@ class Targets:
             url=str(origin),
             host=authority(origin),
             pool=pool,
-            slots=self._draft.limiters.take(TargetKey(key, source), limits, lambda: Slots(*limits, self._means.defer)),
+            limiter=self._draft.limiters.take(
+                TargetKey(key, source), limits, lambda: ConcurrencyLimiter(*limits, self._context.defer)
+            ),
             connect=pick("timeout", "connect"),
             attempt=pick("timeout", "attempt"),
             idle=pick("timeout", "idle"),
             queue_timeout=pick("limits", "queue_timeout", common),
-            ceiling=ceiling,
-            version=dialect.version(template) or (self._means.deployed if source == MODEL and dialect.deployed else ""),
+            rung_limit=rung_limit,
+            version=dialect.version(template) or (self._context.deployed if source == MODEL and dialect.deployed else ""),
         )
 
     def _breaker(self, source: Source, key: str, origin: Origin, route: RoutePolicy, *, trips: bool = True) -> Breaker:
@@ -101,18 +103,18 @@ class Targets:
             close_after=declared.close_after,
             lease=max(LEASE, route.timeout.request) if not route.stream else LEASE + route.timeout.idle,
         )
-        changed = partial(self._means.changed, key, source)  # and not `self`, which would be a cycle through the draft
+        changed = partial(self._context.changed, key, source)  # and not `self`, which would be a cycle through the draft
         make = partial(Breaker, config, changed=changed)
         return self._draft.breakers.take(TargetKey(key, source), (origin, config), make)
 
     def _pool(self, origin: Origin, tls: TargetTls | None) -> ConnectionPool:
         """The connections to an origin, shared by all routes."""
         files = [file.path for file in (tls.ca, tls.cert, tls.key) if file is not None] if tls is not None else []
-        digests = tuple(hashlib.sha256(self._means.certificate(path)).digest() for path in files)
+        digests = tuple(hashlib.sha256(self._context.certificate(path)).digest() for path in files)
         limits = self._policy.upstream.limits
         bounds = tuple(value for name, value in limits if name not in RouteLimits.model_fields)
         key = PoolKey(origin, str(tls) if tls is not None else "", digests, bounds)
-        return self._draft.pools.take(key, None, lambda: self._means.pool(origin, tls, limits))
+        return self._draft.pools.take(key, None, lambda: self._context.pool(origin, tls, limits))
 
 
 def authority(origin: Origin) -> bytes:

@@ -42,10 +42,10 @@ def contract_digest(policy: Policy, schemas: Mapping[Path, bytes]) -> str:
 
 
 def _route(route: Route, schemas: Mapping[Path, bytes]) -> dict[str, Any]:
-    said = route.model_dump(
+    members = route.model_dump(
         by_alias=True, exclude_defaults=True, include={"dialect", "rows", "columns", "undeclared", "content", "stream"}
     )
-    return {**said, "input": _side(route.input, schemas), "output": _side(route.output, schemas)}
+    return {**members, "input": _side(route.input, schemas), "output": _side(route.output, schemas)}
 
 
 def _side(side: Input | Output | None, schemas: Mapping[Path, bytes]) -> Any:
@@ -55,16 +55,16 @@ def _side(side: Input | Output | None, schemas: Mapping[Path, bytes]) -> Any:
 
 
 def _shape(shape: Shape) -> dict[str, Any]:
-    said = shape.model_dump(by_alias=True, exclude_defaults=True, exclude=_UNSAID)
+    members = shape.model_dump(by_alias=True, exclude_defaults=True, exclude=_UNSAID)
     if shape.has_default:
-        said["default"] = shape.default
+        members["default"] = shape.default
     if (at := getattr(shape, "at", None)) is not None:
-        said["at"] = at
+        members["at"] = at
     if shape.items is not None:
-        said["items"] = _shape(shape.items)
+        members["items"] = _shape(shape.items)
     if shape.fields is not None:
-        said["fields"] = {name: _shape(field) for name, field in shape.fields.items()}
-    return said
+        members["fields"] = {name: _shape(field) for name, field in shape.fields.items()}
+    return members
 
 
 def _digest(*parts: object) -> str:

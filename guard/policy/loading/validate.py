@@ -1,7 +1,7 @@
 """Step 4: a tree → the typed, frozen model, and the JSON Schema files that it names; or every mistake at its place.
 
-What is right is said by the models. Pydantic finds what is wrong with one value; `part.py` says how the models report what
-is wrong between values.
+What is right is said by the models. Pydantic finds what is wrong with one value; `policy_model.py` says how the models
+report what is wrong between values.
 """
 
 import re
@@ -18,10 +18,10 @@ from guard.policy.errors import PolicyError, PolicyInvalid, listed, nearest, sho
 from guard.policy.fields import SchemaFile
 from guard.policy.loading.read import Files
 from guard.policy.models import Policy
-from guard.policy.part import Part
+from guard.policy.policy_model import PolicyModel
 from guard.proxy.values import UnreadableCode
 
-_Model = TypeVar("_Model", bound=Part)
+_Model = TypeVar("_Model", bound=PolicyModel)
 
 
 def validate(tree: Tree, model: type[_Model]) -> _Model:

@@ -18,7 +18,7 @@ from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Cel, Secret
 from guard.policy.loading.digest import contract_digest
 from guard.policy.models import Policy, Route, Targets
-from guard.policy.part import Part
+from guard.policy.policy_model import PolicyModel
 from guard.policy.scalars import write_duration
 from guard.proxy.values import CACHED, RULES
 
@@ -155,10 +155,10 @@ def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
             for message in doubts(text, route.inputs):
                 yield ("fallback", RULES, number, *below), message
     if route.fallback.rules is None:
-        for name, one in route.inputs.items():
-            if one.missing == "fall":
+        for name, field in route.inputs.items():
+            if field.missing == "fall":
                 yield ("input", name, "missing"), "there are no rules to fall to; clients get an error"
-            if one.freshness is not None:
+            if field.freshness is not None:
                 yield (
                     ("input", name, "freshness"),
                     "there are no rules to fall to; a stale value is answered with an error",
@@ -167,7 +167,7 @@ def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
 
 def _hurried(key: str, route: Route) -> Iterator[tuple[Pointer, str]]:
     """A route whose model writes text, with the default time for a whole answer."""
-    if key.endswith(GENERATE) and not route.timeout.given("attempt"):
+    if key.endswith(GENERATE) and not route.timeout.is_set("attempt"):
         attempt = write_duration(route.timeout.attempt)
         yield (
             ("timeout",),
@@ -177,7 +177,7 @@ def _hurried(key: str, route: Route) -> Iterator[tuple[Pointer, str]]:
 
 def _unsearched(route: Route) -> Iterator[tuple[Pointer, str]]:
     """Fields with `detect` of a dialect whose other texts nothing searches."""
-    if TEXTS not in DIALECTS[route.dialect].looks.words or TEXTS in route.inputs:
+    if TEXTS not in DIALECTS[route.dialect].request_layout.words or TEXTS in route.inputs:
         return
     for name, field in route.inputs.items():
         if field.detect:
@@ -204,13 +204,13 @@ def _ignored(route: Route, schemas: Mapping[Path, bytes]) -> Iterator[tuple[Poin
         yield from (((side, "schema"), note) for note in notes)
 
 
-def _secrets(part: Part, path: Pointer = ()) -> Iterator[tuple[Pointer, Secret]]:
+def _secrets(part: PolicyModel, path: Pointer = ()) -> Iterator[tuple[Pointer, Secret]]:
     values: list[tuple[Pointer, Any]] = [((*path, name), value) for name, value in part]
     while values:
         at, value = values.pop()
         if isinstance(value, Secret):
             yield at, value
-        elif isinstance(value, tuple) and value and isinstance(value[0], Part):
+        elif isinstance(value, tuple) and value and isinstance(value[0], PolicyModel):
             values += [((*at, index), item) for index, item in enumerate(value)]
-        elif isinstance(value, Part) and not isinstance(value, Route):
+        elif isinstance(value, PolicyModel) and not isinstance(value, Route):
             values += [((*at, name), item) for name, item in value]

@@ -66,13 +66,13 @@ def compile_detectors(names: Iterable[str]) -> Scrub:
         if not signs & needs and needs >= 0 and folded.starts is None:
             return text, {}
         tally = tally if tally is not None else Unbounded()
-        made, counts = _searched(text, folded, signs, chosen, tally)
+        scrubbed, counts = _searched(text, folded, signs, chosen, tally)
         # What looks like an escape may be a part of a value: %4111 1111.
         if folded.starts is not None and tally.finds >= 0 and ("%" in text or "&" in text or "\\" in text):
-            plain = fold(made, escapes=False)
-            made, more = _searched(made, plain, signs_of(plain.text), chosen, tally)
+            plain = fold(scrubbed, escapes=False)
+            scrubbed, more = _searched(scrubbed, plain, signs_of(plain.text), chosen, tally)
             counts = {name: counts.get(name, 0) + more.get(name, 0) for name in counts | more}
-        return made, counts
+        return scrubbed, counts
 
     return scrub
 

@@ -78,8 +78,8 @@ def fold(text: str, *, escapes: bool = True) -> Folded:
     if _FIRST.search(folded) is None:
         return Folded(folded)
     pattern = _SPECIAL if escapes else _INVISIBLES
-    found = pattern.search(folded)
-    return Folded(folded) if found is None else _unescaped(folded, found, pattern)
+    match = pattern.search(folded)
+    return Folded(folded) if match is None else _unescaped(folded, match, pattern)
 
 
 def _narrow(text: str) -> str:
@@ -96,26 +96,26 @@ def _narrow(text: str) -> str:
     return text
 
 
-def _unescaped(text: str, found: re.Match[str] | None, pattern: re.Pattern[str]) -> Folded:
+def _unescaped(text: str, match: re.Match[str] | None, pattern: re.Pattern[str]) -> Folded:
     pieces: list[str] = []
     starts: list[int] = []
     places: list[tuple[int, int]] = []
     at = length = 0
-    while found is not None:
-        begin, end = found.span()
+    while match is not None:
+        begin, end = match.span()
         if begin > at:
             pieces.append(text[at:begin])
             starts.append(length)
             places.append((at, 0))
             length += begin - at
-        character = _read(found[0])
+        character = _read(match[0])
         if character:
             pieces.append(character)
             starts.append(length)
             places.append((begin, end))
             length += 1
         at = end
-        found = pattern.search(text, at)
+        match = pattern.search(text, at)
     if at < len(text):
         pieces.append(text[at:])
         starts.append(length)

@@ -30,10 +30,10 @@ def _extent(match: re.Match[str]) -> Span | None:
         return None
     text, end = match.string, match.end()
     for _ in range(length - 4):
-        one = _REST.match(text, end)
-        if one is None:
+        rest = _REST.match(text, end)
+        if rest is None:
             return None
-        end = one.end()
+        end = rest.end()
     return match.start(), end
 
 
@@ -41,7 +41,7 @@ def _is_iban(text: str) -> bool:
     from stdnum import iban  # noqa: PLC0415
 
     number = compact(text)
-    digits = int("".join(str(int(one, 36)) for one in number[4:] + number[:4]))
+    digits = int("".join(str(int(item, 36)) for item in number[4:] + number[:4]))
     return digits % 97 == 1 and iban.is_valid(number, check_country=False)  # a twentieth of what the library takes
 
 

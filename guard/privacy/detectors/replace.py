@@ -72,12 +72,12 @@ def _next(text: str, match: re.Match[str], detector: Detector, *, skip: bool) ->
 
 def _accepted(text: str, begin: int, end: int, detector: Detector, tally: Tally) -> int:
     """Where the match ends that the check accepts; 0 where it accepts none. Each look of the check counts."""
-    for one in _ends(text, begin, end, detector):
+    for item in _ends(text, begin, end, detector):
         tally.finds -= detector.weight
         if tally.finds < 0:
             return 0
-        if detector.check(text[begin:one]):
-            return one
+        if detector.check(text[begin:item]):
+            return item
     return 0
 
 

@@ -43,7 +43,7 @@ def signs_of(text: str) -> int:
     raw = text.encode("utf-8", "surrogatepass")
     loud = raw.translate(None, _QUIET)
     low = raw.lower()
-    found = RUN if _LONG in raw.translate(_KEY_CHARACTERS) else 0
+    signs = RUN if _LONG in raw.translate(_KEY_CHARACTERS) else 0
     if (
         b"pass" in low
         or b"pwd" in low
@@ -64,22 +64,22 @@ def signs_of(text: str) -> int:
         or b"://" in low
         or (len(raw) > len(text) and _FOREIGN.search(text))
     ):
-        found |= SECRET_WORD
+        signs |= SECRET_WORD
     if not loud:
-        return found
+        return signs
     if b"@" in loud or _BRACKETS.search(low):
-        found |= AT
+        signs |= AT
     digits = len(loud.translate(None, _NOT_DIGITS))
     if loud.count(b":") > 1:
-        found |= COLONS
+        signs |= COLONS
     if digits < 2:
-        return found
+        return signs
     shapes = raw.translate(_SHAPES)
     for shape in _ACCOUNTS:
         if shape in shapes:
-            found |= ACCOUNT
+            signs |= ACCOUNT
     if digits > 3 and loud.count(b".") > 2:
-        found |= DOTS
+        signs |= DOTS
     if digits > 6:
-        found |= SEVEN_DIGITS
-    return found | TWELVE_DIGITS if digits > 11 else found
+        signs |= SEVEN_DIGITS
+    return signs | TWELVE_DIGITS if digits > 11 else signs

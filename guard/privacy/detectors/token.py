@@ -111,14 +111,14 @@ def _named(match: re.Match[str]) -> Span | None:
     name = text[max(0, sign - _LONGEST_NAME) : sign].rstrip(_BEFORE_SIGN).lower()
     if name[-3:] not in _ENDINGS:
         return None
-    said = _NAME.search(name, max(0, len(name) - _LONGEST_NAME // 2))
-    if said is None:
+    name_match = _NAME.search(name, max(0, len(name) - _LONGEST_NAME // 2))
+    if name_match is None:
         return None
-    begin = max(0, sign - _LONGEST_NAME) + said.start()
-    return match.span(kind) if kind != "bare" or text[begin + len(said[0])] in "\"'])" else (begin, match.end())
+    begin = max(0, sign - _LONGEST_NAME) + name_match.start()
+    return match.span(kind) if kind != "bare" or text[begin + len(name_match[0])] in "\"'])" else (begin, match.end())
 
 
-def _said(match: re.Match[str]) -> Span | None:
+def _named_secret(match: re.Match[str]) -> Span | None:
     kind = match.lastgroup
     if kind is None:
         return match.span()
@@ -130,6 +130,6 @@ def _said(match: re.Match[str]) -> Span | None:
 DETECTOR: Final = Detector(
     "token", _KEY, hint=re.compile("[0-9A-Za-z]{2}"), extent=_key, needs=RUN, within=_RUN, also=(
         Detector("token", _NAMED, hint=re.compile("[:=]"), extent=_named, needs=SECRET_WORD),
-        Detector("token", _SAID, hint=re.compile("[-<bBpPtT密口пПパ비סκ]"), extent=_said, needs=SECRET_WORD),
+        Detector("token", _SAID, hint=re.compile("[-<bBpPtT密口пПパ비סκ]"), extent=_named_secret, needs=SECRET_WORD),
     ),
 )  # fmt: skip

@@ -19,7 +19,7 @@ def always(_text: str) -> bool:
     return True
 
 
-def whole(match: re.Match[str]) -> Span | None:
+def whole_match(match: re.Match[str]) -> Span | None:
     """The extent of a pattern that needs no look at its neighbours."""
     return match.span()
 
@@ -51,7 +51,7 @@ class Detector(NamedTuple):
     """Whether a candidate that the check rejects may be a match followed by words that look like one more group."""
     weight: int = 1
     """How many finds a candidate counts for: one of those whose check takes 20 µs and more counts for several."""
-    extent: Callable[[re.Match[str]], Span | None] = whole
+    extent: Callable[[re.Match[str]], Span | None] = whole_match
     """What of a candidate would be the find, by what stands around it; None: it is none. Costs a few µs at most."""
     needs: int = 0
     """The signs (`signs.py`) of which a text must show one; 0: any text is searched."""
@@ -71,7 +71,7 @@ def ascii_of(text: str) -> str:
     """Digits and letters of other widths and scripts as ASCII."""
     if text.isascii():
         return text
-    return "".join(str(int(one)) if one.isdecimal() else one for one in normalize("NFKC", text))
+    return "".join(str(int(item)) if item.isdecimal() else item for item in normalize("NFKC", text))
 
 
 def compact(text: str) -> str:

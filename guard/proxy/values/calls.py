@@ -20,7 +20,7 @@ class Ticket(Protocol):
         """Why the call may no longer be made; asked when a queued call is released."""
 
     def settle(
-        self, outcome: "Settlement", now: float, *, took: float | None = None, retry_after: float | None = None
+        self, outcome: "CallOutcome", now: float, *, took: float | None = None, retry_after: float | None = None
     ) -> None:
         """Say how the call went. IGNORED leaves no trace in any window.
 
@@ -28,7 +28,7 @@ class Ticket(Protocol):
         """
 
 
-class Settlement(Enum):
+class CallOutcome(Enum):
     """How a call counts for the breaker."""
 
     SUCCESS = auto()
@@ -39,7 +39,7 @@ class Settlement(Enum):
     IGNORED = auto()
 
 
-class Slots(Protocol):
+class ConcurrencyLimiter(Protocol):
     """The concurrency limit of one (route, target)."""
 
     def acquire(self) -> bool:
@@ -56,7 +56,7 @@ class Slots(Protocol):
 
 
 @dataclass(eq=False)
-class Ceiling:
+class RungLimit:
     """The highest level of the ladder that operators allow a route now; kept current by whoever made it."""
 
     level: int = 0
@@ -71,12 +71,12 @@ class Target:
     url: str
     host: bytes  # Host header to send
     pool: Opaque
-    slots: Slots
+    limiter: ConcurrencyLimiter
     connect: float
     attempt: float
     idle: float
     queue_timeout: float
-    ceiling: Ceiling = field(default_factory=Ceiling)
+    rung_limit: RungLimit = field(default_factory=RungLimit)
     version: str = ""  # that the server named when it was last asked; for dialects whose answers do not
     own_words: set[str] = field(default_factory=set)  # versions that answers named, and that no client wrote
     keyed: bool = False  # it has answered a request that carried credentials, so that theirs may be what it refuses
@@ -88,7 +88,7 @@ class Target:
     @property
     def closed(self) -> Reason | None:
         """Why operators do not allow it now."""
-        return self.ceiling.why if LEVEL[self.source] < self.ceiling.level else None
+        return self.rung_limit.why if LEVEL[self.source] < self.rung_limit.level else None
 
 
 @dataclass(eq=False)
@@ -224,7 +224,7 @@ class Relayed:
     sent: int
     end_at: float
     failed: Reason | None = None
-    told: bool = False  # in the dialect's own words, so that the answer may end as if it were whole
+    error_sent: bool = False  # in the dialect's own words, so that the answer may end as if it were whole
     ours: bool = False  # see `Failed`
     opened: bool = True  # False: nothing was sent, for no event came, or the first is an error
 

@@ -22,15 +22,15 @@ _PIVOT: Final = 70
 def http_date(value: bytes) -> float | None:
     """Seconds since the epoch of an HTTP-date; None for what is none."""
     for form in _DATES:
-        found = form.fullmatch(value)
-        if found is None:
+        match = form.fullmatch(value)
+        if match is None:
             continue
-        year = int(found["year"])
-        if len(found["year"]) == 2:
+        year = int(match["year"])
+        if len(match["year"]) == 2:
             year += 2000 if year < _PIVOT else 1900
         try:
-            day = datetime(year, _MONTHS.index(found["month"]) + 1, int(found["day"]), tzinfo=UTC).timestamp()
+            day = datetime(year, _MONTHS.index(match["month"]) + 1, int(match["day"]), tzinfo=UTC).timestamp()
         except ValueError:  # no such day
             return None
-        return day + int(found["hour"]) * 3600 + int(found["minute"]) * 60 + int(found["second"])
+        return day + int(match["hour"]) * 3600 + int(match["minute"]) * 60 + int(match["second"])
     return None

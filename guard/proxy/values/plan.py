@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
-from guard.proxy.values.calls import Answer, Body, Ceiling, Closed, Step, Target
+from guard.proxy.values.calls import Answer, Body, Closed, RungLimit, Step, Target
+from guard.proxy.values.codec import Dialect, Message, StreamParser, Usage
 from guard.proxy.values.request import Allow, Deny, Facts, Head, Judge, Stream, Violation
-from guard.proxy.values.speech import Dialect, Listening, Message, Usage
 from guard.proxy.values.words import Document, Headers, Reason, RefusalCode, Source
 
 
@@ -91,8 +91,8 @@ class Route:
     judges: tuple[Judge, ...]
     output: AnswerJudge | None
     ladder: tuple[Rung, ...]
-    inspector: Callable[[Message | None, Headers], Listening | None] = lambda _message, _headers: None
-    ceiling: Ceiling = field(default_factory=Ceiling)
+    inspector: Callable[[Message | None, Headers], StreamParser | None] = lambda _message, _headers: None
+    rung_limit: RungLimit = field(default_factory=RungLimit)
     deadline_header: bytes = b""  # in which a client says how many seconds it waits
     remember: Callable[["Permit", Answer, float, str], None] | None = None
     """Keeps an answer of the model itself for the cached rung."""
@@ -173,17 +173,17 @@ class Plan(Protocol):
 class Trace:
     """Where an exchange stands in a distributed trace. Ids are in lower-case hexadecimal, as W3C Trace Context has them."""
 
-    __slots__ = ("_first_call", "parent_id", "sampled", "span_id", "told", "trace_id")
+    __slots__ = ("_first_call", "parent_id", "propagated", "sampled", "span_id", "trace_id")
 
     def __init__(
-        self, trace_id: bytes, span_id: bytes, parent_id: bytes, first_call: bytes, *, sampled: bool, told: bool
+        self, trace_id: bytes, span_id: bytes, parent_id: bytes, first_call: bytes, *, sampled: bool, propagated: bool
     ) -> None:
         self.trace_id = trace_id
         self.span_id = span_id
         self.parent_id = parent_id  # empty: the trace begins here
         self._first_call = first_call
         self.sampled = sampled
-        self.told = told  # to the model server; False: sampled for the log alone
+        self.propagated = propagated  # to the model server; False: sampled for the log alone
 
     def call_id(self, number: int) -> bytes:
         """The span of the exchange's `number`th call, counted from 1; never 0, which is no span."""
@@ -234,10 +234,10 @@ class Record:
     """
 
     __slots__ = (
-        "answer_violations", "attempts", "begun_at", "code", "descents", "discarded", "ended_at", "error", "facts",
-        "failed_rules", "gone", "matched", "method", "predictions", "protocol", "read_at", "reason", "request_bytes",
-        "request_id", "response_bytes", "route", "rows", "scheme", "shown", "source", "status", "trace", "usage", "version",
-        "violations",
+        "answer_violations", "attempts", "begun_at", "code", "departure", "descents", "discarded", "ended_at", "error",
+        "facts", "failed_rules", "matched", "method", "predictions", "protocol", "read_at", "reason", "request_bytes",
+        "request_id", "response_bytes", "route", "rows", "scheme", "shown", "source", "status", "trace", "usage",
+        "version", "violations",
     )  # fmt: skip
 
     def __init__(self, request_id: str, begun_at: float) -> None:
@@ -269,7 +269,7 @@ class Record:
         self.ended_at = 0.0
         self.request_bytes = 0
         self.response_bytes = 0
-        self.gone = ""
+        self.departure = ""
         self.error = ""  # type name of a bug, or what broke a streamed answer
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlia
 from guard.proxy.values.words import Document, FeatureState, Headers, Reason, RefusalCode, ViolationCode
 
 if TYPE_CHECKING:
-    from guard.proxy.values.speech import Message, Usage
+    from guard.proxy.values.codec import Message, Usage
 
 
 @dataclass(eq=False)

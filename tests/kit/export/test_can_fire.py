@@ -56,7 +56,7 @@ class Subject(NamedTuple):
     @property
     def warned(self) -> set[str]:
         """The targets that are named."""
-        return {str(one.pointer).split(".")[1] for one in self.loaded.warnings if one.path[0] == "targets"}
+        return {str(warning.pointer).split(".")[1] for warning in self.loaded.warnings if warning.path[0] == "targets"}
 
     @property
     def alerts(self) -> list[tuple[str, str]]:
@@ -133,8 +133,8 @@ def fires(of: Subject, folder: Path, alerts: list[tuple[str, str]]) -> None:
 def test_every_exported_alert_can_fire_or_check_names_its_target(name: str, tmp_path: Path) -> None:
     text = policy("{" + TARGETS[name] + "}").replace("    rows:", "    timeout: {request: 60s}\n    rows:")
     of = subject(text, tmp_path)
-    mine = [one for one in of.alerts if name == "usual" or one[0] in OF_TARGET]  # the others are the same everywhere
-    fires(of, tmp_path, [one for one in mine if OF_TARGET.get(one[0]) not in of.warned])
+    mine = [alert for alert in of.alerts if name == "usual" or alert[0] in OF_TARGET]  # the others are the same everywhere
+    fires(of, tmp_path, [item for item in mine if OF_TARGET.get(item[0]) not in of.warned])
     exported = {alert for alert, _ in of.alerts}
     targets = of.loaded.policy.targets
     for alert, target in OF_TARGET.items():

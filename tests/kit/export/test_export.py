@@ -95,7 +95,10 @@ def test_alerts_reach_their_owners(tmp_path: Path) -> None:
     assert where(service="credit-risk", severity="ticket", owner="data-eng") == ["guard-data-eng", "guard-sre"]
     assert where(service="credit-risk", severity="ticket") == ["guard-sre"]
     assert where(service="another", severity="page") == ["guard"]
-    hooks = {one["name"]: [hook["url"] for hook in one.get("webhook_configs", [])] for one in made.document["receivers"]}
+    hooks = {
+        receiver["name"]: [hook["url"] for hook in receiver.get("webhook_configs", [])]
+        for receiver in made.document["receivers"]
+    }
     assert hooks == {
         "guard": [], "guard-sre": ["https://pager.example/risk"], "guard-data-eng": [], "guard-platform": [], "guard-risk-ds": [],
     }  # fmt: skip
@@ -135,19 +138,22 @@ def test_a_real_alertmanager_silences_just_that(tmp_path: Path) -> None:
         ])  # fmt: skip
         until(lambda: len(server.alerts()) == 8, lambda: str(server.alerts()))
         silent = [
-            (one["labels"]["alertname"], one["labels"]["severity"], one["labels"].get("http_route"))
-            for one in server.alerts()
-            if one["status"]["inhibitedBy"]
+            (alert["labels"]["alertname"], alert["labels"]["severity"], alert["labels"].get("http_route"))
+            for alert in server.alerts()
+            if alert["status"]["inhibitedBy"]
         ]
         assert sorted(silent, key=str) == [
             ("GuardAvailability", "ticket", None),
             ("GuardBreakerOpen", "ticket", "/predict"),
             ("GuardFallbackShare", "page", None),
         ]
-        went = {one["labels"]["alertname"]: [to["name"] for to in one["receivers"]] for one in server.alerts()}
+        went = {alert["labels"]["alertname"]: [to["name"] for to in alert["receivers"]] for alert in server.alerts()}
         assert went["GuardPolicyRefused"] == ["guard-platform", "guard-sre"]
         server.fire([{"alertname": "GuardAbsent", "service": "credit-risk", "severity": "page"}])
-        until(lambda: sum(bool(one["status"]["inhibitedBy"]) for one in server.alerts()) == 7, lambda: str(server.alerts()))
+        until(
+            lambda: sum(bool(alert["status"]["inhibitedBy"]) for alert in server.alerts()) == 7,
+            lambda: str(server.alerts()),
+        )
 
 
 def test_webhooks_of_the_format_are_addresses_and_secrets_are_not_written(tmp_path: Path) -> None:
@@ -169,13 +175,13 @@ def test_the_dashboard_is_one_that_grafana_reads(text: str, tmp_path: Path) -> N
     document = made.document
     every = document["panels"]
     assert [panel["id"] for panel in every] == list(range(1, len(every) + 1))
-    taken = [panel["gridPos"] for panel in every]
-    for grid in taken:
+    results = [panel["gridPos"] for panel in every]
+    for grid in results:
         assert 0 <= grid["x"] < grid["x"] + grid["w"] <= 24
         assert grid["h"] > 0
-    for one, other in itertools.combinations(taken, 2):
-        apart = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
-        assert apart or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+    for combination, other in itertools.combinations(results, 2):
+        apart = combination["x"] + combination["w"] <= other["x"] or other["x"] + other["w"] <= combination["x"]
+        assert apart or combination["y"] + combination["h"] <= other["y"] or other["y"] + other["h"] <= combination["y"]
     (variable,) = document["templating"]["list"]
     assert (variable["name"], variable["type"], variable["query"]) == ("datasource", "datasource", "prometheus")
     for panel in panels(document):
@@ -234,12 +240,16 @@ def differences(given: object, read: object, path: str = "") -> list[str]:
     """What of a document did not survive: keys that are gone, values that changed. What was added are defaults."""
     if isinstance(given, dict) and isinstance(read, dict):
         return [
-            one
+            difference
             for key, value in given.items()
-            for one in (differences(value, read[key], f"{path}/{key}") if key in read else [f"{path}/{key} is not known"])
+            for difference in (
+                differences(value, read[key], f"{path}/{key}") if key in read else [f"{path}/{key} is not known"]
+            )
         ]
     if isinstance(given, list) and isinstance(read, list) and len(given) == len(read):
         return [
-            one for index, pair in enumerate(zip(given, read, strict=True)) for one in differences(*pair, f"{path}/{index}")
+            difference
+            for index, pair in enumerate(zip(given, read, strict=True))
+            for difference in differences(*pair, f"{path}/{index}")
         ]
     return [] if given == read else [f"{path}: {given!r} became {read!r}"]

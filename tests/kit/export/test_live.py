@@ -130,7 +130,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 
 
 def values(found: list[dict[str, Any]]) -> list[float]:
-    return [float(one["value"][1]) for one in found]
+    return [float(item["value"][1]) for item in found]
 
 
 def test_no_alert_while_all_is_well(seen: Seen) -> None:
@@ -142,9 +142,9 @@ def test_every_expression_of_the_dashboard_has_data(seen: Seen) -> None:
     assert len(seen.dashboard) > 50
     empty = []
     for name, expr in seen.dashboard.items():
-        found = values(seen.scraped.query(expr.replace("$__rate_interval", "1m")))
-        if not any(math.isfinite(value) for value in found):
-            empty.append((name, expr, found))
+        values_read = values(seen.scraped.query(expr.replace("$__rate_interval", "1m")))
+        if not any(math.isfinite(value) for value in values_read):
+            empty.append((name, expr, values_read))
     assert empty == []
 
 
@@ -155,9 +155,9 @@ def test_every_rule_is_evaluated_and_records(seen: Seen) -> None:
     assert len(recorded) == 30
     for rule in recorded:
         labels = ", ".join(f'{key}="{value}"' for key, value in rule["labels"].items())
-        found = values(seen.scraped.query(f"{rule['record']}{{{labels}}}"))
-        assert len(found) == 1, rule
-        assert math.isfinite(found[0])
+        values_read = values(seen.scraped.query(f"{rule['record']}{{{labels}}}"))
+        assert len(values_read) == 1, rule
+        assert math.isfinite(values_read[0])
 
 
 BUGS = {"GuardLoopErrors", "GuardTaskCrashed", "GuardSubscriberCrashed", "GuardLoopStalled", "GuardFileUnreadable"}
@@ -172,13 +172,13 @@ def test_every_alert_is_true_in_trouble(seen: Seen) -> None:
 
 
 def test_alerts_name_what_they_are_about(seen: Seen) -> None:
-    told = {rule["alert"]: seen.scraped.query(rule["expr"]) for rule in seen.strict.rules if "alert" in rule}
+    by_name = {rule["alert"]: seen.scraped.query(rule["expr"]) for rule in seen.strict.rules if "alert" in rule}
     where = {"http_request_method": "POST", "http_route": "/predict"}
-    assert {**where, "guard_field": "balance_at"} in [one["metric"] for one in told["GuardFeatureStale"]]
-    fields = {one["metric"]["guard_field"] for one in told["GuardAnswersInvalid"]}
+    assert {**where, "guard_field": "balance_at"} in [item["metric"] for item in by_name["GuardFeatureStale"]]
+    fields = {item["metric"]["guard_field"] for item in by_name["GuardAnswersInvalid"]}
     assert fields == {"label", "score"}
-    assert [one["metric"]["http_route"] for one in told["GuardBreakerOpen"]] == ["/bare/{name}"]
-    assert {one["metric"]["guard_mode"] for one in told["GuardModeLowered"]} <= {"rules", "disabled"}
+    assert [item["metric"]["http_route"] for item in by_name["GuardBreakerOpen"]] == ["/bare/{name}"]
+    assert {item["metric"]["guard_mode"] for item in by_name["GuardModeLowered"]} <= {"rules", "disabled"}
 
 
 def test_the_recorded_ratio_is_what_clients_saw(seen: Seen) -> None:

@@ -36,7 +36,7 @@ def test_a_draft_says_this_and_guard_accepts_it(name: str) -> None:
 def test_nothing_but_reading_is_asked(name: str) -> None:
     server = recorded(name)
     drafted(server, WANTED.get(name, Wanted()))
-    assert {one for one in server.asked if not one.startswith("GET ")} <= {"POST /v2/repository/index"}
+    assert {wanted for wanted in server.asked if not wanted.startswith("GET ")} <= {"POST /v2/repository/index"}
 
 
 def test_the_listing_of_models_is_asked_only_of_servers_that_have_one() -> None:

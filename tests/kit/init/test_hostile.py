@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from guard.kit.init import mlmodel
 from guard.kit.init.draft import Draft, Wanted
-from guard.kit.init.server import Heard
+from guard.kit.init.server import ServerAnswer
 from guard.kit.init.settle import Unsettled, settle
 from guard.kit.init.survey import survey
 from guard.kit.init.words import MOST_NAME, line, quoted, scalar
@@ -51,7 +51,7 @@ def outcome(server: Fake, wanted: Wanted) -> str:
         assert isinstance(route, Passthrough) or (
             isinstance(route, Route) and route.enforcement == "observe" and "fallback" not in route.model_fields_set
         )
-    assert all(one.isprintable() for one in text.replace("\n", ""))
+    assert all(item.isprintable() for item in text.replace("\n", ""))
     return text
 
 
@@ -91,11 +91,11 @@ def test_metadata_of_the_open_inference_protocol(name: str, inputs: Any, outputs
         "GET /v1/models": {"models": listing},
     }
     model = {"name": name, "versions": versions, "platform": name, "inputs": inputs, "outputs": outputs}
-    server = Fake({key: Heard(200, page(one)) for key, one in pages.items()}, Heard(200, page(model)))
+    server = Fake({key: ServerAnswer(200, page(item)) for key, item in pages.items()}, ServerAnswer(200, page(model)))
     outcome(server, Wanted(models=(name, "iris")))
     outcome(server, Wanted())
     index = {"GET /v2": {"name": "triton", "version": versions}, "POST /v2/repository/index": listing}
-    outcome(Fake({key: Heard(200, page(one)) for key, one in index.items()}), Wanted())
+    outcome(Fake({key: ServerAnswer(200, page(value)) for key, value in index.items()}), Wanted())
 
 
 DIMENSIONS = st.lists(st.integers(-2, 9).map(lambda size: {"size": str(size)}), min_size=1, max_size=4)
@@ -159,7 +159,7 @@ def test_openapi_documents(paths: list[str], title: Any, s: Any, t: Any, bodies:
 @given(document=ANY, status=st.sampled_from([200, 204, 400, 500]))
 def test_any_document_everywhere(document: Any, status: int) -> None:
     for other in (page(document), b"\xff\xfe", b"[" * 5000, b'{"a":NaN,"a":1}', b""):
-        server = Fake({}, Heard(status, other))
+        server = Fake({}, ServerAnswer(status, other))
         outcome(server, Wanted())
         for dialect in ("oip", "kserve-v1", "tfserving", "mlflow", "openai", "sagemaker", "tei", "json", "vertex"):
             outcome(server, Wanted(models=("m",), dialect=dialect))

@@ -76,8 +76,8 @@ def fixed(answer: bytes) -> Serve:
 @pytest.mark.parametrize("serve", [hang, drip_head, drip_body])
 def test_a_server_that_takes_its_time_is_left(serve: Serve) -> None:
     with server(serve) as origin, Probe(origin, total=0.5) as probe:
-        heard = probe.get("/v2")
-        assert (heard.status, heard.why) == (0, "no answer in time")
+        answer = probe.get("/v2")
+        assert (answer.status, answer.why) == (0, "no answer in time")
         assert probe.get("/other").why == "the time limit ended before this request"
         with pytest.raises(Unreachable):
             probe.ahead(["/a", "/b"])
@@ -85,9 +85,9 @@ def test_a_server_that_takes_its_time_is_left(serve: Serve) -> None:
 
 def test_a_flood_is_cut_at_four_mebibytes() -> None:
     with server(flood) as origin, Probe(origin, total=20) as probe:
-        heard = probe.get("/openapi.json")
-        assert (heard.status, heard.body, heard.why) == (200, b"", f"more than {MOST_ANSWER >> 20} MiB")
-        assert heard.document is None
+        answer = probe.get("/openapi.json")
+        assert (answer.status, answer.body, answer.why) == (200, b"", f"more than {MOST_ANSWER >> 20} MiB")
+        assert answer.document is None
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ def test_a_flood_is_cut_at_four_mebibytes() -> None:
 )
 def test_what_is_no_answer_is_none(answer: bytes) -> None:
     with server(fixed(answer)) as origin, Probe(origin, total=10) as probe:
-        heard = probe.get("/v2")
-        assert heard.status == 0
-        assert heard.why
+        answer_read = probe.get("/v2")
+        assert answer_read.status == 0
+        assert answer_read.why
         with pytest.raises(Unreachable):
             probe.ahead(["/v2"])
 
@@ -123,22 +123,22 @@ def test_what_is_no_answer_is_none(answer: bytes) -> None:
 )
 def test_what_is_no_document_is_none_and_nothing_is_followed(answer: bytes, status: int) -> None:
     with server(fixed(answer)) as origin, Probe(origin, total=10) as probe:
-        heard = probe.get("/v2")
-        assert heard.status == status
-        assert heard.document in (None, pytest.approx({"a": float("nan")}, nan_ok=True))
+        answer_read = probe.get("/v2")
+        assert answer_read.status == status
+        assert answer_read.document in (None, pytest.approx({"a": float("nan")}, nan_ok=True))
 
 
 def test_an_answer_is_asked_for_once() -> None:
-    asked = []
+    results = []
 
     def count(client: socket.socket, _over: threading.Event) -> None:
-        asked.append(1)
+        results.append(1)
         client.sendall(OK + b"connection: close\r\ncontent-length: 2\r\n\r\n{}")
 
     with server(count) as origin, Probe(origin, total=10) as probe:
         probe.ahead(["/v2", "/v2", "/v2"])
         assert probe.get("/v2").document == {}
-        assert (len(asked), probe.asked) == (1, 1)
+        assert (len(results), probe.requests) == (1, 1)
 
 
 def test_nobody_there() -> None:

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from guard.kit.init.draft import Draft, Field, Found, Route
+from guard.kit.init.draft import Draft, Field, Route, SurveyResult
 from guard.kit.init.settle import Unsettled, settle
 
 
 def draft(*routes: Route, **found: object) -> Draft:
-    return Draft("http://127.0.0.1:8080", replace(Found("x", routes, service="s"), **found))  # type: ignore[arg-type]
+    return Draft("http://127.0.0.1:8080", replace(SurveyResult("x", routes, service="s"), **found))  # type: ignore[arg-type]
 
 
 def route(**inputs: dict[str, object]) -> Route:
@@ -36,7 +36,7 @@ def test_the_key_at_fault_goes(shape: dict[str, object], left: str, word: str) -
 
 def test_a_field_that_cannot_be_goes_and_the_others_stay() -> None:
     text, settled = settle(draft(route(a={"type": "nonsense"}, b={"type": "number"})))
-    assert list(settled.found.routes[0].inputs) == ["b"]
+    assert list(settled.survey.routes[0].inputs) == ["b"]
     assert "# Not declared: a: unknown word" in text
     assert "undeclared: pass" in text
 
@@ -44,7 +44,7 @@ def test_a_field_that_cannot_be_goes_and_the_others_stay() -> None:
 def test_positions_are_all_there_or_none() -> None:
     made = replace(route(a={"type": "nonsense"}, b={"type": "number"}), settings={"rows": "", "columns": ["a", "b"]})
     text, settled = settle(draft(made))
-    assert not settled.found.routes[0].inputs
+    assert not settled.survey.routes[0].inputs
     assert "columns" not in text
 
 

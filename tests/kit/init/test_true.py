@@ -8,7 +8,7 @@ import pytest
 
 from guard.kit.init.draft import Wanted
 from guard.policy.compiled import CompiledPlan
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 from guard.proxy.context import Context
 from guard.proxy.judge import judge
@@ -20,7 +20,7 @@ JSON = [(b"content-type", b"application/json")]
 
 def plan(text: str) -> CompiledPlan:
     raw = text.replace("enforcement: observe", "enforcement: enforce").encode()
-    return compile_plan(load(Path("draft"), environ={}, read=lambda _: raw), Means())
+    return compile_plan(load(Path("draft"), environ={}, read=lambda _: raw), CompileContext())
 
 
 def exchange(text: str, target: bytes, request: Any, answer: Any) -> None:
@@ -37,8 +37,8 @@ def exchange(text: str, target: bytes, request: Any, answer: Any) -> None:
 
 def tensor(name: str, datatype: str, shape: list[int], value: Any) -> Any:
     count = 1
-    for one in shape:
-        count *= one
+    for size in shape:
+        count *= size
     return {"name": name, "datatype": datatype, "shape": shape, "data": [value] * count}
 
 

@@ -6,7 +6,7 @@ from textwrap import dedent, indent
 from guard.kit.rehearse import generate
 from guard.kit.rehearse.canaries import Cage
 from guard.kit.rehearse.subject import Subject, subject, usual
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 
 WALL = 1_800_000_000.0
@@ -79,7 +79,7 @@ def made(folder: Path, name: str, key: str = "") -> tuple[Subject, Cage]:
         + "\n"
     )
     loaded = load(path, environ={})
-    [route] = compile_plan(loaded, Means()).routes
+    [route] = compile_plan(loaded, CompileContext()).routes
     declared = loaded.policy.routes[key]
     one, cage = subject(key, declared, route), Cage()  # type: ignore[arg-type]
     generate.prepare(folder)

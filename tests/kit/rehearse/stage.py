@@ -86,8 +86,8 @@ def told(path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
 
 def checks(document: dict[str, Any], part: str, *results: str) -> dict[str, dict[str, Any]]:
     """The checks of a part by name; of these results, or all."""
-    [found] = [one for one in document["result"]["parts"] if one["name"] == part]
-    return {one["name"]: one for one in found["checks"] if not results or one["result"] in results}
+    [found] = [item for item in document["result"]["parts"] if item["name"] == part]
+    return {check["name"]: check for check in found["checks"] if not results or check["result"] in results}
 
 
 def interrupted(path: Path, at: str, *arguments: str, number: int = signal.SIGINT) -> tuple[int, str]:

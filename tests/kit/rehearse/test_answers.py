@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from guard.kit.rehearse import leaks
-from guard.kit.rehearse.answers import broken, fault, told
+from guard.kit.rehearse.answers import broken, error_texts, fault
 from guard.kit.rehearse.canaries import Cage
 from guard.kit.rehearse.fields import ANSWERED, Wanted, denied
 from guard.kit.rehearse.stage import resident
 from guard.kit.rehearse.subject import Subject
 from guard.kit.rehearse.values import Got, Part
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 from guard.policy.route import Route
 
@@ -36,7 +36,7 @@ routes:
 def _one(tmp_path: Path) -> Subject:
     (path := tmp_path / "policy.yaml").write_text(OUTPUTS)
     loaded = load(path, environ={})
-    [route] = compile_plan(loaded, Means()).routes
+    [route] = compile_plan(loaded, CompileContext()).routes
     declared = loaded.policy.routes["POST /p"]
     assert isinstance(declared, Route)
     return Subject("POST /p", declared, route, "/p", ())
@@ -65,8 +65,8 @@ def answer(rank: Any = 1, **changes: Any) -> dict[str, Any]:
         (b"\xff", "the answer is not JSON"), (b'{"predictions": [{"score": 1e999}]}', "label is missing"),
     ],
 )  # fmt: skip
-def test_outputs_are_held_by_a_reading_of_their_own(one: Subject, body: Any, why: str) -> None:
-    found = broken(one, 1, got(body))
+def test_outputs_are_held_by_a_reading_of_their_own(subject: Subject, body: Any, why: str) -> None:
+    found = broken(subject, 1, got(body))
     assert found.startswith(why) or why in found if why else found == ""
 
 
@@ -99,8 +99,10 @@ def test_outputs_are_held_by_a_reading_of_their_own(one: Subject, body: Any, why
         (Wanted("free"), got({}, 500, ""), "500", "bug of guard"),
     ],
 )
-def test_what_came_against_what_was_wanted(one: Subject, wanted: Wanted, came: Got, words: str | None, todo: str) -> None:
-    found = fault(one, wanted, 1, came, Cage())
+def test_what_came_against_what_was_wanted(
+    subject: Subject, wanted: Wanted, came: Got, words: str | None, todo: str
+) -> None:
+    found = fault(subject, wanted, 1, came, Cage())
     if words is None:
         assert found is None
     else:
@@ -109,15 +111,15 @@ def test_what_came_against_what_was_wanted(one: Subject, wanted: Wanted, came: G
         assert todo in found.todo
 
 
-def test_an_error_that_repeats_what_was_sent_is_a_leak_whatever_else_it_is(one: Subject) -> None:
+def test_an_error_that_repeats_what_was_sent_is_a_leak_whatever_else_it_is(subject: Subject) -> None:
     cage = Cage()
     secret, number = cage.text("field a"), cage.near("field b", 17.5)
     for body in (f'{{"detail": "{secret}"}}', f'{{"detail": "{secret.encode().hex()}"}}', f'{{"input": {number!r}}}'):
-        found = fault(one, Wanted("free"), None, got(body.encode(), 422, ""), cage)
+        found = fault(subject, Wanted("free"), None, got(body.encode(), 422, ""), cage)
         assert found is not None
         assert "repeats a value of the request (field " in found.got
         assert secret not in str(found)
-    assert fault(one, Wanted("free"), None, got({"label": secret}), cage) is None, "an answer may say what it was asked"
+    assert fault(subject, Wanted("free"), None, got({"label": secret}), cage) is None, "an answer may say what it was asked"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_an_error_that_repeats_what_was_sent_is_a_leak_whatever_else_it_is(one: 
     ],
 )  # fmt: skip
 def test_errors_are_read_in_the_shape_of_every_dialect(body: bytes, code: Any) -> None:
-    assert told(body) == code
+    assert error_texts(body) == code
 
 
 def test_resident_memory_is_read_from_the_page() -> None:

@@ -15,14 +15,14 @@ from guard.proxy.values import Head, Refused
 from tests.kit.rehearse.making import VARIANTS, WALL, made
 
 
-def said(one: Subject, case: Case) -> tuple[str, int, set[str]]:
+def said(subject: Subject, case: Case) -> tuple[str, int, set[str]]:
     """The verdict of guard, its status, its words."""
-    if len(case.request.body) > one.declared.max_body:
+    if len(case.request.body) > subject.declared.max_body:
         return "denied", 413, {"body_too_large"}
     headers = [(name.encode(), value.encode()) for name, value in case.request.headers]
     head = Head(b"POST", case.request.target.encode(), headers)
     try:
-        permit = judge(Context(head, "r", 0.0), one.route, case.request.body, 0.0, WALL)
+        permit = judge(Context(head, "r", 0.0), subject.route, case.request.body, 0.0, WALL)
     except Refused as refused:
         codes = {found.code for found in refused.violations} if refused.code == "contract" else {refused.code}
         return "denied", refused.status or STATUS[refused.code], codes
@@ -50,7 +50,9 @@ def test_what_is_expected_is_what_guard_does(tmp_path: Path, name: str) -> None:
 
 
 def test_every_class_is_met_somewhere(tmp_path: Path) -> None:
-    met = {case.kind for name in VARIANTS for one, cage in [made(tmp_path, name)] for case in cases(one, cage, WALL)}
+    met = {
+        case.kind for name in VARIANTS for section, cage in [made(tmp_path, name)] for case in cases(section, cage, WALL)
+    }
     assert met == {*fields.CLASSES, *bodies.CLASSES, RANDOM, REPEATED}
 
 

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from guard.kit.rehearse.figures import Kind, Phase, collapsed, held, ms, phase, quantile
+from guard.kit.rehearse.load_client import Timed
 from guard.kit.rehearse.memory import Sample, growth, resident_of
-from guard.kit.rehearse.wire import Timed
 from guard.policy.models import Targets
 
 
@@ -15,12 +15,12 @@ def timed(seconds: float, status: int = 200, source: str = "model", reason: str 
 
 
 def step(clients: int, rate: float, requests: int = 100, kind: Kind = "steady") -> Phase:
-    made = [timed(0.01) for _ in range(requests)]
-    return phase(kind, clients, requests / rate, made, 0.1)
+    results = [timed(0.01) for _ in range(requests)]
+    return phase(kind, clients, requests / rate, results, 0.1)
 
 
 def test_quantiles_are_by_nearest_rank() -> None:
-    ordered = [float(one) for one in range(1, 101)]
+    ordered = [float(item) for item in range(1, 101)]
     assert [quantile(ordered, share) for share in (0.5, 0.95, 0.99, 1.0)] == [50, 95, 99, 100]
     assert quantile([7.0], 0.99) == 7.0
     assert quantile([], 0.5) is None
@@ -84,12 +84,12 @@ def test_targets_that_are_kept_and_missed() -> None:
     )
     assert all(check.todo and check.expected and check.got for check in found)
     few = held(targets, phase("steady", 1, 1.0, [timed(0.01)] * 3, 0.1))
-    assert next(one for one in few if one.name == "targets.latency_p95").got == "3 answers are too few to decide"
+    assert next(item for item in few if item.name == "targets.latency_p95").got == "3 answers are too few to decide"
     assert held(Targets.model_construct(), good) == []
 
 
 def test_times_have_the_digits_that_mean_something() -> None:
-    assert [ms(one) for one in (0.000123, 0.0123, 0.5, 2.5)] == ["0.123 ms", "12.3 ms", "500 ms", "2.5 s"]
+    assert [ms(item) for item in (0.000123, 0.0123, 0.5, 2.5)] == ["0.123 ms", "12.3 ms", "500 ms", "2.5 s"]
 
 
 MIB = 1 << 20
@@ -97,7 +97,9 @@ MIB = 1 << 20
 
 def samples(grow: "list[float]", noise: float = 0.0) -> list[Sample]:
     draw = random.Random(7)
-    return [Sample(index * 50, int(100 * MIB + one * MIB + draw.random() * noise * MIB)) for index, one in enumerate(grow)]
+    return [
+        Sample(index * 50, int(100 * MIB + item * MIB + draw.random() * noise * MIB)) for index, item in enumerate(grow)
+    ]
 
 
 @pytest.mark.parametrize(

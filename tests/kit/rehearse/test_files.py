@@ -22,8 +22,8 @@ def read(folder: Path, **named: Any) -> dict[str, Any]:
         raw = content if isinstance(content, bytes) else json.dumps(content).encode()
         (requests / f"{name}.json").write_bytes(raw)
     found = examples(folder / "policy.yaml")
-    return {one.name: one for one in found if isinstance(one, Example)} | {
-        one[0]: one[1] for one in examples(folder / "policy.yaml") if isinstance(one, tuple)
+    return {item.name: item for item in found if isinstance(item, Example)} | {
+        example[0]: example[1] for example in examples(folder / "policy.yaml") if isinstance(example, tuple)
     }
 
 
@@ -32,30 +32,30 @@ def test_no_folder_is_no_example(tmp_path: Path) -> None:
 
 
 def test_the_form_and_the_bare_body(tmp_path: Path) -> None:
-    whole = {
+    by_name = {
         "route": "POST /p", "path": "/p/7?x=1", "headers": {"X-Tenant": "a"}, "body": {"a": 1},
         "expect": {"status": 422, "code": "max", "source": "none", "reason": "mode", "body": [1]},
     }  # fmt: skip
-    found = read(tmp_path, whole=whole, bare=b'{ "a": 1.50 }', a_list=[1, 2], odd={"body": 1, "income": 3})
-    one = found["whole.json"]
+    content = read(tmp_path, whole=by_name, bare=b'{ "a": 1.50 }', a_list=[1, 2], odd={"body": 1, "income": 3})
+    one = content["whole.json"]
     assert (one.route, one.path, one.headers, one.document) == ("POST /p", "/p/7?x=1", {"x-tenant": "a"}, {"a": 1})
     assert not one.good
-    assert found["bare.json"].body == b'{ "a": 1.50 }', "as it lies there"
-    assert found["bare.json"].good
-    assert found["a_list.json"].document == [1, 2]
-    assert found["odd.json"].document == {"body": 1, "income": 3}, "an unknown member: it is a bare body"
+    assert content["bare.json"].body == b'{ "a": 1.50 }', "as it lies there"
+    assert content["bare.json"].good
+    assert content["a_list.json"].document == [1, 2]
+    assert content["odd.json"].document == {"body": 1, "income": 3}, "an unknown member: it is a bare body"
 
 
 def test_a_text_of_another_type_and_a_file_beside(tmp_path: Path) -> None:
     (tmp_path / files.FOLDER).mkdir(parents=True)
     (tmp_path / files.FOLDER / "cat.jpg").write_bytes(b"\xff\xd8")
-    found = read(
+    content = read(
         tmp_path,
         table={"headers": {"Content-Type": "text/csv"}, "body": "a,b\n1,2\n"},
         cat={"headers": {"content-type": "image/jpeg"}, "file": "cat.jpg"},
     )
-    assert found["table.json"].body == b"a,b\n1,2\n"
-    assert found["cat.json"].body == b"\xff\xd8"
+    assert content["table.json"].body == b"a,b\n1,2\n"
+    assert content["cat.json"].body == b"\xff\xd8"
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_a_text_of_another_type_and_a_file_beside(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_example_is_said_and_the_next_one_is_read(tmp_path: Path, content: Any, why: str) -> None:
-    found = read(tmp_path, a=content, b={"body": 1})
-    assert why in found["a.json"]
-    assert isinstance(found["b.json"], Example)
+    content_read = read(tmp_path, a=content, b={"body": 1})
+    assert why in content_read["a.json"]
+    assert isinstance(content_read["b.json"], Example)
 
 
 def test_huge_files_pipes_and_folders_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,17 +84,17 @@ def test_huge_files_pipes_and_folders_are_not_read(tmp_path: Path, monkeypatch: 
     os.mkfifo(requests / "pipe.json")
     (requests / "folder.json").mkdir()
     (requests / "secret").write_text("{}")
-    found = read(tmp_path)
-    assert set(found) == {"huge.json", "pipe.json", "folder.json"}
-    assert "larger than" in found["huge.json"]
-    assert all(isinstance(one, str) for one in found.values())
+    content = read(tmp_path)
+    assert set(content) == {"huge.json", "pipe.json", "folder.json"}
+    assert "larger than" in content["huge.json"]
+    assert all(isinstance(item, str) for item in content.values())
 
 
 def test_thousands_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MOST_FILES", 3)
-    found = read(tmp_path, **{f"f{index}": index for index in range(5)})
-    assert set(found) == {"f0.json", "f1.json", "f2.json", "tests/requests"}
-    assert found["tests/requests"] == "5 files; the first 3 were read"
+    content = read(tmp_path, **{f"f{index}": index for index in range(5)})
+    assert set(content) == {"f0.json", "f1.json", "f2.json", "tests/requests"}
+    assert content["tests/requests"] == "5 files; the first 3 were read"
 
 
 @given(st.binary(max_size=200))

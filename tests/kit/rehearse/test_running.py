@@ -56,7 +56,7 @@ def test_a_running_guard_is_not_lowered_unless_that_is_said(guard: Sidecar, tmp_
 
 def test_a_killed_guard_is_one_finding_and_is_left_as_it_is(guard: Sidecar, tmp_path: Path) -> None:
     where = Where(None, tmp_path / "state", None, {})
-    endpoint = drill.find(where)
+    endpoint = drill.find_endpoint(where)
     drill.ask(endpoint, "PUT", "/mode", {"mode": "rules", "reason": "killed"})
     code, document = told(tmp_path / "policy.yaml", *against(guard), "--drill", "--seconds", "10")
     assert code == 1

@@ -26,8 +26,8 @@ def failed(status, text, kind="invalid_request_error", param=None, code=None):
 
 def words_of(tree):
     """What the model says, word by word, and how long the prompt was."""
-    texts = [one["content"] for one in tree["messages"]] if "messages" in tree else [tree["prompt"]]
-    parts = [part if isinstance(part, str) else " ".join(one.get("text", "") for one in part) for part in texts]
+    texts = [message["content"] for message in tree["messages"]] if "messages" in tree else [tree["prompt"]]
+    parts = [part if isinstance(part, str) else " ".join(item.get("text", "") for item in part) for part in texts]
     most = tree.get("max_completion_tokens") or tree.get("max_tokens") or 1000
     return parts[-1].split()[:most], sum(len(part.split()) for part in parts)
 
@@ -100,8 +100,8 @@ async def embed(request):
     sent = tree["input"]
     inputs = [sent] if isinstance(sent, str) or (sent and isinstance(sent[0], int)) else sent
     data = []
-    for index, one in enumerate(inputs):
-        vector = [0.6, 0.8, 2.0 if one == "boom" else 0.0]
+    for index, field in enumerate(inputs):
+        vector = [0.6, 0.8, 2.0 if field == "boom" else 0.0]
         packed = base64.b64encode(struct.pack("<3f", *vector)).decode()
         embedding = packed if tree.get("encoding_format") == "base64" else vector
         data.append({"object": "embedding", "index": index, "embedding": embedding})

@@ -17,11 +17,11 @@ async def invocations(request):
         if kind == "text/csv":
             lines = (await request.body()).decode().splitlines()
             found = species([[float(cell) for cell in line.split(",")] for line in lines if line])
-            return PlainTextResponse("".join(f"{one}\n" for one in found), media_type="text/csv")
+            return PlainTextResponse("".join(f"{item}\n" for item in found), media_type="text/csv")
         if kind == "application/json":
             instances = (await request.json())["instances"]
-            found = species([one["features"] for one in instances])
-            return JSONResponse({"predictions": [{"predicted_label": one} for one in found]})
+            found = species([instance["features"] for instance in instances])
+            return JSONResponse({"predictions": [{"predicted_label": item} for item in found]})
     except RuntimeError as error:
         return PlainTextResponse(str(error), 500)
     except (KeyError, TypeError, ValueError, IndexError) as error:

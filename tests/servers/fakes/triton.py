@@ -37,14 +37,14 @@ def unpacked(entry, raw):
     if size is not None:
         if size != 4 * count:
             raise Wrong(f"unexpected total byte size {size} for input 'features', expecting {4 * count}")
-        flat = [one for (one,) in struct.iter_unpack("<f", raw[:size])]
+        flat = [item for (item,) in struct.iter_unpack("<f", raw[:size])]
     else:
         flat = entry["data"]
         while flat and isinstance(flat[0], list):
-            flat = [one for row in flat for one in row]
+            flat = [item for row in flat for item in row]
         if len(flat) != count:
             raise Wrong(f"Unable to parse 'data': Shape does not match true shape of 'data' field, {len(flat)}")
-    return [[round(one, 4) for one in flat[at : at + 4]] for at in range(0, count, 4)]
+    return [[round(character, 4) for character in flat[at : at + 4]] for at in range(0, count, 4)]
 
 
 def packed(name, values, binary):
@@ -53,7 +53,7 @@ def packed(name, values, binary):
     entry = {"name": name, "datatype": "BYTES" if text else "FP32", "shape": [len(values), 1] if text else [len(values)]}
     if not binary:
         return {**entry, "data": values}, b""
-    raw = b"".join(struct.pack("<I", len(one)) + one.encode() if text else struct.pack("<f", one) for one in values)
+    raw = b"".join(struct.pack("<I", len(value)) + value.encode() if text else struct.pack("<f", value) for value in values)
     return {**entry, "parameters": {"binary_data_size": len(raw)}}, raw
 
 
@@ -78,7 +78,7 @@ def read(request, body):
 
 def answered(tree, raw):
     """The answer's JSON and raw parts."""
-    names = [one["name"] for one in tree.get("inputs", ())]
+    names = [field["name"] for field in tree.get("inputs", ())]
     if names != ["features"]:
         unknown = [name for name in names if name != "features"]
         if unknown:
@@ -88,11 +88,11 @@ def answered(tree, raw):
     everything = tree.get("parameters", {}).get("binary_data_output", False)
     wanted = tree.get("outputs") or [{"name": "species"}, {"name": "share"}]
     outputs, parts = [], []
-    for one in wanted:
-        if one["name"] not in ("species", "share"):
-            raise Wrong(f"unexpected inference output '{one['name']}' for model 'iris'")
-        values = found if one["name"] == "species" else [0.75] * len(found)
-        entry, part = packed(one["name"], values, one.get("parameters", {}).get("binary_data", everything))
+    for exporter in wanted:
+        if exporter["name"] not in ("species", "share"):
+            raise Wrong(f"unexpected inference output '{exporter['name']}' for model 'iris'")
+        values = found if exporter["name"] == "species" else [0.75] * len(found)
+        entry, part = packed(exporter["name"], values, exporter.get("parameters", {}).get("binary_data", everything))
         outputs.append(entry)
         parts.append(part)
     answer = {"model_name": "iris", "model_version": "2", "outputs": outputs}
@@ -139,8 +139,8 @@ async def generate(request):
 
     async def events():
         for word in words:
-            said = {"error": "the decoder broke"} if word == "boom" else {**base, "text_output": word}
-            yield f"data: {json.dumps(said)}\n\n"
+            by_name = {"error": "the decoder broke"} if word == "boom" else {**base, "text_output": word}
+            yield f"data: {json.dumps(by_name)}\n\n"
 
     return StreamingResponse(events(), media_type="text/event-stream")
 

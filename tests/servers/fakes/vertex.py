@@ -24,7 +24,7 @@ async def predict(request):
     try:
         instances = (await request.json())["instances"]
         rows = [[row[name] for name in NAMES] if isinstance(row, dict) else row for row in instances]
-        return JSONResponse({"predictions": [{"species": one} for one in species(rows)]})
+        return JSONResponse({"predictions": [{"species": specy} for specy in species(rows)]})
     except RuntimeError as error:
         return failed(500, "INTERNAL", str(error))
     except (KeyError, TypeError, ValueError) as error:

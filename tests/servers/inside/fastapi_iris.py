@@ -45,7 +45,7 @@ def guess(flowers):
     """Species and confidence of each."""
     rows = [list(flower.model_dump().values()) for flower in flowers]
     shares = model.predict_proba(rows)
-    return [Guess(species=model.classes_[one.argmax()], confidence=one.max()) for one in shares]
+    return [Guess(species=model.classes_[share.argmax()], confidence=share.max()) for share in shares]
 
 
 @app.post("/predict")

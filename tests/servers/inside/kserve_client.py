@@ -32,7 +32,7 @@ async def main(url):
     """Both protocols."""
     one = InferenceRESTClient(RESTConfig(protocol="v1"))
     two = InferenceRESTClient(RESTConfig(protocol="v2"))
-    said = {
+    by_name = {
         "ready": [await one.is_model_ready(url, "iris"), await two.is_model_ready(url, "iris")],
         "live": await two.is_server_live(url),
         "v1": await refused(one.infer(url, {"instances": ROWS}, "iris")),
@@ -43,13 +43,15 @@ async def main(url):
     for name, rows in (("v2", ROWS), ("v2-fault", [[7.77, 1, 1, 1]])):
         for binary in (False, True):
             key = f"{name}-binary" if binary else name
-            said[key] = answer = await refused(two.infer(url, tensors(rows, binary=binary), "iris"))
+            by_name[key] = answer = await refused(two.infer(url, tensors(rows, binary=binary), "iris"))
             if not isinstance(answer, dict):
-                species = [one.decode() if isinstance(one, bytes) else one for one in answer.outputs[0].as_numpy().ravel()]
-                said[key] = [answer.id, species]
+                species = [
+                    item.decode() if isinstance(item, bytes) else item for item in answer.outputs[0].as_numpy().ravel()
+                ]
+                by_name[key] = [answer.id, species]
     await one.close()
     await two.close()
-    print(json.dumps(said, default=str))
+    print(json.dumps(by_name, default=str))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def main(host, port):
     """Everything that a user does with it."""
     client = ScoringServerClient(host, int(port))
     client.wait_server_ready(timeout=30)
-    said = {
+    by_name = {
         "version": client.get_version(),
         "frame": invoke(client, frame(*ROWS)),
         "more": invoke(client, frame(*ROWS, plant=["p1", "p2"])),
@@ -46,7 +46,7 @@ def main(host, port):
         "params": invoke(client, frame(*ROWS), params={"temperature": 1}),
         "fault": invoke(client, frame([7.77, 3.5, 1.4, 0.2])),
     }
-    print(json.dumps(said))
+    print(json.dumps(by_name))
 
 
 if __name__ == "__main__":

@@ -82,11 +82,11 @@ def _tile(name: str, value: str, under: str, *, missed: bool = False) -> Mapping
 
 def _plots(part: Mapping[str, Any], targets: Mapping[str, float]) -> Iterator[plots.Plot]:
     phases = part["figures"]["phases"]
-    steps = [one for one in phases if one["kind"] == "steady"]
-    names = [str(one["clients"]) for one in steps]
+    steps = [phase for phase in phases if phase["kind"] == "steady"]
+    names = [str(step["clients"]) for step in steps]
     if steps:
         series = [
-            plots.Line(name, [(index, one[name] * 1e3) for index, one in enumerate(steps) if one[name] is not None])
+            plots.Line(name, [(index, step[name] * 1e3) for index, step in enumerate(steps) if step[name] is not None])
             for name in ("p50", "p95", "p99")
         ]
         limit = targets.get("latency_p95")
@@ -94,9 +94,9 @@ def _plots(part: Mapping[str, Any], targets: Mapping[str, float]) -> Iterator[pl
         yield plots.lines("Latency with more clients", "ms", "clients at once", series, names, mark)
         rate = targets.get("expected_rate")
         mark = (f"expected {rate:g} /s", rate) if rate is not None else None
-        rates = [(str(one["clients"]), one["rate"]) for one in steps]
+        rates = [(str(step["clients"]), step["rate"]) for step in steps]
         yield plots.bars("Answers with more clients", "a second", "clients at once", rates, mark)
-    yield plots.sources("Who answered", [(_phase_name(one), one["answers"]) for one in phases])
+    yield plots.sources("Who answered", [(_phase_name(phase), phase["answers"]) for phase in phases])
     memory = part["figures"].get("memory", {})
     lines = [plots.Line(name, [(at, size / MIB) for at, size in samples]) for name, samples in memory.items()]
     if lines:
@@ -108,23 +108,23 @@ def _phase_name(phase: Mapping[str, Any]) -> str:
     return f"{clients} client{'s' * (clients != 1)}" if phase["kind"] == "steady" else KINDS[phase["kind"]]
 
 
-def _phase(one: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
-    times = [ms(one[name]) if one[name] is not None else "–" for name in ("p50", "p95", "p99")]
-    cells = [str(one["clients"] or "–"), f"{one['requests']:,}", f"{one['rate']:.1f}", *times]
-    return KINDS[one["kind"]], [*cells, share(one["error_rate"]), share(one["model_share"])]
+def _phase(phase: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
+    times = [ms(phase[name]) if phase[name] is not None else "–" for name in ("p50", "p95", "p99")]
+    cells = [str(phase["clients"] or "–"), f"{phase['requests']:,}", f"{phase['rate']:.1f}", *times]
+    return KINDS[phase["kind"]], [*cells, share(phase["error_rate"]), share(phase["model_share"])]
 
 
 def _part(part: Mapping[str, Any]) -> Mapping[str, Any]:
     results = [check["result"] for check in part["checks"]]
     kind = "fail" if "fail" in results or not part["complete"] else "pass" if {"pass", "note"} & set(results) else "skip"
-    counts = ", ".join(f"{results.count(one)} {WORDS[one]}" for one in WORDS if one in results) or "no checks"
+    counts = ", ".join(f"{results.count(item)} {WORDS[item]}" for item in WORDS if item in results) or "no checks"
     ended = "" if part["complete"] else ", not to its end"
-    told = f"{counts}{counted(part['figures'].get('requests', 0))}{ended}, {part['seconds']:.1f} s"
-    checks = [{**check, "said": next(_said(check), "")} for check in part["checks"]]
-    return {"title": part["title"], "kind": kind, "told": told, "checks": checks}
+    summary = f"{counts}{counted(part['figures'].get('requests', 0))}{ended}, {part['seconds']:.1f} s"
+    checks = [{**check, "said": next(_comparison(check), "")} for check in part["checks"]]
+    return {"title": part["title"], "kind": kind, "told": summary, "checks": checks}
 
 
-def _said(check: Mapping[str, Any]) -> Iterator[str]:
+def _comparison(check: Mapping[str, Any]) -> Iterator[str]:
     """The most important fact of a check in one line."""
     if check["result"] == "fail":
         yield check["got"]

@@ -48,7 +48,7 @@ def nice(most: float, count: int = 4) -> list[float]:
         return [0.0, 1.0]
     raw = most / count
     power = 10 ** floor(log10(raw))
-    step = next(one * power for one in (1, 2, 2.5, 5, 10) if one * power >= raw * 0.999)
+    step = next(item * power for item in (1, 2, 2.5, 5, 10) if item * power >= raw * 0.999)
     return [index * step for index in range(ceil(most / step - 1e-9) + 1)]
 
 
@@ -88,7 +88,7 @@ def lines(
         parts.append(Shape("polyline", {"class": f"line s{index}", "points": path}))
         if x_names is not None:
             dots = ({"class": f"dot s{index}", "cx": _at(x(a)), "cy": _at(y(b)), "r": 3} for a, b in line.points)
-            parts += [Shape("circle", one) for one in dots]
+            parts += [Shape("circle", dot) for dot in dots]
         place = {"class": f"name s{index}", "x": WIDTH - RIGHT + 8, "y": _at(ends[index] + 4)}
         parts.append(Shape("text", place, line.name))
     return Plot(f"{title}, {unit}", parts)
@@ -132,8 +132,8 @@ def sources(title: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> Plot:
             share = row.get(source, 0) / total * wide
             kind = f"source {source}" if source in SOURCES else "source none"
             if share:
-                told = f"{source}: {row[source]} of {total}"
-                parts.append(_rect(kind, at, top, max(share, 0.8), tall, told))
+                tooltip = f"{source}: {row[source]} of {total}"
+                parts.append(_rect(kind, at, top, max(share, 0.8), tall, tooltip))
             at += share
     top, at = 12 + len(rows) * (tall + 8), float(left)
     for source in (*names, *others):
@@ -145,12 +145,12 @@ def sources(title: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> Plot:
 
 
 def _ticks(ticks: Sequence[float], y: Any, right: float = WIDTH - RIGHT) -> list[Shape]:
-    made = []
+    levels = []
     for index, tick in enumerate(ticks):
         level = y(tick)
-        made.append(_across("axis" if not index else "grid", level, LEFT, right))
-        made.append(_label(LEFT - 7, level + 4, short(tick), "end"))
-    return made
+        levels.append(_across("axis" if not index else "grid", level, LEFT, right))
+        levels.append(_label(LEFT - 7, level + 4, short(tick), "end"))
+    return levels
 
 
 def _across(kind: str, level: float, left: float, right: float) -> Shape:
@@ -170,7 +170,7 @@ def _apart(ends: Sequence[tuple[int, float]]) -> dict[int, float]:
     """Names at the ends of lines, moved until none covers another."""
     placed: dict[int, float] = {}
     last = -1e9
-    for index, level in sorted(ends, key=lambda one: one[1]):
+    for index, level in sorted(ends, key=lambda item: item[1]):
         placed[index] = last = max(level, last + 14)
     over = max(0.0, last - (HEIGHT - BOTTOM + 2))
     return {index: level - over for index, level in placed.items()}

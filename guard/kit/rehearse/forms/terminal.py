@@ -48,24 +48,25 @@ def _part(part: Mapping[str, Any]) -> Iterator[str]:
         yield from _finding(finding)
 
 
-def _finding(found: Finding) -> Iterator[str]:
-    where = f" ({found.route})" if found.route else ""
-    yield f"        {MARKS[found.result]:5} {found.name}{where}{', ' * bool(found.share)}{found.share}"
+def _finding(finding: Finding) -> Iterator[str]:
+    where = f" ({finding.route})" if finding.route else ""
+    yield f"        {MARKS[finding.result]:5} {finding.name}{where}{', ' * bool(finding.share)}{finding.share}"
     rows = [
-        ("fields", found.named), ("sent", "; ".join(found.sent[:4])), ("expected", found.expected), ("got", found.got),
-        ("do", found.todo),
+        ("fields", finding.named), ("sent", "; ".join(finding.sent[:4])), ("expected", finding.expected),
+        ("got", finding.got),
+        ("do", finding.todo),
     ]  # fmt: skip
     for name, words in rows:
-        if words and (name in {"do", "fields"} or found.result == "fail"):
+        if words and (name in {"do", "fields"} or finding.result == "fail"):
             yield f"              {name:9} {words}"
 
 
-def phases(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def phases(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The load as a table."""
     yield f"{'load':8} {'clients':>7} {'req/s':>8} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8} {'errors':>8} {'model':>8}"
-    for one in found:
-        times = [f"{one[name] * 1e3:.1f}" if one[name] is not None else "-" for name in ("p50", "p95", "p99")]
+    for item in rows:
+        times = [f"{item[name] * 1e3:.1f}" if item[name] is not None else "-" for name in ("p50", "p95", "p99")]
         yield (
-            f"{one['kind']:8} {one['clients'] or '-':>7} {one['rate']:>8.1f} {times[0]:>8} {times[1]:>8} {times[2]:>8} "
-            f"{one['error_rate']:>8.2%} {one['model_share']:>8.1%}"
+            f"{item['kind']:8} {item['clients'] or '-':>7} {item['rate']:>8.1f} {times[0]:>8} {times[1]:>8} {times[2]:>8} "
+            f"{item['error_rate']:>8.2%} {item['model_share']:>8.1%}"
         )

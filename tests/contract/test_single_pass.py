@@ -60,7 +60,7 @@ DOCUMENTS = st.one_of(ROW, LIST, WRAPPED, st.fixed_dictionaries({"x": WRAPPED}, 
 def sound(value: Any, depth: int = 0) -> bool:
     if isinstance(value, dict | list | tuple):
         below = value.values() if isinstance(value, dict) else value
-        return depth < MAX_DEPTH and all(sound(one, depth + 1) for one in below)
+        return depth < MAX_DEPTH and all(sound(item, depth + 1) for item in below)
     return not (isinstance(value, float) and isinf(value))
 
 
@@ -148,7 +148,7 @@ KEPT = st.lists(st.sampled_from([*GOOD]), unique=True, max_size=3).map(
     lambda absent: [(name, value) for name, value in GOOD.items() if name not in absent]
 )
 PAIRS = st.one_of(st.just([*GOOD.items()]), KEPT, st.lists(PAIR, max_size=3))
-BROKEN = st.builds(lambda one, other: one + other, PAIRS, st.lists(PAIR, max_size=2))
+BROKEN = st.builds(lambda item, other: item + other, PAIRS, st.lists(PAIR, max_size=2))
 LINE = st.one_of(
     st.builds(members, st.one_of(PAIRS, BROKEN), st.sampled_from(["", " "])),
     st.tuples(WRITTEN, WRITTEN).map(lambda pair: f"[{pair[0]}, {pair[1]}]"),

@@ -14,7 +14,7 @@ from guard.control.admin import Status
 from guard.control.keys import Keys
 from guard.control.order_store import OrderStore, Refused, WantedMode
 from guard.control.reload import Reloader
-from guard.control.shares import Shares
+from guard.control.source_window import SourceWindow
 from guard.events import Enforcement
 from guard.ladder.mode import Order, Orders
 from guard.policy.compiled import CompiledPlan
@@ -29,7 +29,7 @@ SLICE: Final = 32
 """Routes that a status describes in one turn of the loop."""
 
 
-class Service:
+class AdminService:
     """Implements `admin.Service`. `now_in_force` gives the policy and plan of this moment."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Service:
         operations: OrderStore,
         runtime: Runtime,
         reloader: Reloader,
-        shares: Shares,
+        shares: SourceWindow,
         versions: Versions,
         audit_folder: Path | None,
         now_in_force: Callable[[], tuple[Loaded, CompiledPlan]],
@@ -46,7 +46,7 @@ class Service:
     ) -> None:
         """`written`: a contract in one of its forms; handed down, as the control plane does not know the kit."""
         self._operations, self._runtime, self._reloader = operations, runtime, reloader
-        self._shares, self._versions, self._now_in_force = shares, versions, now_in_force
+        self._source_window, self._versions, self._now_in_force = shares, versions, now_in_force
         self._audit_folder, self._keys = audit_folder, keys
         self._written = written
 
@@ -55,23 +55,25 @@ class Service:
     async def set_mode(self, **wanted: Unpack[WantedMode]) -> dict[str, Any]:
         """Set a mode. Raises Refused."""
         document = await self._operations.set_mode(**wanted)
-        return {**document, "source": self._shares.latest(monotonic())}
+        return {**document, "source": self._source_window.latest(monotonic())}
 
-    async def set_breaker(self, *, route: str, target: str, state: str, reason: str, who: str) -> dict[str, Any]:
+    async def set_breaker(self, *, route: str, target: str, state: str, reason: str, actor: str) -> dict[str, Any]:
         """Force a breaker, or let it go. Raises Refused."""
         if TargetKey(route, target) not in self._runtime.breakers:  # type: ignore[arg-type]
             raise Refused(404, "route", "the policy has no such route and target")
-        return await self._operations.set_breaker(route=route, target=target, state=state, reason=reason, who=who)
+        return await self._operations.set_breaker(route=route, target=target, state=state, reason=reason, actor=actor)
 
     async def set_enforcement(
-        self, *, route: str, enforcement: Enforcement, reason: str, ttl: float | None, who: str
+        self, *, route: str, enforcement: Enforcement, reason: str, ttl: float | None, actor: str
     ) -> dict[str, Any]:
         """Observe a contract for a time, or enforce it again. Raises Refused."""
-        return await self._operations.set_enforcement(route=route, enforcement=enforcement, reason=reason, ttl=ttl, who=who)
+        return await self._operations.set_enforcement(
+            route=route, enforcement=enforcement, reason=reason, ttl=ttl, actor=actor
+        )
 
-    async def reload(self, *, who: str) -> dict[str, Any]:
+    async def reload(self, *, actor: str) -> dict[str, Any]:
         """Read the policy now."""
-        outcome = await self._reloader.reload(who)
+        outcome = await self._reloader.reload(actor)
         return {"ok": outcome.ok, "digest": outcome.digest, "errors": outcome.errors}
 
     def audit(self, limit: int) -> bytes:
@@ -123,7 +125,7 @@ class Service:
 
     def _service_status(self, loaded: Loaded, orders: Orders) -> dict[str, Any]:
         now = monotonic()
-        counts = self._shares.counts(now)
+        counts = self._source_window.counts(now)
         total = sum(counts.values())
         order = (
             orders.file if orders.file is not None and orders.file.level >= orders.everywhere.level else orders.everywhere
@@ -131,7 +133,7 @@ class Service:
         incidents = loaded.policy.owners.incidents
         release = loaded.policy.release
         return {
-            "answers_now": self._shares.latest(now),
+            "answers_now": self._source_window.latest(now),
             "shares": {source: round(count / total, 4) for source, count in counts.most_common()},
             "answers": total,
             **_order(order),

@@ -6,7 +6,7 @@ RATE: Final = 10.0
 BURST: Final = 20.0
 
 
-class Bucket:
+class TokenBucket:
     """What it turns away it counts, until somebody asks."""
 
     def __init__(self, rate: float = RATE, burst: float = BURST) -> None:

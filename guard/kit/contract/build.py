@@ -96,8 +96,8 @@ def _limits(route: Route | None, compiled: Compiled, policy: Policy, *, judged: 
     if route is not None:
         yield Limit("max_body", route.max_body, write_size(route.max_body), "a request's body")
         if judged:
-            what = "objects, lists and names of a document; 10 numbers or texts are one more"
-            yield Limit("max_elements", route.max_elements, f"{route.max_elements:,}", what)
+            description = "objects, lists and names of a document; 10 numbers or texts are one more"
+            yield Limit("max_elements", route.max_elements, f"{route.max_elements:,}", description)
         if route.output is not None and not route.stream:
             yield Limit("max_answer", route.max_answer, write_size(route.max_answer), "an answer that is judged")
     times = route.timeout if route is not None else Route().timeout
@@ -127,7 +127,7 @@ def _time(key: str, seconds: float, text: str) -> Limit:
 
 def _request_headers(route: Route | None, types: tuple[str, ...]) -> Iterator[Header]:
     if types:
-        yield Header("content-type", " or ".join(f"`{one}`" for one in types), required=True)
+        yield Header("content-type", " or ".join(f"`{type_}`" for type_ in types), required=True)
     if route is not None and route.deadline_header:
         text = "how long the client waits, such as `1.5`, `1.5s` or `1500ms`; it can only shorten the time given below"
         yield Header(route.deadline_header, text)

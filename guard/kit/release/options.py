@@ -14,7 +14,7 @@ NO_CONFIGURATION: Final = "none"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReleaseOptions:
     """Paths are from the working folder, as they were typed."""
 
     version: str

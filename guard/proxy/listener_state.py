@@ -39,7 +39,7 @@ class Limits:
 
 
 @dataclass(eq=False)
-class Door:
+class ListenerState:
     """What all connections of a listener share. `plan`, `limits`, `trusted` and `cors` are replaced on reload."""
 
     plan: Plan

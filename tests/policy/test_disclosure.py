@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.contract.output import compile_output
-from guard.policy.compiling import Means, compile_plan
+from guard.policy.compiling import CompileContext, compile_plan
+from guard.policy.disclosure import measures
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import load
-from guard.policy.telling import measures
 from guard.proxy.values import Measure, Route
 
 BASE = "version: guard/v1\nservice: s\nupstream: http://127.0.0.1:1\nprivacy: {hash_key: {env: K}}\nroutes:\n  POST /p:\n"
@@ -41,13 +41,13 @@ ROW = dict.fromkeys(("open", "quiet", "dropped", "hashed", "person", "pin"), "1"
 def compiled(tmp_path: Path, text: str, key: bytes | None = b"0123456789abcdef") -> Route:
     path = tmp_path / "policy.yaml"
     path.write_text(BASE + text)
-    return compile_plan(load(path, environ={}), Means(secret=lambda _: key)).routes[0]
+    return compile_plan(load(path, environ={}), CompileContext(secret=lambda _: key)).routes[0]
 
 
 def refused(tmp_path: Path, text: str) -> str:
     with pytest.raises(PolicyInvalid) as caught:
         compiled(tmp_path, text)
-    return "\n".join(str(one) for one in caught.value.errors)
+    return "\n".join(str(error) for error in caught.value.errors)
 
 
 def test_outputs_at_or_below_internal_are_measured_by_their_type(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_any_document_can_be_measured(tmp_path_factory: pytest.TempPathFactory, 
         BASE + "    output: {label: {enum: [a]}, deep: {at: /x/label, type: number}, all: {at: /p/*/label, type: string}}\n"
     )
     outputs = load(path, environ={}).policy.routes["POST /p"].outputs  # type: ignore[union-attr]
-    made = compile_output(outputs, [one.name for one in measures(outputs)])
+    made = compile_output(outputs, [measure.name for measure in measures(outputs)])
     label, deep, every = made.measured(document)
     assert (len(label), len(deep)) == (1, 1)
     rows = document.get("p") if isinstance(document, dict) else None

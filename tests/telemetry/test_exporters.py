@@ -4,8 +4,8 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 
-from guard.telemetry.couriers import Courier, Pulse, together
 from guard.telemetry.environment import Queue
+from guard.telemetry.exporters import BatchExporter, PeriodicExporter, together
 
 WITHIN = 10.0
 SOON = Queue(0.001, 4, 8)
@@ -39,12 +39,12 @@ class Road:
 
 def test_items_arrive_in_order_and_in_batches() -> None:
     road = Road()
-    courier = Courier("traces", road.send, LATER, road.lost)
+    exporter = BatchExporter("traces", road.send, LATER, road.lost)
     for number in range(4):
-        courier.put(number)
+        exporter.put(number)
     road.wait_for(4)  # a full batch does not wait for the clock
-    courier.put(4)
-    courier.close(lambda: None)
+    exporter.put(4)
+    exporter.close(lambda: None)
     assert road.batches == [[0, 1, 2, 3], [4]]
     assert road.lost == {}
 
@@ -52,15 +52,15 @@ def test_items_arrive_in_order_and_in_batches() -> None:
 def test_the_oldest_goes_and_is_counted() -> None:
     road = Road()
     road.open.clear()
-    courier = Courier("traces", road.send, LATER, road.lost)
+    exporter = BatchExporter("traces", road.send, LATER, road.lost)
     for number in range(4):
-        courier.put(number)
+        exporter.put(number)
     road.wait_for(4)
     for number in range(4, 20):
-        courier.put(number)
+        exporter.put(number)
     assert road.lost == {("traces", "queue_full"): 8}
     road.open.set()
-    courier.close(lambda: None)
+    exporter.close(lambda: None)
     assert [number for batch in road.batches for number in batch] == [0, 1, 2, 3, *range(12, 20)]
 
 
@@ -68,21 +68,21 @@ def test_what_does_not_arrive_is_counted() -> None:
     for arrives in (False, ValueError("x")):
         road = Road()
         road.arrives = arrives
-        courier = Courier("logs", road.send, SOON, road.lost)
+        exporter = BatchExporter("logs", road.send, SOON, road.lost)
         for number in range(3):
-            courier.put(number)
-        courier.close(lambda: None)
+            exporter.put(number)
+        exporter.close(lambda: None)
         assert road.lost == {("logs", "export_failed"): 3}
 
 
 def test_what_cannot_be_formed_is_counted_and_the_rest_arrives() -> None:
     road = Road()
     crashed: list[Exception] = []
-    courier = Courier("traces", road.send, LATER, road.lost, lambda number: 12 // number, crashed.append)
+    exporter = BatchExporter("traces", road.send, LATER, road.lost, lambda number: 12 // number, crashed.append)
     for number in (3, 0, 4, 6):
-        courier.put(number)
+        exporter.put(number)
     road.wait_for(3)
-    courier.close(lambda: None)
+    exporter.close(lambda: None)
     assert (road.batches, road.lost) == ([[4, 3, 2]], {})
     assert [type(error) for error in crashed] == [ZeroDivisionError]
 
@@ -90,12 +90,12 @@ def test_what_cannot_be_formed_is_counted_and_the_rest_arrives() -> None:
 def test_a_delivery_that_never_ends_does_not_keep_the_process() -> None:
     road = Road()
     road.open.clear()
-    courier = Courier("traces", road.send, LATER, road.lost)
+    exporter = BatchExporter("traces", road.send, LATER, road.lost)
     for number in range(9):
-        courier.put(number)
+        exporter.put(number)
     road.wait_for(4)
     interrupted = threading.Event()
-    courier.close(interrupted.set)
+    exporter.close(interrupted.set)
     assert interrupted.is_set()
     assert road.lost[("traces", "shutdown")] == 4  # one went for the ninth
     road.open.set()
@@ -109,8 +109,8 @@ def test_a_pulse_beats_once_more_at_the_end() -> None:
         beats.append(1)
         return len(beats) > 1
 
-    pulse = Pulse("metrics", send, 1000.0, lost)
-    pulse.close(lambda: None)
+    periodic = PeriodicExporter("metrics", send, 1000.0, lost)
+    periodic.close(lambda: None)
     assert (beats, lost) == ([1], {("metrics", "export_failed"): 1})
 
 
@@ -121,16 +121,16 @@ def test_a_pulse_beats_in_time() -> None:
         beaten.release()
         return True
 
-    pulse = Pulse("metrics", send, 0.001, Counter())
+    periodic = PeriodicExporter("metrics", send, 0.001, Counter())
     assert all(beaten.acquire(timeout=WITHIN) for _ in range(3))
-    pulse.close(lambda: None)
+    periodic.close(lambda: None)
 
 
 def test_all_end_at_once() -> None:
     roads = [Road(), Road()]
-    workers = [(Courier("x", road.send, LATER, road.lost), lambda: None) for road in roads]
-    for courier, _ in workers:
-        courier.put(1)
+    workers = [(BatchExporter("x", road.send, LATER, road.lost), lambda: None) for road in roads]
+    for exporter, _ in workers:
+        exporter.put(1)
     together(workers)
     assert [road.batches for road in roads] == [[[1]], [[1]]]
 
@@ -138,13 +138,13 @@ def test_all_end_at_once() -> None:
 def test_a_thread_outlives_whatever_its_deliveries_raise() -> None:
     road, crashed = Road(), list[Exception]()
     road.arrives = ValueError("x")
-    courier = Courier("logs", road.send, SOON, road.lost, crashed=crashed.append)
+    exporter = BatchExporter("logs", road.send, SOON, road.lost, crashed=crashed.append)
     for number in range(1, 4):
-        courier.put(number)
+        exporter.put(number)
         road.wait_for(number)
     road.arrives = True
-    courier.put(4)
-    courier.close(lambda: None)
+    exporter.put(4)
+    exporter.close(lambda: None)
     assert road.batches[-1] == [4]
     assert {type(error) for error in crashed} == {ValueError}
     assert road.lost == {("logs", "export_failed"): 3}
@@ -157,7 +157,7 @@ def test_a_pulse_outlives_whatever_its_deliveries_raise() -> None:
         beaten.release()
         raise ValueError("x")
 
-    pulse = Pulse("metrics", send, 0.001, Counter(), crashed.append)
+    periodic = PeriodicExporter("metrics", send, 0.001, Counter(), crashed.append)
     assert all(beaten.acquire(timeout=WITHIN) for _ in range(3))
-    pulse.close(lambda: None)
+    periodic.close(lambda: None)
     assert {type(error) for error in crashed} == {ValueError}

@@ -22,8 +22,8 @@ Pattern: TypeAlias = tuple[str, ...]
 
 def measures(outputs: Mapping[str, OutputField]) -> tuple[Measure, ...]:
     """The outputs that may be told, in the contract's order."""
-    told = {name: field for name, field in outputs.items() if field.treatment is None}
-    return tuple(_measure(name, field) for name, field in told.items() if most_sensitive(field) in MEASURED)
+    untreated = {name: field for name, field in outputs.items() if field.treatment is None}
+    return tuple(_measure(name, field) for name, field in untreated.items() if most_sensitive(field) in MEASURED)
 
 
 def _measure(name: str, field: OutputField) -> Measure:

@@ -6,7 +6,7 @@ MOST: Final = 50
 OTHER: Final = "other"
 
 
-class Bounded:
+class CardinalityLimiter:
     """Lets so many different values through."""
 
     def __init__(self, most: int = MOST) -> None:

@@ -18,7 +18,7 @@ routes:
 """
 
 
-def observed(upstream: str) -> str:
+def default_policy(upstream: str) -> str:
     """The text of a policy that only looks on."""
     denied = [f"  {method} {path}: denied\n" for path in every() for method in METHODS]
     passed = [f"  {method} /*: passthrough\n" for method in METHODS]

@@ -23,7 +23,7 @@ Crashed: TypeAlias = Callable[[Exception], object]
 """Counts what was raised and says where in the code; never its words, which may hold anything."""
 
 
-class Courier(Generic[Item]):
+class BatchExporter(Generic[Item]):
     """Delivers items in batches. `send` returns whether they arrived; it may block, and may raise."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Courier(Generic[Item]):
                 self._lost[self._signal, "export_failed"] += len(batch)
 
 
-class Pulse:
+class PeriodicExporter:
     """Makes and delivers one thing each `every` seconds, and once more at the end."""
 
     def __init__(

@@ -2,30 +2,30 @@
 
 from typing import TYPE_CHECKING
 
-from guard.proxy.values import Slots
+from guard.proxy.values import ConcurrencyLimiter
 
 if TYPE_CHECKING:
     from guard.proxy.driver import Exchange
 
 
-class Turn:
+class SlotWaiter:
     """A queued call's place. A slot may be on its way to it when the call is dropped: then it gives the slot back."""
 
-    __slots__ = ("exchange", "over", "slots")
+    __slots__ = ("exchange", "limiter", "over")
 
-    def __init__(self, exchange: "Exchange", slots: Slots) -> None:
+    def __init__(self, exchange: "Exchange", limiter: ConcurrencyLimiter) -> None:
         self.exchange = exchange
-        self.slots = slots
+        self.limiter = limiter
         self.over = False
 
     def leave(self) -> None:
         """The call does not wait any more."""
         self.over = True
-        self.slots.forget(self)
+        self.limiter.forget(self)
 
     def __call__(self) -> None:
         """A slot is held for this call."""
         if self.over:
-            self.slots.release()
+            self.limiter.release()
         else:
             self.exchange.granted(self)

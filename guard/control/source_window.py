@@ -11,7 +11,7 @@ BUCKETS: Final = 30
 """Five minutes."""
 
 
-class Shares:
+class SourceWindow:
     """A sink: answers by source, and refusals as `none`, in buckets of ten seconds."""
 
     def __init__(self) -> None:
@@ -51,15 +51,15 @@ class Shares:
         """The source of most answers of the last twenty seconds, since the last decision; None where there were none."""
         turned, before = self._before
         oldest = max(int(now / BUCKET) - 2, turned - 1)
-        found = self._after(oldest)
+        counts = self._after(oldest)
         if turned > oldest:
-            found -= before
-        found.pop("none", None)
-        return max(found, key=lambda source: found[source]) if found else None
+            counts -= before
+        counts.pop("none", None)
+        return max(counts, key=lambda source: counts[source]) if counts else None
 
     def _after(self, oldest: int) -> Counter[str]:
-        found: Counter[str] = Counter()
+        recent: Counter[str] = Counter()
         for number, counts in self._buckets:
             if number > oldest:
-                found.update(counts)
-        return found
+                recent.update(counts)
+        return recent

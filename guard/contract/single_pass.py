@@ -37,14 +37,16 @@ class Reader:
     missing an error would hold a copy of the row, made whether anybody asks for it or not. `fields`: how many there are.
     """
 
-    def __init__(self, schema: Schema, whole: "Whole | None", text: Schema | None, fields: int, budget: Budget) -> None:
+    def __init__(
+        self, schema: Schema, single_pass: "SinglePassCheck | None", text: Schema | None, fields: int, budget: Budget
+    ) -> None:
         self.breaches = Breaches(schema)
         compiled = validator(schema)
         self.of_tree: Callable[[Any], Any] = compiled.validate_python
         self._of_text: Callable[[bytes], Any] | None = None
-        if text is not None and whole is not None:
+        if text is not None and single_pass is not None:
             self._of_text = (compiled if text is schema else validator(text)).validate_json
-        self._whole = whole
+        self._single_pass = single_pass
         self._budget, self._elements, self._free = budget, budget.elements, budget.free
         self._most = MOST // max(1, fields)
         self._at_once = True
@@ -59,11 +61,11 @@ class Reader:
         """
         if len(body) > self._elements:
             limit(body, self._elements)
-        whole = self._whole
-        if self._at_once and self._of_text is not None and whole is not None and len(body) <= self._most:
+        single_pass = self._single_pass
+        if self._at_once and self._of_text is not None and single_pass is not None and len(body) <= self._most:
             try:
                 document = self._of_text(body)
-                if whole.holds(document, body):
+                if single_pass.holds(document, body):
                     if len(body) > self._free:
                         self._budget.spread(document)
                     return document, document, True
@@ -76,11 +78,11 @@ class Reader:
             document = self.of_tree(tree)
         except ValidationError as error:
             return error, proven(tree, body), False
-        self._at_once = whole is not None and whole.holds(document, body)
+        self._at_once = single_pass is not None and single_pass.holds(document, body)
         return document, tree if self._at_once else proven(tree, body), True
 
 
-class Whole:
+class SinglePassCheck:
     """`steps` lead to the list of rows; None: the document is the one row.
 
     Of rows that are members: `required` ones; `width`, how many there are where all are required, else -1; `closed`, the
@@ -112,7 +114,7 @@ class Whole:
             held = sum(map(len, rows)) if self._row == "members" else 0
             names += held
         colons = body.count(b":")
-        if colons != names and (b"\\u003" in body or colons - self._spoken(rows) != names):
+        if colons != names and (b"\\u003" in body or colons - self._count_colons(rows) != names):
             return False
         if self._covers is not None and not all(map(self._covers, rows)):
             return False
@@ -120,13 +122,13 @@ class Whole:
             return True
         return all(row.keys() >= self._required for row in rows)
 
-    def _spoken(self, rows: Any) -> int:
+    def _count_colons(self, rows: Any) -> int:
         """Colons in strings; as they stand in the text, where none is escaped."""
         if self._row == "value":
             rows = (rows,)
-        found = 0
+        colons = 0
         for row in rows:
             for value in row.values() if self._row == "members" else row:
                 if type(value) is str:
-                    found += value.count(":")
-        return found
+                    colons += value.count(":")
+        return colons

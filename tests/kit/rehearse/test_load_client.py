@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from guard.kit.rehearse.load_client import Origin, Timed, User, ready
 from guard.kit.rehearse.values import Request
-from guard.kit.rehearse.wire import Origin, Timed, User, ready
 
 OK = b"HTTP/1.1 200 OK\r\nX-Guard-Source: model\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -42,20 +42,20 @@ def asked(*answers: bytes | None, times: int = 1) -> list[Timed]:
     async def play(user: User, message: bytes) -> list[Timed]:
         return [await user.ask(message) for _ in range(times)]
 
-    found: list[Timed] = asyncio.run(serving(list(answers), play))
-    return found
+    result: list[Timed] = asyncio.run(serving(list(answers), play))
+    return result
 
 
 def test_one_connection_serves_many_requests() -> None:
     found = asked(*[OK] * 5, times=5)
-    assert [(one.status, one.source) for one in found] == [(200, "model")] * 5
-    assert all(0 < one.seconds < 5 for one in found)
+    assert [(item.status, item.source) for item in found] == [(200, "model")] * 5
+    assert all(0 < item.seconds < 5 for item in found)
 
 
 def test_a_chunked_answer_and_an_interim_one() -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nx-guard-source: rules\r\nx-guard-reason: timeout\r\n\r\n1\r\n{\r\n0\r\n\r\n"
     found = asked(b"HTTP/1.1 103 Early\r\n\r\n" + chunked, OK, times=2)
-    assert [(one.status, one.source, one.reason) for one in found] == [(200, "rules", "timeout"), (200, "model", "")]
+    assert [(item.status, item.source, item.reason) for item in found] == [(200, "rules", "timeout"), (200, "model", "")]
 
 
 @pytest.mark.parametrize(
@@ -81,5 +81,5 @@ def test_time_counts_from_when_it_was_due() -> None:
     async def play(user: User, message: bytes) -> Timed:
         return await user.ask(message, perf_counter() - 3.0)
 
-    found: Timed = asyncio.run(serving([OK], play))
-    assert found.seconds > 3.0
+    result: Timed = asyncio.run(serving([OK], play))
+    assert result.seconds > 3.0

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.control.shares import BUCKET, BUCKETS, Shares
+from guard.control.source_window import BUCKET, BUCKETS, SourceWindow
 from guard.proxy.values import Source
 from tests.telemetry.records import record
 
@@ -14,7 +14,7 @@ EXCHANGES = st.tuples(st.sampled_from(["model", "previous", "rules", None]), st.
 
 @given(st.lists(st.lists(EXCHANGES)))
 def test_a_batch_is_counted_as_its_records(batches: list[list[tuple[Source | None, float]]]) -> None:
-    shares, now = Shares(), 100.0
+    shares, now = SourceWindow(), 100.0
     ended: list[tuple[str, float]] = []
     for batch in batches:
         records = []

@@ -16,11 +16,11 @@ from guard.proxy.values import (
     Deny,
     Facts,
     Field,
-    Form,
     Head,
     Headers,
+    LayoutError,
     Message,
-    Misspoken,
+    RouteCodec,
     Values,
     Verdict,
     Violation,
@@ -31,21 +31,21 @@ BESIDE: Final = f"/{UNDECLARED}"
 NOTHING: Final[Found] = []
 
 
-class SpokenInput:
+class CodecInput:
     """A Judge. `contract` knows the instances; None: they are read, and pass. `field_of` names what a pointer is about."""
 
     def __init__(
-        self, form: Form, contract: InputContract | None, *, enforce: bool, field_of: Callable[[str, bool], str]
+        self, codec: RouteCodec, contract: InputContract | None, *, enforce: bool, field_of: Callable[[str, bool], str]
     ) -> None:
-        self._form, self._contract, self._enforce, self._field_of = form, contract, enforce, field_of
+        self._codec, self._contract, self._enforce, self._field_of = codec, contract, enforce, field_of
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:
         """Read, hold against the contract, and write what the model server receives."""
         try:
-            message = self._form.read(head, body)
+            message = self._codec.read(head, body)
         except Unreadable as error:
             return Deny(error.code)
-        except Misspoken as error:
+        except LayoutError as error:
             return Deny("contract", error.violations) if self._enforce else Allow(None, error.violations)
         if message is None:
             return Deny("unsupported_media_type")
@@ -58,53 +58,55 @@ class SpokenInput:
 
     def _held(self, contract: InputContract, message: Message, wall: float, body: bytes) -> Verdict:
         """The verdict on a request that could be read: on what stands beside the instances, then on them."""
-        tally, found = contract.tally(), NOTHING
+        tally, redactions = contract.tally(), NOTHING
         if message.beside:
             try:
                 contract.bounded(message.beside, body)
             except Unreadable as error:
                 return Deny(error.code)
             if tally is not None and not message.searched:
-                message.beside, found = contract.searched(message.beside, tally)
+                message.beside, redactions = contract.searched(message.beside, tally)
                 if tally.field:
                     return Deny("contract", [Violation(BESIDE, tally.code)])
         try:
             verdict = contract.written(contract.hold(message.document, wall, body, tally), message.write)
-        except Misspoken as error:  # the layout cannot say what the contract made of it
+        except LayoutError as error:  # the layout cannot say what the contract made of it
             return Deny("contract", error.violations)
         if verdict.violations:
             verdict.violations = self._located(verdict.violations, message)
-        if found and not isinstance(verdict, Deny):
+        if redactions and not isinstance(verdict, Deny):
             verdict.facts = verdict.facts or Facts()
-            verdict.facts.redactions += found
+            verdict.facts.redactions += redactions
         return verdict
 
-    def _located(self, found: Iterable[Violation], message: Message) -> Sequence[Violation]:
+    def _located(self, violations: Iterable[Violation], message: Message) -> Sequence[Violation]:
         """The violations, at their places in the client's own document."""
         return [
             Violation(
-                message.locate([_number(part) for part in split(one.pointer)]), one.code, self._field_of(one.pointer, False)
+                message.locate([_number(part) for part in split(item.pointer)]),
+                item.code,
+                self._field_of(item.pointer, False),
             )
-            for one in found
+            for item in violations
         ]
 
 
-class SpokenOutput:
+class CodecOutput:
     """An AnswerJudge. `contract` None: whatever can be read passes."""
 
-    def __init__(self, form: Form, contract: OutputContract | None, outputs: Mapping[str, Field]) -> None:
-        self._form, self._contract, self._outputs = form, contract, outputs
+    def __init__(self, codec: RouteCodec, contract: OutputContract | None, outputs: Mapping[str, Field]) -> None:
+        self._codec, self._contract, self._outputs = codec, contract, outputs
 
     def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:
         """Read an answer of a model server, and hold it against the contract."""
         try:
-            said = self._form.read_answer(headers, body)
+            answer = self._codec.read_answer(headers, body)
         except Unreadable as error:
             return Deny(error.code, unread(error)) if self._contract is not None else Allow()
-        except Misspoken as error:
+        except LayoutError as error:
             return Deny("contract", error.violations) if self._contract is not None else Allow()
-        verdict = self._contract.hold(said.document, rows) if self._contract is not None else Allow(said.document)
-        verdict.version, verdict.usage = said.version, said.usage
+        verdict = self._contract.hold(answer.document, rows) if self._contract is not None else Allow(answer.document)
+        verdict.version, verdict.usage = answer.version, answer.usage
         return verdict
 
     def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:
@@ -115,30 +117,30 @@ class SpokenOutput:
         self, denied: Deny, document: object, body: bytes | None, rows: int | None, headers: Headers, message: Message
     ) -> Allow | Deny:
         """See AnswerJudge."""
-        contract, asks = self._contract, message.asks(self._outputs)
+        contract, asks = self._contract, message.requested_outputs(self._outputs)
         if contract is None or asks is None:
             return denied
         version, usage = denied.version, denied.usage
         if body is not None:
             try:
-                said = self._form.read_answer(headers, body, asks.absent)
-            except (Unreadable, Misspoken):
+                answer = self._codec.read_answer(headers, body, asks.absent)
+            except (Unreadable, LayoutError):
                 return replace(denied, bent=asks.bent.issuperset(self._outputs))
-            document, version, usage = said.document, said.version, said.usage
-        found: list[Violation] = []
+            document, version, usage = answer.document, answer.version, answer.usage
+        violations: list[Violation] = []
         broken: set[str] = set()
         for name in contract.names:
             if name in asks.absent:
                 continue
             excused = asks.codes.get(name, frozenset())
             verdict = contract.part(name).hold(document, rows)
-            breaches = [one for one in verdict.violations if one.code not in excused]
+            breaches = [violation for violation in verdict.violations if violation.code not in excused]
             if breaches:
                 broken.add(name)
-                found += breaches
-        if not found:
+                violations += breaches
+        if not violations:
             return Allow(document, version=version, usage=usage)
-        return Deny("contract", found[:MOST_VIOLATIONS], document, version, usage, broken <= asks.bent)
+        return Deny("contract", violations[:MOST_VIOLATIONS], document, version, usage, broken <= asks.bent)
 
     def build(self, answers: Sequence[Mapping[str, object]]) -> object:
         """The document that says these outputs."""

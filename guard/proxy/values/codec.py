@@ -1,6 +1,7 @@
 """How a dialect carries instances and predictions, between the wire and the documents that contracts judge.
 
-A dialect other than plain JSON has a `Form` for each route. It reads a request into a `Message`, whose document is what the
+A dialect other than plain JSON has a `RouteCodec` for each route. It reads a request into a `Message`, whose document is
+what the
 contract knows: one instance, or a list of instances by field name; and writes an amended document back in the client's own
 layout, so that lengths, offsets and headers are true again.
 """
@@ -14,7 +15,7 @@ from guard.proxy.values.request import Head, Stream, Violation
 from guard.proxy.values.words import Document, ErrorWord, Headers, Outcome, ViolationCode
 
 
-class Misspoken(Exception):  # noqa: N818 — a word of the domain
+class LayoutError(Exception):
     """Readable, but not as the dialect has it: shapes that do not multiply, a member twice, rows of other lengths."""
 
     def __init__(self, *violations: Violation) -> None:
@@ -34,7 +35,7 @@ class Problem:
     limit: int = 0  # of the model server's, in tokens or inputs, that the request passes; 0: it names none
 
 
-class Asked:
+class ForwardedRequest:
     """A request as its model server received it: what an error may be the client's doing by."""
 
     __slots__ = ("body", "free_path", "head", "keyed", "message")
@@ -55,7 +56,7 @@ class Asked:
         self.keyed = keyed
 
 
-class Asks(NamedTuple):
+class RequestedOutputs(NamedTuple):
     """What a request asks of the declared outputs that is less than, or other than, what is declared."""
 
     absent: frozenset[str] = frozenset()  # not asked for, or asked for in a form that the contract does not describe
@@ -93,14 +94,14 @@ class Message(Protocol):
     def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
         """What changes of the head with that body; None: the field goes."""
 
-    def asks(self, outputs: "Mapping[str, Field]") -> Asks | None:
+    def requested_outputs(self, outputs: "Mapping[str, Field]") -> RequestedOutputs | None:
         """What it asks of these outputs, where that is not simply all of them."""
 
     def locate(self, path: Sequence[str | int]) -> str:
         """Where, in the client's own document, that part of `document` stands: a JSON pointer."""
 
 
-class Said(NamedTuple):
+class ParsedAnswer(NamedTuple):
     """An answer as its dialect reads it: what the output contract judges, and what else it tells."""
 
     document: Document
@@ -108,31 +109,31 @@ class Said(NamedTuple):
     usage: Usage | None = None
 
 
-class Form(Protocol):
+class RouteCodec(Protocol):
     """A dialect on one route. Pure."""
 
     single: bool  # a request is one instance, and not a list of them
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """None: not a media type it takes. Raises Misspoken, and what its reader of JSON raises."""
+        """None: not a media type it takes. Raises LayoutError, and what its reader of JSON raises."""
 
-    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> Said:
+    def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
         """Raises the same. `without`: outputs that are not read, for the request asked for them in another form or not."""
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
         """(content type, body) of an answer of our own, to a request."""
 
-    def inspector(self, message: Message | None, headers: Headers) -> "Listening | None":
+    def inspector(self, message: Message | None, headers: Headers) -> "StreamParser | None":
         """Of a streamed answer with this head; None: its pieces mean nothing here."""
 
 
-class Listening(Inspector, Protocol):
+class StreamParser(Inspector, Protocol):
     """An Inspector that understands what passes."""
 
     unfinished: bool  # it ended without saying that it is whole, where such streams say so
 
     @property
-    def said(self) -> Said:
+    def parsed(self) -> ParsedAnswer:
         """What was heard so far; all of it once the answer has ended."""
 
 
@@ -156,7 +157,7 @@ class Field(Protocol):
 
 
 @dataclass(frozen=True)
-class Spec:
+class CodecSpec:
     """What a form is made of. `loads` raises for what is not strict JSON; its second argument allows NaN tokens."""
 
     template: str
@@ -173,7 +174,7 @@ class Spec:
     is_json: Callable[[Head], bool]
 
 
-class Looks(NamedTuple):
+class RequestLayout(NamedTuple):
     """How requests look, for people and for descriptions of an API; what reads them is the form."""
 
     member: str = ""  # of the body, which holds the instances; empty: they have no member of their own
@@ -203,7 +204,7 @@ class Dialect(Protocol):
     """How a family of model servers speaks."""
 
     name: str
-    looks: Looks
+    request_layout: RequestLayout
     tensors: bool  # fields may have a shape and a datatype, and one of them be made of columns
     streams: bool  # answers may be streams of events, which it reads
     deployed: bool  # the platform names the version in the environment (AIP_DEPLOYED_MODEL_ID)
@@ -219,10 +220,10 @@ class Dialect(Protocol):
     def errs(self, answer: Answer) -> bool:
         """Whether an answer is an error, by its status or inside of a 200. Asked of every answer."""
 
-    def outcome(self, answer: Answer, asked: Asked) -> Outcome:
+    def outcome(self, answer: Answer, request: ForwardedRequest) -> Outcome:
         """Whose doing an error is."""
 
-    def hidden_outcome(self, body: bytes, asked: Asked) -> Outcome:
+    def hidden_outcome(self, body: bytes, request: ForwardedRequest) -> Outcome:
         """Whose doing an error is that came as an event of a stream."""
 
     def error_status(self, answer: Answer) -> int:
@@ -238,7 +239,7 @@ class Dialect(Protocol):
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
         """(content type, body) of an error of ours, in the shape that clients of this dialect parse."""
 
-    def form(self, spec: Spec) -> Form | None:
+    def codec(self, spec: CodecSpec) -> RouteCodec | None:
         """How it carries instances on a route; None: the body is the document.
 
         Raises ValueError for what a policy cannot have of it; `guard check` says it at the route's `dialect`.

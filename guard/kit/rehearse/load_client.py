@@ -93,10 +93,10 @@ class User(asyncio.Protocol):
         self._status, self._source, self._reason = 0, "", ""
         self._waiter = asyncio.get_running_loop().create_future()
 
-    def _lost(self, begun: float, what: str) -> Timed:
+    def _lost(self, begun: float, reason: str) -> Timed:
         self.close()
         self._transport = self._waiter = None
-        return Timed(begun, perf_counter() - begun, 0, what, "")
+        return Timed(begun, perf_counter() - begun, 0, reason, "")
 
     # ── asyncio.Protocol and httptools ────────────────────────────────────────────────────────────────────────────
 

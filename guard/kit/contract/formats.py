@@ -3,26 +3,26 @@
 import json
 from typing import Any
 
+from guard.kit.contract.build import make
 from guard.kit.contract.document import document
-from guard.kit.contract.made import make
 from guard.kit.contract.markdown import markdown
 from guard.kit.contract.openapi import openapi
 from guard.policy.compiled import CompiledPlan
 from guard.policy.loading import Loaded
 
 
-def written(form: str, loaded: Loaded, plan: CompiledPlan, wall: float) -> str:
+def render(form: str, loaded: Loaded, plan: CompiledPlan, wall: float) -> str:
     """The text. Raises KeyError for a form that there is not."""
-    made = make(loaded, plan, wall)
+    contracts = make(loaded, plan, wall)
     match form:
         case "markdown":
-            return markdown(made)
+            return markdown(contracts)
         case "json":
-            return json.dumps(document(made), ensure_ascii=False) + "\n"
+            return json.dumps(document(contracts), ensure_ascii=False) + "\n"
         case "openapi":
-            return json.dumps(openapi(made, loaded), ensure_ascii=False, indent=2) + "\n"
+            return json.dumps(openapi(contracts, loaded), ensure_ascii=False, indent=2) + "\n"
         case "openapi-yaml":
-            return _yaml(openapi(made, loaded))
+            return _yaml(openapi(contracts, loaded))
     raise KeyError(form)
 
 

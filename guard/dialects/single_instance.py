@@ -6,7 +6,7 @@ from typing import Any
 from guard.dialects.layout import BaseMessage, pointer
 
 
-class Whole(BaseMessage):
+class SingleInstance(BaseMessage):
     """The document is the body."""
 
     once = chosen = False

@@ -10,7 +10,7 @@ from guard.policy.compiled import CompiledPlan
 from guard.policy.loading import Loaded
 from guard.policy.loading.digest import release_digest
 from guard.policy.runtime import Runtime
-from guard.proxy.door import Door
+from guard.proxy.listener_state import ListenerState
 from guard.proxy.values import SOURCES
 from guard.telemetry import instruments as of
 from guard.telemetry.accumulators import Instrument
@@ -20,18 +20,22 @@ from guard.telemetry.meters import origin
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
-class Vitals:
+class ProcessCollector:
     """Reads the process. Called from any thread: everything it reads is one step of the interpreter."""
 
     def __init__(
-        self, runtime: Runtime, door: Callable[[], Door], in_force: Callable[[], tuple[Loaded, CompiledPlan]], began: float
+        self,
+        runtime: Runtime,
+        listener: Callable[[], ListenerState],
+        in_force: Callable[[], tuple[Loaded, CompiledPlan]],
+        began: float,
     ) -> None:
         """`began`: seconds since the epoch."""
-        self._runtime, self._door, self._in_force, self._began = runtime, door, in_force, began
+        self._runtime, self._listener, self._in_force, self._began = runtime, listener, in_force, began
 
     def waited(self, now: float) -> float:
         """Seconds that the oldest request has waited which was read and not begun."""
-        return self._door().admission.waited(now)
+        return self._listener().admission.waited(now)
 
     def identity(self) -> Iterator[Family]:
         """The policy and the release in force."""
@@ -47,8 +51,8 @@ class Vitals:
         """State that outlives a reload: modes, breakers, queues, caches, connections."""
         runtime = self._runtime
         mode = [
-            ((*_split(route), SOURCES[ceiling.level] if ceiling.level else "normal"), 1)
-            for route, ceiling in runtime.ceilings.items()
+            ((*_split(route), SOURCES[rung_limit.level] if rung_limit.level else "normal"), 1)
+            for route, rung_limit in runtime.rung_limits.items()
         ]
         breakers = [((*_split(key.route), key.target, breaker.state), 1) for key, breaker in runtime.breakers.items()]
         limiters = [((*_split(key.route), key.target), limiter) for key, limiter in runtime.limiters.items() if key.route]
@@ -66,12 +70,12 @@ class Vitals:
 
     def clients(self) -> Iterator[Family]:
         """Clients and what is held for them."""
-        door = self._door()
-        clients = tuple(door.connections)
+        listener = self._listener()
+        clients = tuple(listener.connections)
         yield Family(of.CONNECTIONS, [((), len(clients))])
         yield Family(of.ACTIVE, [((), sum(client.current is not None for client in clients))])
-        yield Family(of.TURNED_AWAY, [((), door.turned_away)])
-        yield Family(of.BUFFERED, [((), door.budget.used)])
+        yield Family(of.TURNED_AWAY, [((), listener.turned_away)])
+        yield Family(of.BUFFERED, [((), listener.budget.used)])
 
     def process(self) -> Iterator[Family]:
         """Figures of the operating system about this process."""

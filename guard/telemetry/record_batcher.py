@@ -20,8 +20,8 @@ FEW: Final = 16
 """Where fewer exchanges than this are under way at once, so many: to count 64 holds up one request in 64, which a lone
 client sees as its slowest hundredth; of 16 each costs 1.4 % of a request more."""
 WITHIN: Final = 0.02
-WORTH_TOGETHER: Final = 4
-WORTH_WITHIN: Final = 0.1
+NOTABLE_TOGETHER: Final = 4
+NOTABLE_WITHIN: Final = 0.1
 """Of records that are worth a line or a trace: one is seldom, and alone finds nothing of what makes them in the caches."""
 TURN: Final = 0.00005
 """Seconds after which the loop goes on before the next sink: as long as a request takes."""
@@ -30,7 +30,7 @@ MOST: Final = 10_000
 """Records waiting at most; the oldest goes."""
 
 
-class Taker(Protocol):
+class BatchSink(Protocol):
     """A sink of many records."""
 
     def take(self, records: Iterator[Record]) -> None:
@@ -44,7 +44,7 @@ class Timer(Protocol):
         """Let it not ring."""
 
 
-class Outbox:
+class RecordBatcher:
     """A Sink that passes on. `later` is the loop's call_later.
 
     At most one timer is ahead, and it is set anew with each batch: a loop whose next timer is nearer than the kernel's tick
@@ -53,7 +53,7 @@ class Outbox:
 
     def __init__(
         self,
-        sinks: Sequence[Taker],
+        sinks: Sequence[BatchSink],
         later: Callable[[float, Callable[[], None]], Timer],
         together: int = TOGETHER,
         within: float = WITHIN,
@@ -64,9 +64,9 @@ class Outbox:
         self._crashed = crashed
         self._later, self._together, self._few, self._within = later, together, min(FEW, together), within
         self._timer: Timer | None = None
-        self._asked = False  # for a turn that begins with what waits
+        self._scheduled = False  # for a turn that begins with what waits
         self._waiting: deque[Record] = deque()
-        self._due: deque[tuple[Taker, tuple[Record, ...]]] = deque()
+        self._due: deque[tuple[BatchSink, tuple[Record, ...]]] = deque()
         self.crashes: Counter[str] = Counter()
         self.slow: Counter[str] = Counter()
         self.dropped = 0
@@ -77,13 +77,13 @@ class Outbox:
         if not waiting:
             self._timer = self._later(self._within, self._begin)
         waiting.append(record)
-        many = len(waiting)
-        if many < self._few:
+        length = len(waiting)
+        if length < self._few:
             return
-        if not self._asked and (many >= self._together or record.begun_at > waiting[0].ended_at):
-            self._asked = True
+        if not self._scheduled and (length >= self._together or record.begun_at > waiting[0].ended_at):
+            self._scheduled = True
             self._later(0.0, self._begin)
-        elif many > MOST:
+        elif length > MOST:
             waiting.popleft()
             self.dropped += 1
 
@@ -114,7 +114,7 @@ class Outbox:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._asked = False
+        self._scheduled = False
         records = tuple(self._waiting)
         self._waiting.clear()
         if records:
@@ -127,31 +127,31 @@ class Outbox:
         if perf_counter() - begun > SLOW * len(records):
             self.slow[type(sink).__name__] += 1
 
-    def _give(self, sink: Taker, records: Iterator[Record], left: int) -> None:
-        while left:
+    def _give(self, sink: BatchSink, records: Iterator[Record], remaining: int) -> None:
+        while remaining:
             try:
                 sink.take(records)
-                left = 0
+                remaining = 0
             except Exception as error:  # noqa: BLE001 — a crashed sink is counted and never affects a request
                 self.crashes[type(sink).__name__] += 1
                 self._crashed(error)
-                if length_hint(records) == left:  # it crashed before it drew any
+                if length_hint(records) == remaining:  # it crashed before it drew any
                     next(records)
-                left = length_hint(records)
+                remaining = length_hint(records)
 
 
-class Worth:
-    """A Taker that hands on to an Outbox what is worth a line or a trace: what is sampled, and what went wrong."""
+class NotableFilter:
+    """A Taker that hands on to an RecordBatcher what is worth a line or a trace: what is sampled, and what went wrong."""
 
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
+    def __init__(self, batcher: RecordBatcher) -> None:
+        self._batcher = batcher
 
     def take(self, records: Iterator[Record]) -> None:
-        """See Taker."""
+        """See BatchSink."""
         for record in records:
             trace = record.trace
             if (trace is not None and trace.sampled) or trouble(record):
-                self._outbox.record(record)
+                self._batcher.record(record)
 
 
 def trouble(record: Record) -> bool:

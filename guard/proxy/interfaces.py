@@ -63,7 +63,7 @@ class Link(Protocol):
     """The back's connection, as the driver uses it."""
 
     reused: bool
-    heard: bool  # any byte of an answer came
+    answer_begun: bool  # any byte of an answer came
     unread: bool  # the call failed, and nobody can have read any byte of its request
     partial: bool  # the call failed when the server had only a part of its request, and no answer had begun
     length: int  # of the answer's body; UNKNOWN where not declared

@@ -24,7 +24,7 @@ Report: TypeAlias = Callable[..., None]
 """
 
 
-class Part(BaseModel):
+class PolicyModel(BaseModel):
     """A mapping of the policy."""
 
     # Built on first use, and defaults are made with `model_construct`, which builds nothing: the 30 models become one
@@ -34,15 +34,15 @@ class Part(BaseModel):
     alone: ClassVar[frozenset[str]] = frozenset()
     """Keys that `finish` does not look at: where only these cannot be read, the rest is still checked."""
 
-    def given(self, *names: str) -> bool:
+    def is_set(self, *names: str) -> bool:
         """Whether all these keys were written, not defaulted."""
         return self.model_fields_set.issuperset(names)
 
     def but(self, **values: object) -> Self:
         """The same with other values, which count as defaulted where they were not written."""
-        made = self.model_copy(update=values)
-        made.__pydantic_fields_set__ = set(self.model_fields_set)
-        return made
+        changed = self.model_copy(update=values)
+        changed.__pydantic_fields_set__ = set(self.model_fields_set)
+        return changed
 
     @classmethod
     def prepare(cls, data: Any, report: Report) -> Any:
@@ -85,7 +85,7 @@ class Part(BaseModel):
 
 
 @cache
-def keys(part: type[Part]) -> list[str]:
+def keys(part: type[PolicyModel]) -> list[str]:
     """The keys of a part as they are written."""
     return [field.alias or name for name, field in part.model_fields.items()]
 

@@ -97,7 +97,7 @@ INPUTS = {"/rerank": {"query": "a", "texts": ["b"]}, "/v1/embeddings": {"model":
 
 
 def subject_of(case: Case) -> Subject:
-    base = next(one for one in SUBJECTS if one.dialect == case.dialect)
+    base = next(item for item in SUBJECTS if item.dialect == case.dialect)
     body = {**(INPUTS[case.route] if case.route else base.body), **case.asked}
     if case.dialect == "oip" and "outputs" not in case.asked:
         del body["outputs"]

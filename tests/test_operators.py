@@ -130,7 +130,7 @@ def test_one_route_alone(guard: Sidecar, tmp_path: Path) -> None:
     answer.read()
     assert (answer.status, answer.getheader("x-guard-reason")) == (503, "mode")
     done = run(tmp_path, "kill", "--route", "POST /none", "--reason", "r")
-    assert (done.returncode, done.stderr) == (1, "guard: route: no such route\n")
+    assert (done.returncode, done.stderr) == (1, "guard: route: the policy has no such route\n")
 
 
 def test_a_kill_that_was_acknowledged_survives_kill_9(guard: Sidecar, tmp_path: Path, model: Model) -> None:
@@ -414,7 +414,7 @@ def test_a_drill_walks_every_rung_and_leaves_no_trace(guard: Sidecar, tmp_path: 
     done = run(tmp_path, "drill", str(tmp_path / "policy.yaml"), "--data", url)
     assert done.returncode == 1
     assert "FAIL POST /predict                model" in done.stdout
-    assert "answered from previous" in done.stdout
+    assert "the answer came from previous" in done.stdout
     assert not json.loads((tmp_path / "evidence" / "drill.json").read_text())["passed"]
 
 

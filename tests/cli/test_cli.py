@@ -179,7 +179,7 @@ def test_check_names_the_lines_of_tokens_and_who_else_reaches_secrets(tmp_path: 
     )
     done = guard("check", str(policy))
     assert done.returncode == 0
-    assert f"{tmp_path / 'tokens'}:3: this line" in done.stdout
+    assert f"{tmp_path / 'tokens'}:3: guard rejects this line" in done.stdout
     assert f"warning: {policy}:4:" in done.stdout
     assert f"admin.tokens: {tmp_path / 'tokens'}: every user of this machine can write it" in done.stdout
     assert "privacy.hash_key" in done.stdout

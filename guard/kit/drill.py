@@ -174,7 +174,6 @@ def _report(policy: Path, loaded: Loaded, plan: CompiledPlan, steps: list[Step],
         click.echo(
             f"  {'ok  ' if step.ok else 'FAIL'} {step.route:28} {step.rung:9} {took}  {step.status or '-':>3}  {step.why}"
         )
-    click.echo(
-        f"{'every rung answers as promised' if ok else 'NOT AS PROMISED'}: {len(plan.routes)} routes, {len(steps)} steps"
-    )
+    verdict = "every rung answers as promised" if ok else "FAILED: a rung does not answer as promised"
+    click.echo(f"{verdict}: {len(plan.routes)} routes, {len(steps)} steps")
     return 0 if ok else 1

@@ -1,17 +1,20 @@
 """docs/policy.md, made from the JSON Schema of a policy. `python -m tests.policy.page` writes it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from guard.policy.schema import schema
+from tests.policy.examples import DIGEST, EXAMPLES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "policy.md"
 HEAD = """# The policy, key by key
 
 Made from the models; `guard schema` prints the same for an editor (JSON Schema), `policies/reference.yaml` shows every key in
 use. Unknown keys are errors with file, line and column. Durations, sizes and shares are written as people say them: `300ms`,
-`1MiB`, `1%`. `{env: NAME}` and `{file: PATH}` stand for secrets; paths are relative to the file they are written in.
+`1MiB`, `1%`. `{env: NAME}` and `{file: PATH}` stand for secrets; paths are relative to the file they are written in. An example
+shows what stands between the braces of its part, with the companions that the key needs; each is checked by the loader.
+[recipes.md](recipes.md) has whole policies.
 
 """
 ORDER = (
@@ -31,10 +34,10 @@ def page() -> str:
 
 
 def _section(name: str, part: dict[str, Any]) -> str:
-    rows = list(_rows(part))
+    rows = list(_rows(part, EXAMPLES.get(name, {})))
     lines = [f"## {name}", "", _prose(part.get("description", "")), ""]
     if rows:
-        lines += ["| key | what | default | meaning |", "|---|---|---|---|", *rows, ""]
+        lines += ["| key | what | default | meaning | example |", "|---|---|---|---|---|", *rows, ""]
     return "\n".join(lines)
 
 
@@ -49,10 +52,11 @@ def properties(part: dict[str, Any]) -> dict[str, Any]:
     return by_name
 
 
-def _rows(part: dict[str, Any]) -> Iterator[str]:
+def _rows(part: dict[str, Any], examples: Mapping[str, str]) -> Iterator[str]:
     for key, declared in properties(part).items():
         default = f"`{_plain(declared['default'])}`" if "default" in declared else ""
-        yield f"| `{key}` | {_kind(declared)} | {default} | {_prose(declared['description'])} |"
+        example = examples[key].replace(DIGEST, "sha256:…").replace("|", "\\|")
+        yield f"| `{key}` | {_kind(declared)} | {default} | {_prose(declared['description'])} | `{example}` |"
 
 
 def _kind(declared: dict[str, Any]) -> str:

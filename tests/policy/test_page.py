@@ -1,8 +1,14 @@
-"""docs/policy.md is what the models say, and every key says what it means."""
+"""docs/policy.md is what the models say, and every key says what it means and has an example that is accepted."""
+
+from pathlib import Path
+
+import pytest
 
 from guard.policy.descriptions import DESCRIPTIONS, FIELDS
+from guard.policy.loading import load
 from guard.policy.models import Policy
 from guard.policy.schema import schema
+from tests.policy.examples import EXAMPLES, WHERE
 from tests.policy.page import PAGE, page, properties
 
 
@@ -31,3 +37,21 @@ def test_no_description_stands_where_it_is_not_read() -> None:
             known = [place for place in places if place is not None]
             assert known, f"{name}.{key} is no key"
             assert any("description" not in place for place in known), f"{name}.{key} has a word of its own"
+
+
+def test_every_key_has_an_example() -> None:
+    whole = schema()
+    parts = {"Policy": whole, **whole["$defs"]}
+    assert {name: set(EXAMPLES.get(name, {})) for name in parts} == {
+        name: set(properties(part)) for name, part in parts.items()
+    }
+
+
+@pytest.mark.parametrize(("part", "key"), [(part, key) for part, examples in EXAMPLES.items() for key in examples])
+def test_an_example_is_accepted_and_shows_its_key(part: str, key: str, tmp_path: Path) -> None:
+    (tmp_path / "org.yaml").write_text("version: guard/v1\nowners: {approvals: risk-lead}\n")
+    (tmp_path / "request.json").write_text('{"type": "object"}')
+    path = tmp_path / "policy.yaml"
+    path.write_text(WHERE[part](EXAMPLES[part][key]))
+    load(path, environ={"GUARD_ALERT_URL": "https://alerts.example", "GUARD_HASH_KEY": "k"})
+    assert f"{key}:" in EXAMPLES[part][key]

@@ -75,7 +75,9 @@ def _origin(url: str | None) -> Any:
     try:
         return TypeAdapter(Server).validate_python(url)
     except ValidationError:
-        raise click.BadParameter("expected a URL such as http://127.0.0.1:8080, without a path") from None
+        raise click.BadParameter(
+            "expected a URL such as http://127.0.0.1:8080, without a path", param_hint="--upstream"
+        ) from None
 
 
 @cli.command()

@@ -132,8 +132,10 @@ def _requests(_context: click.Context, _parameter: click.Parameter, value: tuple
     named = {}
     for item in value:
         route, equals, file = item.partition("=")
-        if not equals or not Path(file).is_file():
-            raise click.BadParameter("expected 'METHOD /path=FILE'")
+        if not equals:
+            raise click.BadParameter(f"{item!r} names no file; expected 'METHOD /path=FILE'")
+        if not Path(file).is_file():
+            raise click.BadParameter(f"no file {file!r}; expected 'METHOD /path=FILE'")
         named[route] = Path(file)
     return named
 

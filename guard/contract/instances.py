@@ -122,9 +122,13 @@ def _steps(shapes: Mapping[str, Shape], paths: Mapping[str, Steps]) -> _Step:
                 raise ContractInvalid(f"its pointer goes through the field {below[0]}", (name, "at"))
             step = below
         if last in step.below:
-            raise ContractInvalid("another field has the same place", (name, "at"))
+            raise ContractInvalid(f"{_whose(step.below[last])} the same place; give each its own `at`", (name, "at"))
         step.below[last] = (name, shape)
     return root
+
+
+def _whose(below: "_Step | tuple[str, Shape]") -> str:
+    return "a way to other fields has" if isinstance(below, _Step) else f"the field {below[0]} has"
 
 
 def _schema(step: _Step, undeclared: Undeclared, members_schema: Members) -> Schema:

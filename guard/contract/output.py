@@ -231,14 +231,19 @@ def _document(outputs: Sequence[tuple[tuple[str, ...], "_Output | _Null"]]) -> S
     here = [output for path, output in outputs if not path]
     if here:
         if len(outputs) > 1:
-            raise ContractInvalid("two outputs at one place", ())
+            raise ContractInvalid(
+                "two outputs share a place, or one stands inside of the other; give each its own `at`", ()
+            )
         return here[0].schema()
     steps: dict[str, list[tuple[tuple[str, ...], _Output | _Null]]] = {}
     for path, output in outputs:
         steps.setdefault(path[0], []).append((path[1:], output))
     if EVERY in steps:
         if len(steps) > 1:
-            raise ContractInvalid("* and a name at one place", ())
+            named = ", ".join(sorted(steps.keys() - {EVERY}))
+            raise ContractInvalid(
+                f"one place is a list (`*`) and has the member {named}: write one of them in each `at`", ()
+            )
         return list_schema(_document(steps[EVERY]))
     members: dict[str, tuple[Shape | None, Schema]] = {}
     for name, below in steps.items():

@@ -1,6 +1,5 @@
 """What a route accepts and returns, field by field (docs/policy.md#inputfield). The contract reads these attributes."""
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, get_args
 from zoneinfo import available_timezones
 
@@ -8,7 +7,7 @@ from pydantic import Field
 
 from guard.contract.patterns import MOST_STEPS, steps
 from guard.policy import typed
-from guard.policy.errors import listed, shown
+from guard.policy.errors import listed, nearest, shown
 from guard.policy.policy_model import PolicyModel, Report
 from guard.policy.scalars import Boolean, Count, Dimension, Duration, File, Number, Pointer, String, Value
 from guard.privacy.detectors import DETECTORS
@@ -165,13 +164,8 @@ class Shape(PolicyModel):
         if self.unit is not None:
             report(("zone",), "an epoch number counts from 1970 in UTC, whatever the zone", "no zone, or no unit")
         elif not typed.is_zone(zone):
-            near = get_close_matches(zone, available_timezones(), 1)
-            also = f"; did you mean {near[0]}?" if near else ""
-            report(
-                ("zone",),
-                f"{shown(zone)} is no IANA time zone{also}",
-                "UTC, or a name such as Europe/Paris",
-            )
+            words = "UTC, or a name such as Europe/Paris"
+            report(("zone",), f"{shown(zone)} is no IANA time zone", words, nearest(zone, sorted(available_timezones())))
 
     def _with_enum(self, report: Report) -> Self:
         if self.enum is None or self.type not in _ONLY["enum"]:

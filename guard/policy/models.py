@@ -383,4 +383,5 @@ def _check_keys(routes: Tree, report: Report) -> None:
         if key.startswith("GET ") and isinstance(value, Tree) and ("input" in value or "content" in value):
             report(("routes", key), "a GET request has no body", "no input and no content, or another method")
     for later, earlier in ties(read):
-        report(("routes", later), f'"{later}" could match the same requests as "{earlier}"', key=True)
+        message = f'"{later}" could match the same requests as "{earlier}"'
+        report(("routes", later), message, "templates that differ in a word", key=True)

@@ -171,7 +171,7 @@ class Route(PolicyModel):
             expected = "a tensor such as /input-0, with columns" if dialect.tensors else "no rows"
             report(("rows",), f"{self.dialect} says itself where the instances stand", expected)
         if dialect.tensors and self.columns is not None and self.rows is None:
-            report(("columns",), "columns of which tensor?", "rows: /name-of-the-tensor")
+            report(("columns",), "columns require rows that name a tensor", "rows: /name-of-the-tensor")
 
     def _wired(self) -> Iterator[tuple[str, str, str]]:
         """Where fields say how they stand in a tensor."""
@@ -209,7 +209,8 @@ class Route(PolicyModel):
         spent = (times.connect or self.timeout.connect) + (times.attempt or self.timeout.attempt)
         if times.model_fields_set and spent > self.timeout.request:
             path = ("fallback", PREVIOUS, "timeout")
-            report(path, f"connect + attempt is more than the route's request {write_duration(self.timeout.request)}")
+            most = f"the route's request {write_duration(self.timeout.request)}"
+            report(path, f"connect + attempt is more than {most}", "connect + attempt <= request of the route")
         if previous.dialect not in (None, self.dialect):
             path = ("fallback", PREVIOUS, "dialect")
             report(path, "the previous model answers the same clients, in the same dialect", self.dialect)

@@ -162,7 +162,9 @@ def write_duration(seconds: float) -> str:
 def _size(value: object) -> int:
     match = _matched(_SIZE, value, SIZE)
     size = Decimal(match[1]) * _BYTES[match[2]]
-    if size % 1 or not 1 <= size <= _BYTES_MOST:
+    if size % 1:
+        raise Misread(f"{shown(match[0])} is {size:f} bytes, and a byte has no parts", f"{SIZE}, whole bytes")
+    if not 1 <= size <= _BYTES_MOST:
         raise Misread(f"{shown(match[0])} is out of range", f"{SIZE}, whole bytes, from 1 to 1024GiB")
     return int(size)
 
@@ -233,8 +235,10 @@ def _network(value: object) -> IPv4Network | IPv6Network:
 
 def _boolean(value: object) -> bool:
     text = text_of(value, "true or false")
-    if text in {"true", "false"} and getattr(value, "plain", True):
-        return text == "true"
+    if text in {"true", "false"}:
+        if getattr(value, "plain", True):
+            return text == "true"
+        raise Misread(f"{shown(text)} is quoted, so it is text and not a boolean", "true or false, unquoted")
     raise Misread(f"{shown(text)} is not a boolean", "true or false, unquoted")
 
 
@@ -242,8 +246,12 @@ def _count(least: int, most: int) -> Callable[[object], int]:
     def read(value: object) -> int:
         expected = f"a whole number, {least} or more" if most == _BIG else f"a whole number from {least} to {most}"
         text = text_of(value, expected)
-        if not getattr(value, "plain", True) or not _INTEGER.match(text) or not least <= int(text) <= most:
-            raise Misread(f"{shown(text)} is not a whole number in range", expected)
+        if not getattr(value, "plain", True):
+            raise Misread(f"{shown(text)} is quoted, so it is text and not a whole number", expected)
+        if not _INTEGER.match(text):
+            raise Misread(f"{shown(text)} is not a whole number", expected)
+        if not least <= int(text) <= most:
+            raise Misread(f"{shown(text)} is out of range", expected)
         return int(text)
 
     return read
@@ -269,7 +277,9 @@ def number(text: str) -> int | float | None:
 
 def _number(value: object) -> int | float:
     text = text_of(value, "a number")
-    parsed = number(text) if getattr(value, "plain", True) else None
+    if not getattr(value, "plain", True):
+        raise Misread(f"{shown(text)} is quoted, so it is text and not a number", "a number, unquoted, such as 0.5 or 18")
+    parsed = number(text)
     if parsed is None:
         raise Misread(f"{shown(text)} is not a number", "a number, unquoted, such as 0.5 or 18")
     return parsed
@@ -293,8 +303,10 @@ def _matching(pattern: str, expected: str, *, repeat: bool = True) -> Kind:
 
 def _file(value: object) -> PolicyFile:
     text = text_of(value, "a path")
-    if not text or "\x00" in text:
+    if not text:
         raise Misread("an empty path", "a path")
+    if "\x00" in text:
+        raise Misread("a path with the character U+0000, which no file has", "a path")
     folder = Path(value.place.file).parent if isinstance(value, Text) else Path()
     return PolicyFile(text, folder / text)
 

@@ -168,9 +168,9 @@ def breaches(value: Any, field: "Shape") -> Iterator[Fault]:
 
 def _sized(size: int, least: int | None, most: int | None, noun: str) -> Iterator[Fault]:
     if least is not None and size < least:
-        yield (), f"{size} {noun}", f"at least {least}"
+        yield (), f"{size} {noun} are too few", f"at least {least}"
     if most is not None and size > most:
-        yield (), f"{size} {noun}", f"at most {most}"
+        yield (), f"{size} {noun} are too many", f"at most {most}"
 
 
 def _fits(text: str, pattern: str) -> bool:

@@ -76,14 +76,16 @@ def _endpoint_fault(url: str) -> str:
         return "has no scheme"
     try:
         parts = urlsplit(url)
-        port = parts.port
     except ValueError:
-        return "has a host or a port that is none"
+        return "has a host that is no address"
     if parts.scheme.lower() not in ("http", "https"):
         return "has a scheme that is not http or https"
-    if not parts.hostname or port == 0:
-        return "names no host" if not parts.hostname else "has a host or a port that is none"
-    return ""
+    if not parts.hostname:
+        return "names no host"
+    try:
+        return "" if parts.port != 0 else "has the port 0"
+    except ValueError:
+        return "has a port that is not a number up to 65535"
 
 
 class _Reader:
@@ -99,9 +101,10 @@ class _Reader:
         try:
             number = float(value) if value else default
         except ValueError:
-            number = -1.0
+            self._problems.append(f"{name} is not a number; {default:g} is used")
+            return default
         if not least <= number < 1e9:
-            self._problems.append(f"{name} is not a number of at least {least:g}; it is {default:g}")
+            self._problems.append(f"{name} is not between {least:g} and 1e9; {default:g} is used")
             return default
         return number
 

@@ -114,7 +114,7 @@ def test_a_zone_is_declared_deeper_too_and_in_csv() -> None:
 @pytest.mark.parametrize(
     ("field", "message"),
     [
-        ("zone: Europe/Pariss", '"Europe/Pariss" is no IANA time zone; did you mean Europe/Paris?'),
+        ("zone: Europe/Pariss", '"Europe/Pariss" is no IANA time zone; did you mean "Europe/Paris"?'),
         ("zone: ../../etc/passwd", '"../../etc/passwd" is no IANA time zone'),
         ("zone: Europe", '"Europe" is no IANA time zone'),
         ("zone: ''", '"" is no IANA time zone'),

@@ -249,7 +249,7 @@ def test_all_mistakes_at_once_each_at_its_place():
         ("{type: array, items: {type: number}, default: [1, x]}", 'default[1]: "x" is not a number'),
         ("{type: object, fields: {a: {type: number}}, default: {b: 1}}", "default.b: not a declared field"),
         ("{type: string, required: yes}", '"yes" is not a boolean'),
-        ("{type: string, max_length: -1}", "not a whole number"),
+        ("{type: string, max_length: -1}", '"-1" is out of range'),
         ("{type: string, min:1}", 'unknown key "min:1"; a space belongs after the colon'),
         ("string", '"string" is one value; expected a mapping'),
         ("", "no value; expected a mapping"),

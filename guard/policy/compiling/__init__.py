@@ -154,7 +154,9 @@ def _management(context: Compilation) -> list[tuple[str, Denied]]:
     added = list(unlisted(routes.keys(), sorted(dialects)))
     for _, key in ties({key: template(key) for key in (*routes, *added)}):
         if key in routes:
-            context.report(("routes", key), "could match what only operators of the model server use")
+            context.report(
+                ("routes", key), "could match what only operators of the model server use; write a narrower template"
+            )
     return [(key, Denied()) for key in added]
 
 

@@ -107,7 +107,8 @@ def _document(events: _Events) -> Tree:
         raise events.refuse(first, "the file is empty")
     event = events.next()
     if not isinstance(event, yaml.MappingStartEvent):
-        content = "nothing" if isinstance(event, yaml.ScalarEvent) and not event.value else "something else"
+        text = isinstance(event, yaml.ScalarEvent)
+        content = "a list" if not text else "a text" if event.value else "nothing"
         raise _refuse(events.place(event), f"the policy is {content}", "a mapping such as `version: guard/v1`")
     tree = _mapping(events, event, 1)
     events.next()  # the document ends

@@ -109,7 +109,7 @@ def validate_schemas(policy: Policy, tree: Tree, files: Files) -> dict[Path, byt
 
 UNREADABLE: Final[Mapping[UnreadableCode, str]] = {
     "json_duplicate": "has a name twice in one object, of which readers take different ones",
-    "json_bom": "is not UTF-8",
+    "json_bom": "begins with a byte order mark, which JSON does not have",
     "json_encoding": "is not UTF-8",
     "json_surrogate": "has half of a surrogate pair in a text",
     "json_number": "has a number that JSON or a double does not hold",

@@ -1,0 +1,1 @@
+"""Every error that a person may read, with what causes it."""

@@ -61,8 +61,8 @@ class Stand:
         self.asked.append(("enforcement", order))
         return {}
 
-    async def reload(self, *, who: str) -> dict[str, Any]:
-        self.asked.append(("reload", who))
+    async def reload(self, *, actor: str) -> dict[str, Any]:
+        self.asked.append(("reload", actor))
         return {"ok": True}
 
     def audit(self, limit: int) -> bytes:

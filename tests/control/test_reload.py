@@ -375,7 +375,7 @@ def test_the_last_good_policy_is_kept_with_every_file(tmp_path: Path, monkeypatc
     again = load("p.yaml", environ={}, read=read)
     assert (again.digest, again.policy) == (loaded.digest, loaded.policy)
     assert last_good.read(state, Path("q.yaml")) is None
-    with pytest.raises(PolicyInvalid, match="not kept"):
+    with pytest.raises(PolicyInvalid, match="not saved"):
         load("other.yaml", environ={}, read=read)
     state.close()
 

@@ -180,7 +180,8 @@ def shown(status: dict[str, Any]) -> str:
             lines.append(f"    contract NOT ENFORCED until {observed['until']}, by {observed['who']}: {observed['reason']}")
     owner = status["owner"] or {}
     if owner:
-        lines.append(f"owner:       {owner.get('team')}   page: {owner.get('page')}   runbook: {owner.get('runbook')}")
+        known = [f"{name}: {owner[name]}" for name in ("page", "runbook") if owner.get(name)]
+        lines.append("   ".join((f"owner:       {owner.get('team') or '-'}", *known)))
     every = [breaker for route in status["routes"] for breaker in route["breakers"].values()]
     waits = any(item["state"] != "closed" and item["forced"] == "auto" for item in every)
     alone = "an open breaker closes by itself when its target answers again" if waits else "nothing is lowered"

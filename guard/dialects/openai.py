@@ -5,6 +5,7 @@ declares, and beside them `roles`, `texts`, `characters`, `attachments` and `tok
 """
 
 import base64
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -111,6 +112,12 @@ class OpenAI(Common):
         """The request is one instance. Raises ValueError for a word that cannot be taken out of it."""
         if unsent := [name for name in VIRTUAL if name in spec.inputs and not spec.inputs[name].send]:
             raise ValueError(f"{unsent[0]} is no member of a request: `send: false` cannot keep it from the model")
+        for name, field in spec.outputs.items():
+            if _BELOW_LIST.match(place := field.at or ""):
+                known = "/".join((*place.split("/")[:2], "*", *place.split("/")[3:]))
+                raise ValueError(
+                    f"{name} stands at {place}, where the API has a list: write {known}, which is each element"
+                )
         return _Codec(spec)
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
@@ -127,6 +134,8 @@ def _error(code: str, message: str, status: int) -> dict[str, object]:
     return {"message": message, "type": kind, "param": None, "code": code}
 
 
+_BELOW_LIST: Final = re.compile(r"/(?:choices|data)/(?!\*(?:/|$))")
+"""A place in an element of a list of the API's, by something else than `*`: no answer has it."""
 _NO_TEXTS: Final = Texts({}, ())
 
 
@@ -279,12 +288,13 @@ class _Codec:
         }  # fmt: skip
         usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
         if self._operation == "embeddings":
-            data = [{"object": "embedding", "index": index, **row} for index, row in enumerate(document.get("data", ()))]
+            rows = _list(document.get("data"))
+            data = [{"object": "embedding", "index": index, **_object(row)} for index, row in enumerate(rows)]
             body = {"object": "list", "model": answer["model"], "usage": usage, **document, "data": data}
             return b"application/json", self._spec.dumps(body)
         answer["choices"] = [
             {"index": index, "finish_reason": "stop", "logprobs": None, **(_choice(choice, part) if chat else choice)}
-            for index, choice in enumerate(document.get("choices", ()))
+            for index, choice in enumerate(map(_object, _list(document.get("choices"))))
         ]
         if not stream:
             return b"application/json", self._spec.dumps({"usage": usage, **answer})
@@ -304,7 +314,12 @@ class _Codec:
 def _choice(choice: Mapping[str, Any], part: str) -> dict[str, Any]:
     """A choice of a chat: what it says stands in `message`, or in `delta` of a chunk."""
     rest = {name: value for name, value in choice.items() if name != "message"}
-    return {**rest, part: {"role": "assistant", **choice.get("message", {})}}
+    return {**rest, part: {"role": "assistant", **_object(choice.get("message"))}}
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """The members of an object; none where a policy declared something else in its place."""
+    return value if isinstance(value, dict) else {}
 
 
 def _decoded(entry: Any, index: int) -> Any:

@@ -303,3 +303,23 @@ def test_a_part_whose_type_is_no_word_is_an_attachment_and_no_crash(kind: object
     route = compiled("dialect: openai\ninput: {attachments: {type: integer, max: 0}}", "POST /v1/chat/completions")
     body = dumps({"model": "m", "messages": [{"role": "user", "content": [{"type": kind, "content": "a"}]}]})
     assert refused(route, JSON, body)
+
+
+@pytest.mark.parametrize("place", ["/choices/0/message/content", "/choices/message", "/data/0/embedding", "/data/x"])
+def test_a_place_below_a_list_of_the_api_is_each_element_or_an_error_of_the_policy(place: str) -> None:
+    with pytest.raises(PolicyInvalid, match=r"where the API has a list: write /(choices|data)/\*"):
+        compiled(f"dialect: openai\noutput: {{x: {{at: {place}, type: string}}}}\nfallback: {{x: busy}}", KEY)
+
+
+@pytest.mark.parametrize("key", [KEY, "POST /v1/completions", "POST /v1/embeddings"])
+@pytest.mark.parametrize("place", ["/choices", "/choices/*", "/choices/*/message", "/data", "/data/*", "/other"])
+def test_whatever_a_fallback_declares_it_is_written_and_no_crash(key: str, place: str) -> None:
+    route = compiled(f"dialect: openai\noutput: {{x: {{at: {place}, type: string}}}}\nfallback: {{x: busy}}", key)
+    body = (
+        b'{"input": "a"}'
+        if key.endswith("embeddings")
+        else b'{"prompt": "a"}'
+        if key.endswith("/completions") and "chat" not in key
+        else chat("x")
+    )
+    assert own(route, ask(route, JSON, body)).status == 200

@@ -215,3 +215,13 @@ def test_a_route_that_writes_text_with_the_default_time_for_an_answer_warns(
     results = [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings]
     assert len(results) == warns
     assert all(message.startswith("attempt is 3s, by which a text must be whole") for message in results)
+
+
+def test_a_number_in_a_place_is_said_to_be_a_name(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(
+        HEAD + "    input: {a: {type: number, at: /rows/0}}\n    output: {s: {type: number, at: /predictions/0/s}}\n"
+    )
+    assert [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings] == [
+        "`0` is the name of a member, not a position in a list; `columns` names positions of a row",
+        "`0` is the name of a member, not a position in a list; `*` is each element of a list",
+    ]

@@ -144,6 +144,7 @@ def _only_model(route: Route) -> bool:
 
 def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
     yield from _unsearched(route)
+    yield from _numbered(route)
     if route.stream and route.output is not None:
         yield ("stream",), "a streamed answer is relayed as it comes; its outputs are not checked"
     if route.fallback.cached is not None and route.fallback.cached.key is not None:
@@ -163,6 +164,15 @@ def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
                     ("input", name, "freshness"),
                     "there are no rules to fall to; a stale value is answered with an error",
                 )
+
+
+def _numbered(route: Route) -> Iterator[tuple[Pointer, str]]:
+    """Places with a number, which a JSON pointer takes for a position in a list."""
+    for side, fields in (("input", route.inputs), ("output", route.outputs)):
+        for name, field in fields.items():
+            if number := next((step for step in (field.at or "").split("/") if step.isascii() and step.isdigit()), ""):
+                instead = "`*` is each element of a list" if side == "output" else "`columns` names positions of a row"
+                yield (side, name, "at"), f"`{number}` is the name of a member, not a position in a list; {instead}"
 
 
 def _hurried(key: str, route: Route) -> Iterator[tuple[Pointer, str]]:

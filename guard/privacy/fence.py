@@ -42,4 +42,4 @@ def _text(value: str, scrub: Scrub) -> str:
 
 
 fence: Final = make_fence(compile_detectors(tuple(DETECTORS)))
-"""With every detector there is."""
+"""The fence that applies every detector."""

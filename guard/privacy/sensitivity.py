@@ -1,4 +1,4 @@
-"""How sensitive a value is, and what that permits (docs/telemetry.md#what-never-leaves).
+"""Levels of sensitivity, and what each permits (docs/telemetry.md#what-never-leaves).
 
 public, internal        an input is logged where it says `log: true`; an output is measured, and shown in sampled lines
 confidential … health   never logged, measured or traced; a keyed hash or a mask may stand in a sampled line, if declared

@@ -1,4 +1,4 @@
-"""What stands in telemetry in place of a value: nothing, a word, or a keyed hash.
+"""Replacements for a value in telemetry: nothing, a word, or a keyed hash.
 
 A plain hash of an e-mail address or a card number is found again by trying them all; so hashes are HMAC-SHA-256 over the
 field's name and the value, and without a key there is none. The key's own id stands before each hash, so that after a
@@ -15,7 +15,7 @@ Treatment: TypeAlias = Literal["drop", "mask", "hash"]
 REDACTED: Final = "[redacted]"
 MASKED: Final = "[masked]"
 DROPPED: Final = object()
-"""In place of a value that is not told at all."""
+"""Placeholder for a value that telemetry leaves out."""
 
 LEAST_KEY: Final = 16
 _DOMAIN: Final = b"guard/v1"

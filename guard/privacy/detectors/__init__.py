@@ -42,14 +42,16 @@ _ALL: Final[tuple[Detector, ...]] = (
 )
 
 DETECTORS: Final[dict[str, Detector]] = {detector.name: detector for detector in _ALL}
-"""By the name that a policy uses, in the order in which they look; what one has found the next does not see."""
+"""Detectors by the name that a policy uses, in the order in which they search. Each searches the text that the ones before
+left: their matches are replaced already.
+"""
 
 _MASK: Final = "\0"
 """Stands in the folded text in place of what was found: no detector takes it for a part of anything."""
 
 
 def compile_detectors(names: Iterable[str]) -> Scrub:
-    """What searches for these. Raises ValueError for a name that no detector has."""
+    """A function that searches a text with these detectors. Raises ValueError for a name that no detector has."""
     wanted = set(names)
     if unknown := wanted - DETECTORS.keys():
         raise ValueError(f"no detector is called {', '.join(sorted(unknown))}")

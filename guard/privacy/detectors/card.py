@@ -50,13 +50,13 @@ _OTHER: Final = re.compile(
     r"[\"'\])]{0,2}[ \t]{0,2}[:=#/]{0,2}[ \t]{0,2}[\"'(\[#]{0,2}\Z"
 )
 _VALID: Final = re.compile(r"cvc|cvv|csc|\bexp|valid|thru|(?<![0-9/])(?:0[1-9]|1[0-2])/[0-9]{2}(?![0-9/])")
-"""What stands behind the number of a card: a date until which it is valid, a code."""
+"""Text that follows the number of a card: its expiry date or its security code."""
 _UNIT: Final = re.compile(
     r"(?:[nuµm]?s| ?(?:bytes?|rows?|items?|records?|tokens?|requests?|entries|points?|users?|files?|times|steps?"
     r"|units?))(?![a-z])"
     r"|\.(?:jpe?g|png|gif|webp|pdf|csv|jsonl?|txt|log|html?|xml|zip|gz|parquet|mp4|mp3)(?![a-z])"
 )
-"""What stands behind a number that counts, or that names a file."""
+"""Text that follows a number which is a count or the name of a file."""
 _NEXT: Final = re.compile(r"[\"']?(,\s{1,12}|[,;|\t]|\r?\n)[\"']?([0-9]{12,19})(?![0-9])")
 _PREVIOUS: Final = re.compile(r"(?<![0-9])([0-9]{12,19})[\"']?(,\s{1,12}|[,;|\t]|\r?\n)[\"']?\Z")
 _WINDOW: Final = 36

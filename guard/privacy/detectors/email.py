@@ -37,7 +37,7 @@ def _extent(match: re.Match[str]) -> Span | None:
 
 
 def _local(text: str, sign: int) -> int:
-    """Where the local part before the sign begins; at the sign where there is none."""
+    """Position at which the local part before the sign begins; the sign's own position if there is none."""
     lowest = max(0, sign - _LONGEST)
     if text[sign - 1 : sign] == '"':
         opening = text.rfind('"', lowest, sign - 1)
@@ -51,7 +51,7 @@ def _local(text: str, sign: int) -> int:
 
 
 def _domain_end(text: str, begin: int, end: int) -> int:
-    """Where the domain ends, which is behind its last top-level domain; 0 where there is none.
+    """Position behind the last top-level domain, at which the domain ends; 0 if there is none.
 
     A word of another script behind a domain of ASCII is the next word of the text.
     """

@@ -18,7 +18,7 @@ _INVISIBLE: Final = (
 )
 _UNSEEN: Final = re.compile(f"[{_INVISIBLE}]")
 _FIRST: Final = re.compile(rf"[{_INVISIBLE}%&\\]")
-"""With what an escape or something invisible begins: one class of characters is searched faster than their forms."""
+"""The first character of an escape or of invisible text: a class of characters is searched faster than all their forms."""
 _INVISIBLES: Final = re.compile(f"[{_INVISIBLE}]+")
 _SPECIAL: Final = re.compile(
     f"[{_INVISIBLE}]+"
@@ -50,7 +50,7 @@ class Folded(NamedTuple):
     places: list[tuple[int, int]] | None = None
 
     def original(self, begin: int, end: int) -> tuple[int, int]:
-        """Where a span of the folded text stands in the text that was folded."""
+        """The span of the original text from which a span of the folded text was made."""
         if self.starts is None:
             return begin, end
         return self._place(begin)[0], self._place(end - 1)[1]

@@ -23,7 +23,7 @@ _REST: Final = re.compile(r"[ .\-/]{0,2}[A-Za-z0-9]")
 
 
 def _extent(match: re.Match[str]) -> Span | None:
-    """As many characters as its country has."""
+    """The span of the candidate, as long as an IBAN of its country; None if it is not that long."""
     country = match[0][:2]
     length = _LENGTHS.get(country.upper(), 0)
     if not length or (" " in match[0] and not country.isupper()):

@@ -7,7 +7,7 @@ from typing import Final
 from guard.privacy.detectors.values import GAP, Detector, Span, Tally
 
 MOST_REFUSED: Final = 500
-"""Of one text. Checks cost: after so many numbers that only look like one, the rest are taken for what they look like."""
+"""Rejected candidates per text. Checks are costly: after this many rejections, each further candidate counts as a match."""
 _LEAD: Final = 2
 _GAPS: Final = re.compile(GAP)
 _GROUP: Final = re.compile(r"\w*")
@@ -30,7 +30,7 @@ def spliced(text: str, pieces: list[tuple[int, int, str]]) -> str:
 
 
 def spans_of(text: str, detector: Detector, tally: Tally) -> list[Span]:
-    """Where the text holds what the detector finds, in order. Ends early where the tally is used up."""
+    """Spans of the text that the detector matches, in order. Ends early where the tally is used up."""
     spans: list[Span] = []
     at = refused = 0
     for lowest, highest in _regions(text, detector):
@@ -55,7 +55,7 @@ def spans_of(text: str, detector: Detector, tally: Tally) -> list[Span]:
 
 
 def _regions(text: str, detector: Detector) -> Iterator[Span]:
-    """Where candidates may stand."""
+    """Spans of the text in which candidates may stand."""
     if detector.within is None:
         yield 0, len(text)
         return
@@ -64,14 +64,14 @@ def _regions(text: str, detector: Detector) -> Iterator[Span]:
 
 
 def _next(text: str, match: re.Match[str], detector: Detector, *, skip: bool) -> int:
-    """Where the search goes on behind a candidate that was none: in its next group, behind it, or within it."""
+    """Position at which the search goes on after a rejected candidate: in its next group, behind it, or within it."""
     if detector.grouped:
         return _GROUP.search(text, match.start() + 1).end()  # type: ignore[union-attr]
     return max(match.end() if skip else 0, match.start() + 1)
 
 
 def _accepted(text: str, begin: int, end: int, detector: Detector, tally: Tally) -> int:
-    """Where the match ends that the check accepts; 0 where it accepts none. Each look of the check counts."""
+    """End of the match that the check accepts; 0 if it accepts none. Each call of the check counts."""
     for item in _ends(text, begin, end, detector):
         tally.finds -= detector.weight
         if tally.finds < 0:
@@ -82,7 +82,7 @@ def _accepted(text: str, begin: int, end: int, detector: Detector, tally: Tally)
 
 
 def _ends(text: str, begin: int, end: int, detector: Detector) -> Iterator[int]:
-    """Where a candidate may end: as a whole, or a group earlier."""
+    """Ends that a candidate may have: its own, or that of a group earlier."""
     yield end
     while detector.grouped and (gaps := [gap.start() for gap in _GAPS.finditer(text, begin, end)]):
         end = gaps[-1]

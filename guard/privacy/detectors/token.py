@@ -30,7 +30,9 @@ _NAMED: Final = re.compile(
     rf"|(?P<bare>{_BARE})))"
 )
 _BODY: Final = r"[A-Za-z0-9+/=\s:,.]"
-"""Of a private key. Repeats of one character may be possessive; Python before 3.11.5 ends those of a group too late."""
+"""Characters of a private key's body. Repeats of one character may be possessive; Python before 3.11.5 ends possessive
+repeats of a group too late.
+"""
 _SAID: Final = re.compile(
     rf"--(?i:password|token|api-key|secret)[ =](?P<option>{_BARE})"
     rf"|-u[ =]?[\"']?[^\s:\"']{{1,128}}:(?P<login>{_BARE})"
@@ -75,11 +77,11 @@ _ENDINGS: Final = frozenset(
 )
 """The last letters of names, of which one look tells most other words."""
 _MIDDLES: Final = "-Q.:"
-"""What an alternative begins with that knows a key by its middle."""
+"""Characters that begin an alternative which recognizes a key by its middle."""
 _PARTS: Final = frozenset(string.ascii_letters + string.digits + "_~.-")
 _BEFORE_SIGN: Final = "\"'])` \t"
 _LAST: Final = frozenset("adeghlnstyADEGHLNSTY\"'])` \t")
-"""What may stand directly before the sign: a name's last letter, or what closes it."""
+"""Characters that may stand directly before the sign: the last letter of a name, or a closing quote or bracket."""
 _LONGEST_NAME: Final = 48
 _DIGITS: Final = frozenset(string.digits)
 _PLACEHOLDER: Final = re.compile(

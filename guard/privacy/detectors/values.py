@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 DIGIT: Final = re.compile(r"\d")
 GAP: Final = r"(?: {1,2}| ?[-._/] ?)"
-"""Between the groups of a number."""
+"""Separator between the groups of a number."""
 WORD_WINDOW: Final = 28
 """Characters before a number in which a word may say what it is."""
 
@@ -25,10 +25,10 @@ def whole_match(match: re.Match[str]) -> Span | None:
 
 
 class Tally(Protocol):
-    """What may still be found in the texts of one document."""
+    """The number of matches that the texts of one document may still have."""
 
     finds: int
-    """Below zero there were too many, and nothing more is looked for."""
+    """Matches left. Below zero there were too many, and the search stops."""
 
 
 class Unbounded:
@@ -42,7 +42,7 @@ class Detector(NamedTuple):
     """A pattern for candidates and the check that accepts one. A file of this folder defines one, `DETECTOR`."""
 
     name: str
-    """What a policy writes in `detect`, and the word that replaces a match: `[name]`."""
+    """Name that a policy writes in `detect`, and the word that replaces a match: `[name]`."""
     pattern: re.Pattern[str]
     check: Callable[[str], bool] = always
     hint: re.Pattern[str] = DIGIT
@@ -50,9 +50,9 @@ class Detector(NamedTuple):
     grouped: bool = False
     """Whether a candidate that the check rejects may be a match followed by words that look like one more group."""
     weight: int = 1
-    """How many finds a candidate counts for: one of those whose check takes 20 µs and more counts for several."""
+    """Number of matches that a candidate counts for: a check that takes 20 µs or more counts for several."""
     extent: Callable[[re.Match[str]], Span | None] = whole_match
-    """What of a candidate would be the find, by what stands around it; None: it is none. Costs a few µs at most."""
+    """The span of a candidate to check, by the text around it; None if it is no match. Takes a few µs at most."""
     needs: int = 0
     """The signs (`signs.py`) of which a text must show one; 0: any text is searched."""
     within: re.Pattern[str] | None = None
@@ -62,7 +62,7 @@ class Detector(NamedTuple):
 
 
 def before(match: re.Match[str]) -> str:
-    """What stands before a candidate and may say what it is, in small letters."""
+    """The text before a candidate that may name it, in lower case."""
     begin = match.start()
     return match.string[max(0, begin - WORD_WINDOW) : begin].lower()
 
@@ -75,5 +75,5 @@ def ascii_of(text: str) -> str:
 
 
 def compact(text: str) -> str:
-    """Its digits and letters alone, as ASCII."""
+    """The digits and letters of a text, as ASCII."""
     return "".join(filter(str.isalnum, ascii_of(text)))

@@ -20,7 +20,7 @@ from guard.monitoring.window import wilson
 Severity: TypeAlias = Literal["minor", "major", "critical"]
 Topic: TypeAlias = Literal["model_quality", "data_freshness"]
 Verdict: TypeAlias = Literal["accept", "reset", "over"]
-"""How an alarm ended: the new state was accepted, the alarm was false, or all is as before."""
+"""The end of an alarm: the new state was accepted, the alarm was false, or the traffic is as before."""
 
 MAJOR: Final = 0.5
 CRITICAL: Final = 0.8
@@ -64,7 +64,7 @@ class Alarm:
         return self.signals[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON; `alarm_from` reads it."""
+        """The alarm as JSON; `alarm_from` reads it."""
         return asdict(self)
 
 
@@ -75,14 +75,14 @@ def alarm_from(tree: dict[str, Any]) -> Alarm:
 
 
 def severity_of(effect: float, signal: Signal) -> Severity:
-    """How bad an effect is; see the module."""
+    """The severity of an effect; see the module."""
     if signal.kind == "repeat" or abs(effect) >= CRITICAL:
         return "critical"
     return "major" if abs(effect) >= MAJOR else "minor"
 
 
 def topic_of(signal: Signal) -> Topic:
-    """Whom the alarm concerns."""
+    """The owner's topic that the alarm concerns."""
     stale = signal.field.kind == "age" or (signal.kind == "repeat" and signal.side == "input")
     return "data_freshness" if stale else "model_quality"
 

@@ -1,4 +1,4 @@
-"""How a declared field becomes cells: each value has one index, and nothing but indices is counted.
+"""Cells of a declared field: each value has one index, and nothing but indices is counted.
 
 A field's block of counts, in this order:
 
@@ -38,7 +38,7 @@ PRESENCE_STATES: Final = (MISSING,)
 UNIT: Final = 1 << 20
 """The count of one row that is a request of its own."""
 CLASSES: Final = 20
-"""With more classes, the largest of the reference and `<rest>`."""
+"""Class cells of a field. Of more classes, the largest in the reference have a cell, and `<rest>` counts the others."""
 
 LEVELS: Final = (0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999)
 """Quantiles at which numbers are cut."""
@@ -104,7 +104,7 @@ class FieldCells:
         raise NotImplementedError
 
     def number(self, value: Any) -> float | None:
-        """What is cut into intervals; None where the value has no such number."""
+        """The number that is cut into intervals; None if the value has no such number."""
         del value
         return None
 
@@ -249,7 +249,7 @@ def keep_largest(classes: Sequence[Any], counts: Mapping[Any, float]) -> tuple[A
 
 
 def round_to_two(value: float) -> float:
-    """To two significant decimal digits."""
+    """The value, rounded to two significant decimal digits."""
     return 0.0 if value == 0.0 else round(value, 1 - floor(log10(abs(value))))
 
 

@@ -25,7 +25,7 @@ def pack(header: Mapping[str, Any], blobs: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(state: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """What `pack` was given. StateInvalid where the bytes are anything else."""
+    """The arguments of `pack`, from its bytes. Raises StateInvalid for any other bytes."""
     if len(state) < 12 or state[:4] != MAGIC:
         raise StateInvalid("these bytes are no monitoring state")
     if struct.unpack("<I", state[-4:])[0] != zlib.crc32(state[:-4]):

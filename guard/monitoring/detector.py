@@ -37,7 +37,7 @@ collapse as soon.
 STAKES: Final[tuple[float, ...]] = (0.2, 0.4, 0.2, 0.1, 0.1)
 """The share of a cell's weight that each step gets. A nat costs 1/KL rows, so weight goes to where rows are dear."""
 SIZES: Final = 5
-"""How many steps there are."""
+"""Number of steps."""
 EDGE: Final = 1e-6
 """Shares are clipped to [EDGE, 1 − EDGE]."""
 CAP: Final = 1e250
@@ -202,7 +202,7 @@ class SignalEvidence:
         return best
 
     def strength(self) -> tuple[float, float]:
-        """What signals are ranked by: their mixture; among those at the cap, the largest CUSUM."""
+        """The rank of a signal: its mixture; among signals at the cap, the largest CUSUM."""
         largest = max(self._narrow[2 * self.bets : 3 * self.bets], default=0.0)
         return min(self.mixture, CAP * 1e-10), largest / self.dispersion
 
@@ -224,7 +224,7 @@ class SignalEvidence:
         self._mix()
 
     def shape(self) -> str:
-        """What must be equal for a state to fit: names, weight, and the order of the bets."""
+        """The properties that must be equal for a state to fit: names, weight, and the order of the bets."""
         return repr((self.name, self.weight, self.cells, self._directions, STEPS, STAKES, sys.byteorder))
 
     def _place(self, i: int) -> int:

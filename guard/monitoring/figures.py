@@ -1,4 +1,4 @@
-"""What may be shown of a monitor: for each signal its stage, evidence, effect, distance and sample. No values.
+"""The public figures of a monitor: for each signal its stage, evidence, effect, distance and sample. No values.
 
 Evidence is linear, in units of a route's mixture, and capped at 10¹²: the mean over replicas of E is again an
 e-detector, so `avg by (route)(guard_drift_evidence) >= A` is a valid rule for a fleet.

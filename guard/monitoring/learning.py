@@ -1,4 +1,4 @@
-"""How one side of a route, its inputs or its outputs, gets a reference from live traffic.
+"""Learns the reference of one side of a route, its inputs or its outputs, from live traffic.
 
     requests
          0   values are sampled; states, repeats and classes are counted
@@ -30,7 +30,7 @@ LAST: Final[dict[SeasonMode, int]] = {"unset": GROSS_REQUESTS, "week": AGAIN_REQ
 """The request after which a reference is final."""
 
 Step: TypeAlias = Literal["none", "cells", "reference"]
-"""What a tick brought: other cells, so that the tally is laid anew, or another reference for the same ones."""
+"""The result of a tick: new cells, for which the tally is rebuilt, or a new reference for the same cells."""
 
 
 class FrozenField:

@@ -44,7 +44,7 @@ ARMED_A_TICK: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class MonitorConfig:
-    """How a route is watched. `threshold` is A: ticks per allowed false alarm × routes × replicas.
+    """Settings of a route's monitor. `threshold` is A: ticks per allowed false alarm × routes × replicas.
 
     `tolerate` is h₀ in Cohen's h, where a field has none of its own. The window, by whose last stretch an alarm ends, is at
     least `window_seconds` and `window_requests` long.
@@ -303,7 +303,7 @@ class RouteMonitor:
         return None
 
     def _learned(self, place: int) -> Learned | None:
-        """What the reference knows of a signal; None where it is not of its cells, or not yet there."""
+        """The reference's knowledge of a signal; None if the reference has other cells or does not exist yet."""
         signal, learning, season = self.signals[place], self.learning[self.signals[place].side], self.seasons[place]
         if not learning.referred:
             return None
@@ -339,7 +339,7 @@ class RouteMonitor:
         return bands(stage, hits, rows, tolerate, dispersion)
 
     def _share(self, place: int, cell: str) -> float:
-        """What a cell's share ought to be."""
+        """The expected share of a cell."""
         signal = self.signals[place]
         number = signal.cells.index(cell)
         band = self._bands(place)[number] if self.stages[place] == "slot" else None

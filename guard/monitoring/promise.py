@@ -1,4 +1,4 @@
-"""What a route's monitoring can promise before it runs: how long a shift of 5, 10 or 20 points takes to be seen.
+"""Detection delay that a route's monitoring can promise before it runs, for a shift of 5, 10 or 20 points.
 
     N ≈ D·(ln(A·n̄/w) − ln(1/I) − 1)/I + n̄/2
 
@@ -63,7 +63,7 @@ def promises(
     fields: Sequence[FieldSpec], *, threshold: float, rate: float, rows: float, tolerate: float, fixed: bool,
     rows_per_request: float = 1.0, dispersion: float = 1.0,
 ) -> list[Promise]:  # fmt: skip
-    """For each signal of a route, what a shift of 5, 10 and 20 points takes at `rate` looked-at requests a second.
+    """The detection delays of each signal of a route: shifts of 5, 10 and 20 points, `rate` sampled requests a second.
 
     `rows` are those of the reference; `fixed` is its stage, else `gross`. Before there is a reference a cell's share is
     taken to be what it is by construction: its level for a number, an equal share for a class, 0 for a state. Each

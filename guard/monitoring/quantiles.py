@@ -14,7 +14,7 @@ from typing import Final
 from guard.monitoring.cells import Cut, make_cuts, round_to_two
 
 LIVE_SIZE: Final = 512
-"""Of live traffic: these values make the first cuts, and are counted in them."""
+"""Sample size from live traffic: these values make the first cuts, and are counted in them."""
 LIVE_TAIL: Final = 32
 FILE_SIZE: Final = 65_536
 

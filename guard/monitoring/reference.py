@@ -111,7 +111,7 @@ class Reference(_Strict):
         return json.dumps({**self.model_dump(mode="json"), "digest": self.digest}, indent=1, allow_nan=False) + "\n"
 
     def shown(self) -> dict[str, Any]:
-        """What may be shown and exported: private fields without cuts and counts."""
+        """The content that may be shown and exported: private fields without cuts and counts."""
         shown = self.model_dump(mode="json")
         for field in shown["fields"]:
             if field["private"]:
@@ -189,7 +189,7 @@ class CutMaker:
                     classes[spec.classes[place]] += 1
 
     def finish(self) -> "ReferenceMaker":
-        """What makes the second pass."""
+        """The maker of the second pass."""
         parts: list[tuple[FieldSpec, FieldCells, tuple[Cut, ...]]] = []
         for (spec, _), sample, classes in zip(self._cells, self._samples, self._classes, strict=True):
             cuts = sample.cuts(private=spec.private) if sample is not None else ()

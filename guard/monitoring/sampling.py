@@ -1,4 +1,4 @@
-"""Which requests are looked at: about `rate` a second, drawn by request id, never more than `rate` in any second.
+"""Samples requests for monitoring: about `rate` a second, drawn by request id, never more than `rate` in any second.
 
 A request is drawn with p = rate ÷ (requests of the last second), 1 where that is above 1, where a hash of its id falls
 below p: the same id is drawn again, and ids that a client chooses by content bias nothing. Where traffic grows within a

@@ -20,7 +20,7 @@ SignalKind: TypeAlias = Literal["values", "states", "repeat", "confidence"]
 Group: TypeAlias = Literal["outputs", "states", "features"]
 
 WEIGHTS: Final[dict[Group, float]] = {"outputs": 0.5, "states": 0.2, "features": 0.2}
-"""Before they are renormalised. Labels, where they come, would have 0.1."""
+"""Weights before they are renormalised. Labels, if they existed, would have 0.1."""
 
 
 class Signal:
@@ -40,7 +40,7 @@ class Signal:
 
     @property
     def group(self) -> Group:
-        """Which weight it takes a share of."""
+        """The group whose weight the signal shares."""
         if self.kind == "states":
             return "states"
         return "outputs" if self.side == "output" else "features"

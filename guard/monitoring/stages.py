@@ -37,7 +37,7 @@ DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What is known of one signal. `seasoned` is seconds since its season began, None where none is learned.
+    """The knowledge about one signal. `seasoned` is seconds since its season began, None if no season is learned.
 
     `rows` are its own trials, `requests` those that its side's reference was learned of.
     """

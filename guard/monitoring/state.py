@@ -90,5 +90,5 @@ def _restore(config: MonitorConfig, wall: float, header: Mapping[str, Any], blob
 
 
 def _fields(config: MonitorConfig) -> list[str]:
-    """What must be declared as before for a state to fit, hashed: declared classes and bounds are not written out."""
+    """Hashes of the declarations that must be equal for a state to fit: declared classes and bounds are not written out."""
     return [hashlib.sha256(repr(spec).encode()).hexdigest() for spec in config.fields]

@@ -15,7 +15,7 @@ from guard.monitoring.cells import UNIT, FieldCells
 from guard.monitoring.quantiles import QuantileSample
 
 ROWS: Final = 200
-"""Of a larger batch evenly spaced rows are looked at: about as many."""
+"""Rows of a batch that are counted: a larger batch is sampled at about this many evenly spaced rows."""
 CLASSES_PAIRED: Final = 64
 """Fields with more cells are not asked for the correlation inside a batch."""
 
@@ -146,7 +146,7 @@ class FieldTally:
 
 
 class BatchPairs:
-    """How alike the rows of a batch are: the share of pairs that a cell tells apart, over what independent rows would show.
+    """Correlation of a batch's rows: the share of pairs that a cell tells apart, compared with that of independent rows.
 
     ρ̂ = 1 − Σ_c E[2H(n − H)/(n(n − 1))] / Σ_c 2p(1 − p), with H rows of n in cell c, plus two standard errors of at
     most 1/√B for B batches. The cells are those that are bet on: cumulative ones for numbers.

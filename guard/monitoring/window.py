@@ -1,4 +1,4 @@
-"""What a route's cells were like lately: at least 10 minutes and 1,000 requests, with intervals and distances.
+"""A route's recent cell counts: at least 10 minutes and 1,000 requests, with intervals and distances.
 
 The window goes on while an alarm is latched: it tells whether the alarm is over. It is made of ten blocks, each at least a
 minute and 100 requests long, so it reaches back further where traffic is thin.

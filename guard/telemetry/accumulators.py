@@ -17,7 +17,7 @@ Labels: TypeAlias = tuple[str, ...]
 """Values in the order of the instrument's attribute names; an empty one is left out."""
 
 MOST_SERIES: Final = 2000
-"""Of one instrument, as OpenTelemetry's default; what comes later shares one overflow series."""
+"""Series of one instrument, OpenTelemetry's default; later label sets share one overflow series."""
 
 
 class Counter:
@@ -79,7 +79,7 @@ S = TypeVar("S", Counter, Histogram)
 
 
 class Instrument(NamedTuple):
-    """What is measured, in OpenTelemetry's words. `attributes`: names, in the order of a series' labels."""
+    """A measurement, in OpenTelemetry's terms. `attributes`: names, in the order of a series' labels."""
 
     name: str
     kind: Kind

@@ -61,7 +61,7 @@ def bounded_session() -> requests.Session:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where spans are sent, as the `OTEL_EXPORTER_OTLP_*` variables say."""
+    """The endpoint that receives spans, from the `OTEL_EXPORTER_OTLP_*` variables."""
 
     url: str
     headers: Mapping[str, str]

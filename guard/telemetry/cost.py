@@ -1,4 +1,4 @@
-"""What the model's calls cost, by `targets.cost`, and how much of the day's budget is spent. Days begin at midnight UTC."""
+"""The cost of the model's calls by `targets.cost`, and the spent share of the day's budget. Days begin at midnight UTC."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -78,14 +78,14 @@ class Cost:
         self._alert(price)
 
     def share(self, now: float) -> float | None:
-        """Of the day's budget, 0 and more; None where there is none."""
+        """The spent share of the day's budget, 0 or more; None without a budget."""
         self._turn(self._wall(now))
         if self.price is None or not self.price.daily:
             return None
         return self.today / self.price.daily
 
     def state(self) -> dict[str, Any]:
-        """What a restart must know."""
+        """The state that a restart restores."""
         return {"day": self.day, "today": self.today, "told": self._alerted, "currency": self._currency}
 
     def recall(self, state: Mapping[str, Any]) -> None:

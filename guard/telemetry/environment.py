@@ -23,7 +23,7 @@ PROPAGATORS: Final = frozenset(("tracecontext", "baggage", "none"))
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """How a signal is sent: every so many seconds, so many at once, so many waiting at most."""
+    """Export settings of a signal: interval in seconds, items per batch, and the most items that wait."""
 
     every: float
     batch: int
@@ -32,7 +32,7 @@ class Queue:
 
 @dataclass(slots=True)
 class Environment:
-    """What the variables say. `problems`: what they ask for and cannot have, without any of their values."""
+    """The settings that the variables hold. `problems`: settings that cannot be applied, without any of their values."""
 
     exporters: dict[Signal, tuple[str, ...]]
     ratio: float | None  # None: the policy's
@@ -69,7 +69,7 @@ def read(environ: Mapping[str, str]) -> Environment:
 
 
 def _endpoint_fault(url: str) -> str:
-    """Why no exporter can send to an endpoint, empty where one can; unset is the exporter's own default."""
+    """The reason why no exporter can send to an endpoint; empty if one can. If unset, the exporter uses its own default."""
     if not url:
         return ""
     if "://" not in url:

@@ -11,7 +11,7 @@ from guard.telemetry.token_bucket import TokenBucket
 
 SAMPLED_RATE: Final = 50.0
 MOST_VALUES: Final = 10
-"""Of a batch, the first so many answers are shown."""
+"""Answers of a batch that are shown, from the first."""
 
 
 class Exchanges:
@@ -86,7 +86,7 @@ def _account(record: Record) -> dict[str, Any]:
 
 
 def _usage(record: Record, usage: Usage) -> dict[str, Any]:
-    """Of a generative answer."""
+    """The token usage of a generative answer."""
     return {
         "input_tokens": usage.input_tokens or None,
         "output_tokens": usage.output_tokens or None,

@@ -1,4 +1,4 @@
-"""What an exporter is given: an instrument with its points of this moment."""
+"""The input of an exporter: an instrument with its current points."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ class Family(NamedTuple):
 
 
 def counted(series: Iterable[Series[Counter] | Series[Histogram]]) -> Iterator[Family]:
-    """What was accumulated, as families; those without a point are left out."""
+    """The accumulated series as families; those without a point are left out."""
     for sample in series:
         points: list[Point] = list(sample)
         if points or sample.ended:

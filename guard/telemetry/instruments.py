@@ -35,22 +35,22 @@ _METHOD: Final = "http.request.method"
 _STATUS: Final = "http.response.status_code"
 
 SERVER_DURATION: Final = Instrument(
-    "http.server.request.duration", "histogram", "s", "From a request's head to its answer's last byte.",
+    "http.server.request.duration", "histogram", "s", "Time from a request's head to its answer's last byte.",
     (_METHOD, _ROUTE, _STATUS, "url.scheme", "network.protocol.version", "error.type"), SECONDS,
 )  # fmt: skip
 CLIENT_DURATION: Final = Instrument(
-    "http.client.request.duration", "histogram", "s", "Of one call to a model server, from its writing to its last byte.",
+    "http.client.request.duration", "histogram", "s", "Time of one call to a model server, from writing to last byte.",
     (_METHOD, "server.address", "server.port", "url.scheme", _STATUS, "error.type", "guard.source"), SECONDS,
 )  # fmt: skip
 OVERHEAD_DURATION: Final = Instrument(
     "guard.overhead.duration", "histogram", "s",
-    "What guard itself added to a request: all but the client's sending, queues, connecting and the model server.",
+    "Time that guard itself added to a request: all but the client's sending, queues, connecting and the model server.",
     (_METHOD, _ROUTE), OVERHEAD,
 )  # fmt: skip
 REQUESTS: Final = Instrument(
     "guard.requests", "counter", "{request}",
-    "Exchanges by who answered, and why the first rung was left; source `none` with the error code for what was refused, "
-    "`gone` where the client left.",
+    "Exchanges by the rung that answered and the reason why the first rung was left. Refused requests have source `none` "
+    "and the error code; `gone` if the client left.",
     (_METHOD, _ROUTE, "guard.source", "guard.reason", "guard.model.version"),
 )  # fmt: skip
 FALLBACKS: Final = Instrument(
@@ -67,7 +67,7 @@ VIOLATIONS: Final = Instrument(
     (_METHOD, _ROUTE, "guard.direction", "guard.field", "guard.code"),
 )  # fmt: skip
 REDACTIONS: Final = Instrument(
-    "guard.redactions", "counter", "{redaction}", "Finds in texts that were replaced by a word, by detector.",
+    "guard.redactions", "counter", "{redaction}", "Matches in texts that were replaced by a word, by detector.",
     (_METHOD, _ROUTE, "guard.field", "guard.detector"),
 )  # fmt: skip
 INSTANCES: Final = Instrument(
@@ -76,18 +76,18 @@ INSTANCES: Final = Instrument(
 )  # fmt: skip
 FEATURES: Final = Instrument(
     "guard.features", "counter", "{value}",
-    "Values of declared fields that keep the contract and are worth knowing: missing, defaulted, at_min, at_max, aging. "
-    "As they were sent: a default is at no bound.",
+    "Notable values of declared fields that keep the contract: missing, defaulted, at_min, at_max, aging. Values count as "
+    "they were sent: a default is at no bound.",
     (_METHOD, _ROUTE, "guard.field", "guard.state"),
 )  # fmt: skip
 FEATURE_AGE: Final = Instrument(
     "guard.feature.age", "histogram", "s",
-    "How old the timestamps of a request are when it arrives; below zero in the future.",
+    "Age of a request's timestamps when it arrives; below zero for a time in the future.",
     (_METHOD, _ROUTE, "guard.field"), AGES,
 )  # fmt: skip
 PREDICTIONS: Final = Instrument(
     "guard.predictions", "counter", "{prediction}",
-    "What was answered for each declared output, one for each instance: a class of the contract, or <value>, <missing>, "
+    "Answers for each declared output, one for each instance: a class of the contract, or <value>, <missing>, "
     "<not_finite>, <out_of_range>, <unseen>, <invalid>.",
     (_METHOD, _ROUTE, "guard.output", "guard.class", "guard.source", "guard.model.version"),
 )  # fmt: skip
@@ -107,7 +107,7 @@ TOP_SHARE: Final = Instrument(
     (_METHOD, _ROUTE, "guard.output", "guard.source", "guard.model.version"),
 )  # fmt: skip
 COST: Final = Instrument(
-    "guard.cost", "counter", "{currency}", "What the calls have cost, by `targets.cost`.",
+    "guard.cost", "counter", "{currency}", "Cost of the calls, by `targets.cost`.",
     (_METHOD, _ROUTE, "guard.currency"),
 )  # fmt: skip
 BUDGET_SHARE: Final = Instrument(
@@ -121,27 +121,27 @@ TOKEN_USAGE: Final = Instrument(
     (*_OPERATION, "gen_ai.token.type"), tuple(4.0**power for power in range(14)),
 )  # fmt: skip
 GENERATION_DURATION: Final = Instrument(
-    "gen_ai.server.request.duration", "histogram", "s", "Of one generative answer, to its last byte.",
+    "gen_ai.server.request.duration", "histogram", "s", "Time of one generative answer, to its last byte.",
     (*_OPERATION, "error.type"), tuple(0.01 * 2**power for power in range(14)),
 )  # fmt: skip
 FIRST_TOKEN: Final = Instrument(
-    "gen_ai.server.time_to_first_token", "histogram", "s", "Of a stream, from the call to the first event with output.",
+    "gen_ai.server.time_to_first_token", "histogram", "s", "Time from the call of a stream to the first event with output.",
     _OPERATION, (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
 )  # fmt: skip
 EACH_TOKEN: Final = Instrument(
-    "gen_ai.server.time_per_output_token", "histogram", "s", "Of a stream, for each token after the first.",
+    "gen_ai.server.time_per_output_token", "histogram", "s", "Time of a stream for each token after the first.",
     _OPERATION, (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5),
 )  # fmt: skip
 MODE: Final = Instrument(
-    "guard.mode", "gauge", "{state}", "1 on the highest rung that operators allow the route.",
+    "guard.mode", "gauge", "{state}", "1 for the highest rung that operators allow the route.",
     (_METHOD, _ROUTE, "guard.mode"),
 )  # fmt: skip
 BREAKER_STATE: Final = Instrument(
-    "guard.breaker.state", "gauge", "{state}", "1 on the state that the breaker is in.",
+    "guard.breaker.state", "gauge", "{state}", "1 for the state that the breaker is in.",
     (_METHOD, _ROUTE, "guard.target", "guard.state"),
 )  # fmt: skip
 POLICY_INFO: Final = Instrument(
-    "guard.policy.info", "gauge", "{info}", "1, with what is in force.",
+    "guard.policy.info", "gauge", "{info}", "1, with the policy and the version of guard that are in force.",
     ("guard.service", "guard.policy.digest", "guard.version"),
 )  # fmt: skip
 MODEL_INFO: Final = Instrument(
@@ -149,7 +149,7 @@ MODEL_INFO: Final = Instrument(
     ("guard.model", "guard.model.version", "vcs.ref.head.revision", "guard.release.digest"),
 )  # fmt: skip
 MODEL_SERVED: Final = Instrument(
-    "guard.model.served", "gauge", "{info}", "1, with the version that a model server named last.",
+    "guard.model.served", "gauge", "{info}", "1, with the version that a model server reported last.",
     (_METHOD, _ROUTE, "guard.target", "guard.model.version"),
 )  # fmt: skip
 POLICY_REFUSED: Final = Instrument(
@@ -185,7 +185,7 @@ LOOP_LAG: Final = Instrument(
     SECONDS,
 )
 ALERTS: Final = Instrument(
-    "guard.alerts", "counter", "{alert}", "Notices of incidents that a webhook took, repetitions included.",
+    "guard.alerts", "counter", "{alert}", "Incident notifications that a webhook accepted, repetitions included.",
     ("guard.incident", "guard.format"),
 )  # fmt: skip
 DROPPED: Final = Instrument(
@@ -193,13 +193,13 @@ DROPPED: Final = Instrument(
     ("guard.signal", "guard.reason"),
 )  # fmt: skip
 CRASHES: Final = Instrument(
-    "guard.sink.crashes", "counter", "{crash}", "Records that a sink did not take, by sink.", ("guard.sink",)
+    "guard.sink.crashes", "counter", "{crash}", "Records on which a sink crashed, by sink.", ("guard.sink",)
 )
 SLOW_SINKS: Final = Instrument(
     "guard.sink.slow", "counter", "{batch}", "Batches of records that a sink held up for more than 5 ms.", ("guard.sink",)
 )
 LOOP_ERRORS: Final = Instrument(
-    "guard.loop.errors", "counter", "{error}", "What only the event loop caught: a bug of guard."
+    "guard.loop.errors", "counter", "{error}", "Errors that only the event loop caught: a bug of guard."
 )
 SUBSCRIBER_CRASHES: Final = Instrument(
     "guard.subscriber.crashes", "counter", "{crash}", "Events that a subscriber failed on, by subscriber: a bug of guard.",
@@ -226,8 +226,8 @@ CPU: Final = Instrument("process.cpu.time", "counter", "s", "Processor time of t
 MEMORY: Final = Instrument("process.memory.usage", "updowncounter", "By", "Resident memory.")
 DESCRIPTORS: Final = Instrument(
     "guard.file_descriptors", "gauge", "{file_descriptor}",
-    "Open. The convention's name would end in `_count`, which Prometheus keeps for histograms.",
+    "Open file descriptors. The convention's name would end in `_count`, which Prometheus keeps for histograms.",
 )  # fmt: skip
-STARTED: Final = Instrument("process.start.time", "gauge", "s", "When this process began, seconds since the epoch.")
+STARTED: Final = Instrument("process.start.time", "gauge", "s", "Start time of this process, in seconds since the epoch.")
 
 INSTRUMENTS: Final = tuple(value for value in tuple(globals().values()) if isinstance(value, Instrument))

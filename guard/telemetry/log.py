@@ -39,7 +39,7 @@ JSON: Final = json.JSONEncoder(default=str)
 
 
 class Line(NamedTuple):
-    """What happened. `event`: its name. `at`: seconds since the epoch; `level`: of `logging`."""
+    """One event of the log. `event`: its name. `at`: seconds since the epoch. `level`: a level of `logging`."""
 
     at: float
     level: int
@@ -132,7 +132,7 @@ class Log:
 
 
 def together(lines: Iterator[str]) -> Iterator[str]:
-    """As few texts as may be, none longer than what is written at once but a line that is."""
+    """Joins lines into as few texts as possible. A text is longer than one write only if its single line is."""
     gathered = ""
     for line in lines:
         if gathered and len(gathered) + len(line) > AT_ONCE:

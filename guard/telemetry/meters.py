@@ -26,7 +26,7 @@ UNDECLARED: Final = Undeclared()
 Tallies: TypeAlias = tuple[Tally, ...]
 """One for each Measure of a route, in order."""
 Answers: TypeAlias = list[list[object]]
-"""What each of the Tallies is to count."""
+"""The values that each of the Tallies counts."""
 
 
 class Kind:
@@ -42,7 +42,7 @@ class Kind:
 
 
 class Batch:
-    """What was read of one Kind and is not counted yet. The calls and answers are those of the exchange before."""
+    """Exchanges of one Kind that are read and not counted yet. The calls and answers are those of the exchange before."""
 
     __slots__ = (
         "answers", "calls", "durations", "failed", "overheads", "rows", "source", "status", "target", "valid", "version"
@@ -60,7 +60,7 @@ class Batch:
 
 
 class _Route:
-    """What one route has bound."""
+    """The series that are bound to one route."""
 
     def __init__(self, method: str, template: str, measures: tuple[Measure, ...]) -> None:
         self.labels = (method, template)
@@ -179,7 +179,7 @@ class Meters:
                 tally.add(values, valid=valid)
 
     def _odd(self, kind: Kind, matched: Route | None, record: Record) -> None:
-        """What most exchanges have none of."""
+        """Count the properties that most exchanges do not have."""
         route, trace = kind.route, record.trace
         if trace is not None and trace.sampled and trace.propagated and self._exemplars:
             took, wall = record.ended_at - record.begun_at, record.ended_at + self.offset
@@ -363,7 +363,7 @@ def changed(before: tuple[Measure, ...], after: tuple[Measure, ...]) -> set[str]
 
 
 def in_force(measures: tuple[Measure, ...], tallies: Tallies, measured: tuple[Measure, ...]) -> Tallies:
-    """For each output that was `measured` under another declaration the tally of this one; some have none any more."""
+    """Tallies of this declaration for outputs that were `measured` under another; an output may have none any more."""
     by_name = {measure.name: tally for measure, tally in zip(measures, tallies, strict=True)}
     return tuple([by_name.get(measure.name, UNDECLARED) for measure in measured])
 

@@ -98,7 +98,7 @@ class Otlp:
         return Spans(self._exporter("traces", exporters).put, fence=fence, wall=wall)
 
     def logs(self, fence: Callable[[object], object]) -> Callable[[Line], None]:
-        """Who takes log lines."""
+        """The function that exports log lines."""
         exporters: list[Any] = [LOGS[name]() for name in self._environment.exporters["logs"]]
         return self._exporter("logs", exporters, Logs(self._resource, self._scope, fence).record_of).put
 

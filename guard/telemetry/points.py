@@ -34,12 +34,12 @@ MOST_POINTS: Final = 1000
 
 
 class Reading(NamedTuple):
-    """What a series stood at when it was read."""
+    """The value of a series when it was read."""
 
     series: Counter | accumulators.Histogram | None
     """The series itself, since one of the same labels may be another; None for a plain number."""
     counts: list[Any]
-    """By bucket; of a counter its one number."""
+    """Counts by bucket; a counter has one number."""
     total: float = 0.0
     """A histogram's sum."""
     start: int = 0
@@ -50,7 +50,7 @@ class Reading(NamedTuple):
         return before is not None and before.series is self.series and self.counts[0] >= before.counts[0]
 
     def since(self, before: "Reading | None") -> "Reading":
-        """What was counted since."""
+        """The difference to an earlier reading."""
         if before is None or not self.follows(before):
             return self
         counts = [now - then for now, then in zip(self.counts, before.counts, strict=True)]

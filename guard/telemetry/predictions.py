@@ -1,6 +1,6 @@
-"""What a model predicts: one tally for each output, source and version. A batch is counted as a whole, not by row.
+"""Distribution of a model's predictions: one tally for each output, source and version. A batch is counted as a whole.
 
-Counted is whatever a rung said, served or not, so that an answer which breaks its contract shows in the model's picture.
+Every answer of a rung is counted, served or not, so that an answer which breaks its contract shows in the distribution.
 """
 
 from collections import Counter as Multiset
@@ -20,7 +20,7 @@ OUT_OF_RANGE: Final = "<out_of_range>"
 UNSEEN: Final = "<unseen>"
 INVALID: Final = "<invalid>"
 STATES: Final = (VALUE, MISSING, NOT_FINITE, OUT_OF_RANGE, UNSEEN, INVALID)
-"""In place of a class. The brackets keep them apart from the classes of a contract."""
+"""States that replace a class. The brackets keep them apart from the classes of a contract."""
 
 STEPS: Final = 20
 FEW: Final = 8
@@ -39,7 +39,7 @@ class Tally(Protocol):
         """One value for each instance. `valid`: they keep the contract, and need no second look."""
 
     def weights(self) -> Sequence[float]:
-        """How often each class, or bucket of values, was seen."""
+        """Number of times that each class, or bucket of values, was seen."""
 
 
 def buckets(measure: Measure) -> tuple[float, ...]:
@@ -189,7 +189,7 @@ class Undeclared:
 
 
 class Window:
-    """How much of what was predicted in the last five minutes was one and the same; a sign that a model has collapsed."""
+    """Share of the most frequent prediction in the last five minutes. A high share is a sign that a model has collapsed."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally

@@ -29,7 +29,7 @@ def wanted(accept: str) -> str:
 
 
 def name(instrument: Instrument) -> str:
-    """Without the `_total` of a counter."""
+    """The Prometheus name of an instrument, without the `_total` of a counter."""
     plain = instrument.name.replace(".", "_")
     suffix = UNITS.get(instrument.unit, "")
     return plain if plain.endswith(suffix) else plain + suffix
@@ -79,7 +79,7 @@ class Exposition:
             yield b"# EOF\n"
 
     def _family(self, family: Family, *, modern: bool) -> Iterator[str]:
-        """Its text; whole lines in each piece."""
+        """The text of a family, in pieces of whole lines."""
         instrument = family.instrument
         plain = name(instrument)
         exposed = plain if modern or instrument.kind != "counter" else f"{plain}_total"

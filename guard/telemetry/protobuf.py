@@ -1,4 +1,4 @@
-"""What a span needs of the wire format of Protocol Buffers, and attributes as OpenTelemetry's common.proto has them.
+"""The part of the Protocol Buffers wire format that a span needs, and attributes as OpenTelemetry's common.proto has them.
 
 The SDK's encoder takes eight times as long, and protobuf's generated messages more than twice: docs/dependencies.md.
 """
@@ -12,7 +12,7 @@ STRING: Final = b"\x0a"
 BOOL: Final = b"\x10"
 INT: Final = b"\x18"
 DOUBLE: Final = b"\x21"
-"""Of KeyValue key and value; of AnyValue the kinds."""
+"""Tags: KeyValue's key and value, and the kinds of AnyValue."""
 
 _DOUBLE: Final = Struct("<d")
 

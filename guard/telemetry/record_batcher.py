@@ -1,9 +1,9 @@
-"""Between the life and the sinks: records wait a moment, so that replies are written first and many are counted at once.
+"""Batches records between the request pipeline and the sinks, so that replies are written first and counting is cheap.
 
-The sinks are called in the order of the list, each with all that waits: a call for each record would cost as much as the
-counting. Where that takes a while the loop goes on between two of them, so that who asks meanwhile waits for one and not
-for all. A sink that crashes is counted, and is given the records after the one that it crashed on; one that is slow is
-counted, and cannot delay the exchange that it is told of.
+The sinks are called in the order of the list, each with all waiting records: a call for each record would cost as much as
+the counting. If that takes long, the loop runs between two sinks, so that a request waits for one sink and not for all.
+A sink that crashes is counted, and receives the records after the one that it crashed on. A slow sink is counted, and
+cannot delay the exchange that its record describes.
 """
 
 from collections import Counter, deque
@@ -15,14 +15,14 @@ from typing import Final, Protocol
 from guard.proxy.values import Record
 
 TOGETHER: Final = 64
-"""Of so many together, each costs the sinks a sixth of the instructions that it costs alone."""
+"""Batch size. In a batch of this size a record costs the sinks a sixth of the instructions that it costs alone."""
 FEW: Final = 16
-"""Where fewer exchanges than this are under way at once, so many: to count 64 holds up one request in 64, which a lone
-client sees as its slowest hundredth; of 16 each costs 1.4 % of a request more."""
+"""Batch size while fewer exchanges than this are under way: a batch of 64 delays one request in 64, which a single client
+sees as its slowest hundredth; in a batch of 16 each record costs 1.4 % of a request more."""
 WITHIN: Final = 0.02
 NOTABLE_TOGETHER: Final = 4
 NOTABLE_WITHIN: Final = 0.1
-"""Of records that are worth a line or a trace: one is seldom, and alone finds nothing of what makes them in the caches."""
+"""Seconds that a record waits if it is worth a line or a trace: such a record is rare, and alone finds cold caches."""
 TURN: Final = 0.00005
 """Seconds after which the loop goes on before the next sink: as long as a request takes."""
 SLOW: Final = 0.005
@@ -38,7 +38,7 @@ class BatchSink(Protocol):
 
 
 class Timer(Protocol):
-    """What the loop's call_later gives."""
+    """The handle that the loop's call_later returns."""
 
     def cancel(self) -> None:
         """Let it not ring."""
@@ -72,7 +72,7 @@ class RecordBatcher:
         self.dropped = 0
 
     def record(self, record: Record) -> None:
-        """Take it in; it is passed on with what else comes in the next moment, as many as are under way at once."""
+        """Accept a record. It is passed on together with the next records, as many as exchanges are under way."""
         waiting = self._waiting
         if not waiting:
             self._timer = self._later(self._within, self._begin)
@@ -88,7 +88,7 @@ class RecordBatcher:
             self.dropped += 1
 
     def names(self) -> list[str]:
-        """Of the sinks, in their order."""
+        """Names of the sinks, in their order."""
         return [type(sink).__name__ for sink in self.sinks]
 
     def flush(self) -> None:
@@ -102,7 +102,7 @@ class RecordBatcher:
         self._turn()
 
     def _turn(self) -> None:
-        """Of one sink, or of some that are quick; what `flush` has passed on meanwhile is no more due."""
+        """Call one sink, or several that are quick; records that `flush` has passed on meanwhile are no longer due."""
         until = perf_counter() + TURN
         while self._due:
             self._pass_on()

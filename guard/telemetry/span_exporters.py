@@ -16,13 +16,13 @@ from guard.telemetry.protobuf import member
 
 RESOURCE_SPANS: Final = b"\x0a"
 SCOPE_SPANS: Final = b"\x12"
-"""Of ExportTraceServiceRequest and of ResourceSpans."""
+"""Tag in ExportTraceServiceRequest and in ResourceSpans."""
 
 _NO_ID: Final = b""
 
 
 class OtlpSpans:
-    """By OTLP. The SDK's encoder makes resource and scope, once."""
+    """Exports spans by OTLP. The SDK's encoder makes resource and scope, once."""
 
     def __init__(self, resource: Resource, scope: InstrumentationScope, environ: Mapping[str, str]) -> None:
         self._collector = Collector(destination(environ))
@@ -44,7 +44,7 @@ class OtlpSpans:
 
 
 class ConsoleSpans:
-    """On standard output, for people to read."""
+    """Prints spans on standard output for people to read."""
 
     def __init__(self, resource: Resource, scope: InstrumentationScope, _environ: Mapping[str, str]) -> None:
         self._sdk, self._resource, self._scope = ConsoleSpanExporter(), resource, scope
@@ -77,6 +77,6 @@ def _readable(span: Span, resource: Resource, scope: InstrumentationScope) -> Re
 
 
 def _context(trace_id: bytes, span_id: bytes) -> SpanContext:
-    """As the SDK has it; exported means sampled."""
+    """The span context as the SDK represents it; an exported span is a sampled one."""
     trace, span = int.from_bytes(trace_id, "big"), int.from_bytes(span_id, "big")
     return SpanContext(trace, span, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))

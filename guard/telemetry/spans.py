@@ -17,7 +17,7 @@ from guard.telemetry.record_batcher import trouble
 from guard.telemetry.token_bucket import TokenBucket
 
 SPAN: Final = b"\x12"
-"""Of ScopeSpans."""
+"""Tag of a span in ScopeSpans."""
 TRACE_ID: Final = b"\x0a\x10"
 SPAN_ID: Final = b"\x12\x08"
 PARENT_SPAN_ID: Final = b"\x22\x08"
@@ -30,12 +30,12 @@ ATTRIBUTE: Final = b"\x4a"
 ERROR: Final = b"\x7a\x02\x18\x02"
 LOCAL: Final = b"\x85\x01\x00\x01\x00\x00"
 REMOTE: Final = b"\x85\x01\x00\x03\x00\x00"
-"""Of Span; the last two say in its flags that it is known whether the parent is another process's. Source: trace.proto."""
+"""Tags of Span. The last two state in its flags whether the parent belongs to another process. Source: trace.proto."""
 
 TIMES: Final = Struct("<BQBQ")
 
 REMEMBERED: Final = 1024
-"""What was said of spans: most say what one before said, but for ids and times."""
+"""Encoded spans that are cached: most spans equal an earlier one except for ids and times."""
 
 
 class Spans:

@@ -7,7 +7,7 @@ BURST: Final = 20.0
 
 
 class TokenBucket:
-    """What it turns away it counts, until somebody asks."""
+    """A rate limiter that counts what it rejects, until the count is read."""
 
     def __init__(self, rate: float = RATE, burst: float = BURST) -> None:
         self._rate, self._burst = rate, burst
@@ -25,6 +25,6 @@ class TokenBucket:
         return True
 
     def left_out(self) -> int:
-        """How many were turned away since this was asked last."""
+        """The number of rejections since the last call."""
         count, self._left_out = self._left_out, 0
         return count

@@ -13,7 +13,7 @@ from guard.proxy.values import Head, Refused, Route, Sink, Target, Tracer
 
 @dataclass(eq=False)
 class WallClock:
-    """What to add to the monotonic clock. Whoever makes it keeps it current, for every plan that has it."""
+    """The offset of wall-clock time from the monotonic clock, in seconds. Its owner keeps it current for every plan."""
 
     offset: float = 0.0
 

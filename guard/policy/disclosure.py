@@ -1,4 +1,4 @@
-"""What of a route may be told, and in what form (docs/telemetry.md#what-never-leaves), decided before the first request."""
+"""The data of a route that telemetry may show, and its form (docs/telemetry.md#what-never-leaves), fixed at compilation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
@@ -13,7 +13,7 @@ from guard.proxy.values import Measure
 
 UNDECLARED: Final = "<undeclared>"
 WHOLE: Final = "<body>"
-"""In place of a field, where a violation is about the document as a whole."""
+"""Name that replaces a field's if a violation concerns the document as a whole."""
 MOST_ROWS: Final = 10
 
 Pattern: TypeAlias = tuple[str, ...]
@@ -41,10 +41,10 @@ def _measure(name: str, field: OutputField) -> Measure:
 def shown(
     fields: Mapping[str, InputField], contract: InputContract | None, hasher: Hasher
 ) -> Callable[[object], Mapping[str, object]] | None:
-    """What the log of a sampled exchange gets of its input; None where nothing may be shown.
+    """A function that returns the part of an input that a sampled exchange's log may show; None if nothing may be shown.
 
-    A field with `log: true` as it is, or as its treatment says; another in the form of its treatment, if it has one that
-    is not the value, and it is no secret.
+    A field with `log: true` is shown unchanged, or as its treatment requires. Another field is shown as its mask or hash
+    if it declares one and is not secret.
     """
     raw = {name for name, field in fields.items() if field.log and field.treatment is None}
     treated = {

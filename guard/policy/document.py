@@ -64,7 +64,7 @@ class Items(tuple[Any, ...]):  # noqa: SLOT001 — a tuple cannot have slots wit
 
 
 def located(node: Any) -> Place | None:
-    """Where a part of a tree stands; None for values that came from no file."""
+    """The place of a part of a tree; None for values that came from no file."""
     return getattr(node, "place", None)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a policy, said so that an editor can jump to it.
+"""Errors of a policy, each with a place that an editor can jump to.
 
 Exception
 └── PolicyInvalid   the policy cannot be used; carries every PolicyError found, not only the first
@@ -22,7 +22,7 @@ _SHOWN = 60
 
 
 class Place(NamedTuple):
-    """Where a key or value stands. `line` and `column` count from 1; 0 means the file as a whole."""
+    """The position of a key or value. `line` and `column` count from 1; 0 means the file as a whole."""
 
     file: str
     line: int = 0
@@ -78,12 +78,12 @@ class PolicyError:
 
     @property
     def line(self) -> int:
-        """From 1; 0 for the file as a whole."""
+        """Line, counted from 1; 0 for the file as a whole."""
         return self.place.line
 
     @property
     def column(self) -> int:
-        """From 1; 0 for the file as a whole."""
+        """Column, counted from 1; 0 for the file as a whole."""
         return self.place.column
 
     @property

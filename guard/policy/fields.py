@@ -1,4 +1,4 @@
-"""What a route accepts and returns, field by field (docs/policy.md#inputfield). The contract reads these attributes."""
+"""Fields that a route accepts and returns (docs/policy.md#inputfield). The contract reads these attributes."""
 
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, get_args
 from zoneinfo import available_timezones
@@ -55,11 +55,11 @@ _ONLY: Final[dict[str, tuple[str, ...]]] = {
 
 
 class Freshness(PolicyModel):
-    """How old a timestamp may be, in seconds. Past `warn` it is counted, past `stale` the model is not asked."""
+    """Permitted age of a timestamp. Past `warn` it is counted as aging; past `stale` the model is not called."""
 
     warn: Duration = 3600.0
     stale: Duration = 86400.0
-    skew: Duration = Field(default=300.0, description="How far in the future a time may lie before the request is denied.")
+    skew: Duration = Field(default=300.0, description="Tolerance for future times; a request with a later time is denied.")
 
     def finish(self, report: Report) -> Self:
         """A default `warn` never outlives `stale`."""
@@ -71,40 +71,46 @@ class Freshness(PolicyModel):
 
 
 class Shape(PolicyModel):
-    """What a value looks like, wherever it stands."""
+    """Type and bounds of a value, at any level."""
 
     type: FieldType = Field(
-        default="string", description="Needed unless `enum` is given, which without a type is of strings."
+        default="string",
+        description="Type of the value. Required unless `enum` is given; `enum` without a type lists strings.",
     )
     unit: String | None = Field(
-        default=None, description="For people; on a timestamp `s` or `ms` makes it an epoch number."
+        default=None, description="Unit, as documentation; on a timestamp `s` or `ms` makes the value an epoch number."
     )
     zone: String | None = Field(
         default=None,
-        description="IANA name such as UTC or Europe/Paris; a timestamp without an offset is a time of this zone.",
+        description="IANA time zone such as UTC or Europe/Paris, for timestamps without an offset.",
     )
     description: String | None = None
     min: Number | None = None
     max: Number | None = None
     enum: tuple[Value, ...] | None = Field(default=None, min_length=1, json_schema_extra={"uniqueItems": True})
-    required: Boolean = Field(default=True, description="A default implies false.")
+    required: Boolean = Field(default=True, description="Whether the field must be present. A default implies false.")
     nullable: Boolean = False
-    default: Value = Field(default=None, description="Used where the field is missing.")
-    example: Value = Field(default=None, description="A value that is allowed, for pages and rehearsals; never a real one.")
+    default: Value = Field(default=None, description="Value that replaces a missing field.")
+    example: Value = Field(
+        default=None, description="An allowed value, for documentation and rehearsals; never a real one."
+    )
     pattern: String | None = Field(
         default=None,
-        description="Rust regex syntax: linear time, no look-around. A costly one needs a max_length (docs/limits.md).",
+        description="Regular expression (Rust syntax, no look-around). A costly one needs a max_length (docs/limits.md).",
     )
-    min_length: Count | None = Field(default=None, description="In characters.")
-    max_length: Count | None = Field(default=None, description="In characters.")
+    min_length: Count | None = Field(default=None, description="Minimum length in characters.")
+    max_length: Count | None = Field(default=None, description="Maximum length in characters.")
     min_items: Count | None = None
     max_items: Count | None = None
     items: "NestedField | None" = None
     fields: "dict[str, NestedField] | None" = None
     nan: Literal["reject"] = "reject"
     sensitivity: Sensitivity = "internal"
-    treatment: Treatment | None = Field(default=None, description="What telemetry gets in place of the value.")
-    detect: tuple[Detector, ...] = Field(default=(), description="Matches become [email] and the like, for the model too.")
+    treatment: Treatment | None = Field(default=None, description="Form of the value in telemetry.")
+    detect: tuple[Detector, ...] = Field(
+        default=(),
+        description="Detectors of personal data. A match is replaced by a word such as [email], for the model too.",
+    )
 
     @property
     def has_default(self) -> bool:
@@ -228,7 +234,7 @@ class _NotAnInput:
 
     @property
     def freshness(self) -> None:
-        """Only timestamps at the top of a request age."""
+        """None: only a top-level timestamp of a request has an age."""
 
 
 class NestedField(_NotAnInput, Shape):
@@ -240,38 +246,40 @@ class NestedField(_NotAnInput, Shape):
 
     @property
     def from_(self) -> None:
-        """Only outputs come from somewhere."""
+        """None: only outputs declare a source."""
 
 
 class Wire(Shape):
     """A field that stands in a tensor, where the dialect has them."""
 
-    datatype: Datatype | None = Field(default=None, description="Of its tensor (dialect oip).")
+    datatype: Datatype | None = Field(default=None, description="Data type of the field's tensor (dialect oip).")
     shape: tuple[Dimension, ...] | None = Field(
         default=None,
         min_length=1,
-        description="Of its tensor, as the server's metadata has it: -1 is any length, and first the instances.",
+        description="Shape of the field's tensor as in the server's metadata: first the instances; -1 is any length.",
     )
 
 
 class InputField(Wire):
     """A field that a client sends."""
 
-    at: Pointer | None = Field(default=None, description="Where it stands in the instance; without it, under its name.")
-    send: Boolean = Field(default=True, description="false: checked, never sent to the model.")
+    at: Pointer | None = Field(default=None, description="JSON pointer to the field in the instance; default is /NAME.")
+    send: Boolean = Field(default=True, description="Whether the field is sent to the model; false: it is only checked.")
     missing: Literal["deny", "fall"] = Field(
-        default="deny", description="fall: a missing value closes the rungs that read it."
+        default="deny", description="`deny` rejects a request without the field; `fall` closes the rungs that read it."
     )
     freshness: Freshness | None = None
-    log: Boolean = Field(default=False, description="Sampled exchange log only; refused above internal.")
-    derived: Boolean = Field(default=False, description="Computed from other data, not raw.")
+    log: Boolean = Field(
+        default=False, description="Whether the sampled exchange log shows the value; refused above `internal`."
+    )
+    derived: Boolean = Field(default=False, description="Whether the value is computed from other data.")
 
     @property
     def from_(self) -> None:
-        """Only outputs come from somewhere."""
+        """None: only outputs declare a source."""
 
     def finish(self, report: Report) -> Self:
-        """Besides a shape's own laws: nothing sensitive is logged, only times age."""
+        """Checks the rules of an input besides those of a shape: no sensitive value is logged, only timestamps age."""
         if self.at is not None and "*" in self.at.split("/"):
             report(("at",), "an input stands in one place of each instance; * has no meaning", "a pointer without *")
         if self.log and (sensitivity := most_sensitive(self)) not in MEASURED:
@@ -284,7 +292,7 @@ class InputField(Wire):
 
 
 class Calibration(PolicyModel):
-    """How well a score's values agree with what happens."""
+    """Agreement of a score's values with the observed frequencies."""
 
     ece: Number | None = Field(default=None, description="Expected calibration error.")
     report: String | None = None
@@ -299,14 +307,16 @@ class OutputField(_NotAnInput, Wire):
 
     at: Pointer | None = Field(
         default=None,
-        description="In the whole answer; * is every element, at most once. Default /predictions/*/NAME or /NAME.",
+        description="JSON pointer in the answer; one `*` stands for every element. Default /predictions/*/NAME or /NAME.",
     )
     meaning: String | None = None
     calibration: Calibration | None = None
-    from_: Literal["model"] | None = Field(default=None, alias="from", description="model: null where rules answer.")
+    from_: Literal["model"] | None = Field(
+        default=None, alias="from", description="`model`: only the model gives this output; it is null when rules answer."
+    )
 
     def finish(self, report: Report) -> Self:
-        """Besides a shape's own laws: an answer is not invented, and one `*` is one list of rows."""
+        """Checks the rules of an output besides those of a shape: no answer is invented, one `*` is one list of rows."""
         if self.treatment in ("mask", "hash"):
             report(("treatment",), "an output is measured, or not told at all", "drop, or no treatment")
         for key in REFUSED:

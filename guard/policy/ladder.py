@@ -36,7 +36,7 @@ else:
     Dialect = Literal[tuple(DIALECTS)]
 
 RUNGS: Final[tuple[LowerSource, ...]] = get_args(LowerSource)
-"""Below the model, in the one order there is."""
+"""Rungs below the model, in their fixed order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ AnswerValue = Annotated[Any, Kind(lambda value: value, _written, {"description":
 
 
 class TargetTls(PolicyModel):
-    """How a model server is trusted, and how guard shows itself to it."""
+    """TLS settings for a model server: the CA bundle, and guard's client certificate."""
 
     ca: File | None = None
     cert: File | None = None
@@ -63,7 +63,7 @@ class TargetTls(PolicyModel):
 
 
 class TargetLimits(PolicyModel):
-    """Sizes of what one route may ask of one target at once, of its connections and of the heads of its answers."""
+    """Limits of one route at one target: concurrent calls, connections, and the heads of answers."""
 
     concurrency: Positive = 64
     queue: Count = 64
@@ -75,7 +75,7 @@ class TargetLimits(PolicyModel):
 
 
 class RouteLimits(PolicyModel):
-    """A route's own sizes; what is not written is taken from `upstream.limits`."""
+    """A route's own limits; unset keys are taken from `upstream.limits`."""
 
     concurrency: Positive | None = None
     queue: Count | None = None
@@ -83,7 +83,7 @@ class RouteLimits(PolicyModel):
 
 
 class CallTimeout(PolicyModel):
-    """Seconds; what is not written is taken from the route's `timeout`."""
+    """Timeouts of one rung; unset keys are taken from the route's `timeout`."""
 
     connect: Span | None = None
     attempt: Span | None = None
@@ -91,12 +91,15 @@ class CallTimeout(PolicyModel):
 
 
 class Timeout(PolicyModel):
-    """Seconds. The request's clock starts when the body is read."""
+    """Timeouts of a route. The request's clock starts when the body is read."""
 
     connect: Span = 1.0
-    attempt: Span = Field(default=3.0, description="From sending to the whole answer; of a stream of events, to the first.")
-    idle: Span = Field(default=30.0, description="Between two pieces of a streamed answer.")
-    request: Span = Field(default=10.0, description="All rungs together.")
+    attempt: Span = Field(
+        default=3.0,
+        description="Time limit of one call, from sending to the whole answer; for a stream of events, to the first.",
+    )
+    idle: Span = Field(default=30.0, description="Time limit between two pieces of a streamed answer.")
+    request: Span = Field(default=10.0, description="Time limit of the whole request, all rungs together.")
 
     def finish(self, report: Report) -> Self:
         """A hung model must leave the next rung its time."""
@@ -108,7 +111,7 @@ class Timeout(PolicyModel):
 
 
 class Previous(PolicyModel):
-    """The release before, still running."""
+    """The previous release, which is still running."""
 
     url: Server
     limits: RouteLimits | None = None
@@ -125,24 +128,30 @@ class Previous(PolicyModel):
 
 
 class Cached(PolicyModel):
-    """Answers that the model gave before to the same question; `Vary` and Cache-Control hold (docs/limits.md)."""
+    """Cached answers of the model to the same request; `Vary` and `Cache-Control` are respected (docs/limits.md)."""
 
     max_age: Span = 3600.0
     entries: Positive = 10_000
     bytes: Size = 64 * 1024 * 1024
-    key: tuple[String, ...] | None = Field(default=None, min_length=1, description="A subset of the sent fields.")
-    scope: tuple[Header, ...] = Field(default=(), description="Headers that part the cache, such as authorization.")
+    key: tuple[String, ...] | None = Field(
+        default=None, min_length=1, description="Fields that form the cache key; a subset of the sent fields."
+    )
+    scope: tuple[Header, ...] = Field(
+        default=(), description="Headers whose values have separate caches, such as authorization."
+    )
 
 
 class Rule(PolicyModel):
-    """An answer, and when it is given."""
+    """An answer, and the condition under which it is given."""
 
-    when: String | None = Field(default=None, description="CEL; always, where absent.")
+    when: String | None = Field(
+        default=None, description="Condition as a CEL expression; without it the rule always applies."
+    )
     answer: dict[str, AnswerValue] = Field(min_length=1)
 
 
 class Disabled(PolicyModel):
-    """What is answered when nothing else may."""
+    """The answer when no other rung may answer."""
 
     status: Status = 503
     body: Value = None
@@ -155,7 +164,7 @@ class Disabled(PolicyModel):
 
 
 class Fallback(PolicyModel):
-    """The rungs below the model; None where not declared. In YAML a list, or a mapping of outputs = one rule."""
+    """The rungs below the model. In YAML a list of rungs, or a mapping of outputs, which is one unconditional rule."""
 
     previous: Previous | None = None
     cached: Cached | None = None
@@ -194,25 +203,25 @@ class Fallback(PolicyModel):
 
     @model_serializer
     def _ladder(self) -> list[dict[str, Any]]:
-        """As it would be written."""
+        """The ladder as a policy writes it."""
         return [{name: value} for name in RUNGS if (value := getattr(self, name)) is not None]
 
 
 class Slow(PolicyModel):
-    """Calls that count as slow."""
+    """Definition of slow calls for the breaker."""
 
     duration: Span = 0.3
     rate: Share = 0.8
 
 
 class Breaker(PolicyModel):
-    """When a target is left alone for a while, per route."""
+    """The circuit breaker of a target, per route: while it is open, the target is not called."""
 
     window: Span = 30.0
     minimum_calls: Positive = 20
     failure_rate: Share = 0.5
     consecutive_failures: Positive = 5
-    slow: Slow | None = Field(default=None, description="Off unless written.")
+    slow: Slow | None = Field(default=None, description="Definition of slow calls; slow calls are not counted without it.")
     open_for: Span = 10.0
     max_open_for: Span = 120.0
     half_open_calls: Positive = 1
@@ -227,7 +236,7 @@ class Breaker(PolicyModel):
 
 
 class Secret(PolicyModel):
-    """Where a secret is found; the policy never holds it. Resolved when it is used, by who uses it."""
+    """The place of a secret. The policy never holds the secret; it is read when it is used."""
 
     env: Variable | None = None
     file: File | None = None

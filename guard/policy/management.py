@@ -1,4 +1,4 @@
-"""What model servers offer to their operators on the port of their clients: denied, unless a policy lists it."""
+"""Management endpoints of model servers on the port of their clients: denied, unless a policy lists them."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
@@ -13,7 +13,7 @@ OTHERS: Final = (
     # Ray Serve, MLflow and others: deploy and stop
     "/api/serve/*", "/shutdown", "/admin/*",
 )  # fmt: skip
-"""Of servers that have no dialect."""
+"""Management endpoints of servers that have no dialect."""
 
 
 def every() -> list[str]:

@@ -52,25 +52,25 @@ __all__ = ["Denied", "Passthrough", "Policy", "Route"]
 
 VERSION: Final = "guard/v1"
 FIRST: Final = "none"
-"""In place of the release before: there is none, and somebody says so."""
+"""Value of `previous` that declares that there is no previous release."""
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?\Z")
 _WEBHOOK: Final = re.compile(r"https?://[^/?#@\s]+(?:[/?][!\"$-~]*)?\Z")
 
 
 class ListenTls(PolicyModel):
-    """The certificate that clients see. Both files, or no TLS."""
+    """Server certificate of a listener. TLS requires both files."""
 
     cert: File
     key: File
 
 
 class ListenLimits(PolicyModel):
-    """What one client may ask of the data listener."""
+    """Limits of the data listener for its clients."""
 
     connections: Positive = 4096
     buffered: Size = Field(
         default=64 * 1024 * 1024,
-        description="Bytes held at once, all clients together: bodies, and what is sent ahead of its turn.",
+        description="Bytes buffered at once for all clients: bodies, and data that arrives before it can be handled.",
     )
     head: Span = 10.0
     body: Span = 60.0
@@ -79,7 +79,7 @@ class ListenLimits(PolicyModel):
     headers: Positive = 100
     header_bytes: Size = 32 * 1024
     target: Size = 8 * 1024
-    chunk_extensions: Size = Field(default=4 * 1024, description="Of one chunked body, trailers included.")
+    chunk_extensions: Size = Field(default=4 * 1024, description="Bytes of chunk extensions and trailers in one body.")
 
 
 class Listen(PolicyModel):
@@ -92,7 +92,7 @@ class Listen(PolicyModel):
     limits: ListenLimits = ListenLimits.model_construct()
 
     def finish(self, report: Report) -> Self:
-        """Three ports."""
+        """Checks that the three ports differ."""
         for name, others in (("admin", ("data",)), ("ops", ("data", "admin"))):
             for other in others:
                 port = getattr(self, name).port
@@ -103,23 +103,23 @@ class Listen(PolicyModel):
 
 
 class Cors(PolicyModel):
-    """Which pages of browsers may call the routes. Preflights are answered by guard and reach no model server."""
+    """Browser pages that may call the routes. Guard answers preflights itself; they reach no model server."""
 
     origins: tuple[String, ...] = Field(
-        min_length=1, description="Such as https://app.example.com; `*` alone is every page."
+        min_length=1, description="Origins such as https://app.example.com; `*` alone allows every page."
     )
     headers: tuple[Header, ...] = Field(
-        default=("content-type", "authorization"), description="Fields that a page may send besides those that all may."
+        default=("content-type", "authorization"), description="Headers that a page may send besides the safelisted ones."
     )
     expose: tuple[Header, ...] = Field(
         default=("x-guard-source", "x-guard-reason", "x-guard-model-version", "x-guard-request-id", "retry-after"),
-        description="Fields of an answer that a page may read.",
+        description="Response headers that a page may read.",
     )
-    credentials: Boolean = Field(default=False, description="Whether a page may send cookies; not with `*`.")
-    max_age: Span = Field(default=600.0, description="How long a browser remembers a preflight.")
+    credentials: Boolean = Field(default=False, description="Whether a page may send cookies; not allowed with `*`.")
+    max_age: Span = Field(default=600.0, description="Time for which a browser caches a preflight.")
 
     def finish(self, report: Report) -> Self:
-        """Origins as browsers write them (RFC 6454 §6.2)."""
+        """Checks that origins are written as browsers write them (RFC 6454 §6.2)."""
         for index, origin in enumerate(self.origins):
             if origin != "*" and not _ORIGIN.match(origin):
                 report(
@@ -136,7 +136,9 @@ class Upstream(PolicyModel):
     """The model server."""
 
     url: Server
-    probe: LocalPath | None = Field(default=None, description="GET this until it answers; without it, connect.")
+    probe: LocalPath | None = Field(
+        default=None, description="Path of the readiness probe (GET); without it, guard connects."
+    )
     tls: TargetTls | None = None
     limits: TargetLimits = TargetLimits.model_construct()
 
@@ -155,7 +157,7 @@ class ReleasePart(PolicyModel):
 
 
 class Evaluation(PolicyModel):
-    """How the release was measured."""
+    """Evaluation of the release."""
 
     report: String | None = None
     digest: String | None = None
@@ -165,12 +167,12 @@ class Evaluation(PolicyModel):
 
 
 class Earlier(PolicyModel):
-    """The release before, and where its record is kept."""
+    """The previous release, and the place of its record."""
 
     version: String
     commit: String | None = None
-    digest: String | None = Field(default=None, description="Of what its record says.")
-    record: String | None = Field(default=None, description="Its record, from the folder of this one.")
+    digest: String | None = Field(default=None, description="Digest of its record's content.")
+    record: String | None = Field(default=None, description="Path of its record, relative to the folder of this one.")
 
 
 AnyFile = Annotated[Annotated[ReleasePart, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
@@ -182,12 +184,12 @@ PartKind = Literal["weights", "preprocessing", "features", "tokenizer", "postpro
 
 
 class Release(PolicyModel):
-    """What is deployed; `guard release` writes it."""
+    """The deployed release; `guard release` writes this part."""
 
     model: String | None = None
     version: String
     commit: String | None = None
-    lockfile: AnyFile | None = Field(default=None, description="A digest, or the file with its digest.")
+    lockfile: AnyFile | None = Field(default=None, description="Digest of the lock file, or its path and digest.")
     parts: dict[PartKind, AnyPart] = Field(default_factory=dict)
     contract: String | None = None
     configuration: dict[str, Value] = Field(default_factory=dict)
@@ -195,8 +197,10 @@ class Release(PolicyModel):
     approved_by: String | None = None
     approved_at: String | None = None
     pipeline: String | None = None
-    previous: AnyEarlier | None = Field(default=None, description="A version, or where its record is; none: the first.")
-    strict: Boolean = Field(default=False, description="A model server of another version closes the rung.")
+    previous: AnyEarlier | None = Field(
+        default=None, description="Version or record of the previous release; `none`: no previous."
+    )
+    strict: Boolean = Field(default=False, description="Whether a model server of another version closes the rung.")
 
     def finish(self, report: Report) -> Self:
         """Configuration has no declared types."""
@@ -212,26 +216,26 @@ class Release(PolicyModel):
 
 
 class Privacy(PolicyModel):
-    """What leaves the process."""
+    """Rules for data that leaves the process in telemetry."""
 
     traces: Literal["off", "metadata"] = "metadata"
-    hash_key: Secret | None = Field(default=None, description="Without it, [redacted] stands in place of a hash.")
+    hash_key: Secret | None = Field(default=None, description="Key of the hashes; without it, [redacted] replaces them.")
     baggage: tuple[String, ...] = ()
 
 
 class Telemetry(PolicyModel):
-    """What is told."""
+    """Settings of metrics and traces."""
 
     trace_sample: Share = 0.01
     prometheus: Boolean = True
-    gen_ai: Boolean = Field(default=False, description="The gen_ai metrics of generative routes, whose names may change.")
+    gen_ai: Boolean = Field(default=False, description="Whether generative routes have gen_ai metrics (experimental).")
 
 
 class Cost(PolicyModel):
-    """What answers may cost."""
+    """Prices of calls and the daily budget."""
 
     per_request: Price | None = None
-    per_million_input_tokens: Price | None = Field(default=None, description="Where the dialect reports usage.")
+    per_million_input_tokens: Price | None = Field(default=None, description="Price, if the dialect reports usage.")
     per_million_output_tokens: Price | None = None
     daily: Price | None = None
     alert_at: Share = 0.75
@@ -259,19 +263,19 @@ class Cost(PolicyModel):
 
 
 class Targets(PolicyModel):
-    """What the service promises."""
+    """Service targets."""
 
     latency_p95: Span | None = None
     error_rate: Share | None = None
     availability: Share | None = None
-    model_share: Share | None = Field(default=None, description="Share of answers that the model itself gave.")
+    model_share: Share | None = Field(default=None, description="Minimum share of answers that come from the model itself.")
     expected_rate: Rate | None = None
     quality: dict[str, Number] = Field(default_factory=dict)
     cost: Cost | None = None
 
 
 class Incidents(PolicyModel):
-    """Who is called, and what they look at."""
+    """The team on call, and its links."""
 
     team: String
     page: String | None = None
@@ -280,7 +284,7 @@ class Incidents(PolicyModel):
 
 
 class Owners(PolicyModel):
-    """Who answers for what."""
+    """Owners of the service by responsibility."""
 
     model_quality: String | None = None
     serving: String | None = None
@@ -290,19 +294,19 @@ class Owners(PolicyModel):
     incidents: Incidents | None = None
 
     def named(self) -> Iterator[tuple[str, str]]:
-        """Each role that somebody has, and who."""
+        """Each role that has an owner, and the owner."""
         for role in type(self).model_fields:
             if (name := self.of(role)) is not None:
                 yield role, name
 
     def of(self, role: str) -> str | None:
-        """Who has a role."""
+        """The owner of a role."""
         owner = getattr(self, role)
         return owner.team if isinstance(owner, Incidents) else owner
 
 
 class Webhook(PolicyModel):
-    """Where alerts go."""
+    """A receiver of alerts."""
 
     url: Annotated[Annotated[Secret, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
     format: WebhookFormat = DEFAULT
@@ -323,10 +327,10 @@ class Webhook(PolicyModel):
 
 
 class Admin(PolicyModel):
-    """Who may operate."""
+    """Access to the admin listener."""
 
     tokens: Secret | None = Field(
-        default=None, description="Lines `name role sha256:HEX`; without it one is made at start."
+        default=None, description="Tokens, one line `name role sha256:HEX` each; without it, guard makes a token at start."
     )
     tls: ListenTls | None = None
 
@@ -336,7 +340,7 @@ class Policy(PolicyModel):
 
     version: Literal["guard/v1"]
     extends: File | None = Field(
-        default=None, description="One relative path. Mappings merge, lists replace, no routes there."
+        default=None, description="Relative path of a base policy without routes. Mappings are merged, lists are replaced."
     )
     service: Name
     listen: Listen = Listen.model_construct()
@@ -344,17 +348,17 @@ class Policy(PolicyModel):
     state: Literal["optional", "required"] = "optional"
     kill_file: File | None = None
     trusted_proxies: tuple[Network, ...] = ()
-    cors: Cors | None = Field(default=None, description="Which pages of browsers may call; none without it.")
+    cors: Cors | None = Field(default=None, description="Browser pages that may call the routes; none without it.")
     drain: Duration = 5.0
     ready: Literal["model", "any"] = "model"
     expose_reason: Boolean = True
     upstream: Upstream
-    release: Release | None = Field(default=None, description="A path to release.yaml, or the same mapping.")
+    release: Release | None = Field(default=None, description="Path of release.yaml, or its content.")
     routes: dict[str, AnyRoute] = Field(
         min_length=1,
         max_length=2000,
-        description="METHOD /path: a mapping, or the word passthrough or denied. `{x}` is a part of a segment, `{+x}` one "
-        "that may hold %2F, a last `/*` everything below.",
+        description="Routes by METHOD /path: a mapping, or the word passthrough or denied. `{x}` matches a part of a "
+        "segment, `{+x}` one that may hold %2F, and a final `/*` everything below.",
     )
     privacy: Privacy = Privacy.model_construct()
     telemetry: Telemetry = Telemetry.model_construct()

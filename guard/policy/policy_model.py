@@ -91,7 +91,7 @@ def keys(part: type[PolicyModel]) -> list[str]:
 
 
 def reporter(data: object, errors: list[PolicyError] | None) -> Report:
-    """How the part read from `data` reports. Without a list to report to, the first mistake is raised."""
+    """The report function of the part that is read from `data`. Without a list of errors, it raises the first mistake."""
 
     def report(path: Path, message: str, expected: str = "", nearest: str = "", *, key: bool = False) -> None:
         if errors is None:

@@ -18,7 +18,7 @@ from guard.policy.scalars import Boolean, Header, MediaType, Misread, Pointer, P
 from guard.proxy.values import CACHED, PREVIOUS, RULES
 
 LEAST_HEARTBEAT: Final = 1.0
-"""Seconds. Proxies in front close a silent connection after 30 to 60."""
+"""Shortest heartbeat interval in seconds. Proxies in front close a silent connection after 30 to 60."""
 PASSTHROUGH: Final = "passthrough"
 DENIED: Final = "denied"
 
@@ -42,7 +42,7 @@ Output = Annotated[
 
 
 class Route(PolicyModel):
-    """What a route accepts, who answers it, and what it returns."""
+    """A route: the requests that it accepts, the rungs that answer, and the answers that it returns."""
 
     # Built at once: a policy's schema takes it as it is, and each route is written by itself for the digest. Together they
     # take 34 ms where they took 56.
@@ -69,9 +69,11 @@ class Route(PolicyModel):
     )
 
     dialect: Dialect = DEFAULT
-    rows: Pointer | None = Field(default=None, description="Where the instances stand; '' = the body is the list.")
+    rows: Pointer | None = Field(
+        default=None, description="JSON pointer to the list of instances; '' if the body is the list."
+    )
     columns: tuple[String, ...] | None = Field(
-        default=None, min_length=1, description="Rows are positional, in this order."
+        default=None, min_length=1, description="Field names of positional rows, in order."
     )
     enforcement: Literal["enforce", "observe"] = "enforce"
     undeclared: Literal["reject", "strip", "pass"] = "strip"
@@ -81,21 +83,22 @@ class Route(PolicyModel):
     max_elements: Positive = MAX_ELEMENTS
     max_searched: Positive = MAX_SEARCHED
     max_finds: Positive = MAX_FINDS
-    stream: Boolean = Field(default=False, description="The answer is relayed as it comes.")
+    stream: Boolean = Field(default=False, description="Whether the answer is relayed while it arrives.")
     repeatable: Boolean | None = Field(
         default=None,
-        description="Whether what a model server may have read is sent again; without it GET, HEAD, OPTIONS, PUT, DELETE.",
+        description="Whether a call that a server may have read is sent again; default for GET, HEAD, OPTIONS, PUT and "
+        "DELETE only.",
     )
     heartbeat: Span | None = Field(
         default=None,
-        description="A comment goes to the client of a stream of events after this time of silence, once it has begun; "
-        "off where absent.",
+        description="Silence in a stream of events, once it has begun, after which guard sends its client a comment; "
+        "no comments without it.",
     )
     timeout: Timeout = Timeout.model_construct()
     deadline_header: Header = "x-request-timeout"
     limits: RouteLimits | None = None
     content: tuple[MediaType, ...] | None = Field(
-        default=None, min_length=1, description="The body is opaque, of these types."
+        default=None, min_length=1, description="Media types of an opaque body, which guard does not parse."
     )
     input: Input | None = None
     output: Output | None = None
@@ -154,7 +157,7 @@ class Route(PolicyModel):
                     )
 
     def _speech(self, report: Report) -> None:
-        """What only some dialects have, or have no use for."""
+        """Checks keys that only some dialects support."""
         dialect = DIALECTS[self.dialect]
         for side, name, key in () if dialect.tensors else self._wired():
             report(
@@ -174,7 +177,7 @@ class Route(PolicyModel):
             report(("columns",), "columns require rows that name a tensor", "rows: /name-of-the-tensor")
 
     def _wired(self) -> Iterator[tuple[str, str, str]]:
-        """Where fields say how they stand in a tensor."""
+        """Places at which fields declare their layout in a tensor."""
         for side, fields in (("input", self.inputs), ("output", self.outputs)):
             for name, field in fields.items():
                 yield from ((side, name, key) for key in ("shape", "datatype") if field.is_set(key))
@@ -303,7 +306,7 @@ def _value(value: Any, field: OutputField) -> tuple[Any, Iterator[typed.Fault]]:
 
 
 class Passthrough(PolicyModel):
-    """A route that is forwarded as it is: no input, no output; the ladder is model, disabled."""
+    """A route that is forwarded unchanged: it has no input and no output, and the rungs `model` and `disabled`."""
 
     @classmethod
     def prepare(cls, data: Any, report: Report) -> Any:
@@ -319,7 +322,7 @@ class Passthrough(PolicyModel):
 
 
 class Denied(PolicyModel):
-    """A route that is not there (404), though a wider one would match: what a model server offers to its operators."""
+    """A route that answers 404 although a wider one would match, such as a model server's management endpoint."""
 
     @classmethod
     def prepare(cls, data: Any, report: Report) -> Any:
@@ -333,7 +336,7 @@ class Denied(PolicyModel):
 
 
 def is_word(data: object) -> str:
-    """Which tag of a union of a mapping and a bare word."""
+    """The tag of a value in a union of a mapping and a bare word."""
     return WORD if isinstance(data, str | Passthrough) else MAPPING
 
 

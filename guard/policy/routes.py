@@ -1,4 +1,4 @@
-"""Which route a raw request target belongs to, in time that does not depend on how many routes there are.
+"""Finds the route of a raw request target, in time that does not depend on the number of routes.
 
 A key is `METHOD /path`. `{x}` is one non-empty raw part of a segment, at most one in each, and `{+x}` one that may hold
 `%2F`; `/*`, only last, is everything below. Exact beats template beats wildcard; of two templates (or wildcards) that

@@ -35,7 +35,7 @@ class PoolKey(NamedTuple):
     certificates: tuple[bytes, ...]
     """Digest of each file that `tls` names, in the order CA, certificate, key."""
     limits: tuple[float, ...]
-    """What `upstream.limits` says of connections and of heads of answers; its other keys are a route's own limits."""
+    """Values of `upstream.limits` for connections and heads of answers; its other keys are limits of a route."""
 
 
 class ConnectionPool(Protocol):
@@ -76,7 +76,7 @@ class Collection(Generic[Key, Value]):
         return Collection(self._entries)
 
     def settled(self) -> "Collection[Key, Value]":
-        """This collection, without a reference to the one that it was drafted from."""
+        """The collection, without its reference to the one that it was drafted from."""
         self._previous = MappingProxyType({})
         return self
 
@@ -116,9 +116,9 @@ class Draft:
     limiters: Collection[TargetKey, ConcurrencyLimiter]
     pools: Collection[PoolKey, ConnectionPool]
     caches: Collection[str, Store]
-    """By route key."""
+    """Caches by route key."""
     rung_limits: Collection[str, RungLimit]
-    """By route key."""
+    """Rung limits by route key."""
 
 
 class Runtime:

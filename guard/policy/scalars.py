@@ -1,4 +1,4 @@
-"""How the scalars of a policy read: durations, sizes, shares, rates, money, addresses, pointers, files, words.
+"""Scalars of a policy: durations, sizes, shares, rates, money, addresses, pointers, files, words.
 
 Each is a pydantic annotation made of a `Kind`: `read` (text → value), `write` (value → the text a person would have
 written; `resolved` prints it) and a JSON Schema for editors. A reader raises `Misread`.
@@ -56,7 +56,7 @@ class Misread(PydanticCustomError):  # noqa: N818 — a word of the domain
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """How one kind of scalar reads, is written, and looks in JSON Schema."""
+    """A kind of scalar: its reader, its writer, and its JSON Schema."""
 
     read: Callable[[Any], Any]
     write: Callable[[Any], Any]
@@ -80,7 +80,7 @@ class Money(NamedTuple):
 
 
 class Address(NamedTuple):
-    """Where to listen. An IPv6 host stands without its brackets."""
+    """An address to listen on. An IPv6 host has no brackets here."""
 
     host: str
     port: int

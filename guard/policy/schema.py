@@ -61,7 +61,7 @@ def schema() -> dict[str, Any]:
 
 
 def text() -> str:
-    """As it is printed and committed."""
+    """The schema as it is printed and committed."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -87,7 +87,7 @@ def _ladder(rungs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stripped(node: Any) -> Any:
-    """Without empty titles."""
+    """The schema without empty titles."""
     if isinstance(node, dict):
         return {key: _stripped(value) for key, value in node.items() if not (key == "title" and value == "")}
     return [_stripped(item) for item in node] if isinstance(node, list) else node

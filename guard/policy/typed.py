@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SPECIAL: Final = re.compile(r"[-+]?\.inf\Z|\.nan\Z", re.IGNORECASE)
 
 Fault = tuple[Path, str, str]
-"""Where below the value, what is wrong, what was expected."""
+"""A path below the value, the fault there, and the expected form."""
 
 
 class Unreadable(Exception):  # noqa: N818
@@ -145,7 +145,7 @@ def _inside(value: Any, field: "Shape", step: str | int) -> Any:
 
 
 def breaches(value: Any, field: "Shape") -> Iterator[Fault]:
-    """How a value of the right type breaks the field's bounds."""
+    """Faults of a value that has the right type and breaks the field's bounds."""
     if value is None:
         return
     if field.enum is not None and not any(type(value) is type(member) and value == member for member in field.enum):
@@ -186,7 +186,7 @@ def _compiled(pattern: str) -> SchemaValidator:
 
 
 def pattern_fault(pattern: str) -> str:
-    """Why the linear-time engine (Rust's regex, as the contract uses it) refuses a pattern; empty when it does not."""
+    """The reason why the linear-time engine (Rust's regex, as in the contract) refuses a pattern; empty if it does not."""
     try:
         _compiled(pattern)
     except SchemaError as error:

@@ -11,7 +11,7 @@ from guard.proxy.values import CodecSpec, Dialect, Headers, RouteCodec
 
 
 def codec_of(key: str, route: Route, dialect: Dialect, *, metered: bool) -> RouteCodec | None:
-    """How the dialect carries instances on this route; None: its body is the document."""
+    """The codec with which the dialect carries instances on this route; None: the body is the document."""
     return dialect.codec(
         CodecSpec(
             template=key.partition(" ")[2],
@@ -45,7 +45,7 @@ def line_reader(route: Route, dialect: Dialect) -> JsonLines | None:
 
 
 def media_types(route: Route, dialect: Dialect) -> tuple[str, ...]:
-    """Of the bodies that the route takes; of JSON Lines the one that most clients use."""
+    """Media types of the bodies that the route accepts; for JSON Lines the type that most clients use."""
     if route.content is not None:
         return route.content
     return (

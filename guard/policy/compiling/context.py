@@ -1,4 +1,4 @@
-"""What all steps of a compilation share: what they are given, and the mistakes that they find."""
+"""State that all steps of a compilation share: their environment, and the mistakes that they find."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ from guard.proxy.values import RungLimit, Sink, Tracer
 
 @dataclass(frozen=True, slots=True)
 class CompileContext:
-    """What the Plan needs of the process it will run in; `check` and `explain` have hardly any."""
+    """The environment of a Plan: parts of the process in which it will run. `check` and `explain` use the defaults."""
 
     pool: Callable[[Origin, TargetTls | None, TargetLimits], ConnectionPool] = lambda _origin, _tls, _limits: NoPool()
     """Connections to an origin, with TLS as declared, each at most so many seconds old. May raise OSError."""
@@ -36,12 +36,12 @@ class CompileContext:
     observed: Callable[[], frozenset[str]] = frozenset
     """Keys of routes whose contract operators do not enforce for now."""
     changed: Callable[[str, str, object], None] = lambda _route, _target, _change: None
-    """Hears of every change of a breaker."""
+    """Receives every change of a breaker."""
     sinks: Sequence[Sink] = ()
     tracer: Callable[[float, bool], Tracer] = lambda _share, _traces: Untraced()
     """Samples that share of exchanges; whether their traces may be told."""
     secret: Callable[[Secret], bytes | None] = lambda _secret: None
-    """What the policy only says the place of; None where it is not there."""
+    """Reads a secret from the place that the policy names; None if nothing is there."""
     deployed: str = ""
     """The version that Vertex AI says a container was deployed as."""
 
@@ -85,11 +85,11 @@ class Compilation:
         return parse_file(self.loaded.schemas[file.schema_.path])
 
     def rung_limit(self, key: str) -> RungLimit:
-        """What operators allow this route; theirs to change, so it outlives every reload."""
+        """The rungs that operators allow this route. Operators change it, so it outlives every reload."""
         return self.draft.rung_limits.take(key, None, RungLimit)
 
     def _hasher(self, context: CompileContext) -> Hasher:
-        """Without a key no hash is told: `[redacted]` stands in its place."""
+        """The hasher with the policy's key. Without a key it writes `[redacted]` in place of a hash."""
         declared = self.policy.privacy.hash_key
         key = context.secret(declared) if declared is not None else None
         try:

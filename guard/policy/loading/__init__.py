@@ -51,7 +51,7 @@ class Loaded:
         return tuple(self.contents)
 
     def origin(self, path: Pointer) -> Place | None:
-        """Where the value at a path was written; None where it is a default."""
+        """The place at which the value of a path was written; None for a default."""
         place, written = find(self.tree, path, key=True)
         return place if written else None
 

@@ -128,7 +128,7 @@ def _fill_variables(tree: Tree, environ: Mapping[str, str]) -> None:
 
 
 def _urls(tree: Tree) -> Iterator[tuple[Tree, str, Pointer]]:
-    """Where URLs of model servers stand: of the upstream, and of each route's previous release."""
+    """Places of the URLs of model servers: of the upstream, and of each route's previous release."""
     yield from _url(tree, "upstream", ())
     routes = tree.get("routes")
     for name, route in routes.items() if isinstance(routes, Tree) else ():

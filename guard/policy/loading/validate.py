@@ -115,11 +115,11 @@ UNREADABLE: Final[Mapping[UnreadableCode, str]] = {
     "json_number": "has a number that JSON or a double does not hold",
     "json_depth": "is nested too deep",
 }
-"""What is wrong with a JSON file, by the reader's code; of any other code it is not JSON at all."""
+"""Faults of a JSON file by the reader's code; with any other code the file is not JSON at all."""
 
 
 def _no_schema(path: Path, raw: bytes) -> str:
-    """Why the content of a file is no JSON Schema; empty where it may be one."""
+    """The reason why the content of a file is no JSON Schema; empty if it may be one."""
     if len(raw) > MAX_BYTES:
         return "a schema file has at most 1 MiB"
     try:

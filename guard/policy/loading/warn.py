@@ -41,7 +41,7 @@ MOST_IGNORED: Final = 10
 def warnings(
     policy: Policy, tree: Tree, environ: Mapping[str, str], schemas: Mapping[Path, bytes]
 ) -> Iterator[PolicyError]:
-    """What is allowed, and probably not meant."""
+    """Warnings about settings that are allowed and probably not intended."""
     if policy.release is not None and policy.release.contract not in {None, contract_digest(policy, schemas)}:
         pointer = ("release", "contract")
         yield PolicyError(

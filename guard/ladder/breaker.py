@@ -1,19 +1,20 @@
-"""The circuit breaker of one (route, target): when a model server is left alone for a while, and how it is tried again.
+"""The circuit breaker of one (route, target): it stops the calls to a failing model server, and tries it again later.
 
-Every time is an argument, in seconds of one monotonic clock. Local to one process; no lock: one loop makes all calls.
+Every time is an argument, in seconds of one monotonic clock. State is local to one process and has no lock: one event loop
+makes all calls.
 
-What an outcome does, where the ticket is of the current generation:
+The effect of an outcome, if its ticket is of the current generation:
 
     outcome   closed                                   half_open
-    SUCCESS   a call; consecutive failures are over    one step towards closed; where slow, opens
+    SUCCESS   a call; ends consecutive failures        one step towards closed; opens if slow
     FAILURE   a call, a failure, one more consecutive  opens
     INVALID   a call, invalid; consecutive untouched   opens
-    GONE      where slow a call, and slow; else none   where slow, opens; else its place is free again
-    BACKOFF   no call; left alone as long as it asked  its place is free again; left alone as long as it asked
-    IGNORED   no trace                                 its place is free again
+    GONE      a slow call if slow; else no effect      opens if slow; else frees the probe's place
+    BACKOFF   no call; no calls for `retry_after`      frees the probe's place; no calls for `retry_after`
+    IGNORED   no effect                                frees the probe's place
 
-Every counted call that took strictly longer than `slow_duration` is also slow; a slow success is no failure. INVALID
-neither adds to the run of consecutive failures nor ends it: an answer of the wrong form is no sign of health nor of a fall.
+Every counted call that took longer than `slow_duration` is also slow; a slow success is not a failure. INVALID neither adds
+to the run of consecutive failures nor ends it: an answer of the wrong form proves neither health nor an outage.
 """
 
 import random as _random
@@ -32,7 +33,7 @@ Why: TypeAlias = Literal[
     "failure_rate", "consecutive_failures", "slow_rate", "wait_over", "probe_failed", "probe_invalid", "probe_slow",
     "probe_lapsed", "recovered", "forced_open", "forced_closed", "released",
 ]  # fmt: skip
-"""Why the state changed. Closed."""
+"""Reasons for a change of state; a closed list."""
 
 FORCED: Final[Mapping[Why, State]] = {"forced_open": "open", "forced_closed": "closed", "released": "closed"}
 TRANSITIONS: Final[Mapping[State, Mapping[Why, State]]] = {
@@ -43,17 +44,17 @@ TRANSITIONS: Final[Mapping[State, Mapping[Why, State]]] = {
         "recovered": "closed", **FORCED,
     },
 }  # fmt: skip
-"""State × event → state; the event is the reason. What does not stand here cannot happen. Each begins a generation."""
+"""State × event → state; the event is the reason. No other transition exists. Each transition begins a generation."""
 FORCING: Final[Mapping[Forced, Why]] = {"open": "forced_open", "closed": "forced_closed", "auto": "released"}
 SPOILING: Final[Mapping[CallOutcome, Why]] = {CallOutcome.FAILURE: "probe_failed", CallOutcome.INVALID: "probe_invalid"}
 BUCKETS: Final = 10
 JITTER: Final = 0.2  # share of the open time by which it may be shorter or longer
-PROBING: Final = 1.0  # seconds to wait, for those who come while a probe is out
+PROBING: Final = 1.0  # seconds of retry-after for requests that arrive while a probe runs
 
 
 @dataclass(frozen=True)
 class Config:
-    """When to open, for how long, and what it takes to close. Times in seconds, rates as shares of 1."""
+    """Thresholds for opening, the open time, and the conditions for closing. Times in seconds, rates from 0 to 1."""
 
     window: float = 30.0
     minimum_calls: int = 20
@@ -62,7 +63,7 @@ class Config:
     slow_duration: float | None = None  # None: no call is slow
     slow_rate: float = 0.8
     open_for: float = 10.0
-    max_open_for: float = 120.0  # before jitter, so that breakers which reached it do not probe in step
+    max_open_for: float = 120.0  # before jitter, so that breakers at this maximum do not probe in step
     half_open_calls: int = 1
     close_after: int = 3
     lease: float = 30.0
@@ -70,7 +71,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Change:
-    """A transition, and its reason. `before` equals `after` where only the forcing changed."""
+    """A transition and its reason. `before` equals `after` if only the forcing changed. `at`: monotonic seconds."""
 
     before: State
     after: State
@@ -82,7 +83,7 @@ Listener: TypeAlias = Callable[[Change], None]
 
 
 class Window:
-    """Counts of the current bucket of time and the nine before it: between 90 % and 100 % of `length` seconds."""
+    """Counts of the current time bucket and the nine before it: they cover 90 % to 100 % of `length` seconds."""
 
     __slots__ = ("_bucket", "_edge", "_starts", "_width", "calls", "failures", "invalid", "slow")
 
@@ -98,7 +99,7 @@ class Window:
         self._starts: list[tuple[int, ...]] = [(0, 0, 0, 0)] * BUCKETS  # the counts at the start of each bucket
 
     def roll(self, now: float) -> None:
-        """Let go of what is too old. Time that runs backwards counts in the current bucket."""
+        """Remove the buckets that are too old. If time runs backwards, calls count in the current bucket."""
         if now < self._edge:
             return
         bucket = floor(now / self._width)
@@ -113,7 +114,7 @@ class Window:
 
 
 class Ticket:
-    """Leave to make one call. One-shot: the first settlement counts, and only in the generation that gave the leave."""
+    """Permission to make one call. Only the first settlement counts, and only in the generation that issued the ticket."""
 
     __slots__ = ("_breaker", "generation", "start")
 
@@ -123,11 +124,11 @@ class Ticket:
         self.start = start
 
     def recheck(self, now: float) -> Reason | None:
-        """Why a queued call may no longer be made; asked when it is released.
+        """Return the reason that a queued call may not be made any more; called when the queue releases the call.
 
-        None: the call begins now, in the current generation, so its wait in the queue is not held against the target.
-        With a reason the ticket is spent, as IGNORED: a call that was not made says nothing of the target. A spent ticket
-        gives no leave.
+        None: the call begins now, in the current generation, so its wait in the queue does not count as the target's time.
+        With a reason the ticket is settled as IGNORED: a call that was not made proves nothing about the target. A settled
+        ticket permits no call.
         """
         breaker = self._breaker
         if breaker is None:
@@ -143,9 +144,9 @@ class Ticket:
     def settle(
         self, outcome: CallOutcome, now: float, *, took: float | None = None, retry_after: float | None = None
     ) -> None:
-        """Say how the call went.
+        """Report how the call ended.
 
-        `took`: seconds to hold against slow, for streams the time to their head; else all since the call began.
+        `took`: seconds to compare with `slow_duration`, for streams the time to their head; None: all since the call began.
         `retry_after`: seconds that the target asked for, with BACKOFF.
         """
         breaker, self._breaker = self._breaker, None
@@ -157,9 +158,9 @@ class Ticket:
 
 
 class Breaker:
-    """Closed, open, half open; see the top of this file.
+    """The breaker's states and transitions, as the top of this file describes them.
 
-    `changed` hears of each transition after it is complete; it must not call back. `random` is in [0, 1).
+    `changed` is called with each transition once it is complete; it must not call the breaker. `random` is in [0, 1).
     """
 
     __slots__ = (
@@ -175,12 +176,12 @@ class Breaker:
         self.forced: Forced = "auto"
         self.since = 0.0  # time of the last change
         self.generation = 0
-        self.out = 0  # tickets not settled yet, of any generation
+        self.out = 0  # unsettled tickets of any generation
         self._random = random
         self._changed = changed
         self._slow_duration = inf if config.slow_duration is None else config.slow_duration
         self._window = Window(config.window)
-        self._wait = 0.0  # of the next opening, before jitter
+        self._wait = 0.0  # seconds of the next open time, before jitter
         self._backoff_until = self._open_until = -inf
         self._passed = 0
         self._probes: list[Ticket] = []
@@ -194,7 +195,7 @@ class Breaker:
         )
 
     def admit(self, now: float) -> Ticket | Closed:
-        """Leave to make one call; or why not, and in how many seconds to ask again."""
+        """Return a ticket for one call, or the reason for none and the seconds after which to ask again."""
         if self.state == "closed" and (now >= self._backoff_until or self.forced == "closed"):
             self.out += 1
             return Ticket(self, self.generation, now)
@@ -216,9 +217,9 @@ class Breaker:
         return probe
 
     def force(self, forced: Forced, now: float) -> None:
-        """Take the decision out of the breaker's hands, or with "auto" give it back: closed, and with no memory.
+        """Force the breaker open or closed. "auto" ends the forcing: the breaker is closed and its counts are empty.
 
-        Forced again as it is, nothing changes: a reload that repeats the operator's word keeps the window.
+        Repeating the current forcing changes nothing, so a reload that repeats the operator's order keeps the window.
         """
         if forced != self.forced:
             self.forced = forced
@@ -226,7 +227,7 @@ class Breaker:
             self._change(FORCING[forced], now)
 
     def closure(self, generation: int, now: float) -> Reason | None:
-        """Why a ticket of this generation may not be used now. A call that waited is held to what a new one would meet."""
+        """Return the reason that a ticket of this generation may not be used now. A queued call is treated as a new one."""
         if self.forced == "closed":
             return None
         if self.forced == "open":
@@ -236,12 +237,12 @@ class Breaker:
         return "backoff" if now < self._backoff_until else None
 
     def settled(self, ticket: Ticket, outcome: CallOutcome, now: float, took: float, retry_after: float | None) -> None:
-        """How the call of a ticket of the current generation went."""
+        """Count the outcome of a call whose ticket is of the current generation. `took` and `retry_after` in seconds."""
         slow = took > self._slow_duration
         if self.state == "half_open":
             self._probes.remove(ticket)
         if outcome is CallOutcome.BACKOFF:
-            if retry_after is not None and retry_after > 0:  # one that names no pause is bounded by our limits alone
+            if retry_after is not None and retry_after > 0:  # without a pause, only guard's own limits apply
                 self._backoff_until = max(self._backoff_until, now + min(retry_after, self.config.max_open_for))
         elif outcome is CallOutcome.IGNORED or (outcome is CallOutcome.GONE and not slow):
             return
@@ -251,7 +252,7 @@ class Breaker:
             self._counted(outcome, now, slow=slow)
 
     def snapshot(self, now: float) -> dict[str, Any]:
-        """What status shows. Until the breaker closes again, the counts are those that opened it, as far as not aged."""
+        """The state that status shows. Until the breaker closes, the counts are those that opened it, less old calls."""
         window = self._window
         window.roll(now)
         calls = window.calls
@@ -270,7 +271,7 @@ class Breaker:
         }
 
     def _counted(self, outcome: CallOutcome, now: float, *, slow: bool) -> None:
-        """One call more in the window."""
+        """Add one call to the window, and open the breaker if a threshold is reached."""
         window = self._window
         window.roll(now)
         window.calls += 1
@@ -286,7 +287,7 @@ class Breaker:
             self._change(why, now)
 
     def _trip(self) -> Why | None:
-        """What speaks for opening. With nothing bad in the window it is not asked, so a rate of 0 means: at the first."""
+        """Return the reason to open, if any. Called only if the window has a bad call: a rate of 0 opens at the first."""
         config, window = self.config, self._window
         if self._consecutive >= config.consecutive_failures:
             return "consecutive_failures"
@@ -298,7 +299,7 @@ class Breaker:
         return "slow_rate" if window.slow and window.slow / window.calls >= config.slow_rate else None
 
     def _probed(self, outcome: CallOutcome, now: float, *, slow: bool) -> None:
-        """A probe said something of the target."""
+        """Count the outcome of a probe: it opens the breaker, closes it, or brings it one step closer to closed."""
         why = SPOILING.get(outcome, "probe_slow" if slow else None)
         self._passed += 1
         if why is None and self._passed >= self.config.close_after:
@@ -307,7 +308,7 @@ class Breaker:
             self._change(why, now)
 
     def _change(self, why: Why, now: float) -> None:
-        """Make the transition: what each state begins with stands here, and nowhere else."""
+        """Make the transition. Only this function sets the values with which a state begins."""
         before, after = self.state, TRANSITIONS[self.state][why]
         self.state = after
         self.since = now
@@ -324,8 +325,8 @@ class Breaker:
             self._changed(Change(before, after, why, now))
 
     def _reset(self) -> None:
-        """No memory: an empty window, and the first open time."""
+        """Empty the window and set the open time back to `open_for`."""
         self._window.clear()
         self._consecutive = 0
-        self._openings = 0  # without a closing between them
+        self._openings = 0  # since the breaker was last closed
         self._wait = min(self.config.open_for, self.config.max_open_for)

@@ -1,7 +1,7 @@
-"""The law of a shared cache (RFC 9111), as far as one needs it that answers only where the model cannot.
+"""The rules of a shared cache (RFC 9111) that apply to a cache which answers only when the model cannot.
 
-Giving an old answer then is what stale-if-error means (RFC 5861): the policy's `max_age` allows it, and a model that says
-`no-cache`, or how long an answer lives and `must-revalidate`, `proxy-revalidate` or `s-maxage`, forbids it (§4.2.4).
+An old answer given then is what stale-if-error means (RFC 5861). The policy's `max_age` allows it. A model forbids it with
+`no-cache`, or with a lifetime and `must-revalidate`, `proxy-revalidate` or `s-maxage` (§4.2.4).
 """
 
 import re
@@ -17,7 +17,10 @@ CREDENTIALS: Final = frozenset(
         b"x-subscription-token", b"private-token",
     )
 )  # fmt: skip
-"""Fields that say who asks: an answer to one is nobody else's (§3.5), and names that model servers give to API keys."""
+"""Fields that carry a client's credentials, and names that model servers give to API keys.
+
+An answer to a request with one of them is not given to another client (RFC 9111 §3.5).
+"""
 
 _DIRECTIVE: Final = re.compile(
     rb'[ \t]*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^", \t]*))?[ \t]*(?:,|\Z)'
@@ -28,16 +31,16 @@ Directives = dict[bytes, bytes]
 
 
 class Terms(NamedTuple):
-    """On what terms an answer may be kept, in seconds since the model made it."""
+    """Conditions under which an answer may be kept. Times in seconds since the model made the answer."""
 
-    age: float  # when it came
-    lifetime: float | None  # it is fresh for so long; None: the model does not say
-    latest: float  # and may be given for so long
+    age: float  # at which it arrived
+    lifetime: float | None  # it is fresh until then; None: the model does not say
+    latest: float  # it may be given until then
     vary: tuple[bytes, ...]
 
 
 def directives(value: bytes | None) -> Directives:
-    """The members of a Cache-Control field, lower case; of two of a name the smaller."""
+    """The members of a Cache-Control field, lower case. If a member is repeated, the smaller number of seconds counts."""
     members: Directives = {}
     at = 0
     while value is not None and at < len(value):
@@ -54,12 +57,12 @@ def directives(value: bytes | None) -> Directives:
 
 
 def seconds(argument: bytes, strange: float) -> float:
-    """A delta-seconds; `strange` where it is none."""
+    """The number that a delta-seconds (RFC 9111 §1.2.2) holds; `strange` if the text is not one."""
     return float(argument) if _SECONDS.match(argument) else strange
 
 
 def terms(headers: Headers) -> Terms | None:
-    """What the model says of its answer; None: it is not to be kept (§3)."""
+    """The conditions that the model's headers set for keeping its answer; None: it must not be kept (RFC 9111 §3)."""
     fields = combined(headers)
     own = directives(fields.get(b"cache-control"))
     vary = tuple(sorted({name.strip(b" \t").lower() for name in fields.get(b"vary", b"").split(b",")} - {b""}))
@@ -67,7 +70,7 @@ def terms(headers: Headers) -> Terms | None:
         return None
     lifetime = _lifetime(fields, own)
     strict = not own.keys().isdisjoint((b"must-revalidate", b"proxy-revalidate", b"s-maxage"))
-    age = seconds(fields.get(b"age", b"0").partition(b",")[0].strip(b" \t"), 0.0)  # of several the first (§5.1)
+    age = seconds(fields.get(b"age", b"0").partition(b",")[0].strip(b" \t"), 0.0)  # the first of several (§5.1)
     latest = inf
     if strict:
         latest = lifetime or 0.0
@@ -77,7 +80,7 @@ def terms(headers: Headers) -> Terms | None:
 
 
 def _lifetime(fields: dict[bytes, bytes], directives: Directives) -> float | None:
-    """Seconds for which an answer is fresh (§4.2.1); strange words are 0."""
+    """Seconds for which an answer is fresh (RFC 9111 §4.2.1); 0 if the value is not valid, None if there is none."""
     for name in (b"s-maxage", b"max-age"):
         if name in directives:
             return seconds(directives[name], 0.0)
@@ -88,12 +91,15 @@ def _lifetime(fields: dict[bytes, bytes], directives: Directives) -> float | Non
 
 
 def may_keep(wanted: Directives) -> bool:
-    """Whether a request lets its answer be kept (§5.2.1.5)."""
+    """Whether a request allows its answer to be kept (RFC 9111 §5.2.1.5)."""
     return b"no-store" not in wanted
 
 
 def accepts(wanted: Directives, age: float, lifetime: float) -> bool:
-    """Whether a request takes an answer of that age (§5.2.1); `only-if-cached` asks for what guard does not do first."""
+    """Whether a request takes an answer of that age (RFC 9111 §5.2.1). Times in seconds.
+
+    `only-if-cached` has no effect: guard asks the model first.
+    """
     if b"no-cache" in wanted:
         return False
     if b"max-age" in wanted and age > seconds(wanted[b"max-age"], 0.0):
@@ -110,11 +116,11 @@ def accepts(wanted: Directives, age: float, lifetime: float) -> bool:
 
 
 STALE: Final = (b"max-stale", b"stale-if-error")
-"""How much later than fresh a client takes an answer."""
+"""Directives with which a client takes an answer that is no longer fresh, each with its seconds."""
 
 
 def wishes(fields: dict[bytes, bytes]) -> Directives:
-    """What a request says; Pragma where there is no Cache-Control (§5.4)."""
+    """The Cache-Control directives of a request; Pragma counts if there is no Cache-Control (RFC 9111 §5.4)."""
     control = fields.get(b"cache-control")
     if control is None and b"no-cache" in fields.get(b"pragma", b"").lower():
         return {b"no-cache": b""}

@@ -1,7 +1,7 @@
-"""The rung that answers with what the model said before to the same question. Consulted only below the model.
+"""The rung that repeats the model's earlier answer to the same request. It is asked only below the model.
 
-What is kept holds no byte of a request: an entry is found by a keyed digest, whose key dies with the process. What may be
-kept and given to whom is the law of `cache_control`.
+The store holds no byte of a request: an entry is found by a keyed digest, whose key ends with the process. The module
+`cache_control` decides which answers may be kept, and which requests may receive them.
 """
 
 import json
@@ -19,27 +19,27 @@ from guard.proxy.values import STREAM, Answer, Closed, Headers, Permit, Source, 
 KEPT: Final[frozenset[bytes]] = frozenset(
     (b"content-type", b"content-language", b"content-encoding", b"inference-header-content-length")
 )
-"""Headers of an answer that go with it; none of the others is about the content."""
+"""Headers of an answer that are kept with it: those that describe the content."""
 OVERHEAD: Final = 512
-"""Bytes that an entry costs besides its body, roughly."""
+"""Approximate bytes of an entry besides its body."""
 
 
 class Entry(NamedTuple):
-    """An answer as it was given; or, where answers vary, only the names of the fields by which they do."""
+    """A kept answer; or, if answers vary by header fields, only the names of these fields."""
 
     headers: Headers
     body: bytes
     version: str
-    kept_at: float  # by the clock of guard, less the age that it had when it came
+    kept_at: float  # monotonic seconds, less the age that the answer had on arrival
     lifetime: float | None = None  # seconds for which the model says that it is fresh
-    latest: float = inf  # seconds of age at which it may not be given any more
+    latest: float = inf  # seconds of age from which it may not be given
     vary: tuple[bytes, ...] = ()
 
 
 class Store:
-    """Answers of one route, bounded by their number and their bytes; the least recently used goes first.
+    """Answers of one route, bounded by number and bytes; the least recently used is removed first.
 
-    Outlives a reload. `max_age` in seconds of the monotonic clock.
+    A reload keeps the store. `max_age` is in seconds.
     """
 
     def __init__(self, *, entries: int, bytes_: int, max_age: float) -> None:
@@ -60,7 +60,7 @@ class Store:
         return int(self._lru.currsize)
 
     def get(self, key: bytes, now: float) -> Entry | None:
-        """The entry, unless it is too old."""
+        """The entry of a key; None if there is none or it is too old. `now`: monotonic seconds."""
         entry = self._lru.get(key)
         if entry is not None and now - entry.kept_at >= min(self.max_age, entry.latest):
             del self._lru[key]
@@ -68,7 +68,7 @@ class Store:
         return entry
 
     def put(self, key: bytes, entry: Entry) -> None:
-        """Keep it. One larger than a tenth of the store would drive out too much, and is not kept."""
+        """Keep an entry. One larger than a tenth of the store is not kept: it would remove too many others."""
         if (len(entry.body) + OVERHEAD) * 10 > self._lru.maxsize:
             return
         self._lru.pop(key, None)
@@ -78,7 +78,7 @@ class Store:
 
 
 class Cached:
-    """A rung, and the hook by which the model's own answers come to it."""
+    """The cached rung, and the hook that stores the model's own answers."""
 
     source: Source = "cached"
     remote = False
@@ -96,7 +96,7 @@ class Cached:
         scope: frozenset[bytes],
         read: Callable[[Headers, bytes], object],
     ) -> None:
-        """`contract`: digest of the route's contract. `key`: reads the fields that make the key; None: all that is sent."""
+        """`contract`: digest of the route's contract. `key`: readers of the fields in the key; None: the whole body."""
         self.store = store
         self._about = json.dumps([route, version, contract]).encode()
         self._fields = key
@@ -104,7 +104,7 @@ class Cached:
         self._read = read
 
     def ask(self, permit: Permit, above: Closed | None, now: float) -> Answer | Closed:  # noqa: ARG002 — a Rung
-        """What was kept, with its age; `miss` where there is nothing that may be given."""
+        """The kept answer with its age; Closed with the reason `miss` if there is none that may be given."""
         key = self._key(permit)
         entry = self.store.get(key, now) if key is not None else None
         if key is not None and entry is not None and entry.vary:
@@ -119,7 +119,7 @@ class Cached:
         return Answer(200, headers, entry.body, document=self._read(entry.headers, entry.body), version=entry.version)
 
     def remember(self, permit: Permit, answer: Answer, now: float, version: str) -> None:
-        """Keep an answer that the model itself gave, and that the contract allowed; never a degraded one."""
+        """Keep an answer of the model itself that the contract allowed. Answers of lower rungs are never kept."""
         if answer.status != 200 or not answer.complete:
             return
         law = terms(answer.headers)
@@ -133,7 +133,7 @@ class Cached:
         self.store.put(key, Entry(headers, answer.body, version, now - law.age, law.lifetime, law.latest))
 
     def _variant(self, key: bytes, names: tuple[bytes, ...], permit: Permit) -> bytes:
-        """The key of an answer that varies: by what the client sent, and by what the model got of it (RFC 9111 §4.1)."""
+        """The key of an answer that varies by `names`: by the client's fields and by the forwarded ones (RFC 9111 §4.1)."""
         sent, forwarded = combined(permit.head.headers), combined(permit.forward)
         digest = blake2b(key, key=self.store.secret, digest_size=32)
         for name in names:
@@ -143,7 +143,7 @@ class Cached:
         return digest.digest()
 
     def _key(self, permit: Permit) -> bytes | None:
-        """What makes two requests the same question; None for one that is nobody else's, or not one question."""
+        """The digest that equal requests share; None for a request that may not use the store."""
         if permit.body is STREAM or (permit.rows is not None and permit.rows != 1):
             return None
         if permit.message is not None and permit.message.once:

@@ -1,7 +1,7 @@
-"""Where a rule may meet a value that it cannot take: a null, a member or an item that is not there.
+"""Warnings for rules that may meet a value which they cannot use: a null, an absent member or an absent item.
 
-CEL's `&&` and `||` are false and true where one part is, whatever becomes of the others. So a part is guarded by what every
-other part says when it is true (`&&`) or false (`||`), on whichever side it stands.
+CEL's `&&` is false if one part is false, and `||` is true if one part is true, even if another part fails. So a part is
+guarded by each other part, on either side: by its being true in `&&`, by its being false in `||`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ _RELATIONS: Final = frozenset(["<", "<=", ">", ">=", "==", "!="])
 
 
 class Shape(Protocol):
-    """What is read of a declared value."""
+    """A declared value: its type, and whether it may be null or absent."""
 
     @property
     def nullable(self) -> bool: ...
@@ -50,12 +50,15 @@ class Shape(Protocol):
 
 
 def doubts(text: str, fields: Mapping[str, Shape]) -> list[str]:
-    """For each value that the declarations allow and the expression cannot take: what it is, and what to write."""
+    """One sentence for each value that the declarations allow and the expression cannot use, with the guard to write.
+
+    Empty for an expression that does not parse: the compiler of rules reports that error.
+    """
     try:
         tree = parse(text)
         return list(dict.fromkeys(_Reader(fields).doubts(tree, frozenset(), takes_null=True)))
     except ExpressionInvalid:
-        return []  # an error of the policy, which is reported where rules are compiled
+        return []  # the compiler of rules reports it
 
 
 class _Reader:
@@ -130,7 +133,7 @@ class _Reader:
                 return
 
     def _facts(self, node: Node, *, truth: bool) -> Iterator[Fact]:
-        """What is known where a condition is true, or false."""
+        """The facts that hold when a condition has this truth value."""
         match node:
             case Unary(sign="!"):
                 yield from self._facts(node.operand, truth=not truth)
@@ -158,11 +161,11 @@ class _Reader:
             is_null = other == LiteralNode("word", "null")
             if (path := self._path(item)) is not None:
                 equal = (node.sign == "==") is truth if node.sign in ("==", "!=") else truth
-                if is_null is not equal:  # unequal to null, or compared with what is none
+                if is_null is not equal:  # it differs from null, or equals a value other than null
                     yield "there", path
 
     def _path(self, node: Node) -> Path | None:
-        """The field that a node names, and the members from there."""
+        """The field that a node names and the members below it; None if the node names no field."""
         match node:
             case Name() if node.text in self._fields and node.text not in self._bound and node.text != INPUT:
                 return (node.text,)
@@ -188,7 +191,7 @@ class _Reader:
 
 
 def _below(node: Node) -> Iterator[tuple[Node, bool]]:
-    """The parts of a node, and whether each may be null."""
+    """The parts of a node, each with whether it may be null there."""
     match node:
         case Unary() | Member():
             yield node.operand, False

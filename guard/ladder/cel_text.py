@@ -1,11 +1,11 @@
-"""From the tree of a rule to the text that the engine compiles: names become variables, and every number is a double.
+"""Writes the tree of a rule as the text that the engine compiles: names become variables, and every number is a double.
 
-**Names.** A field is a variable of ours (`field_3_`), so that one called `type`, `int` or `list` collides with nothing;
-likewise the name that a macro binds (`local_0_`). A bare name is the macro's, else the field's, else CEL's.
+**Names.** A field becomes a variable of guard's own (`field_3_`), so that a field called `type`, `int` or `list` causes no
+collision. The name that a macro binds becomes one too (`local_0_`). A bare name is the macro's, else a field, else CEL's.
 
-**Numbers.** A number of a rule is what a number of JSON is: a double. `7 / 2` is 3.5, in every place. CEL's integers are
-left only where its grammar wants them: an index, the key of a map literal, the operands of `%`. What CEL's functions give
-as an integer (`size(x)`, `t.getHours()`) is made a double.
+**Numbers.** A number in a rule is a double, as in JSON: `7 / 2` is 3.5 everywhere. CEL's integers stay only where its
+grammar requires them: as an index, as the key of a map literal, as an operand of `%`. An integer result of CEL's functions
+(`size(x)`, `t.getHours()`) becomes a double.
 """
 
 import re
@@ -42,11 +42,11 @@ MACROS: Final[Mapping[str, tuple[int, ...]]] = {
     "filter": (2,),
     "map": (2, 3),
 }
-"""Methods whose first argument names each element → how many arguments they have."""
+"""Methods whose first argument names each element → the possible numbers of arguments."""
 
 INPUT: Final = "input"
 OWN: Final = re.compile(r"(?:field|local)_\d+_")
-"""Names that this module makes."""
+"""Matches the names that this module generates."""
 
 _STRENGTH: Final = {"||": 1, "&&": 2, "in": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "==": 3, "!=": 3, "+": 4, "-": 4}
 _TIMES: Final = 5
@@ -60,7 +60,7 @@ class Writer:
     def __init__(
         self, fields: Mapping[str, object], variable: Callable[[str], str], numeric: Callable[[str], bool]
     ) -> None:
-        """`variable`: that of a field; raises ExpressionInvalid where no rule may name it. `numeric`: is it a number?"""
+        """`variable`: a field's name → its variable, or raises ExpressionInvalid. `numeric`: whether it is a number."""
         self._fields = fields
         self._variable = variable
         self._numeric = numeric
@@ -69,15 +69,15 @@ class Writer:
         self.used: set[str] = set()
         """The variables of fields that were written."""
         self.nullable: frozenset[str] = frozenset()
-        """Fields whose comparison with null is written as one with themselves, for a check of types without null."""
+        """Fields whose comparison with null becomes one with themselves, so that types are checked without null."""
 
     def write(self, node: Node, least: int = 0) -> str:
-        """The text of a node, in parentheses where it binds weaker than `least`."""
+        """The text of a node, in parentheses if it binds weaker than `least`. Raises ExpressionInvalid."""
         text, strength = self._text(node)
         return f"({text})" if strength < least else text
 
     def field_of(self, node: Node) -> str | None:
-        """The field that a node names, bare or as input["name"]; None where it names none."""
+        """The field that a node names, bare or as input["name"]; None if it names no field. Raises ExpressionInvalid."""
         if isinstance(node, Name) and node.text not in self._locals and node.text != INPUT and node.text in self._fields:
             return node.text
         if isinstance(node, Index) and node.operand == Name(INPUT) and INPUT not in self._locals:
@@ -91,7 +91,7 @@ class Writer:
         match node:
             case Unary():
                 text = self.write(node.operand, _PRIMARY)
-                literal = node.sign == "-" and text[0] in ".0123456789"  # whose sign this would be
+                literal = node.sign == "-" and text[0] in ".0123456789"  # else the engine reads the sign as the literal's
                 return (f"-({text})" if literal else node.sign + text), _UNARY
             case Binary():
                 return self._binary(node)
@@ -175,19 +175,19 @@ class Writer:
         return node.text if isinstance(node, Literal) and node.kind == "int" else self.write(node)
 
     def _integer(self, node: Node) -> str:
-        """A number's whole part, as an integer."""
+        """The text of a number as an integer, cut to its whole part. Raises ExpressionInvalid for a fractional literal."""
         if isinstance(node, Literal) and node.kind == "float" and not float(node.text).is_integer():
             raise ExpressionInvalid(f"% takes whole numbers, not {node.text}")
         return node.text if isinstance(node, Literal) and node.kind == "int" else f"int({self.write(node)})"
 
     def _index(self, node: Node) -> str:
-        """A number that is no literal may be an index if it is whole: CEL takes it if its type is not checked."""
+        """The text of an index. A computed number is wrapped in `dyn`: CEL then takes a whole double as an index."""
         if isinstance(node, Literal) and node.kind == "int":
             return node.text
         return f"dyn({self.write(node)})" if self.is_number(node) else self.write(node)
 
     def is_number(self, node: Node) -> bool:
-        """Whether a node is a number for certain."""
+        """Whether a node is certainly a number."""
         match node:
             case Literal():
                 return node.kind in ("int", "float")
@@ -205,7 +205,7 @@ class Writer:
 
 
 def _text(literal: Literal) -> str:
-    r"""A text with escapes: the engine misreads some without (`r'\'`). Bytes are left as they are."""
+    r"""The literal of a text, with escapes: the engine misreads some raw literals (`r'\'`). Bytes stay unchanged."""
     value = string_value(literal.text)
     if value is None:
         return literal.text
@@ -214,7 +214,7 @@ def _text(literal: Literal) -> str:
 
 
 def _number(literal: Literal) -> str:
-    """An integer as the double that it is."""
+    """The text of an integer literal as a double. Raises ExpressionInvalid if no double equals it."""
     if literal.kind != "int":
         return literal.text
     value = int(literal.text, 16 if "x" in literal.text.lower() else 10)

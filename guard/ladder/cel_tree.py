@@ -1,8 +1,8 @@
 """CEL as a tree: a lexer and a parser of the language's grammar, without messages (`Name{…}`) and optional syntax.
 
-Guard reads rules itself because it changes two things about them before the engine sees them (`cel_text.py`): what a name
-means, and what a number is. Changing an expression as text does neither safely; a tree says what is a name, what a string.
-Source: the language definition of cel-spec (doc/langdef.md). Macros stay calls: the engine expands them.
+Guard parses rules itself because it changes their names and numbers before the engine reads them (`cel_text.py`). A change
+in the text alone is not safe: only the tree tells a name from a string. Source: the language definition of cel-spec
+(doc/langdef.md). Macros stay calls: the engine expands them.
 """
 
 import re
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
 MOST_NESTED: Final = 32
-"""Levels of an expression, and operators in a row: the engine's own limit."""
+"""Largest nesting depth of an expression, and most operators in a row: the engine's own limit."""
 
 RESERVED: Final = frozenset(
     ["as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop",
      "namespace", "null", "package", "return", "true", "var", "void", "while"]
 )  # fmt: skip
-"""Words that are no identifiers."""
+"""Words that may not be identifiers."""
 
 _TOKEN: Final = re.compile(
     r"""[ \t\r\n\f]+|//[^\n]*"""
@@ -50,7 +50,7 @@ class ExpressionInvalid(ValueError):  # noqa: N818 — a word of the domain
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """`kind`: int, uint, float, string (also of bytes), or word (true, false, null). `text` is as it was written."""
+    """`kind`: int, uint, float, string (also of bytes), or word (true, false, null). `text`: as written in the rule."""
 
     kind: str
     text: str
@@ -145,7 +145,7 @@ def parse(text: str) -> Node:
 
 
 def string_value(literal: str) -> str | None:
-    """What a literal of text means; None for bytes. Raises ExpressionInvalid."""
+    """The text that a string literal stands for; None for a bytes literal. Raises ExpressionInvalid."""
     prefix = literal[: min(literal.index(quote) for quote in "'\"" if quote in literal)].lower()
     if "b" in prefix:
         return None

@@ -1,4 +1,4 @@
-"""The last rung: says that nobody answers, and why."""
+"""The last rung: reports that no source answers, and why."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -15,7 +15,7 @@ BAD_GATEWAY: Final[frozenset[Reason]] = frozenset(
 
 
 class Declared(Protocol):
-    """What a policy may say of it."""
+    """The part of a policy that sets this rung's answer; `retry_after` in seconds."""
 
     @property
     def status(self) -> int: ...
@@ -26,7 +26,7 @@ class Declared(Protocol):
 
 
 class Disabled:
-    """Always answers. Implied, its status follows from what closed the rung above."""
+    """The rung that always answers. If the policy declares no status, it follows from what closed the rung above."""
 
     source: Source = "disabled"
     remote = False
@@ -56,7 +56,7 @@ class Disabled:
 
 
 def implied_status(reason: Reason) -> int:
-    """504: no answer in time. 502: no usable answer. 503: not asked."""
+    """The status for a reason. 504: no answer in time. 502: no usable answer. 503: the model was not asked."""
     if reason in GATEWAY_TIMEOUT:
         return 504
     return 502 if reason in BAD_GATEWAY else 503

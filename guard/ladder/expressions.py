@@ -1,9 +1,9 @@
 """Expressions of rules: CEL, compiled and type-checked against the declared fields when the policy is read.
 
-The engine is Google's C++ CEL (cel-expr-python), imported by the first expression: 30 ms and 16 MB that policies without
-rules do not pay. Every number is a double, as in JSON (`age < 21`), and a field whose name is no identifier is
-`input["mean radius"]`, checked like any other: `cel_text.py` writes what the engine compiles from the parsed tree.
-Mind: the engine evaluates an absent variable to a truthy UNKNOWN, hence `is True` below.
+The engine is Google's C++ CEL (cel-expr-python). The first expression imports it: 30 ms and 16 MB that policies without
+rules do not pay. Every number is a double, as in JSON (`age < 21`), and a field whose name is not an identifier is
+`input["mean radius"]`, checked like any other: `cel_text.py` writes the text that the engine compiles from the parsed tree.
+The engine evaluates an absent variable to UNKNOWN, which Python takes as true; so `Rules` compares with `is True`.
 """
 
 import re
@@ -19,7 +19,7 @@ _OWN_FIELD: Final = re.compile(r"field_(\d+)_")
 
 
 class Field(Protocol):
-    """What is read of a declared field."""
+    """A declared field: its type, and whether it may be null, absent or defaulted."""
 
     @property
     def type(self) -> str: ...
@@ -40,7 +40,7 @@ class Field(Protocol):
 
 
 class EvaluationFailed(Exception):  # noqa: N818
-    """An expression that had no value for this input."""
+    """The failure of an expression that has no value for this input."""
 
 
 class Expression:
@@ -54,13 +54,13 @@ class Expression:
         self._integral = integral
 
     def __call__(self, instance: Mapping[str, object]) -> object:
-        """Its value. Raises EvaluationFailed; no message, for it would quote the input."""
+        """The value for one instance. Raises EvaluationFailed, without a message, which would quote the input."""
         try:
             data = {variable: read(instance[name]) for variable, name, read in self._bindings}
             value = self._program.eval(data=data)
             kind = value.type().name()
             plain = value.plain_value()
-        except Exception:  # noqa: BLE001 — whatever the engine raises: the rung is closed
+        except Exception:  # noqa: BLE001 — any error of the engine: there is no value
             raise EvaluationFailed from None
         if kind in ("ERROR", "UNKNOWN", "*error*", "*unknown*") or "UNKNOWN" in kind.upper() or "ERROR" in kind.upper():
             raise EvaluationFailed
@@ -78,7 +78,10 @@ class Expressions:
         self._env_without_null: Any = None
 
     def compile(self, text: str, *, boolean: bool = False, integral: bool = False) -> Expression:
-        """Compile and check. `integral`: 2.0 is given as the integer 2. Raises ExpressionInvalid."""
+        """Compile and type-check an expression. `boolean`: it must be a condition. `integral`: 2.0 becomes the integer 2.
+
+        Raises ExpressionInvalid.
+        """
         tree = parse(text)
         writer = self._writer()
         program = self._checked(writer.write(tree))
@@ -112,7 +115,10 @@ class Expressions:
         return self._compiled(self._env, text)
 
     def _check_without_null(self, tree: Node) -> None:
-        """A field that may be null has no type that the engine can check; what it is where it is not null has."""
+        """Check the types again as if no field were null: the engine checks no type of a field that may be null.
+
+        Raises ExpressionInvalid.
+        """
         if self._env_without_null is None:
             self._env_without_null = self._environment(nullable=False)
         writer = self._writer()
@@ -136,21 +142,21 @@ class Expressions:
             raise ExpressionInvalid(self._readable(str(error))) from None
 
     def _readable(self, message: str) -> str:
-        """The engine's complaint without its stack of labels and its drawing, and with the fields' own names."""
+        """The engine's error message without its prefix and its drawing, and with the fields' own names."""
         line = next((line for line in message.splitlines() if "ERROR" in line), message.partition("\n")[0])
         line = re.sub(r"^.*?ERROR: <input>:-?\d+:-?\d+: ", "", line).removesuffix(" [INVALID_ARGUMENT]")
         return _OWN_FIELD.sub(lambda match: self._names[int(match[1])], line)
 
 
 def refusal(field: Field) -> str | None:
-    """Why rules may not name a field."""
+    """The reason that rules may not name a field, as the end of a sentence; None if they may."""
     if field.missing == "fall":
         return "may be missing when rules answer (missing: fall)"
     return None if field.required or field.has_default else "is optional and has no default"
 
 
 def reader(field: Field) -> Callable[[Any], Any]:
-    """How a value of a field becomes one of CEL."""
+    """A function that converts a value of a field to the value that CEL takes."""
     if field.nullable:
         plain = reader(_NotNull(field))
         return lambda value: None if value is None else plain(value)
@@ -163,7 +169,7 @@ def reader(field: Field) -> Callable[[Any], Any]:
 
 
 def _time(text: str, zone: str | None) -> datetime:
-    """See `guard.contract.validators.moment`."""
+    """The time that a text means, read as `guard.contract.validators.moment` reads it; a local time is in `zone`."""
     time = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper()))
     return time.replace(tzinfo=ZoneInfo(zone)) if time.tzinfo is None and zone is not None else time
 

@@ -1,14 +1,14 @@
-"""The concurrency limit of one (route, target), and the bounded queue before it."""
+"""The concurrency limit of one (route, target), with its bounded queue."""
 
 from collections import deque
 from collections.abc import Callable
 
 
 class ConcurrencyLimiter:
-    """At most `concurrency` calls at once; at most `queue` wait, in order of arrival.
+    """A limiter that permits `concurrency` calls at once; at most `queue` more wait, in order of arrival.
 
-    A freed slot goes to the longest waiting, through `defer` (the loop's `call_soon`): a waiter acts at once, and a chain
-    of them must not grow the stack.
+    A released slot goes to the waiter that has waited longest, through `defer` (the loop's `call_soon`): a waiter acts at
+    once, and a chain of waiters must not grow the stack.
     """
 
     __slots__ = ("_defer", "_queue", "concurrency", "held", "queue_limit")
@@ -29,26 +29,26 @@ class ConcurrencyLimiter:
         return len(self._queue)
 
     def acquire(self) -> bool:
-        """Hold a slot now, if one is free."""
+        """Take a slot now if one is free and no call waits. Whether it was taken."""
         if self.held < self.concurrency and not self._queue:
             self.held += 1
             return True
         return False
 
     def enqueue(self, waiter: Callable[[], None]) -> bool:
-        """Wait: `waiter` is called once a slot is held for it. False: the queue is full."""
+        """Add `waiter` to the queue; it is called once it holds a slot. False: the queue is full."""
         if len(self._queue) >= self.queue_limit:
             return False
         self._queue.append(waiter)
         return True
 
     def forget(self, waiter: Callable[[], None]) -> None:
-        """Leave the queue. A waiter that is not in it any more will be called, and has a slot to give back."""
+        """Remove `waiter` from the queue. One that has left the queue already will be called, and must release its slot."""
         if waiter in self._queue:
             self._queue.remove(waiter)
 
     def release(self) -> None:
-        """Give a held slot back; the longest waiting takes it over, so it stays held."""
+        """Release a slot. If calls wait, the first of them takes the slot over."""
         if self._queue:
             self._defer(self._queue.popleft())
         else:

@@ -1,9 +1,9 @@
-"""What operators allow: the mode of the service and of each route, their time to live, and the kill file.
+"""Operators' orders: the mode of the service and of each route, their time to live, and the kill file.
 
-A mode is `normal` or the highest rung that may answer. The global mode, a route's own mode and the kill file may each say
-something about a route; the lowest wins. Each change has an epoch, one more than the last. A raise names the epoch that it
-was decided on and is refused where somebody has given an order of the same scope since: the scope is all routes, or one.
-What guard does by itself (an expiry, a reload) is no order, so it never makes a raise stale. Pure: time is an argument.
+A mode is `normal` or the highest rung that may answer. The global mode, a route's own mode and the kill file may each limit
+a route; the lowest wins. Each change has an epoch, one more than the last. An order that raises a mode names the epoch on
+which it was decided. It is refused if an operator has given another order for the same scope (all routes, or one) since.
+guard's own changes (an expiry, a reload) are not orders, so they never make a raise stale. Pure: time is an argument.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,14 +14,14 @@ from guard.proxy.values import LEVEL, RULES, LowerSource, Reason, RungLimit
 
 Mode: TypeAlias = Literal["normal", LowerSource]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
-"""From the highest to the lowest."""
+"""All modes, from the highest to the lowest."""
 KILLED: Final[Mode] = RULES
-"""Where a kill without a rung leads. A route without rules takes `disabled`."""
+"""The mode of a kill that names no rung. A route without rules answers with `disabled`."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What an operator decided. Times are wall-clock seconds; `until` None has no end."""
+    """A decision of an operator. Times are wall-clock seconds; `until` None has no end."""
 
     mode: Mode = "normal"
     reason: str = ""
@@ -31,7 +31,7 @@ class Order:
 
     @property
     def level(self) -> int:
-        """How far down the ladder: 0 is normal."""
+        """Levels below the top of the ladder: 0 is normal."""
         return MODES.index(self.mode)
 
 
@@ -40,7 +40,7 @@ NORMAL: Final = Order()
 
 @dataclass(frozen=True)
 class Orders:
-    """All orders in force. `routes` holds no `normal` ones."""
+    """All orders in force. `routes` holds only lowered modes."""
 
     epoch: int = 0
     everywhere: Order = NORMAL
@@ -49,12 +49,12 @@ class Orders:
     forced: Mapping[str, str] | None = None
     """Breakers in forced states: `ROUTE > TARGET` → open or closed."""
     observed: Mapping[str, Order] | None = None
-    """Routes whose contract is not enforced for a time; the orders say who, why and until when."""
+    """Routes whose contract is not enforced for a time → the order with its author, reason and end."""
     last: Mapping[str, int] = field(default_factory=dict)
-    """Epoch of the last order that somebody gave for a scope: a route, or the empty string for all routes."""
+    """Scope → epoch of the last order that an operator gave for it; the scope is a route, or empty for all routes."""
 
     def order(self, route: str | None) -> Order:
-        """What was decided for a route alone, or, for None, for all of them."""
+        """The order for one route alone, or, with None, the order for all routes."""
         return self.everywhere if route is None else (self.routes or {}).get(route, NORMAL)
 
     def standing(self) -> Iterable[tuple[str | None, Order]]:
@@ -64,19 +64,19 @@ class Orders:
         yield from (self.routes or {}).items()
 
     def raises(self, route: str | None, mode: Mode) -> bool:
-        """Whether this would allow more than its scope allows now; only that can be refused."""
+        """Whether this mode allows more than its scope allows now; only such an order can be refused."""
         return MODES.index(mode) < self.order(route).level
 
     def stale(self, route: str | None, epoch: int) -> bool:
-        """Whether somebody has given an order of this scope since `epoch`, or `epoch` has not been yet."""
+        """Whether an operator has given an order for this scope since `epoch`, or `epoch` is in the future."""
         return not self.last.get(route or "", 0) <= epoch <= self.epoch
 
     def decided(self, route: str | None, order: Order) -> "Orders":
-        """With the order of an operator for one scope."""
+        """A copy with an operator's order for one scope."""
         return replace(self.without(route, order), last={**self.last, route or "": self.epoch + 1})
 
     def without(self, route: str | None, order: Order = NORMAL) -> "Orders":
-        """With one more change of a scope, which nobody ordered: its end."""
+        """A copy with a change of one scope that no operator ordered: by default, the end of its order."""
         if route is None:
             return replace(self, epoch=self.epoch + 1, everywhere=order)
         routes = {key: other for key, other in (self.routes or {}).items() if key != route}
@@ -85,21 +85,21 @@ class Orders:
         return replace(self, epoch=self.epoch + 1, routes=routes)
 
     def observing(self, route: str, order: Order | None) -> "Orders":
-        """With the contract of a route observed by this order; None enforces it again."""
+        """A copy in which this order sets a route's contract to observe mode; None enforces the contract again."""
         observed = {key: other for key, other in (self.observed or {}).items() if key != route}
         if order is not None:
             observed[route] = order
         return replace(self, epoch=self.epoch + 1, observed=observed)
 
     def forcing(self, breaker: str, state: str) -> "Orders":
-        """With one breaker, `ROUTE > TARGET`, open, closed or auto."""
+        """A copy with one breaker (`ROUTE > TARGET`) forced to open or closed, or released with auto."""
         forced = {key: other for key, other in (self.forced or {}).items() if key != breaker}
         if state != "auto":
             forced[breaker] = state
         return replace(self, epoch=self.epoch + 1, forced=forced)
 
     def in_force(self, route: str) -> tuple[Order, Reason]:
-        """The lowest order for a route, and the reason it is given to clients."""
+        """The lowest order for a route, and the reason that clients receive."""
         lowest = self.everywhere
         why: Reason = "mode"
         if (own := self.order(route)).level > lowest.level:
@@ -109,14 +109,17 @@ class Orders:
         return lowest, why
 
     def bound(self, rung_limit: RungLimit, route: str) -> None:
-        """Bring a route's rung limit up to date."""
+        """Set a route's rung limit to the order in force."""
         order, why = self.in_force(route)
         rung_limit.level = 0 if order.mode == "normal" else LEVEL[order.mode]
         rung_limit.why = why
 
 
 def kill_order(text: str | None, before: Order | None, wall: float) -> Order | None:
-    """What a kill file orders: its first line names the source to fall to, anything else is the default; None: no file."""
+    """The order of a kill file; None without a file.
+
+    The first line names the highest source that may answer; any other text means KILLED. `wall`: seconds since the epoch.
+    """
     if text is None:
         return None
     word = text.strip().split("\n", 1)[0].strip()

@@ -9,14 +9,14 @@ IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
 
 class Breaker(Protocol):
-    """What lets a call be made."""
+    """The breaker as this rung uses it."""
 
     def admit(self, now: float) -> Ticket | Closed:
-        """Leave to make one call, or why not."""
+        """A ticket for one call, or the reason for none. `now`: monotonic seconds."""
 
 
 class Model:
-    """Asks `target`, with what the permit allows and nothing else, as often as its breaker lets it."""
+    """The rung that calls `target` with the permitted request and nothing else, if its breaker admits the call."""
 
     remote = True
     reads_input = True
@@ -25,7 +25,7 @@ class Model:
         self, target: Target, breaker: Breaker, *, collect: int, repeatable: bool | None = None, version: str = "",
         eager: bool = False,
     ) -> None:  # fmt: skip
-        """`collect`: bytes of the answer to buffer. `repeatable`: None leaves it to the method. `eager`: see `Call`."""
+        """`collect`: bytes of the answer to buffer. `repeatable`: None decides by the method. `eager`: see `Call`."""
         self.source: Source = target.source
         self.target = target
         self.breaker = breaker
@@ -35,7 +35,7 @@ class Model:
         self._eager = eager
 
     def ask(self, permit: Permit, above: Closed | None, now: float) -> Call | Closed:  # noqa: ARG002 — a Rung
-        """The call that would answer."""
+        """The call to make, or the reason that the breaker admits none."""
         ticket = self.breaker.admit(now)
         if isinstance(ticket, Closed):
             return ticket

@@ -1,4 +1,4 @@
-"""The rung that answers from rules a person wrote: first match wins, row by row."""
+"""The rung that answers from the policy's rules: for each row, the first rule that matches wins."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from guard.proxy.values import Answer, Closed, Permit, Source
 
 
 class Rule(Protocol):
-    """As the policy declares it. A value with a `text` is an expression."""
+    """A rule as the policy declares it. A value with a `text` is an expression."""
 
     @property
     def when(self) -> str | None: ...
@@ -19,7 +19,7 @@ class Rule(Protocol):
 
 
 class RuleInvalid(ValueError):  # noqa: N818 — a word of the domain
-    """A rule that cannot be compiled. `path` leads to it, from the list of rules."""
+    """The error of a rule that cannot be compiled. `path`: its place below the list of rules."""
 
     def __init__(self, message: str, path: tuple[str | int, ...]) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class RuleInvalid(ValueError):  # noqa: N818 — a word of the domain
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """`when` None: always. `answer`: values, or expressions."""
+    """A rule with its expressions compiled. `when` None: it always applies. `constant`: no value is an expression."""
 
     when: Expression | None
     answer: Mapping[str, object]
@@ -38,7 +38,7 @@ class CompiledRule:
 def compile_rules(
     rules: Sequence[Rule], fields: Mapping[str, Field], integers: Collection[str] = ()
 ) -> tuple[CompiledRule, ...]:
-    """Compile. `integers`: outputs whose whole numbers are written without a fraction. Raises RuleInvalid."""
+    """Compile rules. `integers`: outputs whose whole numbers are written without a fraction. Raises RuleInvalid."""
     expressions = Expressions(fields)
     return tuple(_compiled(index, rule, expressions, integers) for index, rule in enumerate(rules))
 
@@ -58,7 +58,7 @@ def _compiled(index: int, rule: Rule, expressions: Expressions, integers: Collec
 
 
 class Rules:
-    """A Rung. `instances` finds the rows of a document, `build` makes the answer's document of outputs by name."""
+    """The rules rung. `instances` finds the rows of a document; `build` makes the answer's document from the outputs."""
 
     source: Source = "rules"
     remote = False
@@ -72,14 +72,14 @@ class Rules:
         build: Callable[[Sequence[Mapping[str, object]]], object],
         encode: Callable[[object, object], tuple[bytes, bytes]],
     ) -> None:
-        """`encode`: (content type, body) of a document, given how the request's dialect read it."""
+        """`encode`: (document, the request's message) → (content type, body)."""
         self._rules = tuple(rules)
         self._instances = instances
         self._build = build
         self._encode = encode
 
     def ask(self, permit: Permit, above: Closed | None, now: float) -> Answer | Closed:  # noqa: ARG002 — a Rung
-        """One answer for each row, or why there is none. A rule that fails does not apply, and is counted."""
+        """One answer for each row, or the reason for none. A rule that fails does not apply, and is counted."""
         rows: Sequence[Mapping[str, object]] = ({},)
         if self._instances is not None and permit.document is not None:
             rows = self._instances(permit.document)
@@ -97,7 +97,7 @@ class Rules:
         return Answer(200, [(b"content-type", content_type)], body, document=document, failed_rules=failed)
 
     def _first(self, row: Mapping[str, object], failed: list[int]) -> Mapping[str, object] | None:
-        """The answer of the first rule that applies; the numbers of those before it that failed are added."""
+        """The answer of the first rule that applies. The numbers of rules that failed before it are added to `failed`."""
         for number, rule in enumerate(self._rules, 1):
             try:
                 if rule.when is not None and rule.when(row) is not True:

@@ -1,4 +1,4 @@
-"""Whether a rung's answer may be given to the client: held against its dialect, the output contract and the mode."""
+"""Decides whether the client may receive a rung's answer, by its dialect, the output contract and the mode."""
 
 from collections.abc import Callable
 from typing import Final
@@ -30,20 +30,23 @@ from guard.proxy.values import (
 )
 
 OURS: Final[frozenset[Reason | None]] = frozenset(("overloaded", "mode", "kill_file", "forced", "breaker_open", "backoff"))
-"""Reasons that are not the target's doing."""
+"""Reasons that the target does not cause."""
 CHOSEN: Final[frozenset[Reason]] = frozenset(("too_large", "version"))
-"""Reasons that a client can cause by what it asks for: more rows or tokens than an answer holds, another version."""
+"""Reasons that a client can cause: it asks for more rows or tokens than an answer may hold, or for another version."""
 UNREACHED: Final[frozenset[Reason]] = frozenset(("connect", "tls"))
-"""Reasons that say that no request, whatever it is, reaches the target."""
+"""Reasons that mean that no request at all reaches the target."""
 REFUSAL_HEADERS: Final[dict[int, tuple[bytes, ...]]] = {
     401: (b"www-authenticate",), 405: (b"allow",), 413: (b"retry-after",), 415: (b"accept", b"accept-encoding"),
     429: (b"retry-after",),
 }  # fmt: skip
-"""Fields of a refusal that its client needs to mend its request (RFC 9110 §11.6.1, §10.2, §12.5)."""
+"""Status → fields of a refusal that its client needs to correct its request (RFC 9110 §11.6.1, §10.2, §12.5)."""
 
 
 def accept(context: Context, permit: Permit, attempt: RungAttempt, step: object, now: float, plan: Plan) -> Answer | Closed:
-    """The answer that may be given, or why not. Settles the attempt's call unless bytes are still to come."""
+    """The answer that may be given, or the reason for none. Settles the attempt's call unless bytes are still to come.
+
+    `now`: monotonic seconds. Raises Refused if the model server refused the request.
+    """
     if type(step) is Answer:
         return _accept_answer(context, permit, attempt, step, now, plan)
     if type(step) is Failed:
@@ -73,7 +76,7 @@ def _accept_answer(
         return closed
     rung_limit = route.rung_limit
     if rung_limit.level and LEVEL[rung.source] < rung_limit.level:
-        return Closed(rung_limit.why)  # a kill that was acknowledged while the model thought
+        return Closed(rung_limit.why)  # a kill took effect while the model worked
     if answer.complete:
         attempt.settle(blame_stream(permit, attempt, attempt.stream) if attempt.error else CallOutcome.SUCCESS, now)
         if route.remember is not None and rung.source == MODEL and attempt.stream is None:
@@ -84,7 +87,7 @@ def _accept_answer(
 def _hold_remote(
     context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, plan: Plan
 ) -> Closed | None:
-    """Why a model server's answer is none, by its status or by what its stream says. Raises Refused."""
+    """The reason to reject a model server's answer, by its status or its stream; None accepts it. Raises Refused."""
     closed = _hold_status(context, permit, attempt, answer, now, plan)
     if closed is None and answer.complete and (permit.streamed or permit.route.collect == 0):
         attempt.stream = permit.route.inspector(permit.message, answer.headers)
@@ -96,7 +99,7 @@ def _hold_remote(
 def _hold_status(
     context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, plan: Plan
 ) -> Closed | None:
-    """Account for a model server's answer; why it is none that may be given. Raises Refused."""
+    """Record a model server's answer. Returns the reason to reject it by its status; None accepts it. Raises Refused."""
     account = attempt.account
     if account is not None:
         account.begun_at, account.ended_at, account.status = answer.called_at, answer.end_at, answer.status
@@ -105,14 +108,14 @@ def _hold_status(
     call = attempt.call
     if not permit.route.dialect.errs(answer):
         if call is not None and not call.target.keyed and permit.body is not STREAM and permit.head.credentialed:
-            call.target.keyed = True  # where nothing is judged, no error is either
+            call.target.keyed = True  # a streamed body has no judged errors
         return None
     outcome = judge_error(permit, attempt, answer)
     return None if outcome == "ok" else _closed_by(outcome, permit, attempt, answer, now, plan.wall(now))
 
 
 def judge_error(permit: Permit, attempt: RungAttempt, answer: Answer) -> Outcome:
-    """Whose doing an error of a model server is, as its dialect sees it."""
+    """The cause of a model server's error, as its dialect reads it."""
     return permit.route.dialect.outcome(answer, _forwarded_request(permit, attempt))
 
 
@@ -122,7 +125,7 @@ def _forwarded_request(permit: Permit, attempt: RungAttempt) -> ForwardedRequest
 
 
 def _closed_by(outcome: Outcome, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, wall: float) -> Closed:
-    """Settle a call that was answered with an error; why its rung is closed. Raises Refused where it is the client's."""
+    """Settle a call whose answer is an error. Returns what closes its rung; raises Refused for a client's fault."""
     if outcome == "client_fault":
         raise refused(permit.route, answer)
     wait = retry_after(answer.headers, wall)
@@ -142,7 +145,7 @@ def _closed_by(outcome: Outcome, permit: Permit, attempt: RungAttempt, answer: A
 def relay_unopened(
     context: Context, permit: Permit, attempt: RungAttempt, answer: Answer, end: object, plan: Plan
 ) -> Closed | None:
-    """Why a streamed answer was not begun, so that the next rung may answer; None: it was. Raises Refused."""
+    """The reason that a relay sent nothing, so that the next rung may answer; None if it began. Raises Refused."""
     if type(end) is not Relayed or end.opened:
         return None
     record, account, now = context.record, attempt.account, end.end_at
@@ -161,14 +164,14 @@ def relay_unopened(
 def _closed_by_event(
     permit: Permit, attempt: RungAttempt, answer: Answer, stream: StreamParser, now: float, plan: Plan
 ) -> Closed:
-    """Why a stream is not given that says an error, of which nothing was sent. Raises Refused."""
+    """The reason to reject a stream whose first event is an error; nothing of it was sent. Raises Refused."""
     hidden = Answer(answer.status, answer.headers, stream.error)
     outcome = permit.route.dialect.hidden_outcome(hidden.body, _forwarded_request(permit, attempt))
     return _closed_by(outcome, permit, attempt, hidden, now, plan.wall(now))
 
 
 def strict(permit: Permit, attempt: RungAttempt) -> Callable[[], bool] | None:
-    """Whether a stream that is relayed names another version than the only one that may answer; None: any may."""
+    """A check that a relayed stream names another version than the pinned one; None if any version may answer."""
     expected, call, inspector = permit.route.version, attempt.call, attempt.inspector
     if not expected or attempt.rung.source != MODEL or call is None or inspector is None:
         return None
@@ -177,9 +180,9 @@ def strict(permit: Permit, attempt: RungAttempt) -> Callable[[], bool] | None:
 
 
 def blame_left(permit: Permit, attempt: RungAttempt) -> CallOutcome:
-    """What a stream says of the model whose client left: its error where it told one.
+    """The outcome of a call whose client left: that of the stream's error if it reported one, else GONE.
 
-    GONE counts only where it was slow, of a stream to its head: for how long it is read is its client's affair.
+    GONE counts only if the call was slow; a stream counts to its head, since its client decides how long it reads.
     """
     inspector = attempt.inspector
     if inspector is not None and broken(inspector.parsed.usage):
@@ -188,7 +191,7 @@ def blame_left(permit: Permit, attempt: RungAttempt) -> CallOutcome:
 
 
 def blame_stream(permit: Permit, attempt: RungAttempt, inspector: StreamParser | None) -> CallOutcome:
-    """Whom an error within a stream blames that was begun: the model, unless the error says that it is the client's."""
+    """The outcome of an error in a stream that has begun: a failure, unless the error reports a fault of the client."""
     if inspector is None or not inspector.error:
         return blame(permit, CallOutcome.FAILURE)
     outcome = permit.route.dialect.hidden_outcome(inspector.error, _forwarded_request(permit, attempt))
@@ -200,7 +203,7 @@ def blame_stream(permit: Permit, attempt: RungAttempt, inspector: StreamParser |
 
 
 def refused(route: Route, answer: Answer) -> Refused:
-    """A model server's refusal as its client gets it: the status, what goes with it, and a word for what is wrong."""
+    """A model server's refusal as its client receives it: the status, the headers it needs, and an error word."""
     word, limit = route.dialect.error_word(answer)
     status = route.dialect.error_status(answer)
     passed_on = REFUSAL_HEADERS.get(status)
@@ -209,23 +212,23 @@ def refused(route: Route, answer: Answer) -> Refused:
 
 
 def impatient(permit: Permit, attempt: RungAttempt) -> bool:
-    """Whether the client's own deadline, which the model server was told, is what shortened the call."""
+    """Whether the client's own deadline, which the model server received, shortened the call."""
     call = attempt.call
     return permit.shortened and call is not None and permit.deadline < attempt.asked_at + call.target.attempt
 
 
 def blame(permit: Permit, outcome: CallOutcome) -> CallOutcome:
-    """A request that breaks its contract, and is only observed, blames nobody: the contract says that it may fail."""
+    """The outcome, or IGNORED for a request that breaks an observed contract: such a request may fail without a fault."""
     return CallOutcome.IGNORED if permit.breaks else outcome
 
 
 def _read_buffered_stream(permit: Permit, attempt: RungAttempt, answer: Answer, now: float, plan: Plan) -> Closed | None:
-    """Pass a stream through its inspector that arrived in one piece with its head, and so is not relayed.
+    """Pass a stream through its inspector if it arrived in one piece with its head, and so is not relayed.
 
-    Nothing of it was sent: where it says an error, or nothing at all, the next rung may answer. Raises Refused.
+    Nothing of it was sent: if it is an error or empty, the next rung may answer. Raises Refused.
     """
     stream = attempt.stream
-    assert stream is not None  # only such an answer is heard
+    assert stream is not None  # the caller checks it
     answer.body = stream.feed(answer.body, now) + stream.end()
     parsed = stream.parsed
     call = attempt.call
@@ -245,11 +248,10 @@ def _read_buffered_stream(permit: Permit, attempt: RungAttempt, answer: Answer, 
 
 
 def judge_failure(permit: Permit, failure: Failed, attempt: RungAttempt, now: float) -> CallOutcome:
-    """Whether the target is to blame: not for our own lack of capacity or stall, nor for the impatience of a client.
+    """FAILURE if the target is to blame, else IGNORED: guard lacked capacity or stalled, or the client's deadline came.
 
-    A call ends in whatever phase it is in when the client's own deadline comes: in the queue, while it connects, while it
-    is answered. Whatever the failure is named then, it says how long the client waited, and not how long the target takes;
-    unless the time that an attempt may take was over by then.
+    The client's own deadline ends a call in any phase: in the queue, while it connects, while it is answered. The failure
+    then shows how long the client waited, and not how long the target takes, unless the attempt's own time was over too.
     """
     if failure.ours or failure.code in OURS or failure.code in CHOSEN:
         return CallOutcome.IGNORED
@@ -259,7 +261,7 @@ def judge_failure(permit: Permit, failure: Failed, attempt: RungAttempt, now: fl
 
 
 def _judge_answer(context: Context, permit: Permit, attempt: RungAttempt, answer: Answer) -> Reason | None:
-    """The output contract; it holds for every rung that answers in the model's place."""
+    """Judge an answer by the output contract, which applies to every rung. Returns the reason to reject the answer."""
     route, rung = permit.route, attempt.rung
     if route.output is None or permit.head.method == b"HEAD":
         return None
@@ -290,7 +292,7 @@ def _judge_answer(context: Context, permit: Permit, attempt: RungAttempt, answer
 
 
 def _as_asked(permit: Permit, denied: Deny, answer: Answer, body: bytes | None) -> Allow | Deny:
-    """The verdict on an answer that was denied, as far as its request asked for what is declared."""
+    """The verdict on a denied answer, without the breaches that its request itself asked for."""
     output, message = permit.route.output, permit.message
     if output is None or message is None:
         return denied
@@ -298,14 +300,14 @@ def _as_asked(permit: Permit, denied: Deny, answer: Answer, body: bytes | None) 
 
 
 def _chosen(permit: Permit) -> bool:
-    """Whether the client chose another form of answer, by the query or by an Accept that names no JSON."""
+    """Whether the client may have chosen another form of answer, by a query or by an Accept that names no JSON."""
     accept = permit.head.get(b"accept")
     foreign = accept is not None and b"*/*" not in accept and b"json" not in accept.lower()
     return foreign or b"?" in permit.head.target
 
 
 def _note_answer(permit: Permit, attempt: RungAttempt, answer: Answer, verdict: Allow | Deny) -> None:
-    """What an answer says of itself. Where it names no version of its model, its target may know it."""
+    """Note the usage and the version that an answer reports. If it names no version, the target's known one counts."""
     version, call = "", attempt.call
     if call is not None:
         target = call.target

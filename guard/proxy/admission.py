@@ -1,14 +1,12 @@
-"""How much new work begins in one turn of the loop: what is under way, and whoever asks for little, goes first.
+"""Limits the new work that begins in one turn of the event loop, so that running exchanges and small clients go first.
 
-Where many clients ask at once, the loop would begin all of their requests before it looks at the answers that have come
-meanwhile, and each exchange would find nothing of its own in the caches. Where one client sends thousands of requests at
-once, it would answer all of them before it looks at anybody else. So a turn begins a few; whoever has more to do waits for
-the next one, in a queue, with what was read of it unparsed. It limits no concurrency: a turn is as long as a few requests
-take.
+If many clients send at once, the loop would begin all of their requests before it reads the answers that have arrived, and
+each exchange would find its data no longer in the CPU's caches. If one client sends thousands of requests at once, the loop
+would answer all of them before it reads another client. So a turn begins a few requests. A connection that has more waits
+in a queue for a later turn, with its bytes unparsed. Concurrency is not limited: a turn lasts as long as a few requests.
 
-A large document, of a request or an answer, holds the loop for milliseconds. Those that are complete are judged one after
-the other, with a rest behind each that took long: an eighth of its time, in which small requests of others come, are sent
-on and are answered.
+A large document, of a request or an answer, holds the loop for milliseconds. Complete ones are judged one after the other,
+with a rest after each that took long: an eighth of its time, in which small requests of other clients are served.
 """
 
 import asyncio
@@ -20,15 +18,18 @@ if TYPE_CHECKING:
     from guard.proxy.front import Connection
 
 A_TURN: Final = 32
-"""With 1,024 clients a third more requests a second than without; 64 brought less. So many clients or fewer do not wait."""
+"""Requests that begin in one turn; with no more connections than this, none waits.
+
+Measured with 1,024 clients: a third more requests a second than without a limit; 64 gained less.
+"""
 AT_ONCE: Final = 4
-"""Requests of one connection that may begin before others have their turn."""
+"""Requests of one connection that may begin before other connections have their turn."""
 A_TURN_TAKES: Final = 0.002
-"""Seconds after which a turn begins nothing more, however little it has begun."""
+"""Seconds after which a turn begins nothing more, even if it has begun fewer requests than it may."""
 REST: Final = 0.125
-"""Seconds for others after each second of large documents, where a turn of them took longer than A_TURN_TAKES."""
+"""Seconds of rest for each second of judging large documents, if that turn took longer than A_TURN_TAKES."""
 LEAST_REST: Final = 0.001
-"""Seconds: a timer of the loop fires no sooner."""
+"""Shortest rest in seconds: the resolution of the loop's timers."""
 
 
 class LoopAdmission:
@@ -40,12 +41,12 @@ class LoopAdmission:
         self._waiting: deque[tuple[Connection, float]] = deque()
         self._large: deque[Connection] = deque()  # each has a large document that is complete
         self._judging = False
-        self._rested = 0.0  # from when on a large document may be judged
+        self._rested = 0.0  # monotonic seconds from which a large document may be judged
         self._begun = 0
         self._scheduled = False
 
     def full(self, connection: "Connection") -> bool:
-        """Whether this one must wait until it is told to `go_on`; asked where there are more connections than A_TURN."""
+        """Whether this connection must wait until its `go_on` is called; asked if more than A_TURN are connected."""
         if self._begun < A_TURN:
             self._begun += 1
             if self._begun == A_TURN:
@@ -55,19 +56,19 @@ class LoopAdmission:
         return True
 
     def wait(self, connection: "Connection") -> None:
-        """Let this one `go_on` in a later turn."""
+        """Call the connection's `go_on` in a later turn."""
         self._waiting.append((connection, monotonic()))
         self._schedule()
 
     def wait_to_judge(self, connection: "Connection") -> None:
-        """Let this one judge a large document after those that came before it."""
+        """Call the connection's `judge` for its large document, after those that came before it."""
         self._large.append(connection)
         if not self._judging:
             self._judging = True
             self._after(self._rested - monotonic())
 
     def _judge(self) -> None:
-        """Judge large documents for as long as a turn may take, one at least, and rest in proportion."""
+        """Judge large documents for as long as a turn may take, at least one, and then rest in proportion."""
         large, begun = self._large, monotonic()
         now = begun
         try:
@@ -86,18 +87,18 @@ class LoopAdmission:
         asyncio.get_running_loop().call_later(max(seconds, LEAST_REST) if seconds > 0 else 0.0, self._judge)
 
     def waited(self, now: float) -> float:
-        """Seconds that the connection has waited that waits longest."""
+        """Seconds that the first connection in the queue has waited; 0 without one."""
         return now - self._waiting[0][1] if self._waiting else 0.0
 
     def _turn(self) -> None:
         self._scheduled = False
         waiting, self._begun = self._waiting, 0
         until = monotonic() + A_TURN_TAKES
-        remaining = len(waiting)  # whoever waits again in this turn comes after all others
+        remaining = len(waiting)  # a connection that waits again in this turn comes after all others
         try:
             while remaining and self._begun < A_TURN:
                 remaining -= 1
-                self._begun += 1  # also of one that crashes
+                self._begun += 1  # counted before the call, which may raise
                 self._begun += max(0, waiting.popleft()[0].go_on() - 1)
                 if monotonic() > until:
                     self._begun = A_TURN

@@ -10,21 +10,21 @@ from guard.proxy.values import Headers
 
 
 class Malformed(Exception):  # noqa: N818
-    """The upstream does not speak HTTP/1.1; stops the parser."""
+    """The error of an upstream that does not speak HTTP/1.1; it stops the parser."""
 
 
 @dataclass(frozen=True)
 class HeadLimits:
-    """What the head of an answer may have: the fields of `upstream.limits` of these names."""
+    """Limits on the head of an answer: the keys of `upstream.limits` with these names."""
 
     headers: int = 128
-    """Fields."""
+    """Most header fields."""
     header_bytes: int = 65536
-    """Bytes of names and values."""
+    """Most bytes of names and values together."""
 
 
 def bounded(status: int, headers: Headers, limits: HeadLimits, received: int) -> None:
-    """Raises Malformed for a head that no answer has, or that passes the limits. It came within `received` bytes."""
+    """Raises Malformed for a head with an impossible status or over the limits. `received`: bytes that brought it."""
     if not 200 <= status <= 599 or len(headers) > limits.headers:
         raise Malformed
     if received > limits.header_bytes and sum(len(name) + len(value) for name, value in headers) > limits.header_bytes:
@@ -32,6 +32,6 @@ def bounded(status: int, headers: Headers, limits: HeadLimits, received: int) ->
 
 
 def undoubled(headers: Headers) -> None:
-    """Raises Malformed where a field that has one value stands twice: clients would differ about it."""
+    """Raises Malformed if a single-valued field is repeated: clients would disagree on its value."""
     if repeated(headers):
         raise Malformed

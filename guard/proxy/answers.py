@@ -29,7 +29,7 @@ UNTIL_CLOSE: Final = 2  # for HTTP/1.0: a FIN says that it is whole
 
 
 class Answers(Requests):
-    """Writes for the exchange that lives, and says whether the connection can carry another one after it."""
+    """Writes for the current exchange, and decides whether the connection can carry another one after it."""
 
     __slots__ = (
         "_acknowledged", "_check_delivery", "_empty", "_framing", "_queue", "_state", "_transport", "_written", "timer",
@@ -52,7 +52,7 @@ class Answers(Requests):
         raise NotImplementedError
 
     def _drop_ahead(self) -> None:
-        """Nothing that was sent ahead is answered; what still comes is read and dropped."""
+        """Drop the requests that were sent ahead; bytes that still arrive are read and dropped."""
         raise NotImplementedError
 
     def _finished(self, keep: bool) -> None:  # noqa: FBT001
@@ -98,7 +98,7 @@ class Answers(Requests):
         self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._framing == CHUNKS else chunk)
 
     def close_stream(self, exchange: Exchange) -> None:
-        """A relayed answer came to its good end."""
+        """End a relayed answer that is complete."""
         if self._framing == CHUNKS:
             self._write(messages.LAST_CHUNK)
         self._finished(self._keeps(exchange))
@@ -139,7 +139,7 @@ class Answers(Requests):
         self.timer.set(FLUSH, monotonic() + self._check_delivery)
 
     def _retire(self) -> None:
-        """Close a connection on which nothing is asked."""
+        """Close a connection that has no request."""
         if unsent(self._transport):
             self._close()
         else:
@@ -173,6 +173,6 @@ class Answers(Requests):
         self.timer.set(FLUSH, monotonic() + self._check_delivery)
 
     def _watch(self) -> None:
-        """From here on the client has `write_stall` seconds to take any byte."""
+        """Begin to watch the client: it has `write_stall` seconds to take any byte."""
         self._acknowledged = self._written - unsent(self._transport)
         self.timer.set(WRITE_STALL, monotonic() + self._listener.limits.write_stall)

@@ -153,7 +153,7 @@ class Link(asyncio.Protocol):
         self._deliver()
 
     def cancel(self) -> None:
-        """The owner lost interest: what is still to come would belong to nobody, so the connection goes."""
+        """Give up the call. The connection ends, since the rest of its answer has no owner."""
         self.owner = None
         self.drop()
 
@@ -279,7 +279,7 @@ class Link(asyncio.Protocol):
             self._frame(version)
 
     def _skip_interim(self, status: int) -> None:
-        """None is passed on; what follows is held against the grammar as it was at first."""
+        """Drop an interim response, and check the status line of the next one. Raises Malformed."""
         self._interim += 1
         if self._lines is None:
             self._lines = StatusLines()
@@ -289,7 +289,7 @@ class Link(asyncio.Protocol):
         self._headers, self._modern, self._segment = [], False, rest
 
     def _frame(self, version: str) -> None:
-        """Of a body that does not say its length."""
+        """Frame a body of undeclared length: chunked, or to the close. Raises Malformed for any other coding."""
         coding = self._fields.get(b"transfer-encoding")
         if coding is None:
             self._until_close = True
@@ -298,7 +298,7 @@ class Link(asyncio.Protocol):
         self._dirty = version == "1.0" and coding is not None  # faulty framing: no other call on it (RFC 9112 §6.1)
 
     def on_body(self, chunk: bytes) -> None:
-        """Bytes of the body; after the end of the answer (to HEAD) they are nobody's."""
+        """Take bytes of the body; after the end of the answer (to HEAD) they make the connection unusable."""
         if self._done:
             self._dirty = True
         else:
@@ -359,7 +359,7 @@ class Link(asyncio.Protocol):
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _release(self) -> None:
-        """The call is over; the connection serves another, or goes."""
+        """End the call; the connection returns to the pool or is closed."""
         self.owner = None
         again = self._keep and not self._dirty and not self._body_open and not self._until_close and self.status != CRASHED
         if not again or self._head_only:  # of an answer to HEAD it still expects the body
@@ -392,7 +392,7 @@ class Link(asyncio.Protocol):
         return self.born > oldest and quiet(self._poll)
 
     def drop(self) -> None:
-        """End the connection: what is still to come belongs to nobody."""
+        """Close the connection: bytes that still arrive have no owner."""
         self._parser = None
         self._give_back()
         if self.state != GONE:

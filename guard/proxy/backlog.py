@@ -1,9 +1,9 @@
-"""What a client has sent beyond the request that is answered, and how much of it guard holds.
+"""The bytes that a client has sent beyond the request that is answered, and the limits on them.
 
-It waits unparsed: bytes are the least that a request can be. Every byte of it and of a head that is not whole, and every
-request that was parsed and waits, is counted in one budget with the bodies. A connection is read no further once AHEAD
-bytes of it wait. Once all connections together hold half of the budget, each may hold only LITTLE more: one that holds more
-is refused, so that whoever asks for little finds room.
+They wait unparsed, since a request takes the least memory as bytes. Each of these bytes, each byte of an incomplete head
+and each parsed request that waits is counted in one budget with the bodies. A connection is not read further once AHEAD of
+its bytes wait. Once all connections together hold half of the budget, each may hold only LITTLE: one that holds more is
+refused, so that clients with small requests find room.
 """
 
 from math import inf
@@ -18,18 +18,18 @@ from guard.proxy.states import CLOSED, PARTIAL
 from guard.proxy.values import RefusalCode
 
 LITTLE: Final = 4096
-"""Bytes that each connection may have ahead, however many there are: a head as clients send them comes in one piece."""
+"""Bytes that each connection may always have ahead: enough for a usual head, which arrives in one piece."""
 EXCHANGE: Final = 2048
-"""Bytes that a request counts for that was parsed and waits: its head, its lists, its state."""
+"""Bytes that a parsed request counts while it waits: its head, its lists, its state."""
 FIELD: Final = 128
-"""Bytes that a field of an unfinished head counts for beyond its own."""
+"""Bytes that each field of an unfinished head counts besides its name and value."""
 
-BODY_FULL: Final = 1  # the body that is read is not taken
-AHEAD_FULL: Final = 2  # enough waits
+BODY_FULL: Final = 1  # the consumer of the body is full
+AHEAD_FULL: Final = 2  # AHEAD bytes wait
 
 
 class Backlog(Answers):
-    """The half of a connection that holds what is ahead of its turn."""
+    """The part of a connection that holds bytes and requests ahead of their turn."""
 
     __slots__ = ("_held", "_pauses", "_waits", "body_deadline", "budget", "current")
 
@@ -38,7 +38,7 @@ class Backlog(Answers):
         self.budget = listener.budget
         self.current: Exchange | None = None
         self.body_deadline = 0.0
-        self._waits = bytearray()  # read, and not parsed yet
+        self._waits = bytearray()  # bytes read and not parsed yet
         self._held = 0  # bytes of the budget for all that is ahead
         self._pauses = 0  # why nothing is read from the client: BODY_FULL, AHEAD_FULL, or both
 
@@ -46,14 +46,14 @@ class Backlog(Answers):
         raise NotImplementedError
 
     def unfinished(self) -> int:
-        """Bytes of a body that is read before it is judged and has not come to its end; 0 without one."""
+        """Bytes held of a body that is buffered before it is judged and is not complete; 0 without such a body."""
         current = self.current
         return current.held if current is not None and current.owes_body() else 0
 
     def waiting_since(self) -> float:
-        """Monotonic seconds since which a complete request is missing; `inf` where there is one, or guard has its turn.
+        """Monotonic seconds since which the client owes a complete request; `inf` if it owes none.
 
-        That of a client which does not take its answer lies ahead: all others have waited longer.
+        For a client that does not take its answer this time lies in the future: all others have waited longer.
         """
         limits, due, state = self._listener.limits, self.timer.due, self._state
         current = self.current
@@ -66,18 +66,18 @@ class Backlog(Answers):
         return min(due[LINGER] - LINGERS, due[WRITE_STALL])
 
     def _charge(self, size: int) -> None:
-        """Count so many bytes more, or fewer, that are ahead."""
+        """Add `size` bytes, or subtract them if negative, to those that are ahead."""
         self._held += size
         budget = self.budget
         budget.used += size
         budget.ahead += size
 
     def _crowd(self) -> bool:
-        """Whether this connection holds more than it may where all hold much."""
+        """Whether this connection holds more than LITTLE while the budget is crowded."""
         return self._held > LITTLE and self.budget.crowded
 
     def _hold(self, data: bytes) -> None:
-        """Let bytes wait for their turn."""
+        """Keep bytes until their turn; refuses the connection or pauses it if they are too many."""
         self._waits += data
         self._charge(len(data))
         if self._crowd():
@@ -86,19 +86,19 @@ class Backlog(Answers):
             self._pause(AHEAD_FULL)
 
     def _consumed(self, size: int) -> None:
-        """So many of the bytes that wait were parsed."""
+        """Remove the first `size` waiting bytes, which were parsed."""
         del self._waits[:size]
         self._charge(-size)
         if self._pauses & AHEAD_FULL and len(self._waits) < AHEAD // 2:
             self._resume(AHEAD_FULL)
 
     def _drop_waits(self) -> None:
-        """What waits is nobody's."""
+        """Drop the waiting bytes."""
         self._charge(-len(self._waits))
         self._waits.clear()
 
     def _drop_ahead(self) -> None:
-        self._reading = None  # what came of a body is held no longer
+        self._reading = None  # a partly received body is not held any more
         for exchange in self._queue:
             self.budget.used -= exchange.held
         self._queue.clear()

@@ -1,11 +1,11 @@
-"""How many bytes that peers sent a process may hold."""
+"""The memory limit of a process for bytes that peers sent."""
 
 
 class Budget:
-    """Bytes held at once, all clients and upstreams together: bodies, and what clients sent ahead of its turn.
+    """Bytes held at once, all clients and upstreams together: bodies, and requests that clients sent ahead of their turn.
 
-    Whoever buffers adds and gives back by writing to `used`: a method call for each would be felt. A limit can be passed by
-    what one read of a socket brings.
+    Code that buffers bytes adds to `used` and subtracts from it directly: a method call for each would cost time. One read
+    of a socket may pass the limit.
     """
 
     __slots__ = ("ahead", "limit", "used")
@@ -14,7 +14,7 @@ class Budget:
         self.limit = limit
         self.used = 0
         self.ahead = 0
-        """Of these, bytes that wait for their turn: unparsed, of unfinished heads, of requests that are queued."""
+        """The part of `used` that waits for its turn: unparsed bytes, unfinished heads and queued requests."""
 
     def __repr__(self) -> str:
         return f"<Budget {self.used}/{self.limit}>"
@@ -26,5 +26,5 @@ class Budget:
 
     @property
     def crowded(self) -> bool:
-        """Whether what waits for its turn takes half of the room: the other half is for what is under way."""
+        """Whether `ahead` takes half of the limit; the other half is for requests under way."""
         return self.ahead > self.limit // 2

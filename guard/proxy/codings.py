@@ -3,7 +3,7 @@
 A body of a few bytes may hold gigabytes: a body holds at most the route's `max_body` bytes, and past 64 KiB at most 100
 times the bytes that carried it. A zstd frame that declares more than that, or a window above 8 MiB (RFC 9659 §3), is
 refused before memory is taken for it. No native call reads over `SLICE` or writes over `STEP` bytes: other threads
-run in between. A body is opened only after a judge could not take it as it came, so others pay nothing.
+run in between. A body is opened only after a judge could not read it unopened, so others pay nothing.
 """
 
 import sys
@@ -13,11 +13,14 @@ from typing import Any, Final
 from guard.proxy.values import Head, RefusalCode, Refused
 
 ACCEPTED: Final = b"gzip, deflate, zstd"
-"""What a client is told to use in place of another coding."""
+"""Accept-Encoding value sent to a client that used another coding."""
 FREE: Final = 64 * 1024
-"""Bytes that any body may hold, however few bytes carried it."""
+"""Plain bytes that any body may hold, whatever its compressed size."""
 MOST_RATIO: Final = 100
-"""JSON with long runs of one digit reaches 60 in gzip; a gzip bomb reaches 1,032, a zstd bomb 30,000."""
+"""Most plain bytes for each compressed byte beyond FREE.
+
+JSON with long runs of one digit reaches 60 in gzip; a gzip bomb reaches 1,032, a zstd bomb 30,000.
+"""
 MOST_MEMBERS: Final = 64
 """Members of one gzip body (RFC 1952 §2.2), or frames of one zstd body (RFC 8878 §3.1); each costs an allocation."""
 MOST_WINDOW: Final = 1 << 23
@@ -31,13 +34,13 @@ _WINDOW: Final = {b"gzip": _GZIP, b"x-gzip": _GZIP, b"deflate": zlib.MAX_WBITS, 
 _FRAME_HEADER: Final = 18
 """Bytes of the longest header of a zstd frame (RFC 8878 §3.1.1)."""
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
-"""Begins a frame that has a window; a skippable one has none."""
+"""First bytes of a zstd frame that has a window; a skippable frame has none (RFC 8878 §3.1)."""
 _SINGLE_SEGMENT: Final = 0x20
 _WINDOW_AT: Final = 5
 
 
 def coding_of(head: Head) -> bytes | None:
-    """The one coding of a body that can be opened; None where there is none, or another, or several."""
+    """The single coding of a body that can be opened; None for no coding, another one, or several."""
     value = head.get(b"content-encoding")
     if value is None:
         return None
@@ -46,7 +49,7 @@ def coding_of(head: Head) -> bytes | None:
 
 
 def opened(coding: bytes, body: bytes, max_body: int) -> bytes:
-    """The body without its coding. Raises Refused: too large, or not what the coding says."""
+    """The body without its coding, at most `max_body` bytes. Raises Refused if it is too large or malformed."""
     by_ratio = max(FREE, MOST_RATIO * len(body))
     remaining = min(max_body, by_ratio)
     excess: RefusalCode = "coding_ratio" if by_ratio < max_body else "body_too_large"
@@ -77,19 +80,19 @@ def opened(coding: bytes, body: bytes, max_body: int) -> bytes:
 
 
 def _read(reader: Any, piece: bytes, parts: list[bytes], remaining: int) -> int:
-    """Append what a piece of the body holds, and return how many bytes may follow; below 0 it ended early."""
+    """Append the plain bytes of a piece to `parts`. Returns the bytes that may follow; below 0 if the body is too large."""
     while True:
         most = min(STEP, remaining + 1)
         part = reader.decompress(piece, most)
         parts.append(part)
         remaining -= len(part)
-        if remaining < 0 or reader.eof or len(part) < most:  # too large, the end, or all of the piece was read
+        if remaining < 0 or reader.eof or len(part) < most:  # too large, at the end, or the piece is used up
             return remaining
-        piece = getattr(reader, "unconsumed_tail", b"")  # a reader of zstd keeps its own
+        piece = getattr(reader, "unconsumed_tail", b"")  # a zstd reader keeps its tail itself
 
 
 def _zstd(header: bytes, remaining: int, excess: RefusalCode) -> tuple[Any, type[Exception]]:
-    """A reader of one frame and its error, if the header declares no more than is left. The first one imports it: 4 ms."""
+    """A reader of one zstd frame and its error class. Raises Refused for the header. The first call imports zstd: 4 ms."""
     if sys.version_info >= (3, 14):
         from compression import zstd  # noqa: PLC0415
     else:

@@ -1,8 +1,7 @@
-"""What the pipeline knows while it answers one exchange. Records are written from it; nothing here is read by telemetry.
+"""The state of the pipeline while it answers one exchange. Records are written from it; telemetry reads only the records.
 
-Two scopes. A `Context` lasts as long as its exchange, a `RungAttempt` as long as one rung is asked. Whatever that rung came
-up with stays in its attempt, and the next rung begins with one of its own: nothing of an answer that was not given can be
-taken for a part of the one that is.
+There are two scopes: a `Context` lasts as long as its exchange, a `RungAttempt` as long as one rung is asked. The results
+of a rung stay in its attempt, and the next rung begins with its own: no part of a rejected answer can enter the one given.
 """
 
 from collections.abc import Sequence
@@ -49,28 +48,28 @@ class RungAttempt:
     def __init__(self, rung: Rung, asked_at: float) -> None:
         self.rung = rung
         self.asked_at = asked_at
-        self.call: Call | None = None  # None where none is made
-        self.account: Attempt | None = None  # of the call, in the record: written here, read by telemetry
+        self.call: Call | None = None  # None if the rung makes none
+        self.account: Attempt | None = None  # the call in the record: written here, read by telemetry
         self.inspector: StreamParser | None = None  # of an answer that is relayed
-        self.stream: StreamParser | None = None  # the same of one that came in one piece
+        self.stream: StreamParser | None = None  # the parser of a stream that came in one piece
         self.usage: Usage | None = None
         self.violations: Sequence[Violation] = ()  # of the answer
-        self.bent = False  # what breaks the contract in its answer is what the request asked for
+        self.bent = False  # its answer breaks the contract as the request asked
         self.error: StreamError | Literal[""] = ""  # what broke a streamed answer
         self.took: float | None = None  # seconds to the head of an answer that is relayed: how fast the target was
 
     @property
     def until(self) -> float:
-        """By when its call owes the answer, or the first event of one that is streamed."""
+        """Monotonic seconds by which the call must answer, or send the first event of a stream; `inf` without a call."""
         return self.call.until if self.call is not None else inf
 
     def settle(self, outcome: CallOutcome, now: float, took: float | None = None, retry_after: float | None = None) -> None:
-        """Tell the breaker how the call ended; the first settlement counts. Without a call it does nothing."""
+        """Report to the breaker how the call ended; only the first settlement counts. Without a call this does nothing."""
         if self.call is not None:
             self.call.ticket.settle(outcome, now, took=took, retry_after=retry_after)
 
     def note_answer(self, usage: Usage | None, version: str) -> str:
-        """Take over what the answer says of itself; the version as it may be told. Empty and None say nothing."""
+        """Note an answer's usage and version; None and an empty version change nothing. Returns the printable version."""
         account = self.account
         if usage is not None:
             self.usage = usage
@@ -84,17 +83,17 @@ class RungAttempt:
 
 
 def stream_error(inspector: StreamParser) -> StreamError:
-    """What broke a stream that `broken` is true of."""
+    """The cause that broke a stream for which `broken` is true."""
     return "unfinished" if inspector.unfinished else "error_event"
 
 
 def broken(usage: Usage | None) -> bool:
-    """Whether a stream says that the model failed."""
+    """Whether a stream reports that the model failed."""
     return usage is not None and usage.finish == "error"
 
 
 def word(text: str) -> str:
-    """What a model server says of itself, fit for a header and a label."""
+    """A name that a model server gave, as up to 128 printable ASCII characters, fit for a header and a label."""
     if text.isascii() and text.isprintable():
         return text[:128]
     return "".join(letter if " " <= letter <= "~" else "_" for letter in text[:128])
@@ -117,13 +116,13 @@ class Context:
         self.route: Route | None = None
         self.permit: Permit | None = None
         self.attempt: RungAttempt | None = None  # of the rung that is asked now, or that answered
-        self.above: Closed | None = None  # what closed the rung above; `disabled` chooses its status by it
-        self.reason: Reason | None = None  # what closed the first rung
+        self.above: Closed | None = None  # the reason that closed the rung above; sets the status of `disabled`
+        self.reason: Reason | None = None  # the reason that closed the first rung
         self.body_spent = False  # a streamed body was sent somewhere and cannot be sent again
         self.calls = 0
 
     def call(self, attempt: RungAttempt, call: Call) -> None:
-        """Account for a call that is about to be made; each is a span of its own, and the model server is told which."""
+        """Record a call that is about to be made. Each is a span of its own, which the traceparent names."""
         attempt.call = call
         attempt.account = account = Attempt(call.target, attempt.asked_at)
         self.record.attempts.append(account)
@@ -134,7 +133,7 @@ class Context:
             call.headers.append(traceparent(trace, trace.call_id(self.calls)))
 
     def descend(self, attempt: RungAttempt, closed: Closed, now: float) -> None:
-        """Leave a rung that does not answer. An attempt that was not settled before counts for nothing."""
+        """Leave a rung that does not answer. An attempt that is not settled yet is settled as IGNORED."""
         attempt.settle(CallOutcome.IGNORED, now)
         self.above = closed
         if self.reason is None:

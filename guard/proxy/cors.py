@@ -1,4 +1,4 @@
-"""Which pages of browsers may call, and read answers of guard's own too (the Fetch standard, CORS protocol)."""
+"""Cross-origin rules: the web pages that may call, and read answers of guard too (Fetch standard, CORS protocol)."""
 
 from collections.abc import Callable
 from typing import Final
@@ -9,7 +9,7 @@ PREFIX: Final = b"access-control-"
 
 
 class Cors:
-    """The policy's `cors`. Every answer to a page that is allowed says so; a preflight goes no further."""
+    """The policy's `cors`: adds the fields to every answer for an allowed page, and answers preflights itself."""
 
     def __init__(
         self, *, origins: frozenset[bytes], headers: tuple[bytes, ...], expose: tuple[bytes, ...], credentials: bool,
@@ -24,7 +24,7 @@ class Cors:
         self._max_age = max_age
 
     def _allowed(self, head: Head) -> Headers | None:
-        """The fields that say that a page may read the answer; None where it may not, or none asks."""
+        """The fields that let a page read the answer; None if it may not, or no page asks."""
         origin = head.get(b"origin")
         if origin is None or not (self._any or origin in self._origins):
             return None
@@ -47,7 +47,7 @@ class Cors:
         raise Answered(Reply(204, fields, b""))
 
     def add(self, head: Head, headers: Headers) -> Headers:
-        """The fields of an answer, with guard's word on who may read it in place of the model server's."""
+        """The fields of an answer, with the policy's CORS fields in place of the model server's."""
         fields = [pair for pair in headers if not pair[0].startswith(PREFIX) or pair[0] in OF_PREFLIGHTS]
         allowed = self._allowed(head)
         if allowed is not None:
@@ -55,7 +55,7 @@ class Cors:
             if self._expose and head.method != b"OPTIONS":
                 fields.append((b"access-control-expose-headers", self._expose))
         if not self._any:
-            fields.append((b"vary", b"origin"))  # also of an answer to no page: a cache must not give it to one
+            fields.append((b"vary", b"origin"))  # on every answer: a cache must not give one page's to another
         return fields
 
 

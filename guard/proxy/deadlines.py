@@ -17,9 +17,9 @@ KEEP_ALIVE: Final = 3
 WRITE_STALL: Final = 4
 """The client must have taken some of what was written."""
 FLUSH: Final = 5
-"""Time to look whether the client has taken everything, so that the connection may be closed."""
+"""The next check whether the client has taken everything, so that the connection may be closed."""
 LINGER: Final = 6
-"""The client owes its own end of the connection."""
+"""The client must close its side of the connection."""
 QUEUE: Final = 7
 """A slot of the target must become free."""
 CONNECT: Final = 8
@@ -29,9 +29,9 @@ ATTEMPT: Final = 9
 IDLE: Final = 10
 """The next bytes of a body that is streamed are due, from the target or from the client."""
 REQUEST: Final = 11
-"""The time of the whole request ends before that of the attempt."""
+"""The time of the whole request, if it ends before that of the attempt."""
 HEARTBEAT: Final = 12
-"""The client of a stream of events is told that it lives, since nothing has come; nobody owes anything."""
+"""The next heartbeat to the client of a silent event stream; neither side owes anything."""
 
 NAMES: Final = (
     "none", "head", "body", "keep_alive", "write_stall", "flush", "linger", "queue", "connect", "attempt", "idle",
@@ -39,17 +39,17 @@ NAMES: Final = (
 )  # fmt: skip
 GRAIN: Final = 0.001  # seconds; event loops round delays to a millisecond
 STALL: Final = 0.1
-"""Seconds: a timer that fires so late was held up by the loop, and its deadlines were missed by guard itself."""
+"""Seconds of delay from which a timer counts as late: the loop stalled, so guard itself missed the deadlines."""
 CATCH_UP: Final = 0.02
-"""Seconds after a stall in which sockets are read before deadlines are judged: what has come in time lies in them."""
+"""Seconds after a stall in which sockets are read before deadlines are judged: they may hold bytes that came in time."""
 
 
 class DeadlineTimer:
     """Calls `expired` with the purpose whose deadline has passed.
 
-    Moving a deadline later costs one write: the loop's timer is left where it is and, when it fires early, is armed again.
-    Under load a timer is armed about once per timeout instead of once per request. One that fires late waits for CATCH_UP
-    before it judges, and says so in `late`: a deadline that is missed then blames nobody.
+    Moving a deadline later costs one write: the loop's timer stays and, when it fires early, is armed again. Under load a
+    timer is armed about once per timeout instead of once per request. A timer that fires late waits for CATCH_UP before it
+    judges, and sets `late`: neither peer is to blame for a deadline missed then.
     """
 
     __slots__ = ("_armed_for", "_expired", "_handle", "_loop", "due", "late")
@@ -60,9 +60,9 @@ class DeadlineTimer:
         self._handle: asyncio.TimerHandle | None = None
         self._armed_for = inf
         self.late = False
-        """Whether the deadline that `expired` is told of was missed because the loop stalled."""
+        """Whether the deadline passed to `expired` was missed because the loop stalled."""
         self.due: list[float] = [inf] * len(NAMES)
-        """Monotonic seconds by purpose. Write `inf` to clear one; `set` arms one."""
+        """Purpose → deadline in monotonic seconds. Write `inf` to clear one; `set` arms one."""
 
     def __repr__(self) -> str:
         return f"<DeadlineTimer {' '.join(f'{NAMES[purpose]}={self.due[purpose]:.3f}' for purpose in self.armed())}>"
@@ -87,7 +87,7 @@ class DeadlineTimer:
             self._handle = None
 
     def end(self) -> None:
-        """Clear every deadline and forget the owner, who holds this timer: the cycle would outlive each connection."""
+        """Clear every deadline and the reference to the owner, which holds this timer: a cycle would keep both alive."""
         self.cancel()
         self._expired = _nobody
 
@@ -118,4 +118,4 @@ class DeadlineTimer:
 
 
 def _nobody(purpose: int) -> None:
-    """The owner of a timer that has ended."""
+    """Does nothing: the `expired` of a timer that has ended."""

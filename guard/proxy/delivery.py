@@ -1,15 +1,15 @@
-"""What the kernel knows of a kept connection: whether the server ended it, and how much of what was sent it has taken.
+"""Reads from the kernel whether a server ended a kept connection, and how many of the sent bytes it has received.
 
-A request that may not be executed twice is sent again only where nobody can have read it. Three things prove that:
+A request that may not be executed twice is sent again only if no server can have read it. Any of three facts proves that:
 
 - the connection was over before the request was written (`quiet` is asked of every kept connection that is taken);
 - none of its bytes left this process;
 - the server sent its FIN before its host had received any byte of the request. A FIN acknowledges everything that came
-  before it, and who has ended its side of a connection processes nothing that still comes (RFC 9112 §9.6).
+  before it, and a server that has ended its side processes nothing that arrives later (RFC 9112 §9.6).
 
-A server that hangs up when it has a part of a request refused to read the rest: how much that is its client decides.
+A server that closes after a part of a request refused to read the rest; the size of the request is its client's choice.
 
-A reset without a FIN proves nothing: a server may have read the request, and died before its host acknowledged it.
+A reset without a FIN proves nothing: a server may have read the request and died before its host acknowledged it.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _OVER: Final = select.POLLIN | getattr(select, "POLLRDHUP", 0)
 
 
 def watched(transport: asyncio.BaseTransport) -> "select.poll | None":
-    """What `quiet` asks of this connection; None where there is no descriptor. It does not own the descriptor."""
+    """The poll object that `quiet` takes; None if the connection has no descriptor. It does not own the descriptor."""
     socket = transport.get_extra_info("socket")
     if socket is None:
         return None
@@ -37,12 +37,12 @@ def watched(transport: asyncio.BaseTransport) -> "select.poll | None":
 
 
 def quiet(poll: "select.poll | None") -> bool:
-    """Whether nothing came on an idle connection: no FIN, no RST, and no byte that nobody asked for. One system call."""
+    """Whether nothing arrived on an idle connection: no FIN, no RST, no unexpected byte. One system call."""
     return poll is None or not poll.poll(0)
 
 
 def acknowledged(transport: asyncio.BaseTransport) -> int:
-    """Bytes that the server's host has received on this connection, and the SYN; UNKNOWN where that cannot be told."""
+    """Bytes that the server's host has acknowledged on this connection, plus one for the SYN; or UNKNOWN."""
     socket = transport.get_extra_info("socket")
     if socket is None:
         return UNKNOWN
@@ -57,10 +57,10 @@ def acknowledged(transport: asyncio.BaseTransport) -> int:
 
 
 def received(transport: asyncio.Transport, before: int, size: int, *, unsent: bool, fin: bool) -> tuple[bool, bool]:
-    """(nothing, a part) of a request of `size` bytes that its server has, whose connection ended before any answer.
+    """Whether a server received (nothing, only a part) of a request of `size` bytes, when the connection ended unanswered.
 
-    `before`: bytes that were acknowledged when it was written. `unsent`: none of it left this process. `fin`: the server
-    ended the connection in order, without which nothing is proved.
+    `before`: bytes acknowledged when the request was written. `unsent`: no byte of it left this process. `fin`: the server
+    ended the connection in order; without a FIN the first result is False.
     """
     count = UNKNOWN if before == UNKNOWN else acknowledged(transport)
     taken = UNKNOWN if count == UNKNOWN else count - before

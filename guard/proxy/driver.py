@@ -5,7 +5,7 @@ Laws:
 - the next Call, a return or a throw cancels a call whose answer is incomplete and frees its slot;
 - the slot belongs to the call and is freed at the upstream's last byte;
 - backpressure stays here, the pipeline never sees it;
-- a call is made again only on another connection, once, and where that cannot execute it twice;
+- a call is made again only once, on another connection, and only if it cannot be executed twice;
 - the loss of the client is thrown as Gone, never `close()`d.
 """
 
@@ -58,7 +58,7 @@ class Exchange(Relaying):
         self.chunks = []
         self.size = self.held = 0
         self.body_done = self.consumed = length == 0
-        self.broken: RefusalCode | None = None  # why it will never be whole
+        self.broken: RefusalCode | None = None  # why the body will never be complete
         self.keep_alive = True
         self.expects = False
         self.ended = False
@@ -75,7 +75,7 @@ class Exchange(Relaying):
         self._prefix = b""
         self._sent = 0
         self._waited = False
-        self._armed = NONE  # the purpose of the deadline that is armed: one command waits, for one thing
+        self._armed = NONE  # the purpose of the armed deadline: one command waits, for one event
 
     def start(self, plan: Plan) -> None:
         """Begin the pipeline; called once, when this exchange is the first of its connection."""
@@ -107,7 +107,7 @@ class Exchange(Relaying):
         timer.set(purpose, due)
 
     def _arm_within(self, purpose: int, due: float, call: Call) -> None:
-        """Arm a deadline of a call, or that of the whole request where it comes first."""
+        """Arm a deadline of a call, or that of the whole request if it is earlier."""
         if due < call.deadline:
             self._arm(purpose, due)
         else:
@@ -143,7 +143,7 @@ class Exchange(Relaying):
         return None, None
 
     def body_progress(self) -> None:
-        """The front added to `chunks` or set `body_done`."""
+        """Continue after the front has added to `chunks` or set `body_done`."""
         waiting = self._waiting
         if type(waiting) is Body:
             if self.size > waiting.limit:
@@ -165,7 +165,7 @@ class Exchange(Relaying):
             return
         if self.chunks:
             self._pass_on(link)
-        if type(self._waiting) is Call:  # the model server's time begins when it has the whole; until then both must get on
+        if type(self._waiting) is Call:  # the attempt's time begins once the server has the whole body
             if self.body_done:
                 self._arm(ATTEMPT, monotonic() + self._waiting.target.attempt)
             else:
@@ -200,7 +200,7 @@ class Exchange(Relaying):
         return Failed("overloaded", sent=False, retry_after=1.0)
 
     def granted(self, turn: "SlotWaiter") -> None:
-        """A slot became free for the queued call."""
+        """Make the queued call, which holds a slot now, unless its ticket or the target is closed."""
         self._waiter = None
         self._slot = turn.limiter
         call = cast("Call", self._call)
@@ -211,14 +211,14 @@ class Exchange(Relaying):
             self._placed(call)
 
     def _placed(self, call: Call) -> None:
-        """Place a call from outside of the trampoline: the life hears of a bug there too."""
+        """Place a call from outside of the trampoline; an exception is thrown into the pipeline."""
         try:
             self._place(call)
         except Exception as bug:  # noqa: BLE001 — the life makes it a 500 with a Record
             self._fail(bug)
 
     def _place(self, call: Call) -> None:
-        """Send the call on a connection that is there, or dial."""
+        """Send the call on a kept connection, or dial a new one."""
         now = monotonic()
         pool: Pool = call.target.pool  # type: ignore[assignment]
         if (link := None if self._resent else pool.take(now)) is not None:
@@ -228,7 +228,7 @@ class Exchange(Relaying):
             self._dial = pool.dial(self, min(call.until - now, call.target.connect))
 
     def dialled(self, dial: object, link: Link | None, reason: Reason | None) -> bool:
-        """A connection is there, or cannot be had. False: it is not wanted any more."""
+        """Use the dialled connection, or fail the call. False: the connection is not needed any more."""
         if dial is not self._dial or (call := self._call) is None:
             return False
         self._dial = None
@@ -255,7 +255,7 @@ class Exchange(Relaying):
             self._pump_body(link)
 
     def answered(self, link: Link, answer: Answer) -> None:
-        """The head, or the whole, of an answer is there."""
+        """Take an answer, or the head of one whose body follows."""
         if link is not self._link or type(self._waiting) is not Call:
             return
         self.client.timer.due[self._armed] = inf
@@ -272,7 +272,7 @@ class Exchange(Relaying):
             self._answer(answer)
 
     def _wait_to_judge(self, answer: Answer, call: Call) -> None:
-        """Let a large answer wait for its turn, counted in the budget and within the time of the request."""
+        """Queue a large answer until its turn. It counts in the budget, and its wait counts in the request's time."""
         size = len(answer.body)
         self._complete = answer
         self.held += size
@@ -281,7 +281,7 @@ class Exchange(Relaying):
         self.client.wait_to_judge()
 
     def judge(self) -> None:
-        """A large document that is complete has its turn: the answer, or the body."""
+        """Judge the large, complete document whose turn has come: the answer, or the body."""
         answer, self._complete = self._complete, None
         if answer is not None:
             self._disarm()
@@ -290,7 +290,7 @@ class Exchange(Relaying):
             super().judge()
 
     def failed(self, link: Link, reason: Reason) -> None:
-        """The call broke."""
+        """Handle the failure of a call: end the relay, send the call again, or fail it."""
         if link is not self._link:
             return
         if type(self._waiting) is Relay:
@@ -303,7 +303,7 @@ class Exchange(Relaying):
             self._fail(Failed(reason, ours=link.partial))
 
     def _send_again(self, call: Call) -> None:
-        """The kept connection was over, or what was asked on it may be asked twice: once more, on a new one."""
+        """Send the call once more, on a new connection: the server has not read it, or it may be executed twice."""
         self._resent, self._link = True, None
         self._rewind()
         self._body_sent = False
@@ -315,7 +315,7 @@ class Exchange(Relaying):
             self._pump_body(link)
 
     def _fail(self, failure: Exception) -> None:
-        """Cancel what is under way; the pipeline hears of it if it waits."""
+        """Cancel the call; the failure is thrown into the pipeline if it waits."""
         self._complete = None
         self._drop_call()
         if self._waiting is not None:
@@ -345,7 +345,7 @@ class Exchange(Relaying):
     def client_left(self, cause: str) -> None:
         """The client left: cancel upstream at once."""
         if not self.ended:
-            if self._waiter is not None and self._call is not None:  # what was never sent says nothing of the target
+            if self._waiter is not None and self._call is not None:  # an unsent call proves nothing about the target
                 self._call.ticket.settle(CallOutcome.IGNORED, monotonic())
             self._fail(Gone(cause))
 

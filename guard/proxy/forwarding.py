@@ -1,6 +1,6 @@
-"""Who asked, as the model server is told it: Via, X-Forwarded-*, Forwarded and the trace context.
+"""Header fields that name the client to the model server: Via, X-Forwarded-*, Forwarded and the trace context.
 
-What a client says of itself is replaced, unless it is one of the policy's trusted proxies: then ours is added to the right.
+A client's own such fields are replaced. Those of trusted proxies stay, and guard's values are added on the right.
 """
 
 from functools import lru_cache
@@ -14,11 +14,11 @@ from guard.proxy.values import Head, Headers, Peer, Trace
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
 REPLACED: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
-"""What a trusted proxy may say, and is said anew with its word in it."""
+"""Fields that a trusted proxy may send; they are written anew and include its values."""
 
 
 class Passing(NamedTuple):
-    """Whose fields go on to the model server: a stranger's, and a trusted proxy's, who may say who asked."""
+    """Fields that go on to the model server: those of an untrusted client, and those of a trusted proxy."""
 
     stranger: Names[bool]
     trusted: Names[bool]
@@ -26,13 +26,13 @@ class Passing(NamedTuple):
 
 @lru_cache(1024)
 def passes(judged: bool, deadline_header: bytes) -> Passing:  # noqa: FBT001 — a key
-    """Which fields of a request go on; made once for each kind of route."""
+    """The request fields that go on to the model server; computed once for each kind of route."""
     drops = (CODED_DROPS if judged else REQUEST_DROPS) | ({deadline_header} if deadline_header else frozenset())
     return Passing(those_without(drops, GUARD_PREFIX, b"x-forwarded-"), those_without(drops | set(REPLACED), GUARD_PREFIX))
 
 
 def peer(address: str, *, secure: bool, via: bytes, trusted: Networks) -> Peer:
-    """What is known of a client once it has connected."""
+    """The client of a new connection, with the fields that name it. `via`: guard's pseudonym (RFC 9110 §7.6.3)."""
     known = bool(trusted) and bool(address) and any(ip_address(address.partition("%")[0]) in network for network in trusted)
     identity = [
         (b"via", b"1.1 " + via),
@@ -43,12 +43,12 @@ def peer(address: str, *, secure: bool, via: bytes, trusted: Networks) -> Peer:
 
 
 def looped(via: bytes, pseudonym: bytes) -> bool:
-    """Whether a request already came through this process (RFC 9110 §7.6.3)."""
+    """Whether a request has passed through this process before (RFC 9110 §7.6.3)."""
     return pseudonym in via
 
 
 def forward(head: Head, request_id: str, trace: Trace | None, passing: Passing, allowed: frozenset[bytes]) -> Headers:
-    """The header fields that the model server receives, but for framing and Host. `allowed`: members of baggage."""
+    """The header fields that the model server receives, except framing and Host. `allowed`: members of baggage."""
     peer = head.peer
     if peer.trusted:
         headers = _added(head, passing.trusted)
@@ -65,7 +65,7 @@ def forward(head: Head, request_id: str, trace: Trace | None, passing: Passing, 
 
 
 def _added(head: Head, passes: Names[bool]) -> Headers:
-    """What a trusted proxy said, with ours to its right."""
+    """A trusted proxy's fields, with guard's values on the right."""
     peer = head.peer
     headers = strip(head.headers, passes, nominated(head.get(b"connection")))
     address, protocol = peer.address.encode(), b"https" if peer.secure else b"http"

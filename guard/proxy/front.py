@@ -44,7 +44,7 @@ from guard.proxy.values import Head, RefusalCode
 
 
 class Connection(Backlog, asyncio.Protocol):
-    """One client. Implements `driver.Client` for the exchange that lives."""
+    """The connection of one client. Implements `driver.Client` for the current exchange."""
 
     __slots__ = (
         "_head_held", "_in_queue", "_pumping", "_stalled", "paused",
@@ -76,7 +76,7 @@ class Connection(Backlog, asyncio.Protocol):
         self.timer.set(HEAD, monotonic() + listener.limits.head)
 
     def data_received(self, data: bytes) -> None:
-        """Take a segment in; what is ahead of its turn waits."""
+        """Take a segment; bytes ahead of their turn wait."""
         if self._state > LIVE:
             return  # nobody's bytes: dropped
         current, listener = self.current, self._listener
@@ -95,21 +95,21 @@ class Connection(Backlog, asyncio.Protocol):
                 self._pump()
 
     def go_on(self) -> int:
-        """It is this connection's turn. How many requests it began."""
+        """Take this connection's turn. Returns the number of requests begun."""
         self._in_queue = False
         return 0 if self._pumping else self._pump()
 
     def wait_to_judge(self) -> None:
-        """A large document is complete: it is judged when it has its turn."""
+        """Queue a large, complete document; it is judged when its turn comes."""
         self._listener.admission.wait_to_judge(self)
 
     def judge(self) -> None:
-        """The large document of this connection has its turn; it may have gone meanwhile."""
+        """Judge this connection's large document, unless its request has ended meanwhile."""
         if self.current is not None:
             self.current.judge()
 
     def _read(self, data: bytes) -> int:
-        """Parse a segment, to the end of a request at least; how many bytes of it were parsed."""
+        """Parse a segment, at least to the end of a request. Returns the number of bytes parsed."""
         try:
             parsed = self._feed(data)
         except httptools.HttpParserError as error:
@@ -163,7 +163,7 @@ class Connection(Backlog, asyncio.Protocol):
         self._parser = None  # it holds our methods: a cycle
 
     def pause_writing(self) -> None:
-        """The client does not take what we write: from here on it is watched."""
+        """Note that the client does not take bytes, and begin to watch it."""
         self.paused = True
         self._stalled = self._transport.get_write_buffer_size()
         self.budget.used += self._stalled
@@ -215,7 +215,7 @@ class Connection(Backlog, asyncio.Protocol):
             self._broken("overloaded")
 
     def _broken(self, code: RefusalCode) -> None:
-        """The bytes are no HTTP any more: refuse what was being read, answer what came before, then close."""
+        """Refuse bytes that are not HTTP: answer the requests that came before them, then close."""
         exchange, self._reading = self._reading, None
         self._no_more()
         if exchange is None:
@@ -226,33 +226,33 @@ class Connection(Backlog, asyncio.Protocol):
             exchange.broken = code
 
     def _no_more(self) -> None:
-        """Nothing is read any more after the requests that are queued."""
+        """Read nothing more after the queued requests."""
         self._state = CLIENT[self._state][NO_MORE]
         self.timer.due[HEAD] = self.timer.due[KEEP_ALIVE] = inf
         self._drop_waits()
         self._headers, self._target = [], b""
 
     def pause_reading(self) -> None:
-        """Take no more of a body from the client; mind: neither FIN nor RST is seen meanwhile."""
+        """Stop reading a body from the client; until it resumes, neither FIN nor RST is noticed."""
         self._pause(BODY_FULL)
 
     def resume_reading(self) -> None:
-        """Take bytes of a body from the client again."""
+        """Read a body from the client again."""
         if self._pauses & BODY_FULL:
             self._resume(BODY_FULL)
             if self._waits:
                 self._queue_up()
 
     def _queue_up(self) -> None:
-        """There is more to do: in a later turn of the loop."""
+        """Continue in a later turn of the loop."""
         if not self._in_queue:
             self._in_queue = True
             self._listener.admission.wait(self)
 
     def _pump(self) -> int:
-        """Parse what waits and let the queue live, one after the other; a few, and the rest in a later turn.
+        """Parse waiting bytes and begin queued requests, one after the other: a few now, the rest in a later turn.
 
-        A loop, so that many instant answers do not recurse. How many requests began.
+        A loop, so that many instant answers do not recurse. Returns the number of requests begun.
         """
         self._pumping = True
         begun = pieces = 0
@@ -288,13 +288,13 @@ class Connection(Backlog, asyncio.Protocol):
         return begun
 
     def _may_parse(self, current: Exchange | None) -> bool:
-        """Whether what waits may be parsed: it belongs to the body that is read, or nothing else has to be done first."""
+        """Whether waiting bytes may be parsed: they belong to the current body, or nothing else comes first."""
         if current is None:
             return not self.paused and not self._queue
         return not current.body_done and not self._pauses & BODY_FULL
 
     def _take_piece(self) -> None:
-        """Parse some of what waits: much of a body, little of anything else."""
+        """Parse some of the waiting bytes: many of a body, few of anything else."""
         current = self.current
         parsed = self._read(bytes(self._waits[: PLAIN if self._reading is not None else WHOLE]))
         if self._waits:  # they were not dropped
@@ -303,7 +303,7 @@ class Connection(Backlog, asyncio.Protocol):
             current.body_progress()
 
     def _take_in(self) -> None:
-        """Parse what waits now: a deadline or a FIN asks what the client has sent in time."""
+        """Parse waiting bytes at once, to learn at a deadline or a FIN what the client has sent in time."""
         while self._waits and self._state <= LIVE and self.current is None and not self._queue:
             self._take_piece()
         if not self._pumping:
@@ -343,16 +343,16 @@ class Connection(Backlog, asyncio.Protocol):
             self._pump()
 
     def give_up(self) -> None:
-        """Make room for another: nothing is asked here, or not all of it has come."""
+        """Close to make room for another connection; this one has no complete request."""
         self._listener.connections.discard(self)
         self.abort()
 
     def make_room(self) -> bool:
-        """Let others with unfinished bodies give up memory. Whether this connection may go on."""
+        """Refuse other clients' unfinished bodies to free memory. Whether this connection may go on."""
         return refuse_bodies(self._listener, self)
 
     def drain(self) -> None:
-        """Close now if nothing is asked, else after the current answer."""
+        """Close now if there is no request, else after the current answer."""
         if self._state <= PARTIAL and not self._queue and not self._waits:
             self._retire()
 
@@ -375,7 +375,7 @@ class Connection(Backlog, asyncio.Protocol):
             self.current.expire(purpose)
 
     def _silent(self, purpose: int) -> None:
-        """The client owed bytes. What it sent and nobody has parsed yet came in time."""
+        """Handle the client's missed deadline; bytes that wait unparsed arrived in time."""
         waited = bool(self._waits)
         self._take_in()
         if self._state == PARTIAL and purpose == HEAD:
@@ -385,7 +385,7 @@ class Connection(Backlog, asyncio.Protocol):
             self._retire()
 
     def _client_left(self, cause: str) -> None:
-        """The client is as good as lost: nothing is answered any more."""
+        """Treat the client as lost: nothing more is answered."""
         current, self.current = self.current, None
         if current is not None:
             current.client_left(cause)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from guard.proxy.listener_state import ListenerState
 
 ACCEPTS: Final = 2
-"""Connections accepted in one turn of the loop: to sign a handshake takes up to a millisecond."""
+"""Connections accepted in one turn of the loop: signing a handshake takes up to a millisecond."""
 UNFINISHED: Final = 1024
-"""Handshakes at once: the next takes the place of the one that has waited longest. Each takes 60 KiB."""
+"""Most handshakes at once: the next replaces the one that has waited longest. Each takes 60 KiB."""
 PAUSE: Final = 0.05
 """Seconds without accepting once the system has no descriptor left for a connection."""
 BEGUN: Final = 2
@@ -54,7 +54,7 @@ class Handshake:
 
 
 class TlsListener:
-    """Accepts the connections of a listening socket and makes clients of them; `close` ends that, as that of a server."""
+    """Accepts TLS connections on a listening socket; `close` works as an asyncio server's."""
 
     def __init__(self, listener: socket.socket, listener_state: "ListenerState", context: ssl.SSLContext) -> None:
         self._listener, self._listener_state, self._context = listener, listener_state, context
@@ -67,11 +67,11 @@ class TlsListener:
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
-        """The listening socket, as those of a server."""
+        """The listening socket, as an asyncio server gives it; empty once closed."""
         return () if self._closed else (self._listener,)
 
     def close(self) -> None:
-        """Accept nobody any more. Handshakes are ended: nothing was asked on them."""
+        """Stop accepting. Unfinished handshakes are closed: they have no request."""
         if self._closed:
             return
         self._closed = True
@@ -191,6 +191,6 @@ def _wake(readable: "asyncio.Future[None]") -> None:
 
 
 def _record(begin: bytes) -> int:
-    """Bytes of the record that begins so; no more than its head where it cannot begin a handshake, as OpenSSL will say."""
+    """Bytes of the record that begins so; only its header if it cannot begin a handshake, which OpenSSL then rejects."""
     size = int.from_bytes(begin[3:RECORD])
     return RECORD + size if begin[0] == HANDSHAKE and 4 <= size <= MOST_CONTENT else RECORD

@@ -17,9 +17,9 @@ HOP_BY_HOP: Final = frozenset(
     )
 )  # fmt: skip
 
-# Framing is made anew on each side, the Host is the target's, an expectation was met by the front.
-# Who asked is said anew, see `forwarding`. Fields that override the method or the target would make the server answer
-# another request than the one that was matched and judged.
+# Each side has its own framing, the Host is the target's, and the front has met an expectation. `forwarding` writes the
+# fields that name the client. Fields that override the method or the target would make the server answer another request
+# than the one that was matched and judged.
 REQUEST_DROPS: Final = HOP_BY_HOP | {
     b"content-length", b"host", b"expect", b"http2-settings", b"via", b"forwarded", b"x-real-ip", b"traceparent",
     b"tracestate", b"baggage", b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-original-url",
@@ -29,22 +29,22 @@ REPLY_DROPS: Final = HOP_BY_HOP | {b"content-length"}
 CODED_DROPS: Final = REQUEST_DROPS | {
     b"accept-encoding", b"range", b"if-range", b"if-none-match", b"if-modified-since",
 }  # fmt: skip
-"""Where the answer is judged it must come uncoded and whole: a part of it, or that it has not changed, cannot be judged.
+"""Fields not forwarded if the answer is judged: it must arrive uncoded and whole, not as a range or a 304.
 
-A server may ignore each of these fields (RFC 9110 §12.5.3, §13.1, §14.2), and so may guard in its place.
+A server may ignore each of these fields (RFC 9110 §12.5.3, §13.1, §14.2), and so may guard instead.
 """
 
 GUARD_PREFIX: Final = b"x-guard-"
 MOST_NAMES: Final = 1024
 LONGEST_NAME: Final = 64
-"""What is remembered of names that others choose is bounded, and so are they."""
+"""Characters of the longest field name that is remembered; MOST_NAMES bounds their number."""
 PLAIN_CONNECTION: Final = (b"keep-alive", b"close", b"Keep-Alive", b"Close")
 
 
 END_TO_END: Final = frozenset(
     (b"accept", b"authorization", b"cache-control", b"cookie", b"inference-header-content-length", b"set-cookie", b"vary")
 )
-"""Fields, beside Content-*, that no Connection field takes out."""
+"""Fields, besides Content-*, that a Connection field cannot remove."""
 
 SINGLE: Final = frozenset(
     (
@@ -53,11 +53,11 @@ SINGLE: Final = frozenset(
         b"max-forwards", b"origin", b"proxy-authorization", b"range", b"referer",
     )
 )  # fmt: skip
-"""Fields with one value by their definition (RFC 9110): of two lines, one reader takes the first and another the last."""
+"""Single-valued fields (RFC 9110). If one is repeated, one reader takes the first value and another the last."""
 
 
 class Names(dict[bytes, T]):
-    """What is to be done with a field, by its name: peers send the same few, so a name is judged once, not in each head."""
+    """Field name → result of `judge`, computed once for each name: peers send the same few names."""
 
     def __init__(self, judge: Callable[[bytes], T]) -> None:
         super().__init__()
@@ -71,18 +71,18 @@ class Names(dict[bytes, T]):
 
 
 def those_without(drops: frozenset[bytes], *claims: bytes) -> Names[bool]:
-    """Whether a field goes on to the next: not `drops`, nor names that begin as only we, or a trusted proxy, may."""
+    """Field name → whether the field goes on: not those in `drops`, nor names that begin with one of `claims`."""
     return Names(lambda name: name not in drops and not name.startswith(claims))
 
 
 def repeated(headers: Headers) -> bool:
-    """Whether a field with one value stands there twice."""
+    """Whether a single-valued field is repeated."""
     names = [name for name, _ in headers if name in SINGLE]
     return len(names) != len(set(names))
 
 
 def nominated(connection: bytes | None) -> list[bytes]:
-    """Names of fields that a Connection field says are not end to end (RFC 9110 §7.6.1).
+    """Names of fields that a Connection field removes: they are not end to end (RFC 9110 §7.6.1).
 
     Fields that are for all recipients of a message may not be named there, and are not heeded: a body that was judged as
     its Content-Type says goes on with it.
@@ -99,7 +99,7 @@ def strip(headers: Headers, passes: Names[bool], hops: list[bytes]) -> Headers:
 
 
 def write_lines(headers: Headers, to: list[bytes]) -> None:
-    """Header lines, without the empty line that ends a head, for who joins the whole message."""
+    """Header lines, without the empty line that ends a head; the caller joins the message."""
     for name, value in headers:
         to.append(name)
         to.append(b": ")
@@ -123,11 +123,11 @@ def members(value: bytes) -> list[bytes]:
 
 
 MOST_WAIT: Final = 86_400.0
-"""Seconds: a server that asks for more than a day is asked again after one."""
+"""Longest accepted Retry-After in seconds: one day."""
 
 
 def retry_after(headers: Headers, wall: float) -> float | None:
-    """Seconds of a Retry-After in either of its forms (RFC 9110 §10.2.3); None where there is none, or several.
+    """Seconds of a Retry-After in either of its forms (RFC 9110 §10.2.3); None for none, or for several.
 
     A date is counted from the Date of the same answer, so that the server's clock need not agree with ours; from `wall`
     where it has none.
@@ -146,11 +146,11 @@ def retry_after(headers: Headers, wall: float) -> float | None:
 
 
 _PATIENCE: Final = re.compile(rb"(\d{1,9}(?:\.\d{1,9})?)(ms|s)?\Z")
-"""Seconds as decimals, with or without a unit: what the fields of this kind that are in use have in common."""
+"""Matches decimal seconds with or without a unit, as the deadline headers in use write them."""
 
 
 def patience(value: bytes | None) -> float:
-    """Seconds that a client waits: `1.5`, `1.5s` or `1500ms`; for ever where it says anything else."""
+    """Seconds that a client waits: `1.5`, `1.5s` or `1500ms`; `inf` for any other text."""
     match = _PATIENCE.match(value.strip(b" \t")) if value is not None else None
     if match is None:
         return inf

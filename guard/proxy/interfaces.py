@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from guard.proxy.driver import Exchange
 
 AHEAD: Final = 65536
-"""Bytes of a request held before its reader is paused, where nothing else bounds them."""
+"""Bytes of a request that are held before reading is paused, if no other limit applies."""
 
 LARGE: Final = 1024
-"""Bytes of a document, of a request or an answer, that waits for its turn to be judged: the dearest pattern takes about
-2 ms for a smaller one."""
+"""Smallest size in bytes of a document, of a request or an answer, that waits for its turn to be judged.
+
+The slowest pattern takes about 2 ms for a smaller one.
+"""
 
 UNKNOWN: Final = -1
 """Length of a chunked body."""
@@ -37,19 +39,19 @@ class Client(Protocol):
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
     def make_room(self) -> bool:
-        """Let others with unfinished bodies give up memory. Whether this client may go on."""
+        """Refuse other clients' unfinished bodies to free memory. Whether this client may go on."""
 
     def wait_to_judge(self) -> None:
         """Call `judge` of the exchange when its large document, the body or an answer, has its turn."""
 
 
 class Owner(Protocol):
-    """Who makes a call, as the back tells it how the call goes."""
+    """The maker of a call, as the back reports the call's progress to it."""
 
     def dialled(self, dial: object, link: "Link | None", reason: Reason | None) -> bool:
-        """A connection is there, or `reason` says why not; neither: the attempt was given up, and nobody is to blame.
+        """Receive the connection, or the reason for none; with neither, the attempt was given up without a fault.
 
-        False: the connection is not wanted any more.
+        Returns False if the connection is not needed any more.
         """
 
     def answered(self, link: "Link", answer: Answer) -> None: ...
@@ -64,7 +66,7 @@ class Link(Protocol):
 
     reused: bool
     answer_begun: bool  # any byte of an answer came
-    unread: bool  # the call failed, and nobody can have read any byte of its request
+    unread: bool  # the call failed, and the server cannot have read its request
     partial: bool  # the call failed when the server had only a part of its request, and no answer had begun
     length: int  # of the answer's body; UNKNOWN where not declared
     paused: bool  # the upstream does not take what we write

@@ -1,15 +1,15 @@
-"""Asks every judge of a route, adds up what they find, and is the only place that makes a Permit.
+"""Asks every judge of a route, combines their findings, and is the only place that makes a Permit.
 
-How findings add up, in the order of the judges:
+Findings are combined in the order of the judges:
 
     body        each judge sees the request as the judges before it amended it, head included
-    document    goes with the body: an amendment says both; a judge that allows without a document leaves the one there is
-    rows        go with the document
-    message     how the dialect read the request: the last judge that is a dialect's says it
-    violations  follow each other
-    facts       follow each other
-    lower       stands once it is said; all of them close the same rungs, so the first reason is the one that is told
-    deny        ends it: no later judge is asked, and what was found so far goes with the refusal
+    document    an amendment replaces it with the body; a judge that allows without a document leaves it unchanged
+    rows        are replaced with the document
+    message     the request as its dialect read it: the last judge that gives one decides
+    violations  are appended
+    facts       are appended
+    lower       stays; each closes the same rungs, so the first reason is reported
+    deny        ends the judging: later judges are not asked, and the violations so far go with the refusal
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,12 +52,11 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
     plain: Head | None = None,
     lines: LineDocument | None = None,
 ) -> Permit:
-    """Let every judge of the route look at the request. Raises Refused.
+    """Ask every judge of the route about the request. Returns the Permit, or raises Refused.
 
-    `plain` is its head, once the body was rewritten; `lines` what the body was, where it came as JSON Lines.
-
-
-    A judge that crashes denies: the exception leaves here as it is and ends as a 500 with a Record.
+    `now`: monotonic seconds; `wall`: seconds since the epoch. `plain`: the head that fits a rewritten body. `lines`: the
+    original body, if it was JSON Lines. A judge that crashes denies: its exception passes through and ends as a 500 with a
+    Record.
     """
     head, record = plain or context.head, context.record
     document: object = None
@@ -111,7 +110,7 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
 
 
 def _judge_otherwise(context: Context, route: Route, head: Head, body: bytes, now: float, wall: float) -> Permit:
-    """Judge the body without its coding, or the document that its lines say: none took it as it came. Raises Refused."""
+    """Judge the body without its coding, or its lines as one document, since no judge took the original. Raises Refused."""
     if (coding := coding_of(head)) is not None:
         return judge(context, route, opened(coding, body, route.max_body), now, wall, _amended(head, UNCODED))
     lines = route.lines.read(head, body) if route.lines is not None else None
@@ -125,14 +124,14 @@ def _judge_otherwise(context: Context, route: Route, head: Head, body: bytes, no
 
 
 def _note(context: Context, route: Route, document: object, rows: int | None) -> None:
-    """Note in the record what it may hold of a request that was allowed."""
+    """Record the rows and the loggable fields of an allowed request."""
     context.record.rows = 1 if rows is None else rows
     if route.shown is not None and context.trace is not None and context.trace.sampled:
         context.record.shown = route.shown(document)
 
 
 def _amended(head: Head, changes: Mapping[bytes, bytes | None]) -> Head:
-    """The client's head as it would be, had it sent the amended body."""
+    """The client's head with the changes that fit the amended body."""
     return Head(
         head.method, head.target, _changed(head.headers, changes), head.modern, head.peer, head.host, head.trace, head.alone
     )
@@ -148,7 +147,7 @@ def _both(first: Facts, second: Facts) -> Facts:
 
 
 def _not_taken(route: Route, head: Head) -> Refused:
-    """Say what the route takes in place of a body that it cannot read (RFC 9110 §15.5.16)."""
+    """The refusal of an unreadable body; it names the codings or media types that the route takes (RFC 9110 §15.5.16)."""
     coding = (head.get(b"content-encoding") or b"identity").strip().lower()
     if coding != b"identity":
         return Refused("coding_unsupported", headers=[(b"accept-encoding", ACCEPTED)])

@@ -1,4 +1,4 @@
-"""What the connections of one listener share."""
+"""The state that the connections of one listener share, and the limits on them."""
 
 import re
 from collections.abc import Callable
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from guard.proxy.handshakes import Handshake
 
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%!$&'()*+=-]{1,255})(?::[0-9]{1,5})?\Z")
-"""uri-host [":" port] (RFC 9110 §7.2), without `,` and `;`, which others split at. Never empty."""
+"""Matches uri-host [":" port] (RFC 9110 §7.2), without `,` and `;`, at which other parsers split. Never empty."""
 _KNOWN_HOSTS: Final = 1024
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a client may ask of a connection: counts, bytes, and seconds; the policy's `listen.limits`."""
+    """Limits on a client's connection, in counts, bytes and seconds: the policy's `listen.limits`."""
 
     connections: int = 4096
     head: float = 10.0
@@ -40,7 +40,7 @@ class Limits:
 
 @dataclass(eq=False)
 class ListenerState:
-    """What all connections of a listener share. `plan`, `limits`, `trusted` and `cors` are replaced on reload."""
+    """The state of a listener for all its connections. A reload replaces `plan`, `limits`, `trusted` and `cors`."""
 
     plan: Plan
     limits: Limits = field(default_factory=Limits)
@@ -50,25 +50,25 @@ class ListenerState:
     draining: bool = False
     connections: "set[Connection]" = field(default_factory=set)
     handshakes: "dict[Connection, Handshake]" = field(default_factory=dict)
-    """Connections whose TLS handshake is not done, in the order in which they came."""
+    """Connections whose TLS handshake is not complete, in order of arrival."""
     places: Places = field(default_factory=Places)
-    turned_away: int = 0  # connections that were closed because so many were there
+    turned_away: int = 0  # connections closed because the listener was full
     next_id: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
     prefix: str = field(default_factory=lambda: "g" + token_hex(6))
-    """Of request ids; never digits alone, which a detector could take for a telephone's number."""
+    """Beginning of request ids; never digits alone, which a detector could take for a telephone number."""
     admission: LoopAdmission = field(default_factory=LoopAdmission)
     via: bytes = field(default_factory=lambda: b"guard-" + token_hex(6).encode())
     _hosts: set[bytes] = field(default_factory=set)
 
     def admits(self) -> bool:
-        """Whether a newcomer has a place, if need be that of the connection that has waited longest."""
+        """Whether a new connection has a place; on a full listener it takes that of the one that has waited longest."""
         if len(self.connections) + len(self.handshakes) < self.limits.connections:
             return True
         self.turned_away += 1
         return self.places.make_room(self)
 
     def is_host(self, value: bytes) -> bool:
-        """Whether a Host field can be one. Those seen before are remembered: most clients send the same few."""
+        """Whether a Host field is well-formed. Values are remembered: most clients send the same few."""
         if value in self._hosts:
             return True
         if not _HOST.match(value):

@@ -1,4 +1,4 @@
-"""Answers as bytes (RFC 9112), and how many of them a client has not taken yet."""
+"""Writes answers as bytes (RFC 9112), and counts the bytes that a client has not taken yet."""
 
 import asyncio
 from fcntl import ioctl
@@ -55,7 +55,7 @@ def unsent(transport: asyncio.Transport) -> int:
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Abort with RST: what was sent cannot be taken for the whole."""
+    """Abort with RST, so that the client cannot take a part of an answer for the whole."""
     socket = transport.get_extra_info("socket")
     if socket is not None:
         try:

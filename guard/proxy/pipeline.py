@@ -41,7 +41,7 @@ from guard.proxy.values import (
 )
 
 LEAST_TIME: Final = 0.05
-"""Seconds of the request's time that a rung with I/O must have left: less is no time for a call."""
+"""Shortest remaining time of a request, in seconds, in which a rung may still call a model server."""
 
 METHODS: Final = {
     name.encode(): name
@@ -53,15 +53,15 @@ Pipeline: TypeAlias = Generator[Command | Reply | Ending, "bytes | Answer | Rela
 
 
 class LadderEnded(Exception):  # noqa: N818
-    """A bug: `disabled` is the last rung of every ladder and always answers."""
+    """The error of a ladder that ends without an answer. It is a bug: `disabled` is the last rung and always answers."""
 
 
 class Request(Protocol):
-    """What the pipeline reads of the exchange that it answers."""
+    """The exchange as the pipeline reads it."""
 
     head: Head
     request_id: str
-    fault: RefusalCode | None  # what made the head unusable
+    fault: RefusalCode | None  # the reason that the head is unusable
 
 
 def handle_request(exchange: Request, plan: Plan, now: Callable[[], float]) -> Pipeline:
@@ -119,7 +119,7 @@ def handle_request(exchange: Request, plan: Plan, now: Callable[[], float]) -> P
 
 
 def begin(exchange: Request, now: float) -> Context:
-    """The exchange's context, and in its record what records may hold of a head."""
+    """The exchange's context; its record holds the permitted facts of the head."""
     head = exchange.head
     context = Context(head, exchange.request_id, now)
     record = context.record
@@ -132,7 +132,7 @@ def begin(exchange: Request, now: float) -> Context:
 
 
 def closed(rung: Rung, permit: Permit, body_spent: bool, now: float) -> Closed | None:  # noqa: FBT001
-    """Why this rung may not even be asked for this request."""
+    """The reason that this rung may not be asked for this request; None if it may."""
     rung_limit = permit.route.rung_limit
     if rung_limit.level and LEVEL[rung.source] < rung_limit.level:
         return Closed(rung_limit.why)
@@ -149,7 +149,7 @@ def closed(rung: Rung, permit: Permit, body_spent: bool, now: float) -> Closed |
 
 
 def seal(plan: Plan, context: Context, attempt: RungAttempt, answer: Answer, now: float) -> Headers:
-    """The head of the answer that is given: what the rung said, and by whom and why."""
+    """The headers of the given answer: the rung's own, with its source, reason, version and timing. Fills the record."""
     source, version, request_id = attempt.rung.source, answer.version or attempt.rung.version, context.request_id
     headers = answer.headers.copy()
     if not answer.dated:
@@ -171,7 +171,7 @@ def seal(plan: Plan, context: Context, attempt: RungAttempt, answer: Answer, now
 
 
 def relayed(context: Context, permit: Permit, attempt: RungAttempt, end: object) -> Ending:
-    """A pumped answer came to its end; a truncated one is given a clean end only after it said so itself."""
+    """End a relayed answer. A truncated one ends cleanly only if the client has received an error event."""
     if type(end) is not Relayed:
         raise TypeError(type(end).__name__)
     if attempt.account is not None:
@@ -190,14 +190,14 @@ def relayed(context: Context, permit: Permit, attempt: RungAttempt, end: object)
 
 
 def conclude(plan: Plan, context: Context, now: float) -> None:
-    """Settle the last attempt, whose answer was given or is nobody's any more, and hand the record to every sink."""
+    """Settle the last attempt, complete the record, and pass it to every sink. A sink that raises is counted."""
     record, attempt, route = context.record, context.attempt, context.route
     record.ended_at, record.trace, record.reason = now, context.trace, context.reason
     if route is not None:
         record.matched, record.route = route, route.template
     if attempt is not None:
         attempt.settle(CallOutcome.IGNORED, now)
-        if attempt.inspector is not None:  # what was heard of a relayed answer, also of one whose client left
+        if attempt.inspector is not None:  # the part of a relayed answer that was read, also if its client left
             parsed, call = attempt.inspector.parsed, attempt.call
             record.usage = parsed.usage
             version = believed(parsed.version, context.permit, call.target) if call is not None else ""

@@ -1,11 +1,11 @@
-"""Who makes room when a listener is full, or when the memory for bodies is spent.
+"""Chooses the connections that make room when a listener is full, or when the memory for bodies is spent.
 
 A full listener closes the connection that has waited longest without a complete request: an unfinished TLS handshake, an
-idle one, half a head, half a body; last of all one that does not take its answer. A newcomer is served, and only complete
-requests can keep it out. Since when a connection waits follows from its deadlines, so a request costs nothing more.
+idle connection, half a head, half a body; last, one that does not take its answer. So a new connection is served unless
+every other has a complete request. A connection's waiting time follows from its deadlines, so a request costs nothing more.
 
-When the bodies that wait for their end have spent the memory, those are refused that have held most of it for longest, in
-bytes times seconds: a client that sends what it announced is never the first.
+When unfinished bodies have spent the memory, those are refused that have held most of it for longest, in bytes times
+seconds: a client that keeps sending its announced body is never the first.
 """
 
 from math import inf
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from guard.proxy.listener_state import ListenerState
 
 AT_A_LOOK: Final = 64
-"""Connections that one look at all of them chooses, to be closed one by one as newcomers need their places."""
+"""Connections that one pass over all of them selects; they are closed one by one as places are needed."""
 SMALL: Final = 4096
-"""Bytes of an unfinished body that are never taken from a client for others."""
+"""Size in bytes up to which an unfinished body is never refused to make room."""
 FREED: Final = 16
-"""One of so many parts of the memory is freed at once, so that the next look is far away."""
+"""Divisor of the memory limit: this share of it is freed at once, so that the next pass is not soon."""
 
 
 class Places:
@@ -30,10 +30,10 @@ class Places:
     __slots__ = ("_longest",)
 
     def __init__(self) -> None:
-        self._longest: list[tuple[float, Connection]] = []  # whoever has waited longest stands last
+        self._longest: list[tuple[float, Connection]] = []  # the one that has waited longest is last
 
     def make_room(self, listener: "ListenerState") -> bool:
-        """Close the connection that has waited longest; False where nobody waits and everybody is being served."""
+        """Close the connection that has waited longest. False: none waits, all are being served."""
         since, connection = self._peek(listener)
         handshake = next(iter(listener.handshakes.values()), None)
         if handshake is not None and handshake.since <= since:
@@ -46,9 +46,9 @@ class Places:
         return True
 
     def _peek(self, listener: "ListenerState") -> "tuple[float, Connection | None]":
-        """The connection that has waited longest, and since when.
+        """The connection that has waited longest, and the monotonic seconds since which it waits.
 
-        Who was not chosen at the last look began to wait later than all who were.
+        Connections that the last pass did not select began to wait later than all that it selected.
         """
         longest = self._longest
         while longest:
@@ -67,9 +67,9 @@ def _since(waiting: "tuple[float, Connection]") -> float:
 
 
 def refuse_bodies(listener: "ListenerState", asking: "Connection") -> bool:
-    """Refuse the unfinished bodies that have held most for longest until memory is free.
+    """Refuse the unfinished bodies that have held most memory for longest, until some is free.
 
-    Whether `asking` may go on: it is not refused here, but told to refuse itself.
+    Returns whether `asking` may go on: it is not refused here, but must refuse itself on False.
     """
     now, budget = monotonic(), listener.budget
     holding: list[tuple[float, Connection]] = []
@@ -79,7 +79,7 @@ def refuse_bodies(listener: "ListenerState", asking: "Connection") -> bool:
         if size > SMALL:
             holding.append((size * (now - connection.body_deadline + listener.limits.body), connection))
             held += size
-    if budget.used - held > budget.limit:  # others hold it: no refusal here brings room
+    if budget.used - held > budget.limit:  # other holders have it: refusals here free too little
         return False
     holding.sort(key=_since, reverse=True)
     goal = budget.limit - budget.limit // FREED

@@ -20,12 +20,12 @@ from guard.proxy.states import FREE
 from guard.proxy.values import Reason
 
 OVERTIME: Final = 0.1
-"""Seconds that a dial may take beyond its owner's deadline, which alone knows whether a stall of the loop made it late."""
+"""Seconds that a dial may take beyond its owner's deadline; only the owner knows whether a stall made it late."""
 
 SAFE: Final = 0.8
-"""Share of a server's own idle time after which guard closes: its clock started earlier, and its FIN takes its time."""
+"""Share of a server's own idle time after which guard closes: its clock started earlier, and its FIN takes time."""
 SHORTEST: Final = 0.1
-"""Seconds: a server that ends a connection sooner does so after an answer, and not because it was idle."""
+"""Shortest idle time in seconds that is learned; a server that closes sooner does so because an answer ended."""
 LEARNED: Final = 300.0
 """Seconds for which a learned idle time holds: a restart of the server looks like one."""
 
@@ -33,7 +33,7 @@ _TIMEOUT: Final = re.compile(rb"(?:\A|[,;])[ \t]*timeout[ \t]*=[ \t]*\"?([0-9]{1
 
 
 class Dial:
-    """One attempt to connect, for an owner who may lose interest: the connection then goes to the pool, or away."""
+    """One attempt to connect. If its owner gives up, the connection goes to the pool or is closed."""
 
     __slots__ = ("owner", "task")
 
@@ -64,7 +64,7 @@ class Pool:
         self.keep = self._declared_keep = keep
         """Seconds that an unused connection is kept: below the server's keep-alive, so that guard closes it first.
 
-        Shorter than declared while the server says, or shows, that it waits less itself.
+        Shorter than declared while the server announces, or shows, a shorter idle time.
         """
         self._learned_until = inf
         self.limits = limits or HeadLimits()
@@ -91,7 +91,7 @@ class Pool:
         return len(self._dials)
 
     def take(self, now: float) -> Link | None:
-        """An idle connection, the most recently used."""
+        """The most recently used idle connection that is usable; None without one. `now`: monotonic seconds."""
         while self._idle:
             link = self._idle.pop()
             if link.usable(now, now - self._max_age):
@@ -101,7 +101,7 @@ class Pool:
         return None
 
     def give(self, link: Link) -> None:
-        """A connection whose call is over."""
+        """Keep a connection whose call has ended, or close it if it is too old."""
         now = monotonic()
         if now > self._learned_until:
             self.keep, self._learned_until = self._declared_keep, inf
@@ -116,31 +116,31 @@ class Pool:
             self._timer.set(IDLE, now + self.keep)
 
     def waits(self, seconds: float) -> None:
-        """The server closes a connection that was idle for so many seconds: use none that is nearly as old."""
+        """Learn the seconds after which the server closes an idle connection; guard keeps none for nearly as long."""
         keep = seconds * SAFE
         if keep <= self.keep:
             self.keep, self._learned_until = keep, monotonic() + LEARNED
 
     def announced(self, keep_alive: bytes) -> None:
-        """What the server's Keep-Alive field says (RFC 2068 §19.7.1.1)."""
+        """Learn the idle time in the server's Keep-Alive field (RFC 2068 §19.7.1.1)."""
         timeout = _TIMEOUT.search(keep_alive)
         if timeout is not None:
             self.waits(int(timeout[1]))
 
     def ended(self, link: Link) -> None:
-        """The server ended an idle connection. At once after an answer says nothing of how long it waits."""
+        """Learn from an idle connection that the server ended, unless it did so directly after an answer."""
         idle = monotonic() - link.idle_since
         if link in self._idle and idle >= SHORTEST:
             self.waits(idle)
 
     def lost(self, link: Link) -> None:
-        """A connection is gone."""
+        """Remove a connection that has ended."""
         self.links -= 1
         if link in self._idle:
             self._idle.remove(link)
 
     def dial(self, owner: Owner, timeout: float) -> Dial:
-        """Connect; `owner.dialled` hears how it went."""
+        """Connect within `timeout` seconds; the result goes to `owner.dialled`."""
         dial = Dial(owner)
         dial.task = asyncio.get_running_loop().create_task(self._connect(timeout))
         dial.task.add_done_callback(partial(self._dialled, dial))
@@ -161,13 +161,13 @@ class Pool:
             return "tls"
         except OSError as error:
             return None if isinstance(error, TimeoutError) and error.errno is None else "connect"
-        except ValueError:  # a name that is none: a UnicodeError
+        except ValueError:  # an invalid host name: UnicodeError
             return "connect"
         self.links += 1
         return link
 
     def _dialled(self, dial: Dial, task: "asyncio.Task[Link | Reason | None]") -> None:
-        """The dial ended: the owner hears how."""
+        """Report the end of a dial to its owner."""
         self._dials.discard(dial)
         link: Link | None = None
         reason: Reason | None = None
@@ -191,7 +191,7 @@ class Pool:
             self._timer.set(IDLE, self._idle[0].idle_since + self.keep)
 
     def close(self) -> None:
-        """Keep no connection any more; calls and dials under way go on, and what they leave behind is closed."""
+        """Close the idle connections and keep none from now on. Running calls go on; their connections close afterwards."""
         self._closed = True
         for link in self._idle:
             link.drop()

@@ -1,4 +1,4 @@
-"""Asks a model server once whether it is there, over the same connections as every call."""
+"""Asks a model server once whether it is available, over the connections that calls use."""
 
 import asyncio
 from time import monotonic
@@ -9,7 +9,7 @@ from guard.proxy.values import Answer, Call, CallOutcome, Head, Reason, Target
 
 
 class Unticketed:
-    """A probe says nothing about how calls go."""
+    """The ticket of a probe, whose result does not count for the breaker."""
 
     def recheck(self, now: float) -> Reason | None:  # noqa: ARG002, D102
         return None
@@ -20,17 +20,17 @@ class Unticketed:
 
 
 class Probe:
-    """Owner of one connection: it is there once connected, or, with a path, once a GET is answered 2xx."""
+    """Owner of one connection. The server is available once connected or, with a path, once a GET is answered 2xx."""
 
     def __init__(self, target: Target, path: str | None) -> None:
         self._target = target
         self._path = path
         self._outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._link: Link | None = None
-        self.page = b""  # what a GET was answered with, up to 64 KiB
+        self.page = b""  # body of the answer to a GET, up to 64 KiB
 
     async def ask(self, within: float) -> bool:
-        """Whether it is there; False too where that is not known in time."""
+        """Whether the server is available; also False if there is no result `within` these seconds."""
         pool: Pool = self._target.pool  # type: ignore[assignment]
         pool.dial(self, within)
         try:
@@ -46,7 +46,7 @@ class Probe:
             self._outcome.set_result(outcome)
 
     def dialled(self, dial: object, link: Link | None, reason: Reason | None) -> bool:  # noqa: ARG002
-        """A connection is there, or cannot be had."""
+        """Report the connection, or send the GET on it. False: the connection is not needed any more."""
         if link is None or self._path is None or self._outcome.done():
             self._report(link is not None)
             return False  # it goes to the pool
@@ -58,7 +58,7 @@ class Probe:
         return True
 
     def answered(self, link: Link, answer: Answer) -> None:
-        """The answer's head, or the whole of it."""
+        """Report a 2xx status; keep the body of a complete answer."""
         self._link = None
         if answer.complete:
             self.page = answer.body
@@ -67,15 +67,15 @@ class Probe:
         self._report(200 <= answer.status < 300)
 
     def failed(self, link: Link, reason: Reason) -> None:  # noqa: ARG002
-        """The call broke."""
+        """Report that the call failed."""
         self._link = None
         self._report(False)
 
     def resumed(self, link: Link) -> None:
-        """Nothing more to send."""
+        """Does nothing: a GET has no body."""
 
     def data(self, link: Link, chunk: bytes) -> None:
-        """Not asked for."""
+        """Does nothing: a probe reads no stream."""
 
     def done(self, link: Link) -> None:
-        """Not asked for."""
+        """Does nothing: a probe reads no stream."""

@@ -14,14 +14,14 @@ from guard.proxy.upload import Upload
 from guard.proxy.values import Call, Inspector, Reason, Relay, Relayed
 
 MOST_HELD: Final = 65536
-"""Bytes of comments and heartbeats that wait for a first event; more of them begin the stream."""
+"""Bytes of comments and heartbeats held before the first event; more of them begin the stream."""
 
 BEAT: Final = b": heartbeat\n\n"
 """A comment, which clients skip (WHATWG HTML §9.2.7), and an empty line for those that split at it."""
 
 
 class Relaying(Upload):
-    """Performs `Relay`. The call belongs to the other half."""
+    """The part of an exchange that performs `Relay`; the driver makes the call."""
 
     __slots__ = ("_call", "_link", "_opened", "_prefix", "_sent", "_waited")
 
@@ -65,7 +65,7 @@ class Relaying(Upload):
             link.flow()
 
     def data(self, link: Link, chunk: bytes) -> None:
-        """The next bytes of a relayed answer."""
+        """Pass on the next bytes of a relayed answer."""
         relay = self._waiting
         if link is not self._link or type(relay) is not Relay:
             return
@@ -87,7 +87,7 @@ class Relaying(Upload):
             self.client.send_chunk(chunk)
             if relay.heartbeat and inspector is not None:
                 self.client.timer.set(HEARTBEAT, monotonic() + relay.heartbeat)
-        if self.client.paused:  # the client's time runs, and not the target's
+        if self.client.paused:  # the client is slow, so the target's deadline does not run
             link.pause_reading()
             self._waited = True
             self._disarm()
@@ -95,15 +95,15 @@ class Relaying(Upload):
             self._arm_idle()
 
     def _barred(self, relay: Relay, inspector: Inspector) -> Reason | None:
-        """Why a stream may not begin whose first event is there."""
+        """The reason that a stream may not begin after its first event; None if it may."""
         if inspector.refused:
             return "status"
         if self._call is not None and (closed := self._call.target.closed) is not None:
-            return closed  # by operators, while it was silent
+            return closed  # operators closed the source meanwhile
         return "version" if relay.disagrees is not None and relay.disagrees() else None
 
     def _beat(self) -> None:
-        """Nothing was sent for as long as a heartbeat takes."""
+        """Send a heartbeat: the stream has been silent for its interval."""
         relay = self._waiting
         if type(relay) is not Relay or relay.inspector is None or not self._opened:
             return
@@ -113,7 +113,7 @@ class Relaying(Upload):
         self.client.timer.set(HEARTBEAT, monotonic() + relay.heartbeat)
 
     def done(self, link: Link) -> None:
-        """The relayed answer is whole."""
+        """End a relayed answer that is complete."""
         if link is self._link and type(self._waiting) is Relay:
             self._link = None
             self._end_relay(None)
@@ -129,14 +129,14 @@ class Relaying(Upload):
                 self._sent += len(tail)
                 self.client.send_chunk(tail)
         self._drop_call()
-        # A server that is kept from writing gives up by its own timeout: that says how its client reads.
+        # A server that cannot write ends the stream by its own timeout: the slow client is the cause.
         ours = late or (self._waited and failed == "reset")
         self._answer(Relayed(self._sent, monotonic(), failed, bool(tail), ours, opened=self._opened))
 
     def _end_unopened(self, relay: Relay) -> None:
-        """The stream ended before an event of its was whole; its last one need not have an empty line."""
+        """End a stream that has not begun. Its only event may be complete without an empty line."""
         inspector = relay.inspector
-        assert inspector is not None  # only such a stream waits
+        assert inspector is not None  # the caller checks it
         rest = self._prefix + inspector.end()
         self._prefix = b""
         failed: Reason = "malformed"

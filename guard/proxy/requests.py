@@ -1,8 +1,8 @@
-"""Bytes → requests: what httptools (llhttp) makes of a client's bytes, and what it lets through and must not.
+"""Parses a client's bytes into requests with httptools (llhttp), and refuses invalid requests that it accepts.
 
-llhttp as a server has traps, each handled where it is named below and each a test: trailers come as headers · an offer to
-upgrade ends the parse, and its body would be read as another request · no Host, two Hosts, HTTP/2.0, `TE: gzip, chunked`
-and chunks in HTTP/1.0 are accepted · sizes of heads, targets and chunk extensions are not bounded.
+llhttp as a server has traps; each is handled below and has a test. Trailers arrive as headers. An offer to upgrade ends the
+parse, and its body would be read as another request. No Host, two Hosts, HTTP/2.0, `TE: gzip, chunked` and chunks in
+HTTP/1.0 are accepted. Sizes of heads, targets and chunk extensions are not bounded.
 """
 
 from typing import Any, Final
@@ -18,23 +18,26 @@ from guard.proxy.start_lines import Opening
 from guard.proxy.values import NOBODY, Head, Headers, Peer, RefusalCode, combined
 
 WHOLE: Final = 4096
-"""A segment of so many bytes is parsed at once."""
+"""Largest segment in bytes that is parsed at once."""
 SLICE: Final = 512
-"""Of a larger one so many, so that the framing of a chunked body can be measured: slices it shares with a head are not."""
+"""Larger segments are parsed in slices of this many bytes, so that the framing of a chunked body can be measured.
+
+A slice that holds a head too is not measured.
+"""
 FEW: Final = 1024
-"""A segment of so many bytes holds few requests, however small: 56."""
+"""Segment size in bytes up to which requests are not counted: it holds at most 56."""
 MANY: Final = 16
-"""A segment with more requests than this is parsed in slices, and no further than the first."""
+"""Most requests of a segment that is parsed at once; one with more is parsed in slices, to the end of its first."""
 PLAIN: Final = 65536
-"""The same within a body of declared length."""
+"""Bytes of a slice within a body of declared length."""
 FEW_CHUNKS: Final = 1024
-"""So many chunks may be as small as they like."""
+"""Chunks of a body whose size is not limited from below."""
 ASKING: Final = frozenset((b"expect", b"via", b"traceparent", b"x-guard-no-fallback"))
-"""Fields that ask something of us, or tell where a request has been; few clients send any."""
+"""Fields that are directed at guard or show a request's way; few clients send any."""
 
 
 class Unacceptable(Exception):  # noqa: N818
-    """What was read so far cannot become a request; stops the parser."""
+    """The error of bytes that cannot become a valid request; it stops the parser."""
 
     def __init__(self, code: RefusalCode) -> None:
         super().__init__(code)
@@ -42,14 +45,14 @@ class Unacceptable(Exception):  # noqa: N818
 
 
 def named(name: bytes) -> bytes:
-    """A field's name in lower case. X_Admin and X-Admin are one to a model server that speaks WSGI."""
+    """A field's name in lower case. Raises Unacceptable for `_`: WSGI servers take X_Admin for X-Admin."""
     if b"_" in name:
         raise Unacceptable("bad_request")
     return name.lower()
 
 
 def trimmed(value: bytes) -> bytes:
-    """A field's value without the white space behind it, which is no part of it (RFC 9112 §5) and which llhttp leaves."""
+    """A field's value without trailing white space, which is not part of it (RFC 9112 §5) and which llhttp keeps."""
     return value.rstrip(b" \t")
 
 
@@ -57,7 +60,7 @@ NAMES: Final = Names(named)
 
 
 class Requests:
-    """The half of a connection that reads. Its callbacks only take note; whoever feeds it acts afterwards."""
+    """The part of a connection that reads. Its callbacks only take notes; the caller that feeds it acts afterwards."""
 
     __slots__ = (
         "_chunks", "_completed", "_content", "_final", "_head_bytes", "_headers", "_listener", "_minor", "_opening",
@@ -81,35 +84,35 @@ class Requests:
         self._parser: Any = httptools.HttpRequestParser(self)  # None once the client has left
 
     def _admit(self, head: Head, length: int, fault: RefusalCode | None) -> Exchange:
-        """A request begins."""
+        """Begin an exchange for a request. `length`: bytes of its body, or UNKNOWN. `fault`: the reason to refuse it."""
         raise NotImplementedError
 
     # ── httptools; these only take note ───────────────────────────────────────────────────────────────────────────
 
     def on_url(self, part: bytes) -> None:
-        """A part of the target."""
+        """Take a part of the target."""
         self._target += part
         if len(self._target) > self._listener.limits.target:
             raise Unacceptable("target_too_long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One field line; trailers never become headers."""
+        """Take one field line; trailers never become headers."""
         if self._reading is not None:
             return
         self._headers.append((NAMES[name], value))
 
     def on_headers_complete(self) -> None:
-        """A head is whole: an exchange begins."""
+        """Check a complete head, and begin its exchange."""
         parser, headers, listener = self._parser, self._headers, self._listener
         if len(headers) > listener.limits.headers or self._since > listener.limits.header_bytes:
             self._bounded(headers)
         fields = combined(headers)
         method, host = parser.get_method(), fields.get(b"host")
         if self._plain:
-            minor, self._plain = self._minor, b""  # the head was held against the grammar when it was read first
+            minor, self._plain = self._minor, b""  # the head was checked when it was read first
         else:
             opening, at = self._opening, len(method) + 1 + len(self._target)
-            if opening.ahead == 0 and opening.bytes[at : at + 11] == b" HTTP/1.1\r\n":  # then nothing stands before it
+            if opening.ahead == 0 and opening.bytes[at : at + 11] == b" HTTP/1.1\r\n":  # nothing precedes the request line
                 minor = b"1"
             else:
                 minor = opening.is_request(method, self._target)
@@ -142,7 +145,7 @@ class Requests:
         self._chunks = self._content = self._overhead = 0
 
     def _odd_host(self, host: bytes | None, minor: bytes) -> bytes | None:
-        """One that is absent, or cannot be one as it stands."""
+        """The Host of a head without a well-formed one: trimmed, or None in HTTP/1.0. Raises Unacceptable."""
         if host is None:
             if minor == b"1":
                 raise Unacceptable("bad_request")
@@ -158,7 +161,7 @@ class Requests:
             raise Unacceptable("headers_too_large")
 
     def _may_continue(self, head: Head, fields: dict[bytes, bytes]) -> bool:
-        """What few clients send. True: it waits to be asked for its body."""
+        """Read the fields of ASKING. True: the client waits for a 100 before it sends its body. Raises Unacceptable."""
         expect = trimmed(fields.get(b"expect", b"")).lower()
         if expect not in (b"", b"100-continue") or looped(fields.get(b"via", b""), self._listener.via):
             raise Unacceptable("bad_request")
@@ -167,11 +170,11 @@ class Requests:
         return bool(expect) and head.modern
 
     def on_chunk_header(self) -> None:
-        """One more chunk."""
+        """Count one more chunk."""
         self._chunks += 1
 
     def on_body(self, chunk: bytes) -> None:
-        """Bytes of a body."""
+        """Take bytes of a body."""
         exchange: Exchange = self._reading  # type: ignore[assignment]
         size = len(chunk)
         exchange.chunks.append(chunk)
@@ -181,7 +184,7 @@ class Requests:
         self._listener.budget.used += size
 
     def on_message_complete(self) -> None:
-        """End of a request."""
+        """Note the end of a request."""
         if self._reading is not None:
             self._reading.body_done = True
             self._reading = None
@@ -192,7 +195,7 @@ class Requests:
     # ── feeding ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _decline(self, fields: dict[bytes, bytes]) -> None:
-        """An offer to upgrade is declined by reading the head again without it; one of WebSocket is nothing without."""
+        """Decline an offer to upgrade: the head is read again without it. Raises Unacceptable for CONNECT and WebSocket."""
         parser = self._parser
         if parser.get_method() == b"CONNECT":
             raise Unacceptable("bad_request")
@@ -203,10 +206,10 @@ class Requests:
         self._headers, self._target = [], b""
 
     def _feed(self, data: bytes) -> int:
-        """Parse; how many bytes were.
+        """Parse a segment. Returns the number of bytes parsed.
 
-        In slices where one piece would hide what is framing and what is content, or would hold many requests: then no
-        further than to the end of the first.
+        A segment that is large, or holds many requests, is parsed in slices, and only to the end of its first request: one
+        piece would hide how many of its bytes are framing.
         """
         self._segment = size = len(data)
         self._since += size
@@ -235,7 +238,7 @@ class Requests:
         return at
 
     def _parse(self, data: bytes | memoryview) -> None:
-        """Parse. Left to itself, llhttp takes an upgrade's body for the other protocol's, a way to smuggle requests."""
+        """Parse bytes. llhttp leaves the body of an upgrade to the other protocol; declining prevents request smuggling."""
         reading, content, size = self._reading, self._content, len(data)
         while True:
             try:
@@ -250,7 +253,7 @@ class Requests:
             self._framed(size - (self._content - content))
 
     def _framed(self, overhead: int) -> None:
-        """So many bytes of a slice, all of it of one chunked body, were not content: held against the limit."""
+        """Check the limits on chunk framing. `overhead`: bytes of a slice of one chunked body that are not content."""
         self._overhead += overhead
         extensions = self._overhead - 8 * self._chunks
         dust = self._chunks > FEW_CHUNKS and self._overhead > 2 * self._content
@@ -259,7 +262,7 @@ class Requests:
 
 
 def origin_form(target: bytes, host: bytes | None) -> bytes:
-    """A target that names a scheme and an authority (RFC 9112 §3.2.2), without them; the Host must name the same."""
+    """An absolute-form target (RFC 9112 §3.2.2) in origin form. Raises Unacceptable if the Host is another."""
     scheme, _, rest = target.partition(b"://")
     authority, slash, path = rest.partition(b"/")
     if scheme not in (b"http", b"https") or authority != host or not slash:

@@ -58,24 +58,24 @@ CLOSES: Final[frozenset[RefusalCode]] = frozenset(
         "overloaded",
     )
 )  # fmt: skip
-"""After these the connection's framing, or its future, cannot be trusted."""
+"""Codes after which the connection closes: its framing is not reliable, or guard takes no more on it."""
 
 DETAIL: Final = {
     "websocket": ',"detail":"guard does not relay WebSocket connections; connect to the model server itself"',
     "method_unknown": ',"detail":"guard does not know this method"',
 }
-"""A sentence of its own, as a member of the body, where a status alone leads astray."""
+"""Code → a `detail` member of the body, for codes whose status alone misleads."""
 
 
 def rescue(error: Exception, plan: Plan, context: Context, now: float) -> Reply | Ending:
-    """Refused → its status; Gone → nobody to answer; anything else is a bug of ours → 500."""
+    """The answer to an exception: Refused → its status; Gone → the connection is cut; any other is a bug → 500."""
     record = context.record
     if isinstance(error, Gone):
         record.departure = error.cause
         attempt = context.attempt
         if attempt is not None:
             if attempt.inspector is not None and broken(attempt.inspector.parsed.usage):
-                record.error = stream_error(attempt.inspector)  # many clients leave as soon as they read of it
+                record.error = stream_error(attempt.inspector)  # many clients leave once they read of the error
             left = CallOutcome.GONE if context.permit is None else blame_left(context.permit, attempt)
             attempt.settle(left, now, took=attempt.took)
         return CUT
@@ -112,10 +112,10 @@ def rescue(error: Exception, plan: Plan, context: Context, now: float) -> Reply 
 
 
 class Plain:
-    """The shape of an error where no route, and so no dialect, is known yet: RFC 9457."""
+    """The form of an error (RFC 9457) before a route, and so a dialect, is known."""
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
-        """(content type, body); every value is a word of ours."""
+        """(content type, body) of an error; every value is guard's own."""
         title = HTTPStatus(problem.status).phrase
         body = '{"type":"urn:guard:error:%s","title":"%s","status":%d,"code":"%s","request_id":"%s","violations":[]%s}' % (
             problem.code, title, problem.status, problem.code, problem.request_id, DETAIL.get(problem.code, ""),

@@ -1,13 +1,13 @@
-"""Which word of an answer is believed to be its model's version: never one that the client may have written.
+"""Decides whether a version that an answer names is the server's own: never one that the client may have written.
 
-A version becomes a label of metrics, an attribute of spans, a field of lines and a part of notices. Many servers repeat
-what the client called the model, as it is or within a word of their own (`vendor/WORD`, `WORD:latest`). So the word of an
-answer counts only where it cannot be the client's:
+A version becomes a metric label, a span attribute, a log field and a part of notifications. Many servers repeat the
+client's name for the model, unchanged or within their own (`vendor/WORD`, `WORD:latest`). So the version of an answer
+counts only if it cannot be the client's:
 
-- where the contract leaves the model's name to the client (`Message.free_model`), or nobody has read the request (its body
-  was streamed, or is larger than SEARCHED), the answer's word does not count;
-- otherwise it counts once it has come in answer to a request that does not hold it, and of which it holds nothing. From
-  then on it is the server's own, also for a client that writes it; so is the name that the contract declares.
+- if the contract leaves the model's name to the client (`Message.free_model`), or guard has not read the request (its body
+  was streamed, or is larger than SEARCHED), the version does not count;
+- otherwise it counts once it has answered a request that neither holds it nor gave it a part. From then on it is the
+  server's own, also for a client that writes it. The name that the contract declares counts too.
 """
 
 import re
@@ -18,21 +18,21 @@ from urllib.parse import unquote_to_bytes
 from guard.proxy.values import STREAM, Head, Permit, Target
 
 LEAST: Final = 4
-"""Characters of a version that is searched for in its request: `v12` stands in many by chance, and tells of nobody."""
+"""Shortest version, in characters, that is searched for in the request: `v12` occurs in many by chance."""
 PART: Final = 5
-"""Characters of a client's word that is searched for in the version: `FP32` stands in many."""
+"""Shortest word of a client, in characters, that is searched for in the version: `FP32` occurs in many."""
 SEARCHED: Final = 65536
-"""Bytes of a body that is searched: a version that is new is rare, and may be new with each request."""
+"""Largest body in bytes that is searched. A new version is rare, but a server may name one in each answer."""
 MOST: Final = 50
-"""Words of one target that are remembered; beyond them each is searched for with every request."""
+"""Versions remembered for one target; any other is searched for in every request."""
 _DIGITS: Final = frozenset("0123456789.")
 _PARTS: Final = re.compile(rb"[a-z0-9\x80-\xff]{%d,}" % PART)
 _TEXTS: Final = re.compile(rb'"([^"\\]{%d,})"(?!\s*:)' % PART)
-"""Texts of a JSON document, without the names of members."""
+"""Matches the strings of a JSON document, without member names."""
 
 
 def believed(word: str, permit: Permit | None, target: Target) -> str:
-    """The word, where the server and not the client has it; else an empty one. `permit` None: no request was read."""
+    """The version if it is the server's own, else an empty string. `permit` None: no request was read."""
     known = target.own_words
     if not word or word in known:
         return word
@@ -54,9 +54,9 @@ def believed(word: str, permit: Permit | None, target: Target) -> str:
 
 
 def _shared(word: bytes, template: str, head: Head, body: bytes) -> bool:
-    """Whether a request holds that word, whatever its case, or the word a value of the request."""
+    """Whether a request holds the word, in any case, or the word holds a value of the request."""
     sought = re.escape(word)
-    if _DIGITS.issuperset(word.decode()):  # a number stands in others by chance
+    if _DIGITS.issuperset(word.decode()):  # a number occurs in longer ones by chance
         sought = rb"(?<![0-9.])" + sought + rb"(?![0-9.])"
     pattern = re.compile(sought)
     target = unquote_to_bytes(head.target)
@@ -70,7 +70,7 @@ def _shared(word: bytes, template: str, head: Head, body: bytes) -> bool:
 
 
 def _values(target: bytes, template: str, head: Head, body: bytes) -> Iterator[bytes]:
-    """What a client chose: parts of its path that the policy leaves open, its query, its head, texts of its body."""
+    """The client's own values: open parts of its path, its query, its header fields, strings of its body."""
     declared = template.encode()
     for part in re.split(rb"[/?&=]", target):
         if part not in declared:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class SlotWaiter:
-    """A queued call's place. A slot may be on its way to it when the call is dropped: then it gives the slot back."""
+    """The place of a queued call. If the call is dropped while a slot is on its way, the waiter releases the slot."""
 
     __slots__ = ("exchange", "limiter", "over")
 
@@ -19,12 +19,12 @@ class SlotWaiter:
         self.over = False
 
     def leave(self) -> None:
-        """The call does not wait any more."""
+        """Leave the queue."""
         self.over = True
         self.limiter.forget(self)
 
     def __call__(self) -> None:
-        """A slot is held for this call."""
+        """Take the slot that is held for this call."""
         if self.over:
             self.limiter.release()
         else:

@@ -1,8 +1,8 @@
-"""Start lines as RFC 9112 §3 and §4 have them, of which llhttp knows a wider kind.
+"""Checks start lines strictly by RFC 9112 §3 and §4; llhttp accepts more.
 
 llhttp takes RTSP/1.0 and ICE/1.0 for HTTP, several blanks for one, and lone CRs and LFs before a request line for empty
-lines. A parser's callback does not say where in a segment it is; so the end of each message is computed, and the bytes that
-follow it are kept until the next head is whole.
+lines. Its callbacks do not give their position in a segment. So the end of each message is computed, and the bytes that
+follow it are kept until the next head is complete.
 """
 
 from typing import Final
@@ -10,9 +10,9 @@ from typing import Final
 from guard.proxy.values import RefusalCode
 
 LOST: Final = -1
-"""Where the next head begins is not known: it follows chunks, in the same segment."""
+"""Value of `Opening.ahead` if the start of the next head is unknown, since it follows chunks in the same segment."""
 MOST: Final = 65536
-"""Bytes of a head that are remembered where it comes in pieces; a longer request line is refused for its length."""
+"""Bytes kept of a head that comes in pieces; a longer request line is refused for its length."""
 END: Final = b"\r\n\r\n"
 HTTP: Final = b"HTTP/1."
 
@@ -21,12 +21,12 @@ KNOWN: Final = (
     b"UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK "
     b"SOURCE QUERY PRI DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN GET_PARAMETER SET_PARAMETER REDIRECT RECORD FLUSH"
 ).split()
-"""Methods that llhttp has words for."""
+"""Methods that llhttp knows."""
 _TOKEN: Final = frozenset(b"!#$%&'*+.^_`|~-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ")
 
 
 class Opening:
-    """The bytes of a connection from where its next head begins."""
+    """The bytes of a connection from the start of its next head."""
 
     __slots__ = ("ahead", "bytes")
 
@@ -35,7 +35,7 @@ class Opening:
         self.ahead = 0  # bytes of a body that are still to come before the next head, or LOST
 
     def feed(self, data: bytes, *, complete: bool) -> None:
-        """A segment is about to be parsed. `complete`: no body is being read."""
+        """Take a segment before it is parsed. `complete`: no body is being read."""
         ahead = self.ahead
         if ahead > 0:
             size = len(data)
@@ -47,19 +47,19 @@ class Opening:
             self.bytes = self.bytes + data if complete and len(self.bytes) < MOST else data
 
     def parsed(self, data: bytes, *, complete: bool) -> None:
-        """A segment was parsed. Where it ends as chunks do, and all of them are read, the next head begins behind it."""
+        """Note a parsed segment. If it ends as chunks do, and all are read, the next head begins after it."""
         if self.ahead == LOST and complete and data.endswith(END):
             self.ahead, self.bytes = 0, b""
 
     def back(self, size: int) -> None:
-        """The last so many bytes were not parsed, and will be fed again: those of a body that has begun lie ahead."""
+        """Take back the last `size` bytes: they were not parsed and will be fed again. Bytes of a begun body lie ahead."""
         held = len(self.bytes)
         self.bytes = self.bytes[: max(held - size, 0)]
         if self.ahead != LOST and size > held:
             self.ahead += size - held
 
     def is_request(self, method: bytes, target: bytes) -> bytes:
-        """The digit of the version, where what the parser has read begins with a request line of HTTP/1; else empty."""
+        """The minor version's digit if the parsed bytes begin with an HTTP/1 request line; else empty."""
         opening = self.bytes
         line = b"%b %b HTTP/1." % (method, target)
         at = 0
@@ -74,7 +74,7 @@ class Opening:
         return opening[size : size + 1] if opening[size + 1 : size + 3] == b"\r\n" else b""
 
     def follow(self, length: int) -> None:
-        """A head is whole, and a body of so many bytes follows; of one in chunks LOST."""
+        """Note a complete head and its body's `length` in bytes, LOST for a chunked body."""
         opening = self.bytes
         end = opening.find(END)
         if opening[:1] == b"\r":  # empty lines before the request line
@@ -87,9 +87,9 @@ class Opening:
         self.ahead, self.bytes = max(end - len(opening), 0), opening[end:]
 
     def unknown(self) -> RefusalCode:
-        """What to say of a method that the parser stopped at: it may be one (RFC 9110 §15.6.2), or no HTTP at all.
+        """The refusal of a method at which the parser stopped: an unknown method (RFC 9110 §15.6.2), or not HTTP at all.
 
-        Decided by the byte at which the parser stops, so that it does not depend on how the bytes were cut.
+        The byte at which the parser stops decides, so the result does not depend on how the bytes were split.
         """
         opening = self.bytes
         while opening.startswith(b"\r\n"):
@@ -103,7 +103,7 @@ class Opening:
 
 
 class StatusLines:
-    """Holds every answer of a connection, interim ones too, against `HTTP/1.`, in whatever pieces it comes."""
+    """Checks that every answer of a connection, interim ones too, begins with `HTTP/1.`, in pieces of any size."""
 
     __slots__ = ("_due",)
 
@@ -111,7 +111,7 @@ class StatusLines:
         self._due = HTTP
 
     def feed(self, data: bytes) -> bool:
-        """Whether what came may be an answer."""
+        """Whether the bytes so far may begin an answer."""
         due = self._due
         if not due:
             return True
@@ -120,9 +120,9 @@ class StatusLines:
         return data[:size] == due[:size]
 
     def interim(self, segment: bytes) -> bytes | None:
-        """An interim answer has ended. What follows it in the segment; None where that is no answer.
+        """The bytes after an interim answer in its segment; None if they do not begin an answer.
 
-        `segment`: what came since the interim answer began, or the end of its head at least.
+        `segment`: the bytes since the interim answer began, or at least the end of its head.
         """
         self._due = HTTP
         rest = segment[segment.find(END) + 4 :]

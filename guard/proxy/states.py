@@ -1,7 +1,7 @@
-"""The states of a client's connection and of an upstream's, and what leads from one to the next.
+"""The states of a client's connection and of an upstream's, and the events that lead from one to the next.
 
-A state is a row, an event that may happen in it is an entry; an event that is missing from a row is a bug, and raises
-KeyError. `DEADLINES` names those that may be armed in each state of a client's connection: nothing else may fire.
+A state is a row; an event that may happen in it is an entry. An event that is missing from a row is a bug, and raises
+KeyError. `DEADLINES` lists the deadlines that may be armed in each state of a client's connection; no other may fire.
 """
 
 from typing import Final
@@ -34,9 +34,9 @@ LINGERING: Final = 7  # the client has taken everything; what it still sends is 
 CLOSED: Final = 8
 
 HEAD_BYTES: Final = 0  # bytes of a head that is not whole
-REQUEST_BEGUN: Final = 1  # the first of the queue begins to live
-ANSWERED: Final = 2  # its answer was written, and none waits behind it
-NO_MORE: Final = 3  # the bytes are no HTTP any more, or belong to nobody
+REQUEST_BEGUN: Final = 1  # the first queued request begins
+ANSWERED: Final = 2  # its answer was written, and no request waits
+NO_MORE: Final = 3  # the bytes are not HTTP, or follow the last request
 CLOSE: Final = 4  # nothing more will be written
 TAKEN: Final = 5  # the write buffer and the kernel's send queue are empty
 HALF_CLOSED: Final = 6  # the client closed its side, and is still to get an answer, or the rest of one
@@ -64,7 +64,7 @@ CLIENT: Final[tuple[dict[int, int], ...]] = (
 )
 
 _CALL: Final = frozenset((BODY, QUEUE, CONNECT, ATTEMPT, IDLE, REQUEST))
-"""The deadlines of the exchange that lives; one of them at a time."""
+"""The deadlines of the current exchange; one of them is armed at a time."""
 DEADLINES: Final[tuple[frozenset[int], ...]] = (
     frozenset((HEAD, KEEP_ALIVE, WRITE_STALL)),  # READY
     frozenset((HEAD, WRITE_STALL)),  # PARTIAL

@@ -21,7 +21,7 @@ from guard.proxy.values import (
 
 
 class Trampoline:
-    """The half of an exchange that drives its pipeline; the other half performs the commands."""
+    """The part of an exchange that drives its pipeline; its subclasses perform the commands."""
 
     __slots__ = ("_inbox", "_pipeline", "_running", "_waiting")
 
@@ -69,9 +69,9 @@ class Trampoline:
                         return
                     value, error = self._inbox.pop(0)
         except BaseException:
-            self._finish(CUT)  # a bug in the rescue itself: nobody is left waiting, nothing is kept
+            self._finish(CUT)  # a bug in the rescue itself: free everything and cut the client
             raise
-        self._pipeline = None  # it knows us: a cycle
+        self._pipeline = None  # breaks a reference cycle
         self._finish(command)
 
     def _answer(self, value: bytes | Answer | Relayed | None, error: Exception | None = None) -> None:

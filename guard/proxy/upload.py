@@ -1,4 +1,4 @@
-"""The body of a request as it arrives, and what of a streamed one may have to be sent again."""
+"""The body of a request as it arrives, and the part of a streamed one that may have to be sent again."""
 
 from guard.proxy.interfaces import AHEAD, Client, Link
 from guard.proxy.trampoline import Trampoline
@@ -6,7 +6,7 @@ from guard.proxy.values import Body, RefusalCode, Refused
 
 
 class Upload(Trampoline):
-    """The half of an exchange that holds bytes of its request's body."""
+    """The part of an exchange that holds the bytes of its request's body."""
 
     __slots__ = ("_retained", "_spent", "body_done", "broken", "chunks", "client", "consumed", "ended", "held", "size")
 
@@ -15,28 +15,28 @@ class Upload(Trampoline):
     size: int  # bytes in chunks
     held: int  # bytes of the budget: those in chunks, and those retained
     body_done: bool  # all of it arrived
-    broken: RefusalCode | None  # why it will never be whole
+    broken: RefusalCode | None  # why it will never be complete
     ended: bool  # the request was answered, or given up
     consumed: bool  # all of it was used
-    _retained: list[bytes] | None  # what was passed on of a streamed body, while it may have to be sent again
-    _spent: bool  # some of a streamed body was passed on and let go
+    _retained: list[bytes] | None  # sent bytes of a streamed body that may be sent again
+    _spent: bool  # bytes of a streamed body were sent and not retained
 
     def _fail(self, failure: Exception) -> None:
-        """Cancel what is under way."""
+        """Cancel the call."""
         raise NotImplementedError
 
     def refuse(self, code: RefusalCode) -> None:
-        """The body cannot be read to its end."""
+        """Refuse the request: its body cannot be read to its end."""
         self.broken = code
         if not self.ended:
             self._fail(Refused(code))
 
     def owes_body(self) -> bool:
-        """Whether a body is awaited that is judged as a whole."""
+        """Whether the pipeline waits for a body that is judged as a whole."""
         return type(self._waiting) is Body and not self.body_done
 
     def judge(self) -> None:
-        """A large body that is complete has its turn."""
+        """Pass a large, complete body to the pipeline: its turn has come."""
         if type(self._waiting) is Body and self.body_done:
             self._answer(self._take_body())
 
@@ -46,7 +46,7 @@ class Upload(Trampoline):
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _pass_on(self, link: Link) -> None:
-        """Send what is there. On a kept connection a little of it is retained: the server may have closed it already."""
+        """Send the held bytes. On a kept connection, which may be closed already, up to AHEAD bytes are retained."""
         chunk = self._take_body()
         link.send_body(chunk)
         if link.reused and not link.answer_begun and not self._spent and self.held <= AHEAD:
@@ -57,13 +57,13 @@ class Upload(Trampoline):
             self._let_go()
 
     def _let_go(self) -> None:
-        """Nothing that was passed on of a streamed body will be sent again."""
+        """Drop the retained bytes: the streamed body will not be sent again."""
         self._retained, self._spent = None, True
         self.client.budget.used -= self.held - self.size
         self.held = self.size
 
     def _rewind(self) -> None:
-        """What was passed on of a streamed body is there again."""
+        """Put the retained bytes back before the held ones, to send them again."""
         if self._retained is not None:
             self.chunks = self._retained + self.chunks
             self.size = sum(map(len, self.chunks))

@@ -1,4 +1,4 @@
-"""The three commands of the pipeline, the values that answer them, and what is thrown instead."""
+"""The three commands of the pipeline, the values that answer them, and the exceptions thrown instead."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,30 +10,31 @@ from guard.proxy.values.request import Head, Stream, Violation
 from guard.proxy.values.words import LEVEL, Document, ErrorWord, Headers, Reason, RefusalCode, Source
 
 Opaque: TypeAlias = object
-"""Handed through for its owner."""
+"""A value that only its owner reads."""
 
 
 class Ticket(Protocol):
-    """Leave to make one call, and the duty to say how it went. One-shot: the first settlement counts."""
+    """Permission to make one call, and the duty to report its outcome. Only the first settlement counts."""
 
     def recheck(self, now: float) -> Reason | None:
-        """Why the call may no longer be made; asked when a queued call is released."""
+        """The reason that the call may not be made any more; None if it may. Called when a queued call is released."""
 
     def settle(
         self, outcome: "CallOutcome", now: float, *, took: float | None = None, retry_after: float | None = None
     ) -> None:
-        """Say how the call went. IGNORED leaves no trace in any window.
+        """Report how the call ended. IGNORED counts in no window.
 
-        `took`: seconds to hold against slowness, where they are not those since the call began: of a stream, to its head.
+        `took`: seconds to compare with `slow_duration`, for a stream those to its head; None: all since the call began.
+        `retry_after`: seconds that the target asked for, with BACKOFF.
         """
 
 
 class CallOutcome(Enum):
-    """How a call counts for the breaker."""
+    """The outcome of a call, as the breaker counts it."""
 
     SUCCESS = auto()
     FAILURE = auto()
-    INVALID = auto()  # answered, but not as the contract says: counts in the rate, never as consecutive
+    INVALID = auto()  # the answer breaks the contract: counts in the rate, never as consecutive
     BACKOFF = auto()
     GONE = auto()  # the client left before the answer: counts only as slow
     IGNORED = auto()
@@ -43,21 +44,21 @@ class ConcurrencyLimiter(Protocol):
     """The concurrency limit of one (route, target)."""
 
     def acquire(self) -> bool:
-        """Hold a slot now, if one is free."""
+        """Take a slot now if one is free and no call waits. Whether it was taken."""
 
     def enqueue(self, waiter: Callable[[], None]) -> bool:
-        """Wait: `waiter` is called once a slot is held for it. False: the queue is full."""
+        """Add `waiter` to the queue; it is called once it holds a slot. False: the queue is full."""
 
     def forget(self, waiter: Callable[[], None]) -> None:
-        """Leave the queue. A waiter that is not in it any more will be called, and has a slot to give back."""
+        """Remove `waiter` from the queue. One that has left the queue already will be called, and must release its slot."""
 
     def release(self) -> None:
-        """Give a held slot back; the longest waiting is called."""
+        """Release a slot; the first waiter in the queue is called."""
 
 
 @dataclass(eq=False)
 class RungLimit:
-    """The highest level of the ladder that operators allow a route now; kept current by whoever made it."""
+    """The highest level of the ladder that operators allow now, and the reason. Its creator keeps it current."""
 
     level: int = 0
     why: Reason = "mode"
@@ -65,7 +66,7 @@ class RungLimit:
 
 @dataclass(eq=False)
 class Target:
-    """A model server as one route sees it. `pool` belongs to the back and is opaque here."""
+    """A model server as one route uses it. Times in seconds. `pool` belongs to the back and is opaque here."""
 
     source: Source
     url: str
@@ -77,23 +78,23 @@ class Target:
     idle: float
     queue_timeout: float
     rung_limit: RungLimit = field(default_factory=RungLimit)
-    version: str = ""  # that the server named when it was last asked; for dialects whose answers do not
-    own_words: set[str] = field(default_factory=set)  # versions that answers named, and that no client wrote
-    keyed: bool = False  # it has answered a request that carried credentials, so that theirs may be what it refuses
-    opening: bytes = field(init=False)  # what follows a request's target
+    version: str = ""  # as the server last named it; for dialects whose answers do not
+    own_words: set[str] = field(default_factory=set)  # versions that answers named and no client wrote
+    keyed: bool = False  # it has answered a request with credentials, so it may refuse others for theirs
+    opening: bytes = field(init=False)  # the bytes after a request's target
 
     def __post_init__(self) -> None:
         self.opening = b" HTTP/1.1\r\nhost: %b\r\n" % self.host
 
     @property
     def closed(self) -> Reason | None:
-        """Why operators do not allow it now."""
+        """The reason that operators do not allow this target now; None if they do."""
         return self.rung_limit.why if LEVEL[self.source] < self.rung_limit.level else None
 
 
 @dataclass(eq=False)
 class Closed:
-    """This rung does not answer; the next one down is asked."""
+    """The refusal of a rung; the next one down is asked. `retry_after` in seconds."""
 
     reason: Reason
     retry_after: float | None = None
@@ -102,53 +103,53 @@ class Closed:
 class Inspector(Protocol):
     """Reads a streamed answer on its way to the client."""
 
-    begun: bool  # the first event came; comments and heartbeats are none
-    error: bytes  # the first event that is an error; empty: none was
-    refused: bool  # the first event of all was that error: nothing of an answer came
+    begun: bool  # the first event came; comments and heartbeats are not events
+    error: bytes  # the first event that is an error; empty if none
+    refused: bool  # that error was the very first event
 
     @property
     def between(self) -> bool:
-        """Whether what was passed on so far ends between events, so that a comment may follow."""
+        """Whether the bytes passed on so far end between events, so that a comment may follow."""
 
     def feed(self, chunk: bytes, now: float) -> bytes:
-        """What the client gets in place of this chunk."""
+        """The bytes that the client receives for this chunk. `now`: monotonic seconds."""
 
     def end(self) -> bytes:
-        """What the client still gets after the last chunk."""
+        """The bytes that the client receives after the last chunk."""
 
     def stop(self, code: str) -> bytes:
-        """A closing event that tells the client why the stream ends early; empty where there is no way to say it."""
+        """A closing event that reports why the stream ends early; empty if the dialect has none."""
 
 
-# ── commands of the pipeline, the values they are answered with, and what is thrown instead ───────────────────────
+# ── commands of the pipeline, the values that answer them, and the exceptions thrown instead ──────────────────────
 
 
 class Body:
-    """Read the whole request body, at most `limit` bytes. Answered with `bytes`."""
+    """Command: read the whole request body, at most `limit` bytes. Answered with `bytes`."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
 
 
 class Call:
-    """Wait for a slot, connect, send. Answered with `Answer` once it is complete or more than `collect` bytes came.
+    """Command: wait for a slot, connect, send. Answered with `Answer` once it is complete or exceeds `collect` bytes.
 
-    `collect` 0 resumes at the head. `until` is the time by which the answer (or its head) must be there; `deadline` that by
-    which the whole request must be answered, never before `until`.
+    `collect` 0 resumes at the head. Times are monotonic seconds: the answer (or its head) is due at `until`, the whole
+    request at `deadline`, which is never before `until`.
     """
 
     def __init__(
         self,
         target: Target,
-        head: Head,  # the client's, of which the method and the raw target go on
-        headers: Headers,  # what goes on in place of the client's
+        head: Head,  # the client's; its method and raw target go on
+        headers: Headers,  # sent in place of the client's
         body: bytes | Stream,
         collect: int,
         until: float,
         ticket: Ticket,
-        repeatable: bool = False,  # may be executed twice: sent again where a kept connection ends unheard
-        remaining: bytes = b"",  # name of a header that tells the target how many seconds it has
-        eager: bool = False,  # an answer that does not say its length resumes at its head: it may be a stream of events
+        repeatable: bool = False,  # may be executed twice: sent again if a kept connection ends unanswered
+        remaining: bytes = b"",  # name of the header with the seconds that the target has
+        eager: bool = False,  # an answer of undeclared length resumes at its head: it may be an event stream
         deadline: float = inf,
     ) -> None:
         self.target = target
@@ -167,11 +168,11 @@ class Call:
 
 @dataclass(eq=False)
 class Relay:
-    """Write this head to the client, then pump the current call's answer through `inspector`. Answered with `Relayed`.
+    """Command: write this head, then pass the current call's answer through `inspector`. Answered with `Relayed`.
 
-    With an inspector the head waits for the first event, until `until`: while nothing was sent, the next rung may answer.
-    From then on the client hears of the stream every `heartbeat` seconds at least; 0: only when something comes.
-    `disagrees` is asked once that event came: whether it names a version of the model that may not answer.
+    With an inspector the head waits for the first event, until `until` (monotonic seconds): while nothing was sent, the
+    next rung may answer. From then on a silent stream sends a comment every `heartbeat` seconds; 0: none. `disagrees` is
+    called after the first event: whether that names a model version that may not answer.
     """
 
     status: int
@@ -186,22 +187,22 @@ Command: TypeAlias = Body | Call | Relay
 
 
 class Answer:
-    """What a rung answered. `complete` is False where more bytes are still to come from the current call."""
+    """The answer of a rung. `complete` False: the current call still has more bytes. Times in monotonic seconds."""
 
     def __init__(
         self,
         status: int,
-        headers: Headers,  # end to end ones that the client may get: none of a connection's, nor of ours
+        headers: Headers,  # end-to-end fields for the client, without guard's own
         body: bytes,
         complete: bool = True,
         called_at: float = 0.0,  # the request was written
         head_at: float = 0.0,
         end_at: float = 0.0,
         document: Document = None,
-        version: str = "",  # of the model that gave it, where that is not the rung's own
-        named: bytes = b"",  # version that its head names, as sent
+        version: str = "",  # the model's version, if it is not the rung's own
+        named: bytes = b"",  # version in its head, as sent
         dated: bool = False,  # its head has a Date
-        failed_rules: Sequence[int] = (),  # from 1; those that could not be evaluated before one answered
+        failed_rules: Sequence[int] = (),  # from 1; rules that failed before one answered
     ) -> None:
         self.status = status
         self.headers = headers
@@ -219,18 +220,18 @@ class Answer:
 
 @dataclass(eq=False)
 class Relayed:
-    """A pumped answer came to its end. `failed` names what broke it; `sent` counts the bytes the client got."""
+    """The end of a relayed answer. `failed`: the reason if it broke; `sent`: bytes that the client received."""
 
     sent: int
     end_at: float
     failed: Reason | None = None
-    error_sent: bool = False  # in the dialect's own words, so that the answer may end as if it were whole
+    error_sent: bool = False  # as an event of the dialect, so that the answer may end cleanly
     ours: bool = False  # see `Failed`
-    opened: bool = True  # False: nothing was sent, for no event came, or the first is an error
+    opened: bool = True  # False: nothing was sent, as no event came or the first was an error
 
 
 class Refused(Exception):  # noqa: N818 — a word of the domain, see the tree above
-    """The client's request is at fault."""
+    """The error of a request that is the client's fault."""
 
     def __init__(
         self,
@@ -248,16 +249,16 @@ class Refused(Exception):  # noqa: N818 — a word of the domain, see the tree a
         self.violations = violations
         self.status = status  # 0: the code's own
         self.allow = allow  # of a 405
-        self.headers = headers  # of the model server's refusal, as far as its client needs them
-        self.word = word  # what the model server says is wrong
+        self.headers = headers  # of the model server's refusal, those that its client needs
+        self.word = word  # the cause that the model server names
         self.limit = limit  # see `Problem`
 
 
 class Failed(Exception):  # noqa: N818
-    """The target, or our own capacity for it, is at fault. `sent` says whether any byte of the request left.
+    """The error of a call: its target, or guard's capacity for it, is at fault. `sent`: a byte of the request was sent.
 
-    `ours`: the deadline was missed because our own loop stalled. The rung is closed all the same, but the call is settled
-    as IGNORED: a stall of ours says nothing of a target.
+    `ours`: guard caused the failure, such as by a stalled loop. The rung is closed all the same, but the call is settled as
+    IGNORED, since guard's fault proves nothing about a target. `retry_after` in seconds.
     """
 
     def __init__(self, code: Reason, *, sent: bool = True, retry_after: float | None = None, ours: bool = False) -> None:
@@ -269,7 +270,7 @@ class Failed(Exception):  # noqa: N818
 
 
 class Gone(Exception):  # noqa: N818
-    """The client left."""
+    """The error of a request whose client left."""
 
     def __init__(self, cause: str = "client") -> None:
         super().__init__(cause)
@@ -280,7 +281,7 @@ Step: TypeAlias = Answer | Call | Closed
 
 
 class Reply:
-    """The whole answer to the client. The front adds framing (content-length, connection)."""
+    """A whole answer to the client. The front adds framing (content-length, connection)."""
 
     def __init__(self, status: int, headers: Headers, body: bytes, close: bool = False) -> None:
         self.status = status
@@ -290,7 +291,7 @@ class Reply:
 
 
 class Answered(Exception):  # noqa: N818
-    """The answer is known before a route is: nobody is at fault, and no rung is asked."""
+    """Raised to answer before a route is known, without a fault; no rung is asked."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__()
@@ -298,7 +299,7 @@ class Answered(Exception):  # noqa: N818
 
 
 class Ending(Enum):
-    """How a pipeline ends when not with a Reply."""
+    """The end of a pipeline without a Reply."""
 
     DONE = auto()  # a relay that ended well
     CUT = auto()  # abort the client's connection: never a clean end for a truncated answer

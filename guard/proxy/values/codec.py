@@ -1,9 +1,8 @@
-"""How a dialect carries instances and predictions, between the wire and the documents that contracts judge.
+"""Interfaces of dialects, which translate between wire formats and the documents that contracts judge.
 
 A dialect other than plain JSON has a `RouteCodec` for each route. It reads a request into a `Message`, whose document is
-what the
-contract knows: one instance, or a list of instances by field name; and writes an amended document back in the client's own
-layout, so that lengths, offsets and headers are true again.
+the one that the contract describes: one instance, or a list of instances, by field name. It writes an amended document back
+in the client's own layout, with correct lengths, offsets and headers.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from guard.proxy.values.words import Document, ErrorWord, Headers, Outcome, Viol
 
 
 class LayoutError(Exception):
-    """Readable, but not as the dialect has it: shapes that do not multiply, a member twice, rows of other lengths."""
+    """The error of a readable body with a wrong layout: shapes that do not fit, repeated members, unequal rows."""
 
     def __init__(self, *violations: Violation) -> None:
         super().__init__(violations)
@@ -25,18 +24,18 @@ class LayoutError(Exception):
 
 @dataclass(eq=False)
 class Problem:
-    """An error of ours, before a dialect gives it its shape."""
+    """An error of guard, before a dialect gives it its form."""
 
     status: int
     code: str
     request_id: str
     violations: Sequence[Violation] = ()
-    word: ErrorWord = ""  # what the model server says is wrong with the request
-    limit: int = 0  # of the model server's, in tokens or inputs, that the request passes; 0: it names none
+    word: ErrorWord = ""  # the cause that the model server names
+    limit: int = 0  # the server's limit, in tokens or inputs, that the request exceeds; 0: unknown
 
 
 class ForwardedRequest:
-    """A request as its model server received it: what an error may be the client's doing by."""
+    """A request as its model server received it; a dialect judges by it whether the client caused an error."""
 
     __slots__ = ("body", "free_path", "head", "keyed", "message")
 
@@ -47,7 +46,7 @@ class ForwardedRequest:
         message: "Message | None" = None,
         *,
         free_path: bool = False,  # the route's path has parts that the client chooses
-        keyed: bool = False,  # the server has answered a request that carried credentials: they count there
+        keyed: bool = False,  # the server has answered a request with credentials, so it may check them
     ) -> None:
         self.head = head
         self.body = body
@@ -57,20 +56,20 @@ class ForwardedRequest:
 
 
 class RequestedOutputs(NamedTuple):
-    """What a request asks of the declared outputs that is less than, or other than, what is declared."""
+    """Differences between the outputs that a request asks for and the declared ones."""
 
     absent: frozenset[str] = frozenset()  # not asked for, or asked for in a form that the contract does not describe
     codes: Mapping[str, frozenset[ViolationCode]] = {}  # breaches of an output that the client asked for
-    bent: frozenset[str] = frozenset()  # judged as ever, but what breaks the contract there blames nobody
+    bent: frozenset[str] = frozenset()  # judged as usual, but a breach there is not counted against the model
 
 
 class Usage(NamedTuple):
-    """What a generative model says, or shows, of one answer. Times are of the monotonic clock; 0: there was no token."""
+    """Tokens and times of one generated answer. Times in monotonic seconds; 0: there was no token."""
 
     operation: str = ""  # gen_ai.operation.name
     input_tokens: int = 0
     output_tokens: int = 0
-    finish: str = ""  # as the model says; `error` where an error came in its place
+    finish: str = ""  # the finish reason as the model names it; `error` if an error replaced it
     first_at: float = 0.0
     last_at: float = 0.0
     pieces: int = 0  # events that carried output
@@ -79,30 +78,30 @@ class Usage(NamedTuple):
 class Message(Protocol):
     """A request as its dialect reads it."""
 
-    document: Document  # a list of instances, each by field name; or the one instance
-    beside: dict[str, Any]  # what else of the body reaches the model, by member; may be replaced before `write`
-    searched: bool  # the document has the texts of `beside`, too: a declaration says what is looked for in them
-    stream: bool  # the client wants the answer piece by piece
-    named: str  # the model that the client asked for, one of those that the contract declares; else empty
-    free_model: bool  # the contract leaves the model's name to the client: a server may repeat whatever that is
-    chosen: bool  # the client names a model, a version or a signature in it that the contract does not fix
-    once: bool  # it changes what the server remembers: it must not be sent twice, nor be answered from a cache
+    document: Document  # a list of instances, each by field name; or a single instance
+    beside: dict[str, Any]  # other members of the body that reach the model; may be replaced before `write`
+    searched: bool  # the document has the texts of `beside` too: a declaration sets what is searched there
+    stream: bool  # the client asks for a streamed answer
+    named: str  # the declared model that the client asked for; else empty
+    free_model: bool  # the contract leaves the model's name to the client; a server may repeat it
+    chosen: bool  # the client names a model, version or signature that the contract does not fix
+    once: bool  # it changes the server's state: never sent twice, nor answered from a cache
 
     def write(self, document: Any) -> bytes:
-        """The body that says this instead, in the client's own layout."""
+        """The body with this document instead, in the client's own layout."""
 
     def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
-        """What changes of the head with that body; None: the field goes."""
+        """Header fields that change with that body; None removes a field."""
 
     def requested_outputs(self, outputs: "Mapping[str, Field]") -> RequestedOutputs | None:
-        """What it asks of these outputs, where that is not simply all of them."""
+        """The request's differences from these outputs; None if it asks for all of them as declared."""
 
     def locate(self, path: Sequence[str | int]) -> str:
-        """Where, in the client's own document, that part of `document` stands: a JSON pointer."""
+        """The JSON pointer into the client's own document for this path in `document`."""
 
 
 class ParsedAnswer(NamedTuple):
-    """An answer as its dialect reads it: what the output contract judges, and what else it tells."""
+    """An answer as its dialect reads it: the document for the output contract, the version and the usage."""
 
     document: Document
     version: str = ""
@@ -115,30 +114,30 @@ class RouteCodec(Protocol):
     single: bool  # a request is one instance, and not a list of them
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """None: not a media type it takes. Raises LayoutError, and what its reader of JSON raises."""
+        """The request as a Message; None for another media type. Raises LayoutError, and the errors of the JSON reader."""
 
     def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
-        """Raises the same. `without`: outputs that are not read, for the request asked for them in another form or not."""
+        """The answer; raises as `read`. `without`: outputs not read, as the request omits them or asks for another form."""
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
-        """(content type, body) of an answer of our own, to a request."""
+        """(content type, body) of guard's own answer to a request."""
 
     def inspector(self, message: Message | None, headers: Headers) -> "StreamParser | None":
-        """Of a streamed answer with this head; None: its pieces mean nothing here."""
+        """The parser of a streamed answer with these headers; None if the dialect does not read such a stream."""
 
 
 class StreamParser(Inspector, Protocol):
-    """An Inspector that understands what passes."""
+    """An Inspector that parses the events that it passes on."""
 
-    unfinished: bool  # it ended without saying that it is whole, where such streams say so
+    unfinished: bool  # it ended without the end mark that such streams have
 
     @property
     def parsed(self) -> ParsedAnswer:
-        """What was heard so far; all of it once the answer has ended."""
+        """The answer parsed so far; all of it once the stream has ended."""
 
 
 class Field(Protocol):
-    """What a form reads of a declared field."""
+    """A declared field as a codec reads it."""
 
     @property
     def type(self) -> str: ...  # noqa: D102
@@ -158,7 +157,7 @@ class Field(Protocol):
 
 @dataclass(frozen=True)
 class CodecSpec:
-    """What a form is made of. `loads` raises for what is not strict JSON; its second argument allows NaN tokens."""
+    """Inputs for building a codec. `loads` raises for text that is not strict JSON; its second argument allows NaN."""
 
     template: str
     inputs: Mapping[str, Field]
@@ -167,20 +166,20 @@ class CodecSpec:
     columns: tuple[str, ...] | None
     undeclared: Literal["reject", "strip", "pass"]
     max_body: int
-    metered: bool  # tokens are paid for or told: a stream is asked how many there were
+    metered: bool  # tokens are limited or reported, so streams are asked for their usage
     loads: Callable[[bytes, bool], Any]
-    loads_answer: Callable[[bytes], Any]  # NaN and infinities are read: what nobody declared is the client's affair
+    loads_answer: Callable[[bytes], Any]  # reads NaN and infinities too: undeclared values pass
     dumps: Callable[[object], bytes]
     is_json: Callable[[Head], bool]
 
 
 class RequestLayout(NamedTuple):
-    """How requests look, for people and for descriptions of an API; what reads them is the form."""
+    """The layout of requests, for documentation and API descriptions; the codec reads them."""
 
     member: str = ""  # of the body, which holds the instances; empty: they have no member of their own
     rows: str = ""  # the same, where an instance is a list of values; empty: as `member`
     beside: frozenset[str] = frozenset()  # members of the body in which fields may stand beside the instances
-    words: Mapping[str, str] = {}  # what a contract may declare and no request has, and where it is taken from
+    words: Mapping[str, str] = {}  # declarable names that no request has → their source
     content: tuple[str, ...] = ("application/json",)
     notes: tuple[str, ...] = ()  # sentences, in which backticks mark code
 
@@ -188,11 +187,11 @@ class RequestLayout(NamedTuple):
 Cause: TypeAlias = Literal[
     "never", "content", "body", "path", "names", "credentials", "condition", "range", "early", "streamed"
 ]  # fmt: skip
-"""By what part of its request a client can cause a status."""
+"""Parts of a request by which its client can cause a status."""
 
 
 class Fault(NamedTuple):
-    """Whose fault a status is: `then` where the request had the part that can cause it, else `otherwise`."""
+    """The party at fault for a status: `then` if the request has the part that can cause it, else `otherwise`."""
 
     cause: Cause
     otherwise: Outcome
@@ -201,58 +200,58 @@ class Fault(NamedTuple):
 
 
 class Dialect(Protocol):
-    """How a family of model servers speaks."""
+    """The protocol of a family of model servers."""
 
     name: str
     request_layout: RequestLayout
-    tensors: bool  # fields may have a shape and a datatype, and one of them be made of columns
-    streams: bool  # answers may be streams of events, which it reads
+    tensors: bool  # fields may have a shape and a datatype; one may consist of columns
+    streams: bool  # answers may be event streams, which the dialect reads
     deployed: bool  # the platform names the version in the environment (AIP_DEPLOYED_MODEL_ID)
 
     @property
     def plain(self) -> bool:
-        """Whether bodies are documents as they are, so that a policy may say their layout: `rows`, a schema file."""
+        """Whether bodies are plain documents, so that a policy may declare their layout: `rows`, a schema file."""
 
     @property
     def management(self) -> Iterable[str]:
-        """Templates that only operators use; denied unless a policy lists them."""
+        """Path templates that only operators use; they are denied unless a policy lists them."""
 
     def errs(self, answer: Answer) -> bool:
-        """Whether an answer is an error, by its status or inside of a 200. Asked of every answer."""
+        """Whether an answer is an error, by its status or inside a 200. Called for every answer."""
 
     def outcome(self, answer: Answer, request: ForwardedRequest) -> Outcome:
-        """Whose doing an error is."""
+        """The class of an error: the party that caused it."""
 
     def hidden_outcome(self, body: bytes, request: ForwardedRequest) -> Outcome:
-        """Whose doing an error is that came as an event of a stream."""
+        """The class of an error that came as an event of a stream."""
 
     def error_status(self, answer: Answer) -> int:
-        """The status under which a client gets an error that is its own."""
+        """The status with which a client receives an error that it caused."""
 
     def error_word(self, answer: Answer) -> "tuple[ErrorWord, int]":
-        """What an error says is wrong with the request, and the limit that it names."""
+        """The cause that an error names, and the limit that the request exceeds (0: none)."""
 
     @property
     def faults(self) -> "Mapping[int, Fault]":
-        """By status whose fault an answer is; statuses that are not in it are those of their class."""
+        """Status → the party at fault; any other status is treated as its class."""
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
-        """(content type, body) of an error of ours, in the shape that clients of this dialect parse."""
+        """(content type, body) of guard's own error, in the form that clients of this dialect parse."""
 
     def codec(self, spec: CodecSpec) -> RouteCodec | None:
-        """How it carries instances on a route; None: the body is the document.
+        """The codec of a route; None if the body is the document.
 
-        Raises ValueError for what a policy cannot have of it; `guard check` says it at the route's `dialect`.
+        Raises ValueError for a route that the dialect does not support; `guard check` reports it at the route's `dialect`.
         """
 
     def place(self, name: str, outputs: Collection[str], *, rows: bool) -> str:
-        """Where an output stands that the policy says no place of; `name` is a reference token (RFC 6901)."""
+        """The place of an output for which the policy sets none; `name` is a reference token (RFC 6901)."""
 
     def version(self, template: str) -> str:
-        """The model's version that a route's own path names; empty where it names none, or leaves that to the client."""
+        """The model's version that a route's own path names; empty if it names none, or leaves it to the client."""
 
     def status(self, template: str) -> str:
-        """Where the server says which version of that route's model it serves; empty where answers, or nobody, say it."""
+        """Path of the server's page that names the served version of the route's model; empty if there is none."""
 
     def served(self, page: Any) -> str:
-        """The version that such a page, JSON of any form, names; empty where it names none."""
+        """The version that this page, any JSON value, names; empty if it names none."""

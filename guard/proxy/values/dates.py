@@ -1,4 +1,4 @@
-"""The one reader of dates in header fields; strange ones are none, and never an error."""
+"""Reads dates in header fields; an invalid date is None and never an error."""
 
 import re
 from datetime import UTC, datetime
@@ -14,13 +14,13 @@ _DATES: Final = (
     ),
     re.compile(rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) " + _MONTH + rb" (?P<day>[ \d]\d) " + _CLOCK + rb" (?P<year>\d{4})"),
 )
-"""IMF-fixdate, and the two obsolete forms that a recipient must read (RFC 9110 §5.6.7)."""
+"""Patterns of IMF-fixdate and of the two obsolete forms that a recipient must read (RFC 9110 §5.6.7)."""
 _PIVOT: Final = 70
-"""Of a year of two digits: earlier ones are of this century."""
+"""Two-digit years below this are in the 2000s, others in the 1900s."""
 
 
 def http_date(value: bytes) -> float | None:
-    """Seconds since the epoch of an HTTP-date; None for what is none."""
+    """Seconds since the epoch of an HTTP-date; None for any other text."""
     for form in _DATES:
         match = form.fullmatch(value)
         if match is None:

@@ -1,4 +1,4 @@
-"""What the planes exchange: the Plan, from control to data, and the Record, from data to control."""
+"""Values that the planes exchange: the Plan, from control to data, and the Record, from data to control."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,30 +14,30 @@ class Rung(Protocol):
     """One source of answers. Pure."""
 
     source: Source
-    remote: bool  # needs I/O, and so time
-    reads_input: bool  # would answer from what the client sent: closed by a stale or missing feature
-    version: str  # of the model that answers; empty where none does or it is not known
+    remote: bool  # needs I/O and time
+    reads_input: bool  # answers from the client's input: closed by a stale or missing feature
+    version: str  # the answering model's; empty if there is none or it is unknown
 
     def ask(self, permit: "Permit", above: Closed | None, now: float) -> "Step":
-        """Answer, name the call that would answer, or say why not. `above`: what closed the rung above, if one was."""
+        """The answer, the call to make, or the reason for none. `above`: the reason that closed the rung above, if any."""
 
 
 class AnswerJudge(Protocol):
     """The output contract. Pure."""
 
     def judge(self, body: bytes, rows: int | None, headers: Headers) -> Allow | Deny:
-        """`Allow` (document = what was read) or `Deny`, with the violations; `rows` answers are due, if that is known."""
+        """The verdict on a model's answer, with its document and violations. `rows`: expected answers; None if unknown."""
 
     def judge_own(self, document: object, rows: int | None) -> Allow | Deny:
-        """The same for an answer of a rung of our own; outputs that only the model gives may be null."""
+        """The verdict on an answer of guard's own rungs; outputs that only the model gives may be null."""
 
     def excuse(
         self, denied: Deny, document: Document, body: bytes | None, rows: int | None, headers: Headers, message: Message
     ) -> Allow | Deny:
-        """Judge an answer that was denied once more, as far as its request asked for it. `body` None: of its document."""
+        """Judge a denied answer again, by the outputs that its request asked for. `body` None: judge its document."""
 
     def measured(self, document: object) -> "Values":
-        """What an answer says, as far as it may be told; of any document, also one that breaks the contract."""
+        """The reportable values of an answer; of any document, also of one that breaks the contract."""
 
 
 class LineDocument(Protocol):
@@ -48,21 +48,21 @@ class LineDocument(Protocol):
     def located(
         self, code: RefusalCode | None, violations: Sequence[Violation], field_of: Callable[[str, bool], str]
     ) -> Sequence[Violation]:
-        """What is wrong with the document, said of the lines. `code`: of the refusal, None where it was allowed."""
+        """The document's violations as violations of lines. `code`: that of the refusal; None if the body was allowed."""
 
 
 class LineReader(Protocol):
     """Reads bodies of JSON Lines. Pure."""
 
     def read(self, head: Head, body: bytes) -> LineDocument | None:
-        """None: another media type. Raises Refused."""
+        """The body as one document; None for another media type. Raises Refused."""
 
 
 class Measure(NamedTuple):
-    """An output that may be told.
+    """An output that may be reported.
 
-    `kind`: one of `classes`; a number, from `low` to `high`; a vector of numbers, of which the largest is told; or anything
-    else, of which only the presence is.
+    `kind`: one of `classes`; a number from `low` to `high`; a vector of numbers, of which the largest is reported; or
+    any other value, of which only the presence is reported.
     """
 
     name: str
@@ -73,19 +73,19 @@ class Measure(NamedTuple):
 
 
 Values: TypeAlias = Sequence[Sequence[object]]
-"""For each Measure of a route, in order, one value for each instance; None where there is none."""
+"""Shape (measures, instances): one value for each Measure of a route, in order, and each instance; None: no value."""
 
 
 @dataclass(eq=False)
 class Route:
-    """One route, compiled. Immutable by convention (frozen dataclasses cost 2 x on creation, this one is made once)."""
+    """A compiled route. Times in seconds. Immutable by convention."""
 
     template: str
     method: str
     buffered: bool
     max_body: int
     collect: int  # bytes of an answer to buffer before it is relayed; 0 for `stream: true`
-    request: float  # seconds the client waits at most
+    request: float  # longest time that a client waits
     enforce: bool
     dialect: Dialect
     judges: tuple[Judge, ...]
@@ -93,22 +93,22 @@ class Route:
     ladder: tuple[Rung, ...]
     inspector: Callable[[Message | None, Headers], StreamParser | None] = lambda _message, _headers: None
     rung_limit: RungLimit = field(default_factory=RungLimit)
-    deadline_header: bytes = b""  # in which a client says how many seconds it waits
+    deadline_header: bytes = b""  # header with the seconds that a client waits
     remember: Callable[["Permit", Answer, float, str], None] | None = None
-    """Keeps an answer of the model itself for the cached rung."""
+    """Stores an answer of the model itself for the cached rung."""
     measures: tuple[Measure, ...] = ()
     shown: Callable[[object], Mapping[str, object]] | None = None
-    """What the log of a sampled exchange may hold of its input, from the document that was judged."""
+    """Judged document → the input fields that the log of a sampled exchange may hold."""
     field_of: Callable[[str, bool], str] = lambda _pointer, _answer: ""
-    """The declared field that a violation's pointer is about; of an answer where True."""
+    """(pointer of a violation, whether it is of an answer) → the declared field."""
     baggage: frozenset[bytes] = frozenset()  # members that the model server may see
     accepts: bytes = b"application/json"  # media types of requests
     heartbeat: float = 0.0  # see `Relay`
-    lines: LineReader | None = None  # None: a body is not a batch of rows, or of no layout that lines can be read as
-    version: str = ""  # the only one that the model may answer with; empty: any
-    free_path: bool = field(init=False)  # its path has parts that the client chooses
+    lines: LineReader | None = None  # None: bodies are not rows, or not in a layout of lines
+    version: str = ""  # the only version that may answer; empty: any
+    free_path: bool = field(init=False)  # the client chooses parts of its path
     key: str = field(init=False)  # as the policy names it
-    body: Body = field(init=False)  # the command that reads a request's: the same for each, so it is made once
+    body: Body = field(init=False)  # the command that reads a request's body, shared by all
 
     def __post_init__(self) -> None:
         self.free_path = "{" in self.template or "*" in self.template
@@ -123,15 +123,15 @@ class Permit:
         self,
         route: Route,
         head: Head,  # the client's
-        forward: Headers,  # what the model server receives, but for framing and Host
+        forward: Headers,  # headers for the model server, except framing and Host
         body: bytes | Stream,  # what the model server receives
-        document: Document,  # what rungs of our own read; None where nothing was parsed
-        rows: int | None,  # instances in it; None where the body is not a list of rows
+        document: Document,  # for guard's own rungs; None if nothing was parsed
+        rows: int | None,  # instances in it; None if the body is not a list of rows
         lowered: Reason | None,
-        deadline: float,  # by when the client has an answer
+        deadline: float,  # monotonic seconds by which the client has an answer
         request_id: str,
-        shortened: bool = False,  # the client's own deadline is earlier than ours
-        message: Message | None = None,  # how its dialect read the request
+        shortened: bool = False,  # the client's own deadline is earlier than the policy's
+        message: Message | None = None,  # the request as its dialect read it
         breaks: bool = False,  # the request breaks its contract, which is only observed
     ) -> None:
         self.route: Final = route
@@ -149,12 +149,12 @@ class Permit:
 
     @property
     def streamed(self) -> bool:
-        """Whether the client asked for the answer piece by piece."""
+        """Whether the client asked for a streamed answer."""
         return self.message is not None and self.message.stream
 
 
 class Plan(Protocol):
-    """The policy compiled for the data plane. Swapped whole."""
+    """The policy compiled for the data plane. A reload replaces it as a whole."""
 
     expose_reason: bool
     sinks: "Sequence[Sink]"
@@ -171,7 +171,7 @@ class Plan(Protocol):
 
 
 class Trace:
-    """Where an exchange stands in a distributed trace. Ids are in lower-case hexadecimal, as W3C Trace Context has them."""
+    """The place of an exchange in a distributed trace. Ids are lower-case hexadecimal (W3C Trace Context)."""
 
     __slots__ = ("_first_call", "parent_id", "propagated", "sampled", "span_id", "trace_id")
 
@@ -183,39 +183,39 @@ class Trace:
         self.parent_id = parent_id  # empty: the trace begins here
         self._first_call = first_call
         self.sampled = sampled
-        self.propagated = propagated  # to the model server; False: sampled for the log alone
+        self.propagated = propagated  # sent to the model server; False: sampled only for the log
 
     def call_id(self, number: int) -> bytes:
-        """The span of the exchange's `number`th call, counted from 1; never 0, which is no span."""
+        """The span id of the exchange's `number`th call, counted from 1; never zero, which is invalid."""
         if number == 1:
             return self._first_call
         return b"%016x" % ((int(self._first_call, 16) + number - 2) % 0xFFFFFFFFFFFFFFFF + 1)
 
 
 class Tracer(Protocol):
-    """Decides at its beginning whether an exchange is sampled."""
+    """Decides at the beginning of an exchange whether it is sampled."""
 
     def begin(self, head: Head) -> Trace | None:
-        """None: it is not sampled, and the model server is told what the client said of a trace, and no more."""
+        """The trace of an exchange. None: it is not sampled, and only the client's own trace headers go on."""
 
 
 class Attempt:
-    """One call, whatever became of it."""
+    """The record of one call, whatever its outcome. Times in monotonic seconds."""
 
     __slots__ = ("asked_at", "begun_at", "ended_at", "failed", "status", "target", "usage", "version")
 
     def __init__(self, target: Target, asked_at: float) -> None:
         self.target = target
-        self.asked_at = self.begun_at = asked_at  # begun: it had its slot and connection, and was written
-        self.ended_at = 0.0  # 0: not before the exchange's own end
+        self.asked_at = self.begun_at = asked_at  # begun: the request was written on its connection
+        self.ended_at = 0.0  # 0: it ends with the exchange
         self.status = 0
-        self.version = ""  # as the answer itself, its head or the target said
+        self.version = ""  # as the answer, its head or the target named it
         self.failed: Reason | None = None
-        self.usage: Usage | None = None  # tokens were used, whether its answer was given or not
+        self.usage: Usage | None = None  # tokens used, whether its answer was given or not
 
 
 class Prediction:
-    """What a rung said of the outputs that may be told, served or not."""
+    """A rung's values of the reportable outputs, whether they were served or not."""
 
     __slots__ = ("source", "valid", "values", "version")
 
@@ -227,10 +227,10 @@ class Prediction:
 
 
 class Record:
-    """The one account of an exchange: facts for telemetry, which decide nothing about the exchange itself.
+    """The facts of an exchange for telemetry; they do not affect the exchange. Times in monotonic seconds.
 
-    Holds no client value but `log: true` fields of one that is sampled. What it says of an answer is true of the one that
-    was given; what became of the rungs above it is in `descents`, `attempts`, `predictions` and `discarded`.
+    The only client values in it are `log: true` fields of a sampled exchange. Facts of an answer describe the one that was
+    given; those of the rungs above it are in `descents`, `attempts`, `predictions` and `discarded`.
     """
 
     __slots__ = (
@@ -247,7 +247,7 @@ class Record:
         self.attempts: list[Attempt] = []
         self.predictions: list[Prediction] = []
         self.discarded: list[Violation] = []  # of answers that were not given
-        self.failed_rules: Sequence[int] = ()  # numbers of rules that could not be evaluated before one answered
+        self.failed_rules: Sequence[int] = ()  # from 1; rules that failed before one answered
         self.matched: Route | None = None
         self.trace: Trace | None = None
         self.scheme = "http"
@@ -256,16 +256,16 @@ class Record:
         self.facts: Facts | None = None
         self.shown: Mapping[str, object] | None = None
         self.method = ""
-        self.route = ""  # template; empty where none matched
+        self.route = ""  # template; empty if none matched
         self.status = 0
-        self.source: Source | None = None  # None: denied, or nobody was answered
-        self.reason: Reason | None = None  # why the first rung was left
+        self.source: Source | None = None  # None: denied, or no answer was given
+        self.reason: Reason | None = None  # the reason that the first rung did not answer
         self.code = ""  # of a refusal
-        self.version = ""  # of the answer, as it says itself, or as the policy has it of its rung
-        self.usage: Usage | None = None  # of the answer, where it is a generative model's
+        self.version = ""  # the answer's, as it names it, or as the policy declares it for the rung
+        self.usage: Usage | None = None  # the answer's, if a generative model gave it
         self.violations: Sequence[Violation] = ()  # of the request
-        self.answer_violations: Sequence[Violation] = ()  # of the answer, which was given all the same
-        self.read_at = 0.0  # the body was whole
+        self.answer_violations: Sequence[Violation] = ()  # of the given answer, in observe mode
+        self.read_at = 0.0  # the body was complete
         self.ended_at = 0.0
         self.request_bytes = 0
         self.response_bytes = 0
@@ -274,7 +274,7 @@ class Record:
 
 
 class Sink(Protocol):
-    """Receives every record. One that raises is counted, never felt."""
+    """Receives every record. A sink that raises is counted and never affects a request."""
 
     def record(self, record: Record) -> None:
-        """Take note; must not block."""
+        """Take a record; must not block."""

@@ -1,4 +1,4 @@
-"""What a client sent, and what a judge says of it."""
+"""Values of a client's request, and the verdicts of judges on it."""
 
 import re
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Peer:
-    """Who is at the other end of a client's connection."""
+    """The client at the other end of a connection."""
 
     address: str = ""
     trusted: bool = False  # one of the policy's `trusted_proxies`
     secure: bool = False  # TLS
-    via: bytes = b"guard"  # our pseudonym (RFC 9110 §7.6.3)
+    via: bytes = b"guard"  # guard's pseudonym (RFC 9110 §7.6.3)
     identity: Headers = field(default_factory=list)
-    """What the model server is told of an untrusted peer; the same for every request of its connection."""
+    """Header fields that name an untrusted peer to the model server; the same for every request of its connection."""
 
 
 NOBODY: Final = Peer()
@@ -40,7 +40,7 @@ class Head:
         host: bytes = b"",
         trace: bytes = b"",  # traceparent, as sent
         alone: bool = False,  # x-guard-no-fallback: the client wants the model's answer or none
-        fields: dict[bytes, bytes] | None = None,  # made by who reads heads, or when first asked
+        fields: dict[bytes, bytes] | None = None,  # by name; built by the parser, or on first use
     ) -> None:
         self.method = method
         self.target = target
@@ -53,7 +53,7 @@ class Head:
         self.fields = fields
 
     def get(self, name: bytes) -> bytes | None:
-        """The value of a lower-case header name; of several lines all, joined (RFC 9110 §5.3)."""
+        """The value of a lower-case header name, with several lines joined (RFC 9110 §5.3); None without one."""
         fields = self.fields
         if fields is None:
             fields = self.fields = combined(self.headers)
@@ -61,7 +61,7 @@ class Head:
 
     @property
     def credentialed(self) -> bool:
-        """Whether it carries credentials of the client's, in a field or in the query."""
+        """Whether the request carries the client's credentials, in a field or in the query."""
         secret = SECRET_NAME
         for name, _ in self.headers:
             if secret[name]:
@@ -78,7 +78,7 @@ _MOST_NAMES: Final = 1024
 
 
 class _SecretNames(dict[bytes, bool]):
-    """Whether a field of that name carries credentials; peers send the same few names, so each is judged once."""
+    """Field name → whether it carries credentials; peers send the same few names, so each is judged once."""
 
     def __missing__(self, name: bytes) -> bool:
         secret = name not in _NOT_SECRET and _SECRET.search(name) is not None
@@ -88,7 +88,7 @@ class _SecretNames(dict[bytes, bool]):
 
 
 SECRET_NAME: Final = _SecretNames()
-"""Authorization, Cookie, x-api-key, api-key, ocp-apim-subscription-key, private-token and all that are named like them."""
+"""Field name → whether it carries credentials: Authorization, Cookie, x-api-key, private-token and similar names."""
 
 
 def combined(headers: Headers) -> dict[bytes, bytes]:
@@ -106,7 +106,7 @@ class _Stream(Enum):
 
 
 STREAM: Final = _Stream.STREAM
-"""In place of a body: it is not buffered, the driver pumps it."""
+"""Stands for a body that is not buffered: the driver passes it on as it arrives."""
 Stream: TypeAlias = Literal[_Stream.STREAM]
 
 
@@ -115,12 +115,12 @@ class Violation(NamedTuple):
 
     pointer: str
     code: ViolationCode
-    field: str = ""  # which declared field it is about, where the pointer does not say
+    field: str = ""  # the declared field, if the pointer does not name it
 
 
 @dataclass(eq=False)
 class Facts:
-    """What a judge noticed of declared fields, by name and count, for whoever measures; never a value but an age."""
+    """Facts about declared fields for metrics, by name and count; ages are the only values."""
 
     features: list[tuple[str, FeatureState, int]] = field(default_factory=list)
     ages: list[tuple[str, list[float]]] = field(default_factory=list)  # seconds
@@ -129,7 +129,7 @@ class Facts:
 
 @final
 class Allow:
-    """The body may be used exactly as it was sent. `violations` are those that observe mode let through."""
+    """The body may be used unchanged. `violations`: those that observe mode allowed."""
 
     def __init__(
         self,
@@ -137,8 +137,8 @@ class Allow:
         violations: Sequence[Violation] = (),
         rows: int | None = None,
         facts: Facts | None = None,
-        message: "Message | None" = None,  # of a request, as its dialect read it
-        version: str = "",  # of the model that gave an answer, as the answer says
+        message: "Message | None" = None,  # the request as its dialect read it
+        version: str = "",  # the model's version that an answer names
         usage: "Usage | None" = None,
     ) -> None:
         self.document = document
@@ -152,7 +152,7 @@ class Allow:
 
 @final
 class Amend:
-    """The body may be used in this form: `document` for rungs of our own, `body` for the model server."""
+    """The body may be used in this form: `document` for guard's own rungs, `body` for the model server."""
 
     def __init__(
         self,
@@ -174,20 +174,20 @@ class Amend:
 @final
 @dataclass(eq=False)
 class Deny:
-    """The request, or the answer, is refused. `document`: what could be read of an answer."""
+    """The request, or the answer, is refused. `document`: the readable part of an answer."""
 
     code: RefusalCode
     violations: Sequence[Violation] = ()
     document: Document = None
     version: str = ""
     usage: "Usage | None" = None
-    bent: bool = False  # by what the request asked for: it blames nobody
+    bent: bool = False  # the request asked for the breach, so no party is blamed
 
 
 @final
 @dataclass(eq=False)
 class Lower:
-    """Valid, but no rung that would read this input (model, previous, cached) may answer from it."""
+    """The request is valid, but no rung that reads its input (model, previous, cached) may answer it."""
 
     reason: Reason
     document: Document
@@ -202,7 +202,7 @@ Verdict: TypeAlias = Allow | Amend | Deny | Lower
 
 
 class Judge(Protocol):
-    """Pure: decides about one request. A judge that raises denies."""
+    """A judge of requests. Pure; a judge that raises denies the request."""
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:
-        """Say what may be done with this body."""
+        """The verdict on a request. `wall`: seconds since the epoch."""

@@ -1,4 +1,4 @@
-"""The closed lists: every word that a client, a metric, a runbook or an alert may meet."""
+"""The closed lists of words that clients, metrics, runbooks and alerts may receive."""
 
 import re
 from typing import Final, Literal, TypeAlias, get_args
@@ -19,7 +19,7 @@ Reason: TypeAlias = Literal[
     "connect", "tls", "reset", "timeout", "malformed", "too_large", "status", "invalid", "version", "miss", "no_rule",
     "rule_error",
 ]  # fmt: skip
-"""Why a rung did not answer. Closed: metrics, runbook and alerts are built on it."""
+"""Reasons that a rung did not answer. The list is closed: metrics, runbook and alerts use it."""
 
 ViolationCode: TypeAlias = Literal[
     "missing", "null", "type", "enum", "min", "max", "multiple_of", "length", "pattern", "format", "offset", "encoding",
@@ -39,28 +39,28 @@ RefusalCode: TypeAlias = Literal[
 ]  # fmt: skip
 
 FeatureState: TypeAlias = Literal["missing", "defaulted", "at_min", "at_max", "aging"]
-"""What is worth counting of a field that keeps its contract; `aging`: older than `freshness.warn`."""
+"""States of a valid field that are counted; `aging`: older than `freshness.warn`."""
 
 Outcome: TypeAlias = Literal["ok", "client_fault", "client_limit", "unproven", "model_fault", "overload", "unavailable"]
-"""What a dialect makes of a model server's answer.
+"""Classes of a model server's answer, as a dialect judges it.
 
-`client_limit`: what the client's own credentials allow is spent. `unproven`: the rung is closed for this request and nobody
-is blamed, for it cannot be told whether its client or the deployment is at fault.
+`client_limit`: the quota of the client's own credentials is spent. `unproven`: the rung is closed for this request without
+blame, since either the client or the deployment may be at fault.
 """
 
 StreamError: TypeAlias = Literal["error_event", "unfinished"]
-"""What broke a streamed answer from within: an error that it says, or an end that does not say that it is whole."""
+"""Causes that break a streamed answer from within: an error event, or an end without the stream's end mark."""
 
 ErrorWord: TypeAlias = Literal[
     "", "context_length_exceeded", "model_not_found", "invalid_api_key", "insufficient_quota", "rate_limit_exceeded",
     "content_filter", "batch_too_large", "unsupported_parameter", "unsupported_value", "missing_required_parameter",
     "unknown_parameter", "invalid_value",
 ]  # fmt: skip
-"""What a model server may say is wrong with a request, in words that can hold nothing of the request."""
+"""Causes that a model server may name for refusing a request; the words can hold no value of the request."""
 
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 LEVEL: Final[dict[Source, int]] = {source: level for level, source in enumerate(SOURCES)}
-"""How far down the ladder a source stands: `model` is 0."""
+"""Source → its level below the top of the ladder: `model` is 0."""
 TARGETS: Final[tuple[Called, ...]] = get_args(Called)
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 FEATURE_STATES: Final[tuple[FeatureState, ...]] = get_args(FeatureState)
@@ -70,18 +70,18 @@ UNREADABLE: Final[tuple[UnreadableCode, ...]] = get_args(UnreadableCode)
 REFUSALS: Final[tuple[RefusalCode, ...]] = get_args(RefusalCode)
 
 Document: TypeAlias = object
-"""What JSON, or a dialect, says once it is read; its shape is for a contract to know."""
+"""A parsed body, as JSON or a dialect gives it; contracts know its shape."""
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
-"""Names lower case, in order of arrival, duplicates kept, obs-text kept byte for byte."""
+"""Header fields: lower-case names, in order of arrival, with duplicates; obs-text is kept byte for byte."""
 
 LEAST_NUMBER: Final = 10**11
-"""An integer from here on is searched as the text it is written as: shorter ones are no card and no account."""
+"""Smallest integer that is searched as text: shorter ones are not card or account numbers."""
 NUMBERS_ONLY: Final = frozenset(("seed", "sequence_id"))
-"""Members whose integers are drawn by a machine, and are never searched."""
+"""Members whose integers are machine-generated, and are never searched."""
 SECRET_MEMBER: Final = re.compile(
     r"(?i:pass(?:word|wd|phrase|code)?|pwd|secret|token|(?:api|access|private)[_-]?key|credentials?)\Z"
 )
-"""A name of a member that says that its value is secret."""
+"""Matches the name of a member whose value is secret."""
 SECRET_VALUE: Final = re.compile(r"[^\"\n]{4,512}\Z")
-"""A value that is searched together with such a name, as `name: "value"`."""
+"""Matches a value that is searched together with such a name, as `name: "value"`."""

@@ -13,7 +13,7 @@ MAGIC: Final = b"GMS1"
 
 
 class StateInvalid(ValueError):  # noqa: N818 — named as the contract's is
-    """Bytes that are no state, or the state of something else. Monitoring starts afresh and says so."""
+    """The bytes are no state, or a state of something else. Monitoring starts afresh and logs it."""
 
 
 def pack(header: Mapping[str, Any], blobs: Mapping[str, bytes]) -> bytes:

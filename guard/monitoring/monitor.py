@@ -163,7 +163,7 @@ class RouteMonitor:
         return self.alarm
 
     def _over(self) -> bool:
-        """Whether the window since the alarm is as the reference says."""
+        """Whether the window since the alarm agrees with the reference."""
         assert self.alarm is not None
         counts = self.window.counts()
         for place, signal in enumerate(self.signals):
@@ -291,7 +291,7 @@ class RouteMonitor:
         ]
 
     def _dispersion(self, place: int) -> float:
-        """D in force: as measured; until then, what the reference says of it."""
+        """D in force: the measured value; before there is one, the reference's."""
         measured = self.dispersions[place]
         return measured.value if measured.known else max(measured.value, self._referred_dispersion(place) or 1.0)
 

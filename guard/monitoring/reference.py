@@ -39,7 +39,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class ReferenceInvalid(ValueError):  # noqa: N818 — named as the contract's is
-    """A reference file that cannot be used. The message says where and why; it quotes no value."""
+    """A reference file is invalid. The message names the place and the reason; it quotes no value."""
 
 
 class _Strict(BaseModel):

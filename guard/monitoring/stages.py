@@ -72,7 +72,7 @@ def stage_of(season: SeasonMode, tolerate: float | None, learned: Learned | None
 
 
 def bands(stage: Stage, hits: Sequence[float], rows: float, tolerate: float, dispersion: float) -> list[Band | None]:
-    """The bands of stages `gross` and `fixed`, of a reference with these hits in so many credited rows; else none."""
+    """The bands of stages `gross` and `fixed`, for a reference with these hits in `rows` credited rows; else none."""
     if stage not in ("gross", "fixed") or rows <= 0.0:
         return [None] * len(hits)
     doubt = Z * sqrt(dispersion / rows)
@@ -86,5 +86,5 @@ def is_constant(hits: Sequence[float], rows: float) -> bool:
 
 
 def repeats_anyway(hits: float, trials: float) -> bool:
-    """Whether a field's values repeat so often that one more repetition says nothing."""
+    """Whether a field's values repeat so often that a further repetition is no evidence."""
     return hits > ORDINARY_REPEATS * trials

@@ -27,7 +27,7 @@ class CompiledPlan:
     table: RouteTable[Route | Denied]
     upstream: Origin
     probe: Target
-    """The model server, for whoever asks whether it is there."""
+    """The target of readiness probes: the model server."""
     digest: str
     clock: WallClock
     tracer: Tracer
@@ -61,7 +61,7 @@ class CompiledPlan:
 
 
 def retire(loaded: Loaded, plan: CompiledPlan) -> Iterator[None]:
-    """Let go of a plan that nobody is given any more, route by route: freeing hundreds at once takes tens of milliseconds.
+    """Release a plan that is no longer in use, route by route: freeing hundreds at once takes tens of milliseconds.
 
     Exchanges under way have found their route, and keep it.
     """

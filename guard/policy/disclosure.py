@@ -21,7 +21,7 @@ Pattern: TypeAlias = tuple[str, ...]
 
 
 def measures(outputs: Mapping[str, OutputField]) -> tuple[Measure, ...]:
-    """The outputs that may be told, in the contract's order."""
+    """The outputs that telemetry may show, in the contract's order."""
     untreated = {name: field for name, field in outputs.items() if field.treatment is None}
     return tuple(_measure(name, field) for name, field in untreated.items() if most_sensitive(field) in MEASURED)
 

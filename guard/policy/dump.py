@@ -1,4 +1,4 @@
-"""A policy as it is in force: every value, with the file and line that said so, or `# default`."""
+"""A policy as it is in force: every value, with the file and line that set it, or `# default`."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ def _origin(path: Path, loaded: Loaded) -> str:
 
 
 def _shorthand(path: Path, loaded: Loaded) -> Place | None:
-    """`upstream: URL` says `upstream.url`: the place of the nearest scalar above."""
+    """`upstream: URL` sets `upstream.url`: the place of the nearest scalar above."""
     node: Any = loaded.tree
     for part in path:
         if isinstance(node, Mapping):

@@ -63,7 +63,7 @@ def nearest(word: str, known: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PolicyError:
-    """One mistake. `expected` says what would be right, `nearest` the known word that was probably meant."""
+    """One mistake. `expected` describes a valid value; `nearest` is the known word that was probably intended."""
 
     place: Place
     path: Path

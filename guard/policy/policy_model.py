@@ -15,7 +15,7 @@ from guard.policy.errors import Path, Place, PolicyError, listed, nearest, shown
 from guard.policy.scalars import Misread
 
 MAX_UNKNOWN: Final = 20
-"""Unknown keys of one mapping that are reported; who pasted another format needs no more."""
+"""Unknown keys of one mapping that are reported; a file in another format needs no more."""
 
 Report: TypeAlias = Callable[..., None]
 """`report(path, message, expected="", nearest="", *, key=False)`, the path counted from the reporting part.

@@ -117,7 +117,7 @@ class Route(PolicyModel):
 
     @property
     def exact(self) -> bool:
-        """Whether integers have all 64 bits: tensors say how many theirs have."""
+        """Whether integers have all 64 bits: a tensor's datatype names its own size."""
         return self.integers == "exact" or DIALECTS[self.dialect].tensors
 
     def finish(self, report: Report) -> Self:

@@ -46,7 +46,7 @@ Segment: TypeAlias = bytes | Part
 
 
 class Template(NamedTuple):
-    """A route's key, read. `rest` says that `/*` follows."""
+    """A parsed route key. `rest`: whether `/*` follows."""
 
     method: bytes
     segments: tuple[Segment, ...]
@@ -60,7 +60,7 @@ class Template(NamedTuple):
 
 
 class RouteInvalid(ValueError):  # noqa: N818 — a word of the domain
-    """A route's key cannot be used; `expected` says what could."""
+    """A route's key is invalid; `expected` describes a valid one."""
 
     def __init__(self, message: str, expected: str = "") -> None:
         super().__init__(message)

@@ -50,7 +50,7 @@ class Misread(PydanticCustomError):  # noqa: N818 — a word of the domain
     """A value does not read as its key asks."""
 
     def __new__(cls, message: str, expected: str = "") -> Self:
-        """`message` says what is wrong, `expected` what would be right, with an example."""
+        """`message` names the fault; `expected` describes a valid value, with an example."""
         return super().__new__(cls, "misread", "{message}", {"message": message, "expected": expected})
 
 

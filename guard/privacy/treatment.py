@@ -44,7 +44,7 @@ class Hasher:
 
 
 def treat(treatment: Treatment, field: str, value: object, hasher: Hasher) -> object:
-    """The form in which a value may be told. A mask hides even whether there was one."""
+    """The form in which telemetry may show a value. A mask hides even whether there was one."""
     if treatment == "drop":
         return DROPPED
     return hasher(field, value) if treatment == "hash" else MASKED

@@ -93,7 +93,7 @@ class Series(Generic[S]):
     """All series of one instrument."""
 
     def __init__(self, instrument: Instrument, make: Callable[[Sequence[float]], S]) -> None:
-        """`make` is given the buckets."""
+        """`make` receives the buckets."""
         self.instrument = instrument
         self._buckets = instrument.buckets
         self._make: Callable[[Sequence[float]], S] = make

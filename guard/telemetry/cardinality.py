@@ -7,7 +7,7 @@ OTHER: Final = "other"
 
 
 class CardinalityLimiter:
-    """Lets so many different values through."""
+    """Passes a limited number of different values."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most

@@ -31,7 +31,7 @@ COMPRESSIONS: Final[Mapping[str, Callable[[bytes], bytes]]] = {"gzip": gzip.comp
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Answers with status and headers; the body is read to a bound, and nobody is given it."""
+    """Returns answers with status and headers; the body is read to a bound and dropped."""
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
         """See HTTPAdapter. Every answer passes here, a redirect's too, before anybody reads it."""
@@ -109,14 +109,14 @@ class Collector:
         where: Destination,
         jitter: Callable[[float], float] = lambda most: random.uniform(0.0, most),  # noqa: S311
     ) -> None:
-        """`jitter` draws a pause, at most so many seconds."""
+        """`jitter` draws a pause; its argument is the longest one in seconds."""
         self._where, self._jitter = where, jitter
         self._session = bounded_session()
         self._session.cert = where.certificate
         self._closed = Event()
 
     def send(self, batch: bytes) -> bool:
-        """Whether the collector took it. A collector that is busy or away is asked again, within the timeout."""
+        """Whether the collector accepted the spans. The call is repeated until the timeout while it is busy or away."""
         compress = COMPRESSIONS.get(self._where.compression)
         body = compress(batch) if compress is not None else batch
         until, pause = monotonic() + self._where.timeout, FIRST_PAUSE

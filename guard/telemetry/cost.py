@@ -25,7 +25,7 @@ class Price(NamedTuple):
 
 
 class Cost:
-    """A Sink. Whatever reached a model server is paid for, whoever answered in the end."""
+    """A Sink. Every call that reached a model server has a price, whichever rung answered in the end."""
 
     def __init__(self, wall: Callable[[float], float], publish: Publish) -> None:
         self._wall, self._publish = wall, publish

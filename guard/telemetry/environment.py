@@ -44,12 +44,12 @@ class Environment:
     problems: list[str] = field(default_factory=list)
 
     def on(self, signal: Signal) -> bool:
-        """Whether anybody is told."""
+        """Whether the signal has an exporter."""
         return bool(self.exporters[signal])
 
 
 def read(environ: Mapping[str, str]) -> Environment:
-    """Read it. A value that makes no sense is a problem, and as good as none (OpenTelemetry's rule)."""
+    """Read the variables. An invalid value is a problem, and counts as unset (OpenTelemetry's rule)."""
     reader = _Reader(environ)
     ratio, parented = reader.sampler()
     return Environment(

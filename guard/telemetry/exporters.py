@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 CLOSE_WITHIN: Final = 1.0
 """Seconds that the last delivery may take."""
 Crashed: TypeAlias = Callable[[Exception], object]
-"""Counts what was raised and says where in the code; never its words, which may hold anything."""
+"""Counts an exception and logs its place in the code; never its message, which may hold any value."""
 
 
 class BatchExporter(Generic[Item]):

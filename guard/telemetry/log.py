@@ -27,10 +27,10 @@ GATHER: Final = 0.1
 """Seconds between two times that the writing thread looks for lines: each time it wakes, requests wait for it."""
 
 AWAKE: Final = 20
-"""So often it finds none before it sleeps until it is called, which is what costs whoever calls."""
+"""Empty looks at the queue before the thread sleeps until it is woken; waking it costs its caller time."""
 
 AT_ONCE: Final = 4096
-"""Bytes that a pipe takes as a whole or not at all (PIPE_BUF, pipe(7)): so many lines are one write."""
+"""Bytes that a pipe takes as a whole or not at all (PIPE_BUF, pipe(7)): lines of this size together are one write."""
 
 CLOSE_WITHIN: Final = 1.0
 """Seconds that the end of the log may take."""
@@ -48,7 +48,7 @@ class Line(NamedTuple):
 
 
 def written(line: Line) -> str:
-    """One JSON object: time, level, event, then what the event says."""
+    """One JSON object: time, level, event, then the event's fields."""
     at = datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
     level = logging.getLevelName(line.level).lower()
     return JSON.encode({"time": at, "level": level, "event": line.event, **line.fields}) + "\n"
@@ -92,7 +92,7 @@ class Log:
                 self.crashes += 1
 
     def also(self, take: Callable[[Line], None]) -> None:
-        """Hand every line to somebody else too; where that one crashes it is counted."""
+        """Pass every line to another receiver too; its crashes are counted."""
         self._others.append(take)
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from guard.telemetry.predictions import Classes, Numbers, Presence, Tally, Undec
 
 DIRECTIONS: Final = ("input", "output")
 DECLARED: Final = (of.PREDICTIONS, of.PREDICTION_VALUE, of.PREDICTION_CONFIDENCE)
-"""Instruments whose series mean what an output's declaration says: its classes and bounds."""
+"""Instruments whose series depend on an output's declaration: its classes and bounds."""
 
 UNDECLARED: Final = Undeclared()
 

@@ -57,7 +57,7 @@ class Otlp:
         crashed: Callable[[Signal, Exception], object],
         wall: Callable[[], int],
     ) -> None:
-        """`lost` counts by (signal, why); `crashed` counts, and is told what was raised."""
+        """`lost` counts by (signal, reason); `crashed` counts, and receives the exception."""
         self._environment, self._lost, self._crashed, self._wall = environment, lost, crashed, wall
         self._environ = environ
         self._resource = Resource.create(dict(resource))
@@ -103,7 +103,7 @@ class Otlp:
         return self._exporter("logs", exporters, Logs(self._resource, self._scope, fence).record_of).put
 
     def _export(self, signal: Signal, exporters: Sequence[Any], batch: Any) -> bool:
-        """Whether all took it. Each is asked, whatever the one before answered or raised."""
+        """Whether all exporters accepted the batch. Each is called, whatever the one before returned or raised."""
         arrived = True
         for exporter in exporters:
             try:

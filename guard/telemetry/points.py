@@ -58,7 +58,7 @@ class Reading(NamedTuple):
 
 
 def read(value: float | Counter | accumulators.Histogram) -> Reading:
-    """Read a point once: whoever counts may be in another thread."""
+    """Read a point once: another thread may be counting."""
     if isinstance(value, accumulators.Histogram):
         return Reading(value, list(value.counts), value.sum)
     if isinstance(value, Counter):
@@ -156,7 +156,7 @@ class Points:
         return points
 
     def _ended(self, family: Family) -> Iterator[tuple[Labels, Counter | accumulators.Histogram, float]]:
-        """Series that ended since the last export. A cumulative stream has nothing more to say of them."""
+        """Series that ended since the last export. A cumulative stream exports nothing more for them."""
         while self._delta and family.ended:
             yield family.ended.popleft()
 

@@ -24,7 +24,7 @@ _ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 def wanted(accept: str) -> str:
-    """The content type for an Accept header: OpenMetrics for whoever names it."""
+    """The content type for an Accept header: OpenMetrics if the header names it."""
     return OPENMETRICS if "application/openmetrics-text" in accept else TEXT
 
 

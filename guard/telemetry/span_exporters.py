@@ -55,7 +55,7 @@ class ConsoleSpans:
         return self._sdk.export([_readable(span, self._resource, self._scope) for span in spans])
 
     def shutdown(self) -> None:
-        """Nothing is kept."""
+        """Shut the SDK's exporter down; no span waits here."""
         self._sdk.shutdown()
 
 

@@ -1,4 +1,4 @@
-"""A token bucket on the records' own clock: so many a second, and a burst."""
+"""A token bucket on the records' own clock: a rate per second, and a burst."""
 
 from typing import Final
 

@@ -24,7 +24,7 @@ class Versions:
         self._met: dict[tuple[str, str], dict[str, float]] = {}
 
     def take(self, records: Iterator[Record]) -> None:
-        """Note the version of every attempt that told one."""
+        """Note the version of every attempt that reported one."""
         for record in records:
             for attempt in record.attempts:
                 if attempt.version and record.matched is not None:
@@ -59,5 +59,5 @@ class Versions:
             yield method, template, target, version
 
     def served(self, route: str, target: str) -> str:
-        """The version that answered last; empty where none was told."""
+        """The version that answered last; empty if none was reported."""
         return self._last.get((route, target), "")

@@ -74,7 +74,7 @@ def _loads_answer(elements: int) -> Callable[[bytes], Any]:
 
 
 def reader(codec: RouteCodec | None, elements: int) -> Callable[[Headers, bytes], object]:
-    """Reads an answer that was kept."""
+    """Reads a cached answer."""
     if codec is None:
         return lambda _headers, body: loads(body, elements=elements)
     return lambda headers, body: codec.read_answer(headers, body).document

@@ -27,7 +27,7 @@ class CompileContext:
     """The environment of a Plan: parts of the process in which it will run. `check` and `explain` use the defaults."""
 
     pool: Callable[[Origin, TargetTls | None, TargetLimits], ConnectionPool] = lambda _origin, _tls, _limits: NoPool()
-    """Connections to an origin, with TLS as declared, each at most so many seconds old. May raise OSError."""
+    """Makes the connection pool of an origin, with its TLS and limits. May raise OSError."""
     defer: Callable[[Callable[[], None]], object] = lambda waiter: waiter()
     certificate: Callable[[FilePath], bytes] = lambda _path: b""
     """Reads a file of `tls`. Raises OSError."""
@@ -39,7 +39,7 @@ class CompileContext:
     """Receives every change of a breaker."""
     sinks: Sequence[Sink] = ()
     tracer: Callable[[float, bool], Tracer] = lambda _share, _traces: Untraced()
-    """Samples that share of exchanges; whether their traces may be told."""
+    """Makes a tracer from the share of sampled exchanges and whether their traces may be exported."""
     secret: Callable[[Secret], bytes | None] = lambda _secret: None
     """Reads a secret from the place that the policy names; None if nothing is there."""
     deployed: str = ""

@@ -51,7 +51,7 @@ class Targets:
         return Model(target, breaker, collect=collect, repeatable=route.repeatable, version=version)
 
     def probe(self) -> Target:
-        """The model server, for whoever asks whether it is there."""
+        """The target of readiness probes: the model server."""
         declared = self._policy.upstream
         pool = self._pool(self.upstream, declared.tls)
         return self._target(MODEL, "", RoutePolicy(), self.upstream, pool, RungLimit())
@@ -61,7 +61,7 @@ class Targets:
         own: Previous | None = None,
     ) -> Target:  # fmt: skip
         def pick(part: str, name: str, *fallbacks: object) -> Any:
-            """The first that says something: the target's own word, the route's, the upstream's."""
+            """The first value that is set: the target's own, the route's, the upstream's."""
             parts = (getattr(own, part, None), getattr(route, part), *fallbacks)
             return next(value for part in parts if (value := getattr(part, name, None)) is not None)
 

@@ -124,7 +124,7 @@ def _unescaped(text: str, match: re.Match[str] | None, pattern: re.Pattern[str])
 
 
 def _read(escape: str) -> str:
-    """The one character that stands there; empty where nobody sees one."""
+    """The one character that stands there; empty if it is invisible."""
     first, code = escape[0], escape.lstrip("\\")
     if first == "%":
         return chr(int(escape[1:], 16))

@@ -57,7 +57,7 @@ def _extent(match: re.Match[str]) -> Span | None:
 
 
 def _named(match: re.Match[str]) -> bool:
-    """Whether a word beside the number says that it is a telephone's."""
+    """Whether a word beside the number marks it as a telephone's."""
     if _WORD_BEHIND.match(match.string[match.end() : match.end() + WORD_WINDOW].lower()):
         return True
     text = before(match)

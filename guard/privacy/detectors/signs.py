@@ -21,7 +21,7 @@ COLONS: Final = 32
 RUN: Final = 64
 """Sixteen characters of which a key could be made, in one piece."""
 SECRET_WORD: Final = 128
-"""A word that says that a secret follows."""
+"""A word that announces a secret."""
 
 _DIGITS: Final = string.digits.encode()
 _QUIET: Final = bytes(set(range(256)) - set(b"@:.[({<0123456789"))

@@ -75,7 +75,7 @@ _ENDINGS: Final = frozenset(
         "sid",
     )
 )
-"""The last letters of names, of which one look tells most other words."""
+"""The last letters of names, which rule out most other words quickly."""
 _MIDDLES: Final = "-Q.:"
 """Characters that begin an alternative which recognizes a key by its middle."""
 _PARTS: Final = frozenset(string.ascii_letters + string.digits + "_~.-")
@@ -101,7 +101,7 @@ def _key(match: re.Match[str]) -> Span | None:
 
 
 def _named(match: re.Match[str]) -> Span | None:
-    """A value behind a name that says that it is secret; of a quoted one what is in the quotes."""
+    """The value after a name that marks it as secret, without its quotes."""
     if match["user"] is not None:
         return match.span("user")
     kind = match.lastgroup or ""

@@ -9,7 +9,7 @@ DIGIT: Final = re.compile(r"\d")
 GAP: Final = r"(?: {1,2}| ?[-._/] ?)"
 """Separator between the groups of a number."""
 WORD_WINDOW: Final = 28
-"""Characters before a number in which a word may say what it is."""
+"""Characters before a number that are searched for a word which names its kind."""
 
 Span: TypeAlias = tuple[int, int]
 

@@ -2,10 +2,13 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,10 +44,11 @@ class Session:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         assert self._shell.stdin
-        self._shell.stdin.write("\nkill $(jobs -p) 2>/dev/null; wait\n")
-        self._shell.stdin.close()
-        self._shell.wait(WITHIN)
         assert self._shell.stdout
+        self._end()  # nobody waits for a guard to drain
+        self._shell.wait(WITHIN)
+        with suppress(BrokenPipeError):
+            self._shell.stdin.close()
         self._shell.stdout.close()
 
     def write(self, block: Block) -> None:
@@ -58,17 +62,29 @@ class Session:
         self._shell.stdin.write(f"{self._local(command)}\necho '{END}'\n")
         self._shell.stdin.flush()
         lines: list[str] = []
-        for line in self._shell.stdout:
-            if line.rstrip("\n").endswith(END):
-                lines.append(line.removesuffix(f"{END}\n"))
-                break
-            lines.append(line)
+        watch = threading.Timer(2 * WITHIN, self._end)
+        watch.start()
+        try:
+            for line in self._shell.stdout:
+                if line.rstrip("\n").endswith(END):
+                    lines.append(line.removesuffix(f"{END}\n"))
+                    break
+                lines.append(line)
+            else:
+                raise AssertionError(f"did not end in {2 * WITHIN:.0f} s, or ended the shell: $ {command}")
+        finally:
+            watch.cancel()
         if command.rstrip().endswith("&"):
             self._listens("8900" if "guard serve" in command else (NUMBER.search(command) or {0: "8080"})[0])
         text = JOB.sub("", "".join(lines))
         for port, ours in self._ports.items():
             text = text.replace(ours, port)
         return text
+
+    def _end(self) -> None:
+        """Kill the shell and all that it began."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._shell.pid, signal.SIGKILL)
 
     def _local(self, text: str) -> str:
         return NUMBER.sub(lambda match: self._ports[match[1]], text)

@@ -1,4 +1,4 @@
-"""Optional members that are not there: null of one is as good as none, and what is missing has its default."""
+"""Optional members that are absent: null counts as absent, and an absent member gets its default."""
 
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
@@ -6,11 +6,11 @@ from typing import TypeAlias
 from guard.contract.fields import Shape
 
 Absence: TypeAlias = tuple[str, bool, object, bool]
-"""An optional member: its name, whether it has a default, the default, whether null is a way to be absent."""
+"""An optional member: its name, whether it has a default, the default, and whether null means absent."""
 
 
 def absences(members: Mapping[str, Shape]) -> tuple[Absence, ...]:
-    """What may be absent and is then settled: not what may be null and has no default."""
+    """The optional members that `settle` has to look at; one that may be null and has no default is left out."""
     return tuple(
         (name, shape.has_default, shape.default, not shape.nullable)
         for name, shape in members.items()
@@ -19,7 +19,7 @@ def absences(members: Mapping[str, Shape]) -> tuple[Absence, ...]:
 
 
 def settle(document: dict[str, object], absent: Iterable[Absence]) -> dict[str, object]:
-    """In place: null of an optional member is a missing one; a missing one has its default."""
+    """Change the document in place: drop each null that means absent, and give absent members their defaults."""
     for name, has_default, default, null in absent:
         if name not in document or (null and document[name] is None):
             if has_default:

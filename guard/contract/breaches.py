@@ -15,14 +15,14 @@ from guard.contract.fields import Part
 
 MOST_VIOLATIONS: Final = 64
 SLICE: Final = 256
-"""Items of a list that are held against the contract together, before one of them is looked at alone."""
+"""Items of a list that are validated together before each is validated alone."""
 
 CoreSchema: TypeAlias = Mapping[str, Any]
 Path: TypeAlias = tuple[Part, ...]
 
 
 class Breach(NamedTuple):
-    """One error as pydantic has it: the way to it, its type, and what stands there, which is a client's."""
+    """One error of pydantic: the path to the value, the error's type, and the value, which is the client's."""
 
     path: Path
     kind: str
@@ -30,7 +30,7 @@ class Breach(NamedTuple):
 
 
 class Breaches:
-    """Collects the breaches of documents that are held against one core schema."""
+    """Collects the breaches of documents that are validated against one core schema."""
 
     def __init__(self, schema: CoreSchema) -> None:
         self._schema = schema
@@ -58,11 +58,11 @@ class _Node(Protocol):
         """Whether a value keeps the schema."""
 
     def collect(self, value: object, path: Path, breaches: list[Breach]) -> None:
-        """Add what is wrong with a value, until 64 are there."""
+        """Add the breaches of a value to `breaches`, up to 64 in all."""
 
 
 def _listed(error: ValidationError, path: Path, most: int) -> list[Breach]:
-    """The first `most` errors of pydantic's, for a value that stands at `path`."""
+    """The first `most` errors of pydantic for a value at `path`."""
     details = error.errors(include_url=False, include_context=False)[:most]
     return [Breach((*path, *detail["loc"]), detail["type"], detail["input"]) for detail in details]
 
@@ -102,7 +102,7 @@ class _Nullable(_Leaf):
 
 
 class _Items(_Leaf):
-    """A list. One that is too long is not looked into; that it is too short is said of one without other breaches."""
+    """A list. Items of a list that is too long are not validated; "too short" is reported only without other breaches."""
 
     def __init__(self, schema: CoreSchema) -> None:
         super().__init__(schema)
@@ -173,7 +173,7 @@ class _Members(_Leaf):
 
 
 class _Positions(_Leaf):
-    """A positional row. One that is too long is not looked into."""
+    """A positional row. The values of a row that is too long are not validated."""
 
     def __init__(self, schema: CoreSchema) -> None:
         super().__init__(schema)
@@ -193,7 +193,7 @@ class _Positions(_Leaf):
 
 
 def _node(schema: CoreSchema) -> _Node:
-    """What collects the breaches of a schema. What a function does after an object or list was validated never fails."""
+    """The collector of a schema's breaches. A function that runs after an object or list was validated never fails."""
     match schema["type"]:
         case "list" if schema["items_schema"]["type"] != "any":
             return _Items(schema)

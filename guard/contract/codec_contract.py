@@ -1,4 +1,4 @@
-"""The contract of a route whose dialect is not plain JSON: its form reads and writes, the contract judges what it read."""
+"""The contract of a route whose dialect is not plain JSON: a codec reads and writes, the contract judges documents."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,12 +27,12 @@ from guard.proxy.values import (
 )
 
 BESIDE: Final = f"/{UNDECLARED}"
-"""Where a text stands, beside the instances, at which the search was given up: its member's name may be the client's."""
+"""Pointer to a text beside the instances at which the search stopped; it hides the member's name, the client's choice."""
 NOTHING: Final[Found] = []
 
 
 class CodecInput:
-    """A Judge. `contract` knows the instances; None: they are read, and pass. `field_of` names what a pointer is about."""
+    """A Judge. `contract` judges the instances; None: they are read and pass. `field_of` names the field of a pointer."""
 
     def __init__(
         self, codec: RouteCodec, contract: InputContract | None, *, enforce: bool, field_of: Callable[[str, bool], str]
@@ -40,7 +40,7 @@ class CodecInput:
         self._codec, self._contract, self._enforce, self._field_of = codec, contract, enforce, field_of
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:
-        """Read, hold against the contract, and write what the model server receives."""
+        """Read a request, judge it by the contract, and write the body that the model server receives."""
         try:
             message = self._codec.read(head, body)
         except Unreadable as error:
@@ -57,7 +57,7 @@ class CodecInput:
         return verdict
 
     def _held(self, contract: InputContract, message: Message, wall: float, body: bytes) -> Verdict:
-        """The verdict on a request that could be read: on what stands beside the instances, then on them."""
+        """The verdict on a request that could be read: first on the members beside the instances, then on the instances."""
         tally, redactions = contract.tally(), NOTHING
         if message.beside:
             try:
@@ -70,7 +70,7 @@ class CodecInput:
                     return Deny("contract", [Violation(BESIDE, tally.code)])
         try:
             verdict = contract.written(contract.hold(message.document, wall, body, tally), message.write)
-        except LayoutError as error:  # the layout cannot say what the contract made of it
+        except LayoutError as error:  # the layout cannot hold the document that the contract made
             return Deny("contract", error.violations)
         if verdict.violations:
             verdict.violations = self._located(verdict.violations, message)
@@ -92,13 +92,13 @@ class CodecInput:
 
 
 class CodecOutput:
-    """An AnswerJudge. `contract` None: whatever can be read passes."""
+    """An AnswerJudge. `contract` None: every answer that can be read passes."""
 
     def __init__(self, codec: RouteCodec, contract: OutputContract | None, outputs: Mapping[str, Field]) -> None:
         self._codec, self._contract, self._outputs = codec, contract, outputs
 
     def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:
-        """Read an answer of a model server, and hold it against the contract."""
+        """Read an answer of a model server and judge it by the contract."""
         try:
             answer = self._codec.read_answer(headers, body)
         except Unreadable as error:
@@ -110,7 +110,7 @@ class CodecOutput:
         return verdict
 
     def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:
-        """An answer of a rung of ours, as the contract has it."""
+        """Judge an answer that a rung of guard made."""
         return self._contract.judge_own(document, rows) if self._contract is not None else Allow(document)
 
     def excuse(
@@ -143,12 +143,12 @@ class CodecOutput:
         return Deny("contract", violations[:MOST_VIOLATIONS], document, version, usage, broken <= asks.bent)
 
     def build(self, answers: Sequence[Mapping[str, object]]) -> object:
-        """The document that says these outputs."""
+        """The document that holds these outputs, given by name, one mapping for each instance."""
         assert self._contract is not None  # rules answer declared outputs
         return self._contract.build(answers)
 
     def measured(self, document: object) -> Values:
-        """What the measured outputs say."""
+        """The values of the measured outputs; empty without a contract."""
         return self._contract.measured(document) if self._contract is not None else ()
 
 

@@ -1,8 +1,8 @@
-"""How many elements one document may have, for what its contract declares.
+"""The bound on the elements of one document, as its contract declares it.
 
-Each element of a text is built, held against the contract and written again, which costs more than its bytes do. So does
-each optional member that an object does not have: it is looked for, and may have a default. Both are bounded together. The
-same bound holds for texts on which a pattern is run whose automaton may not stay small.
+Each element of a text is built, validated and written again, which costs more than its bytes do. An optional member that an
+object lacks costs too: the validator looks for it, and it may have a default. One bound covers both. The same bound covers
+texts that are matched by a pattern whose automaton may not stay small.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,17 +13,17 @@ from guard.contract.patterns import MOST_STEPS, steps
 from guard.contract.strict import MAX_ELEMENTS, Unreadable
 
 EVERY: Final = None
-"""A step to each item of a list."""
+"""The step of a place that leads to each item of a list."""
 Place: TypeAlias = tuple[str | int | None, ...]
 
 ABSENT: Final = 8
-"""Optional members of an object that cost, when they are absent, what one element does."""
+"""Absent optional members of an object that together cost as much as one element."""
 
 
 class Budget:
-    """`fields` are an instance's members; `steps` lead to the list of instances, None where the body is the only one.
+    """The bounds of documents. `fields` are an instance's members; `steps` lead to the instances, None: the body is one.
 
-    `places` say where a field stands, from its instance, unless under its name.
+    `places` are the fields' paths from their instance; a field without one stands under its name.
     """
 
     def __init__(
@@ -38,14 +38,14 @@ class Budget:
         self._steps = steps
         self._rows = ABSENT * elements // (ABSENT + _optional(fields))
         self.free = 2 * self._rows
-        """Bytes up to which a text cannot have too many instances."""
+        """Length in bytes up to which a text cannot have too many instances."""
         at = places or {}
         self._dear = [dear for name, shape in fields.items() for dear in _dear(shape, at.get(name, (name,)))]
         self.dear = bool(self._dear)
         """Whether a pattern may cost more for a text than the text itself."""
 
     def spread(self, tree: Any) -> None:
-        """Prove that instances lack little enough, and dear texts are short enough. Raises Unreadable("json_elements")."""
+        """Prove that absent members are few, and texts of expensive patterns short. Raises Unreadable("json_elements")."""
         rows: Any = (tree,)
         if self._steps is not None:
             for step in self._steps:
@@ -62,7 +62,7 @@ class Budget:
 
 
 def _dear(shape: Shape, place: Place) -> Iterator[tuple[Place, int]]:
-    """Where, at a place and below it, texts stand on which a dear pattern is run, and what each character costs."""
+    """The places of texts with an expensive pattern, at and below `place`, and the steps that each character costs."""
     if shape.pattern is not None and (cost := steps(shape.pattern)):
         yield place, cost
     for name, field in (shape.fields or {}).items():
@@ -72,7 +72,7 @@ def _dear(shape: Shape, place: Place) -> Iterator[tuple[Place, int]]:
 
 
 def _characters(value: Any, place: Place) -> int:
-    """How long the texts are that stand there."""
+    """The total length of the texts at a place, in characters."""
     for index, step in enumerate(place):
         if step is EVERY:
             return sum(_characters(item, place[index + 1 :]) for item in value) if type(value) is list else 0
@@ -88,7 +88,7 @@ def _optional(members: Mapping[str, Shape]) -> int:
 
 
 def _members(shapes: Iterable[Shape]) -> Iterator[Mapping[str, Shape]]:
-    """The members of every object below these."""
+    """The members of every object in these shapes, at any depth."""
     for shape in shapes:
         if shape.fields is not None:
             yield shape.fields

@@ -1,4 +1,4 @@
-"""What a contract is compiled from: the attributes of a declared field, as the policy's model has them."""
+"""Interfaces of declared fields, from which a contract is compiled; the policy's models have these attributes."""
 
 from collections.abc import Mapping
 from typing import Literal, Protocol, TypeAlias
@@ -8,7 +8,7 @@ Part: TypeAlias = str | int
 
 
 class ContractInvalid(ValueError):  # noqa: N818 — a word of the domain
-    """A declaration that cannot be compiled. `path` leads to it, from the mapping of fields."""
+    """The error for a declaration that cannot be compiled. `path` leads to it from the mapping of fields."""
 
     def __init__(self, message: str, path: tuple[Part, ...] = ()) -> None:
         super().__init__(message)
@@ -16,7 +16,7 @@ class ContractInvalid(ValueError):  # noqa: N818 — a word of the domain
 
 
 class Freshness(Protocol):
-    """How old a timestamp may be; seconds."""
+    """Bounds on the age of a timestamp, in seconds."""
 
     @property
     def warn(self) -> float: ...
@@ -27,7 +27,7 @@ class Freshness(Protocol):
 
 
 class Shape(Protocol):
-    """What a value looks like, wherever it stands."""
+    """The declared type and limits of a value at any place: a field, an item or a member."""
 
     @property
     def type(self) -> FieldType: ...
@@ -97,5 +97,5 @@ def split(pointer: str) -> list[str]:
 
 
 def join(parts: "tuple[Part, ...]") -> str:
-    """A JSON pointer of reference tokens."""
+    """The JSON pointer of these reference tokens (RFC 6901 §3)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)

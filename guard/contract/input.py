@@ -42,7 +42,7 @@ from guard.proxy.values import Allow, Amend, Deny, Facts, Head, Lower, Reason, V
 
 
 class InputContract:
-    """A Judge. `fields` by name; `rows` a JSON pointer to the list of instances, None where the body is the instance."""
+    """A Judge. `fields` by name; `rows` is a JSON pointer to the list of instances, None: the body is the instance."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class InputContract:
         self._reader = self._compiled(shapes, undeclared, shown=simple and depth < MAX_DEPTH)
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:
-        """Read and hold against the contract; under enforce, what is forwarded is the tree that was judged."""
+        """Read a request and judge it by the contract; under enforce, exactly the tree that was judged is forwarded."""
         if not is_json(head):
             return Deny("unsupported_media_type")
         try:
@@ -109,32 +109,32 @@ class InputContract:
         return self.written(verdict, dumps)
 
     def written(self, verdict: Verdict, write: Callable[[Any], bytes]) -> Verdict:
-        """The verdict with the body that says what may be sent."""
+        """The verdict with its body, which holds only what may be sent; `write` makes the bytes."""
         if type(verdict) is Amend or type(verdict) is Lower:
             verdict.body = write(self._without(verdict.document) if self._unsent else verdict.document)
         return verdict
 
     def tally(self) -> Tally | None:
-        """What may be searched and found in one request; None where nothing is searched."""
+        """A new tally of the characters and finds that one request may cost; None if the route searches nothing."""
         return Tally(self._searched, self._finds) if self._scrubs else None
 
     def searched(self, members: dict[str, Any], tally: Tally) -> tuple[dict[str, Any], Found]:
-        """Members that stand beside the instances and have no declaration, with words in place of what was found.
+        """Undeclared members beside the instances, with a word in place of each find, and the finds.
 
-        Where the tally names a field afterwards, they were not searched to their end, and must not be used.
+        If the tally names a field afterwards, the search stopped early, and the members must not be used.
         """
         texts = UndeclaredTexts(self._all_detectors, tally)
         return texts.search(members, Place(UNDECLARED)), texts.redactions
 
     def bounded(self, members: object, body: bytes) -> None:
-        """Prove the integers of members without a declaration to be read alike by everybody. Raises Unreadable."""
+        """Prove that every reader reads the integers of undeclared members alike. Raises Unreadable."""
         if self._enforce:
             bounded(members, body, self._least, self._largest)
 
     def hold(self, tree: object, wall: float, body: bytes, tally: Tally | None = None) -> Verdict:
-        """Hold a document that was read of a body against the contract; the body of the verdict is still to be written.
+        """Judge a document that was read from a body; the caller writes the body of the verdict.
 
-        `tally`: what other texts of the same request have left to search.
+        `tally`: the budget that other texts of the same request have left; None: a new one.
         """
         try:
             self._budget.spread(tree)
@@ -148,11 +148,11 @@ class InputContract:
         return self._judge_raw(document, tree, wall, tally)
 
     def instances(self, document: object, most: int | None = None) -> list[Mapping[str, object]]:
-        """For each row the declared fields that are there, by name; what observe mode let through may lack any."""
+        """The declared fields that each row has, by name; a row that observe mode let through may lack any of them."""
         return [self._instance(row) for row in self._located(document)[:most]]
 
     def _compiled(self, shapes: Mapping[str, Shape], undeclared: Undeclared, *, shown: bool) -> Reader:
-        """`shown`: each field is one value, so a document that keeps the contract may show all that its text says."""
+        """The reader of these fields. `shown`: each field is one value, so a valid document may show all its text."""
 
         def complete(instance: Schema) -> Schema:
             return rows_of(instance, self._rows, undeclared) if self._rows is not None else instance
@@ -181,7 +181,7 @@ class InputContract:
     # ── judging ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _judge_raw(self, document: Any, tree: object, wall: float, tally: Tally | None = None) -> Verdict:
-        """The verdict on a document that keeps the types of its contract, as they were sent: by age, absence, texts."""
+        """The verdict on a document whose types keep the contract: judged by ages, absent fields and texts, as sent."""
         instances = self._located(document)
         rows = len(instances) if self._rows is not None else None
         facts = self._profile.facts(instances if self._members else self._located(tree), wall)
@@ -207,11 +207,11 @@ class InputContract:
         if self._columns is not None:
             denied = self._lengths(breaches, denied)
         if any(violation.code == "not_finite" for violation in denied):
-            return Deny("json_number")  # JSON has no such number: it was written too large for a double
+            return Deny("json_number")  # a number too large for a double: JSON cannot write the infinity it was read as
         return Deny("contract", denied) if self._enforce else self._observed(tree, denied, None)
 
     def _lengths(self, breaches: Sequence[Breach], violations: Sequence[Violation]) -> list[Violation]:
-        """A positional row of another length is one mistaken shape, not a missing member."""
+        """The violations, with one "shape" for a positional row of the wrong length in place of missing members."""
         fixed: list[Violation] = []
         for (path, kind, _), violation in zip(breaches, violations, strict=True):
             if kind == "missing" and len(path) == self._row_depth + 1:
@@ -227,7 +227,7 @@ class InputContract:
     def _scrubbed(
         self, document: object, rows: Sequence[object], facts: Facts | None, tally: Tally
     ) -> tuple[object, Facts | None]:
-        """The document with words in place of what its texts should not hold; none where the tally names a field."""
+        """The document with a word in place of each find in its texts; None if the tally names a field."""
         changed: list[Any] = []
         redactions: Found = []
         texts = UndeclaredTexts(self._all_detectors, tally)
@@ -251,13 +251,13 @@ class InputContract:
         return (replaced(document, self._rows, changed) if self._rows is not None else changed[0]), facts
 
     def _unsearched(self, tally: Tally) -> str:
-        """Where the text stands at which the search was given up."""
+        """The pointer to the text at which the search stopped."""
         base = self._base(tally.row) if tally.row >= 0 else ()
         path = self._paths.get(tally.field)
         return self._pointer(base, path) if path is not None else join((*base, UNDECLARED))
 
     def _timely(self, tree: object, document: object, rows: int | None, wall: float, facts: Facts | None) -> Verdict | None:
-        """Ages and absences: in the future denies, too old or absent lowers."""
+        """The verdict on ages and absent fields: a future time is denied, an old or absent one lowers; None: neither."""
         violations: list[Violation] = []
         reason: Reason | None = None
         for index, row in enumerate(self._located(document)):
@@ -296,7 +296,7 @@ class InputContract:
     def _observed(
         self, tree: object, violations: Sequence[Violation], rows: int | None, facts: Facts | None = None
     ) -> Verdict:
-        """Nothing is denied, amended or lowered; but what is not to be sent is not."""
+        """The verdict in observe mode: it never denies or lowers, but fields with `send: false` are still removed."""
         if not self._unsent:
             return Allow(tree, violations, rows, facts)
         return Amend(tree, b"", violations, rows, facts)
@@ -316,13 +316,13 @@ class InputContract:
         return reach(row, path)
 
     def _place(self, path: Steps) -> tuple[Part, ...]:
-        """Where a field stands in a row; empty where a positional row has no place for it."""
+        """The path of a field in a row; empty if a positional row has no place for it."""
         if self._columns is None:
             return path
         return (self._columns.index(path[0]),) if path[0] in self._columns else ()
 
     def _base(self, row: int) -> tuple[Part, ...]:
-        """The way to an instance."""
+        """The path to the instance of this row."""
         return (*self._rows, row) if self._rows is not None else ()
 
     def _pointer(self, base: tuple[Part, ...], path: Steps) -> str:
@@ -333,7 +333,7 @@ class InputContract:
         return {name: value for name, value in values if value is not ABSENT}
 
     def _without(self, document: object) -> object:
-        """The document without what is not to be sent; shares everything else with it."""
+        """The document without fields that are not sent; it shares everything else with the original."""
         if not self._unsent:
             return document
         if self._rows is None:
@@ -363,10 +363,10 @@ def compile_input(
     finds: int = MAX_FINDS,
     exact: bool = False,
 ) -> InputContract:
-    """Compile. Raises ContractInvalid, its path counted from `fields`. `detect` makes what searches texts.
+    """Compile the contract of a route's requests. Raises ContractInvalid with a path from `fields`. `detect` makes scrubs.
 
-    `elements`: of one document, see `strict.limit`. `searched`, `finds`: characters and finds of its texts.
-    `exact`: integers have all 64 bits; otherwise those that a double may round are refused.
+    `elements`: most elements of one document, see `strict.limit`. `searched`, `finds`: most characters and finds in it.
+    `exact`: integers have all 64 bits; otherwise integers that a double may round are refused.
     """
     return InputContract(
         fields,
@@ -383,7 +383,7 @@ def compile_input(
 
 
 def _reader(places: Sequence[tuple[Part, ...]]) -> Read:
-    """Reads what stands there in a row that keeps its contract; None where nothing does."""
+    """A function that reads the values at these places of a valid row; None for each absent value."""
     names = [place[0] for place in places if len(place) == 1 and isinstance(place[0], str)]
     if len(names) < len(places):
         return lambda row: [_standing(row, place) for place in places]

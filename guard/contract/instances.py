@@ -1,4 +1,4 @@
-"""Declared fields → the schema of an instance, and of the document in which instances stand."""
+"""Builds the schemas of an instance and of the document that holds instances, from declared fields."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -9,13 +9,13 @@ from guard.contract.fields import ContractInvalid, InputField, Shape, split
 from guard.contract.validators import Schema, Undeclared, list_schema, members_schema, nullable, value_schema
 
 Steps: TypeAlias = tuple[str, ...]
-"""A JSON pointer's way through members."""
+"""The reference tokens of a JSON pointer, as a path through members."""
 Members: TypeAlias = Callable[[Mapping[str, tuple[Shape | None, Schema]], Undeclared], Schema]
-"""Makes the schema of an object."""
+"""A function that builds the schema of an object from its members."""
 
 
 class _Step:
-    """A pointer's step on the way to fields."""
+    """A member on the path to fields, and what stands below it."""
 
     def __init__(self) -> None:
         self.below: dict[str, _Step | tuple[str, Shape]] = {}
@@ -33,7 +33,7 @@ class Lenient:
 
 
 class Exact:
-    """A field whose integers have all their 64 bits, and so have those below it."""
+    """A field whose integers, and those below it, have all 64 bits."""
 
     exact = True
 
@@ -47,19 +47,19 @@ class Exact:
 
 
 def exactly(fields: Mapping[str, Any], *, every: bool) -> dict[str, Any]:
-    """The fields, each that says so with all 64 bits of its integers; `every`: all of them."""
+    """The fields; those declared `exact` keep all 64 bits of their integers. `every`: all fields do."""
     return {name: Exact(field) if every or field.exact else field for name, field in fields.items()}
 
 
 def holds_anything(shape: Shape) -> bool:
-    """Whether some of its value, or all of it, may be any JSON."""
+    """Whether the value, or a part of it, may be any JSON."""
     if shape.type == "array":
         return shape.items is None or holds_anything(shape.items)
     return shape.type == "object" and (shape.fields is None or any(map(holds_anything, shape.fields.values())))
 
 
 def path_of(name: str, field: InputField) -> Steps:
-    """Where it stands in an instance. Raises ContractInvalid."""
+    """The path of a field from its instance. Raises ContractInvalid for a pointer to the whole instance."""
     if field.at is None:
         return (name,)
     path = tuple(split(field.at))
@@ -69,12 +69,12 @@ def path_of(name: str, field: InputField) -> Steps:
 
 
 def by_members(shapes: Mapping[str, Shape], paths: Mapping[str, Steps], undeclared: Undeclared, members: Members) -> Schema:
-    """An instance whose fields stand at `paths`. Raises ContractInvalid."""
+    """The schema of an instance whose fields stand at `paths`. Raises ContractInvalid if two share a place."""
     return _schema(_steps(shapes, paths), undeclared, members)
 
 
 def by_positions(shapes: Mapping[str, Shape], columns: Sequence[str], undeclared: Undeclared) -> Schema:
-    """An instance that is a list, its fields in the order of `columns`. Raises ContractInvalid."""
+    """The schema of an instance that is a list of fields in the order of `columns`. Raises ContractInvalid."""
     positions = []
     for name in columns:
         shape = shapes[name]  # null is the one way in which a position can be missing
@@ -86,7 +86,7 @@ def by_positions(shapes: Mapping[str, Shape], columns: Sequence[str], undeclared
 
 
 def rows_of(instance: Schema, steps: Steps, undeclared: Undeclared) -> Schema:
-    """A document with a list of instances at the end of `steps`."""
+    """The schema of a document with a list of at least one instance at the end of `steps`."""
     schema: Schema = list_schema(instance, 1)
     for name in reversed(steps):
         schema = members_schema({name: (None, schema)}, undeclared)
@@ -94,7 +94,7 @@ def rows_of(instance: Schema, steps: Steps, undeclared: Undeclared) -> Schema:
 
 
 def names_of(fields: Mapping[str, Shape]) -> Iterator[str]:
-    """Of fields, and of all below them."""
+    """The names of fields and of all members below them."""
     for name, field in fields.items():
         yield name
         yield from _below(field)

@@ -24,7 +24,7 @@ _BLANK: Final = b" \t\r"
 
 
 class JsonLines:
-    """A LineReader. `rows`: where a document of the route has its list of rows, as a JSON pointer."""
+    """A LineReader. `rows` is the JSON pointer to the list of rows in a document of the route."""
 
     types: Final = TYPES
 
@@ -35,7 +35,7 @@ class JsonLines:
         self._elements = elements
 
     def read(self, head: Head, body: bytes) -> "LineDocument | None":
-        """The document; None where the body is of another media type. Raises Refused."""
+        """The document of a body; None if its media type is another. Raises Refused."""
         kind = head.get(b"content-type")
         if kind is None or not _is_lines(kind) or (head.get(b"content-encoding") or b"identity") != b"identity":
             return None
@@ -65,7 +65,7 @@ class LineDocument:
     def located(
         self, code: RefusalCode | None, violations: Sequence[Violation], field_of: Callable[[str, bool], str]
     ) -> Sequence[Violation]:
-        """The violations, each at its line. Of a document that cannot be read, for `code`, the first line that cannot."""
+        """The violations, each at its line. If `code` means unreadable, the first line with that fault."""
         if code in UNREADABLE:
             return list(islice((_at(number) for number, line in self._lines if _fault(line) == code), 1))
         return [

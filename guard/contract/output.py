@@ -1,4 +1,4 @@
-"""The contract of answers, and the documents of our own answers."""
+"""The contract of answers, and the documents of answers that guard makes."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
@@ -20,7 +20,7 @@ NONE: Final[Headers] = []
 
 
 class _Output:
-    """One declared output: where it is, and its validator."""
+    """One declared output, with its path in the document and its schema."""
 
     def __init__(self, name: str, field: OutputField) -> None:
         self.name = name
@@ -34,14 +34,14 @@ class _Output:
         self.repeated = EVERY in self.path
 
     def schema(self) -> Schema:
-        """The schema of one value of it."""
+        """The schema of one value of the output."""
         schema = value_schema(self.field, "strip", (self.name,))
         optional = self.field.nullable or not self.field.required
         return core.nullable_schema(schema) if optional else schema
 
 
 class OutputContract:
-    """An AnswerJudge: undeclared members pass, they are the client's; what is declared must be there and hold."""
+    """An AnswerJudge. Undeclared members pass unchanged; declared outputs must be present and valid."""
 
     def __init__(self, fields: Mapping[str, OutputField], measured: Collection[str], elements: int) -> None:
         self._elements = elements
@@ -62,7 +62,7 @@ class OutputContract:
         self._measure = _measurements([output for output in self._outputs if output.name in measured])
 
     def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:  # noqa: ARG002
-        """Read an answer of a model server and hold it against the contract; `rows` answers are due, if that is known."""
+        """Read an answer of a model server and judge it. `rows`: the number of answers that are due, None if unknown."""
         try:
             _, tree, proven = self._reader.read(body)
         except Unreadable as unreadable:
@@ -70,22 +70,22 @@ class OutputContract:
         return self._counted(tree, rows) if proven else self._broken(self._reader.breaches, tree)
 
     def hold(self, document: object, rows: int | None) -> Allow | Deny:
-        """The same for a document that was read elsewhere."""
+        """Judge a document that was read elsewhere. `rows`: the number of answers that are due, None if unknown."""
         return self._held(self._reader.of_tree, self._reader.breaches, document, rows)
 
     def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:
-        """Hold an answer of our own against the contract; outputs that only the model gives may be null."""
+        """Judge an answer that guard made; outputs that only the model gives may be null."""
         return self._held(self._own.validate_python, self._own_breaches, document, rows)
 
     def excuse(
         self, denied: Deny, document: object, body: bytes | None, rows: int | None, headers: Headers, message: Message
     ) -> Allow | Deny:
-        """Plain documents have no request that says what is asked for."""
+        """The denial, unchanged: a plain document has no request that selects outputs."""
         del document, body, rows, headers, message
         return denied
 
     def part(self, name: str) -> "OutputContract":
-        """The contract of one output alone; made when first asked for."""
+        """The contract of one output alone, compiled at first use."""
         contract = self._parts.get(name)
         if contract is None:
             field = next(output.field for output in self._outputs if output.name == name)
@@ -94,11 +94,11 @@ class OutputContract:
 
     @property
     def names(self) -> list[str]:
-        """The declared outputs."""
+        """The names of the declared outputs."""
         return [output.name for output in self._outputs]
 
     def build(self, answers: Sequence[Mapping[str, object]]) -> object:
-        """The document that says these outputs by name, one mapping an instance; what is not said is null."""
+        """The document that holds these outputs, given by name, one mapping for each instance; an absent output is null."""
         document: Any = None
         for output in self._outputs:
             values = [answer.get(output.name) for answer in answers]
@@ -106,7 +106,7 @@ class OutputContract:
         return document
 
     def measured(self, document: object) -> Values:
-        """What the measured outputs say; of any document, also one that breaks the contract."""
+        """The values of the measured outputs in any document, also one that breaks the contract."""
         return self._measure(document)
 
     def _held(
@@ -122,9 +122,9 @@ class OutputContract:
         return Deny("contract", violations(breaches.of(document), self._names), document)
 
     def _counted(self, document: object, rows: int | None) -> Allow | Deny:
-        """Of an answer whose values keep the contract: as many in each list as are due."""
+        """The verdict on the lengths of lists, for an answer with valid values: each list has `rows` items."""
         if rows is not None and self._lists:
-            lists = ((path, _value_at(document, path)) for path in self._lists)  # one of optional outputs need not be there
+            lists = ((path, _value_at(document, path)) for path in self._lists)  # a list of optional outputs may be absent
             short = [
                 Violation(join(path), "items") for path, elements in lists if elements is not None and len(elements) != rows
             ]
@@ -134,7 +134,7 @@ class OutputContract:
 
 
 class _Null:
-    """An output that only the model gives, in an answer of our own."""
+    """An output that only the model gives, as it stands in an answer of guard: null is valid."""
 
     def __init__(self, output: _Output) -> None:
         self._output = output
@@ -147,15 +147,15 @@ class _Null:
 def compile_output(
     fields: Mapping[str, OutputField], measured: Collection[str] = (), elements: int = MAX_ELEMENTS
 ) -> OutputContract:
-    """Compile. Raises ContractInvalid, its path counted from `fields`. `measured`: names of outputs that may be told.
+    """Compile the contract of answers. Raises ContractInvalid with a path from `fields`. `measured`: outputs to report.
 
-    `elements`: of one answer, see `strict.limit`.
+    `elements`: most elements of one answer, see `strict.limit`.
     """
     return OutputContract(fields, measured, elements)
 
 
 def unread(error: Unreadable) -> list[Violation]:
-    """What is wrong with an answer that cannot be read, in the words of a contract."""
+    """The violations of an answer that cannot be read."""
     code: ViolationCode = "shape"
     if error.code in ("json_number", "json_elements"):
         code = "not_finite" if error.code == "json_number" else "items"
@@ -163,13 +163,13 @@ def unread(error: Unreadable) -> list[Violation]:
 
 
 def _single_pass_check(outputs: Sequence[_Output]) -> SinglePassCheck | None:
-    """Each output may be one value: of the document, of each element of one list, or the elements themselves."""
+    """The check, if each output is one value: of the document, of each element of one list, or the elements; else None."""
     lists = {output.before if output.repeated else None for output in outputs}
     if len(lists) != 1 or any(output.field.type in NESTED for output in outputs):
         return None
     steps, paths = lists.pop(), [output.after if output.repeated else output.path for output in outputs]
     if steps is not None and (len(steps) + 2 > MAX_DEPTH or not any(output.field.required for output in outputs)):
-        return None  # too deep; or there may be no list
+        return None  # the output lies too deep, or the list may be absent
     if all(len(path) == 1 for path in paths):
         return SinglePassCheck(
             steps, "members", {path[0]: output.field.required for path, output in zip(paths, outputs, strict=True)}
@@ -178,7 +178,7 @@ def _single_pass_check(outputs: Sequence[_Output]) -> SinglePassCheck | None:
 
 
 def _budget(outputs: Sequence[_Output], elements: int) -> Budget:
-    """The bounds of an answer, each element of which may lack each optional output."""
+    """The bounds of an answer whose elements may each lack every optional output."""
     absent = sum(not output.field.required for output in outputs)
     places = {output.name: tuple(None if step == EVERY else step for step in output.path) for output in outputs}
     fields = {output.name: output.field for output in outputs}
@@ -186,7 +186,7 @@ def _budget(outputs: Sequence[_Output], elements: int) -> Budget:
 
 
 def _measurements(outputs: Sequence[_Output]) -> Callable[[object], Values]:
-    """Reads the values of each output, whatever the document is."""
+    """A function that reads the values of each output from any document."""
     readers = [_values_of(output) for output in outputs]
     names = [output.path[0] for output in outputs if len(output.path) == 1 and not output.repeated]
     if len(names) < len(outputs):
@@ -194,7 +194,7 @@ def _measurements(outputs: Sequence[_Output]) -> Callable[[object], Values]:
 
     def tell(document: object) -> Values:
         values = []
-        for name in names:  # a comprehension, which is a function of its own, costs 600 instructions more
+        for name in names:  # a comprehension is a function of its own and costs 600 instructions more
             values.append((document.get(name) if isinstance(document, dict) else None,))  # noqa: PERF401
         return values
 
@@ -202,7 +202,7 @@ def _measurements(outputs: Sequence[_Output]) -> Callable[[object], Values]:
 
 
 def _values_of(output: _Output) -> Callable[[object], Sequence[object]]:
-    """Reads the values of one output, whatever the document is."""
+    """A function that reads the values of one output from any document."""
     before, after = output.before, output.after
     if not output.repeated:
         return lambda document: (_value_at(document, before),)
@@ -211,7 +211,7 @@ def _values_of(output: _Output) -> Callable[[object], Sequence[object]]:
         elements = _value_at(document, before)
         if not isinstance(elements, list):
             return ()
-        if len(after) == 1:  # a call for each row would be twice as much
+        if len(after) == 1:  # a call for each row would cost twice as much
             name = after[0]
             return [item.get(name) if isinstance(item, dict) else None for item in elements]
         return [_value_at(item, after) for item in elements]
@@ -220,14 +220,14 @@ def _values_of(output: _Output) -> Callable[[object], Sequence[object]]:
 
 
 def _value_at(value: Any, path: tuple[str, ...]) -> Any:
-    """What stands there; None where nothing does."""
+    """The value at a path; None if there is none."""
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None
     return value
 
 
 def _document(outputs: Sequence[tuple[tuple[str, ...], "_Output | _Null"]]) -> Schema:
-    """The schema of what stands below one place, for the outputs that stand there."""
+    """The schema of one place of the document, from the outputs at and below it. Raises ContractInvalid."""
     here = [output for path, output in outputs if not path]
     if here:
         if len(outputs) > 1:
@@ -249,11 +249,11 @@ def _document(outputs: Sequence[tuple[tuple[str, ...], "_Output | _Null"]]) -> S
     for name, below in steps.items():
         optional = all(not output.field.required for _, output in below)
         members[name] = (_Optional() if optional else None, _document(below))
-    return members_schema(members, "strip")  # what is made is thrown away: the client gets the answer as it came
+    return members_schema(members, "strip")  # the result is discarded: the client gets the answer unchanged
 
 
 class _Optional:
-    """Where only optional outputs stand, nothing need be."""
+    """The shape of a member that holds only optional outputs: it may be absent or null."""
 
     required = False
     nullable = True

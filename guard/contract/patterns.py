@@ -1,18 +1,18 @@
-r"""What a regular expression may cost, said before any text is matched.
+r"""The cost of a regular expression, known before any text is matched.
 
 Every pattern runs on Rust's `regex` (pydantic and jsonschema-rs use it), whose time is linear in the text: about 1 ns for
-each character while its automaton is small, else up to 20 ns for each character and place of the pattern. `steps` says how
-many places a pattern may be in at once, so that `\b(\p{L}+\W+){0,50}zzz`, which took 2.4 s for 1 MiB, is bounded when the
-policy is read. Python's `re` matches no pattern of a policy.
+each character while its automaton is small, else up to 20 ns for each character and place of the pattern. `steps` counts
+the places that a pattern may be in at once, so that `\b(\p{L}+\W+){0,50}zzz`, which took 2.4 s for 1 MiB, is bounded when
+the policy is read. Python's `re` matches no pattern of a policy.
 """
 
 import re
 from typing import Final
 
 SMALL: Final = 12
-"""Places of a pattern whose automaton always stays small: at most 4,096 states."""
+"""Number of places up to which a pattern's automaton always stays small: at most 4,096 states."""
 MOST_STEPS: Final = 1 << 20
-"""Places times characters that one text may cost, 20 ms."""
+"""Largest cost of one text, as places times characters: 20 ms."""
 
 _COUNT: Final = re.compile(r"\{(\d*)(,?)(\d*)\}")
 _ESCAPE: Final = re.compile(r"\\(?:[pPxuU]\{[^}]*\}|[pP].|x[0-9A-Fa-f]{2}|.)", re.DOTALL)
@@ -20,19 +20,19 @@ _ANCHORS: Final = frozenset((r"\b", r"\B", r"\A", r"\z"))
 
 
 class _Reader:
-    """Reads a pattern that the engine has accepted, for the number of its places."""
+    """Counts the places of a pattern that the engine has accepted."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
         self._at = 0
-        self._open = False  # a repeat without an end stands before
+        self._open = False  # an unbounded repeat stands before
         self._anchored = pattern.startswith(("^", r"\A"))
         self._varies = False  # the last group has no fixed length
         self.loose = False
         """Whether a repeat that counts may begin at several places of a text at once."""
 
     def places(self) -> int:
-        """How many, with each counted repeat written out."""
+        """The number of places, with each counted repeat written out."""
         total = 0
         while self._at < len(self._pattern) and self._pattern[self._at] != ")":
             variable = self._open
@@ -78,7 +78,7 @@ class _Reader:
                 return
 
     def _repeat(self) -> tuple[int, bool]:
-        """How often at most, as far as it is written; whether there is no end."""
+        """The repeat that follows: the largest count that is written, and whether the repeat is unbounded."""
         times, open_ = 1, False
         while self._at < len(self._pattern):
             here = self._pattern[self._at]
@@ -95,10 +95,10 @@ class _Reader:
 
 
 def steps(pattern: str) -> int:
-    """Places that may be tried for each character of a text; 0 where the automaton stays small.
+    """Places that may be tried for each character of a text; 0 if the automaton stays small.
 
-    It stays small where there are few places, and where a pattern begins at the text's start and counts only what stands
-    at one place: single characters, with nothing before that repeats without an end.
+    The automaton stays small if the pattern has few places, or if the pattern begins at the text's start and its counted
+    repeats are of single characters, with no unbounded repeat before them.
     """
     reader = _Reader(pattern)
     places = reader.places()

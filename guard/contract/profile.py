@@ -1,4 +1,4 @@
-"""What is worth knowing of inputs that keep their contract: absent, defaulted, at a bound, old. Counts, never values."""
+"""Facts about valid inputs: counts of fields that are absent, defaulted, at a bound or old, and ages. Never the values."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
@@ -15,7 +15,7 @@ BOUNDS: Final[tuple[FeatureState, FeatureState]] = ("at_min", "at_max")
 
 
 class Profile:
-    """Notices what `fields` declare. `reading` makes a reader of fields, by their names; `every` reads all, if hashable."""
+    """Counts the states of `fields`. `reading` makes a reader of named fields; `every` reads all values, if hashable."""
 
     def __init__(
         self,
@@ -51,13 +51,13 @@ class Profile:
         self._read_aged = reading([*self._aged])
 
     def facts(self, rows: Sequence[Row], wall: float) -> Facts | None:
-        """Of rows that keep their contract, as they were sent; None where there is nothing to tell."""
+        """The facts about valid rows as sent, at the time `wall` in seconds; None if there is nothing to report."""
         features: list[tuple[str, FeatureState, int]] = []
         if self._optional and None in _values(self._read_optional, rows):
             for (name, state), values in zip(self._optional.items(), _columns(self._read_optional, rows), strict=True):
                 if count := values.count(None):
                     features.append((name, state, count))
-        if self._limits and not self._limits.isdisjoint(_values(self._scan, rows)):  # most are not even another's bound
+        if self._limits and not self._limits.isdisjoint(_values(self._scan, rows)):  # most values are no field's bound
             features += self._at_bounds(rows)
         if not (features or self._aged):
             return None
@@ -67,7 +67,7 @@ class Profile:
         return facts
 
     def _at_bounds(self, rows: Sequence[Row]) -> list[tuple[str, FeatureState, int]]:
-        if len(rows) == 1:  # columns of one value each would be 20,000 instructions more for ten fields
+        if len(rows) == 1:  # columns of one value each would cost 20,000 instructions more for ten fields
             values = self._read_bounded(rows[0])
             return [(name, state, 1) for position, name, state, limit in self._edges if values[position] == limit]
         columns = _columns(self._read_bounded, rows)

@@ -1,4 +1,4 @@
-"""Reads, replaces and removes what stands at one place of a document; what is not changed is shared."""
+"""Reads, replaces and removes the value at one path of a document; unchanged parts are shared."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ ABSENT: Final = object()
 
 
 def reach(value: object, path: Steps) -> object:
-    """What stands at the end of `path`; ABSENT where nothing does."""
+    """The value at the end of `path`; ABSENT if there is none."""
     for part in path:
         if not isinstance(value, dict) or part not in value:
             return ABSENT
@@ -17,7 +17,7 @@ def reach(value: object, path: Steps) -> object:
 
 
 def replaced(value: object, path: Steps, by: object) -> object:
-    """The document with `by` at the end of `path`, which is there."""
+    """The document with `by` at the end of `path`, which must exist."""
     if not path:
         return by
     assert isinstance(value, dict)
@@ -25,7 +25,7 @@ def replaced(value: object, path: Steps, by: object) -> object:
 
 
 def without(value: object, path: Steps) -> object:
-    """The document without what stands at the end of `path`."""
+    """The document without the value at the end of `path`."""
     if not isinstance(value, dict) or path[0] not in value:
         return value
     if len(path) == 1:

@@ -1,8 +1,9 @@
-"""How often a JSON Schema looks at one place of a document, found out when the policy is read.
+"""The number of times that a JSON Schema visits one place of a document, computed when the policy is read.
 
-`anyOf` with two branches that both refer back to the schema looks twice at each place, four times one level below, and so
-on: 114 bytes took 21 s. So a schema is refused whose looks at one place pass `MOST_LOOKS`, and so is a reference that leads
-back to itself without going into the document. Recursion with one way down, such as a tree's children, looks once.
+`anyOf` with two branches that both refer back to the schema visits each place twice, the places one level below four times,
+and so on: 114 bytes took 21 s. So a schema is refused if it visits one place more than `MOST_VISITS` times, or if a
+reference leads back to itself without going into the document. Recursion with one way down, such as a tree's children,
+visits once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,11 +19,11 @@ _ALL: Final = ("allOf", "anyOf", "oneOf")
 _SAME: Final = ("not", "if", "then", "else")
 _NAMED: Final = ("dependentSchemas", "dependencies")
 _AGAIN: Final = ("unevaluatedProperties", "unevaluatedItems")
-"""What needs to know what its neighbours looked at, and has them look again."""
+"""Keywords that depend on what their neighbours visited, and make them visit again."""
 
 
 def _beside(graph: Graph, schema: Schema) -> Iterator[Schema]:
-    """The schemas that look at the same place as this one, by its doing."""
+    """The schemas that this one applies to its own place."""
     for key in REFERENCES:
         yield from graph.targets(schema, key)
     for key in _ALL:
@@ -35,7 +36,7 @@ def _beside(graph: Graph, schema: Schema) -> Iterator[Schema]:
 
 
 def _in_place(graph: Graph, schema: Schema) -> list[Schema]:
-    """Every schema that looks where this one does, each as often as it does. Raises ContractInvalid."""
+    """Every schema that visits the place of this one, repeated for each visit. Raises ContractInvalid."""
     looking: list[Schema] = []
     todo: list[tuple[Schema, tuple[int, ...]]] = [(schema, ())]
     while todo:
@@ -58,7 +59,7 @@ def _too_dear(where: str) -> str:
 
 
 def most_visits(graph: Graph) -> int:
-    """How often at most one place of a document is looked at. Raises ContractInvalid where that is too often."""
+    """The most visits to one place of a document. Raises ContractInvalid above `MOST_VISITS`."""
     if not isinstance(graph.root, Mapping):
         return 1
     _patterns(graph)
@@ -80,7 +81,7 @@ def most_visits(graph: Graph) -> int:
 
 
 def _ways(looking: list[Schema]) -> list[list[Schema]]:
-    """For each kind of place below: every schema that looks there, as often as it does."""
+    """The schemas that visit each kind of place below, repeated for each visit."""
     again = 2 if any(key in schema for schema in looking for key in _AGAIN) else 1
     names = {name for schema in looking for name in _mapping(schema, "properties")}
     groups = [[way for schema in looking for way in _of_name(schema, name)] for name in names]
@@ -96,7 +97,7 @@ def _mapping(schema: Schema, key: str) -> Mapping[str, Any]:
 
 
 def _of_name(schema: Schema, name: str | None) -> Iterator[Schema]:
-    """What looks at a member of this name; None: of any other."""
+    """The schemas that visit a member of this name; None: a member of any other name."""
     properties = _mapping(schema, "properties")
     if name is not None and isinstance(properties.get(name), Mapping):
         yield properties[name]
@@ -107,7 +108,7 @@ def _of_name(schema: Schema, name: str | None) -> Iterator[Schema]:
 
 
 def _of_item(schema: Schema) -> Iterator[Schema]:
-    """What looks at an item. Which of those that count looks is not known, so all do."""
+    """The schemas that visit an item. The schema that a positional keyword applies is unknown, so the first counts."""
     for key in ("items", "prefixItems"):
         schemas = schema.get(key)
         if isinstance(schemas, Mapping):
@@ -120,7 +121,7 @@ def _of_item(schema: Schema) -> Iterator[Schema]:
 
 
 def _patterns(graph: Graph) -> None:
-    """No pattern may cost more than its text: nothing bounds how many texts it is run on."""
+    """Refuse a pattern that costs more than its text, because the number of texts is unbounded. Raises ContractInvalid."""
     for schema in graph.schemas:
         patterns = [schema.get("pattern"), *_mapping(schema, "patternProperties")]
         for pattern in patterns:

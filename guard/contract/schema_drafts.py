@@ -1,7 +1,7 @@
-"""The drafts of JSON Schema that a schema file may be written in, and what each keyword of them holds.
+"""The drafts of JSON Schema that a schema file may use, and the schemas that each keyword holds.
 
 A keyword is data (`const`), an annotation (`title`), an assertion (`minimum`), or holds schemas (`properties`). Only the
-last are looked into: what stands in `const`, `enum`, `default` or `examples` is data, whatever it is called.
+last kind is searched for schemas: the value of `const`, `enum`, `default` or `examples` is data, whatever its names are.
 Sources: the meta-schemas of drafts 4, 6, 7, 2019-09 and 2020-12.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 Draft = Literal["4", "6", "7", "2019-09", "2020-12"]
 Shape = Literal["schema", "list", "map"]
-"""What a keyword holds schemas in. A value of another form holds none: `items` and `dependencies` have two forms."""
+"""The form in which a keyword holds schemas. A value of another form holds none: `items` and `dependencies` have two."""
 
 NEWEST: Final[Draft] = "2020-12"
 """The draft of a file without `$schema`."""
@@ -23,7 +23,7 @@ META_SCHEMAS: Final[Mapping[str, Draft]] = {
     "https://json-schema.org/draft/2019-09/schema": "2019-09",
     "https://json-schema.org/draft/2020-12/schema": "2020-12",
 }
-"""`$schema` without its empty fragment → draft."""
+"""The draft of each `$schema`, written without its empty fragment."""
 
 _ORDER: Final[tuple[Draft, ...]] = ("4", "6", "7", "2019-09", "2020-12")
 
@@ -52,7 +52,7 @@ _HOLDERS: Final[tuple[tuple[str, Draft, Draft, tuple[Shape, ...]], ...]] = (
     ("unevaluatedProperties", "2019-09", "2020-12", ("schema",)),
     ("prefixItems", "2020-12", "2020-12", ("list",)),
 )
-"""Keyword, first and last draft, forms."""
+"""Keywords that hold schemas: keyword, first draft, last draft, forms."""
 
 _OTHERS: Final[tuple[tuple[str, Draft, Draft], ...]] = (
     *(
@@ -104,7 +104,7 @@ def _since(first: Draft, last: Draft) -> tuple[Draft, ...]:
 HOLDERS: Final[Mapping[Draft, Mapping[str, tuple[Shape, ...]]]] = {
     draft: {word: shapes for word, first, last, shapes in _HOLDERS if draft in _since(first, last)} for draft in _ORDER
 }
-"""Of each draft: keyword → the forms in which it holds schemas."""
+"""Keywords of each draft that hold schemas, with their forms."""
 
 KEYWORDS: Final[Mapping[Draft, frozenset[str]]] = {
     draft: frozenset(HOLDERS[draft]) | {word for word, first, last in _OTHERS if draft in _since(first, last)}
@@ -125,16 +125,16 @@ _FORMATS: Final[tuple[tuple[str, Draft], ...]] = (
 FORMATS: Final[Mapping[Draft, frozenset[str]]] = {
     draft: frozenset(word for word, first in _FORMATS if draft in _since(first, NEWEST)) for draft in _ORDER
 }
-"""Formats that are asserted; any other is an annotation."""
+"""Formats that each draft asserts; any other is an annotation."""
 
 
 def draft_of(meta_schema: str) -> Draft | None:
-    """The draft that a `$schema` names, None where it is none of those."""
+    """The draft that a `$schema` names; None if guard does not know it."""
     return META_SCHEMAS.get(meta_schema.removesuffix("#"))
 
 
 def ignored(draft: Draft, schema: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Keywords of a schema, and formats, that assert nothing although their author may think so: keyword, what to do."""
+    """Keywords and formats of a schema that assert nothing although an author may expect it: keyword, what to do."""
     notes: list[tuple[str, str]] = []
     alone = draft in ("4", "6", "7") and isinstance(schema.get("$ref"), str)
     for word in schema:

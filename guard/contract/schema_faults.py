@@ -1,8 +1,8 @@
-"""The part of a document that breaks its JSON Schema up to 64 times, so that no more errors are made than are told.
+"""Cuts a document behind its 64th breach of its JSON Schema, so that no more errors are made than are reported.
 
 jsonschema-rs makes every error before the first can be read, about 10 µs each: 1 MiB of empty rows took 28 s. So a list, or
 an object with members that its schema does not name, is cut short behind its 64th wrong place before the errors are asked
-for. With fewer wrong places the document stays whole, and its errors are what they always were.
+for. With fewer wrong places the document stays whole, and so do its errors.
 """
 
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from guard.contract.fields import Part
 from guard.contract.schema_graph import Graph
 
 MOST_UNKNOWN: Final = 2_048
-"""Elements of a wrong value that is not cut, such as one below anyOf: of a larger one it is said only that it is wrong."""
+"""Most elements of a wrong value that cannot be cut, such as one below anyOf; a larger one is reported without details."""
 
 
 class Faults:
-    """Cuts documents short for the schema of a graph. `validators` are those of its parts, by JSON pointer."""
+    """Cuts documents for the schema of a graph. `validators` validate the parts of the schema, by JSON pointer."""
 
     def __init__(self, graph: Graph, validators: jsonschema_rs.ValidatorMap) -> None:
         self._graph = graph
@@ -27,16 +27,16 @@ class Faults:
         self._remaining = MOST_VIOLATIONS
         self._unknown = 0
         self.cut: set[tuple[Part, ...]] = set()
-        """Where the last document was cut: what is wrong with such a list or object as a whole is not known."""
+        """The paths at which the last document was cut. Breaches of such a list or object as a whole are unknown."""
 
     def shortened(self, document: Any) -> Any:
-        """The document, cut where it breaks the schema too often; `too_large` says whether its errors may be asked for."""
+        """The document, cut behind its last reported breach; ask for its errors only if `too_large` is false."""
         self._remaining, self._unknown, self.cut = MOST_VIOLATIONS, 0, set()
         return self._shortened(self._graph.root, "", document, ())
 
     @property
     def too_large(self) -> bool:
-        """Whether what is wrong with the last document is too large to make its errors."""
+        """Whether the wrong values of the last document are too large to make their errors."""
         return self._unknown > MOST_UNKNOWN
 
     def _shortened(self, schema: Any, at: str, value: Any, path: tuple[Part, ...]) -> Any:
@@ -62,7 +62,7 @@ class Faults:
         return validator is None or validator.is_valid(value)
 
     def _wrong(self, schema: Any, at: str, value: Any, path: tuple[Part, ...]) -> Any:
-        """Shorten a value that breaks the schema; one in which nothing else is wrong is one wrong place."""
+        """Cut a value that breaks the schema; a value without wrong parts counts as one wrong place."""
         remaining = self._remaining
         value = self._shortened(schema, at, value, path)
         if self._remaining == remaining:
@@ -101,7 +101,7 @@ def _escaped(name: str) -> str:
 
 
 def _size(value: Any, most: int) -> int:
-    """How many values there are in it; a little more than `most` where there are more."""
+    """The number of values in a document; counting stops a little above `most`."""
     count, todo = 0, [value]
     while todo and count <= most:
         node = todo.pop()

@@ -1,7 +1,7 @@
-"""A JSON Schema file in place of declared fields: a compiled validator (jsonschema-rs), our words.
+"""Contracts from a JSON Schema file in place of declared fields: jsonschema-rs validates, guard writes the violations.
 
-2020-12 unless the file says otherwise. No reference leaves the file, and the engine is offline besides. Formats are
-asserted in every draft. Patterns run on the linear-time engine; one that it does not take (look-around, back-references) is
+The draft is 2020-12 unless the file names another. No reference leaves the file, and the engine is offline. Formats are
+asserted in every draft. Patterns run on the linear-time engine; a pattern that it rejects (look-around, back-references) is
 refused when the policy is read.
 """
 
@@ -24,11 +24,11 @@ from guard.contract.violation_codes import BY_KEYWORD
 from guard.proxy.values import Allow, Amend, Deny, Head, Headers, Message, Values, Verdict, Violation
 
 FREE_VISITS: Final = 8
-"""Looks at one place that cost no more than to build it; a schema that looks more often is given fewer elements."""
+"""Visits to one place that cost no more than building it; a schema with more visits gets fewer elements."""
 
 
 class _Schema:
-    """A compiled schema, and the names it declares."""
+    """A compiled schema and the names that it declares. Raises ContractInvalid."""
 
     def __init__(self, schema: Any) -> None:
         self._graph = Graph(schema)
@@ -43,7 +43,7 @@ class _Schema:
         self._names = frozenset(_declared(self._graph))
 
     def violations(self, document: object) -> list[Violation]:
-        """Up to 64, as pointers of declared names."""
+        """Up to 64 violations of a document, with pointers that show declared names only."""
         violations: list[Violation] = []
         if self._validator.is_valid(document):
             return violations
@@ -72,7 +72,7 @@ def _parts(schema: Any) -> jsonschema_rs.ValidatorMap:
 
 
 class SchemaInput:
-    """A Judge. Nothing is stripped or defaulted: the schema says what else is allowed."""
+    """A Judge by a JSON Schema. It strips and defaults nothing: the schema decides which other members are allowed."""
 
     def __init__(self, schema: Any, *, enforce: bool, elements: int, exact: bool) -> None:
         self._schema = _Schema(schema)
@@ -81,7 +81,7 @@ class SchemaInput:
         self._elements = elements // max(1, self._schema.visits // FREE_VISITS)
 
     def judge(self, head: Head, body: bytes, wall: float) -> Verdict:  # noqa: ARG002 — a Judge
-        """Read and hold against the schema; under enforce, what is forwarded is the tree that was judged."""
+        """Read a request and judge it by the schema; under enforce, exactly the tree that was judged is forwarded."""
         if not is_json(head):
             return Deny("unsupported_media_type")
         try:
@@ -98,14 +98,14 @@ class SchemaInput:
 
 
 class SchemaOutput:
-    """An AnswerJudge."""
+    """An AnswerJudge by a JSON Schema."""
 
     def __init__(self, schema: Any, elements: int) -> None:
         self._schema = _Schema(schema)
         self._elements = elements // max(1, self._schema.visits // FREE_VISITS)
 
     def judge(self, body: bytes, rows: int | None = None, headers: Headers = NONE) -> Allow | Deny:  # noqa: ARG002
-        """Read an answer and hold it against the schema."""
+        """Read an answer and judge it by the schema."""
         try:
             document = loads(body, elements=self._elements)
             audit(document, body)
@@ -117,17 +117,17 @@ class SchemaOutput:
     def excuse(
         self, denied: Deny, document: object, body: bytes | None, rows: int | None, headers: Headers, message: Message
     ) -> Allow | Deny:
-        """Plain documents have no request that says what is asked for."""
+        """The denial, unchanged: a plain document has no request that selects outputs."""
         del document, body, rows, headers, message
         return denied
 
     def judge_own(self, document: object, rows: int | None = None) -> Allow | Deny:  # noqa: ARG002 — an AnswerJudge
-        """Hold an answer of our own against the schema."""
+        """Judge an answer that guard made by the schema."""
         violations = self._schema.violations(document)
         return Deny("contract", violations) if violations else Allow(document)
 
     def measured(self, document: object) -> Values:  # noqa: ARG002 — an AnswerJudge
-        """A schema does not say which of its members may be told."""
+        """No values: a schema does not declare which of its members may be reported."""
         return ()
 
 
@@ -138,12 +138,15 @@ def compile_schema_input(
     elements: int = MAX_ELEMENTS,
     exact: bool = False,
 ) -> SchemaInput:
-    """Compile. Raises ContractInvalid. `elements`: of one document, see `strict.limit`. `exact`: see `compile_input`."""
+    """Compile the Judge of a schema. Raises ContractInvalid.
+
+    `elements`: most elements of one document, see `strict.limit`. `exact`: see `compile_input`.
+    """
     return SchemaInput(schema, enforce=enforce, elements=elements, exact=exact)
 
 
 def compile_schema_output(schema: Any, elements: int = MAX_ELEMENTS) -> SchemaOutput:
-    """Compile. Raises ContractInvalid. `elements`: of one answer, see `strict.limit`."""
+    """Compile the AnswerJudge of a schema. Raises ContractInvalid. `elements`: most of one answer, see `strict.limit`."""
     return SchemaOutput(schema, elements)
 
 

@@ -1,9 +1,9 @@
-"""The schemas of a JSON Schema file, and what refers to what. A file refers to nothing outside of itself.
+"""The schemas of a JSON Schema file and their references. A file refers to nothing outside of itself.
 
 Subschemas are found by the keywords of the file's draft, so that data (`const`, `examples`) is never taken for a schema.
 A reference is resolved as RFC 3986 and the draft say: `$id` changes the base, `$anchor` and `#/a/b` name places below it.
-What such a reference leads to is a schema too, even below a keyword that the draft does not know.
-Whatever does not resolve here is refused: nothing is ever read from elsewhere, be it a URL, a file or a known meta-schema.
+The target of such a reference is a schema too, even below a keyword that the draft does not know.
+A reference that does not resolve here is refused: nothing is read from a URL, another file or a known meta-schema.
 """
 
 import re
@@ -16,21 +16,21 @@ from guard.contract.schema_drafts import HOLDERS, META_SCHEMAS, NEWEST, Draft, d
 
 MOST_SCHEMAS: Final = 20_000
 MOST_SHOWN: Final = 200
-"""Characters of a reference that an error shows."""
+"""Most characters of a reference that an error shows."""
 
 ROOT: Final = "json-schema:///"
-"""The base of a file without an `$id`; the engine's."""
+"""Base URI of a file without an `$id`, as jsonschema-rs has it."""
 
 REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
 Schema = Mapping[str, Any]
 _Path = tuple[str | int, ...]
 _URI: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
-"""RFC 3986, appendix B: scheme, authority, path, query, fragment."""
+"""The parts of a URI: scheme, authority, path, query, fragment (RFC 3986, appendix B)."""
 
 
 class Graph:
-    """The schemas of a file: by identity, as a schema that is referred to is one. Raises ContractInvalid."""
+    """The schemas of a file, by identity: a schema with several references is one schema. Raises ContractInvalid."""
 
     def __init__(self, root: Any) -> None:
         self.root = root
@@ -47,16 +47,16 @@ class Graph:
         self._root_base = self._bases.get(id(root), ROOT)
         self._resources.setdefault(self._root_base, root)
         number = 0
-        while number < len(self.schemas):  # a reference may lead to a schema that no keyword holds, which is entered then
+        while number < len(self.schemas):  # a reference may add a schema that no keyword holds
             self._refer(self.schemas[number])
             number += 1
 
     def targets(self, schema: Schema, key: str) -> list[Schema]:
-        """What a reference may refer to: one schema, several where `$dynamicRef` chooses, none for true and false."""
+        """The possible targets of a reference: one schema, several for a `$dynamicRef`, none for true and false."""
         return self._targets.get((id(schema), key), [])
 
     def _enter(self, value: Any, path: _Path, base: str) -> None:
-        """Take in a schema and all those in it."""
+        """Add a schema and all schemas in it."""
         todo: list[tuple[Any, _Path, str]] = [(value, path, base)]
         while todo:
             schema, where, base = todo.pop()
@@ -70,7 +70,7 @@ class Graph:
             todo += [(below, (*where, *way), base) for way, below in _held(self.draft, schema)]
 
     def _identified(self, schema: Schema, base: str) -> str:
-        """The base below a schema; what it is called is noted."""
+        """The base URI below a schema, whose `$id` and anchors are recorded. Raises ContractInvalid."""
         if schema is not self.root and "$schema" in schema and _draft(schema) != self.draft:
             raise ContractInvalid(
                 f"$schema at #{self.at[id(schema)]} is not the file's, draft {self.draft}: a file is of one draft",
@@ -104,7 +104,7 @@ class Graph:
                     self._targets[id(schema), key] = self._chosen(initial, key, reference)
 
     def _chosen(self, initial: Schema, key: str, reference: str) -> list[Schema]:
-        """What a name refers to while validating: the outermost schema of that name, the file's if it has one."""
+        """The schemas that a reference may choose while validating: the file's outermost one, or every candidate."""
         if key == "$recursiveRef" and initial.get("$recursiveAnchor") is True:
             return self._dynamic[""]
         name = reference.partition("#")[2]
@@ -164,7 +164,7 @@ def _draft(schema: Any) -> Draft:
 
 
 def _held(draft: Draft, schema: Schema) -> Iterator[tuple[_Path, Any]]:
-    """The schemas that a schema holds, each with its way from there."""
+    """The schemas that a schema holds, each with its path from it."""
     for key, shapes in HOLDERS[draft].items():
         held = schema.get(key)
         if isinstance(held, list):
@@ -178,7 +178,7 @@ def _held(draft: Draft, schema: Schema) -> Iterator[tuple[_Path, Any]]:
 
 
 def resolve(base: str, reference: str) -> str:
-    """A reference against its base, with its fragment (RFC 3986 §5.2)."""
+    """The URI of a reference relative to its base, with its fragment (RFC 3986 §5.2)."""
     scheme, authority, path, query, fragment = _parts(reference)
     if scheme is None:
         scheme, base_authority, base_path, base_query, _ = _parts(base)

@@ -1,4 +1,4 @@
-"""Finds what should not be in a text field, and puts a word in its place, before anybody else reads the document."""
+"""Finds what must not be in a text field and replaces it with a word, before anything else reads the document."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
@@ -7,35 +7,35 @@ from guard.contract.fields import Part, Shape
 from guard.proxy.values import ViolationCode
 
 MAX_SEARCHED: Final = 65_536
-"""Characters of one document that are searched, where the policy does not say otherwise."""
+"""Most characters of one document that are searched, unless the policy sets another number."""
 MAX_FINDS: Final = 1_000
-"""Finds in one document, where the policy does not say otherwise: of the dearest, telephones and accounts, a quarter."""
+"""Most finds in one document, unless the policy sets another number; a telephone or account number counts as four."""
 
 
 class Tally:
-    """What may still be searched and found in the texts of one document."""
+    """The characters and finds that the texts of one document may still cost."""
 
     def __init__(self, characters: int, finds: int) -> None:
         self.characters = characters
         self.finds = finds
         self.field = ""
-        """The field whose text was too long, or held too much; empty while there is none."""
+        """The field at which the search stopped, because its text was too long or held too many finds; empty if none."""
         self.row = 0
         self.code: ViolationCode = "length"
 
 
 Scrub: TypeAlias = Callable[[str, Tally], tuple[str, dict[str, int]]]
-"""A text without what was looked for, and how often each was found."""
+"""A function that replaces each find in a text, and returns the text and the number of finds by detector."""
 Detect: TypeAlias = Callable[[tuple[str, ...]], Scrub]
-"""Makes the scrub of these detectors."""
+"""A function that makes the scrub of these detectors."""
 Found: TypeAlias = list[tuple[str, str, int]]
-"""Field, detector, count."""
+"""Finds: field, detector, count."""
 
 EVERY: Final = "*"
 
 
 def nothing(_detectors: tuple[str, ...]) -> Scrub:
-    """Searches for nothing: for whoever only wants to know whether the contract compiles."""
+    """A scrub that searches for nothing, for a caller that only checks whether the contract compiles."""
     return lambda text, _tally: (text, {})
 
 
@@ -43,7 +43,7 @@ class Scrubbing:
     """The texts of a route's instances that are searched, nested ones included."""
 
     def __init__(self, fields: Mapping[str, Shape], paths: Mapping[str, tuple[Part, ...]], detect: Detect) -> None:
-        """`paths`: where each field stands in an instance; a number is a position."""
+        """Collect the searched texts. `paths`: the path of each field from its instance; a number is a position."""
         self._searched = [
             (name, (*paths[name], *below), detect(scrub_field))
             for name, field in fields.items()
@@ -54,15 +54,15 @@ class Scrubbing:
         self.detectors = tuple(
             dict.fromkeys(name for field in fields.values() for _, several in _texts(field) for name in several)
         )
-        """All that look at some field of the route."""
+        """Every detector that a field of the route has."""
 
     def __bool__(self) -> bool:
         return bool(self._searched)
 
     def row(self, row: Any, tally: Tally) -> tuple[Any, Found]:
-        """The row with words in place of what was found. The validator made the row, so it is changed in place.
+        """The row with a word in place of each find, and the finds. The validator made the row, so it is changed in place.
 
-        Where the tally names a field afterwards, the row was not searched to its end, and must not be used.
+        If the tally names a field afterwards, the search stopped early, and the row must not be used.
         """
         findings: Found = []
         if isinstance(row, tuple):
@@ -75,7 +75,7 @@ class Scrubbing:
 
 
 def _texts(shape: Shape) -> Iterator[tuple[tuple[Part, ...], tuple[str, ...]]]:
-    """Where, below a shape, texts are searched, and for what."""
+    """The paths of searched texts below a shape, with the detectors of each."""
     if shape.detect:
         yield (), shape.detect
     for name, field in (shape.fields or {}).items():

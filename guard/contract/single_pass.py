@@ -1,10 +1,10 @@
-"""Whether a text holds nothing but the document that was read from it: then its contract has proven all there is to prove.
+"""Checks that a text holds nothing but the document that was read from it, so that validating it has proven everything.
 
-A document that is read and validated in one pass shows no name that came twice and nothing that the contract does not
-declare. But each name of a text is followed by a colon, and other colons stand in strings only. Where there are as many as
-the document has names, none came twice and none was left out; and where each field is one value, all is finite, and as deep
-as the contract. Such a text is never read into a tree, which with the search for names that came twice was a tenth of an
-exchange's instructions, and a quarter where it had twenty rows.
+A document that is read and validated in one pass shows no name that came twice, and nothing that the contract does not
+declare. But each name of a text is followed by a colon, and other colons stand in strings only. If there are as many as the
+document has names, no name came twice and none was left out; and if each field is one value, every number is finite, and
+the document is as deep as its contract. Such a text is never read into a tree, which saves a tenth of an exchange's
+instructions, and a quarter with twenty rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,20 +21,18 @@ from guard.contract.validators import Schema, validator
 NESTED: Final[frozenset[FieldType]] = frozenset(("array", "object"))
 """Types whose values have members of their own."""
 MOST: Final = 1 << 18
-"""Fields times bytes up to which a text is read in one pass, which looks for each field among all names of a row."""
+"""Most fields times bytes of a text that is read in one pass, which looks for each field among all names of a row."""
 Row: TypeAlias = Literal["members", "positions", "value"]
-"""What a row is."""
+"""The form of a row: an object of members, a list of positions, or a single value."""
 NONE: Final[Mapping[str, bool]] = {}
 
 
 class Reader:
-    """Reads texts and holds them against `schema`. `whole` None: a text can say what its document does not show.
+    """Reads texts and validates them against `schema`. Raises ContractInvalid.
 
-    `breaches` has what is wrong with a document that does not keep the schema; `budget` bounds what is read at all. Raises
-    ContractInvalid.
-
-    `text`: the schema for one pass, None where a tree is wanted each time. It has no required members: of each that is
-    missing an error would hold a copy of the row, made whether anybody asks for it or not. `fields`: how many there are.
+    `single_pass` None: a text can hold more than its document shows. `breaches` collects the breaches of an invalid
+    document; `budget` bounds the elements of a text. `text` is the schema for one pass, None: every text is read into a
+    tree. It has no required members, because the error of each absent one would copy the row. `fields`: their number.
     """
 
     def __init__(
@@ -52,12 +50,12 @@ class Reader:
         self._at_once = True
 
     def read(self, body: bytes) -> tuple[Any, Any, bool]:
-        """The document as the schema makes it, the tree that the text says, and whether it keeps the schema.
+        """The document as the schema makes it, the tree of the text, and whether the document is valid. Raises Unreadable.
 
-        In place of a document that does not keep it stands pydantic's error. Raises Unreadable.
+        If the document is invalid, pydantic's error stands in its place.
 
-        Clients and model servers say the same members each time, so where the last text said more than its document, or
-        broke the contract, one pass over this one is likely to be one too many.
+        Clients and model servers send the same members each time. If the last text held more than its document, or broke
+        the contract, this one probably does too, and is read into a tree at once.
         """
         if len(body) > self._elements:
             limit(body, self._elements)
@@ -83,10 +81,10 @@ class Reader:
 
 
 class SinglePassCheck:
-    """`steps` lead to the list of rows; None: the document is the one row.
+    """Compares the colons of a text with its document's names. `steps` lead to the rows; None: the document is the row.
 
-    Of rows that are members: `required` ones; `width`, how many there are where all are required, else -1; `closed`, the
-    only ones that a row may have, where the schema lets others through.
+    `members` are the names that a row may have, and whether each is required. `closed`: the schema refuses or drops others;
+    otherwise a row with another name fails the check.
     """
 
     def __init__(
@@ -103,7 +101,7 @@ class SinglePassCheck:
         self._width = len(members) if all(members.values()) else -1
 
     def holds(self, document: Any, body: bytes) -> bool:
-        """Of a document that keeps its contract, but for members that are missing, and has none of its defaults."""
+        """Whether the text holds nothing else. The document is valid but for absent members, without defaults."""
         rows: Any = (document,)
         if self._steps is None:
             names = held = len(document)
@@ -123,7 +121,7 @@ class SinglePassCheck:
         return all(row.keys() >= self._required for row in rows)
 
     def _count_colons(self, rows: Any) -> int:
-        """Colons in strings; as they stand in the text, where none is escaped."""
+        """The number of colons in the strings of rows; the same as in the text if none is escaped."""
         if self._row == "value":
             rows = (rows,)
         colons = 0

@@ -20,27 +20,30 @@ from guard.proxy.values import UnreadableCode
 
 MAX_DEPTH: Final = 64
 MAX_ELEMENTS: Final = 32_768
-"""Elements of one document, where the policy does not say otherwise: 1 MiB of them never takes 25 ms."""
+"""Most elements of one document, unless the policy sets another number: 1 MiB of them never takes 25 ms."""
 PLAIN: Final = 10
-"""Plain values that cost what one object, list or name does."""
+"""Plain values that together cost as much as one object, list or name."""
 _BOMS: Final = (BOM_UTF16_BE, BOM_UTF16_LE)
 _TOKENS: Final = (b"NaN", b"Infinity", b"nan", b"inf")
 _SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _NO_STRUCTURE: Final = bytes(set(range(256)) - set(b'"{[:,'))
 SAFE: Final = (1 << 53) - 1
-"""The largest integer that is none other's rounding as a double (RFC 7493 §2.2): every reader has all its digits."""
+"""The largest integer up to which doubles are exact (RFC 7493 §2.2): every reader has all its digits."""
 LEAST_EXACT: Final = -(1 << 63)
 LARGEST_EXACT: Final = (1 << 64) - 1
-"""The integers of 64 bits, signed and unsigned, which readers that do not make doubles of them have exactly."""
+"""Bounds of signed and unsigned 64-bit integers, which are exact for readers that do not convert them to doubles."""
 BEYOND: Final = (1 << 1024) - (1 << 970)
 """The least integer that a double rounds to infinity."""
 _SIXTEEN: Final = b"0" * 16
 _LONG: Final = b"0" * 64
-"""With an exponent of two digits, a literal needs at least 210 to pass 1.8e308. To look for so many costs twice as much."""
+"""Digits that a literal too large for a double has in a row if its exponent has at most two digits.
+
+Such a literal needs at least 210 digits to pass 1.8e308, but searching for 210 costs twice as much as searching for 64.
+"""
 
 
 class Unreadable(ValueError):  # noqa: N818 — a word of the domain
-    """Not JSON that every reader reads alike."""
+    """The error for a text that is not JSON, or that two readers may read differently."""
 
     def __init__(self, code: UnreadableCode) -> None:
         super().__init__(code)
@@ -48,9 +51,9 @@ class Unreadable(ValueError):  # noqa: N818 — a word of the domain
 
 
 def loads(body: bytes, nan: bool = False, elements: int = MAX_ELEMENTS) -> object:  # noqa: FBT001, FBT002 — as dialects ask
-    """The document. Raises Unreadable. Mind: a number too large for a double is still inf in it, see `audit`.
+    """The document of a text. Raises Unreadable. A number too large for a double is still inf in it, see `audit`.
 
-    `nan`: the tokens NaN, Infinity and -Infinity are numbers. `elements`: how many there may be, see `limit`.
+    `nan`: the tokens NaN, Infinity and -Infinity are numbers. `elements`: most elements, see `limit`.
     """
     limit(body, elements)
     tree = parse(body, nan)
@@ -59,17 +62,17 @@ def loads(body: bytes, nan: bool = False, elements: int = MAX_ELEMENTS) -> objec
 
 
 def limit(body: bytes, elements: int) -> None:
-    """Prove that a text has at most so many elements, before any of them is made. Raises Unreadable("json_elements").
+    """Prove that a text has at most `elements` elements, before any is built. Raises Unreadable("json_elements").
 
-    An element is an object, a list, the name of a member, or 10 plain values. The bytes are counted as they stand; only
-    where they are too many it is asked which of them stand in strings.
+    An element is an object, a list, the name of a member, or 10 plain values. All bytes are counted first; only if
+    they are too many are those in strings left out.
     """
     if len(body) > elements and _elements(body) > elements and _elements(_structure(body)) > elements:
         raise Unreadable("json_elements")
 
 
 def parse(body: bytes, nan: bool = False) -> object:  # noqa: FBT001, FBT002 — see `loads`
-    """The document, for a caller that proves its depth and the number of its elements, too. Raises Unreadable."""
+    """The document of a text; the caller proves its depth and elements. Raises Unreadable. `nan`: see `loads`."""
     try:
         return jiter.from_json(body, allow_inf_nan=nan, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
@@ -77,9 +80,9 @@ def parse(body: bytes, nan: bool = False) -> object:  # noqa: FBT001, FBT002 —
 
 
 def parse_file(raw: bytes) -> object:
-    """The document of a file that somebody wrote: no name comes twice, and no number is infinite. Raises Unreadable.
+    """The document of an operator's file: no name comes twice, and no number is infinite. Raises Unreadable.
 
-    A byte order mark of UTF-8 is no part of it: editors write one (RFC 8259 §8.1 lets readers ignore it).
+    A UTF-8 byte order mark is ignored, because editors write one (RFC 8259 §8.1 permits this).
     """
     raw = raw.removeprefix(BOM_UTF8)
     tree = parse(raw)
@@ -88,14 +91,14 @@ def parse_file(raw: bytes) -> object:
 
 
 def proven(tree: object, body: bytes) -> object:
-    """The document, neither too deep nor infinite. Raises Unreadable."""
+    """The document, proven to be finite and not too deep. Raises Unreadable."""
     bound(tree, body)
     audit(tree, body)
     return tree
 
 
 def dumps(tree: object) -> bytes:
-    """The document as bytes. Integers keep their digits: what orjson refuses (over 64 bit) goes the slower exact way."""
+    """The document as bytes. Integers keep their digits: one that orjson refuses (over 64 bits) takes a slower path."""
     try:
         return orjson.dumps(tree)
     except TypeError:
@@ -103,11 +106,11 @@ def dumps(tree: object) -> bytes:
 
 
 def audit(tree: object, body: bytes, nan: bool = False) -> None:  # noqa: FBT001, FBT002 — see `loads`
-    """Prove the parts that no schema describes finite. Raises Unreadable("json_number"). `nan`: see `loads`.
+    """Prove that the parts without a schema are finite. Raises Unreadable("json_number"). `nan`: see `loads`.
 
     A literal beyond a double has an exponent of three digits, or hundreds of digits: text without either needs no walk.
     """
-    shape = body.translate(_SHAPE).find  # `in` makes an exception each time, to ask whether bytes are a number
+    shape = body.translate(_SHAPE).find  # `in` first tries bytes as a number, which raises each time
     if shape(b"e000") < 0 and shape(b"e+000") < 0 and shape(_LONG) < 0 and not (nan and b"Infinity" in body):
         return
     level: list[Any] = [tree]
@@ -120,7 +123,7 @@ def audit(tree: object, body: bytes, nan: bool = False) -> None:  # noqa: FBT001
 
 
 def exact(tree: object, body: bytes, least: int, largest: int) -> None:
-    """Prove that every integer of a document is within bounds, past which readers differ. Raises Unreadable("json_number").
+    """Prove that every integer is within bounds beyond which readers differ. Raises Unreadable("json_number").
 
     Such an integer has 16 digits in a row that do not follow a point, so most texts need no walk.
     """
@@ -135,7 +138,7 @@ def exact(tree: object, body: bytes, least: int, largest: int) -> None:
 
 
 def bound(tree: object, body: bytes) -> None:
-    """Prove that nothing lies too deep. Raises Unreadable("json_depth"). So many brackets side by side are no depth."""
+    """Prove that nothing lies too deep. Raises Unreadable("json_depth"). Many brackets side by side are not deep."""
     if len(body) <= MAX_DEPTH or body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
         return
     level: list[Any] = [tree]
@@ -152,10 +155,10 @@ def _elements(body: bytes) -> int:
 
 
 def _structure(body: bytes) -> bytes:
-    """The structural bytes that stand outside of strings.
+    """The structural bytes outside of strings.
 
-    Two quotes side by side end a string and begin one, or the other way round: without both, all else stays where it was,
-    inside or outside. So of strings only those are cut out that hold such a byte.
+    Two adjacent quotes can be removed: every other byte stays inside or outside of strings as before. So only strings that
+    hold a structural byte need to be cut out.
     """
     if b"\\" in body:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
@@ -164,13 +167,13 @@ def _structure(body: bytes) -> bytes:
 
 
 def _below(level: list[Any]) -> list[Any]:
-    """The members of all that has members, one level down."""
+    """The items and members of the lists and objects of one level."""
     lists = chain.from_iterable([value for value in level if type(value) is list or type(value) is tuple])
     return [*lists, *chain.from_iterable([value.values() for value in level if type(value) is dict])]
 
 
 def _code(body: bytes, message: str) -> UnreadableCode:
-    """Our word for jiter's refusal. A key in the message cannot forge another: only fixed beginnings are looked at."""
+    """The code of jiter's error. A key in the message cannot forge another code: only fixed beginnings are compared."""
     if message.startswith("Detected duplicate key"):
         return "json_duplicate"
     if message.startswith("recursion limit"):
@@ -191,7 +194,7 @@ def _code(body: bytes, message: str) -> UnreadableCode:
 
 
 def _at_token(body: bytes, message: str) -> bool:
-    """Whether the parser stopped at one of the words that JSON does not have for numbers."""
+    """Whether the parser stopped at NaN or Infinity, which JSON does not have."""
     _, _, place = message.rpartition(" at line ")
     line, _, column = place.partition(" column ")
     if not (line.isascii() and line.isdigit() and column.isascii() and column.isdigit()):

@@ -1,4 +1,4 @@
-"""Searches what reaches the model and no declaration describes: nothing passes there that detectors would have found.
+"""Searches undeclared parts of a request that reach the model, so that detectors see every text.
 
 Where a field of a route has `detect`, all detectors of the route look at members that the route passes undeclared, at
 values whose parts nobody declared, and at what a dialect sends beside the instances. There every string is a text, the name
@@ -17,7 +17,7 @@ _UNSEARCHED: Final = frozenset((float, bool, type(None)))
 
 
 class Place:
-    """What is declared at one place of a document. Without members, items or positions nothing is, and all is searched."""
+    """The declarations at one place of a document. Without members, items or positions the whole value is searched."""
 
     __slots__ = ("items", "label", "members", "passes", "positions")
 
@@ -30,9 +30,9 @@ class Place:
         positions: "Sequence[Place | None] | None" = None,
         passes: bool = False,
     ) -> None:
-        """`label`: the declared field that it belongs to. `passes`: undeclared members reach the model.
+        """Make a place. `label`: the declared field that it belongs to. `passes`: undeclared members reach the model.
 
-        A place that is None is declared in full, by what each of its texts is judged.
+        None in place of a place: it is declared in full, and its declarations judge each of its texts.
         """
         self.label = label
         self.members = members
@@ -44,7 +44,7 @@ class Place:
 def place_of_row(
     shapes: Mapping[str, Shape], paths: Mapping[str, tuple[Part, ...]], *, passes: bool, positions: int = 0
 ) -> Place | None:
-    """The place of one instance; None where it is declared in full. `positions`: how many, of a positional row."""
+    """The place of one instance; None if it is declared in full. `positions`: the length of a positional row, else 0."""
     if positions:
         row: list[Place | None] = [None] * positions
         for name, (index, *_) in paths.items():
@@ -62,7 +62,7 @@ def place_of_row(
 
 
 def place_of_document(steps: Sequence[str], *, passes: bool) -> Place | None:
-    """The place of a document whose instances stand at the end of `steps`; None where nothing undeclared is passed."""
+    """The place of a document whose instances stand at the end of `steps`; None if nothing undeclared passes."""
     if not passes or not steps:
         return None
     below: Place | None = None
@@ -96,7 +96,7 @@ def _place(shape: Shape, label: str, *, passes: bool) -> Place | None:
 
 
 def _kept_place(place: Place) -> Place | None:
-    """The place; None where all of it is declared."""
+    """The place; None if all of it is declared."""
     if place.passes:
         return place
     below = {
@@ -108,7 +108,7 @@ def _kept_place(place: Place) -> Place | None:
 
 
 class UndeclaredTexts:
-    """Searches one document. After each call `found` has grown; the tally names a field where the search was given up."""
+    """Searches one document. Each call adds to `redactions`; the tally names the field at which the search stopped."""
 
     __slots__ = ("_scrub", "_tally", "redactions")
 
@@ -117,7 +117,7 @@ class UndeclaredTexts:
         self.redactions: Found = []
 
     def search(self, value: Any, place: Place) -> Any:
-        """The value with words in place of what was found; the same object where nothing was."""
+        """The value with a word in place of each find; the same object if there is none."""
         if self._tally.field:
             return value
         if place.members is not None and isinstance(value, dict):
@@ -131,7 +131,7 @@ class UndeclaredTexts:
         return self.everything(value, place.label)
 
     def everything(self, value: Any, label: str) -> Any:
-        """The same of a value of which nothing is declared."""
+        """The value, all of it undeclared, with a word in place of each find; the same object if there is none."""
         kind = type(value)
         if kind is str:
             return self._text(value, label)
@@ -167,7 +167,7 @@ class UndeclaredTexts:
         return self._rebuilt(value, values, undeclared, place.label)
 
     def _named(self, name: str, value: Any, label: str) -> Any:
-        """The value of a member, whose name may say that it is secret, or a number that is none of a person's."""
+        """The searched value of a member, whose name may mark it as secret, or as a number that identifies no person."""
         if type(value) is int and name in NUMBERS_ONLY:
             return value
         if type(value) is str and SECRET_MEMBER.search(name) and SECRET_VALUE.match(value):
@@ -177,7 +177,7 @@ class UndeclaredTexts:
         return self.everything(value, label)
 
     def _rebuilt(self, value: dict[str, Any], values: dict[str, Any], searched: Any, label: str) -> dict[str, Any]:
-        """The object with these values, and with words in its names; two names that become one are both kept."""
+        """The object with these values and a word in place of each find in its names; equal new names are both kept."""
         names: dict[str, str] = {}
         for name in searched:
             text = self._text(name, label)

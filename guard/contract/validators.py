@@ -1,8 +1,8 @@
-"""Declared shapes → pydantic-core schemas, and breaches of them → violations of ours.
+"""Turns declared shapes into pydantic-core schemas, and pydantic's errors into violations.
 
-Strict about kinds: true and "12" are not numbers. Kind about JSON: 34.0 is an integer (JSON Schema 2020-12 §6.1.1), null of
-an optional field is a missing one. Pydantic's messages and locations may hold what a client sent; only an error's type,
-its indexes and declared names get past `violations`.
+Types are strict: true and "12" are not numbers. JSON is read as it is meant: 34.0 is an integer (JSON Schema 2020-12
+§6.1.1), and null of an optional field is an absent one. Pydantic's messages and locations may hold what a client sent;
+only an error's type, its indexes and declared names pass `violations`.
 """
 
 import re
@@ -39,25 +39,25 @@ _DAYS: Final = (
 )
 _HOUR: Final = "(?:[01][0-9]|2[0-3])"
 _OFFSET: Final = "(?:(?:[01][0-9]|2[0-2]):[0-9]{2}|23:[0-5][0-9])"
-"""Less than a day, as Python has it."""
+"""An offset from UTC of less than a day, as Python's `datetime` accepts it."""
 _CLOCK: Final = rf"[Tt ]{_HOUR}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{{1,9}})?"
 _RFC3339: Final = rf"^(?:{_DAYS}){_CLOCK}(?:[Zz]|[+-]{_OFFSET})$"
 """A date-time of RFC 3339 that Python's `datetime` can hold, for the linear-time engine: Python took 1.6 µs for each."""
 _ZONED: Final = rf"^(?:{_DAYS})(?:{_CLOCK}(?:[Zz]|[+-]{_OFFSET})?)?$"
-"""The same, with or without an offset, or a day alone: what pandas writes of times without a zone."""
+"""A date-time with or without an offset, or a date alone, as pandas writes times without a zone."""
 _NAIVE: Final = re.compile(rf"(?:{_DAYS})(?:{_CLOCK})?")
 
 _LONGEST_TIME: Final = 64
 
 FIRST_SECOND: Final = -62_135_596_800
 LAST_SECOND: Final = 253_402_300_800
-"""Seconds since the epoch of the years 0001 to 9999, which RFC 3339 and Python's `datetime` have."""
+"""Bounds of times in seconds since the epoch: the years 0001 to 9999, which RFC 3339 and Python's `datetime` have."""
 _NUMBERS: Final = frozenset(("integer_type", "epoch_type", "float_type"))
-"""Errors that a number of the right type has only where it is out of bounds."""
+"""Errors that a number of the right type has only if it is out of bounds."""
 
 
 def validator(schema: Schema, path: tuple[Part, ...] = ()) -> SchemaValidator:
-    """Compile. Raises ContractInvalid. Of a text it keeps no strings but names: others are a client's."""
+    """Compile a validator. Raises ContractInvalid. It caches only names of a text: other strings are the client's."""
     try:
         return SchemaValidator(schema, core.CoreConfig(cache_strings="keys"))
     except SchemaError as error:
@@ -65,29 +65,29 @@ def validator(schema: Schema, path: tuple[Part, ...] = ()) -> SchemaValidator:
 
 
 def instant(value: object, unit: str | None, zone: str | None = None) -> float:
-    """Seconds since the epoch of a timestamp that keeps its contract."""
+    """The time of a valid timestamp, in seconds since the epoch. `unit`: of a number; `zone`: of a text without offset."""
     if unit is not None:
         return float(value) / (1000.0 if unit == "ms" else 1.0)  # type: ignore[arg-type]
     return moment(str(value), zone).timestamp()
 
 
 def moment(text: str, zone: str | None) -> datetime:
-    """A timestamp in the form of RFC 3339 that keeps its contract. Without an offset it is a time of `zone`.
+    """The time of a valid RFC 3339 timestamp. Without an offset it is a time of `zone`.
 
-    A time that the zone's clocks show twice is the first one, so an age is never too small. One that they skip is read with
-    the offset from before: 02:30 of a night in which 02:00 became 03:00 is 03:30 (PEP 495, fold=0).
+    A time that the zone's clocks show twice is the first one, so an age is never too small. A time that they skip is read
+    with the offset from before: 02:30 of a night in which 02:00 became 03:00 is 03:30 (PEP 495, fold=0).
     """
     time = datetime.fromisoformat(_microseconds(text) if "." in text or "z" in text else text)
     return time.replace(tzinfo=ZoneInfo(zone)) if time.tzinfo is None and zone is not None else time
 
 
 def _microseconds(text: str) -> str:
-    """At most six digits of a second's fraction: more is RFC 3339, but not `fromisoformat`."""
+    """The timestamp with at most six fractional digits: RFC 3339 allows more, `fromisoformat` does not."""
     return re.sub(r"(\.\d{6})\d+", r"\1", text.replace("z", "Z").replace("t", "T"))
 
 
 def value_schema(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = ()) -> Schema:
-    """The schema of one value, null aside."""
+    """The schema of one value that is not null. Raises ContractInvalid with a path that begins with `path`."""
     match shape.type:
         case "string":
             schema: Schema = _string(shape, path)
@@ -122,18 +122,18 @@ def value_schema(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = 
 
 
 def list_schema(items: Schema, least: int | None = None, most: int | None = None) -> Schema:
-    """A list, given up at its first wrong item: `Breaches` collects the others, up to 64."""
+    """The schema of a list. Validation stops at the first wrong item; `Breaches` collects the others, up to 64."""
     return core.list_schema(items, strict=True, min_length=least, max_length=most, fail_fast=True)
 
 
 def nullable(shape: Shape, undeclared: Undeclared, path: tuple[Part, ...] = ()) -> Schema:
-    """The schema of a value that has no way to be absent: an item, a position."""
+    """The schema of a value that cannot be absent, such as an item or a position: null if the shape permits it."""
     schema = value_schema(shape, undeclared, path)
     return core.nullable_schema(schema) if shape.nullable or not shape.required else schema
 
 
 def members_schema(members: Mapping[str, tuple[Shape | None, Schema]], undeclared: Undeclared) -> Schema:
-    """An object with these members, absent ones settled. A member without a shape is a step of a pointer, and required."""
+    """The schema of an object that settles absent members. A member without a shape is a pointer's step, and required."""
     absent = absences({name: shape for name, (shape, _) in members.items() if shape is not None})
     schema = sent_schema(members, undeclared)
     return core.no_info_after_validator_function(lambda document: settle(document, absent), schema) if absent else schema
@@ -142,7 +142,7 @@ def members_schema(members: Mapping[str, tuple[Shape | None, Schema]], undeclare
 def sent_schema(
     members: Mapping[str, tuple[Shape | None, Schema]], undeclared: Undeclared, *, partial: bool = False
 ) -> Schema:
-    """The same with null where null was sent, and without what was not. `partial`: nothing needs to be there."""
+    """The schema of an object that keeps nulls and absent members as sent. `partial`: every member is optional."""
     fields: dict[str, core.TypedDictField] = {}
     for name, (shape, schema) in members.items():
         if shape is None or (shape.required and not shape.nullable):
@@ -153,7 +153,7 @@ def sent_schema(
 
 
 def partial_schema(members: Mapping[str, tuple[Shape | None, Schema]], undeclared: Undeclared) -> Schema:
-    """The same where nothing needs to be there."""
+    """The schema of an object whose members are all optional and kept as sent."""
     return sent_schema(members, undeclared, partial=True)
 
 
@@ -167,7 +167,7 @@ def _string(shape: Shape, path: tuple[Part, ...]) -> Schema:
 
 
 def _integer(shape: Shape) -> Schema:
-    """Integers of 64 bits where the field is `exact`, else those that no reader rounds; written 1.0, always the latter."""
+    """The schema of integers. A literal like 1.0 must be within ±SAFE; others have 64 bits if the field is `exact`."""
     double = core.float_schema(strict=True, ge=-SAFE, le=SAFE, allow_inf_nan=False)
     integral = core.no_info_after_validator_function(_integral, double)
     least, largest = (LEAST_EXACT, LARGEST_EXACT) if shape.exact else (-SAFE, SAFE)
@@ -188,7 +188,7 @@ def _integer(shape: Shape) -> Schema:
 
 
 def _integral(value: float) -> int:
-    """The integer that a double is. Not `multiple_of`, which takes 1000000.0005 and 1e-138 for integers."""
+    """The integer that equals a double. `multiple_of` is not used: it accepts 1000000.0005 and 1e-138 as integers."""
     if not value.is_integer():
         raise ValueError
     return int(value)
@@ -218,7 +218,7 @@ def _timestamp(shape: Shape) -> Schema:
 def violations(
     breaches: Iterable[Breach], names: frozenset[str], structure: frozenset[int] = frozenset()
 ) -> list[Violation]:
-    """A violation for each breach, in their order. A mistaken kind at a depth in `structure` is a mistaken shape."""
+    """A violation for each breach, in the same order. A wrong type at a depth in `structure` is reported as "shape"."""
     violations: list[Violation] = []
     for path, kind, value in breaches:
         code = BY_ERROR.get(kind, "type")
@@ -237,5 +237,5 @@ def violations(
 
 
 def declared(path: Iterable[Part], names: frozenset[str]) -> tuple[Part, ...]:
-    """The path without any name that a client chose."""
+    """The path with a placeholder for each name that is not in `names`, because a client chose it."""
     return tuple(part if isinstance(part, int) or part in names else UNDECLARED for part in path)

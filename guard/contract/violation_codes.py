@@ -1,4 +1,4 @@
-"""The codes of violations, a row each: what a code means to whoever sent the value, and what becomes that code.
+"""The codes of violations, a row each: the meaning for the client that sent the value, and the errors with that code.
 
 A new code is a row here and its name in the closed list of `guard/proxy/values/words.py`; docs/runbook.md has a row for
 operators.
@@ -10,12 +10,12 @@ from guard.proxy.values import ViolationCode
 
 
 class Code(NamedTuple):
-    """What a code means, and what it stands for."""
+    """One violation code: its meaning, and the errors, keywords and keys that map to it."""
 
     meaning: str
-    """One sentence for clients."""
+    """One sentence that explains the code to clients."""
     errors: tuple[str, ...] = ()
-    """pydantic-core's types of errors that become this code."""
+    """Error types of pydantic-core that become this code."""
     keywords: tuple[str, ...] = ()
     """Keywords of JSON Schema whose breach has this code."""
     keys: tuple[str, ...] = ()
@@ -64,5 +64,5 @@ CODES: Final[dict[ViolationCode, Code]] = {
 
 BY_ERROR: Final[dict[str, ViolationCode]] = {error: name for name, code in CODES.items() for error in code.errors}
 BY_KEYWORD: Final[dict[str, ViolationCode]] = {word: name for name, code in CODES.items() for word in code.keywords}
-"""A keyword of JSON Schema that is not here becomes `shape`."""
+"""The code of each JSON Schema keyword; any other keyword becomes `shape`."""
 BY_KEY: Final[dict[str, ViolationCode]] = {key: name for name, code in CODES.items() for key in code.keys}

@@ -116,7 +116,7 @@ class CodecOutput:
     def excuse(
         self, denied: Deny, document: object, body: bytes | None, rows: int | None, headers: Headers, message: Message
     ) -> Allow | Deny:
-        """See AnswerJudge."""
+        """The verdict without the breaches that the request itself explains; see AnswerJudge."""
         contract, asks = self._contract, message.requested_outputs(self._outputs)
         if contract is None or asks is None:
             return denied

@@ -1,6 +1,6 @@
-"""Dialects: how families of model servers speak HTTP. One file each, and one line here.
+"""Dialects: the HTTP interfaces of families of model servers. Each has a file of its own, and one line here.
 
-Here: a family's layout of bodies, its errors and whose fault they are, its versions, its management paths.
+Here: a family's layout of bodies, its errors and the party at fault for each, its versions, its management paths.
 Not here: how `guard init` recognises a server (`guard.kit.init`), and how requests to it are built (`guard.kit`).
 """
 
@@ -31,10 +31,10 @@ _ALL: Final[tuple[Dialect, ...]] = (
 )
 
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
-"""By the name that a policy uses."""
+"""Every dialect, by the name that a policy uses."""
 
 DEFAULT: Final = Json.name
-"""The dialect of a route that names none."""
+"""Name of the dialect of a route that names none."""
 
 RAW: Final[Dialect] = Raw()
-"""Of passthrough routes; no policy names it."""
+"""Dialect of passthrough routes; a policy cannot name it."""

@@ -1,9 +1,9 @@
-"""Comma-separated bodies, as RFC 4180 has them and as Excel, pandas, R and LibreOffice write them.
+"""Comma-separated bodies, as RFC 4180 defines them and as Excel, pandas, R and LibreOffice write them.
 
-A byte order mark of UTF-8 is no part of the text. Lines end with CR LF, LF or CR, and blank lines are skipped. An empty
-cell is a missing value; a quoted empty cell is an empty text, and a missing value of any other type. What is sent on is
-written anew with the same difference: LF, no byte order mark, quotes where a cell needs them. Texts that readers take apart
-differently are refused: another encoding (`encoding`), another separator, a quote left open or behind blanks
+A UTF-8 byte order mark is ignored. Lines end with CR LF, LF or CR, and blank lines are skipped. An empty cell is a missing
+value; a quoted empty cell is an empty text, and a missing value of any other type. The body that is forwarded is written
+anew with the same difference: LF, no byte order mark, quotes where a cell needs them. Texts that readers split differently
+are refused: another encoding (`encoding`), another separator, a quote left open or behind blanks
 (`format`).
 """
 
@@ -16,7 +16,7 @@ from guard.proxy.values import CodecSpec, Field
 
 _CHARSETS: Final = frozenset((b"utf-8", b"utf8", b"us-ascii"))
 _SEPARATORS: Final = re.compile(r"[;\t|]")
-"""What stands between cells where a comma is the decimal point's, or where tables are copied."""
+"""Separators other than the comma: locales with a decimal comma and copied tables have them."""
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _CELL: Final = re.compile(
     r'(?P<quote>")(?P<quoted>[^"]*+(?:""[^"]*+)*+)"(?P<end>,|\r\n|\r|\n|\Z)'
@@ -26,13 +26,13 @@ _QUOTED: Final = re.compile(r'["\r\n,]|\A[ \t]|[ \t]\Z')
 
 
 class Quoted(str):
-    """A cell that stood in quotes: empty, it is a text and not a missing value."""
+    """A cell that stood in quotes; if it is empty, it is an empty text and not a missing value."""
 
     __slots__ = ()
 
 
 def is_csv(content_type: bytes | None) -> bool:
-    """text/csv in UTF-8."""
+    """Whether a content type is text/csv in UTF-8."""
     if content_type is None:
         return False
     essence, *parameters = (part.strip(b" \t").lower() for part in content_type.split(b";"))
@@ -41,15 +41,15 @@ def is_csv(content_type: bytes | None) -> bool:
 
 
 def cells(body: bytes) -> list[list[str]]:
-    """The rows; blank lines are none. Raises LayoutError."""
+    """The rows of a body, without blank lines. Raises LayoutError."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise violation((), "encoding") from None
-    if "\0" in text:  # UTF-16 without its mark, or no text at all
+    if "\0" in text:  # UTF-16 without a byte order mark, or binary data
         raise violation((), "encoding")
     rows = list(_quoted_rows(text)) if '"' in text else [line.split(",") for line in _LINE_END.split(text) if line]
-    if rows and (hint := rows[0][0]).startswith("sep="):  # what Excel reads of the separator
+    if rows and (hint := rows[0][0]).startswith("sep="):  # Excel's line that names the separator
         if hint != "sep=" or rows[0] != ["sep=", ""]:
             raise violation((), "format")
         del rows[0]
@@ -57,7 +57,7 @@ def cells(body: bytes) -> list[list[str]]:
 
 
 def _quoted_rows(text: str) -> Iterator[list[str]]:
-    """The rows of a text that has quotes somewhere."""
+    """The rows of a text that has quotes."""
     row: list[str] = []
     at, end = 0, len(text)
     while at < end:
@@ -88,7 +88,7 @@ def line(values: Sequence[object]) -> str:
 
 
 def cell(value: object) -> str:
-    """A value as it stands in a line."""
+    """The cell of a line for a value."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
@@ -99,9 +99,9 @@ def cell(value: object) -> str:
 
 
 class Lines(BaseMessage):
-    """A Message. `header`: the first line names the columns; without it, `columns` of the route do.
+    """A Message of CSV lines. `header`: the first line names the columns; without it, the route's `columns` do.
 
-    `missing`: what the server's own reader takes for no value in a column of any type, beside an empty cell.
+    `missing`: cells that the server reads as a missing value in a column of any type, besides an empty cell.
     """
 
     stream = once = chosen = False
@@ -110,14 +110,14 @@ class Lines(BaseMessage):
     free_model = False
 
     def __init__(self, body: bytes, spec: CodecSpec, *, header: bool, missing: frozenset[str] = frozenset()) -> None:
-        """Raises LayoutError."""
+        """Read the lines of a body. Raises LayoutError."""
         self.beside: dict[str, Any] = {}
         rows = cells(body)
         self._header = header
         self._names: Sequence[str] = (_names(rows.pop(0)) if rows else []) if header else (spec.columns or ())
         _separated(self._names if header else rows[0] if rows else (), spec, header=header)
         if not self._names and not spec.inputs and rows:
-            self._names = [str(index) for index in range(len(rows[0]))]  # nothing is declared: any columns will do
+            self._names = [str(index) for index in range(len(rows[0]))]  # nothing is declared: any columns pass
         if not self._names or len(set(self._names)) != len(self._names):
             raise violation((), "shape" if self._names else "missing")
         for index, row in enumerate(rows):
@@ -135,7 +135,7 @@ class Lines(BaseMessage):
         ]
 
     def write(self, document: Any) -> bytes:
-        """See Message."""
+        """Write the document as CSV; see Message."""
         present = {name for row in document for name in row}
         columns = [name for name in self._names if name in present or name in self._sent]
         columns += sorted(present.difference(columns)) if self._header else []
@@ -143,22 +143,22 @@ class Lines(BaseMessage):
         return "".join((line(columns), *lines) if self._header else lines).encode()
 
     def locate(self, path: Sequence[str | int]) -> str:
-        """Rows are counted from 0, without the line of names."""
+        """The pointer to a cell; rows count from 0, without the header."""
         return pointer(path)
 
 
 def _type(field: Field) -> str:
-    """How a cell reads: a time since the epoch is a number."""
+    """The type by which a cell is read: a time since the epoch is a number."""
     return "number" if field.type == "timestamp" and field.unit is not None else field.type
 
 
 def _names(row: Sequence[str]) -> Sequence[str]:
-    """The names of columns; blanks beside one are none of it, unless it stands in quotes."""
+    """The names of columns, without surrounding blanks unless the name stands in quotes."""
     return [str(name) if type(name) is Quoted else name.strip(" \t") for name in row]
 
 
 def _separated(first: Sequence[str], spec: CodecSpec, *, header: bool) -> None:
-    """Refuse a first line that something else than commas takes apart. Raises LayoutError."""
+    """Refuse a first line that has another separator than commas. Raises LayoutError."""
     if len(first) != 1 or first[0] in spec.inputs or type(first[0]) is Quoted or not _SEPARATORS.search(first[0]):
         return
     several = {name.strip() for name in _SEPARATORS.split(first[0])}.intersection(spec.inputs)
@@ -171,22 +171,22 @@ def _text(cell: str) -> object:
 
 
 _NUMBER: Final = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE)
-"""As CSV writes numbers. Python reads more: digits of every script, underscores between them."""
+"""A number as CSV writes it. Python's `float` accepts more: digits of every script, underscores between digits."""
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number for every reader of it."""
+    """Whether every reader of CSV reads a text as a number."""
     return text.isascii() and _NUMBER.fullmatch(text) is not None
 
 
 def _number(cell: str) -> object:
-    """As JSON would have it, and NaN is a missing value; what is no number stays what it is, for the contract to refuse."""
+    """The number in a cell; None for NaN or an empty cell; another text unchanged, so that the contract refuses it."""
     text = cell.strip()
     if not is_number(text):
         return str(cell) if text else None
     try:
         number = int(text) if text.lstrip("+-").isdigit() else float(text)
-    except ValueError:  # more digits than Python reads
+    except ValueError:  # Python refuses an integer with this many digits
         return str(cell)
     return None if number != number else number  # noqa: PLR0124 — NaN
 

@@ -1,4 +1,4 @@
-"""What a model server's error says is wrong with a request, in words of a closed list: its own text may quote the request.
+"""The cause that a model server's error gives, as a word of a closed list, because the error's text may quote the request.
 
 Sources: OpenAI's API reference (error codes); vLLM entrypoints/openai, llama.cpp tools/server, SGLang tokenizer_manager,
 TGI and TEI router/src/validation.rs, Triton and LiteLLM exceptions as they word it.
@@ -13,13 +13,13 @@ import orjson
 from guard.proxy.values import ERROR_WORDS, ErrorWord
 
 MOST: Final = 65536
-"""Bytes of an error that are read."""
+"""Most bytes of an error that are read."""
 
 _HIDDEN: Final = re.compile(
     rb'\s*\{(?:\s*"(?:object|id|model_name|model_version)"\s*:\s*"[^"]{0,128}"\s*,)*'
     rb'\s*"error(?:_code)?"\s*:\s*+(?!null|false|""|\{\s*\}|\[\s*\])'
 )
-"""`error` with something in it, as the first member or after those that name the answer."""
+"""A document whose first member, or first after those that name the answer, is an `error` that is not empty."""
 _CODE: Final = re.compile(rb'"(?:code|type|error_type)"\s*:\s*"([A-Za-z_]{1,64})"')
 _CONTEXT: Final = re.compile(
     rb"maximum context length|context_length_exceeded|exceed_context_size|exceeds? the available context"
@@ -53,20 +53,20 @@ _ALIASES: Final[dict[str, ErrorWord]] = {
 
 
 def hidden_error(body: bytes) -> bool:
-    """Whether a document is an error though its status says otherwise; cheap where it is none."""
+    """Whether a document with status 2xx is an error; cheap for one that is not."""
     return body.find(b'"error', 0, 512) >= 0 and _HIDDEN.match(body) is not None
 
 
 def error_object(body: bytes) -> dict[str, Any]:
-    """The object of an error, or of an event; empty where there is none."""
+    """The object of an error or event; empty if there is none."""
     return object_of(body) or {} if len(body) <= MOST else {}
 
 
 def object_of(text: bytes) -> dict[str, Any] | None:
-    """The object that an error or an event is; None where it is none.
+    """The object in the text of an error or event; None if the text is not an object.
 
-    What JSON does not have and servers write of tokens and of quoted texts is read: NaN, half of a surrogate pair, a torn
-    character.
+    The reader accepts what servers write in tokens and quoted texts although JSON forbids it: NaN, half a surrogate pair, a
+    truncated character.
     """
     try:
         tree = orjson.loads(text)
@@ -79,9 +79,9 @@ def object_of(text: bytes) -> dict[str, Any] | None:
 
 
 def error_word(body: bytes) -> tuple[ErrorWord, int]:
-    """The word, and the limit that the request passes; empty and 0 where it says nothing of the list.
+    """The word of an error and the limit that the request exceeds; empty and 0 if no phrase of the list matches.
 
-    A client may have its own words quoted in the error that it gets: it then misleads itself, and nobody else.
+    An error may quote the client's own words; a client that writes such a phrase misleads only itself.
     """
     text = body[:MOST]
     if _CONTEXT.search(text):

@@ -1,6 +1,6 @@
-"""Whose fault an error of a model server is: one table of statuses for all dialects, and what of a request can cause each.
+"""The party at fault for an error of a model server: one table of statuses, with the part of a request that can cause each.
 
-The law: no client can take the model from the others. Whatever part of a request a client controls (path parameters,
+The law: no client can make the model unavailable to others. Whatever part of a request a client controls (path parameters,
 query, fields, credentials, body, method, deadline), an error that this part can cause is the client's: it gets the server's
 status in the dialect's own words, and no breaker counts it. What no client can cause is the server's, and counts: a fixed
 path that is not there, or redirects, is a wrong deployment. The reasons stand in the table, from which docs/dialects.md is
@@ -56,7 +56,7 @@ STATUSES: Final[Mapping[int, Fault]] = {
     503: Fault("never", "overload", "the server asks for time"),
     504: Fault("never", "unavailable", "something behind the server is slow; at the client's own deadline nobody's fault"),
 }  # fmt: skip
-"""By status; a dialect's own rows come before these."""
+"""The fault of each status; a dialect's own rows replace these."""
 
 UNKNOWN_CLIENT: Final = Fault("content", "model_fault", "an unknown 4xx is read as 400 (RFC 9110 §15)")
 UNKNOWN_REDIRECT: Final = _REDIRECT
@@ -64,7 +64,7 @@ UNKNOWN_SERVER: Final = Fault("never", "model_fault", "an unknown 5xx is read as
 
 _CONDITIONS: Final = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range")
 _CHOICES: Final = (b"x-amzn-sagemaker-target-model", b"x-amzn-sagemaker-target-variant", b"serve_multiplexed_model_id")
-"""Fields by which a client names a model."""
+"""Header fields by which a client names a model."""
 
 
 def _path(request: ForwardedRequest) -> bool:
@@ -73,7 +73,7 @@ def _path(request: ForwardedRequest) -> bool:
 
 
 def _names(request: ForwardedRequest) -> bool:
-    """Whether the client chose what was asked for: by where it goes, in a field or in the body."""
+    """Whether the client chose the model: by path, query or method, by a header field, or in the body."""
     if _path(request) or (request.message is not None and request.message.chosen):
         return True
     return any(request.head.get(name) is not None for name in _CHOICES)
@@ -101,11 +101,11 @@ CAUSES: Final[Mapping[Cause, Callable[[ForwardedRequest], bool]]] = {
     "early": lambda request: request.head.get(b"early-data") is not None,
     "streamed": lambda request: request.body is STREAM,
 }
-"""Whether a request has the part that can cause a status."""
+"""Functions that tell whether a request has the part that can cause a status."""
 
 
 def row(faults: Mapping[int, Fault], status: int) -> Fault:
-    """The row of a status outside 2xx."""
+    """The row of a status outside 2xx; an unknown status has the row of its class."""
     fault = faults.get(status) or STATUSES.get(status)
     if fault is not None:
         return fault
@@ -115,6 +115,6 @@ def row(faults: Mapping[int, Fault], status: int) -> Fault:
 
 
 def judge(faults: Mapping[int, Fault], status: int, request: ForwardedRequest) -> Outcome:
-    """Whose fault a status outside 2xx is, of this request."""
+    """The outcome of a request that got a status outside 2xx: the party at fault."""
     fault = row(faults, status)
     return fault.then if CAUSES[fault.cause](request) else fault.otherwise

@@ -1,9 +1,9 @@
-"""Plain JSON over HTTP: the dialect of a model server that somebody wrote."""
+"""Plain JSON over HTTP: the dialect of a custom model server."""
 
 from guard.dialects.common import Common
 
 
 class Json(Common):
-    """A Dialect."""
+    """The Dialect of plain JSON."""
 
     name = "json"

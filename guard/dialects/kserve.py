@@ -1,4 +1,4 @@
-"""KServe's V1 protocol: `POST /v1/models/{model}:predict`, instances in, predictions out, no word of a version.
+"""KServe's V1 protocol: `POST /v1/models/{model}:predict`, instances in, predictions out, no version.
 
 Source: kserve python/kserve/kserve/protocol, and KServe 0.21 as it ran. Errors are `{"error": text}`; what its predictor
 raises is a 500, and so is much that a client sent wrong: a body without instances, another Content-Type than JSON, a row of
@@ -16,7 +16,7 @@ MEMBERS: Final = Members({"instances": "rows", "inputs": "rows"}, frozenset(("pa
 
 
 class KServe(Instances):
-    """A Dialect. 503 is a model that is not loaded; 404 and 501 are of a server that does not have what was named."""
+    """The Dialect of KServe V1. 503: the model is not loaded; 404 and 501: the server lacks the named model or path."""
 
     name = "kserve-v1"
     request_layout = RequestLayout(
@@ -26,9 +26,9 @@ class KServe(Instances):
     hides_errors = True
 
     def codec(self, spec: CodecSpec) -> RouteCodec:
-        """Instances are rows."""
+        """The codec of bodies whose instances are rows."""
         return JsonForm(spec, MEMBERS)
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
-        """`{"error": text}`."""
+        """The body of an error, `{"error": text}`, and its content type."""
         return error_member(problem)

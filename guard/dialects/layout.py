@@ -1,6 +1,6 @@
-"""Where the instances of a JSON body stand, and how they lie there: the family that says `instances`, `inputs`, rows.
+"""Reads and writes JSON bodies that hold instances in a member such as `instances` or `inputs`, in any of their layouts.
 
-Whatever the layout, a contract sees a list of instances by field name; what is amended is written back as it lay.
+In every layout a contract sees a list of instances by field name; amended instances are written back in the same layout.
 """
 
 import json
@@ -27,33 +27,33 @@ from guard.proxy.values import (
 )
 
 Lies: TypeAlias = Literal["rows", "columns", "either", "split"]
-"""A member's value: a list of rows; a mapping of columns; either of them; pandas' split."""
+"""The layout of a member's value: a list of rows; a mapping of columns; either of them; pandas' "split"."""
 
 NaN: TypeAlias = Literal["none", "read", "both"]
-"""Whether the token NaN is JSON here, for a missing value; `both`: it is also what a missing value is written as."""
+"""Whether the token NaN is read as a missing value; `both`: a missing value is also written as NaN."""
 
 UNDECLARED: Final = "<undeclared>"
 
 
 class Members(NamedTuple):
-    """What a body of a dialect may hold. `instances`: exactly one of them is there. `envelope`: the others it knows."""
+    """Members of a dialect's bodies. `instances`: a body has exactly one of them. `envelope`: the others it may have."""
 
     instances: Mapping[str, Lies]
     envelope: frozenset[str]
 
 
 class Fields(NamedTuple):
-    """What a layout needs of a route's declared fields."""
+    """The properties of a route's declared fields that a layout needs."""
 
     names: tuple[str, ...]  # of positional rows, in order
-    sole: str  # the one field there is, which a row that is no object is the value of; empty where there are more
+    sole: str  # the only field, whose value a row that is not an object is; empty if there are more
     sent: frozenset[str]
     shared: frozenset[str]  # members of the envelope that fields refer to
     free: bool = False  # nothing is declared, so instances may be anything
 
     @classmethod
     def of(cls, spec: CodecSpec, envelope: Iterable[str] = ()) -> "Fields":
-        """As declared."""
+        """The properties of the fields that `spec` declares, with members of `envelope` shared by all instances."""
         own = [name for name in spec.inputs if name not in envelope]
         return cls(
             names=spec.columns or (),
@@ -65,7 +65,7 @@ class Fields(NamedTuple):
 
 
 def referred(spec: CodecSpec) -> frozenset[str]:
-    """The members of an instance that declared fields stand in."""
+    """The members of an instance that hold declared fields."""
     return frozenset(_first(field.at) if field.at else name for name, field in spec.inputs.items())
 
 
@@ -74,17 +74,17 @@ def _first(at: str) -> str:
 
 
 def violation(path: Sequence[str | int], code: Any) -> LayoutError:
-    """What is wrong, at a place of the client's document."""
+    """The LayoutError of one violation at a path of the client's document."""
     return LayoutError(Violation(pointer(path), code))
 
 
 def pointer(path: Sequence[str | int]) -> str:
-    """A JSON pointer (RFC 6901)."""
+    """The JSON pointer of a path (RFC 6901)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def in_order(tree: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of a changed body in the order of the client's document; members that it has not come last."""
+    """The members of a changed body in the order of the client's document; new members come last."""
     return {**{name: body[name] for name in tree if name in body}, **body}
 
 
@@ -92,12 +92,12 @@ class BaseMessage:
     """Defaults of a `Message`: it changes no header field, and it asks for all outputs."""
 
     def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
-        """See Message. No header field changes."""
+        """No changes of header fields; see Message."""
         del body
         return {}
 
     def requested_outputs(self, outputs: Mapping[str, Field]) -> RequestedOutputs | None:
-        """See Message. All outputs."""
+        """None: the request asks for all outputs; see Message."""
         del outputs
         return None
 
@@ -110,7 +110,7 @@ class Rows(BaseMessage):
     free_model = False
 
     def __init__(self, tree: object, members: Members, fields: Fields, spec: CodecSpec, *, nan: NaN = "none") -> None:
-        """Raises LayoutError."""
+        """Read the instances of a document. Raises LayoutError."""
         self._fields, self._dumps, self._nan = fields, spec.dumps, nan
         self.chosen = False
         self._envelope, self._member = _opened(tree if nan == "none" else _missing(tree), members, spec.undeclared)
@@ -130,11 +130,11 @@ class Rows(BaseMessage):
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _sharing(self, instances: Sequence[Mapping[str, Any]], undeclared: str) -> list[dict[str, Any]]:
-        """The instances, each with what they share; a member of its own by such a name is undeclared, whatever it says."""
+        """The instances, each with the shared members; an instance's own member of such a name counts as undeclared."""
         names = self._fields.shared
         own = [{name: value for name, value in row.items() if name not in names} for row in instances]
         overlapping = [index for index, row in enumerate(instances) if len(own[index]) < len(row)]
-        if overlapping and undeclared != "strip":  # passed on it would read as what they share
+        if overlapping and undeclared != "strip":  # forwarded, it would be read as the shared member
             raise LayoutError(
                 *(Violation(pointer((self._member, index, UNDECLARED)), "unknown") for index in overlapping[:64])
             )
@@ -183,7 +183,7 @@ class Rows(BaseMessage):
             raise violation((self._member,), "shape")
         names = value.get("columns", list(self._fields.names))
         if self._fields.free and isinstance(names, list):
-            names = [str(name) for name in names]  # pandas numbers columns that have no name
+            names = [str(name) for name in names]  # pandas numbers columns without a name
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise violation((self._member, "columns"), "shape")
         if len(set(names)) != len(names):
@@ -202,7 +202,7 @@ class Rows(BaseMessage):
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def write(self, document: Any) -> bytes:
-        """See Message."""
+        """Write the document in the layout of the request; see Message."""
         envelope, rows = self.beside, document
         if names := self._fields.shared:
             envelope = envelope | (
@@ -233,11 +233,11 @@ class Rows(BaseMessage):
         )
 
     def requested_outputs(self, outputs: Mapping[str, Field]) -> RequestedOutputs | None:
-        """See Message."""
+        """The outputs that the request asks for, None for all; see Message."""
         return envelope_outputs(self._envelope.keys() - {self._member} - self._fields.shared, outputs)
 
     def locate(self, path: Sequence[str | int]) -> str:
-        """See Message."""
+        """The pointer into the client's own document for a path of the contract's document; see Message."""
         if not path:
             return pointer((self._member,))
         row, *below = path
@@ -258,7 +258,7 @@ class Rows(BaseMessage):
 
 
 def _opened(tree: object, members: Members, undeclared: str) -> tuple[dict[str, Any], str]:
-    """The body, and which of its members holds the instances."""
+    """The body, and the name of the member that holds the instances. Raises LayoutError."""
     if not isinstance(tree, dict):
         raise violation((), "shape")
     present = [name for name in members.instances if name in tree]
@@ -274,13 +274,13 @@ def _opened(tree: object, members: Members, undeclared: str) -> tuple[dict[str, 
 
 
 def answer_tree(spec: CodecSpec, body: bytes) -> Any:
-    """The document of an answer; NaN tokens are missing values. Raises what the reader of JSON raises."""
+    """The document of an answer; NaN tokens are missing values. Raises Unreadable."""
     tree = spec.loads_answer(body)
     return _missing(tree) if b"NaN" in body else tree
 
 
 def _missing(value: Any) -> Any:
-    """NaN tokens are missing values."""
+    """The value with None in place of each NaN."""
     if isinstance(value, list):
         return [_missing(item) for item in value]
     if isinstance(value, dict):
@@ -295,7 +295,7 @@ def _token(value: Any) -> Any:
 
 
 class JsonForm:
-    """A RouteCodec of bodies that are JSON with their instances in a member, and answers that are JSON."""
+    """A RouteCodec of JSON bodies with their instances in a member, and of JSON answers."""
 
     single = False
 
@@ -304,30 +304,30 @@ class JsonForm:
         self._fields = Fields.of(spec, members.envelope)
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """See RouteCodec."""
+        """Read a request; None for a content type that the route does not take; see RouteCodec."""
         if not self._spec.is_json(head):
             return None
         nan: NaN = self._nan if b"NaN" in body else "none"
         return Rows(self._spec.loads(body, nan != "none"), self._members, self._fields, self._spec, nan=nan)
 
     def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
-        """See RouteCodec."""
+        """Read an answer of the model server; see RouteCodec."""
         del headers, without
         return ParsedAnswer(self._spec.loads(body, False) if self._nan == "none" else answer_tree(self._spec, body))
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
-        """See RouteCodec."""
+        """Write an answer that guard made; see RouteCodec."""
         del message
         return b"application/json", self._spec.dumps(document)
 
     def inspector(self, message: Message | None, headers: Headers) -> StreamParser | None:
-        """Answers are not streamed."""
+        """None: answers are not streamed."""
         del message, headers
         return None
 
 
 def error_member(problem: Problem, **also: str) -> tuple[bytes, bytes]:
-    """`{"error": text}`, which KServe, Triton, MLServer and TensorFlow Serving say, with what guard knows beside it."""
+    """The error body of KServe, Triton, MLServer and TensorFlow Serving, `{"error": text}` with guard's own members."""
     body = {
         "error": f"guard: {one_line(problem)}",
         **also,
@@ -339,6 +339,6 @@ def error_member(problem: Problem, **also: str) -> tuple[bytes, bytes]:
 
 
 def one_line(problem: Problem) -> str:
-    """An error in one line; words of ours and declared names only."""
+    """The text of an error in one line; it holds only guard's own words and declared names."""
     violations = ", ".join(f"{item.pointer or '/'} {item.code}" for item in list(problem.violations)[:5])
     return f"{title(problem)} ({violations})" if violations else title(problem)

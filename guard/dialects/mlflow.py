@@ -1,8 +1,8 @@
 """MLflow's scoring server: `/invocations` with a data frame in one of its layouts, tensors, or CSV.
 
-Source: mlflow/pyfunc/scoring_server, and MLflow 3.17 as it ran. It answers 400 for what a client sent wrong and for what a
-model raised alike. Its messages quote the request's data, so they are told apart by how they begin, which no client
-chooses. NaN tokens are read and written; CSV is read by pandas, so what pandas takes for a missing value is one here.
+Source: mlflow/pyfunc/scoring_server, and MLflow 3.17 as it ran. It answers 400 both for a client's mistake and for an
+exception of the model. Its messages quote the request's data, so guard compares only how they begin, which no client
+chooses. NaN tokens are read and written; pandas reads CSV, so cells that pandas reads as missing are missing values here.
 """
 
 import re
@@ -38,11 +38,11 @@ MISSING: Final = frozenset((
     "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
     "NaN", "None", "n/a", "nan", "null",
 ))  # fmt: skip
-"""pandas.read_csv, `na_values`."""
+"""Cells that pandas.read_csv reads as missing (its default `na_values`)."""
 
 
 class MLflow(Instances):
-    """A Dialect. No answer says a version: `/version` is MLflow's own."""
+    """The Dialect of MLflow. No answer has a model version: `/version` is MLflow's own."""
 
     name = "mlflow"
     request_layout = RequestLayout(
@@ -58,7 +58,7 @@ class MLflow(Instances):
     hides_errors = True
 
     def outcome(self, answer: Answer, request: ForwardedRequest) -> Outcome:
-        """A 400 is the model's, unless its input was not what the signature says."""
+        """The party at fault for an error: a 400 is the model's fault unless the input does not match the signature."""
         if answer.status == 400:
             exception = _RAISED.match(answer.body)
             raised = exception is not None and (exception["predicting"] is None or _SCHEMA not in answer.body)
@@ -66,11 +66,11 @@ class MLflow(Instances):
         return super().outcome(answer, request)
 
     def codec(self, spec: CodecSpec) -> RouteCodec:
-        """JSON in four layouts, or CSV with a header."""
+        """The codec of JSON in four layouts, and of CSV with a header."""
         return _Codec(spec, MEMBERS, nan="read")
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
-        """As an MlflowException is serialised."""
+        """The body of an error, like a serialised MlflowException, and its content type."""
         code = "INTERNAL_ERROR" if problem.status == 500 else "BAD_REQUEST"
         if problem.status in (502, 503, 504):
             code = "TEMPORARILY_UNAVAILABLE"

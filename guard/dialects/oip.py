@@ -1,7 +1,7 @@
 """The Open Inference Protocol V2 (KServe, Triton, MLServer, OpenVINO, Seldon): tensors in JSON or in Triton's binary form.
 
 Source: kserve/open-inference-protocol, Triton's docs/protocol (extension_binary_data, extension_shared_memory,
-extension_generate). Shared memory is denied: what is not in the body cannot be judged.
+extension_generate). Shared memory is denied, because guard cannot judge data outside of the body.
 Seen with MLServer 1.7.1 and KServe 0.21: MLServer's worker turns what a model raises into a 500, an InferenceError of its
 own runtimes into a 400, and a body that pydantic refuses into a 422 that repeats it; both answer 500 to a tensor whose data
 is not as long as its shape says; MLServer takes no binary tensors and answers [N,1] where [N] was meant; KServe takes no
@@ -36,21 +36,21 @@ from guard.proxy.values import (
 
 _METADATA: Final = re.compile(r"(/v2/models/[^/{}*]+)(?:/versions/[^/{}*]+)?/infer\Z")
 _VERSION: Final = re.compile(r"/v2/models/[^/?]+/versions/([0-9]{1,20})(?=[/?]|\Z)")
-"""A number, as Triton's are: what else a client writes there is the client's, and an answer must name it itself."""
+"""The version in a path: a number, as Triton has it. Another text is the client's; the answer must name its version."""
 _CLIENTS: Final = re.compile(
     rb"unexpected|expect(?:ed|s|ing) |must |invalid|only supports|unable to (?:find|parse)|fail(?:ed)? to parse"
     rb"|missing|not supported|unsupported|no codec|does not match|mismatch|batch-size|malformed|attempt to access|exceed"
     rb"|out of range|duplicate",
     re.IGNORECASE,
 )
-"""Words by which Triton and MLServer say that a request, and not a model, is at fault; both are 400."""
+"""Words in errors of Triton and MLServer that put the fault on the request; a fault of the model is a 400 too."""
 _QUOTED: Final = re.compile(rb"'[^']*'")
-"""Names and values that a client may have chosen: they say nothing of whose fault it is."""
+"""Quoted names and values, which a client may have chosen: they do not count as evidence of the fault."""
 _AWAY: Final = re.compile(rb"not ready|no available versions|unknown model|is not found", re.IGNORECASE)
 
 
 class OpenInference(Common):
-    """A Dialect."""
+    """The Dialect of the Open Inference Protocol V2."""
 
     name = "oip"
     streams = True
@@ -69,51 +69,51 @@ class OpenInference(Common):
     )  # fmt: skip
 
     def outcome(self, answer: Answer, request: ForwardedRequest) -> Outcome:
-        """A 400 is the model's, unless its words are those for a wrong request; MLServer's models fail with 400."""
+        """The party at fault. MLServer's models fail with 400: a 400 is the model's unless its words blame the request."""
         if answer.status == 400:
             return self.hidden_outcome(answer.body, request)
         return super().outcome(answer, request)
 
     def hidden_outcome(self, body: bytes, request: ForwardedRequest) -> Outcome:
-        """By its words. A model that is not there is the client's where the client named it."""
+        """The party at fault by the words of an error. A missing model is the client's fault if the client named it."""
         words = _QUOTED.sub(b"", body[:4096])
-        if _CLIENTS.search(words):  # first: a name with a quote in it is not taken out whole, and may say the other words
+        if _CLIENTS.search(words):  # first: a name with a quote in it is not removed whole, and may hold the other words
             return "client_fault"
         return judge(self.faults, 404, request) if _AWAY.search(words) else "model_fault"
 
     def codec(self, spec: CodecSpec) -> RouteCodec:
-        """Tensors; of the generate extension, text."""
+        """The codec of tensors; for a path of the generate extension, the codec of text."""
         if spec.template.endswith(("/generate", "/generate_stream")):
             return _Generate(spec)
         return _Tensors(spec)
 
     def place(self, name: str, outputs: Collection[str], *, rows: bool) -> str:
-        """Each value of a tensor; but the generate extension's one text."""
+        """The JSON pointer of an output: each value of a tensor, or the one text of the generate extension."""
         del rows
         return f"/{name}" if "text_output" in outputs else f"/{name}/*"
 
     def version(self, template: str) -> str:
-        """Where the path names one."""
+        """The version that the path names; empty if it names none."""
         match = _VERSION.search(template)
         return match[1] if match is not None else ""
 
     def status(self, template: str) -> str:
-        """The model's metadata, for servers whose answers leave the version out."""
+        """The path of the model's metadata, for servers whose answers have no version; empty if there is none."""
         match = _METADATA.match(template)
         return match[1] if match is not None else ""
 
     def served(self, page: Any) -> str:
-        """The one version there is; of several an answer must say which it was."""
+        """The version in a metadata page; empty if it lists several, because only the answer can name the right one."""
         versions = page.get("versions") if isinstance(page, dict) else None
         return versions[0] if isinstance(versions, list) and len(versions) == 1 and isinstance(versions[0], str) else ""
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
-        """`{"error": text}`."""
+        """The body of an error, `{"error": text}`, and its content type."""
         return error_member(problem)
 
 
 class _Tensors:
-    """A RouteCodec."""
+    """A RouteCodec of tensors."""
 
     single = False
 
@@ -121,7 +121,7 @@ class _Tensors:
         self._spec = spec
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """See RouteCodec."""
+        """Read a request; None for a content type that the route does not take; see RouteCodec."""
         length = head.get(b"inference-header-content-length")
         coded = head.get(b"content-encoding") not in (None, b"identity")
         if coded or (length is None and head.get(b"content-type") is not None and not self._spec.is_json(head)):
@@ -129,7 +129,7 @@ class _Tensors:
         return opened(self._spec, head, body, length)
 
     def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
-        """See RouteCodec: a list of values by output name."""
+        """The answer as lists of values by output name; see RouteCodec."""
         length = next((value for name, value in headers if name == b"inference-header-content-length"), None)
         text, raw = split_body(body, length)
         tree = self._spec.loads_answer(text)
@@ -153,7 +153,7 @@ class _Tensors:
         return slices(tensor, scalar=scalar, shared=False)
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
-        """See RouteCodec. In JSON, which every client reads, whatever it asked for."""
+        """Write the answer in JSON, which every client reads, also one that asked for binary data; see RouteCodec."""
         answer: dict[str, object] = {}
         if isinstance(message, TensorMessage):
             answer = {key: value for key, value in (("model_name", message.model), ("id", message.id)) if value}
@@ -168,7 +168,7 @@ class _Tensors:
         return field.datatype or default_datatype(field, "FP64")
 
     def inspector(self, message: Message | None, headers: Headers) -> StreamParser | None:
-        """Tensors are not streamed."""
+        """None: tensors are not streamed."""
         del message, headers
         return None
 
@@ -192,26 +192,26 @@ class _Generate:
         self._stream = spec.template.endswith("_stream")
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """See RouteCodec."""
+        """Read a request; None for a content type that the route does not take; see RouteCodec."""
         if not self._spec.is_json(head):
             return None
         return SingleInstance(self._spec.loads(body, False), self._spec.dumps, stream=self._stream)
 
     def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
-        """See RouteCodec."""
+        """Read an answer of the model server; see RouteCodec."""
         del headers, without
         tree = answer_tree(self._spec, body)
         version = tree.get("model_version") if isinstance(tree, dict) else None
         return ParsedAnswer(tree, version if isinstance(version, str) else "")
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
-        """See RouteCodec."""
+        """Write an answer that guard made; see RouteCodec."""
         del message
         body = self._spec.dumps(document)
         return (b"text/event-stream", b"data: %b\n\n" % body) if self._stream else (b"application/json", body)
 
     def inspector(self, message: Message | None, headers: Headers) -> StreamParser | None:
-        """Each event is an answer; one with `error` is the model's fault, inside a 200."""
+        """The parser of a stream whose events are answers; an event with `error` in a 200 is the model's fault."""
         del message
         return (
             Events(_generated, lambda code: {"error": f"guard: {code}"}, "text_completion") if is_events(headers) else None

@@ -1,4 +1,4 @@
-"""A request of the Open Inference Protocol: its tensors, its instances, and how it is written back with true lengths."""
+"""A request of the Open Inference Protocol: reads its tensors as instances, and writes them back with correct lengths."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,11 +27,11 @@ from guard.proxy.values import CodecSpec, Field, Head, LayoutError, RequestedOut
 
 ENVELOPE: Final = frozenset(("id", "parameters", "inputs", "outputs"))
 SAID_TWICE: Final = frozenset(("model_name",))
-"""What KServe's own client adds. It is no part of the protocol, the target names the model, and it is not sent on."""
+"""Members that KServe's own client adds. They are not part of the protocol and not forwarded: the path names the model."""
 MEMBERS: Final = frozenset(("name", "shape", "datatype", "parameters", "data"))
 MOST_ELEMENTS: Final = 1 << 28
 MOST_EMPTY: Final = 10_000
-"""Of a dimension beside one that is 0: as many instances cost no byte to send."""
+"""Largest dimension of a tensor that has another dimension of 0, because its instances cost no bytes to send."""
 _MODEL: Final = re.compile(rb"/v2/models/([^/?]{1,128})")
 _WIRE: Final = {"integer": "INT64", "number": "FP64", "boolean": "BOOL", "string": "BYTES"}
 
@@ -54,9 +54,9 @@ class TensorMessage:
         framed: bool,
         typed: bool,
     ) -> None:
-        """`raw`: the body is one tensor and nothing else. `framed`: it says how long its JSON is. `typed`: and what it is.
+        """Count and check the instances of the tensors. Raises LayoutError.
 
-        Raises LayoutError.
+        `raw`: the body is one tensor and nothing else. `framed`: the head has its JSON's length. `typed`: and its type.
         """
         self._spec, self._tree, self._raw, self._framed, self._typed = spec, tree, raw, framed, typed
         self.model, self.id = model, tree.get("id")
@@ -65,7 +65,7 @@ class TensorMessage:
         self._tensors = tensors
         self._place = {tensor.name: index for index, tensor in enumerate(tensors)}
         self._json_length = 0
-        self._one_instance = False  # nothing is declared, and its tensors do not count instances
+        self._one_instance = False  # nothing is declared, and the tensors differ in their first dimension
         self._rows = spec.rows[1:] if spec.rows and spec.columns else ""
         self.count = self._counted()
         self.document: object = self._instances()
@@ -77,7 +77,7 @@ class TensorMessage:
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _counted(self) -> int:
-        """How many instances there are; every tensor that is not whole has as many."""
+        """The number of instances: the first dimension of every tensor that they do not share. Raises LayoutError."""
         counts = {}
         for index, tensor in enumerate(self._tensors):
             self._fits(tensor, index)
@@ -95,7 +95,7 @@ class TensorMessage:
         return count
 
     def _fits(self, tensor: Tensor, index: int) -> None:
-        """Its datatype and shape are as declared."""
+        """Prove that a tensor has its declared datatype and shape. Raises LayoutError."""
         if tensor.name == self._rows:
             if len(tensor.shape) != 2 or tensor.shape[1] != len(self._spec.columns or ()):
                 raise violation(("inputs", index, "shape"), "shape")
@@ -118,7 +118,7 @@ class TensorMessage:
         return self._spec.inputs.get(name)
 
     def _is_shared(self, name: str) -> bool:
-        """Declared without a batch: its first dimension is a number."""
+        """Whether all instances share a tensor: its first declared dimension is a number and no batch."""
         field = self._field(name)
         return self._one_instance or (field is not None and bool(field.shape) and field.shape[0] != -1)  # type: ignore[index]
 
@@ -146,10 +146,10 @@ class TensorMessage:
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def write(self, document: Any) -> bytes:
-        """See Message."""
+        """Write the document in the layout of the request; see Message."""
         written = list(self._written(document))
         for tensor in written:
-            if not holds(tensor.data, tensor.datatype):  # a default that this tensor's datatype does not have
+            if not holds(tensor.data, tensor.datatype):  # a default that this tensor's datatype cannot hold
                 raise violation(("inputs", self._place.get(tensor.name, "-"), "datatype"), "type")
         if self._raw:
             return encoded(written[0].data, written[0].datatype)
@@ -169,7 +169,7 @@ class TensorMessage:
         return b"".join((text, *parts))
 
     def _written(self, document: Sequence[Mapping[str, Any]]) -> Iterator[Tensor]:
-        """The tensors that say what the document says; one that no instance has any more is left out."""
+        """The tensors that hold the document's values; one that no instance has any more is left out."""
         columns = self._spec.columns or ()
         rests: Sequence[dict[str, Any]] = self.beside.get("inputs") or [{}] * len(self._tensors)
         renamed: list[Tensor] = []
@@ -190,7 +190,7 @@ class TensorMessage:
         for name in dict.fromkeys(name for row in document for name in row if name not in known):
             if name in self._spec.inputs:
                 yield self._tensor_of(name, [row.get(name) for row in document])
-            else:  # of a tensor that nobody declared, a part of its name was replaced; members keep their order
+            else:  # a part of an undeclared tensor's name was replaced; members keep their order
                 tensor = renamed.pop(0)
                 data = self._gathered(tensor, [{tensor.name: row[name]} for row in document])
                 yield tensor._replace(name=name, data=data)
@@ -205,7 +205,7 @@ class TensorMessage:
         return list(chain.from_iterable(row[tensor.name] for row in document if tensor.name in row))
 
     def _tensor_of(self, name: str, values: list[Any]) -> Tensor:
-        """A tensor that the client did not send: a default."""
+        """The tensor of a default, which the client did not send."""
         field = self._spec.inputs[name]
         nested = isinstance(values[0], list)
         shape: tuple[int, ...] = (len(values), len(values[0])) if nested else (len(values),)
@@ -215,9 +215,9 @@ class TensorMessage:
         return Tensor(name, field.datatype or default_datatype(field, "BYTES"), shape, data, False, {})
 
     def headers(self, body: bytes) -> Mapping[bytes, bytes | None]:
-        """The length of its JSON; no content coding, for the body has none any more; and a type where the client said none.
+        """Header fields of the written body: its JSON's length, no content coding, and a type if the client sent none.
 
-        tritonclient says none, and KServe takes no JSON without.
+        tritonclient sends none, and KServe refuses JSON without one.
         """
         del body
         changes: dict[bytes, bytes | None] = {b"content-encoding": None}
@@ -228,11 +228,11 @@ class TensorMessage:
         return changes
 
     def requested_outputs(self, outputs: Mapping[str, Field]) -> RequestedOutputs | None:
-        """See Message."""
+        """The outputs that the request asks for, None for all; see Message."""
         return tensor_outputs(self._tree, outputs)
 
     def locate(self, path: Sequence[str | int]) -> str:
-        """See Message. A tensor that is not there is `-`, as RFC 6901 has it; what is in raw bytes has no place below."""
+        """The pointer to a value; see Message. An absent tensor is `-` (RFC 6901); in raw bytes it ends at the tensor."""
         if len(path) < 2:
             return pointer(("inputs",))
         row, name, *rest = path
@@ -257,21 +257,21 @@ class TensorMessage:
         )
 
     def _nested(self, index: int, element: int) -> Sequence[int]:
-        """Where an element stands in the client's data, flat or nested."""
+        """The position of an element in the client's data, flat or nested."""
         inputs = self._tree.get("inputs", [])
         data = inputs[index].get("data") if index < len(inputs) else None
         return position(element, self._tensors[index].shape, is_nested(data))
 
 
 def default_datatype(field: Field, otherwise: str) -> str:
-    """The datatype of a tensor that guard makes of a field without one."""
+    """The datatype of a field, for a tensor that guard makes; `otherwise` if the field's type has none."""
     if field.type == "timestamp":
         return "BYTES" if field.unit is None else "FP64"
     return _WIRE.get(field.type, otherwise)
 
 
 def opened(spec: CodecSpec, head: Head, body: bytes, length: bytes | None) -> TensorMessage:
-    """Read a body, of which `length` bytes are JSON. Raises LayoutError, and what the reader of JSON raises."""
+    """Read a body, of which `length` bytes are JSON. Raises LayoutError or Unreadable."""
     match = _MODEL.search(head.target)
     model = match[1].decode("ascii", "replace") if match is not None else ""
     if length is not None and length.strip() == b"0":
@@ -297,7 +297,7 @@ def opened(spec: CodecSpec, head: Head, body: bytes, length: bytes | None) -> Te
 
 
 def _raw(spec: CodecSpec, body: bytes) -> Tensor:
-    """The one declared tensor, with no JSON at all; its variable dimensions follow from its bytes."""
+    """The only declared tensor, sent without JSON; its variable dimension follows from its bytes. Raises LayoutError."""
     if len(spec.inputs) != 1:
         raise violation((), "missing")
     [(name, field)] = spec.inputs.items()
@@ -315,7 +315,7 @@ def _raw(spec: CodecSpec, body: bytes) -> Tensor:
 
 
 def split_body(body: bytes, length: bytes | None) -> tuple[bytes, bytes]:
-    """Its JSON, and the raw tensors behind it. Raises LayoutError."""
+    """The JSON of a body and the raw tensors behind it; `length` is that of the JSON in bytes. Raises LayoutError."""
     if length is None:
         return body, b""
     text = length.strip()
@@ -325,7 +325,7 @@ def split_body(body: bytes, length: bytes | None) -> tuple[bytes, bytes]:
 
 
 def read_tensors(tree: Mapping[str, Any], member: str, raw: bytes) -> Iterator[Tensor]:
-    """The tensors of a document; raw ones are taken from `raw`, in order, and leave nothing. Raises LayoutError."""
+    """The tensors of a document; binary ones take their bytes from `raw`, in order and without rest. Raises LayoutError."""
     entries = tree.get(member)
     if not isinstance(entries, list):
         raise violation((member,), "missing" if entries is None else "shape")
@@ -338,7 +338,7 @@ def read_tensors(tree: Mapping[str, Any], member: str, raw: bytes) -> Iterator[T
         rest = {key: value for key, value in entry.items() if key not in ("name", "datatype", "shape", "data")}
         if size is None:
             if datatype in ("FP16", "BF16"):
-                raise violation((*path, "datatype"), "type")  # neither has a form in JSON
+                raise violation((*path, "datatype"), "type")  # JSON can hold neither
             yield Tensor(name, datatype, shape, flat(entry.get("data"), shape, path), False, rest)
             continue
         if "data" in entry or type(size) is not int or size < 0 or at + size > len(raw):

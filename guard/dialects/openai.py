@@ -1,7 +1,7 @@
 """The OpenAI API as vLLM, llama.cpp, TGI, SGLang, LiteLLM and others serve it: chat, completions, embeddings.
 
 Source: OpenAI's API reference, openai-python's `_streaming.py`. A contract sees the request as one instance: the members it
-declares, and beside them `roles`, `texts`, `characters`, `attachments` and `tokens`, which no request has.
+declares, and the computed fields `roles`, `texts`, `characters`, `attachments` and `tokens`.
 """
 
 import base64
@@ -54,11 +54,11 @@ KNOWN: Final = frozenset((
 """Members of a request that the API documents: they reach the model unless the policy declares otherwise."""
 
 OPERATIONS: Final = {"/chat/": "chat", "/completions": "text_completion", "/embeddings": "embeddings"}
-"""gen_ai.operation.name of a route."""
+"""The `gen_ai.operation.name` of a route, by a part of its path."""
 FINISHES: Final = frozenset(("stop", "length", "tool_calls", "function_call", "content_filter"))
-"""Reasons that the API knows; a server's own word is `other`, for nobody declared what it may hold."""
+"""Finish reasons of the API; a server's own word is reported as `other`, because it may hold anything."""
 FRAMING: Final = frozenset(("role", "index", "id", "type", "name"))
-"""Members of a delta that say what it is; whatever else stands there (text, reasoning, tool calls, audio) is output."""
+"""Members that identify a delta; every other member (text, reasoning, tool calls, audio) is output."""
 ENDINGS: Final = {
     "response.completed": "stop", "response.incomplete": "length", "response.failed": "error", "error": "error",
     "message_stop": "stop",
@@ -66,19 +66,19 @@ ENDINGS: Final = {
 CARRIERS: Final = frozenset(
     ("messages", "prompt", "input", "suffix", "tools", "system", "instructions", "query", "documents")
 )
-"""Members whose texts are among `texts` also where a policy declares them."""
+"""Members whose texts belong to `texts` even if a policy declares them."""
 TEXTUAL: Final = frozenset((
     "text", "input_text", "output_text", "refusal", "tool_use", "tool_result", "thinking", "redacted_thinking",
     "message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "reasoning",
     "item_reference",
 ))  # fmt: skip
-"""Types of parts that are no attachments."""
+"""Types of parts that do not count as attachments."""
 _COUNTED: Final = frozenset(("texts", "characters"))
 VIRTUAL: Final = ("roles", "texts", "characters", "attachments", "tokens")
 
 
 class OpenAI(Common):
-    """A Dialect. Answers name the model."""
+    """The Dialect of the OpenAI API. Answers name the model, which is their version."""
 
     name = "openai"
     streams = True
@@ -96,20 +96,20 @@ class OpenAI(Common):
     )  # fmt: skip
 
     def outcome(self, answer: Answer, request: ForwardedRequest) -> Outcome:
-        """By the object of an error, where it knows better than the status."""
+        """The party at fault for an error, by its object if that is more precise than the status."""
         return openai_errors.outcome(answer, request)
 
     def hidden_outcome(self, body: bytes, request: ForwardedRequest) -> Outcome:
-        """See Common."""
+        """The party at fault for an error with status 2xx, by its object."""
         return openai_errors.of_object(openai_errors.error_of(error_object(body)), request)
 
     def error_status(self, answer: Answer) -> int:
-        """Where it came with a 2xx, what its type or code means."""
+        """The status of an error; for one that came with a 2xx, the status that its type or code means, else 400."""
         meant = openai_errors.status_of(openai_errors.error_of(error_object(answer.body))) if answer.status < 300 else 0
         return meant or super().error_status(answer)
 
     def codec(self, spec: CodecSpec) -> RouteCodec:
-        """The request is one instance. Raises ValueError for a word that cannot be taken out of it."""
+        """The codec of requests that are one instance. Raises ValueError for a computed field with `send: false`."""
         if unsent := [name for name in VIRTUAL if name in spec.inputs and not spec.inputs[name].send]:
             raise ValueError(f"{unsent[0]} is no member of a request: `send: false` cannot keep it from the model")
         for name, field in spec.outputs.items():
@@ -121,7 +121,7 @@ class OpenAI(Common):
         return _Codec(spec)
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
-        """`{"error": {message, type, param, code}}`."""
+        """The body of an error, `{"error": {message, type, param, code}}`, and its content type."""
         violations = [{"pointer": item.pointer, "code": item.code} for item in problem.violations]
         code = problem.word or problem.code
         error = {**_error(code, f"guard: {one_line(problem)}", problem.status), "request_id": problem.request_id}
@@ -140,20 +140,20 @@ _NO_TEXTS: Final = Texts({}, ())
 
 
 class Prompt(BaseMessage):
-    """A Message."""
+    """A Message of a request to the OpenAI API."""
 
     once = False
     searched = True
 
     def __init__(self, tree: dict[str, Any], spec: CodecSpec, referred: frozenset[str]) -> None:
-        """Raises LayoutError."""
+        """Read the texts and computed fields of a request. Raises LayoutError."""
         self._tree, self._dumps = tree, spec.dumps
         unknown = tree.keys() - KNOWN - referred
         if unknown and spec.undeclared == "reject":
             raise violation(("<undeclared>",), "unknown")
         dropped = unknown if spec.undeclared == "strip" else frozenset()
         self.stream = tree.get("stream") is True
-        self.counted = False  # the model server was asked by us, and not by the client, how many tokens there were
+        self.counted = False  # guard, and not the client, asked the model server for the usage
         self._count = self.stream and spec.metered and "stream_options" not in spec.inputs
         self.model = tree["model"] if isinstance(tree.get("model"), str) else ""
         model = spec.inputs.get("model")
@@ -173,7 +173,7 @@ class Prompt(BaseMessage):
         self.document: object = document
 
     def _virtual_fields(self) -> dict[str, Any]:
-        """The members that no request has."""
+        """The computed fields, which no request has."""
         messages = [
             item for name in ("messages", "input") for item in _list(self._tree.get(name)) if isinstance(item, dict)
         ]
@@ -195,7 +195,7 @@ class Prompt(BaseMessage):
         }
 
     def write(self, document: Any) -> bytes:
-        """See Message."""
+        """Write the document in the layout of the request; see Message."""
         body = {**self.beside, **{name: value for name, value in document.items() if name not in self._virtual}}
         if "max_tokens" in document and self._limit != "max_tokens":
             body[self._limit] = document["max_tokens"]
@@ -211,11 +211,11 @@ class Prompt(BaseMessage):
         return self._dumps(in_order(self._tree, body))
 
     def requested_outputs(self, outputs: Mapping[str, Field]) -> RequestedOutputs | None:
-        """See Message."""
+        """The outputs that the request asks for, None for all; see Message."""
         return openai_outputs(self._tree, outputs)
 
     def locate(self, path: Sequence[str | int]) -> str:
-        """See Message."""
+        """The pointer into the client's own document for a path of the contract's document; see Message."""
         first, *rest = path or ("",)
         if first not in self._virtual:
             return pointer((self._limit, *rest) if first == "max_tokens" else path)
@@ -229,7 +229,7 @@ class Prompt(BaseMessage):
 
 
 def _size(value: object) -> float:
-    """Of two limits the larger counts; what is no number is for the contract to refuse."""
+    """A limit as a number, so that the larger of two can be taken; infinity for a value that the contract will refuse."""
     return float(value) if isinstance(value, int | float) else float("inf")
 
 
@@ -248,7 +248,7 @@ def _parts(content: object) -> list[Any]:
 
 
 class _Codec:
-    """A RouteCodec."""
+    """A RouteCodec of the OpenAI API."""
 
     single = True
 
@@ -257,7 +257,7 @@ class _Codec:
         self._operation = next((word for path, word in OPERATIONS.items() if path in spec.template), "")
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """See RouteCodec."""
+        """Read a request; None for a content type that the route does not take; see RouteCodec."""
         if not self._spec.is_json(head):
             return None
         tree = self._spec.loads(body, False)
@@ -266,7 +266,7 @@ class _Codec:
         return Prompt(tree, self._spec, self._referred)
 
     def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
-        """See RouteCodec. Embeddings in base64 are read as numbers."""
+        """Read an answer; embeddings in base64 become numbers; see RouteCodec."""
         del headers, without
         tree = answer_tree(self._spec, body)
         if not isinstance(tree, dict):
@@ -279,7 +279,7 @@ class _Codec:
         return facts.answer(tree, self._operation)
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
-        """See RouteCodec. What clients cannot do without is added; as events, where that was asked for."""
+        """Write an answer with the members that clients require, as events if the client asked for them; see RouteCodec."""
         stream = isinstance(message, Prompt) and message.stream
         chat, part = self._operation == "chat", "delta" if stream else "message"
         answer: dict[str, Any] = {
@@ -303,7 +303,7 @@ class _Codec:
         return b"text/event-stream", b"data: %b\n\ndata: [DONE]\n\n" % self._spec.dumps(answer)
 
     def inspector(self, message: Message | None, headers: Headers) -> StreamParser | None:
-        """Reads chunks. The one that tells usage is not the client's where the client did not ask for it."""
+        """The parser of a stream's chunks. It withholds the chunk with the usage from a client that did not ask for it."""
         if not is_events(headers):
             return None
         hear = _read_event_type if isinstance(message, Prompt) and message.counted else _read_event
@@ -312,7 +312,7 @@ class _Codec:
 
 
 def _choice(choice: Mapping[str, Any], part: str) -> dict[str, Any]:
-    """A choice of a chat: what it says stands in `message`, or in `delta` of a chunk."""
+    """A choice with its output in `part`: `message` for a chat, `delta` for a chunk of one."""
     rest = {name: value for name, value in choice.items() if name != "message"}
     return {**rest, part: {"role": "assistant", **_object(choice.get("message"))}}
 
@@ -333,12 +333,12 @@ def _decoded(entry: Any, index: int) -> Any:
 
 
 def _read_event_type(event: dict[str, Any], facts: StreamFacts) -> bool:
-    """Whether a chunk holds nothing but usage."""
+    """Record the facts of an event; true if it is a chunk that holds nothing but usage."""
     return _read_event(event, facts) or (event.get("choices") == [] and isinstance(event.get("usage"), dict))
 
 
 def _read_event(event: dict[str, Any], facts: StreamFacts) -> bool:
-    """An answer, or a chunk of one; or an event of the Responses or Messages API, which say by `type` what they are."""
+    """Record the facts of an answer, of a chunk, or of an event of the Responses or Messages API, which has a `type`."""
     if isinstance(event.get("type"), str):
         _read_typed_event(event, event["type"], facts)
     if isinstance(event.get("model"), str):

@@ -1,4 +1,4 @@
-"""Whose fault an error of an OpenAI-compatible server is, whole or as an event of a stream.
+"""The party at fault for an error of an OpenAI-compatible server, in a whole answer or in an event of a stream.
 
 Source: OpenAI's API reference (error codes), vLLM, llama.cpp, SGLang, TGI, Ollama and LiteLLM as they answer. The object's
 `type` and `code` are the server's words, which no client writes: they are read from the parsed object, never searched for.
@@ -31,16 +31,16 @@ TYPES: Final[Mapping[str, int]] = {
     "unavailable_error": 503, "service_unavailable": 503, "ServiceUnavailableError": 503, "overloaded_error": 503,
     "overloaded": 503, "engine_overloaded": 503, "timeout_error": 504, "not_supported_error": 501,
 }  # fmt: skip
-"""An error's type or code, as the status that means the same."""
+"""The status that means the same as an error's type or code."""
 
 _QUOTA: Final = "insufficient_quota"
-"""The account of whoever asks is spent, which no waiting mends; any other 429 closes the rung for that exchange."""
+"""Code of a spent account, which waiting does not restore; any other 429 closes the rung for that exchange."""
 _NO_PATH: Final = re.compile(r"(?:file )?not found|invalid url.*|no route.*", re.IGNORECASE)
 """Messages of a server whose router does not know the path."""
 
 
 def outcome(answer: Answer, request: ForwardedRequest) -> Outcome:
-    """Whose doing an error is: by its status, where its object does not know better."""
+    """The party at fault for an error: by its object if that is more precise, else by its status."""
     status = answer.status
     error = error_of(error_object(answer.body))
     meant = status_of(error)
@@ -57,7 +57,7 @@ def outcome(answer: Answer, request: ForwardedRequest) -> Outcome:
 
 
 def of_object(error: Mapping[str, Any], request: ForwardedRequest) -> Outcome:
-    """Whose doing an error is that came with no status of its own; what it does not say is the model's fault."""
+    """The party at fault for an error without a status of its own: by its object, else the model."""
     meant = status_of(error)
     if _QUOTA in _names(error) and request.head.credentialed:
         return "client_fault"
@@ -65,7 +65,7 @@ def of_object(error: Mapping[str, Any], request: ForwardedRequest) -> Outcome:
 
 
 def error_of(tree: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The error that a document or an event holds: under `error`, or, as older vLLM writes it, flat."""
+    """The error in a document or event: under `error`, or the object itself, as older vLLM writes it; empty if none."""
     error = tree.get("error")
     if isinstance(error, dict):
         return error
@@ -73,12 +73,12 @@ def error_of(tree: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"message": error, "type": tree.get("error_type"), "code": tree.get("code")}
     if tree.get("object") == "error" or tree.get("type") == "error":
         return tree
-    response = tree.get("response")  # of the Responses API: `response.failed`
+    response = tree.get("response")  # `response.failed` of the Responses API
     return error_of(response) if isinstance(response, dict) else {}
 
 
 def status_of(error: Mapping[str, Any]) -> int:
-    """The status that an error's code or type means; 0 where it means none."""
+    """The status that an error's code or type means; 0 if it means none."""
     code = error.get("code")
     if type(code) is int and 400 <= code <= 599:
         return code
@@ -86,7 +86,7 @@ def status_of(error: Mapping[str, Any]) -> int:
 
 
 def _names(error: Mapping[str, Any]) -> list[str]:
-    """Its code and type: the code is the finer word."""
+    """The code and type of an error, the more precise code first."""
     return [name for name in (error.get("code"), error.get("type")) if isinstance(name, str)]
 
 

@@ -57,7 +57,7 @@ TITLES: Final[dict[str, str]] = {
     "no_rule": "No rule applies",
     "rule_error": "A rule failed",
 }
-"""One for every code and every reason; a test keeps it whole."""
+"""Titles of every refusal code and every reason; a test keeps them complete."""
 
 WORDS: Final[dict[str, str]] = {
     "context_length_exceeded": "The request exceeds the model's maximum context length",
@@ -73,20 +73,20 @@ WORDS: Final[dict[str, str]] = {
     "unknown_parameter": "The model server does not know a parameter of the request",
     "invalid_value": "The model server does not take a value of the request",
 }
-"""One for every word that is passed on from a model server's error."""
+"""Titles of every error word that is passed on from a model server."""
 
 CONTENT_TYPE: Final = b"application/problem+json"
 
 
 def title(problem: Problem) -> str:
-    """What is wrong in one sentence, with the model server's own limit where it named one."""
+    """The title of a problem in one sentence, with the model server's own limit if it named one."""
     text = WORDS.get(problem.word) or TITLES.get(problem.code) or HTTPStatus(problem.status).phrase
     unit = "inputs" if problem.word == "batch_too_large" else "tokens"
     return f"{text} of {problem.limit} {unit}" if problem.limit else text
 
 
 def problem_body(problem: Problem) -> bytes:
-    """The body; it holds words of ours and declared names, never a value that a client sent."""
+    """The body of a problem; it holds guard's own words and declared names, never a value that a client sent."""
     body: dict[str, object] = {
         "type": f"urn:guard:error:{problem.code}",
         "title": title(problem),

@@ -1,15 +1,15 @@
-"""What a passthrough route speaks: nothing that guard understands."""
+"""The dialect of passthrough routes, whose bodies guard does not read."""
 
 from guard.dialects.common import Common
 from guard.proxy.values import Answer
 
 
 class Raw(Common):
-    """A Dialect: whatever the server answers is the answer."""
+    """A Dialect that passes every answer of the server on unchanged."""
 
     name = "raw"
 
     def errs(self, answer: Answer) -> bool:
-        """Any final status is passed on."""
+        """False: an answer with any final status is passed on."""
         del answer
         return False

@@ -1,8 +1,8 @@
-"""What a request asks of its answer, where that is less than, or other than, the outputs that are declared.
+"""The outputs that a request asks for, if they are fewer than the declared ones or have another form.
 
-The output contract is judged as far as the request asked for it: what the client did not ask for is not missing, and a form
-that it asked for is not wrong. Where it only bends the answer (another signature, a shorter text), the answer is judged as
-ever, but a breach blames nobody.
+The contract judges only outputs that the request asked for: an output that the client did not ask for is not missing, and a
+form that it asked for is not wrong. If the request only changes the answer (another signature, a shorter text), the
+contract judges the answer as usual, but a breach is nobody's fault.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,12 +15,12 @@ BOUNDS: Final[frozenset[ViolationCode]] = frozenset(("min", "max"))
 
 
 def all_bent(outputs: Mapping[str, Field]) -> RequestedOutputs:
-    """Anything of the answer may be other than declared."""
+    """The outputs of a request that may change every output of its answer."""
     return RequestedOutputs(bent=frozenset(outputs))
 
 
 def tensor_outputs(tree: Mapping[str, Any], outputs: Mapping[str, Field]) -> RequestedOutputs | None:
-    """Of the Open Inference Protocol: `outputs` names those that are wanted, and Triton's `classification` their form."""
+    """Outputs that an Open Inference request asks for in `outputs`, and their form by Triton's `classification`."""
     wanted = tree.get("outputs")
     bent = all_bent(outputs).bent if tree.get("parameters") else frozenset()
     if not isinstance(wanted, list) or not wanted:
@@ -61,16 +61,16 @@ _WHERE: Final[tuple[tuple[str, Callable[[Mapping[str, Any]], bool]], ...]] = (
     ("/choices/*/message/content", _has_text_output),
     ("/choices/*/message/audio", lambda tree: "audio" in (tree.get("modalities") or ())),
 )
-"""Where the OpenAI API answers only if asked, and when a request has asked."""
+"""Places that an answer of the OpenAI API has only on request, each with a test whether a request asks for it."""
 _BENDING: Final = (
     "tools", "functions", "response_format", "max_tokens", "max_completion_tokens", "stop", "logit_bias", "modalities",
     "echo", "suffix", "logprobs", "top_logprobs", "n", "best_of", "prediction",
 )  # fmt: skip
-"""Members by which a client shapes what is generated, and how it ends."""
+"""Members by which a client changes the generated text and its end."""
 
 
 def openai_outputs(tree: Mapping[str, Any], outputs: Mapping[str, Field]) -> RequestedOutputs | None:
-    """Of the OpenAI API: what is only there when asked for, embeddings of another length, and what shapes a text."""
+    """Outputs that a request to the OpenAI API asks for or changes: optional ones, embeddings of another length, texts."""
     absent = frozenset(
         name
         for name, field in outputs.items()
@@ -85,7 +85,7 @@ def openai_outputs(tree: Mapping[str, Any], outputs: Mapping[str, Field]) -> Req
 
 
 def tei_outputs(tree: Mapping[str, Any], outputs: Mapping[str, Field]) -> RequestedOutputs | None:
-    """Of Text Embeddings Inference: texts of ranks only where asked for, scores and vectors that are not scaled."""
+    """Outputs that a request to TEI asks for or changes: texts of ranks, unscaled scores, vectors not normalised."""
     absent = frozenset(outputs) & {"text"} if not tree.get("return_text") else frozenset()
     unscaled = tree.get("raw_scores") is True or tree.get("normalize") is False
     codes = dict.fromkeys(outputs, BOUNDS) if unscaled else {}
@@ -93,7 +93,7 @@ def tei_outputs(tree: Mapping[str, Any], outputs: Mapping[str, Field]) -> Reques
 
 
 def envelope_outputs(envelope: Iterable[str], outputs: Mapping[str, Field]) -> RequestedOutputs | None:
-    """Of bodies with instances: what stands beside them (`parameters`, `params`, `signature_name`) bends the answer."""
+    """Outputs that may change by a member beside the instances (`parameters`, `params`, `signature_name`): all of them."""
     return all_bent(outputs) if any(True for _ in envelope) else None
 
 

@@ -1,7 +1,7 @@
 """SageMaker's containers: `/invocations` with rows of CSV or JSON instances, `/ping` for health.
 
-Source: AWS developer guide, "Use your own inference code". What JSON means is the container's affair; the layouts of
-Amazon's own algorithms are spoken: `{"instances": [{"features": […]} or rows]}`, and CSV without a header.
+Source: AWS developer guide, "Use your own inference code". The container defines its JSON; guard reads the layouts of
+Amazon's own algorithms: `{"instances": [{"features": […]} or rows]}`, and CSV without a header.
 """
 
 import re
@@ -28,7 +28,7 @@ from guard.proxy.values import (
 )
 
 MOST_DIGITS: Final = 310
-"""Of an integer that a double may hold."""
+"""Most digits of an integer that a double may hold."""
 MEMBERS: Final = Members({"instances": "rows"}, frozenset(("configuration",)))
 
 _ERRORS: Final = {
@@ -38,14 +38,14 @@ _ERRORS: Final = {
     b"OptInRequired": 403, b"UnrecognizedClientException": 403, b"InvalidSignatureException": 403,
     b"ValidationError": 400, b"ValidationException": 400, b"ModelError": 424,
 }  # fmt: skip
-"""x-amzn-errortype of the InvokeEndpoint API, as the status that means the same: the platform gives 400 to most of them."""
+"""The status that means the same as an x-amzn-errortype of the InvokeEndpoint API; the platform sends 400 for most."""
 _ORIGINAL: Final = re.compile(rb'"OriginalStatusCode": ?([45][0-9]{2})\b')
 
 
 class SageMaker(Instances):
-    """A Dialect. The container is somebody's own program; the platform wraps what it says wrong into a ModelError.
+    """The Dialect of SageMaker. The container is a custom program; the platform wraps its errors into a ModelError.
 
-    507 is a multi-model container without memory for one more.
+    507: a multi-model container has no memory for another model.
     """
 
     name = "sagemaker"
@@ -64,7 +64,7 @@ class SageMaker(Instances):
     }
 
     def outcome(self, answer: Answer, request: ForwardedRequest) -> Outcome:
-        """The platform's own errors by their names, a ModelError by the status that the container gave."""
+        """The party at fault: for the platform's own errors by name, for a ModelError by the container's status."""
         status = answer.status
         name = next((value for field, value in answer.headers if field == b"x-amzn-errortype"), b"").partition(b":")[0]
         status = _ERRORS.get(name, status)
@@ -73,7 +73,7 @@ class SageMaker(Instances):
         return judge(self.faults, status, request)
 
     def codec(self, spec: CodecSpec) -> RouteCodec:
-        """JSON instances, or CSV without a header."""
+        """The codec of JSON instances, and of CSV without a header."""
         return _Codec(spec, MEMBERS)
 
 
@@ -84,17 +84,17 @@ class _Codec(JsonForm):
         return super().read(head, body)
 
     def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
-        """A line of CSV is a prediction; of several cells, a list."""
+        """Read an answer. Each line of CSV is a prediction; a line of several cells is a list."""
         kind = next((value for name, value in headers if name == b"content-type"), None)
         if is_csv(kind):
             rows = [[_value(item) for item in row] for row in cells(body)]
             if len(rows) == 1 and len(rows[0]) > 1 and len(self._spec.outputs) == 1:
-                rows = [[row] for row in rows[0]]  # Amazon's own containers put a batch on one line
+                rows = [[row] for row in rows[0]]  # Amazon's own containers write a batch on one line
             return ParsedAnswer({"predictions": [row[0] if len(row) == 1 else row for row in rows]})
         return super().read_answer(headers, body, without)
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
-        """Lines for lines, where a prediction is one value; a client that sent CSV reads CSV."""
+        """Write CSV for a client that sent CSV, if each prediction is one value; else JSON."""
         predictions = document.get("predictions")
         if isinstance(message, Lines) and isinstance(predictions, list) and not any(map(_several, predictions)):
             return b"text/csv", "".join(line([prediction]) for prediction in predictions).encode()
@@ -106,7 +106,7 @@ def _several(prediction: object) -> bool:
 
 
 def _value(text: str) -> Any:
-    """A cell of an answer; empty or NaN it is a missing value."""
+    """The value of an answer's cell; None if it is empty or NaN."""
     number = text.strip()
     if not is_number(number):
         return str(text) or None

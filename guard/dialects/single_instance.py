@@ -1,4 +1,4 @@
-"""A Message whose body is JSON and one instance as a whole."""
+"""A Message whose whole JSON body is one instance."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from guard.dialects.layout import BaseMessage, pointer
 
 
 class SingleInstance(BaseMessage):
-    """The document is the body."""
+    """A Message whose document is its body."""
 
     once = chosen = False
     searched = True
@@ -19,9 +19,9 @@ class SingleInstance(BaseMessage):
         self.beside: dict[str, Any] = {}
 
     def write(self, document: Any) -> bytes:
-        """See Message."""
+        """Write the document in the layout of the request; see Message."""
         return self._dumps(document)
 
     def locate(self, path: Sequence[str | int]) -> str:
-        """Where it is."""
+        """The pointer of a path, unchanged: the document is the body."""
         return pointer(path)

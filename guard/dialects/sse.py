@@ -1,8 +1,8 @@
-"""Server-sent events on their way to a client: read as they pass, whole events only, so that an early end is well-formed.
+"""Reads server-sent events on their way to a client and passes whole events only, so that an early end is well-formed.
 
 Source: WHATWG HTML §9.2. Lines end in LF, CR or CRLF; an empty one ends an event; `data:` lines join. A comment (`: ping`)
-is no part of an event: each is passed on with the chunk that completes its line, whatever stands around it, for proxies in
-front take silence for a dead stream.
+is not part of an event: each is passed on with the chunk that completes its line, even inside an event, because proxies
+take silence for a dead stream.
 """
 
 import re
@@ -16,11 +16,11 @@ from guard.dialects.error_words import object_of
 from guard.proxy.values import Headers, ParsedAnswer, Usage
 
 MOST: Final = 1 << 20
-"""Bytes of one event that are held back; a longer one passes unread."""
+"""Most bytes of one event that are held back; a longer event passes unread."""
 _END: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE: Final = re.compile(rb"\r\n|\n|\r")
 _HEARTBEATS: Final = frozenset((b"ping", b"heartbeat", b"keepalive", b"keep-alive"))
-"""Names of events that carry nothing."""
+"""Names of events without content."""
 
 
 def is_events(headers: Headers) -> bool:
@@ -31,21 +31,21 @@ def is_events(headers: Headers) -> bool:
 
 
 class StreamFacts:
-    """What a stream said so far."""
+    """Facts about a stream so far: model version, finish, tokens, pieces, and times in seconds."""
 
     def __init__(self) -> None:
         self.version, self.finish = "", ""
-        self.done = False  # the stream said that it is whole
+        self.done = False  # the stream signalled its end
         self.input_tokens = self.output_tokens = self.pieces = 0
         self.now = self.first_at = self.last_at = 0.0
 
     def piece(self) -> None:
-        """An event carried output."""
+        """Count an event that carried output."""
         self.pieces += 1
         self.first_at, self.last_at = self.first_at or self.now, self.now
 
     def answer(self, document: object, operation: str) -> ParsedAnswer:
-        """As an answer."""
+        """The facts as a parsed answer."""
         usage = Usage(
             operation, self.input_tokens, self.output_tokens, self.finish, self.first_at, self.last_at, self.pieces
         )
@@ -53,10 +53,9 @@ class StreamFacts:
 
 
 class Events:
-    """StreamParser: `hear` takes each event that is a JSON object, and answers whether it is not for the client.
+    """A StreamParser. `hear` receives each event that is a JSON object, and returns whether to withhold it.
 
-    `problem` makes the object of a closing event. `ends`: streams of this kind say so themselves when they are whole, by a
-    finish or by [DONE].
+    `problem` makes the object of a closing event. `ends`: streams of this kind signal their end, by a finish or by [DONE].
     """
 
     def __init__(
@@ -69,8 +68,8 @@ class Events:
     ) -> None:
         self._read_event, self._problem, self._operation, self._ends = hear, problem, operation, ends
         self._pending = b""
-        self._torn = False  # a part of an event went out: nothing well-formed can follow it
-        self._half = False  # a CR was passed on that ended its chunk: a LF that follows belongs to it
+        self._torn = False  # a part of an event was sent: nothing well-formed can follow it
+        self._half = False  # the last chunk ended with CR and was passed on: a following LF belongs to it
         self._facts = StreamFacts()
         self.begun = False
         self.unfinished = False
@@ -78,7 +77,7 @@ class Events:
         self.refused = False
 
     def feed(self, chunk: bytes, now: float) -> bytes:
-        """See Inspector. What is not a whole event yet waits; comments do not."""
+        """The bytes to pass on for a chunk; incomplete events wait, comments do not."""
         passed = b""
         if self._half and chunk:
             self._half = False
@@ -106,11 +105,11 @@ class Events:
 
     @property
     def between(self) -> bool:
-        """See Inspector."""
+        """Whether the stream stands between two events; see Inspector."""
         return not (self._torn or self._half)
 
     def end(self) -> bytes:
-        """See Inspector. A last event without its empty line is an event too."""
+        """The bytes to pass on at the end of the stream; a last event without its empty line counts; see Inspector."""
         rest, self._pending = self._pending, b""
         if rest and self._event(rest):
             rest = b""
@@ -121,13 +120,13 @@ class Events:
         return rest
 
     def stop(self, code: str) -> bytes:
-        """See Inspector. The event that was on its way is dropped."""
+        """The closing event for a stream that ends early; an incomplete event is dropped; see Inspector."""
         self._facts.finish = "error"
         return b"" if self._torn else b"data: %b\n\n" % orjson.dumps(self._problem(code))
 
     @property
     def parsed(self) -> ParsedAnswer:
-        """What was heard."""
+        """The facts of the stream as a parsed answer without a document."""
         return self._facts.answer(None, self._operation)
 
     def _event(self, text: bytes) -> bool:
@@ -160,9 +159,9 @@ def _fields(text: bytes) -> tuple[bytes, bytes]:
 
 
 def _comments(rest: bytes) -> tuple[bytes, bytes, bool]:
-    """The whole lines before an event's end that are comments, or empty before it began; and what is left without them.
+    """The complete comment lines of an unfinished event, the rest without them, and whether the last byte was passed on.
 
-    The third: whether the last byte was passed.
+    Empty lines before the event's first line count as comments.
     """
     passed: list[bytes] = []
     comments: list[bytes] = []
@@ -173,5 +172,5 @@ def _comments(rest: bytes) -> tuple[bytes, bytes, bool]:
         (passed if passes else comments).append(line)
         at = end.end()
     if passes and comments and comments[-1].endswith(b"\r"):
-        comments[-1] = comments[-1][:-1] + b"\n"  # what follows it now is not what followed it
+        comments[-1] = comments[-1][:-1] + b"\n"  # another byte follows it now
     return b"".join(passed), b"".join(comments) + rest[at:], passes and at == len(rest)

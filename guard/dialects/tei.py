@@ -1,7 +1,7 @@
 """Hugging Face Text Embeddings Inference: /embed, /embed_all, /embed_sparse, /similarity, /predict, /rerank.
 
 Source: huggingface/text-embeddings-inference, docs/openapi.json 1.7.1, router/src/http. A contract sees the request as one
-instance: the members it declares, and beside them words that no request has. What the server does beyond the specification:
+instance: the members it declares, and computed fields. The server's behaviour beyond the specification:
 `error_type` is capitalised; 413 is a batch, 422 a text, 424 the model or a route that the model is not for; 503 comes from
 /health only; a NaN in a vector is written as null; the head of an answer counts the tokens (x-compute-tokens).
 """
@@ -41,19 +41,19 @@ KNOWN: Final = frozenset((
 ROUTES: Final = ("embed", "embed_all", "embed_sparse", "similarity", "predict", "rerank")
 VIRTUAL: Final = ("texts", "characters", "tokens", "batch")
 MEMBERS: Final = frozenset(("label", "score", "labels", "scores", "index", "text"))
-"""Outputs that are a member of what answers one input, and not the whole of it."""
+"""Outputs that are a member of an input's answer, and not the whole answer."""
 
 CARRIERS: Final = frozenset(("inputs", "query", "texts"))
 _SEARCHED: Final = frozenset(("query", "texts"))
 _DIRECTIONS: Final = ("left", "right", "Left", "Right")
 _PROMPT_NAME: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}\Z")
-"""A name of the model's own prompts: a word, which no private value is."""
+"""A name of the model's own prompts: a single word, so it cannot hold a private value."""
 
 Place: TypeAlias = tuple[str | int, ...]
 
 
 class TextEmbeddings(Common):
-    """A Dialect. Operators have no route here: a server has the one model that it was started with."""
+    """The Dialect of Text Embeddings Inference. It has no management paths: a server has one model from its start."""
 
     name = "tei"
     streams = True
@@ -70,7 +70,7 @@ class TextEmbeddings(Common):
     }
 
     def codec(self, spec: CodecSpec) -> RouteCodec:
-        """One instance, of a route that says what it carries. Raises ValueError."""
+        """The codec of a route's requests, each one instance. Raises ValueError for a path that is none of the server's."""
         route = spec.template.rpartition("/")[2]
         if route not in ROUTES:
             raise ValueError(f"tei knows the routes {', '.join(f'/{item}' for item in ROUTES)}")
@@ -79,22 +79,22 @@ class TextEmbeddings(Common):
         return _Codec(spec, route)
 
     def place(self, name: str, outputs: Collection[str], *, rows: bool) -> str:
-        """What answers one input, or a member of it."""
+        """The JSON pointer of an output: the answer to each input, or a member of it."""
         del outputs, rows
         return f"/*/{name}" if name in MEMBERS else "/*"
 
     def status(self, template: str) -> str:
-        """Where the server describes itself."""
+        """The path of the page that describes the server."""
         del template
         return "/info"
 
     def served(self, page: Any) -> str:
-        """The model's revision; a model of a local folder has none."""
+        """The model's revision; empty for a model of a local folder."""
         sha = page.get("model_sha") if isinstance(page, dict) else None
         return sha if isinstance(sha, str) else ""
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
-        """`{"error": text, "error_type": …}`."""
+        """The body of an error, `{"error": text, "error_type": …}`, and its content type."""
         kind = "Validation" if 400 <= problem.status < 500 else "Backend"
         if problem.status in (429, 503):
             kind = "Overloaded" if problem.code in ("overloaded", "backoff") else "Unhealthy"
@@ -102,7 +102,7 @@ class TextEmbeddings(Common):
 
 
 class Question(BaseMessage):
-    """A Message."""
+    """A Message of a request to Text Embeddings Inference."""
 
     stream = once = chosen = False
     searched = True
@@ -112,7 +112,7 @@ class Question(BaseMessage):
     def __init__(
         self, tree: object, route: str, spec: CodecSpec, referred: frozenset[str], virtual: frozenset[str]
     ) -> None:
-        """Raises LayoutError."""
+        """Read the texts and computed fields of a request. Raises LayoutError."""
         if not isinstance(tree, dict):
             raise violation((), "shape")
         self._tree, self._dumps, self._virtual = tree, spec.dumps, virtual
@@ -129,17 +129,17 @@ class Question(BaseMessage):
         _hold({name: value for name, value in self.beside.items() if name not in unknown})
         self._others = Texts({name: tree[name] for name in unknown - dropped}, KNOWN)
         if route == "rerank" and self._others.places and _SEARCHED & spec.inputs.keys():
-            raise violation((UNDECLARED,), "unknown")  # nobody reads texts of other members here
+            raise violation((UNDECLARED,), "unknown")  # texts of other members would not be searched
         fields = self._virtual_fields()
         self.document: object = {**own, **{name: fields[name] for name in virtual}}
 
     def _virtual_fields(self) -> dict[str, object]:
-        """The words that no request has."""
+        """The computed fields, which no request has."""
         texts = [text for _, text in self._places] + self._others.texts
         return {"texts": texts, "characters": sum(map(len, texts)), "tokens": self._tokens, "batch": self.batch}
 
     def write(self, document: Any) -> bytes:
-        """See Message."""
+        """Write the document in the layout of the request; see Message."""
         body = {**self.beside, **{name: value for name, value in document.items() if name not in self._virtual}}
         if "texts" in self._virtual and document["texts"] != self._virtual_fields()["texts"]:
             body = copy.deepcopy(body)
@@ -149,11 +149,11 @@ class Question(BaseMessage):
         return self._dumps(in_order(self._tree, body))
 
     def requested_outputs(self, outputs: Mapping[str, Field]) -> RequestedOutputs | None:
-        """See Message."""
+        """The outputs that the request asks for, None for all; see Message."""
         return tei_outputs(self._tree, outputs)
 
     def locate(self, path: Sequence[str | int]) -> str:
-        """See Message."""
+        """The pointer into the client's own document for a path of the contract's document; see Message."""
         first, *rest = path or ("",)
         if first not in self._virtual:
             return pointer(path)
@@ -164,7 +164,7 @@ class Question(BaseMessage):
 
 
 def _read(tree: Mapping[str, Any], route: str) -> tuple[list[tuple[Place, str]], int, int]:
-    """Every text and where it stands, how many token numbers there are, and of how many inputs. Raises LayoutError."""
+    """Every text with its place, the number of token numbers, and the number of inputs. Raises LayoutError."""
     if route == "rerank":
         leaves, batch = _items(tree, "query", "texts")
     elif route == "similarity":
@@ -181,7 +181,7 @@ def _read(tree: Mapping[str, Any], route: str) -> tuple[list[tuple[Place, str]],
 
 
 def _hold(members: Mapping[str, Any], above: Place = ()) -> None:
-    """Members that are no texts hold none. Raises LayoutError."""
+    """Prove that members that are not texts hold none. Raises LayoutError."""
     for name, value in members.items():
         if name == "parameters" and not above and isinstance(value, dict):
             if not value.keys() <= KNOWN:
@@ -195,7 +195,7 @@ def _hold(members: Mapping[str, Any], above: Place = ()) -> None:
 
 
 def _items(tree: Mapping[str, Any], single_name: str, list_name: str, *above: str) -> tuple[list[tuple[Place, Any]], int]:
-    """One text, and those that it is held against."""
+    """One text and the texts that it is compared with. Raises LayoutError."""
     first, others = _member(tree, single_name, str, above=above), _member(tree, list_name, list, above=above)
     if not others:
         raise violation((*above, list_name), "items")
@@ -205,7 +205,7 @@ def _items(tree: Mapping[str, Any], single_name: str, list_name: str, *above: st
 
 
 def _inputs(inputs: Any, *, pairs: bool) -> tuple[list[tuple[Place, Any]], int]:
-    """One text (where `pairs`, one or two; else also its token numbers), or a list of such."""
+    """The inputs: one text (with `pairs`, one or two; else also token numbers), or a list of such. Raises LayoutError."""
     if isinstance(inputs, str):
         return [(("inputs",), inputs)], 1
     if not inputs:
@@ -240,12 +240,12 @@ def _put(body: Any, place: Place, text: str) -> None:
 
 
 class _Codec:
-    """A RouteCodec."""
+    """A RouteCodec of one path of the server."""
 
     single = True
 
     def __init__(self, spec: CodecSpec, route: str) -> None:
-        """Raises ValueError."""
+        """Check the declared fields. Raises ValueError."""
         self._spec, self._route, self._referred = spec, route, referred(spec)
         words = [name for name in VIRTUAL if name in spec.inputs and not (name == "texts" and route == "rerank")]
         if unsent := [name for name in words if not spec.inputs[name].send]:
@@ -255,13 +255,13 @@ class _Codec:
             raise ValueError("/rerank has a `query` beside its `texts`, which the model reads too: declare both")
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """See RouteCodec."""
+        """Read a request; None for a content type that the route does not take; see RouteCodec."""
         if not self._spec.is_json(head):
             return None
         return Question(self._spec.loads(body, False), self._route, self._spec, self._referred, self._virtual)
 
     def read_answer(self, headers: Headers, body: bytes, without: frozenset[str] = frozenset()) -> ParsedAnswer:
-        """See RouteCodec. Of the classes of /predict, the likeliest is the answer to one input."""
+        """Read an answer; the likeliest class of /predict is the answer to one input; see RouteCodec."""
         del without
         tree = self._spec.loads(body, False)
         if not isinstance(tree, list):
@@ -273,7 +273,7 @@ class _Codec:
         return ParsedAnswer(tree, usage=_usage(headers, self._route))
 
     def write_answer(self, document: Any, message: object) -> tuple[bytes, bytes]:
-        """See RouteCodec. What rules say of the request is said of each input; ranks are in the order that was sent."""
+        """Write an answer; a rule's outputs apply to each input, and ranks keep the request's order; see RouteCodec."""
         batch = message.batch if isinstance(message, Question) else 1
         answers = document * batch if isinstance(document, list) and len(document) == 1 else document
         if self._route == "rerank":
@@ -285,7 +285,7 @@ class _Codec:
         return b"application/json", self._spec.dumps(answers)
 
     def inspector(self, message: Message | None, headers: Headers) -> StreamParser | None:
-        """Answers are not streamed."""
+        """None: answers are not streamed."""
         del message, headers
         return None
 
@@ -295,7 +295,7 @@ def _batched(tree: list[Any]) -> bool:
 
 
 def _likeliest(classes: object, index: int) -> dict[str, object]:
-    """What /predict says of one input. Raises LayoutError."""
+    """The likeliest class of one input of /predict, with all labels and scores. Raises LayoutError."""
     if not isinstance(classes, list) or not classes:
         raise violation((index,), "shape")
     for number, class_ in enumerate(classes):
@@ -310,7 +310,7 @@ def _likeliest(classes: object, index: int) -> dict[str, object]:
 
 
 def _classes(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What clients of /predict read, of an answer of our own."""
+    """The classes that clients of /predict read, from an answer that guard made."""
     labels, scores = answer.get("labels"), answer.get("scores")
     if labels and scores and len(labels) == len(scores):
         return [{"score": score, "label": label} for label, score in zip(labels, scores, strict=True)]
@@ -318,7 +318,7 @@ def _classes(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _unique(ranks: list[Any]) -> None:
-    """Each text has one rank. Raises LayoutError."""
+    """Prove that each text has one rank. Raises LayoutError."""
     seen: set[int] = set()
     for number, rank in enumerate(ranks):
         index = rank.get("index") if isinstance(rank, dict) else None

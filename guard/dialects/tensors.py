@@ -14,7 +14,7 @@ FORMATS: Final = {
     "BOOL": "?", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q", "INT8": "b", "INT16": "h", "INT32": "i",
     "INT64": "q", "FP16": "e", "FP32": "f", "FP64": "d",
 }  # fmt: skip
-"""struct's letters; all little-endian on the wire. BYTES has lengths of its own, BF16 is the upper half of an FP32."""
+"""Letters of `struct` by datatype, little-endian on the wire. BYTES has length prefixes; BF16 is half of an FP32."""
 TEXT: Final = frozenset(("BYTES", "STRING"))
 FLOATS: Final = frozenset(("FP16", "FP32", "FP64", "BF16"))
 DATATYPES: Final = frozenset(FORMATS) | TEXT | {"BF16"}
@@ -29,18 +29,18 @@ ROUNDS_TO_INFINITY: Final[Mapping[str, float]] = {
     "FP32": float.fromhex("0x1.ffffffp+127"),
     "FP64": (1 << 1024) - (1 << 970),
 }
-"""The least number that is rounded to infinity by the datatype (IEEE 754-2019 §4.3.1): half a unit past the largest.
+"""The least number that each datatype rounds to infinity (IEEE 754-2019 §4.3.1): half a unit past the largest.
 
-A number below it is held, rounded, as every number is that has more digits than the datatype."""
+A number below it is accepted and rounded, like every number with more digits than the datatype holds."""
 LARGEST_EXACT: Final = 1 << 53
-"""A double past it has lost digits of the integer that was written."""
+"""Largest double that still has all digits of the integer that was written."""
 MOST_RANK: Final = 16
 MOST_WRONG: Final = 64
-"""Violations that are reported of one tensor."""
+"""Most violations that are reported for one tensor."""
 
 
 class Tensor(NamedTuple):
-    """One tensor: `data` is flat, row-major. `binary`: it came, or goes, as raw bytes."""
+    """One tensor: `data` is flat, row-major. `binary`: it is received, or sent, as raw bytes."""
 
     name: str
     datatype: str
@@ -51,7 +51,7 @@ class Tensor(NamedTuple):
 
 
 def flat(value: object, shape: tuple[int, ...], path: Sequence[str | int]) -> list[Any]:
-    """Elements of JSON data, nested or flat; NaN is a missing value. Raises LayoutError: not as many as the shape says."""
+    """Elements of JSON data, nested or flat; NaN is a missing value. Raises LayoutError if they do not fit the shape."""
     if not isinstance(value, list):
         raise violation((*path, "data"), "shape")
     level: list[Any] = value
@@ -61,15 +61,15 @@ def flat(value: object, shape: tuple[int, ...], path: Sequence[str | int]) -> li
         level = list(chain.from_iterable(level))
     if len(level) != prod(shape):
         raise violation((*path, "data"), "shape")
-    if any(map(ne, level, level)):  # only NaN is unlike itself
+    if any(map(ne, level, level)):  # only NaN differs from itself
         return [None if item != item else item for item in level]  # noqa: PLR0124
     return level
 
 
 def hold(tensor: Tensor, path: Sequence[str | int], nested: bool = False) -> None:  # noqa: FBT001, FBT002 — as it lies
-    """Prove that the tensor's datatype has each of its values; None is a missing one. Raises LayoutError.
+    """Prove that the tensor's datatype can hold each of its values; None is a missing value. Raises LayoutError.
 
-    `nested`: the data lies in lists of lists, so that a violation points into them.
+    `nested`: the data is in lists of lists, and a violation points into them.
     """
     if _fits(tensor.data, tensor.datatype):
         return
@@ -83,9 +83,9 @@ def hold(tensor: Tensor, path: Sequence[str | int], nested: bool = False) -> Non
 
 
 def settled(sent: Sequence[Any], values: list[Any], datatype: str) -> list[Any]:
-    """The values of a tensor that is written: integers that a contract of numbers made doubles of, with all their digits.
+    """The values of a tensor to write: integers that a contract of numbers made doubles get all their digits back.
 
-    `sent`: what the client sent in their places.
+    `sent`: the values that the client sent in the same places.
     """
     if datatype not in INTEGERS or float not in set(map(type, values)):
         return values
@@ -102,12 +102,12 @@ def _whole(value: float) -> float:
 
 
 def holds(values: Sequence[Any], datatype: str) -> bool:
-    """Whether the datatype has each of these values."""
+    """Whether the datatype can hold each of these values."""
     return _fits(values, datatype) or not any(True for _ in _wrong(values, datatype))
 
 
 def _fits(values: Sequence[Any], datatype: str) -> bool:
-    """Whether all are of the usual type and within bounds: at the speed of C, so that a good tensor costs little."""
+    """Whether all values have the usual type and are within bounds; it runs in C, so that a valid tensor costs little."""
     kinds = set(map(type, values))
     if None in values:
         values = [value for value in values if value is not None]
@@ -124,11 +124,11 @@ def _fits(values: Sequence[Any], datatype: str) -> bool:
     if not kinds <= {int, float}:
         return False
     limit = ROUNDS_TO_INFINITY[datatype]
-    return bool(-limit < min(values) and max(values) < limit)  # NaN compares as it likes: none is here
+    return bool(-limit < min(values) and max(values) < limit)  # comparisons with NaN are unreliable, but there is none here
 
 
 def _wrong(values: Sequence[Any], datatype: str) -> Iterator[tuple[int, ViolationCode]]:
-    """Where a value is none of the datatype, and what is wrong with it."""
+    """The index and violation code of each value that the datatype cannot hold."""
     for index, value in enumerate(values):
         code = _fault(value, datatype)
         if code is not None:
@@ -136,7 +136,7 @@ def _wrong(values: Sequence[Any], datatype: str) -> Iterator[tuple[int, Violatio
 
 
 def _fault(value: object, datatype: str) -> ViolationCode | None:
-    """What is wrong with a value of a tensor. Integers may be written 1.0 (JSON Schema 2020-12 §6.1.1), and BOOL 0 or 1."""
+    """The code of a value's violation, or None. Integers may be written 1.0 (JSON Schema 2020-12 §6.1.1), BOOL 0 or 1."""
     if value is None:
         return None
     if datatype in TEXT:
@@ -162,7 +162,7 @@ def _outside(value: float, least: float, largest: float) -> ViolationCode | None
 
 
 def position(index: int, shape: tuple[int, ...], nested: bool) -> Sequence[int]:  # noqa: FBT001 — as it lies
-    """Where an element stands in the client's data, flat or nested."""
+    """The position of an element in the client's data, flat or nested, from its row-major index."""
     if not nested:
         return (index,)
     steps: list[int] = []
@@ -173,12 +173,12 @@ def position(index: int, shape: tuple[int, ...], nested: bool) -> Sequence[int]:
 
 
 def is_nested(data: object) -> bool:
-    """Whether the data of a tensor lies in lists of lists."""
+    """Whether the data of a tensor is in lists of lists."""
     return isinstance(data, list) and bool(data) and isinstance(data[0], list)
 
 
 def decoded(raw: bytes, datatype: str, count: int, path: Sequence[str | int]) -> list[Any]:
-    """Elements of raw bytes; NaN is a missing value, text is what is UTF-8. Raises LayoutError."""
+    """Elements of raw bytes; NaN is a missing value, and bytes in UTF-8 are text. Raises LayoutError."""
     if datatype in TEXT:
         return _texts(raw, count, path)
     if datatype == "BF16":
@@ -188,7 +188,7 @@ def decoded(raw: bytes, datatype: str, count: int, path: Sequence[str | int]) ->
     if len(raw) != struct.calcsize(letters):
         raise violation(path, "shape")
     if datatype == "BOOL":
-        return [{0: False, 1: True}.get(byte, byte) for byte in raw]  # struct takes any byte but 0 for true
+        return [{0: False, 1: True}.get(byte, byte) for byte in raw]  # struct reads any byte but 0 as true
     values = list(struct.unpack(letters, raw))
     return [None if isnan(value) else value for value in values] if datatype in FLOATS else values
 
@@ -203,12 +203,12 @@ def encoded(values: Sequence[Any], datatype: str) -> bytes:
     if datatype == "BF16":
         return b"".join(map(_rounded, values))
     if datatype in INTEGERS:
-        values = [*map(int, values)]  # a contract of numbers has made doubles of them
+        values = [*map(int, values)]  # a contract of numbers made them doubles
     return struct.pack(f"<{len(values)}{FORMATS[datatype]}", *values)
 
 
 def _rounded(value: float) -> bytes:
-    """A BF16: the upper half of the FP32, rounded to the nearest, ties to even."""
+    """The bytes of a BF16: the upper half of the FP32, rounded to the nearest, ties to even."""
     if isnan(value):
         return b"\xc0\x7f"
     (bits,) = struct.unpack("<I", struct.pack("<f", value))
@@ -229,7 +229,7 @@ def _texts(raw: bytes, count: int, path: Sequence[str | int]) -> list[Any]:
         try:
             texts.append(part.decode())
         except UnicodeDecodeError:
-            texts.append(part)  # bytes: no type of a contract fits them but by `items` that are not declared
+            texts.append(part)  # bytes pass a contract only in an array without declared `items`
         at += length
     if len(texts) != count:
         raise violation(path, "shape")
@@ -237,7 +237,7 @@ def _texts(raw: bytes, count: int, path: Sequence[str | int]) -> list[Any]:
 
 
 def slices(tensor: Tensor, *, scalar: bool, shared: bool) -> list[Any]:
-    """The values of a tensor, one for each instance; `shared`: it is one instance. An array's value is flat."""
+    """The values of a tensor, one for each instance; `shared`: the tensor is one value. An array's value is flat."""
     if shared:
         return [tensor.data]
     size = prod(tensor.shape[1:])

@@ -1,7 +1,7 @@
-"""Every text of a request, wherever it stands: a walk over the document, and no list of known places.
+"""Collects every text of a request by a walk over the document, without a list of known places.
 
-What a model reads moves: tool calls, reasoning, predictions, parts of parts. So each string is a text unless this file
-says why it cannot be one: a word of a closed list, in the member that has such words; or a file in base64. Names of
+The places that a model reads change: tool calls, reasoning, predictions, parts of parts. So each string is a text unless
+this file excludes it: a word of a closed list, in the member that has such words; or a file in base64. Names of
 objects are texts where the API does not give them, such as those of a tool's parameters; so are integers that are long
 enough to be a card's number.
 """
@@ -16,7 +16,7 @@ from guard.proxy.values import LEAST_NUMBER, NUMBERS_ONLY, SECRET_MEMBER, SECRET
 Place: TypeAlias = tuple[str | int, ...]
 
 LEAST_FILE: Final = 256
-"""Characters of base64 from which on it is a file: what is shorter is searched as it is."""
+"""Least characters of base64 that count as a file; a shorter string is searched as text."""
 _FILE: Final = re.compile(r"(?:data:[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,64};base64,)?[A-Za-z0-9+/]{256,}+={0,2}\Z")
 FILES: Final = frozenset(("url", "image_url", "data", "file_data", "b64_json"))
 """Members in which base64 may stand for an image, a sound or a file."""
@@ -64,7 +64,7 @@ WORDS: Final[Mapping[str, Collection[str]]] = {
     "search_context_size": frozenset(("low", "medium", "high")),
     "truncation_direction": frozenset(("left", "right", "Left", "Right")),
 }  # fmt: skip
-"""Words that say how a request is to be read, by the member that has them: nothing private is one."""
+"""Closed words of the API by the member that holds them; none of them is private."""
 
 NESTED: Final = frozenset((
     *WORDS, *FILES,
@@ -81,9 +81,9 @@ NESTED: Final = frozenset((
     "annotations", "logprobs", "allowed_tools", "mode", "definition", "user_location", "approximate", "city",
     "country", "region", "timezone", "custom",
 ))  # fmt: skip
-"""Names of members below the first level that the API gives."""
+"""Names of members below the first level that the API defines."""
 _NUMBER: Final = re.compile(r"[0-9]{1,7}\Z")
-"""A name that is a token's number, as `logit_bias` has them."""
+"""A name that is a token's number, as in `logit_bias`."""
 
 
 class Name(NamedTuple):
@@ -93,16 +93,16 @@ class Name(NamedTuple):
 
 
 class Named(NamedTuple):
-    """The last step to a value that is read with its name, which says that it is secret."""
+    """The last step to a value that is searched with its name, because the name may mark it as secret."""
 
     member: str
 
 
 class Texts:
-    """The texts of one request, in the order in which they stand there."""
+    """The texts of one request, in the order of the document."""
 
     def __init__(self, tree: Mapping[str, Any], known: Collection[str], without: Collection[str] = ()) -> None:
-        """`known`: names of the first level; `without`: members that have a declaration of their own, or are dropped."""
+        """Collect the texts. `known`: names of the first level; `without`: members that are declared or dropped."""
         self._known = known
         self.places: list[tuple[tuple[Any, ...], str]] = []
         for name, value in tree.items():
@@ -114,11 +114,11 @@ class Texts:
 
     @property
     def texts(self) -> list[str]:
-        """Each text."""
+        """The texts, in order."""
         return [text for _, text in self.places]
 
     def pointer(self, index: int) -> str:
-        """Where a text stands; a name that the API does not give is not repeated."""
+        """The pointer to a text; names that the API does not define are hidden."""
         shown: list[str | int] = []
         for step in self.places[index][0]:
             name = step if isinstance(step, str | int) else step[0]
@@ -128,7 +128,7 @@ class Texts:
         return pointer(shown)
 
     def written(self, body: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
-        """The body with these texts in place of its own, of which it shares what does not change."""
+        """The body with these texts in place of its own; it shares the unchanged parts."""
         changed: dict[tuple[Any, ...], str] = {}
         for (place, old), text in zip(self.places, texts, strict=True):
             if text == old:
@@ -141,7 +141,7 @@ class Texts:
 
 
 def _walk(value: Any, place: Place, member: str) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """Texts of a value, which stands in this member or in a list in it."""
+    """Texts of a value in this member or in a list in it, each with its path."""
     if isinstance(value, str):
         if not _closed(member, value):
             yield place, value
@@ -156,7 +156,7 @@ def _walk(value: Any, place: Place, member: str) -> Iterator[tuple[tuple[Any, ..
 
 
 def _members(value: Mapping[str, Any], place: Place) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """Texts of an object: names that the API does not give, and what stands below them."""
+    """Texts of an object: names that the API does not define, and the texts of its values."""
     for name, item in value.items():
         if name not in NESTED and not _NUMBER.match(name):
             yield (*place, Name(name)), name
@@ -167,7 +167,7 @@ def _members(value: Mapping[str, Any], place: Place) -> Iterator[tuple[tuple[Any
 
 
 def _closed(member: str, text: str) -> bool:
-    """Whether a string can hold no text: a closed word, or a file in base64."""
+    """Whether a string is not a text: a closed word, or a file in base64."""
     words = WORDS.get(member)
     if words is not None and text in words:
         return True
@@ -179,7 +179,7 @@ def _ancestors(changed: Collection[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
 
 
 def _rebuilt(value: Any, place: Place, changed: Mapping[tuple[Any, ...], str], above: Collection[tuple[Any, ...]]) -> Any:
-    """The value with what changed at its place; the same object where nothing below did."""
+    """The value with the changed texts; the same object if none below it changed."""
     if place in changed:
         return changed[place]
     if place not in above:
@@ -189,7 +189,7 @@ def _rebuilt(value: Any, place: Place, changed: Mapping[tuple[Any, ...], str], a
     rebuilt: dict[str, Any] = {}
     for name, item in value.items():
         shown = changed.get((*place, Name(name)), name)
-        while shown in rebuilt:  # two names that are the same now
+        while shown in rebuilt:  # two names became equal
             shown += "_"
         rebuilt[shown] = _rebuilt(item, (*place, name), changed, above)
     return rebuilt

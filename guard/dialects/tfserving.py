@@ -20,7 +20,7 @@ _VERSION: Final = re.compile(r"/versions/([0-9]{1,20})(?=[:/?]|\Z)")
 
 
 class TensorFlowServing(Instances):
-    """A Dialect. Statuses are gRPC's codes: what a graph refuses and what a client sent wrong are both 400."""
+    """The Dialect of TensorFlow Serving. Statuses map gRPC's codes: errors of the graph and of the client are both 400."""
 
     name = "tfserving"
     request_layout = RequestLayout(
@@ -39,21 +39,21 @@ class TensorFlowServing(Instances):
     }  # fmt: skip
 
     def codec(self, spec: CodecSpec) -> RouteCodec:
-        """Rows, or columns."""
+        """The codec of bodies in rows or columns."""
         return _Codec(spec, MEMBERS, nan="both")
 
     def version(self, template: str) -> str:
-        """Where the path names one."""
+        """The version that the path names; empty if it names none."""
         match = _VERSION.search(template)
         return match[1] if match is not None else ""
 
     def status(self, template: str) -> str:
-        """`GET /v1/models/{model}`, without the version or label that a target may name."""
+        """The path of the status page, `/v1/models/{model}`, without the version or label that a target may name."""
         match = _MODEL.match(template)
         return match[1] if match is not None else ""
 
     def served(self, page: Any) -> str:
-        """The newest that is available."""
+        """The newest available version in a status page; empty if there is none."""
         states = page.get("model_version_status") if isinstance(page, dict) else None
         versions = [
             state["version"] for state in states or () if isinstance(state, dict) and state.get("state") == "AVAILABLE"
@@ -63,15 +63,15 @@ class TensorFlowServing(Instances):
         )
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
-        """`{"error": text}`."""
+        """The body of an error, `{"error": text}`, and its content type."""
         return error_member(problem)
 
 
 class _Codec(JsonForm):
-    """Answers in columns (`outputs`), and results of classify and regress, are read as if they were `predictions`."""
+    """A RouteCodec that reads answers in columns (`outputs`) and results of classify and regress as `predictions`."""
 
     def read(self, head: Head, body: bytes) -> Message | None:
-        """A signature is what the client names."""
+        """Read a request; a `signature_name` may change its outputs; see RouteCodec."""
         message = super().read(head, body)
         if isinstance(message, Rows):
             message.chosen = message.holds("signature_name")

@@ -1,4 +1,4 @@
-"""Vertex AI's custom containers, and the family that says instances, parameters and predictions.
+"""Vertex AI's custom containers, whose bodies hold instances, parameters and predictions.
 
 Source: Vertex AI, custom container requirements. No answer names a version; the platform names the deployed model in the
 environment (AIP_DEPLOYED_MODEL_ID).
@@ -15,22 +15,22 @@ from guard.proxy.values import CodecSpec, Problem, RequestLayout, RouteCodec
 MEMBERS: Final = Members({"instances": "rows"}, frozenset(("parameters",)))
 WORDS: Final = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 422: "INVALID_ARGUMENT", 429: "RESOURCE_EXHAUSTED",
                 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}  # fmt: skip
-"""google.rpc.Code of a status, as Google's clients print it."""
+"""The google.rpc.Code of each status, as Google's clients print it."""
 
 
 class Vertex(Instances):
-    """A Dialect. The container is somebody's own program: its outcome is its status."""
+    """The Dialect of Vertex AI. The container is a custom program, so its status alone determines the outcome."""
 
     name = "vertex"
     request_layout = RequestLayout("instances", beside=MEMBERS.envelope, notes=("`parameters` reach the model.",))
     deployed = True
 
     def codec(self, spec: CodecSpec) -> RouteCodec:
-        """Instances are rows."""
+        """The codec of bodies whose instances are rows."""
         return JsonForm(spec, MEMBERS)
 
     def error(self, problem: Problem) -> tuple[bytes, bytes]:
-        """google.rpc.Status, as Google's APIs write it in JSON."""
+        """The body of an error, a google.rpc.Status in JSON, and its content type."""
         error = {
             "code": problem.status,
             "message": f"guard: {one_line(problem)}",

@@ -100,9 +100,10 @@ def _zstd(header: bytes, remaining: int, excess: RefusalCode) -> tuple[Any, type
     if _window(header) > MOST_WINDOW:
         raise Refused("coding_window")
     try:
-        declared = zstd.get_frame_info(header).decompressed_size
+        info: Any = zstd.get_frame_info(header)  # its size is None where the frame does not say it, whatever its stub says
     except zstd.ZstdError:
         raise Refused("coding_malformed") from None
+    declared: int | None = info.decompressed_size
     if declared is not None and declared > remaining:
         raise Refused(excess)
     if declared is not None and declared > MOST_WINDOW and header[4] & _SINGLE_SEGMENT:  # its window is its content

@@ -222,7 +222,7 @@ def test_what_was_declared_did(hunted: tuple[Cage, dict[str, bytes]]) -> None:
         "guard.telemetry.exchanges.Exchanges.take",
         "guard.telemetry.spans.Spans.take",
         "guard.telemetry.points.Points._data",
-        "guard.telemetry.otlp.Logs.made",
+        "guard.telemetry.otlp.Logs.record_of",
     ],
 )
 def test_a_crash_anywhere_says_nothing_of_what_it_held(place: str, tmp_path: Path) -> None:
@@ -239,9 +239,9 @@ def test_a_crash_anywhere_says_nothing_of_what_it_held(place: str, tmp_path: Pat
     assert leaked_canaries(cage, outputs) == []
     if method == "take":
         assert b'guard_sink_crashes_total{guard_sink="%b"}' % owner.encode() in outputs["pages"]
-    if method == "made":
+    if method == "record_of":
         assert b'"logs crashed": ' in outputs["log"]
-    if "telemetry" in place or "Shares" in place:
+    if "telemetry" in place or "SourceWindow" in place:
         assert b" 200 OK" in answer  # the client had its answer
 
 

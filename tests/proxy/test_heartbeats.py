@@ -17,6 +17,8 @@ from tests.contract.making import route
 from tests.proxy.scene import target
 from tests.proxy.test_driver import World
 
+pytestmark = pytest.mark.source
+
 EVENT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 
 

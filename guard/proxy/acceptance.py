@@ -108,7 +108,7 @@ def _hold_status(
     call = attempt.call
     if not permit.route.dialect.errs(answer):
         if call is not None and not call.target.keyed and permit.body is not STREAM and permit.head.credentialed:
-            call.target.keyed = True  # a streamed body has no judged errors
+            call.target.keyed = True  # with a streamed body no error is judged by it
         return None
     outcome = judge_error(permit, attempt, answer)
     return None if outcome == "ok" else _closed_by(outcome, permit, attempt, answer, now, plan.wall(now))

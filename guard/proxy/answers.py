@@ -18,14 +18,14 @@ from guard.proxy.states import CLIENT, CLOSE, CLOSED, ENDED, LAST, READY, TAKEN
 from guard.proxy.values import Headers, Reply
 
 LINGERS: Final = 1.0
-"""Seconds to read and drop what a client still sends after it has taken its last answer."""
+"""Seconds to read and drop bytes that a client still sends after it has taken its last answer."""
 LOOK: Final = 0.002
-"""Seconds to the first look whether a client has taken its last answer; each of the next takes twice as long."""
+"""Seconds to the first check whether a client has taken its last answer; each further interval is twice as long."""
 LONGEST_LOOK: Final = 0.1
 
 LENGTH: Final = 0  # a body framed by its length
 CHUNKS: Final = 1
-UNTIL_CLOSE: Final = 2  # for HTTP/1.0: a FIN says that it is whole
+UNTIL_CLOSE: Final = 2  # for HTTP/1.0: a FIN ends the body
 
 
 class Answers(Requests):
@@ -38,7 +38,7 @@ class Answers(Requests):
     def __init__(self, listener: ListenerState) -> None:
         super().__init__(listener)
         self._state = READY  # a row of `states.CLIENT`
-        self._queue: deque[Exchange] = deque()  # requests that wait for the one that lives
+        self._queue: deque[Exchange] = deque()  # requests that wait for the current one
         self._framing = LENGTH  # of the stream that is open, or was last
         self._written = 0  # bytes given to the transport
         self._acknowledged = 0  # of these, bytes that the client had taken when last looked at
@@ -56,7 +56,7 @@ class Answers(Requests):
         raise NotImplementedError
 
     def _finished(self, keep: bool) -> None:  # noqa: FBT001
-        """An answer was written; `keep`: the connection stays."""
+        """Continue after an answer was written; `keep`: the connection stays open."""
         raise NotImplementedError
 
     def send_continue(self) -> None:
@@ -120,9 +120,9 @@ class Answers(Requests):
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _close(self) -> None:
-        """Close our side once everything is written. A FIN follows the last byte; what the client sends is dropped.
+        """Close guard's side once everything is written. A FIN follows the last byte; bytes from the client are dropped.
 
-        Nothing cuts the answer but a client that stops taking it: a reset would destroy what is on its way.
+        Only a client that stops reading cuts the answer: a reset would destroy bytes on their way.
         """
         self._state = CLIENT[self._state][CLOSE]
         self._drop_ahead()
@@ -148,10 +148,10 @@ class Answers(Requests):
             self._transport.close()
 
     def _flushed(self) -> None:
-        """Look whether the client has taken everything; twice, for what a TLS transport hides.
+        """Check whether the client has taken everything; twice, since a TLS transport hides a buffer.
 
-        What a TLS transport hides is more than one turn hands over where the machine is busy. But the client's host has
-        acknowledged at least as many bytes as were written here: those, and what encryption adds.
+        On a busy machine that buffer holds more than one turn moves on. But in the end the client's host has acknowledged
+        at least as many bytes as were written here, since encryption adds some.
         """
         transport = self._transport
         if unsent(transport) or (not transport.can_write_eof() and UNKNOWN < acknowledged(transport) < self._written):
@@ -164,7 +164,7 @@ class Answers(Requests):
                 self._transport.close()
             elif self._transport.can_write_eof():
                 self.timer.set(LINGER, monotonic() + LINGERS)
-            else:  # TLS says goodbye, and waits for the client to do so, for `ssl_shutdown_timeout`
+            else:  # TLS sends its close alert and waits `ssl_shutdown_timeout` for the client's
                 self._transport.close()
             return
         else:

@@ -1,8 +1,8 @@
 """The back edge: a small HTTP/1.1 client, pooled in `pool`. Raw targets, no cookies, redirects or environment proxies.
 
-httptools (llhttp) as a client has traps, each handled where it is named below and each a test:
-a HEAD reply never completes · a body that ends by EOF has no finish call · 999 and `TE: gzip` are accepted ·
-103 fires message_complete · bytes after a response parse as a second one.
+httptools (llhttp) as a client has traps; each is handled below and has a test. A HEAD reply never completes. A body that
+ends by EOF has no finish call. 999 and `TE: gzip` are accepted. 103 fires message_complete. Bytes after a response parse as
+a second one.
 """
 
 import asyncio
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     from guard.proxy.pool import Pool
 
 MOST_INTERIM: Final = 8
-"""Interim (1xx) responses before a final one; none is passed on."""
+"""Most interim (1xx) responses before a final one; none is passed on."""
 MOST_ERROR: Final = 65536
-"""Bytes of an error that is no stream, though a stream was asked for: its dialect reads whose fault it is."""
+"""Most bytes buffered of an error in place of a stream, so that its dialect can judge the cause."""
 CRASHED: Final = 500
-"""Status of a server whose handler failed: it may close unannounced; a request that meets this may have been read."""
+"""Status after which a connection is not reused: a server may close it unannounced, and a request may be lost."""
 NAMES: Final = Names(bytes.lower)
 PASSES: Final = those_without(REPLY_DROPS, GUARD_PREFIX)
 _LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -56,8 +56,8 @@ _LAST_CHUNK: Final = b"0\r\n\r\n"
 class Link(asyncio.Protocol):
     """One connection to an upstream; it has an owner while a call is on it and belongs to its pool otherwise.
 
-    Its states stand in `states`. A kept one is asked for a FIN before it is used. Where the server ends it all the same
-    before any byte of an answer, `unread` says whether the request provably reached nobody (`delivery`).
+    `states` lists its states. A kept connection is checked for a FIN before it is used. If the server still ends it before
+    any byte of an answer, `unread` is whether the server provably has not read the request (see `delivery`).
     """
 
     __slots__ = (
@@ -77,8 +77,8 @@ class Link(asyncio.Protocol):
         self.paused = False
         self.unread = self.partial = False  # the call failed, and the server has nothing, or a part, of its request
         self._held = 0  # bytes of the budget
-        self._written = 1  # bytes of all calls, and the SYN: what the server's host acknowledges
-        self._before = 1  # of these, what was acknowledged, or written, before this call
+        self._written = 1  # bytes of all calls, and the SYN, which the host acknowledges too
+        self._before = 1  # of these, bytes acknowledged, or written, before this call
         self._secure = False
         self._headers: Headers
         self._fields: dict[bytes, bytes]
@@ -141,7 +141,7 @@ class Link(asyncio.Protocol):
         self._transport.write(piece)
 
     def end_body(self) -> None:
-        """The streamed request body is whole."""
+        """End the streamed request body."""
         if self._body_open and self._chunked_body:
             self._written += len(_LAST_CHUNK)
             self._transport.write(_LAST_CHUNK)
@@ -158,11 +158,11 @@ class Link(asyncio.Protocol):
         self.drop()
 
     def pause_reading(self) -> None:
-        """Take no more bytes from the upstream for now."""
+        """Stop reading from the upstream."""
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Take bytes from the upstream again; no error where reading was not paused."""
+        """Read from the upstream again; has no effect if reading was not paused."""
         self._transport.resume_reading()
 
     # ── asyncio.Protocol ──────────────────────────────────────────────────────────────────────────────────────────
@@ -195,7 +195,7 @@ class Link(asyncio.Protocol):
                 return
             self._dirty = True
         if self._head_only and not data.endswith(b"\r\n\r\n"):
-            self._dirty = True  # part of a body that nobody asked for; it may not even have reached `on_body`
+            self._dirty = True  # an unexpected body; it may not even have reached `on_body`
         if self.state == AWAITING:
             if self._header_bytes > self.pool.limits.header_bytes * 2:
                 self._fail("malformed")
@@ -203,7 +203,7 @@ class Link(asyncio.Protocol):
         self._deliver()
 
     def eof_received(self) -> bool:
-        """Close: no call survives the upstream's half-close, and none whose answer has not begun can be answered."""
+        """Close at the upstream's half-close: a call whose answer has not begun fails."""
         if self.owner is not None and self.state == AWAITING and not self.answer_begun:
             self._hung_up(fin=True)
         elif self.owner is None:
@@ -211,17 +211,17 @@ class Link(asyncio.Protocol):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        """A body delimited by the close is whole now; any other call is broken."""
+        """Complete a body that the close delimits; any other call fails."""
         self.pool.lost(self)
         if self.owner is not None:
             if self.state > AWAITING and self._until_close and error is None:
                 self._done = True
                 self._deliver()
             else:
-                # EPIPE is what a write meets after a FIN and a reset. A reset alone is another error, and proves nothing.
+                # A write after a FIN and a reset raises EPIPE. A reset alone is another error, and proves nothing.
                 self._hung_up(fin=isinstance(error, BrokenPipeError))
         self.state = UPSTREAM[self.state][DROPPED]
-        self._parser = None  # it holds our methods: a cycle
+        self._parser = None  # breaks a reference cycle
 
     def pause_writing(self) -> None:
         """The upstream does not take the request body."""
@@ -309,7 +309,7 @@ class Link(asyncio.Protocol):
         """End of a final response, or of an interim one."""
         if self.state > AWAITING and not self._done:
             self._done = True
-            # Servers such as uvicorn close after a 500 without saying so: a call that met that would be lost.
+            # Servers such as uvicorn close after a 500 without announcing it: the next call would be lost.
             self._keep = self.status != 500 and self._parser.should_keep_alive()  # type: ignore[union-attr]
 
     # ── delivery ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -338,7 +338,7 @@ class Link(asyncio.Protocol):
                 self._fail("overloaded")
 
     def _unbounded(self) -> bool:
-        """An answer that may be relayed as it comes, and does not say how long it is: a stream of events, perhaps."""
+        """Whether the answer may be relayed as it comes and has no declared length: it may be an event stream."""
         return self._eager and self.length == UNKNOWN
 
     def _give_back(self) -> None:
@@ -362,7 +362,7 @@ class Link(asyncio.Protocol):
         """End the call; the connection returns to the pool or is closed."""
         self.owner = None
         again = self._keep and not self._dirty and not self._body_open and not self._until_close and self.status != CRASHED
-        if not again or self._head_only:  # of an answer to HEAD it still expects the body
+        if not again or self._head_only:  # after an answer to HEAD it still expects a body
             self._parser = None
         if again:
             self.state = UPSTREAM[self.state][WHOLE]
@@ -379,7 +379,7 @@ class Link(asyncio.Protocol):
             owner.failed(self, reason)
 
     def _hung_up(self, *, fin: bool) -> None:
-        """The server ended the connection of a call: note what it has of the request, where no answer had begun."""
+        """Fail the call after the server ended its connection; without an answer, note how much of the request it has."""
         if not self.answer_begun:
             unsent = not self._secure and self._transport.get_write_buffer_size() >= self._written - self._before > 0
             self.unread, self.partial = received(self._transport, self._before, self._asked, unsent=unsent, fin=fin)

@@ -113,7 +113,7 @@ def _zstd(header: bytes, remaining: int, excess: RefusalCode) -> tuple[Any, type
 
 
 def _window(header: bytes) -> int:
-    """Bytes of the window that a frame's header asks for (RFC 8878 §3.1.1.1.2); 0 where it names none."""
+    """Bytes of the window that a frame's header asks for (RFC 8878 §3.1.1.1.2); 0 if it names none."""
     if header[:4] != _MAGIC or len(header) < _WINDOW_AT + 1 or header[4] & _SINGLE_SEGMENT:
         return 0
     exponent, mantissa = header[_WINDOW_AT] >> 3, header[_WINDOW_AT] & 7

@@ -29,7 +29,7 @@ from guard.proxy.values import (
 
 
 class RungAttempt:
-    """One rung's attempt to answer: its call, and what its answer said of itself."""
+    """One rung's attempt to answer: its call, and the facts that its answer reports."""
 
     __slots__ = (
         "account",
@@ -55,7 +55,7 @@ class RungAttempt:
         self.usage: Usage | None = None
         self.violations: Sequence[Violation] = ()  # of the answer
         self.bent = False  # its answer breaks the contract as the request asked
-        self.error: StreamError | Literal[""] = ""  # what broke a streamed answer
+        self.error: StreamError | Literal[""] = ""  # the cause that broke a streamed answer
         self.took: float | None = None  # seconds to the head of an answer that is relayed: how fast the target was
 
     @property

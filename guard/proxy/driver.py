@@ -214,7 +214,7 @@ class Exchange(Relaying):
         """Place a call from outside of the trampoline; an exception is thrown into the pipeline."""
         try:
             self._place(call)
-        except Exception as bug:  # noqa: BLE001 — the life makes it a 500 with a Record
+        except Exception as bug:  # noqa: BLE001 — the pipeline makes it a 500 with a Record
             self._fail(bug)
 
     def _place(self, call: Call) -> None:
@@ -240,7 +240,7 @@ class Exchange(Relaying):
             return False
         try:
             self._send(link, call, monotonic())
-        except Exception as bug:  # noqa: BLE001 — the life makes it a 500 with a Record
+        except Exception as bug:  # noqa: BLE001 — the pipeline makes it a 500 with a Record
             self._fail(bug)
         return True
 

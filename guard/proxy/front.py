@@ -1,10 +1,10 @@
 """The front edge: HTTP/1.1 from clients (RFC 9112), on httptools (llhttp).
 
-Not ASGI: deadlines, limits, drain and signals are ours, and a task per request would halve the speed.
+It is not ASGI: guard handles deadlines, limits, drain and signals itself, and a task per request would halve the speed.
 
-A connection parses whole segments first and acts afterwards, so no callback of the parser runs the life. Requests
-queue in order of arrival (pipelining); the first of the queue lives, the others wait with what was read of them.
-Its states, and which deadlines may be armed in each, stand in `states`.
+A connection parses whole segments first and acts afterwards, so no callback of the parser runs the pipeline. Requests queue
+in order of arrival (pipelining); the first is answered, the others wait with the bytes read of them. `states` lists the
+states of a connection, and the deadlines that may be armed in each.
 """
 
 import asyncio
@@ -54,14 +54,14 @@ class Connection(Backlog, asyncio.Protocol):
         super().__init__(listener)
         self.paused = False
         self._pumping = False
-        self._head_held = 0  # bytes of the budget for a head that is not whole
-        self._in_queue = False  # it is told to go on in a later turn of the loop
+        self._head_held = 0  # bytes of the budget for an incomplete head
+        self._in_queue = False  # `go_on` will be called in a later turn of the loop
         self._stalled = 0  # bytes of the budget that the client does not take
 
     # ── asyncio.Protocol ──────────────────────────────────────────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is here; its first head is due."""
+        """Begin to serve a client; its first head is due."""
         self._transport = cast("asyncio.Transport", transport)
         listener, name = self._listener, transport.get_extra_info("peername")
         secure = transport.get_extra_info("sslcontext") is not None
@@ -78,7 +78,7 @@ class Connection(Backlog, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take a segment; bytes ahead of their turn wait."""
         if self._state > LIVE:
-            return  # nobody's bytes: dropped
+            return  # bytes after the last request are dropped
         current, listener = self.current, self._listener
         if self._waits or self._queue or (current is not None and current.body_done):
             self._hold(data)
@@ -115,7 +115,7 @@ class Connection(Backlog, asyncio.Protocol):
         except httptools.HttpParserError as error:
             if self._final and self._reading is None:
                 self._no_more()
-            elif isinstance(error, httptools.HttpParserCallbackError):  # one of ours raised
+            elif isinstance(error, httptools.HttpParserCallbackError):  # one of guard's callbacks raised
                 self._broken(error.__context__.code if isinstance(error.__context__, Unacceptable) else "internal")
             elif isinstance(error, httptools.HttpParserInvalidMethodError):
                 self._broken(self._opening.unknown())
@@ -130,10 +130,10 @@ class Connection(Backlog, asyncio.Protocol):
         return parsed
 
     def eof_received(self) -> bool:
-        """A FIN before the answer was written means that the client is gone; after it, that it sends no more.
+        """Handle a FIN: before the answer was written the client is gone; after it, the client sends no more.
 
-        But a client that said `Connection: close` may close its side behind its request, and wait for the answer. TLS has
-        no such half. True: our half stays open until the client has taken what is written.
+        A client that sent `Connection: close` may close its side after its request and wait for the answer, except with
+        TLS, which has no half-close. True: guard's side stays open until the client has taken the written bytes.
         """
         self._take_in()
         state = self._state
@@ -149,7 +149,7 @@ class Connection(Backlog, asyncio.Protocol):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 — every loss is one
-        """The client left."""
+        """Free everything that the connection holds, and cancel its exchange."""
         self._state = CLIENT[self._state][ENDED]
         self.timer.end()
         self._drop_waits()
@@ -160,7 +160,7 @@ class Connection(Backlog, asyncio.Protocol):
         if current is not None:
             current.client_left("client")
         self._reading = None
-        self._parser = None  # it holds our methods: a cycle
+        self._parser = None  # breaks a reference cycle
 
     def pause_writing(self) -> None:
         """Note that the client does not take bytes, and begin to watch it."""
@@ -198,7 +198,7 @@ class Connection(Backlog, asyncio.Protocol):
         self._stalled = 0
 
     def _head_progress(self, received: int) -> None:
-        """Nothing but a part of a head was read: it is bounded in bytes and, from its first byte, in time."""
+        """Limit an incomplete head, in bytes and, from its first byte, in time."""
         limits, timer = self._listener.limits, self.timer
         if self._state == READY:
             self._state = CLIENT[READY][HEAD_BYTES]
@@ -215,7 +215,7 @@ class Connection(Backlog, asyncio.Protocol):
             self._broken("overloaded")
 
     def _broken(self, code: RefusalCode) -> None:
-        """Refuse bytes that are not HTTP: answer the requests that came before them, then close."""
+        """Refuse the request that is being read: answer those before it, then close."""
         exchange, self._reading = self._reading, None
         self._no_more()
         if exchange is None:
@@ -312,9 +312,9 @@ class Connection(Backlog, asyncio.Protocol):
     # ── the end of an answer, and of the connection ───────────────────────────────────────────────────────────────
 
     def abort(self) -> None:
-        """End the connection so that nobody takes what was sent for the whole.
+        """End the connection so that no client takes a part of an answer for the whole.
 
-        Where a FIN would be a good end, or bytes of a whole answer are still here, the client gets a RST.
+        If a FIN would look like a clean end, or bytes of a complete answer are unsent, the client gets a RST.
         """
         current, self.current = self.current, None
         if self._state == CLOSED:  # its descriptor may be another's by now

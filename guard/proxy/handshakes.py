@@ -1,10 +1,10 @@
 """The listener of clients that speak TLS: handshakes are counted, few begin in a turn of the loop, each has a deadline.
 
-Without TLS uvloop accepts, one connection in a turn of the loop, and a connection is known from then on. With TLS it would
-be known only after its handshake, and nobody could count or close those that never finish one.
+Without TLS uvloop accepts one connection in a turn of the loop, and guard knows each from then on. With TLS guard would
+know a connection only after its handshake, and could not count or close those that never finish one.
 
-The first message of a client makes guard sign, and messages of many clients may arrive in one turn of the loop. So it stays
-in the kernel until it is whole, and a turn begins few of the handshakes whose first message is there; the others wait.
+The first message of a client makes guard sign, and messages of many clients may arrive in one turn of the loop. So a
+message stays in the kernel until it is complete, and a turn begins few of the handshakes with a complete one; others wait.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ class TlsListener:
                 return
             except ConnectionAbortedError:
                 continue
-            except OSError:  # no descriptors, no memory: whoever waits longest gives up its own
+            except OSError:  # no descriptors, no memory: the longest waiting connection is closed
                 self._listener_state.places.make_room(self._listener_state)
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(PAUSE, self._resume)
@@ -134,9 +134,9 @@ class TlsListener:
                 connection.connection_lost(None)
 
     async def _first_message(self, accepted: socket.socket) -> None:
-        """Return when the client's first message is whole, and all of it is still unread. Raises OSError if it cannot be.
+        """Return when the client's first message is complete, with all of it still unread. Raises OSError if it cannot be.
 
-        The kernel wakes nobody before there are as many bytes as are asked for, or the client has ended.
+        The kernel reports the socket as readable only once it has the wanted bytes, or the client has ended.
         """
         wanted = RECORD
         while True:
@@ -150,7 +150,7 @@ class TlsListener:
                 break
             wanted = whole
         if wanted > RECORD and int.from_bytes(begin[RECORD + 1 : RECORD + 4]) > wanted - RECORD - 4:
-            raise ConnectionAbortedError  # in parts: no client does so, and the last part would make guard sign unawares
+            raise ConnectionAbortedError  # split: no client does so, and the last part would make guard sign out of turn
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
 
     async def _readable(self, accepted: socket.socket) -> None:

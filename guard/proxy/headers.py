@@ -84,8 +84,8 @@ def repeated(headers: Headers) -> bool:
 def nominated(connection: bytes | None) -> list[bytes]:
     """Names of fields that a Connection field removes: they are not end to end (RFC 9110 §7.6.1).
 
-    Fields that are for all recipients of a message may not be named there, and are not heeded: a body that was judged as
-    its Content-Type says goes on with it.
+    Fields for all recipients of a message may not be named there, and such names have no effect: a body goes on with the
+    Content-Type by which it was judged.
     """
     if connection is None or connection in PLAIN_CONNECTION:
         return []
@@ -129,8 +129,8 @@ MOST_WAIT: Final = 86_400.0
 def retry_after(headers: Headers, wall: float) -> float | None:
     """Seconds of a Retry-After in either of its forms (RFC 9110 §10.2.3); None for none, or for several.
 
-    A date is counted from the Date of the same answer, so that the server's clock need not agree with ours; from `wall`
-    where it has none.
+    A date is counted from the Date of the same answer, so that the two clocks need not agree, or from `wall` (seconds since
+    the epoch) if the answer has none.
     """
     values = [value.strip(b" \t") for name, value in headers if name == b"retry-after"]
     if len(values) != 1:

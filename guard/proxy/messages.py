@@ -40,8 +40,8 @@ def whole_message(status: int, headers: Headers, connection: bytes, body: bytes)
 def unsent(transport: asyncio.Transport) -> int:
     """Bytes that the client's host has not acknowledged: in the transport's buffer and in the kernel's send queue.
 
-    A TLS transport hides the buffer below it. Where the kernel's queue is empty, the loop's next turn hands over what is in
-    there: so only a second look that finds nothing proves that nothing is left.
+    A TLS transport hides the buffer below it. If the kernel's queue is empty, the loop's next turn moves that buffer's
+    bytes to it. So only a second check that finds nothing proves that nothing is left.
     """
     waiting: int = transport.get_write_buffer_size()
     socket = transport.get_extra_info("socket")

@@ -1,8 +1,8 @@
-"""The half of an exchange that pumps a streamed answer to its client.
+"""The part of an exchange that relays a streamed answer to its client.
 
 The head of a stream that an inspector reads waits for the first event: as long as nothing was sent, the pipeline may still
 take another rung. Nothing else waits: a client has its first byte when the model server has sent its first event.
-Heartbeats begin after it, for before it they would take every other rung away. They change no deadline of the model's.
+Heartbeats begin after that event, since an earlier one would exclude every other rung. They move no deadline of the model.
 """
 
 from time import monotonic

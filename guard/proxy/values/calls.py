@@ -257,8 +257,8 @@ class Refused(Exception):  # noqa: N818 — a word of the domain, see the tree a
 class Failed(Exception):  # noqa: N818
     """The error of a call: its target, or guard's capacity for it, is at fault. `sent`: a byte of the request was sent.
 
-    `ours`: guard caused the failure, such as by a stalled loop. The rung is closed all the same, but the call is settled as
-    IGNORED, since guard's fault proves nothing about a target. `retry_after` in seconds.
+    `ours`: the failure proves nothing about the target, as when guard's loop stalled or the server took only a part of the
+    request. The rung is closed all the same, but the call is settled as IGNORED. `retry_after` in seconds.
     """
 
     def __init__(self, code: Reason, *, sent: bool = True, retry_after: float | None = None, ours: bool = False) -> None:

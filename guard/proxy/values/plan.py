@@ -124,7 +124,7 @@ class Permit:
         route: Route,
         head: Head,  # the client's
         forward: Headers,  # headers for the model server, except framing and Host
-        body: bytes | Stream,  # what the model server receives
+        body: bytes | Stream,  # as the model server receives it
         document: Document,  # for guard's own rungs; None if nothing was parsed
         rows: int | None,  # instances in it; None if the body is not a list of rows
         lowered: Reason | None,
@@ -252,7 +252,7 @@ class Record:
         self.trace: Trace | None = None
         self.scheme = "http"
         self.protocol = "1.1"
-        self.rows: int | None = None  # instances in the request; None where it was not read
+        self.rows: int | None = None  # instances in the request; None if it was not read
         self.facts: Facts | None = None
         self.shown: Mapping[str, object] | None = None
         self.method = ""
@@ -270,7 +270,7 @@ class Record:
         self.request_bytes = 0
         self.response_bytes = 0
         self.departure = ""
-        self.error = ""  # type name of a bug, or what broke a streamed answer
+        self.error = ""  # type name of a bug, or the cause that broke a streamed answer
 
 
 class Sink(Protocol):

@@ -64,7 +64,7 @@ def path_of(name: str, field: InputField) -> Steps:
         return (name,)
     path = tuple(split(field.at))
     if not path:
-        raise ContractInvalid("a field is a part of its instance, not the whole", (name, "at"))
+        raise ContractInvalid("the pointer names the whole instance; name a member of it", (name, "at"))
     return path
 
 
@@ -128,7 +128,7 @@ def _steps(shapes: Mapping[str, Shape], paths: Mapping[str, Steps]) -> _Step:
 
 
 def _whose(below: "_Step | tuple[str, Shape]") -> str:
-    return "a way to other fields has" if isinstance(below, _Step) else f"the field {below[0]} has"
+    return "the pointer of another field leads through" if isinstance(below, _Step) else f"the field {below[0]} has"
 
 
 def _schema(step: _Step, undeclared: Undeclared, members_schema: Members) -> Schema:

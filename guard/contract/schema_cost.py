@@ -53,7 +53,7 @@ def _in_place(graph: Graph, schema: Schema) -> list[Schema]:
 
 def _too_dear(where: str) -> str:
     return (
-        f"#{where} may be looked at more than {MOST_VISITS} times for one place of a document; "
+        f"#{where} may be visited more than {MOST_VISITS} times at one place of a document; "
         "let one branch of anyOf, oneOf or allOf refer back, and no unevaluated… beside it"
     )
 

@@ -26,7 +26,7 @@ CODES: Final[dict[ViolationCode, Code]] = {
     "missing": Code("A required value is not there.", ("missing",), ("required", "dependentRequired")),
     "null": Code("Null, where a value is required."),
     "type": Code(
-        "Of another type; a number in quotes is a string.",
+        "The value has another type; a number in quotes is a string.",
         ("integer_type", "int_type", "epoch_type", "float_type", "string_type", "string_unicode", "bool_type", "list_type",
          "dict_type", "mapping_type", "tuple_type"),
         ("type",),
@@ -41,7 +41,7 @@ CODES: Final[dict[ViolationCode, Code]] = {
     ),
     "pattern": Code("Text that does not match the pattern.", ("string_pattern_mismatch",), ("pattern",), ("pattern",)),
     "format": Code(
-        "Not a date-time of RFC 3339, or not what the content type says.", ("timestamp",), ("format",)
+        "Not a date-time of RFC 3339, or not in the format of the content type.", ("timestamp",), ("format",)
     ),
     "offset": Code("A time without its offset from UTC, and no `zone` in the contract: add `Z` or one such as `+02:00`."),
     "encoding": Code("CSV that is not UTF-8."),

@@ -15,22 +15,22 @@ from typing import Final
 from guard.proxy.values import STREAM, Cause, Fault, ForwardedRequest, Outcome
 
 _REDIRECT: Final = Fault(
-    "path", "unavailable", "a path of the client's may lead elsewhere; a fixed one is a wrong deployment"
+    "path", "unavailable", "a client's path may redirect; a fixed path that does is a wrong deployment"
 )
-_OURS: Final = "guard never sends what it answers"
+_OURS: Final = "no request of guard causes it"
 
 STATUSES: Final[Mapping[int, Fault]] = {
     **dict.fromkeys((300, 301, 302, 303, 305, 306, 307, 308), _REDIRECT),
     304: Fault("condition", "model_fault", "the answer that a conditional request asks for", "ok"),
-    400: Fault("content", "model_fault", "any part of a request may be what the server cannot read"),
+    400: Fault("content", "model_fault", "the server may reject any part of a request"),
     401: Fault("credentials", "unproven", "the client's own credentials, or that it sent none; or those of the deployment"),
     402: Fault("credentials", "unproven", "the account of the client's own credentials"),
     403: Fault("credentials", "unproven", "what the client's own credentials do not allow"),
-    404: Fault("names", "unavailable", "the client named what is not there; a fixed path is a wrong deployment"),
+    404: Fault("names", "unavailable", "the client named what does not exist; a fixed path is a wrong deployment"),
     405: Fault("path", "unavailable", "a path, or HEAD, that the client chose; a fixed path is a wrong deployment"),
     406: Fault("content", "model_fault", "Accept is the client's"),
     407: Fault("credentials", "unproven", "as 401"),
-    408: Fault("body", "unavailable", "a body may be too long or too slow for the server's patience"),
+    408: Fault("body", "unavailable", "a body may be too long or too slow for the server's time limit"),
     409: Fault("content", "model_fault", "the request does not fit the state of what it names"),
     410: Fault("names", "unavailable", "as 404"),
     411: Fault("streamed", "model_fault", "a streamed body has the length that its client declared"),
@@ -39,7 +39,7 @@ STATUSES: Final[Mapping[int, Fault]] = {
     414: Fault("content", "model_fault", "the query is the client's on any path"),
     415: Fault("content", "model_fault", "Content-Type and Content-Encoding are the client's"),
     416: Fault("range", "model_fault", "Range is the client's"),
-    417: Fault("never", "model_fault", "guard meets Expect itself: " + _OURS),
+    417: Fault("never", "model_fault", "guard answers Expect itself: " + _OURS),
     421: Fault("never", "unavailable", "Host is the policy's"),
     422: Fault("content", "model_fault", "the document is the client's"),
     423: Fault("path", "unavailable", "what the client named is locked; on a fixed path the deployment's"),
@@ -49,8 +49,8 @@ STATUSES: Final[Mapping[int, Fault]] = {
     428: Fault("content", "model_fault", "the client may send the condition that is asked for"),
     429: Fault("credentials", "overload", "a limit of its credentials closes the rung for it alone", "client_limit"),
     431: Fault("content", "model_fault", "the fields are the client's"),
-    451: Fault("content", "model_fault", "what was asked for may not be told"),
-    499: Fault("never", "unavailable", "the server believes that guard left"),
+    451: Fault("content", "model_fault", "the server may not serve the requested content"),
+    499: Fault("never", "unavailable", "the server believes that guard closed the connection"),
     501: Fault("path", "unavailable", "a method, version or path that the client chose; on a fixed path the deployment's"),
     502: Fault("never", "unavailable", "something behind the server is not there"),
     503: Fault("never", "overload", "the server asks for time"),

@@ -111,7 +111,7 @@ class OpenAI(Common):
     def codec(self, spec: CodecSpec) -> RouteCodec:
         """The codec of requests that are one instance. Raises ValueError for a computed field with `send: false`."""
         if unsent := [name for name in VIRTUAL if name in spec.inputs and not spec.inputs[name].send]:
-            raise ValueError(f"{unsent[0]} is no member of a request: `send: false` cannot keep it from the model")
+            raise ValueError(f"{unsent[0]} is not a member of a request: `send: false` cannot keep it from the model")
         for name, field in spec.outputs.items():
             if _BELOW_LIST.match(place := field.at or ""):
                 known = "/".join((*place.split("/")[:2], "*", *place.split("/")[3:]))

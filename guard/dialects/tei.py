@@ -66,7 +66,7 @@ class TextEmbeddings(Common):
         **STATUSES,
         404: Fault("never", "unavailable", "a server has one model, and its routes have fixed paths"),
         424: Fault("never", "model_fault", "the model, or a route that it is not for"),
-        429: Fault("never", "overload", "the server's own queue is full, whoever asks"),
+        429: Fault("never", "overload", "the server's own queue is full for every client"),
     }
 
     def codec(self, spec: CodecSpec) -> RouteCodec:
@@ -249,7 +249,7 @@ class _Codec:
         self._spec, self._route, self._referred = spec, route, referred(spec)
         words = [name for name in VIRTUAL if name in spec.inputs and not (name == "texts" and route == "rerank")]
         if unsent := [name for name in words if not spec.inputs[name].send]:
-            raise ValueError(f"{unsent[0]} is no member of a request: `send: false` cannot keep it from the model")
+            raise ValueError(f"{unsent[0]} is not a member of a request: `send: false` cannot keep it from the model")
         self._virtual = frozenset(words)
         if route == "rerank" and "texts" in spec.inputs and "query" not in spec.inputs:
             raise ValueError("/rerank has a `query` beside its `texts`, which the model reads too: declare both")

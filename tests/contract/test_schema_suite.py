@@ -16,7 +16,7 @@ PARTS = ("required", "optional", "format")
 REFUSALS = (
     r"leaves the file: nothing is ever fetched",
     r"^unknown \$schema ",
-    r"^#.* may be looked at more than 64 times",
+    r"^#.* may be visited more than 64 times",
     r"not the file's, draft",
 )
 """Why a schema of the suite may be refused: a reason that the page gives. Refused is never misread."""

@@ -288,7 +288,7 @@ def test_a_policy_can_have_every_answer_whole() -> None:
 
 
 def test_a_word_that_no_request_has_cannot_be_kept_from_the_model() -> None:
-    with pytest.raises(PolicyInvalid, match="texts is no member of a request"):
+    with pytest.raises(PolicyInvalid, match="texts is not a member of a request"):
         compiled(EMBED.replace("items: {type: string}}}", "items: {type: string}, send: false}}"), KEY)
 
 

@@ -191,7 +191,7 @@ def test_the_server_says_which_revision_it_serves() -> None:
     ("text", "key", "message"),
     [
         (WORDS, "POST /invocations", "tei knows the routes /embed, "),
-        (WORDS.replace("max: 2", "max: 2, send: false"), "POST /embed", "batch is no member of a request"),
+        (WORDS.replace("max: 2", "max: 2, send: false"), "POST /embed", "batch is not a member of a request"),
         ("dialect: tei\ncolumns: [batch]\ninput: {batch: {type: integer}}\n", "POST /embed", "tei has no columns"),
     ],
 )

@@ -21,7 +21,7 @@ class ConcurrencyLimiter:
         self._queue: deque[Callable[[], None]] = deque()
 
     def __repr__(self) -> str:
-        return f"<Slots {self.held}/{self.concurrency} waiting={len(self._queue)}/{self.queue_limit}>"
+        return f"<ConcurrencyLimiter {self.held}/{self.concurrency} waiting={len(self._queue)}/{self.queue_limit}>"
 
     @property
     def waiting(self) -> int:

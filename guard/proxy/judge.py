@@ -44,14 +44,9 @@ MEDIA: Final[RefusalCode] = "unsupported_media_type"
 
 
 def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an object to add them up costs 1 % of a request
-    context: Context,
-    route: Route,
-    body: bytes | Stream,
-    now: float,
-    wall: float,
-    plain: Head | None = None,
-    lines: LineDocument | None = None,
-) -> Permit:
+    context: Context, route: Route, body: bytes | Stream, now: float, wall: float,
+    plain: Head | None = None, lines: LineDocument | None = None,
+) -> Permit:  # fmt: skip
     """Ask every judge of the route about the request. Returns the Permit, or raises Refused.
 
     `now`: monotonic seconds; `wall`: seconds since the epoch. `plain`: the head that fits a rewritten body. `lines`: the

@@ -1,11 +1,14 @@
 """Step 2: the judges of a request, in the order in which they are asked. The order stands here and nowhere else.
 
-Each judge sees the request as those before it amended it, and `guard/proxy/judge.py` adds up what they find; so their order
-is part of what a policy means:
+A route has at most one judge today: its contract, or for an opaque body (`content`) the check of its media type. The
+contract checks the media type itself before it reads the body, so that no parser meets a body that it was not made for.
+Then it reads the body once, strictly, and writes what the model server gets.
 
-1. the media type   no parser meets a body that it was not made for
-2. the contract     reads the body once, strictly, and writes what the model server gets: whatever stands after it judges a
-                    document that keeps its types, in the form in which it is sent
+A further judge gets its place in the tuple that `compile_judges` returns. Each judge sees the request as those before it
+amended it, and `guard/proxy/judge.py` adds up what they find; so the order is part of what a policy means:
+
+- a judge before the contract sees the body as the client sent it
+- a judge after the contract sees a body that keeps its declared types, in the form in which it is sent
 """
 
 from collections.abc import Sequence

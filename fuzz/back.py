@@ -17,6 +17,7 @@ import h11
 
 from fuzz.loop import in_loop
 from fuzz.segments import packed, segments
+from guard.proxy.answer_heads import HeadLimits
 from guard.proxy.back import Link
 from guard.proxy.budget import Budget
 from guard.proxy.values import Answer, Call, Head
@@ -72,8 +73,7 @@ class Shelf:
 
     given: int = 0
     gone: int = 0
-    headers: int = 100
-    header_bytes: int = 32768
+    limits: HeadLimits = field(default_factory=lambda: HeadLimits(100, 32768))
     budget: Budget = field(default_factory=lambda: Budget(1 << 20))
 
     def give(self, link: Link) -> None:

@@ -60,6 +60,7 @@ class TensorMessage:
         """
         self._spec, self._tree, self._raw, self._framed, self._typed = spec, tree, raw, framed, typed
         self.model, self.id = model, tree.get("id")
+        check_envelope(tree)
         parameters = tree.get("parameters")
         self.once = isinstance(parameters, dict) and "sequence_id" in parameters  # Triton's extension for stateful models
         self._tensors = tensors
@@ -160,7 +161,7 @@ class TensorMessage:
             if tensor.binary:
                 part = encoded(tensor.data, tensor.datatype)
                 parts.append(part)
-                rest["parameters"] = {**rest.get("parameters", {}), "binary_data_size": len(part)}
+                rest["parameters"] = {**(rest.get("parameters") or {}), "binary_data_size": len(part)}
             else:
                 rest["data"] = tensor.data
             inputs.append({**entry, **rest})
@@ -324,6 +325,25 @@ def split_body(body: bytes, length: bytes | None) -> tuple[bytes, bytes]:
     return body[: int(text)], body[int(text) :]
 
 
+def check_envelope(tree: Mapping[str, Any]) -> None:
+    """Raise LayoutError if `parameters` or `outputs` of a request are not what the Open Inference Protocol calls them.
+
+    A server that fails on them would answer 500, and a client could open its breaker.
+    """
+    if not isinstance(tree.get("parameters") or {}, dict):
+        raise violation(("parameters",), "type")
+    outputs = tree.get("outputs")
+    if outputs is None:
+        return
+    if not isinstance(outputs, list):
+        raise violation(("outputs",), "type")
+    for index, output in enumerate(outputs):
+        if not isinstance(output, dict) or not isinstance(output.get("name"), str):
+            raise violation(("outputs", index), "type")
+        if not isinstance(output.get("parameters") or {}, dict):
+            raise violation(("outputs", index, "parameters"), "type")
+
+
 def read_tensors(tree: Mapping[str, Any], member: str, raw: bytes) -> Iterator[Tensor]:
     """The tensors of a document; binary ones take their bytes from `raw`, in order and without rest. Raises LayoutError."""
     entries = tree.get(member)
@@ -333,8 +353,10 @@ def read_tensors(tree: Mapping[str, Any], member: str, raw: bytes) -> Iterator[T
     for index, entry in enumerate(entries):
         path = (member, index)
         name, datatype, shape = _declared(entry, path)
-        parameters = entry.get("parameters", {})
-        size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
+        parameters = entry.get("parameters")
+        if parameters is not None and not isinstance(parameters, dict):
+            raise violation((*path, "parameters"), "type")
+        size = None if parameters is None else parameters.get("binary_data_size")
         rest = {key: value for key, value in entry.items() if key not in ("name", "datatype", "shape", "data")}
         if size is None:
             if datatype in ("FP16", "BF16"):

@@ -41,20 +41,25 @@ def believed(word: str, permit: Permit | None, target: Target) -> str:
     body, message = permit.body, permit.message
     if body is STREAM or len(body) > SEARCHED:
         return ""
+    declared = ""
     if message is not None:
         if message.free_model:
             return ""
-        if word == message.named:
+        declared = message.named
+        if word == declared:
             return word
-    if len(word) >= LEAST and _shared(word.lower().encode(), permit.route.template, permit.head, body):
+    if len(word) >= LEAST and _shared(word.lower().encode(), permit.route.template, permit.head, body, declared.encode()):
         return ""
     if len(known) < MOST:
         known.add(word)
     return word
 
 
-def _shared(word: bytes, template: str, head: Head, body: bytes) -> bool:
-    """Whether a request holds the word, in any case, or the word holds a value of the request."""
+def _shared(word: bytes, template: str, head: Head, body: bytes, declared: bytes) -> bool:
+    """Whether a request holds the word, in any case, or the word holds a value of the request.
+
+    `declared`, the name of the model out of the contract's list, is the policy's word: `gpt-4o` within `gpt-4o-2024-08-06`.
+    """
     sought = re.escape(word)
     if _DIGITS.issuperset(word.decode()):  # a number occurs in longer ones by chance
         sought = rb"(?<![0-9.])" + sought + rb"(?![0-9.])"
@@ -62,20 +67,21 @@ def _shared(word: bytes, template: str, head: Head, body: bytes) -> bool:
     target = unquote_to_bytes(head.target)
     if any(pattern.search(part.lower()) is not None for part in (target, body)):
         return True
-    for value in _values(target, template, head, body):
+    for value in _values(target, template, head, body, declared):
         lower = value.lower()
         if pattern.search(lower) is not None or any(part in word for part in _PARTS.findall(lower)):
             return True
     return False
 
 
-def _values(target: bytes, template: str, head: Head, body: bytes) -> Iterator[bytes]:
+def _values(target: bytes, template: str, head: Head, body: bytes, declared: bytes) -> Iterator[bytes]:
     """The client's own values: open parts of its path, its query, its header fields, strings of its body."""
-    declared = template.encode()
+    literal = template.encode()
     for part in re.split(rb"[/?&=]", target):
-        if part not in declared:
+        if part not in literal:
             yield part
     for _, value in head.headers:
         yield value
     for match in _TEXTS.finditer(body):
-        yield match[1]
+        if match[1] != declared:
+            yield match[1]

@@ -237,7 +237,7 @@ def test_what_kserves_client_adds_is_taken_and_not_sent_on() -> None:
 @pytest.mark.parametrize("member", ["inputs", "outputs"])
 def test_a_member_of_another_form_is_refused_and_no_crash(member: str, value: Any) -> None:
     body = dumps({"inputs": [tensor(data=[0] * 6)], member: value})
-    if member == "inputs":
-        assert refused(compiled(IMAGE), JSON, body)
+    if member == "outputs" and value is None:
+        assert ask(compiled(IMAGE), JSON, body).document
     else:
-        assert ask(compiled(IMAGE), JSON, body).document  # what the server is asked for is its own affair
+        assert refused(compiled(IMAGE), JSON, body)

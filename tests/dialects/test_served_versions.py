@@ -1,6 +1,7 @@
 """The version that an answer names: told where it is the server's own word, and never where a client may have written it."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,8 +9,8 @@ import pytest
 from guard.dialects import DIALECTS
 from guard.ladder.model import Model
 from guard.policy.compiled import CompiledPlan
-from guard.proxy.served_version import MOST, SEARCHED
-from guard.proxy.values import Answer, Record
+from guard.proxy.served_version import MOST, SEARCHED, believed
+from guard.proxy.values import Answer, Head, Record
 from tests.dialects.blame import SUBJECTS, Server, Subject, answering, converse, head_of, plan_of
 from tests.dialects.speaking import JSON, dumps
 
@@ -131,3 +132,19 @@ def test_words_are_remembered_within_a_bound_and_large_requests_are_not_searched
     assert isinstance(model, Model)
     assert len(model.target.own_words) == MOST
     assert len(sink.words()) == MOST + 10
+
+
+@pytest.mark.source
+@pytest.mark.parametrize(
+    ("version", "counts"),
+    [("gpt-4o", True), ("gpt-4o-2024-08-06", True), ("gpt-4o-ann.smith", False), ("ann.smith", False)],
+)
+def test_a_version_may_hold_the_name_that_the_contract_declares(version: str, counts: bool) -> None:
+    """The client chose it from a list of the policy; what else the client wrote may still be no part of a version."""
+    body = b'{"model": "gpt-4o", "user": "ann.smith", "messages": []}'
+    message = SimpleNamespace(free_model=False, named="gpt-4o")
+    route = SimpleNamespace(template="/v1/chat/completions")
+    head = Head(b"POST", b"/v1/chat/completions", [(b"content-type", b"application/json")])
+    permit: Any = SimpleNamespace(body=body, message=message, route=route, head=head)
+    target: Any = SimpleNamespace(own_words=set())
+    assert believed(version, permit, target) == (version if counts else "")

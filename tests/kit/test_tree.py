@@ -87,5 +87,5 @@ def test_a_file_that_is_written_meanwhile(folder: Path, monkeypatch: pytest.Monk
         return real(file, name)
 
     monkeypatch.setattr(hashlib, "file_digest", slowly)
-    with pytest.raises(NoDigest, match="written while it was read"):
+    with pytest.raises(NoDigest, match="the file changed while guard read it"):
         digest(weights)

@@ -76,7 +76,7 @@ class Chat:
     policies = _policies(
         key,
         """    dialect: openai
-    input: {max_tokens: {type: integer, max: 100}}
+    input: {model: {enum: [m]}, max_tokens: {type: integer, max: 100}}
     output: {finish: {at: /choices/*/finish_reason, enum: [stop, length]}}
     fallback:
       - previous: http://previous:1

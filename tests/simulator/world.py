@@ -79,7 +79,7 @@ class Client:
 class Link:
     """One call on one connection; what becomes of it depends on the health of the server at that moment."""
 
-    reused, answer_begun, paused, length = False, False, False, 2
+    reused, answer_begun, paused, partial, length = False, False, False, False, 2
 
     def __init__(self, pool: "Pool") -> None:
         self.pool = pool

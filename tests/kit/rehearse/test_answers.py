@@ -32,8 +32,8 @@ routes:
 """
 
 
-@pytest.fixture(name="one")
-def _one(tmp_path: Path) -> Subject:
+@pytest.fixture(name="subject")
+def _subject(tmp_path: Path) -> Subject:
     (path := tmp_path / "policy.yaml").write_text(OUTPUTS)
     loaded = load(path, environ={})
     [route] = compile_plan(loaded, CompileContext()).routes
@@ -151,7 +151,7 @@ class Pages:
     def page(self) -> str:
         return self._page.replace("SECRET", self.secret)
 
-    def told(self) -> bytes:
+    def log_bytes(self) -> bytes:
         return self._log.replace(b"SECRET", self.secret.encode())
 
     def at(self, *_: object) -> None:

@@ -78,6 +78,9 @@ def read(request, body):
 
 def answered(tree, raw):
     """The answer's JSON and raw parts."""
+    for member in (tree, *tree.get("inputs", ()), *tree.get("outputs", ())):
+        if not isinstance(member.get("parameters", {}), dict):
+            raise Wrong("Unable to parse 'parameters': attempt to access JSON non-object as object")
     names = [field["name"] for field in tree.get("inputs", ())]
     if names != ["features"]:
         unknown = [name for name in names if name != "features"]
@@ -88,11 +91,11 @@ def answered(tree, raw):
     everything = tree.get("parameters", {}).get("binary_data_output", False)
     wanted = tree.get("outputs") or [{"name": "species"}, {"name": "share"}]
     outputs, parts = [], []
-    for exporter in wanted:
-        if exporter["name"] not in ("species", "share"):
-            raise Wrong(f"unexpected inference output '{exporter['name']}' for model 'iris'")
-        values = found if exporter["name"] == "species" else [0.75] * len(found)
-        entry, part = packed(exporter["name"], values, exporter.get("parameters", {}).get("binary_data", everything))
+    for output in wanted:
+        if output["name"] not in ("species", "share"):
+            raise Wrong(f"unexpected inference output '{output['name']}' for model 'iris'")
+        values = found if output["name"] == "species" else [0.75] * len(found)
+        entry, part = packed(output["name"], values, output.get("parameters", {}).get("binary_data", everything))
         outputs.append(entry)
         parts.append(part)
     answer = {"model_name": "iris", "model_version": "2", "outputs": outputs}

@@ -62,7 +62,7 @@ from guard.control.incidents.violation_rate import ViolationRateMonitor
 def holds_the_loop(self, now):
     time.sleep(0.3)
     return ()
-ViolationRateMonitor.look = holds_the_loop
+ViolationRateMonitor.evaluate = holds_the_loop
 """
 
 

@@ -46,8 +46,7 @@ MOST_INTERIM: Final = 8
 """Most interim (1xx) responses before a final one; none is passed on."""
 MOST_ERROR: Final = 65536
 """Most bytes buffered of an error in place of a stream, so that its dialect can judge the cause."""
-CRASHED: Final = 500
-"""Status after which a connection is not reused: a server may close it unannounced, and a request may be lost."""
+CRASHED: Final = 500  # a server may close after it unannounced; a request that meets this may have been read
 NAMES: Final = Names(bytes.lower)
 PASSES: Final = those_without(REPLY_DROPS, GUARD_PREFIX)
 _LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -309,8 +308,7 @@ class Link(asyncio.Protocol):
         """End of a final response, or of an interim one."""
         if self.state > AWAITING and not self._done:
             self._done = True
-            # Servers such as uvicorn close after a 500 without announcing it: the next call would be lost.
-            self._keep = self.status != 500 and self._parser.should_keep_alive()  # type: ignore[union-attr]
+            self._keep = self._parser.should_keep_alive()  # type: ignore[union-attr]
 
     # ── delivery ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -365,6 +363,8 @@ class Link(asyncio.Protocol):
         if not again or self._head_only:  # after an answer to HEAD it still expects a body
             self._parser = None
         if again:
+            if self.state == STREAMING:  # its owner may have paused it with the last piece
+                self._transport.resume_reading()
             self.state = UPSTREAM[self.state][WHOLE]
             if b"keep-alive" in self._fields:
                 self.pool.announced(self._fields[b"keep-alive"])

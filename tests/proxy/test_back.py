@@ -3,12 +3,14 @@
 import asyncio
 import gc
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from guard.proxy.back import MOST_INTERIM, Link
-from guard.proxy.values import Allow, Answer, CallOutcome, ForwardedRequest, Outcome
+from guard.proxy.pool import Pool
+from guard.proxy.values import Allow, Answer, Call, CallOutcome, ForwardedRequest, Head, Outcome
 from tests.proxy.scene import Fixed, Tongue
 from tests.proxy.stand import OK, answering, post, read_request, run, standing, until
 from tests.servers.black_hole import closed_port
@@ -47,6 +49,51 @@ def then_close(answer: bytes) -> Any:
         await writer.drain()
 
     return script
+
+
+@pytest.mark.source
+def test_a_connection_that_its_call_left_paused_is_read_for_the_next_one() -> None:
+    """A client that does not read pauses the upstream, also with the piece that ends the answer."""
+
+    class Slow:
+        def answered(self, link: Link, answer: Answer) -> None:
+            link.flow()
+
+        def data(self, link: Link, chunk: bytes) -> None:
+            link.pause_reading()
+
+        def done(self, link: Link) -> None: ...
+
+    class Wire:
+        reading = True
+
+        def write(self, data: bytes) -> None: ...
+        def get_extra_info(self, name: str) -> None: ...
+        def get_write_buffer_size(self) -> int:
+            return 0
+
+        def is_closing(self) -> bool:
+            return False
+
+        def pause_reading(self) -> None:
+            self.reading = False
+
+        def resume_reading(self) -> None:
+            self.reading = True
+
+    async def main() -> None:
+        pool, wire, owner = Pool(host="m", port=1), Wire(), Slow()
+        link = Link(pool)
+        link.connection_made(wire)  # type: ignore[arg-type]
+        pool.links += 1
+        asked = Call(SimpleNamespace(opening=b" HTTP/1.1\r\nhost: m\r\n"), Head(b"GET", b"/", []), [], b"", 0, 1e9, None)  # type: ignore[arg-type]
+        link.send(owner, asked, 0, 0.0)  # type: ignore[arg-type]
+        link.data_received(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        link.data_received(b"1\r\nx\r\n0\r\n\r\n")
+        assert link.owner is None
+        assert wire.reading
+
+    run(main, "asyncio")
 
 
 @LOOPS

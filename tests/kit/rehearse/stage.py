@@ -95,6 +95,7 @@ def interrupted(path: Path, at: str, *arguments: str, number: int = signal.SIGIN
     process = subprocess.Popen(
         command(path, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=path.parent,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert process.stderr
     for line in process.stderr:

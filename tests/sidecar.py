@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 WITHIN = 20.0
 
@@ -26,6 +26,11 @@ def _ports() -> Iterator[int]:
 
 
 _OWN = _ports()
+
+
+def head_lines(file: BinaryIO) -> list[bytes]:
+    """The lines of the next request's head; none if its client has closed, whose every further line is empty."""
+    return list(itertools.takewhile(lambda line: line not in (b"", b"\r\n"), iter(file.readline, None)))
 
 
 def free_port() -> int:

@@ -12,7 +12,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from tests.sidecar import Sidecar, sidecar
+from tests.sidecar import Sidecar, head_lines, sidecar
 
 POLICY = """version: guard/v1
 service: t
@@ -67,9 +67,7 @@ class Script:
 
     def _serve(self, client: socket.socket) -> None:
         with client, client.makefile("rb") as file, suppress(OSError):
-            while lines := list(iter(file.readline, b"\r\n")):
-                if lines[0] == b"":
-                    return
+            while lines := head_lines(file):
                 length = next(int(line[15:]) for line in lines if line.lower().startswith(b"content-length:"))
                 self._stream(client, json.loads(file.read(length))["model"])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sidecar import Sidecar, sidecar
+from tests.sidecar import Sidecar, head_lines, sidecar
 
 SIZE = 1 << 30
 CHUNK = b"\xa5" * 65536
@@ -45,7 +45,7 @@ class Raw:
     def serve(self, client: socket.socket) -> None:
         with client:
             file = client.makefile("rb")
-            lines = list(iter(file.readline, b"\r\n"))
+            lines = head_lines(file)
             if not lines:
                 return
             what = lines[0].split(b" ")[1]

@@ -17,6 +17,7 @@ from guard.telemetry import collector
 from guard.telemetry.collector import Collector, Destination, destination
 from guard.telemetry.otlp import LOGS, METRICS
 from guard.telemetry.span_exporters import OtlpSpans
+from tests.sidecar import head_lines
 
 SOCKETS = 16 << 20
 """Bytes that the kernel's buffers of both sides may hold."""
@@ -43,7 +44,7 @@ class Server:
 
     def _serve(self, client: socket.socket) -> None:
         with suppress(OSError), client, client.makefile("rb") as lines:
-            while head := b"".join(iter(lines.readline, b"\r\n")):
+            while head := b"".join(head_lines(lines)):
                 length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
                 body = lines.read(length)
                 script = self.scripts[min(len(self.requests), len(self.scripts) - 1)]

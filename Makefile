@@ -45,11 +45,11 @@ venv: $(STAMPS)/dev  ## the environment with all that is needed to work on guard
 demo: $(STAMPS)/demo  ## set everything up and watch a real model being guarded
 	@$(BIN)/guard demo
 
-# What holds a running guard to milliseconds has the machine to itself.
+# What holds a running guard to milliseconds has the machine to itself. What fails is run once more, alone: tests/run.py.
 ALONE := tests/attack tests/orders tests/test_background_tasks.py tests/test_first_event.py
 test: $(STAMPS)/dev  ## set everything up and run all tests, on all cores
-	@$(BIN)/python -m pytest --numprocesses auto $(ALONE:%=--ignore=%)
-	@$(BIN)/python -m pytest --numprocesses 0 $(ALONE)
+	@$(BIN)/python -m tests.run --numprocesses auto $(ALONE:%=--ignore=%)
+	@$(BIN)/python -m tests.run --numprocesses 0 $(ALONE)
 
 # What compiles has an environment of its own, which the image's first stage makes alike.
 .cache/compile/.stamp: requirements/compile.lock
@@ -77,7 +77,7 @@ COMPILED := $(addprefix tests/, contract golden incidents ladder leaks proxy sim
 # Those tests whose stand-ins take the place of guard's own parts pass over themselves there.
 test-compiled: $(STAMPS)/dev .cache/compiled/.stamp  ## the tests of processes, edges and counts, with guard compiled
 	@git ls-files -z --cached --others --exclude-standard tests benchmarks fuzz | xargs -0 cp --parents -t .cache/compiled
-	@cd .cache/compiled && PYTHONPATH=$$PWD $(CURDIR)/$(BIN)/python -m pytest --numprocesses auto $(COMPILED)
+	@cd .cache/compiled && PYTHONPATH=$$PWD $(CURDIR)/$(BIN)/python -m tests.run --numprocesses auto $(COMPILED)
 
 lint: $(STAMPS)/dev  ## linter, formatter, types, import law, plain words
 	@$(BIN)/ruff check .

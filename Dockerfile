@@ -14,12 +14,13 @@ ARG PIP_INDEX_URL
 ARG PIP_NO_INDEX
 ARG PIP_FIND_LINKS
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
-ENV HATCH_BUILD_HOOK_ENABLE_MYPYC=1 CFLAGS="-fvisibility=hidden -fno-plt"
+ENV GUARD_COMPILE=yes
 RUN ["python3", "-m", "venv", "/compile"]
 COPY requirements/compile.lock /requirements/
 RUN ["/compile/bin/pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "-r", "/requirements/compile.lock"]
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
+COPY requirements/build_hook.py requirements/machine_code.py requirements/
 COPY policies/tumour-triage.yaml policies/
 COPY guard guard
 RUN ["/compile/bin/pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", "/wheel", "."]

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from guard import __version__
+from guard import __version__, form
 from guard.cli.launch import COMMANDS as LAUNCH
 from guard.cli.operators import COMMANDS
 from guard.cli.rehearse import rehearse
@@ -24,7 +24,7 @@ POLICY = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="guard")
+@click.version_option(f"{__version__} ({form()})", prog_name="guard")
 def cli() -> None:
     """guard: the sidecar that makes any model server safe to operate."""
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from guard import __version__
+from guard import __version__, form
 from guard.policy.compiled import CompiledPlan
 from guard.policy.loading import Loaded
 from guard.policy.loading.digest import release_digest
@@ -41,7 +41,7 @@ class ProcessCollector:
         """The policy and the release in force."""
         loaded, _ = self._in_force()
         policy = loaded.policy
-        yield Family(of.POLICY_INFO, [((policy.service, loaded.digest[:19], __version__), 1)])
+        yield Family(of.POLICY_INFO, [((policy.service, loaded.digest[:19], __version__, form()), 1)])
         release = policy.release
         if release is not None:
             labels = (release.model or "", release.version, release.commit or "", (release_digest(release) or "")[:19])

@@ -141,8 +141,8 @@ BREAKER_STATE: Final = Instrument(
     (_METHOD, _ROUTE, "guard.target", "guard.state"),
 )  # fmt: skip
 POLICY_INFO: Final = Instrument(
-    "guard.policy.info", "gauge", "{info}", "1, with the policy and the version of guard that are in force.",
-    ("guard.service", "guard.policy.digest", "guard.version"),
+    "guard.policy.info", "gauge", "{info}", "1, with the policy in force, guard's version, and its form: compiled or not.",
+    ("guard.service", "guard.policy.digest", "guard.version", "guard.form"),
 )  # fmt: skip
 MODEL_INFO: Final = Instrument(
     "guard.model.info", "gauge", "{info}", "1, with the release that the policy names.",

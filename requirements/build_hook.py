@@ -5,6 +5,7 @@ headers are, and otherwise makes the interpreted wheel and says so in one line. 
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -44,6 +45,8 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
     """Compiles the files that `include` lists, and puts the libraries beside their sources."""
 
     PLUGIN_NAME = "custom"
+    _built: Path | None = None
+    """The folder of the libraries, until they are in the wheel."""
 
     def _wanted(self) -> bool:
         if self.target_name != "wheel":
@@ -65,7 +68,7 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
             missing = lacking(os.environ)
             self.app.display_warning(f"{f'{missing}: ' if missing else ''}{INTERPRETED}")
             return
-        built = Path(mkdtemp(prefix="guard-compiled-"))
+        self._built = built = Path(mkdtemp(prefix="guard-compiled-"))
         command = [sys.executable, str(Path(__file__).with_name("machine_code.py")), str(built), *self._sources()]
         if subprocess.run(command, cwd=self.root, check=False).returncode:
             if choice(os.environ) == "yes":
@@ -77,6 +80,12 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
         for library in built.rglob("*"):
             if library.is_file():
                 build_data["force_include"][str(library)] = library.relative_to(built).as_posix()
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Removes the libraries that the wheel holds now."""
+        del version, build_data, artifact_path
+        if self._built is not None:
+            shutil.rmtree(self._built, ignore_errors=True)
 
     def _sources(self) -> list[str]:
         listed = pathspec.GitIgnoreSpec.from_lines(self.config["include"])

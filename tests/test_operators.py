@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import trustme
 
-from guard.cli import operate
+from guard.cli import operate, peers
 from tests.cli.test_cli import valid
 from tests.sidecar import WITHIN, Sidecar, sidecar
 from tests.test_lifecycle import ask
@@ -336,11 +336,11 @@ def test_a_foreign_service_is_told_apart_and_never_a_traceback(
     with threaded(server):
         address = f"127.0.0.1:{server.server_address[1]}"
         where = operate.Where(address, None, None, {"GUARD_TOKEN": "t"})
-        assert operate.kill(where, order, address) == 1
+        assert peers.kill(where, order, address) == 1
         assert "FAILED unreadable" in capsys.readouterr().out
         for command in (
-            lambda: operate.kill(where, order, None), lambda: operate.status(where, as_json=False), lambda: operate.restore(where, None, "r"),
-            lambda: operate.audit(where, 3, as_json=False), lambda: operate.observe(where, "POST /p", 1.0, "r"),
+            lambda: operate.kill(where, order), lambda: operate.status(where, as_json=False), lambda: operate.restore(where, None, "r"),
+            lambda: operate.audit(where, 3, as_json=False), lambda: operate.observe(where, {"route": "POST /p", "enforcement": "observe", "ttl": 1.0, "reason": "r"}),
         ):  # fmt: skip
             assert command() == 1
             assert "does not answer as guard's admin API" in capsys.readouterr().err
@@ -377,10 +377,10 @@ def test_peers_behind_a_name_show_a_certificate_for_the_name(
         port = guard.wait_for("admin")["listen"].rpartition(":")[2]
         where = operate.Where(None, None, tmp_path / "ca.pem", {"GUARD_TOKEN": result.stderr.split()[-1]})
         order = {"mode": "rules", "reason": "r", "ttl": None, "route": None, "cut": False}
-        assert operate.kill(where, order, f"dns:guard-peers.risk.svc:{port}") == 0
+        assert peers.kill(where, order, f"dns:guard-peers.risk.svc:{port}") == 0
         assert "applied 1/1 in " in capsys.readouterr().out
         for other in (f"dns:another.risk.svc:{port}", f"https://127.0.0.1:{port}"):
-            assert operate.kill(where, order, other) == 1
+            assert peers.kill(where, order, other) == 1
             assert "FAILED unreachable" in capsys.readouterr().out
 
 

@@ -3,11 +3,8 @@
 import ipaddress
 import json
 import os
-import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +26,8 @@ class Where:
     state_dir: Path | None
     ca: Path | None
     environ: dict[str, str]
+    name: str = ""
+    """The name that the certificate of `admin` is for, where `admin` is an address of it."""
 
 
 class Endpoint(NamedTuple):
@@ -62,7 +61,7 @@ def find_endpoint(where: Where) -> Endpoint:
         raise click.UsageError("no running guard found on this machine; give --admin HOST:PORT or --state-dir DIR")
     if token is None:
         raise click.UsageError("no token found; set GUARD_TOKEN")
-    return Endpoint(trusted(url), token)
+    return Endpoint(trusted(url), token, where.name)
 
 
 def trusted(address: str) -> str:
@@ -184,7 +183,12 @@ def shown(status: dict[str, Any]) -> str:
         lines.append("   ".join((f"owner:       {owner.get('team') or '-'}", *known)))
     every = [breaker for route in status["routes"] for breaker in route["breakers"].values()]
     waits = any(item["state"] != "closed" and item["forced"] == "auto" for item in every)
-    alone = "an open breaker closes by itself when its target answers again" if waits else "nothing is lowered"
+    observed = [route["route"] for route in status["routes"] if route.get("observed")]
+    alone = "nothing is lowered"
+    if waits:
+        alone = "an open breaker closes by itself when its target answers again"
+    elif observed:
+        alone = f"guard observe --end --route '{observed[0]}' --reason \"…\""
     lines.append(f"go back:     {status['back'] or alone}")
     policy, release = status["policy"], status["release"]
     state = "" if policy["ok"] else f"   THE FILE IS REFUSED: {'; '.join(policy['errors'][:3])}"
@@ -204,10 +208,8 @@ def _release(status: dict[str, Any]) -> str:
     return f"{status['model'] or '-'} {status['version']}{commit}{approved}{differs}"
 
 
-def kill(where: Where, order: dict[str, Any], peers: str | None) -> int:
-    """Down the ladder, here or at every peer."""
-    if peers is not None:
-        return _everywhere(where, order, peers)
+def kill(where: Where, order: dict[str, Any]) -> int:
+    """Send a service or a route down its ladder."""
     reply = ask(find_endpoint(where), "PUT", "/mode", order, ca=where.ca)
     if reply.status != 200:
         return failed(reply)
@@ -245,56 +247,20 @@ def restore(where: Where, route: str | None, reason: str) -> int:
     return 0
 
 
-def observe(where: Where, route: str, ttl: float, reason: str) -> int:
-    """Count violations of a route and deny nothing, for a time."""
-    order = {"route": route, "enforcement": "observe", "ttl": ttl, "reason": reason}
+def observe(where: Where, order: dict[str, Any]) -> int:
+    """Count violations of a route and deny nothing, for a time; or enforce its contract again."""
+    route, ends = order["route"], order["enforcement"] == "enforce"
     reply = ask(find_endpoint(where), "PUT", "/enforcement", order, ca=where.ca)
     if reply.status != 200:
         return failed(reply)
     if not reply.body.get("in_force", True):
-        click.echo(f"ordered: the contract of {route} will be observed once the policy is compiled (`guard status`)")
+        will = "enforced" if ends else "observed"
+        click.echo(f"ordered: the contract of {route} will be {will} once the policy is compiled (`guard status`)")
         return 0
-    click.echo(f"in force: the contract of {route} is observed, not enforced, epoch {reply.body['epoch']}")
-    _warn_of_a_restart(reply.body, "enforces it again")
+    holds = "enforced again" if ends else "observed, not enforced"
+    click.echo(f"in force: the contract of {route} is {holds}, epoch {reply.body['epoch']}")
+    _warn_of_a_restart(reply.body, "observes it again" if ends else "enforces it again")
     return 0
-
-
-def _everywhere(where: Where, order: dict[str, Any], peers: str) -> int:
-    token = where.environ.get("GUARD_TOKEN")
-    if token is None:
-        raise click.UsageError("peers share a token file; set GUARD_TOKEN to its secret")
-    endpoints = [Endpoint(trusted(url), token, name) for url, name in addresses(peers, socket.getaddrinfo)]
-    begun = time.perf_counter()
-    with ThreadPoolExecutor(max_workers=min(64, len(endpoints))) as pool:
-        answers = list(pool.map(lambda item: ask(item, "PUT", "/mode", order, ca=where.ca), endpoints))
-    applied = sum(reply.status == 200 for reply in answers)
-    for endpoint, reply in zip(endpoints, answers, strict=True):
-        result = f"epoch {reply.body['epoch']}" if reply.status == 200 else f"FAILED {printable(reply.body.get('code'))}"
-        durable = "" if reply.status != 200 or reply.body["durable"] else "  NOT DURABLE"
-        click.echo(f"  {endpoint.url:40} {result}{durable}")
-    click.echo(f"applied {applied}/{len(endpoints)} in {time.perf_counter() - begun:.2f} s")
-    return 0 if applied == len(endpoints) else 1
-
-
-def addresses(peers: str, resolve: Callable[..., Sequence[Any]]) -> list[tuple[str, str]]:
-    """`host:port,…`, or `dns:NAME:PORT` for every address of a name. Raises click.UsageError.
-
-    Each with the name that its certificate must be for: nobody has certificates for the addresses of pods.
-    """
-    endpoints: list[tuple[str, str]] = []
-    for peer in peers.split(","):
-        if not peer.startswith("dns:"):
-            endpoints.append((peer.strip(), ""))
-            continue
-        _, name, port = ([*peer.split(":"), "", ""])[:3]
-        try:
-            known = {info[4][0] for info in resolve(name, int(port), type=socket.SOCK_STREAM)}
-        except (OSError, ValueError) as error:
-            raise click.UsageError(f"cannot resolve {peer}: {error}") from None
-        endpoints += [(f"https://[{ip}]:{port}" if ":" in ip else f"https://{ip}:{port}", name) for ip in sorted(known)]
-    if not all(url for url, _ in endpoints):
-        raise click.UsageError("--peers contains an empty address")
-    return endpoints
 
 
 def audit(where: Where, limit: int, *, as_json: bool) -> int:
@@ -303,12 +269,14 @@ def audit(where: Where, limit: int, *, as_json: bool) -> int:
     if reply.status != 200:
         return failed(reply)
     for entry in reply.body["entries"]:
-        if as_json:
-            click.echo(json.dumps(entry))
-        else:
-            subject = " ".join(str(entry[key]) for key in ("what", "route", "target") if entry.get(key))
-            click.echo(f"{entry['at']}  {entry['who']}: {subject} {entry['from']} -> {entry['to']}: {entry['why']}")
+        click.echo(json.dumps(entry) if as_json else entry_line(entry))
     return 0
+
+
+def entry_line(entry: dict[str, Any]) -> str:
+    """An entry of the audit log as one line."""
+    subject = " ".join(str(entry[key]) for key in ("what", "route", "target") if entry.get(key))
+    return f"{entry['at']}  {entry['who']}: {subject} {entry['from']} -> {entry['to']}: {entry['why']}"
 
 
 def token(name: str, role: str) -> int:

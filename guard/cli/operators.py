@@ -34,6 +34,11 @@ def where(admin: str | None, state_dir: Path | None, ca: Path | None) -> Any:
     return Where(admin, state_dir, ca, environment())
 
 
+def with_peers(what: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """The option by which a command reaches every replica."""
+    return click.option("--peers", metavar="HOST:PORT,…|dns:NAME:PORT", help=f"{what} every replica; needs GUARD_TOKEN.")
+
+
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
     if value is None:
         return None
@@ -47,12 +52,15 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | 
 
 @click.command()
 @with_endpoint
+@with_peers("Ask")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-def status(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: bool) -> int:  # noqa: FBT001
+def status(admin: str | None, state_dir: Path | None, ca: Path | None, peers: str | None, as_json: bool) -> int:  # noqa: FBT001
     """Show what answers now, since when, why, and how to go back."""
     from guard.cli import operate  # noqa: PLC0415
+    from guard.cli import peers as replicas  # noqa: PLC0415
 
-    return operate.status(where(admin, state_dir, ca), as_json=as_json)
+    at = where(admin, state_dir, ca)
+    return operate.status(at, as_json=as_json) if peers is None else replicas.status(at, peers, as_json=as_json)
 
 
 @click.command()
@@ -64,27 +72,34 @@ def status(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: 
 @click.option("--ttl", callback=_seconds, metavar="30m", help="Restore by itself after this time.")
 @click.option("--cut", is_flag=True, help="Also end running streams.")
 @click.option("--reason", required=True, help="Reason for the audit log.")
-@click.option("--peers", metavar="HOST:PORT,…|dns:NAME:PORT", help="Send the order to every replica.")
+@with_peers("Send the order to")
 def kill(
     admin: str | None, state_dir: Path | None, ca: Path | None, to: str, route: str | None, ttl: float | None,
     cut: bool, reason: str, peers: str | None,  # noqa: FBT001
 ) -> int:  # fmt: skip
     """Stop answering from the model at once. A route without the source TO takes its next lower one."""
     from guard.cli import operate  # noqa: PLC0415
+    from guard.cli import peers as replicas  # noqa: PLC0415
 
     order = {"mode": to, "reason": reason, "ttl": ttl, "route": route, "cut": cut}
-    return operate.kill(where(admin, state_dir, ca), order, peers)
+    at = where(admin, state_dir, ca)
+    return operate.kill(at, order) if peers is None else replicas.kill(at, order, peers)
 
 
 @click.command()
 @with_endpoint
 @click.option("--route", metavar="'METHOD /path'", help="Change only this route.")
 @click.option("--reason", required=True, help="Reason for the audit log.")
-def restore(admin: str | None, state_dir: Path | None, ca: Path | None, route: str | None, reason: str) -> int:
+@with_peers("Send the order to")
+def restore(
+    admin: str | None, state_dir: Path | None, ca: Path | None, route: str | None, reason: str, peers: str | None
+) -> int:
     """Let the model answer again."""
     from guard.cli import operate  # noqa: PLC0415
+    from guard.cli import peers as replicas  # noqa: PLC0415
 
-    return operate.restore(where(admin, state_dir, ca), route, reason)
+    at = where(admin, state_dir, ca)
+    return operate.restore(at, route, reason) if peers is None else replicas.restore(at, route, reason, peers)
 
 
 @click.command()
@@ -92,12 +107,19 @@ def restore(admin: str | None, state_dir: Path | None, ca: Path | None, route: s
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Number of entries, the newest first."
 )
+@with_peers("Ask")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-def audit(admin: str | None, state_dir: Path | None, ca: Path | None, limit: int, as_json: bool) -> int:  # noqa: FBT001
+def audit(
+    admin: str | None, state_dir: Path | None, ca: Path | None, limit: int, peers: str | None, as_json: bool  # noqa: FBT001
+) -> int:  # fmt: skip
     """Show who did what, when and why."""
     from guard.cli import operate  # noqa: PLC0415
+    from guard.cli import peers as replicas  # noqa: PLC0415
 
-    return operate.audit(where(admin, state_dir, ca), limit, as_json=as_json)
+    at = where(admin, state_dir, ca)
+    if peers is None:
+        return operate.audit(at, limit, as_json=as_json)
+    return replicas.audit(at, limit, peers, as_json=as_json)
 
 
 @click.command()
@@ -119,13 +141,23 @@ def token(name: str, role: str) -> int:
 @click.command()
 @with_endpoint
 @click.option("--route", required=True, metavar="'METHOD /path'", help="Route whose contract is no longer enforced.")
-@click.option("--ttl", required=True, callback=_seconds, metavar="15m", help="Enforce again after this time.")
+@click.option("--ttl", callback=_seconds, metavar="15m", help="Enforce again after this time. Required without --end.")
+@click.option("--end", is_flag=True, help="Enforce the contract again now.")
 @click.option("--reason", required=True, help="Reason for the audit log.")
-def observe(admin: str | None, state_dir: Path | None, ca: Path | None, route: str, ttl: float, reason: str) -> int:
+@with_peers("Send the order to")
+def observe(
+    admin: str | None, state_dir: Path | None, ca: Path | None, route: str, ttl: float | None, end: bool,  # noqa: FBT001
+    reason: str, peers: str | None,
+) -> int:  # fmt: skip
     """Stop enforcing the contract of a route for a time, when the contract itself is wrong."""
     from guard.cli import operate  # noqa: PLC0415
+    from guard.cli import peers as replicas  # noqa: PLC0415
 
-    return operate.observe(where(admin, state_dir, ca), route, ttl, reason)
+    if end == (ttl is not None):
+        raise click.UsageError("give either --ttl TIME, to observe for a time, or --end, to enforce again now")
+    order = {"route": route, "enforcement": "enforce" if end else "observe", "ttl": ttl, "reason": reason}
+    at = where(admin, state_dir, ca)
+    return operate.observe(at, order) if peers is None else replicas.observe(at, order, peers)
 
 
 def _requests(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, Path]:
@@ -144,7 +176,11 @@ def _requests(_context: click.Context, _parameter: click.Parameter, value: tuple
 @with_endpoint
 @click.argument("policy", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "--data", default="http://127.0.0.1:8900", show_default=True, metavar="URL", help="URL of guard's data listener."
+    "--data",
+    default="http://127.0.0.1:8900",
+    show_default=True,
+    metavar="URL",
+    help="URL of guard's data listener. With --peers one for each, or {host} in one for all.",
 )
 @click.option(
     "--request",
@@ -154,15 +190,22 @@ def _requests(_context: click.Context, _parameter: click.Parameter, value: tuple
     metavar="'METHOD /path=FILE'",
     help="Request body to send to a route. May be repeated.",
 )
+@with_peers("Drill, one after the other,")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def drill(
     admin: str | None, state_dir: Path | None, ca: Path | None, policy: Path, data: str, requests: dict[str, Path],
-    as_json: bool,  # noqa: FBT001
+    peers: str | None, as_json: bool,  # noqa: FBT001
 ) -> int:  # fmt: skip
     """Lower the running service of POLICY rung by rung, then restore it. Exit 1 if a rung breaks its promise."""
+    from guard.cli import peers as replicas  # noqa: PLC0415
     from guard.kit import drill as kit  # noqa: PLC0415
 
-    return kit.run(where(admin, state_dir, ca), policy, data.rstrip("/"), requests, as_json=as_json)
+    at = where(admin, state_dir, ca)
+    if peers is None:
+        return kit.run(at, policy, data.rstrip("/"), requests, as_json=as_json)
+    return replicas.drill(
+        at, peers, data, lambda peer, listener: kit.run(peer, policy, listener, requests, as_json=as_json)
+    )
 
 
 COMMANDS = (status, kill, restore, observe, drill, audit, token)

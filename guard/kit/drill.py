@@ -62,6 +62,9 @@ def run(where: Where, policy: Path, data: str, requests: dict[str, Path], *, as_
     if before.body["policy"]["digest"] != loaded.digest:
         click.echo(f"guard: no drill: the service runs another policy than {policy}; reload the policy first", err=True)
         return 1
+    if why := _silent(where, data):
+        click.echo(f"guard: no drill: {why}", err=True)
+        return 1
     steps: list[Step] = []
     for route in plan.routes:
         declared = loaded.policy.routes[route.key]
@@ -76,6 +79,20 @@ def run(where: Where, policy: Path, data: str, requests: dict[str, Path], *, as_
             continue
         steps += walk(endpoint, where, route, data, tried)
     return _report(policy, loaded, plan, steps, as_json=as_json)
+
+
+def _silent(where: Where, data: str) -> str:
+    """The reason why no client can reach the data listener, or an empty text. No order is sent then."""
+    import httpx2  # noqa: PLC0415
+
+    try:
+        with httpx2.Client(
+            trust_env=False, timeout=WITHIN, verify=trust(where.ca) if data.startswith("https:") else False
+        ) as client:
+            client.request("OPTIONS", data + "/")
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        return f"nothing answers at {data} ({type(error).__name__}); give guard's data listener with --data URL"
+    return ""
 
 
 def _tried(route: Route, declared: RoutePolicy, file: Path | None) -> Tried:

@@ -75,6 +75,16 @@ def test_who_asks_for_machine_code_gets_it_or_an_error(tmp_path):
     assert wheels == []
 
 
+def test_a_build_leaves_nothing_in_the_folder_for_temporary_files(hook, tmp_path):
+    building = hook.CompileHook(str(ROOT), {}, None, None, str(tmp_path), "wheel")
+    building.finalize("standard", {}, "")  # an interpreted wheel has nothing to remove
+    building._built = tmp_path / "libraries"
+    building._built.mkdir()
+    (building._built / "one.so").touch()
+    building.finalize("standard", {}, "")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_each_compiled_file_exists():
     """A pattern that no longer matches would leave a module interpreted, and nobody would notice but the benchmark."""
     builder = WheelBuilder(str(ROOT))

@@ -1,0 +1,8 @@
+"""The candidate: the next version of a model, and what is known of it against the one that answers.
+
+Here: pure code about candidates; time is an argument and nothing is read or written.
+Not here: the commands that bring a candidate in (`guard.kit.release`).
+
+evidence   three integers of paired outcomes → harm, safety, an interval; formulas with their sources
+expected   how many pairs a verdict takes, before anything runs
+"""

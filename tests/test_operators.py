@@ -130,7 +130,10 @@ def test_one_route_alone(guard: Sidecar, tmp_path: Path) -> None:
     answer.read()
     assert (answer.status, answer.getheader("x-guard-reason")) == (503, "mode")
     done = run(tmp_path, "kill", "--route", "POST /none", "--reason", "r")
-    assert (done.returncode, done.stderr) == (1, "guard: route: the policy has no such route\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "guard: route: the policy has no such route; its routes are POST /predict, POST /bare\n",
+    )
 
 
 def test_a_kill_that_was_acknowledged_survives_kill_9(guard: Sidecar, tmp_path: Path, model: Model) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from guard import __version__, form
+from guard.cli.completion import completion
 from guard.cli.launch import COMMANDS as LAUNCH
 from guard.cli.operators import COMMANDS
 from guard.cli.rehearse import rehearse
@@ -187,7 +188,7 @@ def demo(stay: bool) -> int:  # noqa: FBT001
     return run(stay=stay)
 
 
-for _command in (*COMMANDS, *LAUNCH, rehearse):
+for _command in (*COMMANDS, *LAUNCH, rehearse, completion):
     cli.add_command(_command)
 
 

@@ -14,6 +14,7 @@ import click
 
 from guard.cli.answers import MOST_BYTES, is_answer, printable
 
+REACH = "is guard running, and is this its admin listener (port 8901 unless listen.admin says another)?"
 WITHIN = 5.0
 """Seconds for one answer of the API."""
 
@@ -116,7 +117,7 @@ def ask(
         if is_answer(path, reply.status, document):
             return reply
     except (httpx2.HTTPError, OSError) as error:
-        return AdminAnswer(0, {"code": "unreachable", "detail": f"{endpoint.url}: {type(error).__name__}"}, "")
+        return AdminAnswer(0, {"code": "unreachable", "detail": f"{endpoint.url}: {type(error).__name__}; {REACH}"}, "")
     except (ValueError, RecursionError):
         pass
     return AdminAnswer(0, {"code": "unreadable", "detail": f"{endpoint.url} does not answer as guard's admin API"}, "")
@@ -281,8 +282,12 @@ def entry_line(entry: dict[str, Any]) -> str:
 
 def token(name: str, role: str) -> int:
     """A new secret, shown once, and the line for the token file."""
-    from guard.control.tokens import generate, line  # noqa: PLC0415
+    from guard.control.tokens import generate, is_name, line  # noqa: PLC0415
 
+    if not is_name(name):
+        raise click.BadParameter(
+            f"{name!r} is no name that a token file can hold; expected 1 to 64 letters, digits and the signs . _ @ -"
+        )
     secret = generate()
     click.echo(f"secret (shown once):       {secret}", err=True)
     click.echo(line(name, role, secret))  # type: ignore[arg-type]

@@ -163,7 +163,7 @@ class Application:
             return refuse(identity)
         method, endpoint = self._endpoints.get(request.scope["path"], ("", None))
         if endpoint is None:
-            return refuse(Problem(404, "not_found"))
+            return refuse(Problem(404, "not_found", f"the admin API has {', '.join(sorted(self._endpoints))}"))
         if request.method not in ({"GET", "HEAD"} if method == "GET" else {method}):
             response = refuse(Problem(405, "method_not_allowed"))
             response.headers["allow"] = method

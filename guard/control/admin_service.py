@@ -12,7 +12,7 @@ from guard import __version__
 from guard.control import audit_reader
 from guard.control.admin import Status
 from guard.control.keys import Keys
-from guard.control.order_store import OrderStore, Refused, WantedMode
+from guard.control.order_store import OrderStore, Refused, WantedMode, listed
 from guard.control.reload import Reloader
 from guard.control.source_window import SourceWindow
 from guard.events import Enforcement
@@ -60,7 +60,8 @@ class AdminService:
     async def set_breaker(self, *, route: str, target: str, state: str, reason: str, actor: str) -> dict[str, Any]:
         """Force a breaker, or let it go. Raises Refused."""
         if TargetKey(route, target) not in self._runtime.breakers:  # type: ignore[arg-type]
-            raise Refused(404, "route", "the policy has no such route and target")
+            known = [f"{key.route} {key.target}" for key, _ in self._runtime.breakers.items()]
+            raise Refused(404, "route", f"the policy has no such route and target; breakers are {listed(known)}")
         return await self._operations.set_breaker(route=route, target=target, state=state, reason=reason, actor=actor)
 
     async def set_enforcement(

@@ -34,6 +34,8 @@ class Problem(NamedTuple):
         return {"cache-control": "no-store", **more.get(self.status, {})}
 
 
+UNAUTHORIZED = "the token is absent or not known; set GUARD_TOKEN to a secret of the token file, or give --state-dir"
+"""The next step of somebody whose token was refused. It is the same whatever was wrong, so that a guess learns nothing."""
 Identify: TypeAlias = Callable[[str], Identity | None]
 
 
@@ -74,7 +76,7 @@ class Gate:
         if self._tokens < 1.0:
             return Problem(429, "too_many_attempts")
         self._tokens -= 1.0
-        return Problem(401, "unauthorized")
+        return Problem(401, "unauthorized", UNAUTHORIZED)
 
 
 def _name(host: bytes) -> str:

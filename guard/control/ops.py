@@ -34,6 +34,7 @@ SLICE: Final = 0.001
 REST: Final = 4.0
 """A heavy page is not made again before so many times of what it cost have passed."""
 JSON: Final = "application/json"
+NOT_FOUND: Final = "this port is for probes and scrapers: /livez, /readyz, /metrics; operators use the admin port"
 
 
 class Page(NamedTuple):
@@ -110,7 +111,9 @@ class Ops:
             self._wait(client, self.heavy[path], _accept(head), body=body)
             return
         make = self.pages.get(path)
-        client.send(make(_accept(head)) if make is not None else _json(404, {"code": "not_found"}), body=body)
+        client.send(
+            make(_accept(head)) if make is not None else _json(404, {"code": "not_found", "detail": NOT_FOUND}), body=body
+        )
 
     # ── heavy pages ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -7,7 +7,7 @@ that needs another plan (an enforcement) goes through the policy's queue of chan
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Final, NotRequired, Protocol, TypeAlias, TypedDict, Unpack
@@ -40,6 +40,12 @@ TRY_AGAIN: Final = 1.0
 
 Wanted: TypeAlias = Callable[[], frozenset[str] | None]
 """The routes to compile as observed; None where nothing is left to change."""
+
+
+def listed(names: Sequence[str], at_most: int = 10) -> str:
+    """Names for a sentence: all of a few, or the first of many and how many more there are."""
+    more = len(names) - at_most
+    return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
 
 
 class Refused(Exception):  # noqa: N818
@@ -193,8 +199,9 @@ class OrderStore:
             raise Refused(412, "epoch", "another order came first, so this one was not given")
 
     def _refuse_unknown(self, route: str | None) -> None:
-        if route is not None and all(route != key for key, _ in self._data_plane.rung_limits()):
-            raise Refused(404, "route", "the policy has no such route")
+        known = [key for key, _ in self._data_plane.rung_limits()]
+        if route is not None and route not in known:
+            raise Refused(404, "route", f"the policy has no such route; its routes are {listed(known)}")
 
     # ── breakers ──────────────────────────────────────────────────────────────────────────────────────────────────
 

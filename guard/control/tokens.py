@@ -16,7 +16,8 @@ Role: TypeAlias = Literal["viewer", "operator"]
 PREFIX: Final = "guard_"
 MOST_LINES: Final = 1000
 """Lines that are read; those beyond are refused."""
-_LINE: Final = re.compile(r"([A-Za-z0-9._@-]{1,64})[ \t]+(viewer|operator)[ \t]+sha256:([0-9a-f]{64})", re.ASCII)
+_NAME: Final = r"[A-Za-z0-9._@-]{1,64}"
+_LINE: Final = re.compile(rf"({_NAME})[ \t]+(viewer|operator)[ \t]+sha256:([0-9a-f]{{64}})", re.ASCII)
 
 
 class Identity(NamedTuple):
@@ -24,6 +25,11 @@ class Identity(NamedTuple):
 
     name: str
     role: Role
+
+
+def is_name(name: str) -> bool:
+    """Whether a token file can hold a name: 1 to 64 letters, digits and the signs . _ @ -."""
+    return re.fullmatch(_NAME, name, re.ASCII) is not None
 
 
 def generate() -> str:

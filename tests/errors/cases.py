@@ -258,6 +258,7 @@ COMMANDS: dict[str, list[str]] = {
     "a drill without a file": ["drill", "--request", "POST /p"],
     "a drill with a file that is not there": ["drill", "--request", "POST /p=nowhere"],
     "a peer that is empty": ["kill", "--reason", "x", "--peers", ","],
+    "a name that no token file can hold": ["token", "otto müller"],
     "an observation without a time": ["observe", "--route", "POST /p", "--reason", "x"],
     "fewer listeners than peers": ["drill", "policy.yaml", "--peers", "127.0.0.1:1,127.0.0.1:2,127.0.0.1:3", "--data", "http://a,http://b"],
     "one listener for several peers": ["drill", "policy.yaml", "--peers", "127.0.0.1:1,127.0.0.1:2", "--data", "http://a"],

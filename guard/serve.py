@@ -125,7 +125,7 @@ class _Sidecar:
         self.telemetry = Telemetry(self.log, self.own, self.admin.source_window, self.admin.versions, self._wall, environ)
         counts = {"delivered": self.telemetry.alerts, "lost": self.telemetry.lost}
         self.incidents = IncidentManager(self.bus, self.runtime, self._in_force, wall=self._wall, environ=environ, **counts)
-        self.telemetry.also(self.incidents.violation_rates)
+        self.telemetry.also(self.incidents.violation_rates, self.admin.slo.counter)
 
     async def run(self) -> int:
         """Bind, announce, wait for the signal, drain."""
@@ -256,6 +256,7 @@ class _Sidecar:
         listener.plan = plan
         self.admin.order_store.bound()
         self.telemetry.adopt(loaded, plan)
+        self.admin.slo.adopt(loaded, plan)
         self.own.supervisor.once("files of the policy", lambda: self._look_at_files(policy))
 
     async def _look_at_files(self, policy: Policy) -> None:
@@ -348,6 +349,7 @@ class _Sidecar:
         start("export", self.telemetry.export)
         start("cost", self.telemetry.keep)
         start("incidents", self.incidents.watch)
+        start("slo", self.admin.slo.watch)
         if self.path is not None:
             start("reload", self.reloader.watch)
         else:
@@ -372,9 +374,9 @@ class _Sidecar:
         await self.shutdown.finish(server, self.listener.connections)
         probes.close()
         self.own.supervisor.cancel()
-        await self.admin.settle(SETTLE_WITHIN)
         await self.incidents.end()
         await self.telemetry.close()
+        await self.admin.settle(SETTLE_WITHIN)
         for pool in self.runtime.pools.values():
             pool.close()
 

@@ -178,6 +178,7 @@ def shown(status: dict[str, Any]) -> str:
         lines.append(f"  {route['route']:32} {own:24} breaker: {breakers or '-'}")
         if observed := route.get("observed"):
             lines.append(f"    contract NOT ENFORCED until {observed['until']}, by {observed['who']}: {observed['reason']}")
+    lines += _targets(status.get("slo") or {})
     owner = status["owner"] or {}
     if owner:
         known = [f"{name}: {owner[name]}" for name in ("page", "runbook") if owner.get(name)]
@@ -200,6 +201,20 @@ def shown(status: dict[str, Any]) -> str:
         f"guard:       {status['guard']}   epoch {status['epoch']}" + ("" if status["durable"] else "   NOT DURABLE")
     )
     return "\n".join(lines)
+
+
+def _targets(slo: dict[str, Any]) -> list[str]:
+    """The line on targets; none where nothing is measured. `guard slo` has the figures."""
+    if not slo.get("measured"):
+        return []
+    burning = ", ".join(
+        f"{item['objective']} of {item['route'] or 'the service'} {item['state']}, {item['left']:.0%} left"
+        for item in slo["burning"][:3]
+    )
+    lowered = [
+        f"  LOWERED to {item['to']}: {item['route']} burns {item['objective']}; {item['back']}" for item in slo["lowered"]
+    ]
+    return [f"targets:     {burning or 'kept'}   (guard slo)", *lowered]
 
 
 def _release(status: dict[str, Any]) -> str:

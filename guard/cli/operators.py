@@ -65,6 +65,16 @@ def status(admin: str | None, state_dir: Path | None, ca: Path | None, peers: st
 
 @click.command()
 @with_endpoint
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def slo(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: bool) -> int:  # noqa: FBT001
+    """Show how fast the targets burn their budgets, and what is left of each."""
+    from guard.cli import slo as table  # noqa: PLC0415
+
+    return table.run(where(admin, state_dir, ca), as_json=as_json)
+
+
+@click.command()
+@with_endpoint
 @click.option(
     "--to", type=click.Choice(LOWER), default=RULES, help="The highest source that may answer.", show_default=True
 )
@@ -208,4 +218,4 @@ def drill(
     )
 
 
-COMMANDS = (status, kill, restore, observe, drill, audit, token)
+COMMANDS = (status, slo, kill, restore, observe, drill, audit, token)

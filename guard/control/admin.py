@@ -6,6 +6,7 @@
     PUT  /admin/v1/breakers        {"route", "target", "state", "reason"}
     POST /admin/v1/policy/reload   read the policy from disk now
     GET  /admin/v1/audit?limit=    who did what, the newest first
+    GET  /admin/v1/slo             objectives: burn rates, budgets left, and the routes that are lowered for them
     GET  /admin/v1/contract        what the routes in force take and answer; `?format=` or Accept choose the form
     GET  /admin/v1/openapi.json    this, for machines
 
@@ -77,6 +78,9 @@ class AdminBackend(Protocol):
     def audit(self, limit: int) -> bytes:
         """The newest entries, as a JSON document. Called in a thread."""
 
+    def slo(self) -> dict[str, Any]:
+        """The objectives, their burn rates and the routes that are lowered for them."""
+
     def policy(self) -> object:
         """The policy in force: the same object while it is the same."""
 
@@ -141,6 +145,7 @@ class Application:
             "/admin/v1/breakers": ("PUT", api.breakers),
             "/admin/v1/policy/reload": ("POST", api.reload),
             "/admin/v1/audit": ("GET", api.audit),
+            "/admin/v1/slo": ("GET", api.slo),
             "/admin/v1/contract": ("GET", api.contract),
             "/admin/v1/openapi.json": ("GET", api.openapi),
         }
@@ -238,6 +243,11 @@ class _Api:
             raise Refused(422, "limit", f"limit must be a number from 1 to {MOST_ENTRIES}")
         text = await self._threads.run(partial(self._service.audit, int(limit)))
         return Response(text, media_type="application/json")
+
+    async def slo(self, request: Request, identity: Identity) -> Response:
+        """GET slo."""
+        del request, identity
+        return JSONResponse(self._service.slo())
 
     async def contract(self, request: Request, identity: Identity) -> Response:
         """GET contract. Written once for all that ask within a minute, while the policy stays."""

@@ -19,6 +19,7 @@ from guard.control.order_store import OrderStore, Wanted
 from guard.control.process import descriptors
 from guard.control.reload import Reloader
 from guard.control.secrets import read_tokens
+from guard.control.slo.keeper import SloKeeper
 from guard.control.source_window import SourceWindow
 from guard.control.state import StateFolder
 from guard.control.tls import server_context
@@ -87,6 +88,7 @@ class AdminRuntime:
         self._journal = Journal(publish)
         self.order_store = OrderStore(self, self._journal, wall=wall, publish=publish)
         self._disk = Worker("guard-admin")
+        self.slo = SloKeeper(runtime, wall=wall, publish=publish)
 
     # ── the data plane ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -94,14 +96,16 @@ class AdminRuntime:
         """Read what was decided before the restart. `doubt`: why the state folder may hold more than could be read."""
         self._state = state
         self.order_store.recall(state, doubt=doubt)
+        self.slo.begin(state)
 
     def audit(self, entry: dict[str, object]) -> None:
         """Audit what is no order, such as a reload."""
         self._journal.note({"at": self._wall(), **entry})
 
     async def settle(self, within: float) -> None:
-        """Wait until every order is on disk, or for so many seconds."""
+        """Wait until every order is on disk, or for so many seconds; keep what was measured."""
         await self._journal.settled(within)
+        await self.slo.save(within)
 
     async def watch_kill_file(self, beat: Callable[[], None]) -> None:
         """Look for the kill file, for ever. `beat` is called for each look, also of a file that hangs."""
@@ -192,9 +196,10 @@ class AdminRuntime:
         self._where = Address(where.host, self._socket.getsockname()[1])
 
     def families(self) -> Iterator[Family]:
-        """Metrics about the tokens."""
+        """Metrics about the tokens and the objectives."""
         yield Family(of.TOKENS_REFUSED, [((), int(self.keys.troubled))])
         yield Family(of.ATTEMPTS_REFUSED, [((), self._gate.refused if self._gate is not None else 0)])
+        yield from self.slo.families()
 
     async def serve(self, reloader: Reloader) -> None:
         """Answer operators until cancelled."""
@@ -224,7 +229,7 @@ class AdminRuntime:
 
         folder = self._state.path if self._state is not None else None
         means = (self.order_store, self._runtime, reloader, self.source_window, self.versions, folder, self._in_force)
-        service = AdminService(*means, self._contract, self.keys)
+        service = AdminService(*means, self._contract, self.keys, self.slo)
         gate = self._gate = Gate(self.keys.identify, listener.hosts(self._where))
         return AdminListener(Application(service, gate), gate)
 

@@ -14,6 +14,7 @@ from guard.control.admin import Status
 from guard.control.keys import Keys
 from guard.control.order_store import OrderStore, Refused, WantedMode, listed
 from guard.control.reload import Reloader
+from guard.control.slo.keeper import SloKeeper
 from guard.control.source_window import SourceWindow
 from guard.events import Enforcement
 from guard.ladder.mode import Order, Orders
@@ -43,11 +44,12 @@ class AdminService:
         now_in_force: Callable[[], tuple[Loaded, CompiledPlan]],
         written: Callable[[str, Loaded, CompiledPlan], str],
         keys: Keys,
+        slo: SloKeeper,
     ) -> None:
         """`written`: a contract in one of its forms; handed down, as the control plane does not know the kit."""
         self._operations, self._runtime, self._reloader = operations, runtime, reloader
         self._source_window, self._versions, self._now_in_force = shares, versions, now_in_force
-        self._audit_folder, self._keys = audit_folder, keys
+        self._audit_folder, self._keys, self._slo = audit_folder, keys, slo
         self._written = written
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -55,6 +57,8 @@ class AdminService:
     async def set_mode(self, **wanted: Unpack[WantedMode]) -> dict[str, Any]:
         """Set a mode. Raises Refused."""
         document = await self._operations.set_mode(**wanted)
+        if wanted["mode"] == "normal":
+            self._slo.release(wanted["route"])
         return {**document, "source": self._source_window.latest(monotonic())}
 
     async def set_breaker(self, *, route: str, target: str, state: str, reason: str, actor: str) -> dict[str, Any]:
@@ -85,6 +89,10 @@ class AdminService:
             return audit_reader.newest(self._audit_folder, limit)
         except OSError as error:
             raise Refused(503, "audit_unreadable", error.strerror or "the audit cannot be read") from None
+
+    def slo(self) -> dict[str, Any]:
+        """The objectives, their burn rates and the routes that are lowered for them."""
+        return self._slo.document()
 
     def policy(self) -> object:
         """The policy in force: the same object while it is the same."""
@@ -143,6 +151,7 @@ class AdminService:
             "kill_file": orders.file is not None,
             "back": back(self._operations),
             "tokens": self._keys.status(),
+            "slo": self._slo.status(),
             "owner": incidents.model_dump() if incidents is not None else None,
             "policy": {
                 "service": loaded.policy.service,

@@ -103,6 +103,7 @@ OPENAPI: Final[dict[str, Any]] = {
         },
         "/admin/v1/policy/reload": {"post": _operation("Reload the policy from disk now")},
         "/admin/v1/audit": {"get": _operation("Read the audit log")},
+        "/admin/v1/slo": {"get": _operation("Show burn rates, budgets left and routes lowered for them")},
         "/admin/v1/contract": {"get": _contract()},
         "/admin/v1/openapi.json": {"get": _operation("This document")},
     },

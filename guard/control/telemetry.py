@@ -113,9 +113,9 @@ class Telemetry:
         """The outbox to which the pipeline publishes."""
         return self._batcher
 
-    def also(self, sink: BatchSink) -> None:
-        """One more that takes every record."""
-        self._batcher.sinks = [*self._batcher.sinks, sink]
+    def also(self, *sinks: BatchSink) -> None:
+        """More that take every record."""
+        self._batcher.sinks = [*self._batcher.sinks, *sinks]
 
     def add_sink(self, sink: BatchSink) -> None:
         """One more that takes those that are worth a line or a trace."""

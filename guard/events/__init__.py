@@ -3,8 +3,8 @@
 Here: an event's fields, and the name, level and keys of its line in the log.
 Not here: who publishes, takes or counts it: the bus (`guard.control.event_bus`) and its subscribers.
 
-Read in this order: `base` (what all events share), `process` (its life, the policy), `orders`, `models`, `own` (what guard
-itself does wrong or cannot do).
+Read in this order: `base` (what all events share), `process` (its life, the policy), `orders`, `models`, `targets`, `own`
+(what guard itself does wrong or cannot do).
 
 Whoever sees something happen publishes its event; the log, the incidents and the metrics are subscribers of one bus
 (`guard.control.event_bus`). A subscriber reads the type and the fields. `name` and `keys` belong to the log alone: what a
@@ -15,7 +15,7 @@ A field holds words of guard, of the policy and of operators, and versions that 
 client. A place is `file:line:function` in the code.
 """
 
-from guard.events import models, orders, own, process
+from guard.events import models, orders, own, process, targets
 from guard.events.base import SPELLED, BreakerState, Enforcement, Event, Publish
 from guard.events.models import (
     BreakerChanged,
@@ -74,6 +74,7 @@ from guard.events.process import (
     Serving,
     Stopped,
 )
+from guard.events.targets import BurnChanged, RouteDescended, RouteReturned, VolumeChanged
 
 __all__ = [
     "SPELLED",
@@ -85,6 +86,7 @@ __all__ = [
     "BreakerForced",
     "BreakerState",
     "BudgetReached",
+    "BurnChanged",
     "CertificateRefused",
     "ContractStorm",
     "ContractStormEnded",
@@ -114,6 +116,8 @@ __all__ = [
     "PolicyWarning",
     "Publish",
     "Ready",
+    "RouteDescended",
+    "RouteReturned",
     "RouteServed",
     "SecretExposed",
     "Serving",
@@ -130,11 +134,12 @@ __all__ = [
     "TokensWithdrawn",
     "VersionChanged",
     "VersionDisagrees",
+    "VolumeChanged",
     "event_types",
 ]
 
 
 def event_types() -> tuple[type[Event], ...]:
     """Every event that can be published, in the order of the modules."""
-    defined = [value for module in (process, orders, models, own) for value in vars(module).values()]
+    defined = [value for module in (process, orders, models, targets, own) for value in vars(module).values()]
     return tuple(kind for kind in defined if isinstance(kind, type) and issubclass(kind, Event) and kind.name)

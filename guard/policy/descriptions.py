@@ -41,6 +41,12 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "entries": "Maximum number of cached answers; the least recently used are removed first.",
         "bytes": "Maximum size of all cached answers together.",
     },
+    "Burn": {
+        "window": "Length of the budget, from 1d to 30d.",
+        "act": "Actions while a target burns: `freeze` promotions, `abort` a candidate, `descend` the route; unset, none.",
+        "descend": "Highest rung that answers while a route is lowered, which latency and errors alone can cause.",
+        "at_least": "Bad requests without which nothing counts as burning.",
+    },
     "Calibration": {"report": "File with the measurement."},
     "CallTimeout": {
         "connect": "Time limit for opening a connection.",
@@ -201,6 +207,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "expected_rate": "Expected request rate.",
         "quality": "Targets for the evaluation's metrics.",
         "cost": "Prices of calls and the daily budget.",
+        "burn": "Budget of the targets, and what guard does when it burns (docs/slo.md).",
     },
     "Telemetry": {
         "trace_sample": "Share of exchanges that are sampled for traces and log lines.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from pydantic import Discriminator, Field, Tag
 
 from guard.policy import typed
+from guard.policy.burn import Burn
 from guard.policy.document import Text, Tree
 from guard.policy.errors import shown
 from guard.policy.ladder import Secret, TargetLimits, TargetTls
@@ -272,6 +273,7 @@ class Targets(PolicyModel):
     expected_rate: Rate | None = None
     quality: dict[str, Number] = Field(default_factory=dict)
     cost: Cost | None = None
+    burn: Burn | None = None
 
 
 class Incidents(PolicyModel):

@@ -29,7 +29,9 @@ from guard.proxy.values import (
     StreamParser,
 )
 
-OURS: Final[frozenset[Reason | None]] = frozenset(("overloaded", "mode", "kill_file", "forced", "breaker_open", "backoff"))
+OURS: Final[frozenset[Reason | None]] = frozenset(
+    ("overloaded", "mode", "burn", "kill_file", "forced", "breaker_open", "backoff")
+)
 """Reasons that the target does not cause."""
 CHOSEN: Final[frozenset[Reason]] = frozenset(("too_large", "version"))
 """Reasons that a client can cause: it asks for more rows or tokens than an answer may hold, or for another version."""

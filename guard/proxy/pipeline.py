@@ -136,6 +136,8 @@ def closed(rung: Rung, permit: Permit, body_spent: bool, now: float) -> Closed |
     rung_limit = permit.route.rung_limit
     if rung_limit.level and LEVEL[rung.source] < rung_limit.level:
         return Closed(rung_limit.why)
+    if rung_limit.burn and LEVEL[rung.source] < rung_limit.burn and not rung_limit.probes():
+        return Closed("burn")
     if not rung.reads_input:
         return None
     if permit.lowered is not None:

@@ -114,6 +114,25 @@ BUDGET_SHARE: Final = Instrument(
     "guard.cost.budget.share", "gauge", "{share}",
     "Share of `targets.cost.daily` spent since midnight UTC.", ("guard.currency",),
 )  # fmt: skip
+_OBJECTIVE: Final = "guard.slo"
+SLO_BURN: Final = Instrument(
+    "guard.slo.burn", "gauge", "1",
+    "How many times faster than allowed an objective of `targets` burns its budget, over a window. Without a route: of the "
+    "whole service.",
+    (_METHOD, _ROUTE, _OBJECTIVE, "guard.window"),
+)  # fmt: skip
+SLO_LEFT: Final = Instrument(
+    "guard.slo.budget.left", "gauge", "1",
+    "Share of an objective's budget that is left in `targets.burn.window`; below zero if more than all is spent.",
+    (_METHOD, _ROUTE, _OBJECTIVE),
+)  # fmt: skip
+SLO_STATE: Final = Instrument(
+    "guard.slo.state", "gauge", "{state}", "1 for the state that an objective is in: fast, brisk, spent, slow or ok.",
+    (_METHOD, _ROUTE, _OBJECTIVE, "guard.state"),
+)  # fmt: skip
+SLO_LOWERED: Final = Instrument(
+    "guard.slo.lowered", "gauge", "{state}", "1 while a route is lowered because it burns its budget.", (_METHOD, _ROUTE)
+)
 _OPERATION: Final = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.response.model")
 TOKEN_USAGE: Final = Instrument(
     "gen_ai.client.token.usage", "histogram", "{token}",

@@ -244,6 +244,14 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "expected_rate": "expected_rate: 50/s",
         "quality": "quality: {auc: 0.85}",
         "cost": "cost: {per_request: 0.0004 EUR}",
+        "burn": "burn: {act: [freeze]}",
+    },
+    "Burn": {
+        "window": "window: 7d",
+        "act": "act: [freeze, abort]",
+        "descend": "act: [descend], descend: rules",
+        "for": "act: [descend], descend: cached, for: 30m",
+        "at_least": "at_least: 20",
     },
     "Cost": {
         "per_request": "per_request: 0.0004 EUR",
@@ -347,6 +355,7 @@ WHERE: Mapping[str, Callable[[str], str]] = {
     "Telemetry": _top("telemetry"),
     "Targets": _top("targets"),
     "Cost": lambda text: _policy(f"targets: {{cost: {{{text}}}}}"),
+    "Burn": lambda text: _policy(f"targets: {{burn: {{{text}}}}}"),
     "Owners": _top("owners"),
     "Incidents": lambda text: _policy(f"owners: {{incidents: {{{text}}}}}"),
     "Webhook": lambda text: _policy(f"webhooks: [{{{text}}}]"),

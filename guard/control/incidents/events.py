@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, assert_never, get
 from guard.events import (
     BreakerChanged,
     BudgetReached,
+    BurnChanged,
     ContractStorm,
     ContractStormEnded,
     Event,
@@ -22,15 +23,19 @@ from guard.events import (
     OrdersUnreadable,
     PolicyApplied,
     PolicyRefused,
+    RouteDescended,
+    RouteReturned,
     TokensRead,
     TokensRefused,
     TokensUnreadable,
     VersionChanged,
+    VolumeChanged,
 )
 from guard.ladder.mode import KILLED
 
 Kind: TypeAlias = Literal[
     "mode", "breaker", "budget", "policy_refused", "tokens", "file_unreadable", "contract_storm", "model_version",
+    "burn", "descent", "volume",
 ]  # fmt: skip
 Severity: TypeAlias = Literal["info", "ticket", "page"]
 Role: TypeAlias = Literal["incidents", "serving", "data_freshness", "model_quality"]
@@ -59,6 +64,9 @@ KINDS: Final[Mapping[Kind, Of]] = {
     "file_unreadable": Of("GuardFileUnreadable", "serving", 0.0),
     "contract_storm": Of("GuardContractStorm", "data_freshness", 60.0),
     "model_version": Of("GuardModelVersionChanged", "model_quality", 0.0),
+    "burn": Of("GuardBurn", "incidents", 60.0),
+    "descent": Of("GuardRouteLowered", "incidents", 0.0),
+    "volume": Of("GuardVolume", "serving", 60.0),
 }
 VERSION_LASTS: Final = 3600.0
 """Seconds that a change of version is worth knowing; nothing ends it."""
@@ -109,6 +117,10 @@ Source: TypeAlias = (
     | ContractStorm
     | ContractStormEnded
     | VersionChanged
+    | BurnChanged
+    | RouteDescended
+    | RouteReturned
+    | VolumeChanged
 )
 """The events that an incident can come from."""
 SOURCES: Final[tuple[type[Event], ...]] = get_args(Source)
@@ -147,6 +159,14 @@ def changes(event: Source, wall: float) -> Iterator[Change]:  # noqa: C901, PLR0
             yield Ends(Subject("contract_storm", event.route))
         case VersionChanged():
             yield _version(event, wall)
+        case BurnChanged():
+            yield _burn(event)
+        case RouteDescended():
+            yield _descent(event)
+        case RouteReturned():
+            yield Ends(Subject("descent", event.route))
+        case VolumeChanged():
+            yield _volume(event)
         case _:
             assert_never(event)
 
@@ -239,4 +259,45 @@ def _version(event: VersionChanged, wall: float) -> Opens:
         {"before": event.before, "after": event.after},
         f"guard kill --to previous --route '{event.route}' --reason '…' (if the change was not intended)",
         wall + VERSION_LASTS,
+    )
+
+
+def _burn(event: BurnChanged) -> Change:
+    """The incident of a burning target: the route's, and not the service's too."""
+    subject = Subject("burn", event.route, None, event.objective)
+    if event.after == "ok" or not event.told:
+        return Ends(subject)
+    return Opens(
+        subject,
+        "page" if event.after in ("fast", "brisk") else "ticket",
+        f"The budget of targets.{event.objective} " + ("is spent" if event.after == "spent" else f"burns {event.after}"),
+        {"state": event.after, "burn_5m": event.burn_5m, "burn_1h": event.burn_1h, "left": event.left},
+        "guard slo shows the burn rates; guard status shows what answers now",
+    )
+
+
+def _descent(event: RouteDescended) -> Opens:
+    held = ", until a person raises it: it is the third time in a day" if event.held else ""
+    return Opens(
+        Subject("descent", event.route),
+        "page" if event.held else "ticket",
+        f"guard lowered the route to {event.to}, as it burns targets.{event.objective}{held}",
+        {"to": event.to, "objective": event.objective, "lasts": event.lasts, "number": event.number},
+        f"guard restore --route '{event.route}' --reason '…'",
+    )
+
+
+def _volume(event: VolumeChanged) -> Change:
+    subject = Subject("volume")
+    if event.after == "ok":
+        return Ends(subject)
+    summary = (
+        f"No request for {event.quiet:.0f} s" if event.after == "silence" else f"{event.recent} requests in five minutes"
+    )
+    return Opens(
+        subject,
+        "ticket",
+        f"{summary}; targets.expected_rate is {event.expected:g}/s",
+        {"state": event.after, "expected": event.expected, "recent": event.recent, "quiet": event.quiet},
+        "ask who calls the service; a rate that is usual now belongs into targets.expected_rate",
     )

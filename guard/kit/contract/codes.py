@@ -29,7 +29,7 @@ CLIENT: Final[dict[str, str]] = {
     "internal": _FAULT,
     "draining": "Connect again: another replica answers. " + _LATER,
     "overloaded": _LATER, "backoff": _LATER, "breaker_open": _LATER,
-    "mode": _CLOSED, "kill_file": _CLOSED, "forced": _CLOSED,
+    "mode": _CLOSED, "burn": _CLOSED, "kill_file": _CLOSED, "forced": _CLOSED,
     "stale": _OLD, "missing": "Send the field, or go on without the model.",
     "no_time": _SLOW, "timeout": _SLOW,
     "connect": _AGAIN, "reset": _AGAIN, "tls": _FAULT, "malformed": _FAULT, "too_large": _FAULT,

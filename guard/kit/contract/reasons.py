@@ -4,7 +4,7 @@ from guard.policy.ladder import Cel
 from guard.policy.loading import Loaded
 from guard.policy.route import Route
 from guard.policy.scalars import Origin
-from guard.proxy.values import REASONS, Reason
+from guard.proxy.values import DISABLED, REASONS, Reason
 
 
 def reasons(route: Route | None, loaded: Loaded, upstream: Origin) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
@@ -13,6 +13,10 @@ def reasons(route: Route | None, loaded: Loaded, upstream: Origin) -> tuple[tupl
     model = orders | _calling(upstream)
     if route is None:
         return _ordered(model), _ordered(model)
+    burn = loaded.policy.targets.burn
+    if burn is not None and "descend" in burn.act:
+        model |= {"burn"}
+        orders |= {"burn"} if burn.descend == DISABLED else set()
     lowering = _lowering(route)
     model |= lowering | {"breaker_open", "backoff", "status"} | _answering(route, loaded)
     last = model

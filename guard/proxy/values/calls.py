@@ -56,12 +56,25 @@ class ConcurrencyLimiter(Protocol):
         """Release a slot; the first waiter in the queue is called."""
 
 
+PROBE_EVERY: Final = 100
+
+
 @dataclass(eq=False)
 class RungLimit:
-    """The highest level of the ladder that operators allow now, and the reason. Its creator keeps it current."""
+    """The highest level of the ladder that operators allow now, and the reason. Its creator keeps it current.
+
+    `burn`: the highest level while the route burns its budget; every PROBE_EVERYth request may still ask above it.
+    """
 
     level: int = 0
     why: Reason = "mode"
+    burn: int = 0
+    asked: int = 0
+
+    def probes(self) -> bool:
+        """Whether this request is a probe."""
+        self.asked += 1
+        return self.asked % PROBE_EVERY == 0
 
 
 @dataclass(eq=False)

@@ -1,0 +1,8 @@
+"""Service level objectives in a running process: measured from records, kept over restarts, and acted on.
+
+scope       one route, or the service: a series and a state for each objective
+keeper      counts records into scopes, reads them each second, and answers what others ask of them
+descents    lowers routes that burn, and raises them again
+state_file  what a restart restores
+document    the JSON of `GET /admin/v1/slo`, and the metrics
+"""

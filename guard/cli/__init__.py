@@ -132,11 +132,11 @@ def contract(policy: Path, form: str) -> int:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(("grafana", "prometheus-rules", "alertmanager")))
+@click.argument("what", type=click.Choice(("grafana", "prometheus-rules", "alertmanager", "openslo", "sloth", "pyrra")))
 @click.argument("policy", type=POLICY)
 @click.option("--selector", metavar="MATCHERS", help='Label matchers of the service\'s series. Default: job="<service>".')
 def export(what: str, policy: Path, selector: str | None) -> int:
-    """Make a dashboard, alert rules or alert routes from POLICY. Warnings name everything that is left out, and why."""
+    """Make a dashboard, alert rules, alert routes or objectives from POLICY. Warnings name what is left out, and why."""
     from guard.cli.export import run  # noqa: PLC0415
 
     return run(what, policy, selector)

@@ -1,4 +1,4 @@
-"""`guard export`: a policy as a Grafana dashboard, Prometheus rules and an Alertmanager configuration.
+"""`guard export`: a policy as a Grafana dashboard, Prometheus rules, objectives and an Alertmanager configuration.
 
 Here: alerts, objectives and panels for what the policy declares; what is left out is named in the file.
 Not here: the series that they query (`guard.telemetry`), and what guard itself sends (`guard.control.incidents`).
@@ -9,6 +9,7 @@ slo           objectives as recording rules with Sloth's names, and their burn-r
 alerts        everything else that somebody is told; one function for each
 own_health    alerts on guard itself: its loop, tasks, files and telemetry
 owners        who is told, with runbook and dashboard
+objectives    policy → objectives of OpenSLO, Sloth and Pyrra
 rules         policy → rule file
 layout        panels → the JSON that Grafana imports
 panels        what the dashboard shows; one function for each row

@@ -36,4 +36,8 @@ def written(title: str, scope: Scope, gaps: Iterable[Gap], document: Any) -> str
         *(f"Note: {gap.text}." for gap in gaps),
     ]
     head = "".join(f"# {line}\n" for line in lines)
+    if isinstance(document, list):  # several documents in one file
+        return head + yaml.dump_all(
+            document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH, explicit_start=True
+        )
     return head + yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH)

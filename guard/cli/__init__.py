@@ -20,6 +20,7 @@ from guard.cli.completion import completion
 from guard.cli.launch import COMMANDS as LAUNCH
 from guard.cli.operators import COMMANDS
 from guard.cli.rehearse import rehearse
+from guard.cli.release import COMMANDS as RELEASE
 
 POLICY = click.Path(dir_okay=False, path_type=Path)
 
@@ -188,7 +189,7 @@ def demo(stay: bool) -> int:  # noqa: FBT001
     return run(stay=stay)
 
 
-for _command in (*COMMANDS, *LAUNCH, rehearse, completion):
+for _command in (*COMMANDS, *LAUNCH, *RELEASE, rehearse, completion):
     cli.add_command(_command)
 
 

@@ -144,4 +144,4 @@ def checklist(
     return run(policy, Options(address, place, ask_status, pipelines, fail_on, form, junit))
 
 
-COMMANDS = (release, checklist)
+COMMANDS = (checklist,)

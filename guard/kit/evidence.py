@@ -26,7 +26,7 @@ from guard.kit.files import read_at_most, replace
 from guard.policy.loading import Loaded
 from guard.policy.loading.digest import release_digest
 
-Kind: TypeAlias = Literal["release", "rehearse", "drill", "checklist"]
+Kind: TypeAlias = Literal["release", "rehearse", "drill", "checklist", "test", "evaluate", "smoke"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 VERSION: Final = 1
 FOLDER: Final = "evidence"

@@ -137,5 +137,5 @@ def test_what_could_not_be_read_is_not_written(tmp_path: Path, monkeypatch: pyte
 
 def test_each_kind_has_its_place() -> None:
     assert {str(evidence.place(Path("p/policy.yaml"), kind)) for kind in evidence.KINDS} == {
-        f"p/evidence/{kind}.json" for kind in ("release", "rehearse", "drill", "checklist")
+        f"p/evidence/{kind}.json" for kind in ("release", "rehearse", "drill", "checklist", "test", "evaluate", "smoke")
     }

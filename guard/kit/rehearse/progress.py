@@ -11,8 +11,8 @@ EVERY: Final = {True: 0.1, False: 5.0}
 class Progress:
     """Writes to a stream; nothing where it is None."""
 
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None, command: str = "rehearse") -> None:
+        self._stream, self._command = stream, command
         self._terminal = stream is not None and stream.isatty()
         self._title, self._shown_at, self._open = "", 0.0, False
 
@@ -21,7 +21,7 @@ class Progress:
         self.clear()
         self._title, self._shown_at = title, time.monotonic()
         if self._stream is not None and not self._terminal:
-            self._stream.write(f"rehearse: {title}\n")
+            self._stream.write(f"{self._command}: {title}\n")
             self._stream.flush()
 
     def at(self, share: float, label: str = "") -> None:
@@ -35,7 +35,7 @@ class Progress:
             self._stream.write(f"\r\x1b[K{self._title:22} {bar} {share:4.0%} {label}")
             self._open = True
         else:
-            self._stream.write(f"rehearse: {self._title}: {share:.0%} {label}\n")
+            self._stream.write(f"{self._command}: {self._title}: {share:.0%} {label}\n")
         self._stream.flush()
 
     def clear(self) -> None:

@@ -1,7 +1,7 @@
 """`guard release`: what is deployed, written by the model's CI as release.yaml and held against the disk again.
 
 Here: writing, reading and verifying the record of a release, and of the release before.
-Not here: the policy's `release` key (`guard.policy.models`), and its digest (`guard.policy.loading.digest`).
+Not here: the steps of the next version (`guard.kit.candidate`), and a record's digest (`guard.policy.loading.digest`).
 
 options   what the command line says
 tree      the digest of a file or folder

@@ -123,6 +123,7 @@ class _Sidecar:
         )
         self.reloader = Reloader(self.policies, certificate_files, self.own.files, self.bus.publish, self.admin.audit)
         self.telemetry = Telemetry(self.log, self.own, self.admin.source_window, self.admin.versions, self._wall, environ)
+        self.admin.budgets = lambda: self.telemetry.budgets.status(self._wall())
         counts = {"delivered": self.telemetry.alerts, "lost": self.telemetry.lost}
         self.incidents = IncidentManager(self.bus, self.runtime, self._in_force, wall=self._wall, environ=environ, **counts)
         self.telemetry.also(self.incidents.violation_rates, self.admin.slo.counter)
@@ -189,6 +190,7 @@ class _Sidecar:
             changed=self.admin.breaker_changed,
             sinks=(self.telemetry.sink,),
             tracer=self.telemetry.tracer,
+            publish=self.bus.publish,
             secret=lambda secret: resolve(secret, self.environ),
             deployed=self.environ.get("AIP_DEPLOYED_MODEL_ID", "")[:128],
         )
@@ -234,7 +236,7 @@ class _Sidecar:
         if self.state is None or not self.state.writable:
             why = doubt or ("no folder can be made" if self.state is None else f"{self.state.path} cannot be written")
             self.bus.publish(events.StateUnavailable(why=why))
-        self.policies.state = self.state if self.path is not None else None
+        self.policies.state = self.telemetry.budgets.state = self.state if self.path is not None else None
         self.admin.recall(self.state, doubt)
         return self.admin.order_store.observed
 
@@ -309,7 +311,7 @@ class _Sidecar:
     def _begin_telemetry(self, address: str) -> None:
         process_collector = ProcessCollector(self.runtime, lambda: self.listener, self._in_force, self._wall())
         refusing = lambda: not self.reloader.outcome.ok  # noqa: E731
-        self.telemetry.begin(self.policies.loaded, address, process_collector, self.state, refusing, self.admin.families)
+        self.telemetry.begin(self.policies.loaded, address, process_collector, refusing, self.admin.families)
 
     def _announce(self, address: str) -> None:
         plan = self.policies.plan

@@ -29,6 +29,7 @@ readiness, shutdown               when traffic may come, and the end
 supervisor, watchdog, worker      background tasks, a loop that stands still, and threads
 process, place                    settings of the process, and places in the code (`file:line:function`)
 state                             the folder that survives a restart
+budgets                           the files that keep what budgets have spent
 event_bus, incidents              who receives events, and who is informed of trouble
 telemetry, duration_bounds        sinks and exporters of one process, and the bounds of histograms
 process_collector, own_health     gauges read at a scrape, and guard's own health

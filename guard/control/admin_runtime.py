@@ -89,6 +89,8 @@ class AdminRuntime:
         self.order_store = OrderStore(self, self._journal, wall=wall, publish=publish)
         self._disk = Worker("guard-admin")
         self.slo = SloKeeper(runtime, wall=wall, publish=publish)
+        self.budgets: Callable[[], list[dict[str, object]]] = list
+        """The report on budgets; handed down, as telemetry is made later."""
 
     # ── the data plane ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -229,7 +231,7 @@ class AdminRuntime:
 
         folder = self._state.path if self._state is not None else None
         means = (self.order_store, self._runtime, reloader, self.source_window, self.versions, folder, self._in_force)
-        service = AdminService(*means, self._contract, self.keys, self.slo)
+        service = AdminService(*means, self._contract, self.keys, self.slo, lambda: self.budgets())  # noqa: PLW0108 — set later
         gate = self._gate = Gate(self.keys.identify, listener.hosts(self._where))
         return AdminListener(Application(service, gate), gate)
 

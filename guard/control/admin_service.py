@@ -45,12 +45,13 @@ class AdminService:
         written: Callable[[str, Loaded, CompiledPlan], str],
         keys: Keys,
         slo: SloKeeper,
+        budgets: Callable[[], list[dict[str, object]]] = list,
     ) -> None:
         """`written`: a contract in one of its forms; handed down, as the control plane does not know the kit."""
         self._operations, self._runtime, self._reloader = operations, runtime, reloader
         self._source_window, self._versions, self._now_in_force = shares, versions, now_in_force
         self._audit_folder, self._keys, self._slo = audit_folder, keys, slo
-        self._written = written
+        self._written, self._budgets = written, budgets
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,6 +162,7 @@ class AdminService:
                 "attempts": self._reloader.outcome.attempts,
                 "refused": self._reloader.outcome.refused,
             },
+            "budgets": self._budgets(),
             "release": _release(loaded, release) if release is not None else None,
             "guard": __version__,
         }

@@ -91,6 +91,15 @@ class StateFolder:
                 raise OSError(errno.EINVAL, "not a regular file")
             return file.read(MOST)
 
+    def open(self, name: str) -> int:
+        """The descriptor of a file that is written in place, made if there is none. Raises OSError, for a pipe too."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(name, flags, 0o600, dir_fd=self._directory)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a regular file")
+        return descriptor
+
     def save(self, name: str, content: bytes) -> None:
         """Replace a file, durably. Raises OSError; then the old content stands."""
         beside = f".{name}.new"

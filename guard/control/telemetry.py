@@ -1,7 +1,6 @@
 """The telemetry of one process: sinks for the records, a page for scrapers, and exporters where they are asked for."""
 
 import asyncio
-import json
 import os
 import socket
 from collections import Counter, deque
@@ -12,18 +11,19 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from guard import __version__
+from guard.control.budgets import BudgetKeeper
 from guard.control.duration_bounds import duration_bounds
 from guard.control.ops import Making, Page
 from guard.control.own_health import OwnHealth
 from guard.control.place import place_of_error
 from guard.control.process_collector import ProcessCollector
 from guard.control.source_window import SourceWindow
-from guard.control.state import StateFolder
 from guard.control.worker import Worker
-from guard.events import Exporting, StateUnavailable, TelemetryCrashed, TelemetryLost, TelemetrySetting
+from guard.events import Exporting, TelemetryCrashed, TelemetryLost, TelemetrySetting
 from guard.policy.compiled import CompiledPlan
 from guard.policy.loading import Loaded
-from guard.policy.models import Cost as CostPolicy
+from guard.policy.models import Policy
+from guard.policy.route import Route
 from guard.privacy.fence import fence
 from guard.proxy.tracing import Sampler
 from guard.proxy.values import Sink, Tracer
@@ -45,12 +45,8 @@ if TYPE_CHECKING:
     from guard.telemetry.otlp import Otlp
 
 LAG_EVERY: Final = 0.25
-SPENT: Final = "cost.json"
-SAVE_EVERY: Final = 60.0
-SAVE_WITHIN: Final = 10.0
-"""Seconds of one save; a disk that takes longer hangs."""
 CLOSE_WITHIN: Final = 3.0
-"""Seconds that the last save, or the last deliveries, may take."""
+"""Seconds that the last deliveries may take."""
 WITHOUT_PAUSE: Final = 64
 """Outputs whose top share is computed in one go: some tenths of a millisecond."""
 MOST_PLACES: Final = 100
@@ -76,9 +72,9 @@ class Telemetry:
     ) -> None:
         self._log, self._health, self._wall, self._publish = log, health, wall, health.bus.publish
         self._environ, self._environment = environ, read(environ)
-        self._state: StateFolder | None = None
+        self.budgets = BudgetKeeper(self._publish)
         self._meters = Meters(exemplars=self._environment.exemplars)
-        self._cost = Cost(lambda now: now - monotonic() + wall(), self._publish)
+        self._cost = Cost()
         self._lag = Histogram(of.LOOP_LAG.buckets)
         self.lost: Counter[tuple[str, str]] = Counter()
         self.alerts: Counter[tuple[str, str]] = Counter()
@@ -104,7 +100,7 @@ class Telemetry:
         self._exposition = Exposition({}, partial(self._crashed, "metrics"))
         self._scraped = True
         self._otlp: Otlp | None = None
-        self._exporter, self._saver = Worker("guard-exporter"), Worker("guard-cost")
+        self._exporter = Worker("guard-exporter")
         self._refused: Callable[[], bool] = lambda: False
         self._admin: Callable[[], Iterator[Family]] = lambda: iter(())
 
@@ -141,18 +137,13 @@ class Telemetry:
         loaded: Loaded,
         address: str,
         process_collector: ProcessCollector,
-        state: StateFolder | None,
         refused: Callable[[], bool],
         admin: Callable[[], Iterator[Family]],
     ) -> None:
         """The policy is there, and the listeners are. `address`: where clients are served."""
-        self._process_collector, self._state, self._refused, self._admin = process_collector, state, refused, admin
+        self._process_collector, self._refused, self._admin = process_collector, refused, admin
         self._resource = self._described(loaded, address)
         self._exposition = Exposition(self._resource, partial(self._crashed, "metrics"))
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            spent = state.read(SPENT) if state is not None else None
-            if spent is not None:
-                self._cost.recall(json.loads(spent))
         for problem in self._environment.problems:
             self._publish(TelemetrySetting(message=problem))
         asyncio.get_running_loop().call_later(LAG_EVERY, self._lateness, monotonic() + LAG_EVERY)
@@ -162,7 +153,8 @@ class Telemetry:
         self._batcher.flush()  # what waits was answered under the policy before
         at, routes = self._wall(), frozenset((route.method, route.template) for route in plan.routes)
         self._meters.declare(plan.routes, at, duration_bounds(loaded.policy))
-        self._cost.declare(_price(loaded.policy.targets.cost), routes, at)
+        self._cost.declare(_price(loaded.policy), routes, at)
+        self.budgets.adopt(plan.budgets)
         self._generative.on = loaded.policy.telemetry.gen_ai
         release = loaded.policy.release
         self._versions.expected = release.version if release is not None else ""
@@ -201,10 +193,7 @@ class Telemetry:
 
     async def keep(self) -> None:
         """Keep what a restart must know, for ever."""
-        while self._state is not None:
-            await asyncio.sleep(SAVE_EVERY)
-            if self._cost.price is not None:
-                await self._save(SAVE_WITHIN)
+        await self.budgets.keep()
 
     async def close(self) -> None:
         """The last deliveries, for a moment: neither a disk nor a collector that hangs holds the process."""
@@ -212,20 +201,9 @@ class Telemetry:
         if self._otlp is not None:
             with suppress(TimeoutError):
                 await self._exporter.run(self._otlp.close, CLOSE_WITHIN)
-        if self._cost.price is not None:
-            await self._save(CLOSE_WITHIN)
+        await self.budgets.close()
         if self.lost:
             self._publish(TelemetryLost(lost=dict(self.lost)))
-
-    async def _save(self, within: float) -> None:
-        """Keep what was spent, where there is a folder for it."""
-        if self._state is None:
-            return
-        content = json.dumps(self._cost.state()).encode()
-        try:
-            await self._saver.run(partial(self._state.save, SPENT, content), within)
-        except OSError as error:  # a hang too
-            self._publish(StateUnavailable(why=str(error)))
 
     def _later(self, delay: float, work: Callable[[], None]) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(delay, work)
@@ -313,9 +291,7 @@ class Telemetry:
                 yield None
         if shares:
             yield Family(of.TOP_SHARE, shares)
-        share, price = self._cost.share(now), self._cost.price
-        if share is not None and price is not None:
-            yield Family(of.BUDGET_SHARE, [((price.currency,), share)])
+        yield from self.budgets.families(self._wall())
         yield Family(of.MODEL_SERVED, [(labels, 1) for labels in self._versions.served_now()])
 
     def _own(self) -> Iterator[Family]:
@@ -337,18 +313,21 @@ class Telemetry:
         yield Family(of.SLOW_SINKS, [((sink,), box.slow[sink]) for box in boxes for sink in box.names()])
 
 
-def _price(cost: CostPolicy | None) -> Price | None:
-    """`targets.cost` as numbers; None where nothing has a price."""
-    if cost is None:
-        return None
-    priced = [item for item in (cost.per_request, cost.per_million_input_tokens, cost.per_million_output_tokens) if item]
+def _price(policy: Policy) -> Price | None:
+    """`targets.cost` as numbers; None where nothing has a price, on no route either."""
+    costs = [policy.targets.cost]
+    costs += [route.cost for route in policy.routes.values() if isinstance(route, Route)]
+    declared = [cost for cost in costs if cost is not None]
+    names = ("per_request", "per_million_input_tokens", "per_million_output_tokens")
+    priced = [price for cost in declared for name in names if (price := getattr(cost, name)) is not None]
     if not priced:
         return None
+    cost = policy.targets.cost
+    if cost is None:
+        return Price(0.0, priced[0].currency)
     return Price(
         per_request=cost.per_request.amount if cost.per_request else 0.0,
         currency=priced[0].currency,
-        daily=cost.daily.amount if cost.daily else None,
-        alert_at=cost.alert_at,
         per_input_token=cost.per_million_input_tokens.amount / 1e6 if cost.per_million_input_tokens else 0.0,
         per_output_token=cost.per_million_output_tokens.amount / 1e6 if cost.per_million_output_tokens else 0.0,
     )

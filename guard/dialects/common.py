@@ -24,7 +24,7 @@ class Common:
 
     name: str
     management: Iterable[str] = ()
-    tensors = deployed = streams = False
+    tensors = deployed = streams = counts_tokens = False
     request_layout = RequestLayout()
 
     faults: Mapping[int, Fault] = STATUSES

@@ -16,6 +16,7 @@ from guard.dialects import openai_errors
 from guard.dialects.common import Common
 from guard.dialects.error_words import error_object
 from guard.dialects.layout import BaseMessage, answer_tree, in_order, one_line, pointer, referred, violation
+from guard.dialects.openai_length import end_at_length
 from guard.dialects.requested_outputs import openai_outputs
 from guard.dialects.sse import Events, StreamFacts, is_events
 from guard.dialects.texts import Texts
@@ -81,7 +82,7 @@ class OpenAI(Common):
     """The Dialect of the OpenAI API. Answers name the model, which is their version."""
 
     name = "openai"
-    streams = True
+    streams = counts_tokens = True
     request_layout = RequestLayout(
         words=dict(
             zip(VIRTUAL, ("/messages/*/role", "/messages/*/content", "/messages", "/messages", "/input"), strict=True)
@@ -308,7 +309,8 @@ class _Codec:
             return None
         hear = _read_event_type if isinstance(message, Prompt) and message.counted else _read_event
         ends = self._operation in ("chat", "text_completion")
-        return Events(hear, lambda code: {"error": _error(code, f"guard: {code}", 502)}, self._operation, ends=ends)
+        problem = lambda code: {"error": _error(code, f"guard: {code}", 502)}  # noqa: E731
+        return Events(hear, problem, self._operation, ends=ends, at_length=end_at_length)
 
 
 def _choice(choice: Mapping[str, Any], part: str) -> dict[str, Any]:

@@ -65,8 +65,12 @@ class Events:
         operation: str,
         *,
         ends: bool = False,
+        at_length: Callable[[dict[str, Any]], bytes] = lambda _event: b"",
     ) -> None:
+        """`at_length`: the events after an event like this one with which a model ends a stream at its length limit."""
         self._read_event, self._problem, self._operation, self._ends = hear, problem, operation, ends
+        self._at_length = at_length
+        self._last: dict[str, Any] = {}  # the newest event that is an object
         self._pending = b""
         self._torn = False  # a part of an event was sent: nothing well-formed can follow it
         self._half = False  # the last chunk ended with CR and was passed on: a following LF belongs to it
@@ -124,6 +128,14 @@ class Events:
         self._facts.finish = "error"
         return b"" if self._torn else b"data: %b\n\n" % orjson.dumps(self._problem(code))
 
+    def end_at_length(self) -> bytes:
+        """End the stream as a model does at its length limit; an incomplete event is dropped; see StreamParser."""
+        if self._facts.finish or self._facts.done:
+            return b"" if self._facts.done or self._torn else b"data: [DONE]\n\n" if self._ends else b""
+        closing = b"" if self._torn else self._at_length(self._last)
+        self._facts.finish = "length" if closing else "error"
+        return closing
+
     @property
     def parsed(self) -> ParsedAnswer:
         """The facts of the stream as a parsed answer without a document."""
@@ -136,6 +148,8 @@ class Events:
             return False
         facts, first = self._facts, not self.begun
         self.begun = True
+        if event is not None:
+            self._last = event
         withheld = event is not None and self._read_event(event, facts)
         if data.startswith(b"[DONE]"):
             facts.done = True

@@ -37,12 +37,17 @@ class VersionDisagrees(Event):
 
 @event("budget")
 class BudgetReached(Event):
-    """`alert_at` of the day's budget is spent: `targets.cost.alert_at`, or 1 for all of it. `share`: what is spent."""
+    """`alert_at` of the day's budget is spent: `targets.cost.alert_at`, or 1 for all of it. `share`: what is spent.
+
+    `route`: whose budget it is; None is the service's. `on_spent`: what happens at 1.
+    """
 
     share: float
     alert_at: float
     daily: float
     currency: str
+    route: str | None = None
+    on_spent: str = "alert"
 
     @property
     def level(self) -> int:

@@ -40,7 +40,7 @@ class Disabled:
     def ask(self, permit: Permit, above: Closed | None, now: float) -> Answer:  # noqa: ARG002 — a Rung
         """The declared answer, or an error in the dialect's shape."""
         reason: Reason = above.reason if above is not None else "mode"
-        declared = None if permit.head.alone else self._declared
+        declared = None if permit.head.alone or (above is not None and above.last) else self._declared
         status = declared.status if declared is not None else implied_status(reason)
         if declared is not None and declared.body is not None:
             content_type, body = _body(declared.body)
@@ -50,13 +50,15 @@ class Disabled:
         wait = declared.retry_after if declared is not None else None
         if wait is None and above is not None:
             wait = above.retry_after
-        if wait is not None or status == 503:
+        if wait is not None or status in (429, 503):
             headers.append((b"retry-after", b"%d" % max(1, ceil(wait or 1.0))))
         return Answer(status, headers, body)
 
 
 def implied_status(reason: Reason) -> int:
-    """The status for a reason. 504: no answer in time. 502: no usable answer. 503: the model was not asked."""
+    """The status for a reason. 504: no answer in time. 502: no usable answer. 429: no money. 503: model not asked."""
+    if reason == "budget":
+        return 429
     if reason in GATEWAY_TIMEOUT:
         return 504
     return 502 if reason in BAD_GATEWAY else 503

@@ -9,6 +9,7 @@ from guard.policy.routes import RouteTable
 from guard.policy.scalars import Origin
 from guard.proxy.cors import Cors
 from guard.proxy.values import Head, Refused, Route, Sink, Target, Tracer
+from guard.targets.budgets import Budget
 
 
 @dataclass(eq=False)
@@ -33,6 +34,8 @@ class CompiledPlan:
     tracer: Tracer
     sinks: Sequence[Sink] = ()
     cors: Cors | None = None
+    budgets: tuple[Budget, ...] = ()
+    """The service's first."""
     crashes: dict[str, int] = field(default_factory=dict)
 
     def match(self, head: Head) -> Route:

@@ -53,11 +53,20 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "attempt": "Time limit of one call, to the whole answer; if streamed, to its head; for events, to the first event.",
         "idle": "Time limit between two pieces of a streamed answer.",
     },
+    "Prices": {
+        "per_request": "Price of one call that reached the model server.",
+        "per_million_output_tokens": "Price, if the dialect reports usage.",
+    },
+    "RouteTargets": {"cost": "Prices and a budget of this route; the service's prices where it names none."},
     "Cost": {
         "per_request": "Price of one call that reached the model server.",
         "per_million_output_tokens": "Price, if the dialect reports usage.",
         "daily": "Budget of a day, which begins at midnight UTC.",
-        "alert_at": "Share of the daily budget at which operators are alerted.",
+        "alert_at": "Share of the daily budget at which operators are alerted, or a list of shares.",
+        "on_spent": "What happens once the budget is spent: operators are alerted; the next rung answers; or clients get "
+        "a 429.",
+        "strict": "Whether nothing may be spent beyond the budget; default for `next` and `deny`.",
+        "max_output_tokens": "Most output tokens of an answer whose request sets no limit: the model's own.",
     },
     "Disabled": {
         "status": "HTTP status of the answer.",
@@ -140,6 +149,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "tls": "TLS settings for the model server.",
         "dialect": "Protocol of the model server; default is the route's.",
         "version": "Version that the model server runs.",
+        "cost": "Prices of calls to it; without them, those of the route.",
     },
     "Privacy": {
         "traces": "Content of spans. `metadata`: route, status, source, reason and times; `off`: no spans.",
@@ -159,6 +169,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
     },
     "ReleasePart": {"path": "Path relative to release.yaml.", "digest": "Digest of the file's content."},
     "Route": {
+        "targets": "Targets of this route.",
         "dialect": "Protocol of the model server (docs/dialects.md).",
         "enforcement": "Enforcement of the contract. `observe` counts violations; it denies, changes and lowers nothing.",
         "undeclared": "Treatment of members that the contract does not declare.",

@@ -28,6 +28,7 @@ from guard.policy.scalars import (
     Variable,
     write_duration,
 )
+from guard.policy.targets import Prices
 from guard.proxy.values import RULES, LowerSource
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class Previous(PolicyModel):
     tls: TargetTls | None = None
     dialect: Dialect | None = None
     version: String | None = None
+    cost: Prices | None = None
 
     @classmethod
     def prepare(cls, data: Any, report: Report) -> Any:

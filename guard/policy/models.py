@@ -33,7 +33,6 @@ from guard.policy.scalars import (
     Number,
     PolicyFile,
     Positive,
-    Price,
     Rate,
     Server,
     Share,
@@ -42,6 +41,7 @@ from guard.policy.scalars import (
     String,
     Value,
 )
+from guard.policy.targets import Cost
 from guard.webhooks import DEFAULT, FORMATS
 
 if TYPE_CHECKING:
@@ -230,37 +230,6 @@ class Telemetry(PolicyModel):
     trace_sample: Share = 0.01
     prometheus: Boolean = True
     gen_ai: Boolean = Field(default=False, description="Whether generative routes have gen_ai metrics (experimental).")
-
-
-class Cost(PolicyModel):
-    """Prices of calls and the daily budget."""
-
-    per_request: Price | None = None
-    per_million_input_tokens: Price | None = Field(default=None, description="Price, if the dialect reports usage.")
-    per_million_output_tokens: Price | None = None
-    daily: Price | None = None
-    alert_at: Share = 0.75
-
-    def finish(self, report: Report) -> Self:
-        """One currency."""
-        names = ("per_request", "per_million_input_tokens", "per_million_output_tokens", "daily")
-        prices = [(name, price) for name in names if (price := getattr(self, name)) is not None]
-        for name, price in prices[1:]:
-            first, expected = prices[0][0], prices[0][1].currency
-            if price.currency != expected:
-                report((name,), f"{name} and {first} are in different currencies", expected)
-        return self
-
-    @property
-    def by_token(self) -> bool:
-        """Whether tokens are paid for."""
-        return self.per_million_input_tokens is not None or self.per_million_output_tokens is not None
-
-    @property
-    def priced(self) -> bool:
-        """Whether requests or tokens are paid for, and not with nothing."""
-        prices = (self.per_request, self.per_million_input_tokens, self.per_million_output_tokens)
-        return any(price is not None and price.amount > 0 for price in prices)
 
 
 class Targets(PolicyModel):

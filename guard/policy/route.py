@@ -15,6 +15,7 @@ from guard.policy.fields import InputField, OutputField, SchemaFile
 from guard.policy.ladder import RUNGS, Breaker, Cel, Dialect, Fallback, RouteLimits, Rule, Timeout
 from guard.policy.policy_model import PolicyModel, Report
 from guard.policy.scalars import Boolean, Header, MediaType, Misread, Pointer, Positive, Size, Span, String, write_duration
+from guard.policy.targets import Cost, RouteTargets
 from guard.proxy.values import CACHED, PREVIOUS, RULES
 
 LEAST_HEARTBEAT: Final = 1.0
@@ -65,6 +66,7 @@ class Route(PolicyModel):
             "deadline_header",
             "limits",
             "breaker",
+            "targets",
         }
     )
 
@@ -104,6 +106,7 @@ class Route(PolicyModel):
     output: Output | None = None
     fallback: Fallback = Fallback.model_construct()
     breaker: Breaker = Breaker.model_construct()
+    targets: RouteTargets | None = None
 
     @property
     def inputs(self) -> Mapping[str, InputField]:
@@ -114,6 +117,11 @@ class Route(PolicyModel):
     def outputs(self) -> Mapping[str, OutputField]:
         """Declared outputs; empty where a schema file or nothing is declared."""
         return self.output if isinstance(self.output, dict) else {}
+
+    @property
+    def cost(self) -> Cost | None:
+        """Prices and the budget of this route itself."""
+        return self.targets.cost if self.targets is not None else None
 
     @property
     def exact(self) -> bool:

@@ -14,6 +14,8 @@ from guard.ladder.cached import Store
 from guard.ladder.limits import ConcurrencyLimiter
 from guard.policy.scalars import Origin
 from guard.proxy.values import RungLimit, Source
+from guard.targets.estimates import Estimates
+from guard.targets.ledger import Ledger
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -119,6 +121,9 @@ class Draft:
     """Caches by route key."""
     rung_limits: Collection[str, RungLimit]
     """Rung limits by route key."""
+    ledgers: Collection[str, Ledger]
+    """Ledgers by route key; that of the service by the empty key."""
+    estimates: Collection[TargetKey, Estimates]
 
 
 class Runtime:
@@ -130,6 +135,8 @@ class Runtime:
         self.pools: Collection[PoolKey, ConnectionPool] = Collection()
         self.caches: Collection[str, Store] = Collection()
         self.rung_limits: Collection[str, RungLimit] = Collection()
+        self.ledgers: Collection[str, Ledger] = Collection()
+        self.estimates: Collection[TargetKey, Estimates] = Collection()
 
     def draft(self) -> Draft:
         """Begin the next plan."""
@@ -139,6 +146,8 @@ class Runtime:
             pools=self.pools.draft(),
             caches=self.caches.draft(),
             rung_limits=self.rung_limits.draft(),
+            ledgers=self.ledgers.draft(),
+            estimates=self.estimates.draft(),
         )
 
     def adopt(self, draft: Draft) -> list[ConnectionPool]:
@@ -149,5 +158,7 @@ class Runtime:
         self.pools = draft.pools.settled()
         self.caches = draft.caches.settled()
         self.rung_limits = draft.rung_limits.settled()
+        self.ledgers = draft.ledgers.settled()
+        self.estimates = draft.estimates.settled()
         used = {id(pool) for pool in self.pools.values()}
         return [pool for pool in before.values() if id(pool) not in used]

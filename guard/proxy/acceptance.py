@@ -30,7 +30,7 @@ from guard.proxy.values import (
 )
 
 OURS: Final[frozenset[Reason | None]] = frozenset(
-    ("overloaded", "mode", "burn", "kill_file", "forced", "breaker_open", "backoff")
+    ("overloaded", "mode", "burn", "kill_file", "forced", "breaker_open", "backoff", "budget")
 )
 """Reasons that the target does not cause."""
 CHOSEN: Final[frozenset[Reason]] = frozenset(("too_large", "version"))

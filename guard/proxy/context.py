@@ -39,6 +39,7 @@ class RungAttempt:
         "error",
         "inspector",
         "rung",
+        "size",
         "stream",
         "took",
         "usage",
@@ -56,6 +57,7 @@ class RungAttempt:
         self.violations: Sequence[Violation] = ()  # of the answer
         self.bent = False  # its answer breaks the contract as the request asked
         self.error: StreamError | Literal[""] = ""  # the cause that broke a streamed answer
+        self.size = 0  # bytes of its whole answer, if that was given
         self.took: float | None = None  # seconds to the head of an answer that is relayed: how fast the target was
 
     @property
@@ -67,6 +69,17 @@ class RungAttempt:
         """Report to the breaker how the call ended; only the first settlement counts. Without a call this does nothing."""
         if self.call is not None:
             self.call.ticket.settle(outcome, now, took=took, retry_after=retry_after)
+
+    def watched(self, inspector: StreamParser | None) -> StreamParser | None:
+        """The parser of the call's streamed answer, which keeps to the call's budgets if it has any."""
+        if inspector is not None and self.call is not None and self.call.hold is not None:
+            return self.call.hold.watch(inspector)
+        return inspector
+
+    def pay(self) -> None:
+        """Settle what the call reserved of its budgets; only the first settlement counts."""
+        if self.call is not None and self.call.hold is not None and self.account is not None:
+            self.call.hold.settle(self.account, self.size)
 
     def note_answer(self, usage: Usage | None, version: str) -> str:
         """Note an answer's usage and version; None and an empty version change nothing. Returns the printable version."""
@@ -135,6 +148,7 @@ class Context:
     def descend(self, attempt: RungAttempt, closed: Closed, now: float) -> None:
         """Leave a rung that does not answer. An attempt that is not settled yet is settled as IGNORED."""
         attempt.settle(CallOutcome.IGNORED, now)
+        attempt.pay()
         self.above = closed
         if self.reason is None:
             self.reason = closed.reason

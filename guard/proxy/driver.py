@@ -247,6 +247,8 @@ class Exchange(Relaying):
     def _send(self, link: Link, call: Call, now: float) -> None:
         self._link = link
         self._arm(ATTEMPT if call.until < call.deadline else REQUEST, call.until)
+        if call.hold is not None:
+            call.hold.sent = True
         link.send(self, call, self.length, now)
         if call.body is STREAM and self._link is link:
             if self.expects:
@@ -297,7 +299,7 @@ class Exchange(Relaying):
             self._end_relay(reason)
         elif (call := self._call) is not None:
             final = not link.reused or link.answer_begun or self._resent or self._spent
-            if reason == "reset" and not final and (link.unread or call.repeatable):
+            if reason == "reset" and not final and (link.unread or (call.repeatable and _may_repeat(call))):
                 self._send_again(call)
                 return
             self._fail(Failed(reason, ours=link.partial))
@@ -370,3 +372,8 @@ class Exchange(Relaying):
         elif type(waiting) is Call:
             client_is_late = waiting.body is STREAM and not (self._body_sent or link.paused)
             self._fail(Refused("request_timeout") if client_is_late else Failed("timeout", ours=self.client.timer.late))
+
+
+def _may_repeat(call: Call) -> bool:
+    """Whether the budgets of a call, if it has any, allow that the server executes it twice."""
+    return call.hold is None or call.hold.again()

@@ -80,8 +80,8 @@ def handle_request(exchange: Request, plan: Plan, now: Callable[[], float]) -> P
         context.record.read_at = at
         permit = judge(context, route, body, at, plan.wall(at))  # type: ignore[arg-type]
         for rung in route.ladder:  # disabled is always last and always answers
-            if head.alone and context.above is not None and rung.source != DISABLED:
-                continue  # the client wants the model's answer or none
+            if context.above is not None and (head.alone or context.above.last) and rung.source != DISABLED:
+                continue  # the client, or a budget that is spent, wants the model's answer or none
             at = now()
             context.attempt = attempt = RungAttempt(rung, at)
             step = closed(rung, permit, context.body_spent, at) or rung.ask(permit, context.above, at)
@@ -100,7 +100,7 @@ def handle_request(exchange: Request, plan: Plan, now: Callable[[], float]) -> P
             if step.complete:
                 result = Reply(step.status, headers, step.body)
             else:
-                attempt.inspector = inspector = route.inspector(permit.message, step.headers)
+                attempt.inspector = inspector = attempt.watched(route.inspector(permit.message, step.headers))
                 attempt.took = step.head_at - step.called_at
                 end = yield Relay(step.status, headers, inspector, attempt.until, route.heartbeat, strict(permit, attempt))
                 unopened = relay_unopened(context, permit, attempt, step, end, plan)
@@ -168,7 +168,7 @@ def seal(plan: Plan, context: Context, attempt: RungAttempt, answer: Answer, now
     record = context.record
     record.source, record.status, record.version = source, answer.status, version
     record.usage, record.answer_violations, record.error = attempt.usage, attempt.violations, attempt.error
-    record.response_bytes = len(answer.body)
+    record.response_bytes = attempt.size = len(answer.body)
     return headers
 
 
@@ -206,6 +206,7 @@ def conclude(plan: Plan, context: Context, now: float) -> None:
             version = attempt.note_answer(parsed.usage, version)
             if version:
                 record.version = version
+        attempt.pay()
     for sink in plan.sinks:
         try:
             sink.record(record)

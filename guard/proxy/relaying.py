@@ -87,7 +87,9 @@ class Relaying(Upload):
             self.client.send_chunk(chunk)
             if relay.heartbeat and inspector is not None:
                 self.client.timer.set(HEARTBEAT, monotonic() + relay.heartbeat)
-        if self.client.paused:  # the client is slow, so the target's deadline does not run
+        if inspector is not None and self._call is not None and self._call.hold is not None and self._call.hold.over:
+            self._end_relay("budget")
+        elif self.client.paused:  # the client is slow, so the target's deadline does not run
             link.pause_reading()
             self._waited = True
             self._disarm()

@@ -133,6 +133,19 @@ SLO_STATE: Final = Instrument(
 SLO_LOWERED: Final = Instrument(
     "guard.slo.lowered", "gauge", "{state}", "1 while a route is lowered because it burns its budget.", (_METHOD, _ROUTE)
 )
+BUDGET_LIMIT: Final = Instrument(
+    "guard.budget.limit", "gauge", "{currency}",
+    "A day's budget, `targets.cost.daily`. Without a route it is the service's, like all guard.budget.*",
+    (_METHOD, _ROUTE, "guard.currency"),
+)  # fmt: skip
+BUDGET_SPENT: Final = Instrument(
+    "guard.budget.spent", "gauge", "{currency}", "Spent of a budget since midnight UTC.",
+    (_METHOD, _ROUTE, "guard.currency"),
+)  # fmt: skip
+BUDGET_HELD: Final = Instrument(
+    "guard.budget.held", "gauge", "{currency}", "Reserved of a budget for calls under way.",
+    (_METHOD, _ROUTE, "guard.currency"),
+)  # fmt: skip
 _OPERATION: Final = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.response.model")
 TOKEN_USAGE: Final = Instrument(
     "gen_ai.client.token.usage", "histogram", "{token}",

@@ -114,6 +114,18 @@ POLICIES: dict[str, str | tuple[str, dict[str, str]]] = {
     "a descent to nowhere": top("targets: {burn: {act: [descend]}}"),
     "a rung that nothing descends to": top("targets: {burn: {descend: rules}}"),
     "prices of two currencies": top("targets: {cost: {daily: 20 USD, per_request: 1 EUR}}"),
+    "an act without a budget": top("targets: {cost: {per_request: 1 EUR, on_spent: next}}"),
+    "a strict budget that only alerts": top("targets: {cost: {per_request: 1 EUR, daily: 9 EUR, strict: true}}"),
+    "a budget without a price": top("targets: {cost: {daily: 9 EUR, on_spent: next}}"),
+    "a budget of a route without a price": route("targets: {cost: {daily: 9 EUR, on_spent: deny}}"),
+    "a budget of tokens that nobody counts": top(
+        "targets: {cost: {per_million_output_tokens: 1 EUR, daily: 9 EUR, on_spent: next}}"
+    ),
+    "a strict budget of answers without a bound": route(
+        "dialect: openai\ntargets: {cost: {per_million_output_tokens: 1 EUR, daily: 9 EUR, on_spent: next}}"
+    ),
+    "a budget in another currency": route("targets: {cost: {per_request: 1 USD}}")
+    + "targets: {cost: {per_request: 1 EUR, daily: 9 EUR}}\n",
     "a webhook that is a word": top("webhooks: [x]"),
     "a webhook that goes nowhere": top("webhooks: [{url: x}]"),
     "a release file that is not there": top("release: nowhere.yaml"),

@@ -22,15 +22,24 @@ def test_implied_by_what_closed_the_rung_above(reason: Any) -> None:
     expected = 504 if reason in ("timeout", "no_time") else 503
     if reason in ("connect", "tls", "reset", "malformed", "too_large", "status", "invalid", "version"):
         expected = 502
+    if reason == "budget":
+        expected = 429
     assert answer.status == expected
     body = json.loads(answer.body)
     assert (body["code"], body["status"], body["type"]) == (reason, expected, f"urn:guard:error:{reason}")
-    assert (b"retry-after" in dict(answer.headers)) is (expected == 503)
+    assert (b"retry-after" in dict(answer.headers)) is (expected in (429, 503))
 
 
 def test_retry_after_is_whole_seconds_and_at_least_one() -> None:
     for wait, said in ((None, b"1"), (0.2, b"1"), (7.1, b"8")):
         assert dict(answered(closed=Closed("backoff", wait)).headers)[b"retry-after"] == said
+
+
+def test_a_budget_that_denies_answers_429_whatever_is_declared() -> None:
+    declared = SimpleNamespace(status=200, body={"label": "review"}, retry_after=None)
+    assert answered(declared, Closed("budget", 60.0)).status == 200
+    answer = answered(declared, Closed("budget", 60.0, last=True))
+    assert (answer.status, dict(answer.headers)[b"retry-after"]) == (429, b"60")
 
 
 def test_declared() -> None:

@@ -125,6 +125,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "output": "output: {score: {type: number, min: 0, max: 1}}",
         "fallback": "output: {score: {type: number}}, fallback: {score: 0.5}",
         "breaker": "breaker: {consecutive_failures: 3}",
+        "targets": "targets: {cost: {per_request: 0.0004 EUR, daily: 5 EUR}}",
     },
     "InputField": {
         **FIELD,
@@ -164,6 +165,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "tls": "url: 'https://previous.internal', tls: {ca: ca.pem}",
         "dialect": "url: 'http://127.0.0.1:8081', dialect: json",
         "version": "url: 'http://127.0.0.1:8081', version: '2.2'",
+        "cost": "url: 'http://127.0.0.1:8081', cost: {per_request: 0.0002 EUR}",
     },
     "CallTimeout": CALL,
     "Cached": {
@@ -258,7 +260,16 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "per_million_input_tokens": "per_million_input_tokens: 2 EUR",
         "per_million_output_tokens": "per_million_output_tokens: 8 EUR",
         "daily": "per_request: 0.0004 EUR, daily: 20 EUR",
-        "alert_at": "per_request: 0.0004 EUR, daily: 20 EUR, alert_at: 75%",
+        "alert_at": "per_request: 0.0004 EUR, daily: 20 EUR, alert_at: [50%, 80%, 95%]",
+        "on_spent": "per_request: 0.0004 EUR, daily: 20 EUR, on_spent: next",
+        "strict": "per_request: 0.0004 EUR, daily: 20 EUR, on_spent: next, strict: false",
+        "max_output_tokens": "per_million_output_tokens: 8 EUR, max_output_tokens: 4096",
+    },
+    "RouteTargets": {"cost": "cost: {per_request: 0.0004 EUR, daily: 5 EUR, on_spent: deny}"},
+    "Prices": {
+        "per_request": "per_request: 0.0002 EUR",
+        "per_million_input_tokens": "per_million_input_tokens: 1 EUR",
+        "per_million_output_tokens": "per_million_output_tokens: 4 EUR",
     },
     "Owners": {
         "model_quality": "model_quality: risk-ds",
@@ -356,6 +367,8 @@ WHERE: Mapping[str, Callable[[str], str]] = {
     "Targets": _top("targets"),
     "Cost": lambda text: _policy(f"targets: {{cost: {{{text}}}}}"),
     "Burn": lambda text: _policy(f"targets: {{burn: {{{text}}}}}"),
+    "RouteTargets": _in_route("targets: {@}"),
+    "Prices": lambda text: _ladder(f"- previous: {{url: 'http://127.0.0.1:8081', cost: {{{text}}}}}"),
     "Owners": _top("owners"),
     "Incidents": lambda text: _policy(f"owners: {{incidents: {{{text}}}}}"),
     "Webhook": lambda text: _policy(f"webhooks: [{{{text}}}]"),

@@ -148,6 +148,7 @@ ROUTE_DEFAULTS = {
     "heartbeat": None, "deadline_header": "x-request-timeout", "limits": None, "content": None, "input": None, "output": None, "fallback": [],
     "breaker": {"window": "30s", "minimum_calls": 20, "failure_rate": "50%", "consecutive_failures": 5, "slow": None,
                 "open_for": "10s", "max_open_for": "2m", "half_open_calls": 1, "close_after": 3},
+    "targets": None,
 }  # fmt: skip
 
 

@@ -50,6 +50,7 @@ OTHER_MEANINGS = {
     ("guard/control/admin_service.py", "model"): "a member of the status",
     ("guard/control/admin_service.py", "previous"): "a member of the status",
     ("guard/dialects/openai.py", "model"): "a member of its requests",
+    ("guard/dialects/openai_length.py", "model"): "a member of its events",
     ("guard/dialects/texts.py", "disabled"): "a word of `thinking` and `truncation`",
     ("guard/dialects/texts.py", "email"): "a format of JSON Schema",
     ("guard/kit/checklist/run.py", "json"): "a form of output",

@@ -40,7 +40,7 @@ class Process:
     def __init__(self, seed: int) -> None:
         self.random, self.wall = Random(seed), BEGAN
         self.meters, self.generative = Meters(), Generative()
-        self.cost = Cost(lambda now: now, lambda *_args, **_fields: None)
+        self.cost = Cost()
         self.generative.on = True
         self.series: list[Any] = [*self.meters.series(), self.cost.spent, *self.generative.series()]
         self.ever: dict[str, list[Any]] = {}  # all series that ever were
@@ -78,7 +78,7 @@ class Process:
             plan.append(route(template=template, measures=tuple(self.measure(output) for output in outputs)))
         self.plans = [*self.plans[-1:], plan]
         self.meters.declare(plan, self.wall)
-        price = Price(0.5, draw.choice(("EUR", "USD")), 100.0, 0.75) if draw.random() < 0.8 else None
+        price = Price(0.5, draw.choice(("EUR", "USD"))) if draw.random() < 0.8 else None
         self.cost.declare(price, frozenset((item.method, item.template) for item in plan), self.wall)
         before, self.declared = self.declared, {item.template: item.measures for item in plan}
         for template, output in list(self.values):

@@ -260,9 +260,9 @@ def cost(scope: Scope) -> Iterator[Alert | Gap]:
         return
     yield Alert(
         name="GuardBudget",
-        expr=f"sum by (guard_currency) ({scope.series(of.BUDGET_SHARE)}) >= {number(declared.alert_at)}",
+        expr=f"sum by (guard_currency) ({scope.series(of.BUDGET_SHARE)}) >= {number(declared.shares[0])}",
         wait="1m",
-        summary=f"{scope.service}: {number(declared.alert_at * 100)}% of the day's budget is spent",
+        summary=f"{scope.service}: {number(declared.shares[0] * 100)}% of the day's budget is spent",
         description=f"{{{{ $value | humanizePercentage }}}} of {number(declared.daily[0])} {declared.daily[1]} since "
         "midnight UTC, over the replicas that run now.",
     )

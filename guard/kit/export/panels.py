@@ -273,7 +273,7 @@ def cost(scope: Scope) -> Row:
     )]  # fmt: skip
     if declared.daily is not None:
         share_now = f"sum by (guard_currency) ({scope.series(of.BUDGET_SHARE)})"
-        steps = [(declared.alert_at, "orange"), (1.0, "red")]
+        steps = [(declared.shares[0], "orange"), (1.0, "red")]
         panels.append(Panel(
             "stat", "Of the day's budget", "Since midnight UTC, all replicas that run now.",
             [Query(share_now, "{{guard_currency}}", now=True)], unit="percentunit", steps=steps,

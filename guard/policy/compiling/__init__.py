@@ -8,7 +8,7 @@ Not here: reading a policy (`guard.policy.loading`), and state that outlives a r
 1. `codec`    how the route's dialect carries instances
 2. `judges`   the judges of a request, in their order
 3. `answers`  the judge of an answer
-4. `rungs`    the ladder, highest rung first; `targets` are the model servers that it calls
+4. `rungs`    the ladder, highest rung first; `targets` are the model servers that it calls, `budgets` what calls may cost
 
 All steps share one `context`. What only a compiler finds out (a pattern, an expression, a schema file) is collected there
 and reported like every other mistake of a policy: all of them, each at its place.
@@ -66,6 +66,7 @@ def compile_plan(loaded: Loaded, compile_context: CompileContext, draft: Draft |
         tracer=compile_context.tracer(policy.telemetry.trace_sample, policy.privacy.traces != "off"),
         sinks=compile_context.sinks,
         cors=_cors(policy.cors),
+        budgets=tuple(context.budgets.values()),
     )
 
 

@@ -8,18 +8,24 @@ from typing import Any
 
 from guard.contract.fields import ContractInvalid
 from guard.contract.strict import parse_file
+from guard.events import Publish
 from guard.ladder.rules import RuleInvalid
 from guard.policy.compiled import WallClock
+from guard.policy.compiling.budgets import service_budget
 from guard.policy.compiling.targets import Targets
 from guard.policy.errors import Path, PolicyError
 from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Secret, TargetLimits, TargetTls
 from guard.policy.loading import Loaded
+from guard.policy.models import Policy
+from guard.policy.route import Route
 from guard.policy.runtime import ConnectionPool, Draft, NoPool
 from guard.policy.scalars import Origin
+from guard.policy.targets import Prices
 from guard.privacy.treatment import Hasher
 from guard.proxy.tracing import Untraced
 from guard.proxy.values import RungLimit, Sink, Tracer
+from guard.targets.budgets import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class CompileContext:
     """Makes a tracer from the share of sampled exchanges and whether their traces may be exported."""
     secret: Callable[[Secret], bytes | None] = lambda _secret: None
     """Reads a secret from the place that the policy names; None if nothing is there."""
+    publish: Publish = lambda _event: None
+    """Receives what happens to budgets."""
     deployed: str = ""
     """The version that Vertex AI says a container was deployed as."""
 
@@ -57,18 +65,21 @@ class Compilation:
         self.targets = Targets(loaded.policy, context, draft)
         self.observed = context.observed()
         self.baggage = frozenset(name.encode() for name in self.policy.privacy.baggage)
-        cost = self.policy.targets.cost
-        self.metered = self.policy.telemetry.gen_ai or (cost is not None and cost.by_token)
+        self.clock, self.publish = context.clock, context.publish
+        self.metered = self.policy.telemetry.gen_ai or _by_token(self.policy)
         """Whether tokens are counted."""
         release = self.policy.release
         self.version = release.version if release is not None else ""
         """The version of the release; empty without one."""
         self.strict_version = release is not None and release.strict
         self.hasher = self._hasher(context)
+        self.budgets: dict[str, Budget] = {}
+        """Budgets by route key; that of the service by the empty key."""
+        self.service_budget = service_budget(self)
 
-    def report(self, path: Path, message: str) -> None:
+    def report(self, path: Path, message: str, expected: str = "") -> None:
         """Add a mistake, at its place in the policy."""
-        self.errors.append(self.loaded.error(path, message))
+        self.errors.append(self.loaded.error(path, message, expected))
 
     @contextmanager
     def reporting(self, *path: str | int) -> Iterator[None]:
@@ -97,3 +108,13 @@ class Compilation:
         except ValueError as error:
             self.report(("privacy", "hash_key"), str(error))
             return Hasher(None)
+
+
+def _by_token(policy: Policy) -> bool:
+    """Whether the tokens of any call are paid for."""
+    costs: list[Prices | None] = [policy.targets.cost]
+    for route in policy.routes.values():
+        if isinstance(route, Route):
+            previous = route.fallback.previous
+            costs += [route.cost, previous.cost if previous is not None else None]
+    return any(cost is not None and cost.by_token for cost in costs)

@@ -12,12 +12,13 @@ from guard.dialects import DIALECTS, RAW
 from guard.ladder.cached import Cached, Store
 from guard.ladder.disabled import Disabled
 from guard.ladder.rules import Rules, compile_rules
+from guard.policy.compiling.budgets import compile_purse
 from guard.policy.compiling.codec import reader, writer
 from guard.policy.compiling.context import Compilation
 from guard.policy.ladder import Cached as CachedPolicy
 from guard.policy.ladder import Rule
 from guard.policy.route import Route
-from guard.proxy.values import PREVIOUS, RULES, AnswerJudge, RouteCodec, Rung, RungLimit
+from guard.proxy.values import MODEL, PREVIOUS, RULES, AnswerJudge, RouteCodec, Rung, RungLimit
 
 
 def compile_rungs(
@@ -31,10 +32,13 @@ def compile_rungs(
     """
     ladder: list[Rung] = []
     with context.reporting("upstream", "tls"):
-        ladder.append(context.targets.model(key, route, rung_limit, collect=collect))
+        purse = compile_purse(key, route, MODEL, context)
+        ladder.append(context.targets.model(key, route, rung_limit, collect=collect, purse=purse))
     if route.fallback.previous is not None:
         with context.reporting("routes", key, "fallback", PREVIOUS, "tls"):
-            ladder.append(context.targets.previous(key, route, route.fallback.previous, rung_limit, collect=collect))
+            purse = compile_purse(key, route, PREVIOUS, context)
+            previous = route.fallback.previous
+            ladder.append(context.targets.previous(key, route, previous, rung_limit, collect=collect, purse=purse))
     if route.fallback.cached is not None:
         ladder.append(_cached(key, route, route.fallback.cached, contract, codec, context))
     if route.fallback.rules is not None:
@@ -49,7 +53,8 @@ def compile_passthrough_rungs(
     """The ladder of a route that is forwarded as it is."""
     ladder: list[Rung] = []
     with context.reporting("upstream", "tls"):
-        ladder.append(context.targets.model(key, route, rung_limit, collect=collect, eager=True))
+        purse = compile_purse(key, route, MODEL, context, forwarded=True)
+        ladder.append(context.targets.model(key, route, rung_limit, collect=collect, eager=True, purse=purse))
     return (*ladder, Disabled(RAW, None))
 
 

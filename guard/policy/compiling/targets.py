@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from guard.dialects import DIALECTS
 from guard.ladder.breaker import Breaker, Config
 from guard.ladder.limits import ConcurrencyLimiter
-from guard.ladder.model import Model
+from guard.ladder.model import Model, Purse
 from guard.policy.ladder import Breaker as BreakerPolicy
 from guard.policy.ladder import Previous, RouteLimits, TargetTls
 from guard.policy.models import Policy
@@ -31,7 +31,10 @@ class Targets:
         self.upstream = context.upstream or policy.upstream.url
         self._policy, self._context, self._draft = policy, context, draft
 
-    def model(self, key: str, route: RoutePolicy, rung_limit: RungLimit, *, collect: int, eager: bool = False) -> Model:
+    def model(
+        self, key: str, route: RoutePolicy, rung_limit: RungLimit, *, collect: int, eager: bool = False,
+        purse: Purse | None = None,
+    ) -> Model:  # fmt: skip
         """The model server of this release."""
         declared = self._policy.upstream
         pool = self._pool(self.upstream, declared.tls)
@@ -39,16 +42,20 @@ class Targets:
         release = self._policy.release
         version = release.version if release else ""
         breaker = self._breaker(MODEL, key, self.upstream, route, trips=not eager)
-        return Model(target, breaker, collect=collect, repeatable=route.repeatable, version=version, eager=eager)
+        repeatable = route.repeatable
+        return Model(target, breaker, collect=collect, repeatable=repeatable, version=version, eager=eager, purse=purse)
 
-    def previous(self, key: str, route: RoutePolicy, previous: Previous, rung_limit: RungLimit, *, collect: int) -> Model:
+    def previous(
+        self, key: str, route: RoutePolicy, previous: Previous, rung_limit: RungLimit, *, collect: int,
+        purse: Purse | None = None,
+    ) -> Model:  # fmt: skip
         """The one that still runs the release before, with limits, times and a breaker of its own."""
         pool = self._pool(previous.url, previous.tls)
         target = self._target(PREVIOUS, key, route, previous.url, pool, rung_limit, previous)
         breaker = self._breaker(PREVIOUS, key, previous.url, route)
         before = release.before if (release := self._policy.release) is not None else None
         version = previous.version or (before.version if before is not None else "")
-        return Model(target, breaker, collect=collect, repeatable=route.repeatable, version=version)
+        return Model(target, breaker, collect=collect, repeatable=route.repeatable, version=version, purse=purse)
 
     def probe(self) -> Target:
         """The target of readiness probes: the model server."""

@@ -4,10 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from math import inf
-from typing import Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from guard.proxy.values.request import Head, Stream, Violation
 from guard.proxy.values.words import LEVEL, Document, ErrorWord, Headers, Reason, RefusalCode, Source
+
+if TYPE_CHECKING:
+    from guard.proxy.values.codec import StreamParser
+    from guard.proxy.values.plan import Attempt
 
 Opaque: TypeAlias = object
 """A value that only its owner reads."""
@@ -105,12 +109,29 @@ class Target:
         return self.rung_limit.why if LEVEL[self.source] < self.rung_limit.level else None
 
 
+class Hold(Protocol):
+    """Money reserved for one call, and the duty to settle it. Only the first settlement counts."""
+
+    sent: bool  # bytes of the request may have left, so the call may cost something
+    over: bool  # nothing more could be reserved, so the streamed answer ends here
+
+    def again(self) -> bool:
+        """Reserve as much once more, for a call that the server may execute a second time. Whether that was possible."""
+
+    def watch(self, parser: "StreamParser") -> "StreamParser":
+        """The parser of a streamed answer, which reserves more while the stream is longer than what is reserved."""
+
+    def settle(self, attempt: "Attempt", size: int) -> None:
+        """Replace the reserved amount by what the call cost. `size`: bytes of its whole answer, 0 if it was not given."""
+
+
 @dataclass(eq=False)
 class Closed:
     """The refusal of a rung; the next one down is asked. `retry_after` in seconds."""
 
     reason: Reason
     retry_after: float | None = None
+    last: bool = False  # of the rungs below, only `disabled` may answer
 
 
 class Inspector(Protocol):
@@ -164,6 +185,7 @@ class Call:
         remaining: bytes = b"",  # name of the header with the seconds that the target has
         eager: bool = False,  # an answer of undeclared length resumes at its head: it may be an event stream
         deadline: float = inf,
+        hold: Hold | None = None,  # of the call's budgets
     ) -> None:
         self.target = target
         self.method = head.method
@@ -177,6 +199,7 @@ class Call:
         self.remaining = remaining
         self.eager = eager
         self.deadline = deadline
+        self.hold = hold
 
 
 @dataclass(eq=False)

@@ -131,6 +131,9 @@ class StreamParser(Inspector, Protocol):
 
     unfinished: bool  # it ended without the end mark that such streams have
 
+    def end_at_length(self) -> bytes:
+        """The events with which a model ends a stream at its length limit; empty if an event is half sent."""
+
     @property
     def parsed(self) -> ParsedAnswer:
         """The answer parsed so far; all of it once the stream has ended."""
@@ -206,6 +209,7 @@ class Dialect(Protocol):
     request_layout: RequestLayout
     tensors: bool  # fields may have a shape and a datatype; one may consist of columns
     streams: bool  # answers may be event streams, which the dialect reads
+    counts_tokens: bool  # answers report the tokens that they took
     deployed: bool  # the platform names the version in the environment (AIP_DEPLOYED_MODEL_ID)
 
     @property

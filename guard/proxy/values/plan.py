@@ -202,7 +202,7 @@ class Tracer(Protocol):
 class Attempt:
     """The record of one call, whatever its outcome. Times in monotonic seconds."""
 
-    __slots__ = ("asked_at", "begun_at", "ended_at", "failed", "status", "target", "usage", "version")
+    __slots__ = ("asked_at", "begun_at", "cost", "ended_at", "failed", "status", "target", "usage", "version")
 
     def __init__(self, target: Target, asked_at: float) -> None:
         self.target = target
@@ -212,6 +212,7 @@ class Attempt:
         self.version = ""  # as the answer, its head or the target named it
         self.failed: Reason | None = None
         self.usage: Usage | None = None  # tokens used, whether its answer was given or not
+        self.cost = -1  # settled by a budget, in millionths of a millionth of the currency; -1: no budget
 
 
 class Prediction:

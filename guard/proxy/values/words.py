@@ -17,7 +17,7 @@ DISABLED: Final = "disabled"
 Reason: TypeAlias = Literal[
     "mode", "kill_file", "forced", "breaker_open", "backoff", "overloaded", "stale", "missing", "body_spent", "no_time",
     "connect", "tls", "reset", "timeout", "malformed", "too_large", "status", "invalid", "version", "miss", "no_rule",
-    "rule_error", "burn",
+    "rule_error", "burn", "budget",
 ]  # fmt: skip
 """Reasons that a rung did not answer. The list is closed: metrics, runbook and alerts use it."""
 

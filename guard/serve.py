@@ -132,12 +132,9 @@ class _Sidecar:
         """Bind, announce, wait for the signal, drain."""
         try:
             return await self._run()
-        except Unstartable as error:
+        except (Unstartable, NoPolicy) as error:
             sys.stderr.write(f"{error}\n")
-            return error.code
-        except NoPolicy as error:
-            sys.stderr.write(f"{error}\n")
-            return 1
+            return error.code if isinstance(error, Unstartable) else 1
         finally:
             self.own.watchdog.stop()
             self.log.close()

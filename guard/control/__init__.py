@@ -30,6 +30,7 @@ supervisor, watchdog, worker      background tasks, a loop that stands still, an
 process, place                    settings of the process, and places in the code (`file:line:function`)
 state                             the folder that survives a restart
 budgets                           the files that keep what budgets have spent
+slo                               objectives: measured, kept over a restart, acted on
 event_bus, incidents              who receives events, and who is informed of trouble
 telemetry, duration_bounds        sinks and exporters of one process, and the bounds of histograms
 process_collector, own_health     gauges read at a scrape, and guard's own health

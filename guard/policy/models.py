@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import Discriminator, Field, Tag
 
-from guard.policy import typed
 from guard.policy.burn import Burn
+from guard.policy.candidate import Candidate
 from guard.policy.document import Text, Tree
 from guard.policy.errors import shown
 from guard.policy.ladder import Secret, TargetLimits, TargetTls
 from guard.policy.policy_model import PolicyModel, Report
+from guard.policy.release import FIRST, Evaluation, Release
 from guard.policy.route import MAPPING, WORD, AnyRoute, Denied, Passthrough, Route, is_word
 from guard.policy.routes import RouteInvalid, Template, template, ties
 from guard.policy.scalars import (
@@ -39,7 +40,6 @@ from guard.policy.scalars import (
     Size,
     Span,
     String,
-    Value,
 )
 from guard.policy.targets import Cost
 from guard.webhooks import DEFAULT, FORMATS
@@ -49,11 +49,9 @@ if TYPE_CHECKING:
 else:
     WebhookFormat = Literal[tuple(FORMATS)]
 
-__all__ = ["Denied", "Passthrough", "Policy", "Route"]
+__all__ = ["FIRST", "Denied", "Evaluation", "Passthrough", "Policy", "Release", "Route"]
 
 VERSION: Final = "guard/v1"
-FIRST: Final = "none"
-"""Value of `previous` that declares that there is no previous release."""
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?\Z")
 _WEBHOOK: Final = re.compile(r"https?://[^/?#@\s]+(?:[/?][!\"$-~]*)?\Z")
 
@@ -148,72 +146,6 @@ class Upstream(PolicyModel):
         """A bare URL is enough."""
         del report
         return Tree(data.place, [("url", data)]) if isinstance(data, Text) else data
-
-
-class ReleasePart(PolicyModel):
-    """A file of the release."""
-
-    path: String | None = None
-    digest: String | None = None
-
-
-class Evaluation(PolicyModel):
-    """Evaluation of the release."""
-
-    report: String | None = None
-    digest: String | None = None
-    data_set: String | None = None
-    date: String | None = None
-    metrics: dict[str, Number] = Field(default_factory=dict)
-
-
-class Earlier(PolicyModel):
-    """The previous release, and the place of its record."""
-
-    version: String
-    commit: String | None = None
-    digest: String | None = Field(default=None, description="Digest of its record's content.")
-    record: String | None = Field(default=None, description="Path of its record, relative to the folder of this one.")
-
-
-AnyFile = Annotated[Annotated[ReleasePart, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
-AnyEarlier = Annotated[Annotated[Earlier, Tag(MAPPING)] | Annotated[String, Tag(WORD)], Discriminator(is_word)]
-AnyPart = Annotated[
-    Annotated[ReleasePart, Tag(MAPPING)] | Annotated[Literal["in_code", "none"], Tag(WORD)], Discriminator(is_word)
-]
-PartKind = Literal["weights", "preprocessing", "features", "tokenizer", "postprocessing", "thresholds", "rules"]
-
-
-class Release(PolicyModel):
-    """The deployed release; `guard release` writes this part."""
-
-    model: String | None = None
-    version: String
-    commit: String | None = None
-    lockfile: AnyFile | None = Field(default=None, description="Digest of the lock file, or its path and digest.")
-    parts: dict[PartKind, AnyPart] = Field(default_factory=dict)
-    contract: String | None = None
-    configuration: dict[str, Value] = Field(default_factory=dict)
-    evaluation: Evaluation | None = None
-    approved_by: String | None = None
-    approved_at: String | None = None
-    pipeline: String | None = None
-    previous: AnyEarlier | None = Field(
-        default=None, description="Version or record of the previous release; `none`: no previous."
-    )
-    strict: Boolean = Field(default=False, description="Whether a model server of another version closes the rung.")
-
-    def finish(self, report: Report) -> Self:
-        """Configuration has no declared types."""
-        del report
-        return self.but(configuration={key: typed.plain(value) for key, value in self.configuration.items()})
-
-    @property
-    def before(self) -> Earlier | None:
-        """The release before; None where none is named, or this is the first."""
-        if isinstance(self.previous, str):
-            return None if self.previous == FIRST else Earlier(version=self.previous)
-        return self.previous
 
 
 class Privacy(PolicyModel):
@@ -325,6 +257,7 @@ class Policy(PolicyModel):
     expose_reason: Boolean = True
     upstream: Upstream
     release: Release | None = Field(default=None, description="Path of release.yaml, or its content.")
+    candidate: Candidate | None = Field(default=None, description="The next release, before it answers everybody.")
     routes: dict[str, AnyRoute] = Field(
         min_length=1,
         max_length=2000,
@@ -345,6 +278,12 @@ class Policy(PolicyModel):
         if isinstance(routes, Tree):
             _check_keys(routes, report)
         return data
+
+    def finish(self, report: Report) -> Self:
+        """The candidate is compared on routes and by fields that are declared."""
+        if self.candidate is not None:
+            self.candidate.check(self.routes, report)
+        return self
 
 
 def _check_keys(routes: Tree, report: Report) -> None:

@@ -52,8 +52,9 @@ def schema() -> dict[str, Any]:
     parts["Fallback"] = _ladder(parts["Fallback"])
     for name, word in (("Passthrough", PASSTHROUGH), ("Denied", DENIED)):
         parts[name] = {"const": word, "description": parts[name]["description"]}
-    release = document["properties"]["release"]
-    document["properties"]["release"] = {"anyOf": [{"type": "string"}, release], "description": release["description"]}
+    for owner in (document, parts["Candidate"]):
+        release = owner["properties"]["release"]
+        owner["properties"]["release"] = {"anyOf": [{"type": "string"}, release], "description": release["description"]}
     # A policy that extends another may leave to it what it needs.
     document["required"] = ["version"]
     made_whole: dict[str, Any] = _stripped({"$schema": DIALECT, **document, "title": "guard policy"})

@@ -56,6 +56,15 @@ POLICIES: dict[str, str | tuple[str, dict[str, str]]] = {
     "a key that is a list": HEAD + ONE + "? [a]\n: b\n",
     "a character that is none": HEAD + ONE + "drain: \x01\n",
     "no YAML": HEAD + "routes: {\n",
+    # the candidate
+    "an engine that is two": top("candidate: {release: {version: '2'}, engine: {command: [./x], mlflow: {url: u, model: m}}}"),
+    "a key that names nobody": top("candidate: {release: {version: '2'}, key: customer}"),
+    "a key that no route declares": top("candidate: {release: {version: '2'}, key: 'field:customer'}"),
+    "a key without its name": top("candidate: {release: {version: '2'}, key: 'header:'}"),
+    "a route that is not compared": top("candidate: {release: {version: '2'}, compare: {POST /q: {invalid: 1%}}}"),
+    "an output that is not compared": route(OUT)
+    + "candidate: {release: {version: '2'}, compare: {POST /p: {label: {field: lable, disagree: 1%}}}}\n",
+    "a step that does not rise": top("candidate: {release: {version: '2'}, canary: {steps: [5%, 5%]}}"),
     # keys and words
     "a key that is needed": "version: guard/v1\nservice: s\nroutes: {GET /: passthrough}\n",
     "an unknown key": top("drian: 5s"),

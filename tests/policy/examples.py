@@ -48,6 +48,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "expose_reason": "expose_reason: false",
         "upstream": "upstream: http://127.0.0.1:8080",
         "release": "release: {model: credit-risk, version: '2.3'}",
+        "candidate": "candidate: {release: {version: '2.4'}, url: 'http://127.0.0.1:8082', canary: {steps: [1%, 25%]}}",
         "routes": "routes: {GET /health: passthrough}",
         "privacy": "privacy: {traces: off}",
         "telemetry": "telemetry: {trace_sample: 5%}",
@@ -211,6 +212,66 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "previous": "previous: '2.2'",
         "strict": "version: '2.3', strict: true",
     },
+    "Candidate": {
+        "release": "release: {version: '2.4'}",
+        "url": "url: 'http://127.0.0.1:8082'",
+        "tls": "url: 'https://next.internal', tls: {ca: ca.pem}",
+        "engine": "engine: {compose: {file: compose.yaml, service: model-next}}",
+        "key": "key: 'header:x-customer-id'",
+        "shadow": "shadow: {share: 5%, side_effects: none, daily: 20 EUR}",
+        "compare": "compare: {POST /p: {invalid: 0.5%, failed: 0.5%}}",
+        "canary": "canary: {steps: [1%, 5%, 25%, 50%]}",
+        "abort": "abort: {false_alarm: 1%}",
+        "pass": "pass: {false_pass: 5%}",
+        "promote": "promote: manual",
+        "retain": "retain: 24h",
+    },
+    "CandidateEngine": {
+        "compose": "compose: {file: compose.yaml, service: model-next}",
+        "kubernetes": "kubernetes: {manifest: next.yaml, deployment: model-next, namespace: risk}",
+        "mlflow": "mlflow: {url: 'http://127.0.0.1:5000', model: credit-risk, alias: candidate}",
+        "command": "command: [./start-next, --port, '8082']",
+    },
+    "ComposeEngine": {"file": "file: compose.yaml, service: next", "service": "file: compose.yaml, service: next"},
+    "KubernetesEngine": {
+        "manifest": "manifest: next.yaml, deployment: model-next",
+        "deployment": "deployment: model-next",
+        "namespace": "deployment: model-next, namespace: risk",
+    },
+    "MlflowEngine": {
+        "url": "url: 'http://127.0.0.1:5000', model: credit-risk",
+        "model": "url: 'http://127.0.0.1:5000', model: credit-risk",
+        "alias": "url: 'http://127.0.0.1:5000', model: credit-risk, alias: candidate",
+    },
+    "Shadow": {
+        "share": "share: 5%, side_effects: none",
+        "side_effects": "side_effects: none",
+        "rate": "side_effects: none, rate: 20/s",
+        "concurrency": "side_effects: none, concurrency: 4",
+        "load_below": "side_effects: none, load_below: 70%",
+        "daily": "side_effects: none, daily: 20 EUR",
+    },
+    "Compare": {
+        "label": "label: {field: decision, disagree: 2%}",
+        "score": "score: {field: score, within: 0.05, disagree: 5%}",
+        "invalid": "invalid: 0.5%",
+        "failed": "failed: 0.5%",
+        "slow": "slow: {over: 250ms, by: 1%}",
+    },
+    "CompareLabel": {"field": "field: decision, disagree: 2%", "disagree": "field: decision, disagree: 2%"},
+    "CompareScore": {
+        "field": "field: score, within: 0.05, disagree: 5%",
+        "within": "field: score, within: 0.05, disagree: 5%",
+        "disagree": "field: score, within: 0.05, disagree: 5%",
+    },
+    "CompareSlow": {"over": "over: 250ms, by: 1%", "by": "over: 250ms, by: 1%"},
+    "Canary": {
+        "steps": "steps: [1%, 5%, 25%, 50%]",
+        "step": "steps: [1%, 25%], step: {at_least: 15m, requests: 500}",
+    },
+    "CanaryStep": {"at_least": "at_least: 15m", "requests": "requests: 500"},
+    "CandidateAbort": {"false_alarm": "false_alarm: 1%"},
+    "CandidatePass": {"false_pass": "false_pass: 5%"},
     "ReleasePart": {
         "path": f"path: model.onnx, digest: '{DIGEST}'",
         "digest": f"path: model.onnx, digest: '{DIGEST}'",
@@ -332,6 +393,16 @@ def _ladder(text: str) -> str:
     return f"version: guard/v1\nservice: s\nupstream: http://127.0.0.1:8080\nroutes:\n  POST /p:\n{ask}      {text}\n"
 
 
+def _candidate(text: str) -> str:
+    release = "" if text.startswith("release:") else "release: {version: 2}, "
+    outputs = "decision: {enum: [yes, no]}, score: {type: number}"
+    return _policy(f"candidate: {{{release}{text}}}", route=f"input: {{age: {{type: integer}}}}, output: {{{outputs}}}")
+
+
+def _in_candidate(around: str) -> Callable[[str], str]:
+    return lambda text: _candidate(around.replace("@", text))
+
+
 WHERE: Mapping[str, Callable[[str], str]] = {
     "Policy": _whole,
     "Listen": _top("listen"),
@@ -359,6 +430,20 @@ WHERE: Mapping[str, Callable[[str], str]] = {
     "Breaker": _in_route("breaker: {@}"),
     "Slow": _in_route("breaker: {slow: {@}}"),
     "Release": lambda text: _policy(f"release: {{{text if 'version:' in text else f'version: 2, {text}'}}}"),
+    "Candidate": _candidate,
+    "CandidateEngine": _in_candidate("engine: {@}"),
+    "ComposeEngine": _in_candidate("engine: {compose: {@}}"),
+    "KubernetesEngine": _in_candidate("engine: {kubernetes: {@}}"),
+    "MlflowEngine": _in_candidate("engine: {mlflow: {@}}"),
+    "Shadow": _in_candidate("shadow: {@}"),
+    "Compare": _in_candidate("compare: {POST /p: {@}}"),
+    "CompareLabel": _in_candidate("compare: {POST /p: {label: {@}}}"),
+    "CompareScore": _in_candidate("compare: {POST /p: {score: {@}}}"),
+    "CompareSlow": _in_candidate("compare: {POST /p: {slow: {@}}}"),
+    "Canary": _in_candidate("canary: {@}"),
+    "CanaryStep": _in_candidate("canary: {steps: [1%], step: {@}}"),
+    "CandidateAbort": _in_candidate("abort: {@}"),
+    "CandidatePass": _in_candidate("pass: {@}"),
     "ReleasePart": lambda text: _policy(f"release: {{version: 2, lockfile: {{{text}}}}}"),
     "Earlier": lambda text: _policy(f"release: {{version: 2, previous: {{{text}}}}}"),
     "Evaluation": lambda text: _policy(f"release: {{version: 2, evaluation: {{{text}}}}}"),

@@ -20,7 +20,9 @@ shows what stands between the braces of its part, with the companions that the k
 ORDER = (
     "Policy", "Listen", "ListenTls", "ListenLimits", "Cors", "Upstream", "TargetTls", "TargetLimits", "Route", "InputField", "OutputField",
     "NestedField", "Freshness", "Calibration", "SchemaFile", "Timeout", "RouteLimits", "Fallback", "Previous", "CallTimeout", "Cached",
-    "Rule", "Disabled", "Breaker", "Slow", "Release", "ReleasePart", "Earlier", "Evaluation", "Privacy", "Telemetry", "Targets", "Burn", "Cost",
+    "Rule", "Disabled", "Breaker", "Slow", "Release", "ReleasePart", "Earlier", "Evaluation",
+    "Candidate", "CandidateEngine", "ComposeEngine", "KubernetesEngine", "MlflowEngine", "Shadow", "Compare", "CompareLabel",
+    "CompareScore", "CompareSlow", "Canary", "CanaryStep", "CandidateAbort", "CandidatePass", "Privacy", "Telemetry", "Targets", "Burn", "Cost",
     "RouteTargets", "Prices", "Owners",
     "Incidents", "Webhook", "Admin", "Secret", "Passthrough", "Denied",
 )  # fmt: skip

@@ -7,7 +7,7 @@ from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import field, fresh, judged, named, policy, release
 from guard.kit.evidence import Evidence
 from guard.policy.errors import listed
-from guard.policy.models import FIRST
+from guard.policy.release import FIRST
 from guard.proxy.values import CACHED, PREVIOUS, RULES
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import judged, named, release, some
-from guard.policy.models import FIRST
+from guard.policy.release import FIRST
 
 
 def _items(facts: Facts) -> Iterator[Item]:

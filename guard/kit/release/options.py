@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, get_args
 
-from guard.policy.models import FIRST, PartKind
+from guard.policy.release import FIRST, PartKind
 
 KINDS: Final[tuple[str, ...]] = get_args(PartKind)
 WORDS: Final = ("in_code", "none")

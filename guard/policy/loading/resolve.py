@@ -2,7 +2,7 @@
 
 - `extends` is one relative path. It may go up (`../org.yaml`), because policies of many teams live below one of the whole
   organisation. It may not be absolute, because a policy reads the same on a laptop and in a pod. A base may extend another.
-- `release: FILE` reads as if the release stood in the policy.
+- `release: FILE` reads as if the release stood in the policy; so does the candidate's.
 - `{env:NAME}` within the URL of a model server is the variable's value, and `url: {env: NAME}` is the whole URL: one policy
   for every stage and pod. Nothing else of a policy is read from the environment; secrets are, where they are used.
 """
@@ -99,9 +99,11 @@ def _merge(base: Tree, over: Tree) -> Tree:
 
 
 def _inline_release(tree: Tree, document: Documents) -> None:
-    named = tree.get("release")
-    if isinstance(named, Text) and not named.null:
-        tree["release"] = document(Path(named.place.file).parent / named, named.place, ("release",))
+    candidate = tree.get("candidate")
+    for owner, path in ((tree, ()), (candidate, ("candidate",))):
+        named = owner.get("release") if isinstance(owner, Tree) else None
+        if isinstance(owner, Tree) and isinstance(named, Text) and not named.null:
+            owner["release"] = document(Path(named.place.file).parent / named, named.place, (*path, "release"))
 
 
 # ── variables ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -128,8 +130,10 @@ def _fill_variables(tree: Tree, environ: Mapping[str, str]) -> None:
 
 
 def _urls(tree: Tree) -> Iterator[tuple[Tree, str, Pointer]]:
-    """Places of the URLs of model servers: of the upstream, and of each route's previous release."""
+    """Places of the URLs of model servers: of the upstream, the candidate, and each route's previous release."""
     yield from _url(tree, "upstream", ())
+    if isinstance(candidate := tree.get("candidate"), Tree) and "url" in candidate:
+        yield candidate, "url", ("candidate", "url")
     routes = tree.get("routes")
     for name, route in routes.items() if isinstance(routes, Tree) else ():
         fallback = route.get("fallback") if isinstance(route, Tree) else None

@@ -179,6 +179,7 @@ def shown(status: dict[str, Any]) -> str:
         if observed := route.get("observed"):
             lines.append(f"    contract NOT ENFORCED until {observed['until']}, by {observed['who']}: {observed['reason']}")
     lines += _targets(status.get("slo") or {})
+    lines += [f"budget:      {budget_line(budget)}" for budget in status.get("budgets", ())]
     owner = status["owner"] or {}
     if owner:
         known = [f"{name}: {owner[name]}" for name in ("page", "runbook") if owner.get(name)]
@@ -215,6 +216,18 @@ def _targets(slo: dict[str, Any]) -> list[str]:
         f"  LOWERED to {item['to']}: {item['route']} burns {item['objective']}; {item['back']}" for item in slo["lowered"]
     ]
     return [f"targets:     {burning or 'kept'}   (guard slo)", *lowered]
+
+
+def budget_line(budget: dict[str, Any]) -> str:
+    """A budget of the day in one line: whose it is, what is spent and held, and what happens."""
+    acts = {"alert": "only alerts", "next": "then the next rung", "deny": "then 429"}[budget["on_spent"]]
+    held = f", {budget['held']:.6g} held" if budget["held"] else ""
+    spent = f"   SPENT until {budget['ends']}" if budget["closed"] else ""
+    lost = "" if budget["durable"] else "   NOT DURABLE"
+    return (
+        f"{budget['route'] or 'the service'}: {budget['spent']:.6g} of {budget['limit']:.6g} {budget['currency']} spent "
+        f"({budget['share']:.1%}){held}, {acts}{', strict' if budget['strict'] else ''}{spent}{lost}"
+    )
 
 
 def _release(status: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from guard.cli.answers import printable
-from guard.cli.operate import Where, ask, failed, find_endpoint
+from guard.cli.operate import Where, ask, budget_line, failed, find_endpoint
 
 BAR: Final = 10
 WINDOWS: Final = ("5m", "1h", "6h", "3d")
@@ -24,6 +24,8 @@ def run(where: Where, *, as_json: bool) -> int:
         return 0
     for line in table(reply.body):
         click.echo(printable(line))
+    for budget in reply.body.get("budgets", ()):
+        click.echo(printable(f"budget: {budget_line(budget)}"))
     return 0
 
 

@@ -93,7 +93,7 @@ class AdminService:
 
     def slo(self) -> dict[str, Any]:
         """The objectives, their burn rates and the routes that are lowered for them."""
-        return self._slo.document()
+        return {**self._slo.document(), "budgets": self._budgets()}
 
     def policy(self) -> object:
         """The policy in force: the same object while it is the same."""

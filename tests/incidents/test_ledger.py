@@ -124,6 +124,16 @@ def test_a_budget_is_over_at_midnight_and_each_of_its_shares_is_told() -> None:
     assert it.says(DAY / 2 + 1, budget(0.8, 0.75)) == [(FIRED, "budget")]
 
 
+def test_a_budget_of_a_route_is_an_incident_of_its_own_and_says_what_happens() -> None:
+    it = Dialogue()
+    assert it.says(0, budget(1.0, 1.0)) == [(FIRED, "budget")]
+    event = BudgetReached(share=1.0, alert_at=1.0, daily=2.0, currency="EUR", route="POST /p", on_spent="next")
+    (notice,) = it.notices(1, event)
+    assert notice.opens.subject.route == "POST /p"
+    assert notice.opens.summary == "100% of the day's budget of POST /p is spent; its calls are refused until midnight UTC"
+    assert "targets.cost.daily" in notice.opens.back
+
+
 def test_a_policy_is_refused_until_one_is_taken() -> None:
     it = Dialogue()
     assert it.says(0, PolicyRefused(in_force="sha256:1", errors=("a", "b", "c", "d"))) == [(FIRED, "policy_refused")]

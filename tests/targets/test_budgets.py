@@ -8,6 +8,8 @@ from guard.targets.budgets import Price
 from guard.targets.estimates import FIRST, TEMPLATE, UNKNOWN, Estimates
 from tests.targets.stand import Disk, attempt, budget, permit, purse, reserved
 
+pytestmark = pytest.mark.source  # stand-ins for permits and messages
+
 
 def test_a_call_that_fits_is_held_and_then_spent() -> None:
     ledger = Disk().ledger()

@@ -12,6 +12,8 @@ from guard.proxy.values import Closed, Usage
 from guard.targets.budgets import Price, Reservation
 from tests.targets.stand import Disk, attempt, budget, permit, purse
 
+pytestmark = pytest.mark.source  # stand-ins for permits and messages
+
 EXCHANGES = 1_000_000 if os.environ.get("GUARD_WHOLE") else 20_000
 MOST = 400
 """Output tokens that a request may ask for."""

@@ -10,6 +10,8 @@ from guard.targets.budgets import EXTENSION, Price
 from tests.dialects.test_openai import CHAT, EVENTS, JSON, KEY, ask, chat, compiled
 from tests.targets.stand import Disk, attempt, budget, permit, purse, reserved
 
+pytestmark = pytest.mark.source  # stand-ins for permits and messages
+
 
 def event(**members: Any) -> bytes:
     return b"data: " + json.dumps(members).encode() + b"\n\n"

@@ -206,13 +206,18 @@ def _breaker(event: BreakerChanged) -> Iterator[Change]:
 
 def _budget(event: BudgetReached, wall: float) -> Opens:
     midnight = (wall // DAY + 1) * DAY
-    spent = f"{event.alert_at:.0%}"
+    spent, whose = f"{event.alert_at:.0%}", f" of {event.route}" if event.route is not None else ""
+    closes = event.on_spent != "alert"
+    back = "guard kill --to rules --reason '…' stops the spending; the budget starts anew at midnight UTC"
+    if closes:
+        back = "a higher targets.cost.daily; the budget starts anew at midnight UTC"
+    effect = "; its calls are refused until midnight UTC" if closes and event.alert_at >= 1.0 else ""
     return Opens(
-        Subject("budget", detail=f"{int(wall // DAY)} {spent}"),
+        Subject("budget", event.route, detail=f"{int(wall // DAY)} {spent}"),
         "page" if event.alert_at >= 1.0 else "ticket",
-        f"{spent} of the day's budget is spent",
+        f"{spent} of the day's budget{whose} is spent{effect}",
         {"share": event.share, "alert_at": event.alert_at, "daily": event.daily, "currency": event.currency},
-        "guard kill --to rules --reason '…' stops the spending; the budget starts anew at midnight UTC",
+        back,
         midnight,
     )
 

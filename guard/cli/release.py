@@ -77,7 +77,9 @@ def _origin(_context: click.Context, _parameter: click.Parameter, value: str | N
 @steps.command()
 @click.argument("policy", type=FILE)
 @click.argument("rows", type=FILE)
-@click.option("--candidate", required=True, callback=_origin, metavar="URL", help="URL of the candidate's model server.")
+@click.option(
+    "--candidate", callback=_origin, metavar="URL", help="URL of the candidate's model server. Default: candidate.url."
+)
 @click.option(
     "--baseline", callback=_origin, metavar="URL", help="URL of the model server to compare with. Default: the policy's."
 )
@@ -93,7 +95,7 @@ def _origin(_context: click.Context, _parameter: click.Parameter, value: str | N
 )  # fmt: skip
 @click.option("--slow-over", callback=DURATION, metavar="250ms", help="Latency from which on an answer is slow.")
 @click.option("--dataset", metavar="NAME", help="Name of the data set, for the record.")
-@click.option("--record", type=FILE, help="Record of the candidate, which gets the metrics.")
+@click.option("--record", type=FILE, help="Record of the candidate, which gets the metrics. Default: candidate.release.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def evaluate(policy: Path, rows: Path, **options: Any) -> int:
     """Send the labelled ROWS to both model servers and compare the answers, row by row.
@@ -102,38 +104,39 @@ def evaluate(policy: Path, rows: Path, **options: Any) -> int:
     """
     from guard.cli.check import compiled  # noqa: PLC0415
     from guard.kit.candidate.compare import PAIRED  # noqa: PLC0415
-    from guard.kit.candidate.evaluate import EvaluateOptions, run  # noqa: PLC0415
+    from guard.kit.candidate.evaluate import EvaluateOptions, run, with_defaults  # noqa: PLC0415
 
     if unknown := [name for name in options["tolerances"] if name not in PAIRED]:
         raise click.UsageError(f"--tolerate {unknown[0]}: no such metric; expected one of {', '.join(PAIRED)}")
     loaded, plan = compiled(policy, as_json=options["as_json"])
-    return run(policy, loaded, plan, rows, EvaluateOptions(**options))
+    return run(policy, loaded, plan, rows, with_defaults(loaded, EvaluateOptions(**options)))
 
 
 @steps.command()
 @click.argument("policy", type=FILE)
 @click.option(
-    "--share", callback=SHARE, default="5%", show_default=True, metavar="SHARE", help="Share of requests compared."
+    "--share", callback=SHARE, metavar="SHARE", help="Share of requests compared. Default: candidate.shadow.share, or 5%."
 )
 @click.option("--rate", callback=RATE, metavar="10/s", help="Expected rate of requests. Default: targets.expected_rate.")
 @click.option(
     "--tolerate", "tolerances", multiple=True, callback=_shares, metavar="METRIC=SHARE",
-    help="Tolerated share of a gate. Default: invalid=0.5% and failed=0.5%.",
+    help="Tolerated share of a gate. Default: candidate.compare, or invalid=0.5% and failed=0.5%.",
 )  # fmt: skip
 @click.option(
     "--noise", callback=SHARE, default="0%", show_default=True, metavar="SHARE",
     help="Share of pairs that differ each way although both models are as good.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-def plan(policy: Path, share: float, rate: float | None, tolerances: dict[str, float], noise: float, as_json: bool) -> int:  # noqa: FBT001
+def plan(
+    policy: Path, share: float | None, rate: float | None, tolerances: dict[str, float], noise: float,
+    as_json: bool,  # noqa: FBT001
+) -> int:  # fmt: skip
     """Show how many pairs and hours each gate takes, before anything starts. Exit 1 if a gate can never pass."""
     from guard.cli.check import compiled  # noqa: PLC0415
-    from guard.kit.candidate.plan import PlanOptions, run  # noqa: PLC0415
+    from guard.kit.candidate.plan import of_policy, run  # noqa: PLC0415
 
     loaded, _ = compiled(policy, as_json=as_json)
-    gates = tolerances or {"invalid": 0.005, "failed": 0.005}
-    rate = rate if rate is not None else loaded.policy.targets.expected_rate
-    return run(PlanOptions(gates, rate, share, noise, len(gates), as_json=as_json))
+    return run(of_policy(loaded, tolerances, rate, share, noise), as_json=as_json)
 
 
 @steps.command(context_settings={"ignore_unknown_options": True})
@@ -151,6 +154,52 @@ def test(policy: Path, command: tuple[str, ...], record: Path | None, as_json: b
 
     loaded, _ = compiled(policy, as_json=as_json)
     return run(policy, loaded, command, record, as_json=as_json)
+
+
+@steps.command()
+@click.argument("policy", type=FILE)
+@click.option("--source", default="", metavar="URI", help="Artifact for the registry. Default: the record's weights.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def register(policy: Path, source: str, as_json: bool) -> int:  # noqa: FBT001
+    """Verify the candidate's record and register it with the policy's engine. Exit 1 if a digest differs."""
+    from guard.cli.check import compiled  # noqa: PLC0415
+    from guard.kit.candidate.staging import register as run  # noqa: PLC0415
+
+    loaded, _ = compiled(policy, as_json=as_json)
+    return run(policy, loaded, source, as_json=as_json)
+
+
+@steps.command()
+@click.argument("policy", type=FILE)
+@click.option(
+    "--within", callback=DURATION, default="2m", show_default=True, metavar="2m", help="Time to wait for its server."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def stage(policy: Path, within: float, as_json: bool) -> int:  # noqa: FBT001
+    """Start the candidate beside the model with the policy's engine, and wait until it answers.
+
+    Where the engine is not installed, exit 1 and print exactly what to run.
+    """
+    from guard.cli.check import compiled  # noqa: PLC0415
+    from guard.kit.candidate.staging import stage as run  # noqa: PLC0415
+
+    loaded, _ = compiled(policy, as_json=as_json)
+    return run(policy, loaded, within, as_json=as_json)
+
+
+@steps.command()
+@click.argument("policy", type=FILE)
+@click.option("--rows", type=FILE, help="Golden rows: CSV, JSON lines or Parquet.")
+@click.option("--route", metavar="'METHOD /path'", help="Route to ask. Required if several declare fields.")
+@click.option("--truth", metavar="COLUMN", help="Column with the label of golden rows.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def smoke(policy: Path, rows: Path | None, route: str | None, truth: str | None, as_json: bool) -> int:  # noqa: FBT001
+    """Send requests that the contract allows straight to the candidate. Exit 1 if one answer is not valid."""
+    from guard.cli.check import compiled  # noqa: PLC0415
+    from guard.kit.candidate.smoke import run  # noqa: PLC0415
+
+    loaded, plan = compiled(policy, as_json=as_json)
+    return run(policy, loaded, plan, rows, route, truth, as_json=as_json)
 
 
 @steps.command()

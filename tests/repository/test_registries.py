@@ -53,6 +53,8 @@ OTHER_MEANINGS = {
     ("guard/dialects/openai_length.py", "model"): "a member of its events",
     ("guard/dialects/texts.py", "disabled"): "a word of `thinking` and `truncation`",
     ("guard/dialects/texts.py", "email"): "a format of JSON Schema",
+    ("guard/kit/candidate/engines/mlflow.py", "mlflow"): "an engine of a candidate",
+    ("guard/kit/candidate/engines/mlflow.py", "json"): "an argument of the HTTP client",
     ("guard/kit/checklist/run.py", "json"): "a form of output",
     ("guard/kit/contract/markdown.py", "rules"): "a name of the template",
     ("guard/kit/contract/requests.py", "model"): "a member of requests",
@@ -78,7 +80,7 @@ OTHER_MEANINGS = {
     ("guard/policy/descriptions.py", "model"): "a key of a policy",
     ("guard/policy/fields.py", "model"): "`from: model` of an output",
     ("guard/policy/models.py", "model"): "a word of `ready`",
-    ("guard/policy/models.py", "rules"): "a kind of part of a release",
+    ("guard/policy/release.py", "rules"): "a kind of part of a release",
     ("guard/control/upstream.py", "model"): "a word of `ready`",
 }
 """The same word, where it names no member."""

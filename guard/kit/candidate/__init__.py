@@ -14,5 +14,9 @@ tested     `guard release test`
 history    the hash-chained list of steps
 shown_history  `guard release history`
 record     the candidate's record, where a step adds to it
+declared   the policy's `candidate`, as the steps use it
+staging    `guard release register` and `stage`
+smoke      `guard release smoke`
+engines    Docker Compose, kubectl, MLflow, a program of the user's
 targets    metrics against `targets.quality` and the claimed calibration
 """

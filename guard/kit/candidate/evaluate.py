@@ -8,7 +8,7 @@ import hashlib
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import log
 from pathlib import Path
@@ -18,7 +18,7 @@ import click
 
 from guard.candidate.evidence import FALSE_ALARM, FALSE_PASS
 from guard.kit import evidence
-from guard.kit.candidate import history, record, report
+from guard.kit.candidate import declared, history, record, report
 from guard.kit.candidate.asking import RowAsker, RowRefused
 from guard.kit.candidate.compare import MOST_SEGMENTS, PAIRED, Comparison, PairedResult, Verdict, judged
 from guard.kit.candidate.rows import as_label, read
@@ -38,7 +38,7 @@ CODES: Final[Mapping[Verdict, int]] = {"pass": 0, "fail": 1, "inconclusive": 3}
 class EvaluateOptions:
     """Options of the command line. What is None has a default of the policy's."""
 
-    candidate: str
+    candidate: str | None = None
     baseline: str | None = None
     route: str | None = None
     truth: str | None = None
@@ -51,6 +51,34 @@ class EvaluateOptions:
     dataset: str | None = None
     record: Path | None = None
     as_json: bool = False
+
+
+def with_defaults(loaded: Loaded, options: EvaluateOptions) -> EvaluateOptions:
+    """The options, with what the policy's `candidate` declares where nothing was given. Raises click.UsageError.
+
+    Only gates that rows can decide are taken: disagreement between the models is no mistake where the truth is known.
+    """
+    if loaded.policy.candidate is None:
+        if options.candidate is None:
+            raise click.UsageError("give --candidate URL; the policy declares no candidate")
+        return options
+    own = loaded.policy.candidate
+    compared = own.compare.get(options.route) if options.route is not None else None
+    if compared is None and len(own.compare) == 1 and options.route is None:
+        compared = next(iter(own.compare.values()))
+    gates = declared.tolerances(compared) if compared is not None else {}
+    slow = compared.slow.over if compared is not None and compared.slow is not None else None
+    label = compared.label.field if compared is not None and compared.label is not None else None
+    score = compared.score.field if compared is not None and compared.score is not None else None
+    return replace(
+        options,
+        candidate=options.candidate or declared.url(own),
+        tolerances={**{name: gates[name] for name in PAIRED if name in gates}, **options.tolerances},
+        slow_over=options.slow_over if options.slow_over is not None else slow,
+        label=options.label or label,
+        score=options.score or score,
+        record=options.record or declared.record(loaded),
+    )
 
 
 @dataclass(slots=True)
@@ -77,26 +105,26 @@ class Evaluation:
 
 def run(policy: Path, loaded: Loaded, plan: CompiledPlan, rows: Path, options: EvaluateOptions) -> int:
     """0: it passes. 1: it fails. 3: inconclusive. Raises click's errors for what cannot be read."""
-    key, declared, route = chosen(loaded, plan, options.route)
-    label, score = outputs(declared, options)
+    key, contract, route = chosen(loaded, plan, options.route)
+    label, score = outputs(contract, options)
     if label is None:
         raise click.UsageError(f"give --label, the output of {key} that holds the label; expected one of its outputs")
     digest = _digest(rows)
-    asker = RowAsker(key, declared, route, label, score)
-    result = Evaluation(key, {"": Comparison(options.slow_over, _positive(declared, label, options))})
-    within = declared.timeout.attempt + 1.0
-    baseline = options.baseline or str(loaded.policy.upstream.url)
+    asker = RowAsker(key, contract, route, label, score)
+    result = Evaluation(key, {"": Comparison(options.slow_over, _positive(contract, label, options))})
+    within = contract.timeout.attempt + 1.0
+    baseline, candidate = options.baseline or str(loaded.policy.upstream.url), options.candidate or ""
     progress = Progress(None if options.as_json else sys.stderr, "evaluate")
     with (
         Client(baseline, verify=True, within=within) as first,
-        Client(options.candidate, verify=True, within=within) as second,
+        Client(candidate, verify=True, within=within) as second,
     ):
-        progress.begin(f"{rows.name}: {baseline} against {options.candidate}")
-        for row in read(rows, declared.inputs, options.truth or label):
+        progress.begin(f"{rows.name}: {baseline} against {candidate}")
+        for row in read(rows, contract.inputs, options.truth or label):
             result.rows += _row(asker, row.instance, row.truth, (first, second), result, options)
             progress.at(0.0, f"{result.rows} rows")
     progress.clear()
-    _judge(result, loaded, declared, score, options)
+    _judge(result, loaded, contract, score, options)
     now = datetime.now(UTC)  # noqa: TID251 — the edge of this command
     document = report.document(result, {"file": rows.name, "digest": digest, "data_set": options.dataset})
     notes = _keep(policy, loaded, document, result, options, now)
@@ -115,15 +143,15 @@ def chosen(loaded: Loaded, plan: CompiledPlan, wanted: str | None) -> tuple[str,
     return key, fields[key], next(route for route in plan.routes if route.key == key)
 
 
-def outputs(declared: Declared, options: EvaluateOptions) -> tuple[str | None, str | None]:
+def outputs(contract: Declared, options: EvaluateOptions) -> tuple[str | None, str | None]:
     """The outputs with the label and the score: as given, or the only ones of their kind. Raises click.UsageError."""
     for option, name in (("--label", options.label), ("--score", options.score)):
-        if name is not None and name not in declared.outputs:
-            raise click.UsageError(f"{option} {name}: no such output; expected one of {', '.join(declared.outputs)}")
-    labels = [name for name, output in declared.outputs.items() if output.enum is not None or output.type == "boolean"]
+        if name is not None and name not in contract.outputs:
+            raise click.UsageError(f"{option} {name}: no such output; expected one of {', '.join(contract.outputs)}")
+    labels = [name for name, output in contract.outputs.items() if output.enum is not None or output.type == "boolean"]
     scores = [
         name
-        for name, output in declared.outputs.items()
+        for name, output in contract.outputs.items()
         if output.type == "number" and output.enum is None and output.min == 0 and output.max == 1
     ]
     return (
@@ -132,11 +160,11 @@ def outputs(declared: Declared, options: EvaluateOptions) -> tuple[str | None, s
     )
 
 
-def _positive(declared: Declared, label: str, options: EvaluateOptions) -> str | None:
+def _positive(contract: Declared, label: str, options: EvaluateOptions) -> str | None:
     """The label that the score speaks of: as given, true, or 1."""
     if options.positive is not None:
         return options.positive
-    output = declared.outputs[label]
+    output = contract.outputs[label]
     if output.type == "boolean":
         return "true"
     return "1" if output.enum is not None and {as_label(value) for value in output.enum} == {"0", "1"} else None
@@ -173,11 +201,11 @@ def _row(
     return 1
 
 
-def _judge(result: Evaluation, loaded: Loaded, declared: Declared, score: str | None, options: EvaluateOptions) -> None:
+def _judge(result: Evaluation, loaded: Loaded, contract: Declared, score: str | None, options: EvaluateOptions) -> None:
     tests = len(PAIRED) * len(result.comparisons)
     walls = log(tests / FALSE_ALARM), log(1 / FALSE_PASS)
     result.pairs = list(judged(result.comparisons, options.tolerances, *walls))
-    calibration = declared.outputs[score].calibration if score is not None else None
+    calibration = contract.outputs[score].calibration if score is not None else None
     claimed = calibration.ece if calibration is not None else None
     measured = result.comparisons[""].candidate.measured()
     result.targets = list(held(loaded.policy.targets.quality, claimed, measured))

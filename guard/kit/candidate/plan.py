@@ -8,9 +8,13 @@ from typing import Any, Final
 import click
 
 from guard.candidate.expected import pairs_to_abort, pairs_to_pass
+from guard.kit.candidate import declared
+from guard.policy.loading import Loaded
 
 UNSIGNED: Final = frozenset(("label", "score"))
 """Metrics that count disagreement, which has no direction."""
+DEFAULTS: Final = {"invalid": 0.005, "failed": 0.005}
+SHARE: Final = 0.05
 HARM: Final = 0.05
 """The share of bad answers of the broken candidate that the plan shows."""
 HOUR: Final = 3600.0
@@ -27,7 +31,6 @@ class PlanOptions:
     tests: int
     steps: tuple[tuple[float, int, float], ...] = ()
     """Steps of a canary: share, pairs, and seconds at least."""
-    as_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,33 @@ class Gate:
         }  # fmt: skip
 
 
-def run(options: PlanOptions) -> int:
+def of_policy(
+    loaded: Loaded, tolerances: Mapping[str, float], rate: float | None, share: float | None, noise: float
+) -> PlanOptions:
+    """The options, with what the policy declares where nothing was given."""
+    candidate = loaded.policy.candidate
+    gates, shadow = dict(tolerances), None
+    steps: tuple[tuple[float, int, float], ...] = ()
+    if candidate is not None:
+        several = len(candidate.compare) > 1
+        for route, compare in candidate.compare.items() if not gates else ():
+            gates |= {f"{metric} {route}" if several else metric: by for metric, by in declared.tolerances(compare).items()}
+        if candidate.canary is not None:
+            step = candidate.canary.step
+            steps = tuple((part, step.requests, step.at_least) for part in candidate.canary.steps)
+        shadow = candidate.shadow.share if candidate.shadow is not None else None
+    gates = gates or dict(DEFAULTS)
+    return PlanOptions(
+        gates,
+        rate if rate is not None else loaded.policy.targets.expected_rate,
+        share if share is not None else shadow if shadow is not None else SHARE,
+        noise,
+        len(gates),
+        steps,
+    )
+
+
+def run(options: PlanOptions, *, as_json: bool) -> int:
     """Print the plan. 0: every gate can be passed. 1: a gate never is, and it is named."""
     rate = options.rate * options.share if options.rate else None
     gates = list(planned(options))
@@ -59,14 +88,14 @@ def run(options: PlanOptions) -> int:
         "gates": [gate.document(rate) for gate in gates], "pairs": slowest, "hours": hours(slowest, rate),
         "steps": [_step(step, options.rate) for step in options.steps], "never": never,
     }  # fmt: skip
-    click.echo(json.dumps(document, indent=2) if options.as_json else text(document))
+    click.echo(json.dumps(document, indent=2) if as_json else text(document))
     return 1 if never else 0
 
 
 def planned(options: PlanOptions) -> Iterator[Gate]:
     """Each gate with its expected pairs."""
     for metric, tolerated in options.tolerances.items():
-        signed = metric not in UNSIGNED
+        signed = metric.partition(" ")[0] not in UNSIGNED
         noise = {"worse": options.noise, "better": options.noise if signed else 0.0}
         harm = {"worse": tolerated + HARM + options.noise, "better": options.noise if signed else 0.0}
         yield Gate(

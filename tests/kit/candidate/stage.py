@@ -67,9 +67,24 @@ def folder(path: Path, port: int, labelled: list[dict[str, Any]] | None = None) 
     return policy
 
 
-def run(where: Path, *arguments: object, code: int = 0) -> "subprocess.CompletedProcess[str]":
+def with_candidate(policy: Path, candidate: str) -> None:
+    """Declare a candidate in a policy, as one line of YAML after its record."""
+    policy.write_text(policy.read_text() + f"candidate: {{release: next.yaml, {candidate}}}\n")
+
+
+def program(folder: Path, name: str, code: int = 0) -> Path:
+    """A program that writes down its arguments and says something; the file that it writes to."""
+    record = folder / f"{name}.asked"
+    path = folder / name
+    path.write_text(f'#!/bin/sh\necho "$@" >> {record}\necho "its own words" >&2\nexit {code}\n')
+    path.chmod(0o755)
+    return record
+
+
+def run(where: Path, *arguments: object, code: int = 0, path: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """`guard release` in a process of its own."""
     command = [sys.executable, "-m", "guard", "release", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=where, env=dict(os.environ))
+    environ = {**os.environ, **({"PATH": f"{path}:/usr/bin:/bin"} if path is not None else {})}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=where, env=environ)
     assert done.returncode == code, done.stdout + done.stderr
     return done

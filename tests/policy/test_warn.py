@@ -225,3 +225,49 @@ def test_a_number_in_a_place_is_said_to_be_a_name(tmp_path: Path) -> None:
         "`0` is the name of a member, not a position in a list; `columns` names positions of a row",
         "`0` is the name of a member, not a position in a list; `*` is each element of a list",
     ]
+
+
+@pytest.mark.parametrize(
+    ("targets", "warned"),
+    [
+        ("error_rate: 20%, burn: {act: [freeze]}", "targets.error_rate: a budget of 0.2 cannot burn 14.4 times as fast"),
+        ("error_rate: 1%, burn: {act: [freeze]}", ""),
+        ("error_rate: 20%", ""),
+        ("model_share: 90%, burn: {}", "targets.model_share: a budget of 0.1 cannot burn 14.4 times"),
+        ("expected_rate: 1/s, burn: {act: [freeze]}", "targets.burn: no target has a budget"),
+        ("availability: 99%, burn: {act: [descend], descend: rules}", "targets.burn.act: only latency_p95 and error_rate"),
+        ("error_rate: 1%, burn: {act: [descend], descend: rules}", ""),
+    ],
+)
+def test_a_burn_that_cannot_happen_is_a_warning(tmp_path: Path, targets: str, warned: str) -> None:
+    (tmp_path / "policy.yaml").write_text(HEAD + MINIMAL + f"targets: {{{targets}}}\n")
+    warnings = [f"{'.'.join(map(str, w.path))}: {w.message}" for w in load(tmp_path / "policy.yaml", environ={}).warnings]
+    assert len(warnings) == bool(warned)
+    assert all(warning.startswith(warned) for warning in warnings)
+
+
+def test_a_descent_without_a_rung_is_a_warning(tmp_path: Path) -> None:
+    text = (
+        HEAD + MINIMAL.partition("    fallback")[0] + "targets: {error_rate: 1%, burn: {act: [descend], descend: rules}}\n"
+    )
+    (tmp_path / "policy.yaml").write_text(text)
+    (warning,) = load(tmp_path / "policy.yaml", environ={}).warnings
+    assert "no route has a rung that answers at rules or below" in warning.message
+
+
+@pytest.mark.parametrize(
+    ("route", "warned"),
+    [
+        ("limits: {queue_timeout: 1s}", "a call waits up to 1s for a slot, longer than targets.latency_p95, 300ms"),
+        ("limits: {queue_timeout: 300ms}", ""),
+        (
+            "breaker: {slow: {duration: 500ms, rate: 80%}}",
+            "a call is slow from 500ms, later than targets.latency_p95, 300ms",
+        ),
+        ("breaker: {slow: {duration: 300ms, rate: 80%}}", ""),
+    ],
+)
+def test_a_time_that_contradicts_the_latency_target_is_a_warning(tmp_path: Path, route: str, warned: str) -> None:
+    text = HEAD + MINIMAL.rstrip("\n") + f"\n    {route}\ntargets: {{latency_p95: 300ms}}\n"
+    (tmp_path / "policy.yaml").write_text(text)
+    assert [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings] == [warned] * bool(warned)

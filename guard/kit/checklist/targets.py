@@ -7,6 +7,7 @@ from typing import Final
 from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import field, judged, policy, release
 from guard.kit.evidence import Evidence
+from guard.policy.loading.warn_targets import late
 from guard.policy.scalars import write_duration
 
 DAY: Final = 86400
@@ -62,6 +63,7 @@ def _latency(facts: Facts) -> Item:
         for key, route in facts.routes
         if route.timeout.request < target
     ]
+    wrong += [f"{key}: {message}" for key, route in facts.routes for _, message in late(facts.loaded.policy, route)]
     measured = _measured(facts, "latency_p95")
     shown = f"{measured * 1e3:.0f} ms" if measured is not None else ""
     if measured is not None and measured > target:

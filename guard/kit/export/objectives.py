@@ -46,7 +46,7 @@ def objectives(scope: Scope) -> Iterator[Objective]:
     failed = scope.series(of.SERVER_DURATION, scope.promised, FAILED, part="_count")
     found: list[Objective] = []
     if targets.latency_p95 is not None:
-        within = matcher("le", "=", number(targets.latency_p95))
+        within = matcher("le", "=", repr(float(targets.latency_p95)))  # as guard.telemetry.prometheus writes a bound
         good = scope.series(of.SERVER_DURATION, scope.promised, COUNTED, within, part="_bucket")
         text = f"95% of requests take at most {write_duration(targets.latency_p95)}"
         found.append(Objective("latency-p95", LATENCY, "", total, good, text))

@@ -17,6 +17,7 @@ from guard.policy.errors import PolicyError
 from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Cel, Secret
 from guard.policy.loading.digest import contract_digest
+from guard.policy.loading.warn_targets import burning, late
 from guard.policy.models import Policy, Route, Targets
 from guard.policy.policy_model import PolicyModel
 from guard.policy.scalars import write_duration
@@ -53,12 +54,12 @@ def warnings(
             yield PolicyError(place, path, f"the environment variable {secret.env} is not set here")
         if secret.file is not None and not os.path.exists(secret.file.path):  # noqa: PTH110 — Path.exists raises
             yield PolicyError(place, path, f"the file {secret.file.path} is not there")
-    for name, message in _unmeasured(policy):
+    for name, message in (*_unmeasured(policy), *burning(policy)):
         path = ("targets", *name)
         yield PolicyError(find(tree, path)[0] or tree.place, path, message)
     for key, route in policy.routes.items():
         if isinstance(route, Route):
-            for below, message in (*_hurried(key, route), *_doubts(route), *_ignored(route, schemas)):
+            for below, message in (*_hurried(key, route), *late(policy, route), *_doubts(route), *_ignored(route, schemas)):
                 path = ("routes", key, *below)
                 yield PolicyError(find(tree, path)[0] or tree.place, path, message)
 

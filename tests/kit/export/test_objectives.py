@@ -187,6 +187,12 @@ def test_the_budget_is_that_of_the_policy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_bound_is_written_as_on_the_page_of_metrics(kind: str, tmp_path: Path) -> None:
+    made = export(kind, policy().replace("latency_p95: 300ms", "latency_p95: 1s"), tmp_path)
+    assert 'le="1.0"' in made.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_without_a_target_nothing_is_made_and_it_is_said(kind: str, tmp_path: Path) -> None:
     made = export(kind, policy(targets="{error_rate: 0%}"), tmp_path)
     assert made.code == 0

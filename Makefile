@@ -109,11 +109,14 @@ bench-quick: $(STAMPS)/bench .cache/compiled/.stamp  ## guard beside Envoy, one 
 MINUTES ?= 15
 soak: $(STAMPS)/dev  ## traffic, losses, reloads and kills for MINUTES=15: nothing may grow; then orders by the thousand: none is late or lost
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
-	@GUARD_WHOLE=1 $(BIN)/python -m pytest -n 0 tests/proxy/test_endings.py tests/proxy/test_connections.py
+	@GUARD_WHOLE=1 $(BIN)/python -m pytest -n 0 tests/proxy/test_endings.py tests/proxy/test_connections.py tests/targets/test_simulated.py
 	@$(BIN)/python -m tests.orders.soak
 
 instructions: $(STAMPS)/runtime  ## what a request costs in instructions, beside the commit before (needs valgrind)
 	@$(BIN)/python -m benchmarks.instructions
+
+bench-budget: $(STAMPS)/dev .cache/litellm/.stamp  ## what guard and LiteLLM spend beyond a budget under load
+	@$(BIN)/python -m benchmarks.budget
 
 bench-monitoring: $(STAMPS)/dev  ## monitoring's run lengths in every null and delays of shifts, in full: half an hour
 	@$(BIN)/python -m benchmarks.monitoring

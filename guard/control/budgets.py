@@ -63,6 +63,10 @@ class BudgetFile:
         self._keeper.written(self)
         return True
 
+    def close(self) -> None:
+        """Close the file; nothing is written to it any more."""
+        os.close(self._descriptor)
+
     def synchronise(self) -> None:
         """Put on disk what was written. Raises OSError."""
         os.fdatasync(self._descriptor)
@@ -117,6 +121,9 @@ class BudgetKeeper:
     def adopt(self, budgets: Sequence[Budget]) -> None:
         """Put the budgets of a plan in force, and recall what theirs have spent."""
         self.budgets = budgets
+        kept = {budget.ledger for budget in budgets}
+        for gone in [ledger for ledger in self._files if ledger not in kept]:
+            self._let_go(gone)
         for budget in budgets:
             ledger = budget.ledger
             file = self._files.get(ledger) or self._open(ledger)
@@ -134,6 +141,15 @@ class BudgetKeeper:
             return None
         self._files[ledger] = file
         return file
+
+    def _let_go(self, ledger: Ledger) -> None:
+        """Write the exact sum of a budget that no plan has any more. Its calls under way settle in memory."""
+        file, window = self._files.pop(ledger), ledger.window
+        if window.day:
+            file.lease(ledger, window, window.spent + window.held)
+        ledger.store = InMemory()
+        self._unsynced.discard(file)
+        file.close()
 
     def written(self, file: BudgetFile) -> None:
         """Synchronise this file soon."""

@@ -355,11 +355,21 @@ def _read_event(event: dict[str, Any], facts: StreamFacts) -> bool:
             facts.piece()
         if isinstance(choice.get("finish_reason"), str) and facts.finish != "error":
             facts.finish = choice["finish_reason"] if choice["finish_reason"] in FINISHES else "other"
-    usage = event.get("usage")
-    if isinstance(usage, dict):
-        facts.input_tokens = _count(usage.get("prompt_tokens"))
-        facts.output_tokens = _count(usage.get("completion_tokens"))
+    for place in (event, event.get("response"), event.get("message")):  # the last two: of /v1/responses and /v1/messages
+        usage = place.get("usage") if isinstance(place, dict) else None
+        if isinstance(usage, dict):
+            _read_usage(usage, facts)
     return False
+
+
+def _read_usage(usage: Mapping[str, Any], facts: StreamFacts) -> None:
+    """Record the counted tokens; each of the APIs has its own names, and one may count input and output apart."""
+    for name in ("prompt_tokens", "input_tokens"):
+        if name in usage:
+            facts.input_tokens = _count(usage[name])
+    for name in ("completion_tokens", "output_tokens"):
+        if name in usage:
+            facts.output_tokens = _count(usage[name])
 
 
 def _read_typed_event(event: Mapping[str, Any], kind: str, facts: StreamFacts) -> None:

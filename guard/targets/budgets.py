@@ -25,6 +25,10 @@ EXTENSION: Final = 256
 LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens")
 """Members of a request that limit its output tokens."""
 CHOICES: Final = ("n", "best_of")
+LONGEST: Final = 16
+"""Characters of a number that is written as text."""
+UNAVAILABLE: Final = 503
+"""The status of a model server that did not begin to answer."""
 MOST: Final = 1 << 40
 """Tokens that no request can ask for."""
 
@@ -131,7 +135,7 @@ class Purse:
         """Reserve what a call may cost in every budget, or the reason that one has not enough left."""
         size = len(permit.body) if isinstance(permit.body, bytes) else 0
         outputs = self._outputs(permit) if self.price.output else 0
-        reservation = Reservation(self, size, outputs, self.day(now))
+        reservation = Reservation(self, size, outputs, self.day(now), permit.streamed)
         refused = reservation.add(self.worth(reservation.inputs, outputs))
         if refused is None:
             return reservation
@@ -147,31 +151,47 @@ class Purse:
 
     def _outputs(self, permit: Permit) -> int:
         """Output tokens to reserve."""
-        limit, choices = 0, 1
+        limit, choices, prompts = 0, 1, 1
         message = permit.message
         if message is not None:
             for members in (message.document, message.beside):
                 if isinstance(members, Mapping):
-                    limit = max(limit, *(_count(members.get(name)) for name in LIMITS))
-                    choices = max(choices, *(_count(members.get(name)) for name in CHOICES))
+                    for name in LIMITS:
+                        limit = max(limit, _count(members.get(name)))
+                    for name in CHOICES:
+                        choices = max(choices, _count(members.get(name)))
+                    prompts = max(prompts, _prompts(members.get("prompt")))
         most = self._most_output
         if most and (limit == 0 or limit > most):
             limit = most
         tokens = limit if self.strict and limit else self.estimates.output_tokens(limit)
-        return tokens * choices
+        return tokens * choices * prompts
 
 
 def _count(value: object) -> int:
-    """A number of tokens that a request names; 0 for anything else."""
+    """A number that a request names, also as text, which some servers read; 0 for anything else."""
+    if isinstance(value, str) and len(value) < LONGEST:
+        try:
+            value = float(value)
+        except ValueError:
+            return 0
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 < value < MOST else 0
 
 
+def _prompts(value: object) -> int:
+    """How many prompts a request has: a list of numbers is one."""
+    if not isinstance(value, list | tuple) or not value:
+        return 1
+    return 1 if type(value[0]) is int else len(value)
+
+
 class Reservation:
     """A Hold: what one call holds in its budgets."""
 
-    def __init__(self, purse: Purse, size: int, outputs: int, day: int) -> None:
+    def __init__(self, purse: Purse, size: int, outputs: int, day: int, streams: bool) -> None:  # noqa: FBT001
+        self._streams = streams  # the client asked for a stream
         self.sent = False
         self.over = False
         self.by_output = purse.price.output > 0  # output tokens are paid for
@@ -246,9 +266,11 @@ class Reservation:
         if not (self.sent or attempt.status):
             return 0
         requests = self._calls * price.request
-        if not price.by_token or 400 <= attempt.status < 500:
+        if not price.by_token or 400 <= attempt.status < 500 or attempt.status == UNAVAILABLE:
             return requests
         streamed = self._streamed.tokens if self._streamed is not None else 0
+        if usage is not None and self._streams:
+            streamed = max(streamed, usage.pieces)
         if usage is not None and (usage.input_tokens or usage.output_tokens):
             purse.estimates.learn(self._size, usage.input_tokens, usage.output_tokens)
             outputs = max(usage.output_tokens, streamed if self._calls == 1 else 0)

@@ -169,3 +169,42 @@ def test_estimates_follow_the_answers() -> None:
     assert 100 <= known.output_tokens(0) <= 130
     assert known.output_tokens(50) == 50
     assert 190 <= known.input_tokens(350) <= 210, "bytes / 3.5 would say 101"
+
+
+def test_a_server_that_did_not_begin_costs_no_tokens_and_one_that_failed_may_have() -> None:
+    for status, cost in ((503, 10), (429, 10), (500, 10 + 2 * UNKNOWN)):
+        ledger = Disk().ledger()
+        hold = reserved(purse(Price(10, 0, 2), budget(ledger, 100_000, strict=False)).reserve(permit(), 0.0))
+        hold.settle(attempt(status=status), 0)
+        assert ledger.window.spent == cost
+
+
+@pytest.mark.parametrize(
+    ("document", "outputs"),
+    [
+        ({"max_tokens": 10, "n": "3"}, 30),
+        ({"max_tokens": "10"}, 10),
+        ({"max_tokens": 10.0}, 10),
+        ({"max_tokens": -1}, 500),
+        ({"max_tokens": [10]}, 500),
+        ({"max_tokens": "ten"}, 500),
+        ({"max_tokens": 10, "max_completion_tokens": 20}, 20),
+        ({"max_tokens": 10, "prompt": ["a", "b", "c"]}, 30),
+        ({"max_tokens": 10, "prompt": [[1, 2], [3]], "n": 2}, 40),
+        ({"max_tokens": 10, "prompt": [1, 2, 3]}, 10),
+        ({"max_tokens": 10, "best_of": 4}, 40),
+    ],
+)
+def test_a_strict_budget_reserves_for_every_answer_that_a_request_may_ask_for(
+    document: dict[str, object], outputs: int
+) -> None:
+    mine = purse(Price(0, 0, 1), budget(Disk().ledger(), 100_000), most_output=500)
+    assert reserved(mine.reserve(permit(b"", document), 0.0)).held == outputs
+
+
+def test_a_stream_that_came_in_one_piece_without_usage_counts_its_events() -> None:
+    ledger = Disk().ledger()
+    mine = purse(Price(0, 0, 1), budget(ledger, 100_000, strict=False))
+    hold = reserved(mine.reserve(permit(b"", {"max_tokens": 10}, stream=True), 0.0))
+    hold.settle(attempt(usage=Usage("chat", pieces=4)), 30_000)
+    assert ledger.window.spent == 4

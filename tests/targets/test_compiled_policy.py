@@ -154,3 +154,33 @@ def test_a_disk_that_takes_no_more_is_published_once(tmp_path: Path, monkeypatch
     monkeypatch.undo()
     assert kept.ledger.reserve(kept.window(), 1, 100)
     kept.state.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "routes: {POST /a: {targets: {cost: {daily: 9 USD}}}}\ntargets: {cost: {per_request: 1 EUR}}\n",
+        "routes: {POST /a: {fallback: [previous: {url: 'http://127.0.0.1:1', cost: {per_request: 1 USD}}],\n"
+        "  targets: {cost: {per_request: 1 EUR, daily: 9 EUR}}}}\n",
+        "routes: {POST /a: {targets: {cost: {per_request: 1 USD}}}}\ntargets: {cost: {per_request: 1 EUR, daily: 9 EUR}}\n",
+    ],
+)
+def test_two_currencies_are_never_added(tmp_path: Path, text: str) -> None:
+    with pytest.raises(PolicyInvalid, match="cannot be added"):
+        plan_of(tmp_path, text)
+
+
+def test_a_budget_that_leaves_the_policy_and_returns_has_lost_nothing(tmp_path: Path) -> None:
+    runtime = Runtime()
+    kept = Kept(tmp_path, plan_of(tmp_path, TWO + SERVICE, runtime))
+    before = kept.ledger
+    assert before.reserve(kept.window(), 5, 10 * PICO)
+    before.settle(kept.window(), 5, 5)
+    kept.keeper.adopt(plan_of(tmp_path, "routes: {POST /a: {}}\n", runtime).budgets)
+    before.settle(before.window, 0, 1)  # a call of the plan before is still under way
+    again = plan_of(tmp_path, TWO + SERVICE, runtime)
+    kept.keeper.adopt(again.budgets)
+    assert again.budgets[0].ledger is not before
+    assert again.budgets[0].ledger.at(20_000).spent == 5, "and not all of its lease"
+    assert kept.events == []
+    kept.state.close()

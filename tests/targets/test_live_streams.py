@@ -43,7 +43,7 @@ class Endless:
         return server
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
+        with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             await reader.readuntil(b"\r\n\r\n")
             self.calls += 1
             writer.write(HEAD)

@@ -128,3 +128,23 @@ def test_an_incomplete_event_is_dropped() -> None:
     stream = parser()
     stream.feed(token() + b'data: {"id"', 1.0)
     assert stream.end_at_length().startswith(b'data: {"id":"c1"')
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [{"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 9}}],
+        [{"type": "response.completed", "response": {"usage": {"input_tokens": 7, "output_tokens": 9}}}],
+        [
+            {"type": "message_start", "message": {"usage": {"input_tokens": 7, "output_tokens": 1}}},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}},
+        ],
+    ],
+)
+def test_the_usage_of_each_api_is_read(events: list[dict[str, Any]]) -> None:
+    stream = parser()
+    for members in events:
+        stream.feed(event(**members), 1.0)
+    usage = stream.parsed.usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens) == (7, 9)

@@ -8,7 +8,7 @@ from guard.policy.route import Denied, Route
 from guard.policy.runtime import TargetKey
 from guard.policy.scalars import Money
 from guard.policy.targets import Cost, Prices
-from guard.proxy.values import MODEL, PREVIOUS, Source
+from guard.proxy.values import PREVIOUS, Source
 from guard.targets.budgets import Budget, Price, Purse
 from guard.targets.estimates import Estimates
 from guard.targets.ledger import PICO, Ledger
@@ -46,7 +46,7 @@ def compile_purse(
         return None
     price = _price(prices)
     if prices is not None:
-        _one_currency(prices, key, source, context)
+        _one_currency(prices, budgets, key, source, context)
     most = _most_output(route, own, service)
     acting = [(budget, place if budget.ledger.name else SERVICE) for budget in budgets if budget.acts]
     for budget, where in acting:
@@ -76,13 +76,18 @@ def _every_route_is_priced(context: "Compilation") -> bool:
     return all(isinstance(route, Route) and route.cost is not None and route.cost.priced for route in routes)
 
 
-def _one_currency(prices: Prices, key: str, source: Source, context: "Compilation") -> None:
-    """Report a price in another currency than the service's budget or prices."""
+def _one_currency(prices: Prices, budgets: tuple[Budget, ...], key: str, source: Source, context: "Compilation") -> None:
+    """Report a price in another currency than a budget that it counts in, or than the service's prices."""
     service = context.policy.targets.cost
-    mine, theirs = _currency(prices), _currency(service) if service is not None else None
-    if mine is not None and theirs is not None and mine != theirs:
-        below = ("targets", "cost") if source == MODEL else ("fallback", PREVIOUS, "cost")
-        context.report(("routes", key, *below), f"{mine} here and {theirs} in targets.cost cannot be added", theirs)
+    mine = _currency(prices)
+    others = [budget.ledger.currency for budget in budgets]
+    if service is not None and (theirs := _currency(service)) is not None:
+        others.append(theirs)
+    for other in others:
+        if mine is not None and mine != other:
+            below = ("fallback", PREVIOUS, "cost") if source == PREVIOUS else ("targets", "cost")
+            context.report(("routes", key, *below), f"{mine} and {other} cannot be added", "one currency")
+            return
 
 
 def _currency(prices: Prices) -> str | None:

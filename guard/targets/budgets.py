@@ -181,7 +181,7 @@ def _count(value: object) -> int:
 
 
 def _prompts(value: object) -> int:
-    """How many prompts a request has: a list of numbers is one."""
+    """The number of prompts of a request: a list of numbers is one."""
     if not isinstance(value, list | tuple) or not value:
         return 1
     return 1 if type(value[0]) is int else len(value)

@@ -188,6 +188,7 @@ class _Sidecar:
             sinks=(self.telemetry.sink,),
             tracer=self.telemetry.tracer,
             publish=self.bus.publish,
+            issuer=self.admin.labels.issuer,
             secret=lambda secret: resolve(secret, self.environ),
             deployed=self.environ.get("AIP_DEPLOYED_MODEL_ID", "")[:128],
         )
@@ -255,7 +256,7 @@ class _Sidecar:
         listener.plan = plan
         self.admin.order_store.bound()
         self.telemetry.adopt(loaded, plan)
-        self.admin.slo.adopt(loaded, plan)
+        self.admin.adopt(loaded, plan)
         self.own.supervisor.once("files of the policy", lambda: self._look_at_files(policy))
 
     async def _look_at_files(self, policy: Policy) -> None:
@@ -342,13 +343,12 @@ class _Sidecar:
         beating = self.own.supervisor.start_beating
         beating("kill file", self.admin.watch_kill_file, within=BEATS_WITHIN)
         beating("ends of modes", self.admin.expire_modes, within=BEATS_WITHIN)
-        start("ends of observations", self.admin.expire_observations)
+        for name, work in self.admin.tasks():
+            start(name, work)
         start("admin", lambda: self.admin.serve(self.reloader))
-        start("tokens", self.admin.keys.watch)
         start("export", self.telemetry.export)
         start("cost", self.telemetry.keep)
         start("incidents", self.incidents.watch)
-        start("slo", self.admin.slo.watch)
         if self.path is not None:
             start("reload", self.reloader.watch)
         else:

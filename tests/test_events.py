@@ -60,6 +60,8 @@ LINES: list[tuple[Event, dict[str, Any]]] = [
     (events.AdminListening(listen="h:1"), {"level": "info", "event": "admin", "listen": "h:1"}),
     (events.AdminUnavailable(why="w"), {"level": "warning", "event": "admin_unavailable", "why": "w"}),
     (events.TokensRead(count=2), {"level": "info", "event": "tokens", "count": 2}),
+    (events.LabelsDamaged(file="f", why="w"), {"level": "error", "event": "labels_damaged", "file": "f", "why": "w"}),
+    (events.LabelsUnavailable(why="w"), {"level": "warning", "event": "labels_unavailable", "why": "w"}),
     (events.TokensRefused(lines=(3, 5)), {"level": "error", "event": "tokens_refused", "lines": [3, 5]}),
     (events.TokensUnreadable(why="w", grace=10.0), {"level": "error", "event": "tokens_unreadable", "why": "w", "grace": 10.0}),
     (events.TokensWithdrawn(), {"level": "error", "event": "tokens_withdrawn"}),

@@ -80,7 +80,9 @@ def _secrets(loaded: Loaded) -> Iterator[PolicyError]:
             return
         for line in Tokens(content.decode("utf-8", "replace")).unreadable:
             why = f"{tokens.file.path}:{line}: guard rejects this line, and the name it begins with has no access"
-            yield loaded.error(("admin", "tokens"), why, "`name viewer|operator sha256:HEX`, as `guard token` prints it")
+            yield loaded.error(
+                ("admin", "tokens"), why, "`name viewer|operator|labels sha256:HEX`, as `guard token` prints it"
+            )
 
 
 def _summary(loaded: Loaded, plan: CompiledPlan) -> dict[str, Any]:

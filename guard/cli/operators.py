@@ -136,10 +136,10 @@ def audit(
 @click.argument("name")
 @click.option(
     "--role",
-    type=click.Choice(("viewer", "operator")),
+    type=click.Choice(("viewer", "operator", "labels")),
     default="operator",
     show_default=True,
-    help="A viewer reads; an operator may also change.",
+    help="A viewer reads; an operator may also change; `labels` only sends labels.",
 )
 def token(name: str, role: str) -> int:
     """Make a secret for NAME. Prints it once, with its line for the token file."""

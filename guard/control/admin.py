@@ -5,19 +5,22 @@
     PUT  /admin/v1/enforcement     {"route", "enforcement": observe|enforce, "ttl", "reason"}
     PUT  /admin/v1/breakers        {"route", "target", "state", "reason"}
     POST /admin/v1/policy/reload   read the policy from disk now
+    POST /admin/v1/labels          {"labels": [{"receipt", "row"?, "label", "at"?}]}; a token with the role `labels`
+    GET  /admin/v1/quality         what labels say of each model version
     GET  /admin/v1/audit?limit=    who did what, the newest first
     GET  /admin/v1/slo             objectives: burn rates, budgets left, and the routes that are lowered for them
     GET  /admin/v1/contract        what the routes in force take and answer; `?format=` or Accept choose the form
     GET  /admin/v1/openapi.json    this, for machines
 
-Every request needs a token; one that acts, an operator's. Requests of browsers, and for names that are not guard's, are
-refused; what a caller sent never stands in an error. There are no redirects. What viewers read costs the data plane little:
-a status is made in slices, a contract and the audit in threads that orders never wait for.
+Every request needs a token; one that acts, an operator's. Labels need a token for labels, which may do nothing else, or the
+token that guard made for this machine. Requests of browsers, and for names that are not guard's, are refused; what a caller
+sent never stands in an error. There are no redirects. What viewers read costs the data plane little: a status is made in
+slices, a contract, the audit and figures in threads that orders never wait for.
 """
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import monotonic
 from typing import Any, Final, Literal, NamedTuple, Protocol, Unpack
@@ -29,6 +32,7 @@ from starlette.types import Receive, Scope, Send
 
 from guard.contract.strict import Unreadable, parse_file
 from guard.control.gate import Gate, Problem
+from guard.control.labels.intake import Label
 from guard.control.openapi import OPENAPI
 from guard.control.order_store import Refused, WantedMode
 from guard.control.tokens import Identity
@@ -41,7 +45,11 @@ MOST_BYTES: Final = 65536
 """Highest size of a request body, in bytes."""
 BODY_WITHIN: Final = 10.0
 """Seconds in which a body arrives."""
+MOST_LABELS: Final = 500
+MOST_LABEL_BYTES: Final = 256 * 1024
+"""Labels, and bytes, of one batch: it is read in one step, in which no client is answered."""
 MOST_ENTRIES: Final = 10_000
+LABELS: Final = "/admin/v1/labels"
 CONTRACT_FOR: Final = 60.0
 """Seconds for which a written contract is served again while the policy stays."""
 DIGITS: Final = re.compile("[0-9]{1,18}")
@@ -74,6 +82,12 @@ class AdminBackend(Protocol):
 
     async def reload(self, *, actor: str) -> dict[str, Any]:
         """Read the policy now. Raises Refused."""
+
+    async def labels(self, labels: Sequence[Label], source: str) -> dict[str, Any]:
+        """Count labels. Raises Refused."""
+
+    async def quality(self) -> bytes:
+        """What labels say, as a JSON document. Raises Refused."""
 
     def audit(self, limit: int) -> bytes:
         """The newest entries, as a JSON document. Called in a thread."""
@@ -120,6 +134,23 @@ class BreakerOrder(_Order):
     state: Literal["auto", "open", "closed"]
 
 
+class LabelItem(BaseModel):
+    """One label. What is wrong with its receipt, label or time is told in its outcome."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    receipt: Any
+    row: int = Field(default=0, ge=0, strict=True)
+    label: Any
+    at: Any = None
+
+
+class LabelBatch(BaseModel):
+    """The body of POST labels."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    labels: list[LabelItem] = Field(min_length=1, max_length=MOST_LABELS)
+
+
 FORMS: Final = {
     "markdown": "text/markdown; charset=utf-8",
     "json": "application/json",
@@ -144,6 +175,8 @@ class Application:
             "/admin/v1/enforcement": ("PUT", api.enforcement),
             "/admin/v1/breakers": ("PUT", api.breakers),
             "/admin/v1/policy/reload": ("POST", api.reload),
+            LABELS: ("POST", api.labels),
+            "/admin/v1/quality": ("GET", api.quality),
             "/admin/v1/audit": ("GET", api.audit),
             "/admin/v1/slo": ("GET", api.slo),
             "/admin/v1/contract": ("GET", api.contract),
@@ -173,12 +206,22 @@ class Application:
             response = refuse(Problem(405, "method_not_allowed"))
             response.headers["allow"] = method
             return response
-        if method != "GET" and identity.role != "operator":
-            return refuse(Problem(403, "forbidden", "this token is a viewer's and may not give orders"))
+        if forbidden := _forbidden(identity, method, request.scope["path"]):
+            return refuse(Problem(403, "forbidden", forbidden))
         try:
             return await endpoint(request, identity)
         except Refused as refused:
             return refuse(Problem(refused.status, refused.code, refused.detail))
+
+
+def _forbidden(identity: Identity, method: str, path: str) -> str:
+    """The reason that a token may not do this; empty if it may."""
+    if path == LABELS:
+        allowed = identity.role == "labels" or identity.own
+        return "" if allowed else "labels need a token with the role labels: `guard token NAME --role labels`"
+    if identity.role == "labels":
+        return "this token is for labels alone"
+    return "" if method == "GET" or identity.role == "operator" else "this token is a viewer's and may not give orders"
 
 
 def refuse(problem: Problem) -> Response:
@@ -235,6 +278,17 @@ class _Api:
         outcome = await self._service.reload(actor=identity.name)
         return JSONResponse(outcome, 200 if outcome["ok"] else 422)
 
+    async def labels(self, request: Request, identity: Identity) -> Response:
+        """POST labels."""
+        batch = await _read(request, LabelBatch, MOST_LABEL_BYTES)
+        items = [Label(item.receipt, item.row, item.label, item.at) for item in batch.labels]
+        return JSONResponse(await self._service.labels(items, identity.name))
+
+    async def quality(self, request: Request, identity: Identity) -> Response:
+        """GET quality."""
+        del request, identity
+        return Response(await self._service.quality(), media_type="application/json")
+
     async def audit(self, request: Request, identity: Identity) -> Response:
         """GET audit."""
         del identity
@@ -288,7 +342,7 @@ def _weight(media_range: str) -> float:
     return 1.0
 
 
-async def _read(request: Request, kind: type[Any]) -> Any:
+async def _read(request: Request, kind: type[Any], most: int = MOST_BYTES) -> Any:
     """The body as an order. Raises Refused, without a word of what was sent."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused(415, "unsupported_media_type", "application/json")
@@ -297,8 +351,8 @@ async def _read(request: Request, kind: type[Any]) -> Any:
         async with asyncio.timeout(BODY_WITHIN):
             async for chunk in request.stream():
                 raw += chunk
-                if len(raw) > MOST_BYTES:
-                    raise Refused(413, "body_too_large", f"the body may have at most {MOST_BYTES} bytes")
+                if len(raw) > most:
+                    raise Refused(413, "body_too_large", f"the body may have at most {most} bytes")
     except TimeoutError:
         raise Refused(408, "request_timeout", f"the body did not arrive within {BODY_WITHIN:.0f} s") from None
     try:

@@ -15,6 +15,7 @@ from guard.control.acceptor import Bounds, bind, is_loopback
 from guard.control.gate import Gate
 from guard.control.journal import Journal
 from guard.control.keys import Keys
+from guard.control.labels.keeper import LabelKeeper
 from guard.control.order_store import OrderStore, Wanted
 from guard.control.process import descriptors
 from guard.control.reload import Reloader
@@ -22,6 +23,7 @@ from guard.control.secrets import read_tokens
 from guard.control.slo.keeper import SloKeeper
 from guard.control.source_window import SourceWindow
 from guard.control.state import StateFolder
+from guard.control.supervisor import Work
 from guard.control.tls import server_context
 from guard.control.watched_files import FileHung, WatchedFiles
 from guard.control.worker import Worker
@@ -91,6 +93,7 @@ class AdminRuntime:
         self.slo = SloKeeper(runtime, wall=wall, publish=publish)
         self.budgets: Callable[[], list[dict[str, object]]] = list
         """The report on budgets; handed down, as telemetry is made later."""
+        self.labels = LabelKeeper(publish, wall, environ)
 
     # ── the data plane ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,6 +102,19 @@ class AdminRuntime:
         self._state = state
         self.order_store.recall(state, doubt=doubt)
         self.slo.begin(state)
+        self.labels.open(state)
+
+    def adopt(self, loaded: Loaded, plan: CompiledPlan) -> None:
+        """A policy is in force."""
+        self.slo.adopt(loaded, plan)
+        self.labels.adopt(loaded.policy, plan.keyring)
+
+    def tasks(self) -> Iterator[tuple[str, Work]]:
+        """What goes on beside requests, with its name, and needs no proof that it does."""
+        yield "ends of observations", self.expire_observations
+        yield "tokens", self.keys.watch
+        yield "slo", self.slo.watch
+        yield "labels", self.labels.watch
 
     def audit(self, entry: dict[str, object]) -> None:
         """Audit what is no order, such as a reload."""
@@ -108,6 +124,7 @@ class AdminRuntime:
         """Wait until every order is on disk, or for so many seconds; keep what was measured."""
         await self._journal.settled(within)
         await self.slo.save(within)
+        await self.labels.close(within)
 
     async def watch_kill_file(self, beat: Callable[[], None]) -> None:
         """Look for the kill file, for ever. `beat` is called for each look, also of a file that hangs."""
@@ -231,7 +248,7 @@ class AdminRuntime:
 
         folder = self._state.path if self._state is not None else None
         means = (self.order_store, self._runtime, reloader, self.source_window, self.versions, folder, self._in_force)
-        service = AdminService(*means, self._contract, self.keys, self.slo, lambda: self.budgets())  # noqa: PLW0108 — set later
+        service = AdminService(*means, self._contract, self.keys, self.slo, self.labels, lambda: self.budgets())  # noqa: PLW0108 — set later
         gate = self._gate = Gate(self.keys.identify, listener.hosts(self._where))
         return AdminListener(Application(service, gate), gate)
 

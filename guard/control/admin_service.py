@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -12,6 +12,9 @@ from guard import __version__
 from guard.control import audit_reader
 from guard.control.admin import Status
 from guard.control.keys import Keys
+from guard.control.labels.account import quality_document
+from guard.control.labels.intake import Label
+from guard.control.labels.keeper import LabelKeeper, as_json
 from guard.control.order_store import OrderStore, Refused, WantedMode, listed
 from guard.control.reload import Reloader
 from guard.control.slo.keeper import SloKeeper
@@ -45,13 +48,14 @@ class AdminService:
         written: Callable[[str, Loaded, CompiledPlan], str],
         keys: Keys,
         slo: SloKeeper,
+        labels: LabelKeeper,
         budgets: Callable[[], list[dict[str, object]]] = list,
     ) -> None:
         """`written`: a contract in one of its forms; handed down, as the control plane does not know the kit."""
         self._operations, self._runtime, self._reloader = operations, runtime, reloader
         self._source_window, self._versions, self._now_in_force = shares, versions, now_in_force
         self._audit_folder, self._keys, self._slo = audit_folder, keys, slo
-        self._written, self._budgets = written, budgets
+        self._written, self._budgets, self._labels = written, budgets, labels
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -81,6 +85,14 @@ class AdminService:
         """Read the policy now."""
         outcome = await self._reloader.reload(actor)
         return {"ok": outcome.ok, "digest": outcome.digest, "errors": outcome.errors}
+
+    async def labels(self, labels: Sequence[Label], source: str) -> dict[str, Any]:
+        """Count labels. Raises Refused."""
+        return await self._labels.take(labels, source)
+
+    async def quality(self) -> bytes:
+        """What labels say, as a JSON document. Raises Refused."""
+        return as_json(await quality_document(self._labels))
 
     def audit(self, limit: int) -> bytes:
         """The newest entries, as a JSON document. Called in a thread."""

@@ -40,7 +40,7 @@ class Keys:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._read, self._publish, self._clock = read, publish, clock
-        self._tokens = Tokens(line("local", "operator", own) if own is not None else "")
+        self._tokens = Tokens(line("local", "operator", own) if own is not None else "", own=True)
         self._content: bytes | None = None
         self._unreadable_since: float | None = None
         self._reader = Worker("guard-tokens")

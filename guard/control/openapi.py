@@ -102,6 +102,27 @@ OPENAPI: Final[dict[str, Any]] = {
             )
         },
         "/admin/v1/policy/reload": {"post": _operation("Reload the policy from disk now")},
+        "/admin/v1/labels": {
+            "post": _operation(
+                "Send what became of predictions",
+                _object(
+                    ["labels"],
+                    labels={
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": 500,
+                        "items": _object(
+                            ["receipt", "label"],
+                            receipt={"type": "string", "description": "The answer's x-guard-receipt"},
+                            row={"type": "integer", "minimum": 0, "default": 0},
+                            label={"type": ["string", "number", "boolean"]},
+                            at={"type": ["string", "number"], "description": "When it was known; RFC 3339, or seconds"},
+                        ),
+                    },
+                ),
+            )
+        },
+        "/admin/v1/quality": {"get": _operation("Show what labels say of each model version")},
         "/admin/v1/audit": {"get": _operation("Read the audit log")},
         "/admin/v1/slo": {"get": _operation("Show burn rates, budgets left and routes lowered for them")},
         "/admin/v1/contract": {"get": _contract()},

@@ -12,12 +12,12 @@ import re
 import secrets
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-Role: TypeAlias = Literal["viewer", "operator"]
+Role: TypeAlias = Literal["viewer", "operator", "labels"]
 PREFIX: Final = "guard_"
 MOST_LINES: Final = 1000
 """Lines that are read; those beyond are refused."""
 _NAME: Final = r"[A-Za-z0-9._@-]{1,64}"
-_LINE: Final = re.compile(rf"({_NAME})[ \t]+(viewer|operator)[ \t]+sha256:([0-9a-f]{{64}})", re.ASCII)
+_LINE: Final = re.compile(rf"({_NAME})[ \t]+(viewer|operator|labels)[ \t]+sha256:([0-9a-f]{{64}})", re.ASCII)
 
 
 class Identity(NamedTuple):
@@ -25,6 +25,8 @@ class Identity(NamedTuple):
 
     name: str
     role: Role
+    own: bool = False
+    """Whether guard made the token for this machine: no other operator's may send labels."""
 
 
 def is_name(name: str) -> bool:
@@ -45,7 +47,8 @@ def line(name: str, role: Role, secret: str) -> str:
 class Tokens:
     """A token file, read. `unreadable`: the numbers of the lines that cannot be read, never their content."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, own: bool = False) -> None:
+        """`own`: guard made these tokens itself."""
         by_digest: dict[bytes, Identity] = {}
         withdrawn: set[str] = set()
         unreadable: list[int] = []
@@ -58,8 +61,8 @@ class Tokens:
                 unreadable.append(number)
                 withdrawn.add(words.split()[0])
                 continue
-            role: Role = "operator" if match[2] == "operator" else "viewer"
-            by_digest[bytes.fromhex(match[3])] = Identity(match[1], role)
+            role: Role = match[2]  # type: ignore[assignment]
+            by_digest[bytes.fromhex(match[3])] = Identity(match[1], role, own)
         self._by_digest = {digest: identity for digest, identity in by_digest.items() if identity.name not in withdrawn}
         self.unreadable = tuple(unreadable)
 

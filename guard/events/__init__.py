@@ -3,8 +3,8 @@
 Here: an event's fields, and the name, level and keys of its line in the log.
 Not here: who publishes, takes or counts it: the bus (`guard.control.event_bus`) and its subscribers.
 
-Read in this order: `base` (what all events share), `process` (its life, the policy), `orders`, `models`, `targets`, `own`
-(what guard itself does wrong or cannot do).
+Read in this order: `base` (what all events share), `process` (its life, the policy), `orders`, `models`, `labels`,
+`targets`, `own` (what guard itself does wrong or cannot do).
 
 Whoever sees something happen publishes its event; the log, the incidents and the metrics are subscribers of one bus
 (`guard.control.event_bus`). A subscriber reads the type and the fields. `name` and `keys` belong to the log alone: what a
@@ -15,8 +15,9 @@ A field holds words of guard, of the policy and of operators, and versions that 
 client. A place is `file:line:function` in the code.
 """
 
-from guard.events import models, orders, own, process, targets
+from guard.events import labels, models, orders, own, process, targets
 from guard.events.base import SPELLED, BreakerState, Enforcement, Event, Publish
+from guard.events.labels import LabelsDamaged, LabelsUnavailable
 from guard.events.models import (
     BreakerChanged,
     BudgetReached,
@@ -102,6 +103,8 @@ __all__ = [
     "FileUnreadable",
     "Hint",
     "IncidentFailed",
+    "LabelsDamaged",
+    "LabelsUnavailable",
     "LibraryLine",
     "LoopError",
     "LoopStalled",
@@ -141,5 +144,5 @@ __all__ = [
 
 def event_types() -> tuple[type[Event], ...]:
     """Every event that can be published, in the order of the modules."""
-    defined = [value for module in (process, orders, models, targets, own) for value in vars(module).values()]
+    defined = [value for module in (process, orders, models, labels, targets, own) for value in vars(module).values()]
     return tuple(kind for kind in defined if isinstance(kind, type) and issubclass(kind, Event) and kind.name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from guard.policy.loading import Loaded
 from guard.policy.models import Denied
@@ -10,6 +11,9 @@ from guard.policy.scalars import Origin
 from guard.proxy.cors import Cors
 from guard.proxy.values import Head, Refused, Route, Sink, Target, Tracer
 from guard.targets.budgets import Budget
+
+if TYPE_CHECKING:
+    from guard.labels.receipt import Keyring
 
 
 @dataclass(eq=False)
@@ -36,6 +40,7 @@ class CompiledPlan:
     cors: Cors | None = None
     budgets: tuple[Budget, ...] = ()
     """The service's first."""
+    keyring: "Keyring | None" = None  # of receipts
     crashes: dict[str, int] = field(default_factory=dict)
 
     def match(self, head: Head) -> Route:

@@ -23,6 +23,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "targets": "Service targets; `guard rehearse`, `checklist` and `export` use them.",
         "owners": "Owners of the service by responsibility.",
         "webhooks": "Receivers of alerts.",
+        "labels": "Receipts and labels: the true quality of the model. Without it no receipt is handed out.",
         "admin": "Access to the admin listener.",
     },
     "Admin": {"tls": "The certificate of the admin listener."},

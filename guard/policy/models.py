@@ -15,6 +15,7 @@ from guard.policy.burn import Burn
 from guard.policy.candidate import Candidate
 from guard.policy.document import Text, Tree
 from guard.policy.errors import shown
+from guard.policy.labels import Labels
 from guard.policy.ladder import Secret, TargetLimits, TargetTls
 from guard.policy.policy_model import PolicyModel, Report
 from guard.policy.release import FIRST, Evaluation, Release
@@ -269,6 +270,7 @@ class Policy(PolicyModel):
     targets: Targets = Targets.model_construct()
     owners: Owners = Owners.model_construct()
     webhooks: tuple[Webhook, ...] = ()
+    labels: Labels | None = None
     admin: Admin = Admin.model_construct()
 
     @classmethod

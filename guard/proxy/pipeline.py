@@ -19,6 +19,7 @@ from guard.proxy.values import (
     DISABLED,
     DONE,
     LEVEL,
+    MODEL,
     STREAM,
     Answer,
     Call,
@@ -31,6 +32,7 @@ from guard.proxy.values import (
     Headers,
     Permit,
     Plan,
+    Receipts,
     RefusalCode,
     Refused,
     Relay,
@@ -166,10 +168,26 @@ def seal(plan: Plan, context: Context, attempt: RungAttempt, answer: Answer, now
     own = now - context.begun_at - upstream
     headers.append((b"server-timing", b"guard;dur=%.3f, upstream;dur=%.3f" % (own * 1e3, upstream * 1e3)))
     record = context.record
+    route = context.route
+    if route is not None and route.receipts is not None and source == MODEL:
+        receipt = hand_out(context, route.receipts, version, plan.wall(now))
+        if receipt is not None:
+            headers.append((b"x-guard-receipt", receipt))
     record.source, record.status, record.version = source, answer.status, version
     record.usage, record.answer_violations, record.error = attempt.usage, attempt.violations, attempt.error
     record.response_bytes = attempt.size = len(answer.body)
     return headers
+
+
+def hand_out(context: Context, receipts: Receipts, version: str, wall: float) -> bytes | None:
+    """The receipt of the model's answer, by which its label may come back; None without valid values of its outputs."""
+    predictions, permit = context.record.predictions, context.permit
+    if not predictions or permit is None:
+        return None
+    prediction = predictions[-1]
+    if prediction.source != MODEL or not prediction.valid:
+        return None
+    return receipts(prediction.values, version, permit.document, wall)
 
 
 def relayed(context: Context, permit: Permit, attempt: RungAttempt, end: object) -> Ending:

@@ -137,6 +137,10 @@ POLICIES: dict[str, str | tuple[str, dict[str, str]]] = {
     + "targets: {cost: {per_request: 1 EUR, daily: 9 EUR}}\n",
     "a webhook that is a word": top("webhooks: [x]"),
     "a webhook that goes nowhere": top("webhooks: [{url: x}]"),
+    "labels with an age that is none": top("labels: {key: {env: K}, after: {soon: a}}"),
+    "labels that expire before they are judged": top("labels: {key: {env: K}, expire: 1d}"),
+    "labels by a field twice": top("labels: {key: {env: K}, segments: [a, a]}"),
+    "a key of labels in the policy": top("labels: {key: abc}"),
     "a release file that is not there": top("release: nowhere.yaml"),
     # routes
     "a route that is none": top("routes: {get /health: passthrough}"),

@@ -55,7 +55,19 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "targets": "targets: {latency_p95: 300ms}",
         "owners": "owners: {serving: platform}",
         "webhooks": "webhooks: [{url: {env: GUARD_ALERT_URL}}]",
+        "labels": "labels: {key: {env: GUARD_RECEIPT_KEY}}",
         "admin": "admin: {tokens: {file: /etc/guard/tokens}}",
+    },
+    "Labels": {
+        "key": "key: {env: GUARD_RECEIPT_KEY}",
+        "output": "output: label",
+        "score": "score: score",
+        "positive": "positive: approve",
+        "share": "share: 5%",
+        "expire": "expire: 45d",
+        "maturity": "maturity: 30d",
+        "segments": "segments: [channel]",
+        "after": "after: {30d: approve}",
     },
     "Listen": {
         "data": "data: '0.0.0.0:8900'",
@@ -457,6 +469,7 @@ WHERE: Mapping[str, Callable[[str], str]] = {
     "Owners": _top("owners"),
     "Incidents": lambda text: _policy(f"owners: {{incidents: {{{text}}}}}"),
     "Webhook": lambda text: _policy(f"webhooks: [{{{text}}}]"),
+    "Labels": lambda text: _policy(f"labels: {{{text if 'key:' in text else f'key: {{env: K}}, {text}'}}}"),
     "Admin": _top("admin"),
     "Secret": lambda text: _policy(f"privacy: {{hash_key: {{{text}}}}}"),
 }

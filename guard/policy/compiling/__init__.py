@@ -9,6 +9,7 @@ Not here: reading a policy (`guard.policy.loading`), and state that outlives a r
 2. `judges`   the judges of a request, in their order
 3. `answers`  the judge of an answer
 4. `rungs`    the ladder, highest rung first; `targets` are the model servers that it calls, `budgets` what calls may cost
+5. `labels`   what hands out receipts for the model's answers
 
 All steps share one `context`. What only a compiler finds out (a pattern, an expression, a schema file) is collected there
 and reported like every other mistake of a policy: all of them, each at its place.
@@ -22,6 +23,7 @@ from guard.policy.compiling.answers import compile_answers
 from guard.policy.compiling.codec import codec_of, line_reader, media_types
 from guard.policy.compiling.context import Compilation, CompileContext
 from guard.policy.compiling.judges import compile_judges
+from guard.policy.compiling.labels import compile_receipts, hold_labels
 from guard.policy.compiling.rungs import compile_passthrough_rungs, compile_rungs
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import Loaded
@@ -53,6 +55,7 @@ def compile_plan(loaded: Loaded, compile_context: CompileContext, draft: Draft |
         if route is not None:
             entries.append((key, route))
     entries += _management(context)
+    hold_labels(context)
     if context.errors:
         raise PolicyInvalid(context.errors)
     return CompiledPlan(
@@ -67,6 +70,7 @@ def compile_plan(loaded: Loaded, compile_context: CompileContext, draft: Draft |
         sinks=compile_context.sinks,
         cors=_cors(policy.cors),
         budgets=tuple(context.budgets.values()),
+        keyring=context.keyring,
     )
 
 
@@ -145,6 +149,7 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
         lines=lines,
         heartbeat=route.heartbeat or 0.0,
         version=context.version if context.strict_version else "",
+        receipts=compile_receipts(key, route, contract, context),
     )
 
 

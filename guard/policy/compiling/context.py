@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guard.contract.fields import ContractInvalid
 from guard.contract.strict import parse_file
 from guard.events import Publish
+from guard.labels.layout import Layout
 from guard.ladder.rules import RuleInvalid
 from guard.policy.compiled import WallClock
 from guard.policy.compiling.budgets import service_budget
@@ -24,8 +25,11 @@ from guard.policy.scalars import Origin
 from guard.policy.targets import Prices
 from guard.privacy.treatment import Hasher
 from guard.proxy.tracing import Untraced
-from guard.proxy.values import RungLimit, Sink, Tracer
+from guard.proxy.values import Receipts, RungLimit, Sink, Tracer
 from guard.targets.budgets import Budget
+
+if TYPE_CHECKING:
+    from guard.labels.receipt import Keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class CompileContext:
     """Reads a secret from the place that the policy names; None if nothing is there."""
     publish: Publish = lambda _event: None
     """Receives what happens to budgets."""
+    issuer: Callable[..., Receipts | None] = lambda *_layout: None
+    """Makes what hands out receipts: see `LabelKeeper.issuer`."""
     deployed: str = ""
     """The version that Vertex AI says a container was deployed as."""
 
@@ -76,6 +82,10 @@ class Compilation:
         self.budgets: dict[str, Budget] = {}
         """Budgets by route key; that of the service by the empty key."""
         self.service_budget = service_budget(self)
+        self.issuer = context.issuer
+        self.layouts: list[Layout] = []
+        """Of the routes with receipts, so far."""
+        self.keyring = self._keyring(context)
 
     def report(self, path: Path, message: str, expected: str = "") -> None:
         """Add a mistake, at its place in the policy."""
@@ -98,6 +108,20 @@ class Compilation:
     def rung_limit(self, key: str) -> RungLimit:
         """The rungs that operators allow this route. Operators change it, so it outlives every reload."""
         return self.draft.rung_limits.take(key, None, RungLimit)
+
+    def _keyring(self, context: CompileContext) -> "Keyring | None":
+        """The keys of receipts. None without `labels`, or if no key is there."""
+        declared = self.policy.labels
+        secret = context.secret(declared.key) if declared is not None else None
+        if not secret:
+            return None
+        from guard.labels.receipt import Keyring, split_keys  # noqa: PLC0415 — few policies have labels
+
+        try:
+            return Keyring(split_keys(secret))
+        except ValueError as error:
+            self.report(("labels", "key"), str(error))
+            return None
 
     def _hasher(self, context: CompileContext) -> Hasher:
         """The hasher with the policy's key. Without a key it writes `[redacted]` in place of a hash."""

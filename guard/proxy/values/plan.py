@@ -76,6 +76,10 @@ Values: TypeAlias = Sequence[Sequence[object]]
 """Shape (measures, instances): one value for each Measure of a route, in order, and each instance; None: no value."""
 
 
+Receipts: TypeAlias = Callable[[Values, str, object, float], bytes | None]
+"""(reported values of an answer, model version, judged request, wall time) → the receipt by which labels come back."""
+
+
 @dataclass(eq=False)
 class Route:
     """A compiled route. Times in seconds. Immutable by convention."""
@@ -106,6 +110,7 @@ class Route:
     heartbeat: float = 0.0  # see `Relay`
     lines: LineReader | None = None  # None: bodies are not rows, or not in a layout of lines
     version: str = ""  # the only version that may answer; empty: any
+    receipts: Receipts | None = None  # hands out receipts for the model's answers
     free_path: bool = field(init=False)  # the client chooses parts of its path
     key: str = field(init=False)  # as the policy names it
     body: Body = field(init=False)  # the command that reads a request's body, shared by all

@@ -73,6 +73,7 @@ class LabelKeeper:
         self, declared: Labels, keyring: Keyring, layout: Layout, measures: Sequence[str], instances: Instances
     ) -> Issuer:
         """What hands out the receipts of a route."""
+        self.ledger.layouts[layout.digest] = layout  # labels may come before the first answer
         cohort = self.ledger.cohort
         return Issuer(layout, measures, keyring, declared.share, self._sequence, cohort, instances)
 

@@ -110,7 +110,7 @@ class AdminRuntime:
         self.labels.adopt(loaded.policy, plan.keyring)
 
     def tasks(self) -> Iterator[tuple[str, Work]]:
-        """What goes on beside requests, with its name, and needs no proof that it does."""
+        """Background tasks by name; those that need no proof that they go on."""
         yield "ends of observations", self.expire_observations
         yield "tokens", self.keys.watch
         yield "slo", self.slo.watch

@@ -91,7 +91,7 @@ class AdminService:
         return await self._labels.take(labels, source)
 
     async def quality(self) -> bytes:
-        """What labels say, as a JSON document. Raises Refused."""
+        """The figures of labels, as a JSON document. Raises Refused."""
         return as_json(await quality_document(self._labels))
 
     def audit(self, limit: int) -> bytes:

@@ -21,7 +21,7 @@ Row: TypeAlias = tuple[int, int, float]
 
 @dataclass(frozen=True)
 class Layout:
-    """What the receipts of a route hold. Its digest is in each of them, so that a reload cannot change their meaning."""
+    """The content of a route's receipts. Its digest is in each of them, so that a reload cannot change their meaning."""
 
     route: str
     output: str

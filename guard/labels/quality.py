@@ -22,7 +22,7 @@ FIGURES: Final = (
 
 
 class Rules(NamedTuple):
-    """What of the policy decides which labels count. Times in seconds."""
+    """Rules of the policy that decide which labels count. Times in seconds."""
 
     maturity: float
     after: tuple[tuple[float, Any], ...] = ()

@@ -91,7 +91,7 @@ def calibration_error(sample: Sample, issued: Mapping[Place, float], positive: i
 
 
 def reliability(sample: Sample, issued: Mapping[Place, float], positive: int) -> list[dict[str, float | int]]:
-    """For each bin: the mean score, the frequency of the outcome, and the number of labels."""
+    """A row for each bin: the mean score, the frequency of the outcome, and the number of labels."""
     bin_of = _bins(issued)
     table: list[dict[str, float | int]] = []
     for number in range(BINS):

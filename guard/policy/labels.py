@@ -63,7 +63,7 @@ class Labels(PolicyModel):
 
 
 class LabelsInvalid(Exception):  # noqa: N818
-    """What `labels` asks cannot be had of any route. `path`: below `labels`."""
+    """The error of `labels` that a route cannot follow. `path`: below `labels`."""
 
     def __init__(self, message: str, *path: str | int) -> None:
         super().__init__(message)
@@ -142,7 +142,7 @@ def _score(labels: Labels, outputs: Mapping[str, OutputField]) -> str | None:
         raise LabelsInvalid(f"no output {shown(labels.score)} beside it; expected an output with min and max", "score")
     _hold(labels.score, field, "score")
     if not _bounded(field):
-        raise LabelsInvalid(f"the output {shown(labels.score)} is no number with bounds; expected min and max", "score")
+        raise LabelsInvalid(f"the output {shown(labels.score)} is not a number with bounds; expected min and max", "score")
     return labels.score
 
 

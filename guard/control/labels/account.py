@@ -1,4 +1,4 @@
-"""What labels say, for `GET /admin/v1/quality` and `guard status`: figures, and the declared targets held against them."""
+"""The account of labels, for `GET /admin/v1/quality` and `guard status`: figures, and the declared targets held against them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ def promises(policy: Policy) -> Iterator[Promise]:
 
 
 def verdict(figure: Mapping[str, float] | None, target: float, *, lower: bool) -> Verdict:
-    """How an interval keeps a target; `lower`: less is better."""
+    """Compare an interval with a target; `lower`: less is better."""
     if figure is None:
         return "unknown"
     worse, better = (figure["high"], figure["low"]) if lower else (figure["low"], figure["high"])

@@ -29,7 +29,7 @@ class Label(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What is accepted, and when it is."""
+    """The keys, the age of receipts, and the time."""
 
     keyring: Keyring
     expire: float
@@ -37,7 +37,7 @@ class Rules(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What became of a label. `route` and `version` are empty where its receipt tells nothing; `delay`, of a new one."""
+    """The outcome of a label. `route` and `version` are empty where its receipt tells nothing; `delay`, of a new one."""
 
     outcome: Outcome
     route: str = ""

@@ -53,7 +53,7 @@ class LabelKeeper:
         self.ledger = Ledger()
         self.outcomes: Counter[Outcome4] = Counter()
         self.last_at: float | None = None
-        """When the last label was accepted."""
+        """Time of the last accepted label."""
         self.declared: Labels | None = None
         self.policy: Policy | None = None
         self._keyring: Keyring | None = None
@@ -72,7 +72,7 @@ class LabelKeeper:
     def issuer(
         self, declared: Labels, keyring: Keyring, layout: Layout, measures: Sequence[str], instances: Instances
     ) -> Issuer:
-        """What hands out the receipts of a route."""
+        """Make the issuer of a route's receipts."""
         self.ledger.layouts[layout.digest] = layout  # labels may come before the first answer
         cohort = self.ledger.cohort
         return Issuer(layout, measures, keyring, declared.share, self._sequence, cohort, instances)

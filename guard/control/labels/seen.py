@@ -1,4 +1,4 @@
-"""Which rows have a label already: files that survive a kill at any moment, so that no label counts twice.
+"""Files of the rows that have a label already. They survive a kill at any moment, so that no label counts twice.
 
 A file holds the slots of one process from a multiple of 65,536 on, in a fixed number of bytes each, after a header. It has
 its full length from its first moment on (made beside, synchronised, renamed; blocks without labels are holes that take no

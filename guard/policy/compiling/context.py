@@ -84,7 +84,7 @@ class Compilation:
         self.service_budget = service_budget(self)
         self.issuer = context.issuer
         self.layouts: list[Layout] = []
-        """Of the routes with receipts, so far."""
+        """Layouts of the routes with receipts, so far."""
         self.keyring = self._keyring(context)
 
     def report(self, path: Path, message: str, expected: str = "") -> None:

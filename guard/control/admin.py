@@ -87,7 +87,7 @@ class AdminBackend(Protocol):
         """Count labels. Raises Refused."""
 
     async def quality(self) -> bytes:
-        """What labels say, as a JSON document. Raises Refused."""
+        """The figures of labels, as a JSON document. Raises Refused."""
 
     def audit(self, limit: int) -> bytes:
         """The newest entries, as a JSON document. Called in a thread."""

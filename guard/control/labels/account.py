@@ -1,4 +1,4 @@
-"""The account of labels, for `GET /admin/v1/quality` and `guard status`: figures, and the declared targets held against them."""
+"""The account of labels, for `GET /admin/v1/quality`: figures, and the declared targets that they are held against."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime

@@ -208,3 +208,14 @@ def test_a_stream_that_came_in_one_piece_without_usage_counts_its_events() -> No
     hold = reserved(mine.reserve(permit(b"", {"max_tokens": 10}, stream=True), 0.0))
     hold.settle(attempt(usage=Usage("chat", pieces=4)), 30_000)
     assert ledger.window.spent == 4
+
+
+def test_after_a_kill_a_budget_that_only_alerts_goes_on_from_its_last_save_and_adds_no_lease() -> None:
+    disk = Disk()
+    ledger = disk.ledger()
+    mine = purse(Price(10), budget(ledger, 100, on_spent="alert", strict=False))
+    for _ in range(7):
+        reserved(mine.reserve(permit(), 0.0)).settle(attempt(), 0)
+    mine.reserve(permit(), 0.0)  # under way
+    assert ledger.window.spent == 70
+    assert disk.ledger().window.spent == 50, "the save at the announced share"

@@ -195,3 +195,44 @@ def test_status_names_the_budget(tmp_path: Path) -> None:
                 await asyncio.to_thread(guard.ended)
 
     asyncio.run(run())
+
+
+class Broken(Model):
+    """A model server that reads each request and answers 500."""
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(7 if head.startswith(b"POST") else 0)
+                self.asked += 1
+                writer.write(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+
+def test_a_call_that_failed_and_the_previous_model_are_paid_each_at_its_price(tmp_path: Path) -> None:
+    async def run() -> None:
+        model, before = Broken(), Model()
+        async with await model.serve(), await before.serve():
+            previous = (
+                f"- previous: {{url: 'http://127.0.0.1:{before.port}', cost: {{per_request: 0.5 EUR}}}}\n      - rules"
+            )
+            text = POLICY.format(port=model.port, limit=6.25, keys="on_spent: next").replace("- rules", previous)
+            policy = tmp_path / "guard.yaml"
+            policy.write_text(
+                text.replace("0.01 EUR", "1 EUR").replace(
+                    "    fallback", "    breaker: {consecutive_failures: 99}\n    fallback"
+                )
+            )
+            guard = await asyncio.to_thread(start, policy, tmp_path)
+            try:
+                answers = [await ask(guard.port) for _ in range(6)]
+                # 1.5 EUR each: after four, 0.25 EUR are left, which neither fits
+                assert answers == [(200, b"previous")] * 4 + [(200, b"rules")] * 2
+                assert await asyncio.to_thread(reported, guard, "guard_budget_spent") == 6.0
+                assert await asyncio.to_thread(reported, guard, "guard_budget_held") == 0.0
+            finally:
+                guard.process.kill()
+                await asyncio.to_thread(guard.ended)
+
+    asyncio.run(run())

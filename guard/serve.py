@@ -126,7 +126,7 @@ class _Sidecar:
         self.admin.budgets = lambda: self.telemetry.budgets.status(self._wall())
         counts = {"delivered": self.telemetry.alerts, "lost": self.telemetry.lost}
         self.incidents = IncidentManager(self.bus, self.runtime, self._in_force, wall=self._wall, environ=environ, **counts)
-        self.telemetry.also(self.incidents.violation_rates, self.admin.slo.counter)
+        self.telemetry.also(self.incidents.violation_rates, self.admin.slo.counter, self.admin.release)
 
     async def run(self) -> int:
         """Bind, announce, wait for the signal, drain."""
@@ -190,6 +190,7 @@ class _Sidecar:
             publish=self.bus.publish,
             issuer=self.admin.labels.issuer,
             secret=lambda secret: resolve(secret, self.environ),
+            releases=self.admin.release,
             deployed=self.environ.get("AIP_DEPLOYED_MODEL_ID", "")[:128],
         )
 
@@ -254,7 +255,6 @@ class _Sidecar:
         listener.trusted, listener.cors = policy.trusted_proxies, plan.cors
         self.budget.limit = policy.listen.limits.buffered
         listener.plan = plan
-        self.admin.order_store.bound()
         self.telemetry.adopt(loaded, plan)
         self.admin.adopt(loaded, plan)
         self.own.supervisor.once("files of the policy", lambda: self._look_at_files(policy))

@@ -9,6 +9,7 @@
     GET  /admin/v1/quality         what labels say of each model version
     GET  /admin/v1/audit?limit=    who did what, the newest first
     GET  /admin/v1/slo             objectives: burn rates, budgets left, and the routes that are lowered for them
+    GET  /admin/v1/release         the next release and its verdict; orders: see `release_api`
     GET  /admin/v1/contract        what the routes in force take and answer; `?format=` or Accept choose the form
     GET  /admin/v1/openapi.json    this, for machines
 
@@ -35,6 +36,7 @@ from guard.control.gate import Gate, Problem
 from guard.control.labels.intake import Label
 from guard.control.openapi import OPENAPI
 from guard.control.order_store import Refused, WantedMode
+from guard.control.release_api import ReleaseApi, Releases
 from guard.control.tokens import Identity
 from guard.control.viewers import Shared, ViewerThread
 from guard.events import Enforcement
@@ -166,7 +168,8 @@ Endpoint = Callable[[Request, Identity], Awaitable[Response]]
 class Application:
     """The API, as ASGI has it: the gate first, then the path, the method and the role, and then an endpoint."""
 
-    def __init__(self, service: AdminBackend, gate: Gate) -> None:
+    def __init__(self, service: AdminBackend, gate: Gate, releases: Releases | None = None) -> None:
+        """`releases`: the release path; without one its endpoints are not there."""
         api = _Api(service)
         self._gate = gate
         self._endpoints: dict[str, tuple[str, Endpoint]] = {
@@ -181,6 +184,7 @@ class Application:
             "/admin/v1/slo": ("GET", api.slo),
             "/admin/v1/contract": ("GET", api.contract),
             "/admin/v1/openapi.json": ("GET", api.openapi),
+            **(ReleaseApi(releases, _read).endpoints() if releases is not None else {}),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

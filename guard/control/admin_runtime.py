@@ -18,6 +18,7 @@ from guard.control.keys import Keys
 from guard.control.labels.keeper import LabelKeeper
 from guard.control.order_store import OrderStore, Wanted
 from guard.control.process import descriptors
+from guard.control.release_path import ReleasePath
 from guard.control.reload import Reloader
 from guard.control.secrets import read_tokens
 from guard.control.slo.keeper import SloKeeper
@@ -91,6 +92,7 @@ class AdminRuntime:
         self.order_store = OrderStore(self, self._journal, wall=wall, publish=publish)
         self._disk = Worker("guard-admin")
         self.slo = SloKeeper(runtime, wall=wall, publish=publish)
+        self.release = ReleasePath(wall=wall, publish=publish, audit=self.audit, frozen=lambda: self.slo.frozen(None))
         self.budgets: Callable[[], list[dict[str, object]]] = list
         """The report on budgets; handed down, as telemetry is made later."""
         self.labels = LabelKeeper(publish, wall, environ)
@@ -103,11 +105,14 @@ class AdminRuntime:
         self.order_store.recall(state, doubt=doubt)
         self.slo.begin(state)
         self.labels.open(state)
+        self.release.begin(state)
 
     def adopt(self, loaded: Loaded, plan: CompiledPlan) -> None:
         """A policy is in force."""
+        self.order_store.bound()
         self.slo.adopt(loaded, plan)
         self.labels.adopt(loaded.policy, plan.keyring)
+        self.release.adopt(loaded)
 
     def tasks(self) -> Iterator[tuple[str, Work]]:
         """Background tasks by name; those that need no proof that they go on."""
@@ -115,6 +120,7 @@ class AdminRuntime:
         yield "tokens", self.keys.watch
         yield "slo", self.slo.watch
         yield "labels", self.labels.watch
+        yield "release", self.release.watch
 
     def audit(self, entry: dict[str, object]) -> None:
         """Audit what is no order, such as a reload."""
@@ -125,6 +131,8 @@ class AdminRuntime:
         await self._journal.settled(within)
         await self.slo.save(within)
         await self.labels.close(within)
+        with suppress(OSError, TimeoutError):
+            await self.release.save()
 
     async def watch_kill_file(self, beat: Callable[[], None]) -> None:
         """Look for the kill file, for ever. `beat` is called for each look, also of a file that hangs."""
@@ -222,6 +230,7 @@ class AdminRuntime:
 
     async def serve(self, reloader: Reloader) -> None:
         """Answer operators until cancelled."""
+        self.release.recompile = reloader.recompile
         if self._socket is None:
             return
         declared = self._in_force()[0].policy.admin.tls
@@ -250,7 +259,7 @@ class AdminRuntime:
         means = (self.order_store, self._runtime, reloader, self.source_window, self.versions, folder, self._in_force)
         service = AdminService(*means, self._contract, self.keys, self.slo, self.labels, lambda: self.budgets())  # noqa: PLW0108 — set later
         gate = self._gate = Gate(self.keys.identify, listener.hosts(self._where))
-        return AdminListener(Application(service, gate), gate)
+        return AdminListener(Application(service, gate, self.release), gate)
 
     def _announce(self, token: Path | None, *, tls: bool) -> None:
         assert self._state is not None

@@ -51,6 +51,20 @@ def _object(required: list[str], **properties: Any) -> dict[str, Any]:
     return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
 
 
+_RELEASE: Final = _object(
+    ["reason"],
+    reason=_REASON,
+    step={"type": "integer", "minimum": 1, "maximum": 100},
+    override=_REASON,
+    again=_REASON,
+)
+_ORDERS: Final = {
+    "canary": "Let the candidate answer a share of the keys",
+    "abort": "Ask the candidate nothing more, and refuse its digest",
+    "promote": "Make the candidate the model",
+    "rollback": "Make the model before the model again",
+}
+
 OPENAPI: Final[dict[str, Any]] = {
     "openapi": "3.1.0",
     "info": {"title": "guard admin", "version": __version__},
@@ -124,6 +138,9 @@ OPENAPI: Final[dict[str, Any]] = {
         },
         "/admin/v1/quality": {"get": _operation("Show what labels say of each model version")},
         "/admin/v1/audit": {"get": _operation("Read the audit log")},
+        "/admin/v1/release": {"get": _operation("Show the next release, its verdict and who is the model")},
+        "/admin/v1/release/verdict": {"get": _operation("Show whether the candidate may become the model")},
+        **{f"/admin/v1/release/{kind}": {"post": _operation(text, _RELEASE)} for kind, text in _ORDERS.items()},
         "/admin/v1/slo": {"get": _operation("Show burn rates, budgets left and routes lowered for them")},
         "/admin/v1/contract": {"get": _contract()},
         "/admin/v1/openapi.json": {"get": _operation("This document")},

@@ -192,6 +192,15 @@ class PolicyStore:
 
         return self.submit(change)
 
+    async def recompile(self) -> None:
+        """Compile the policy in force anew, in its turn, as the roles of releases have changed. Raises PolicyInvalid."""
+
+        async def change() -> None:
+            contents = self.loaded.contents
+            await self._replace(await self.load(contents.__getitem__), self._observed, lambda: None)
+
+        await self.submit(change)
+
     async def _replace(self, loaded: Loaded, observed: frozenset[str], hold: Callable[[], None]) -> None:
         plan, draft = await self.compile(loaded, observed)
         before = self.loaded, self.plan

@@ -55,6 +55,9 @@ class Store(Protocol):
     async def load(self) -> Loaded:
         """Read the policy from its files. Raises PolicyInvalid."""
 
+    async def recompile(self) -> None:
+        """Compile the policy in force anew. Raises PolicyInvalid, and then nothing has changed."""
+
     async def apply(self, loaded: Loaded) -> None:
         """Put a policy in force, within a change. Raises PolicyInvalid, and then nothing has changed."""
 
@@ -114,6 +117,10 @@ class Reloader:
     async def reload(self, actor: str) -> Outcome:
         """Read the policy now, and put it in force if it is another and valid."""
         return await self._store.submit(partial(self._change, actor))
+
+    async def recompile(self) -> None:
+        """Compile the policy in force anew, not the one on disk. Raises PolicyInvalid."""
+        await self._store.recompile()
 
     async def _change(self, actor: str) -> Outcome:
         before = self.outcome

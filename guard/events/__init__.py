@@ -15,7 +15,7 @@ A field holds words of guard, of the policy and of operators, and versions that 
 client. A place is `file:line:function` in the code.
 """
 
-from guard.events import labels, models, orders, own, process, targets
+from guard.events import labels, models, orders, own, process, release, targets
 from guard.events.base import SPELLED, BreakerState, Enforcement, Event, Publish
 from guard.events.labels import LabelsDamaged, LabelsUnavailable
 from guard.events.models import (
@@ -75,6 +75,7 @@ from guard.events.process import (
     Serving,
     Stopped,
 )
+from guard.events.release import CandidateAborted, CandidateAgain, ReleaseOrdered, ReleaseRecalled
 from guard.events.targets import BurnChanged, RouteDescended, RouteReturned, VolumeChanged
 
 __all__ = [
@@ -88,6 +89,8 @@ __all__ = [
     "BreakerState",
     "BudgetReached",
     "BurnChanged",
+    "CandidateAborted",
+    "CandidateAgain",
     "CertificateRefused",
     "ContractStorm",
     "ContractStormEnded",
@@ -119,6 +122,8 @@ __all__ = [
     "PolicyWarning",
     "Publish",
     "Ready",
+    "ReleaseOrdered",
+    "ReleaseRecalled",
     "RouteDescended",
     "RouteReturned",
     "RouteServed",
@@ -144,5 +149,6 @@ __all__ = [
 
 def event_types() -> tuple[type[Event], ...]:
     """Every event that can be published, in the order of the modules."""
-    defined = [value for module in (process, orders, models, labels, targets, own) for value in vars(module).values()]
+    modules = (process, orders, models, labels, targets, release, own)
+    defined = [value for module in modules for value in vars(module).values()]
     return tuple(kind for kind in defined if isinstance(kind, type) and issubclass(kind, Event) and kind.name)

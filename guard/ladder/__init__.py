@@ -10,6 +10,7 @@ model                             the two rungs that call a server: `model` and 
 cached, cache_control             the rung that repeats answers, and which answers may be kept and given
 rules, expressions                the rung of rules, and its expressions
 cel_tree, cel_text, cel_absent    CEL: parsed, written for the engine, and warned about
+trial                             which requests the candidate is asked, above the model
 disabled                          the last rung: its status, body and Retry-After
 breaker                           when a target is left alone, and when it is tried again
 limits                            how many calls are made at once, and how many wait

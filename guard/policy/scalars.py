@@ -204,7 +204,8 @@ def _port(text: str, expected: str) -> int:
     return int(text)
 
 
-def _origin(value: object) -> Origin:
+def origin(value: object) -> Origin:
+    """A model server by its URL. Raises Misread."""
     text = text_of(value, URL)
     if text.startswith("unix:///") and len(text) > len("unix:///") and not re.search(r"[?#\s\x00]", text):
         return Origin("unix", "", 0, text.removeprefix("unix://"))
@@ -332,7 +333,7 @@ Price = Annotated[
 ]
 Listener = Annotated[Address, Kind(_address, str, _string(_ADDRESS, "0.0.0.0:8900"))]
 Server = Annotated[
-    Origin, Kind(_origin, str, {"type": "string", "pattern": "^(?:https?://[^/?#@]+/?|unix:///.+|.*\\{env:.+)$"})
+    Origin, Kind(origin, str, {"type": "string", "pattern": "^(?:https?://[^/?#@]+/?|unix:///.+|.*\\{env:.+)$"})
 ]
 Network = Annotated[IPv4Network | IPv6Network, Kind(_network, str, {"type": "string", "examples": ["10.0.0.0/8"]})]
 Boolean = Annotated[bool, Kind(_boolean, bool, {"type": "boolean"})]

@@ -7,6 +7,7 @@ from guard.proxy.context import Context, RungAttempt, broken, stream_error
 from guard.proxy.headers import retry_after
 from guard.proxy.served_version import believed
 from guard.proxy.values import (
+    CANDIDATE,
     DISABLED,
     LEVEL,
     MODEL,
@@ -128,10 +129,10 @@ def _forwarded_request(permit: Permit, attempt: RungAttempt) -> ForwardedRequest
 
 def _closed_by(outcome: Outcome, permit: Permit, attempt: RungAttempt, answer: Answer, now: float, wall: float) -> Closed:
     """Settle a call whose answer is an error. Returns what closes its rung; raises Refused for a client's fault."""
-    if outcome == "client_fault":
+    if outcome == "client_fault" and attempt.rung.source != CANDIDATE:
         raise refused(permit.route, answer)
     wait = retry_after(answer.headers, wall)
-    if outcome in ("client_limit", "unproven"):
+    if outcome in ("client_limit", "unproven", "client_fault"):  # whose fault it is, the model says
         attempt.settle(CallOutcome.IGNORED, now)
         return Closed("backoff" if outcome == "client_limit" else "status", wait)
     if outcome == "overload":

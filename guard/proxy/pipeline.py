@@ -81,7 +81,7 @@ def handle_request(exchange: Request, plan: Plan, now: Callable[[], float]) -> P
         at = now()
         context.record.read_at = at
         permit = judge(context, route, body, at, plan.wall(at))  # type: ignore[arg-type]
-        for rung in route.ladder:  # disabled is always last and always answers
+        for rung in route.ladder if route.trial is None else route.trial.ladder(permit, context.record):  # ends in disabled
             if context.above is not None and (head.alone or context.above.last) and rung.source != DISABLED:
                 continue  # the client, or a budget that is spent, wants the model's answer or none
             at = now()

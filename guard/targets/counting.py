@@ -7,11 +7,13 @@ client's fault, nor a client that left. `model_share` counts answers of any rung
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-from guard.proxy.values import MODEL, Record, Route
+from guard.proxy.values import CANDIDATE, MODEL, Record, Route
 
 BUCKET: Final = 10.0
 REFUSED: Final = 400
 FAILED: Final = 500
+MODELS: Final = frozenset((MODEL, CANDIDATE))
+"""Sources that count as the model."""
 
 
 class Tally:
@@ -43,7 +45,7 @@ class Tally:
         source = record.source
         if source is not None:
             self.answered += 1
-            if source != MODEL:
+            if source not in MODELS:
                 self.others += 1
         if status < FAILED and (status >= REFUSED or not status):
             return
@@ -55,11 +57,11 @@ class Tally:
         if slow:
             self.slow += 1
         if self.lowered and record.begun_at >= self.lowered_at and record.attempts:
-            self._probe(record, failed or slow or source != MODEL)
+            self._probe(record, failed or slow or source not in MODELS)
 
     def _probe(self, record: Record, bad: bool) -> None:  # noqa: FBT001 — the compiled code passes it by place
         """Count what the model did although the route is lowered."""
-        if record.attempts[0].target.source == MODEL:
+        if record.attempts[0].target.source in MODELS:
             self.probes += 1
             self.bad_probes += bad
 

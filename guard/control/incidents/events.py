@@ -13,6 +13,8 @@ from guard.events import (
     BreakerChanged,
     BudgetReached,
     BurnChanged,
+    CandidateAborted,
+    CandidateAgain,
     ContractStorm,
     ContractStormEnded,
     Event,
@@ -32,10 +34,11 @@ from guard.events import (
     VolumeChanged,
 )
 from guard.ladder.mode import KILLED
+from guard.proxy.values import CANDIDATE
 
 Kind: TypeAlias = Literal[
     "mode", "breaker", "budget", "policy_refused", "tokens", "file_unreadable", "contract_storm", "model_version",
-    "burn", "descent", "volume",
+    "burn", "descent", "volume", "candidate",
 ]  # fmt: skip
 Severity: TypeAlias = Literal["info", "ticket", "page"]
 Role: TypeAlias = Literal["incidents", "serving", "data_freshness", "model_quality"]
@@ -67,6 +70,7 @@ KINDS: Final[Mapping[Kind, Of]] = {
     "burn": Of("GuardBurn", "incidents", 60.0),
     "descent": Of("GuardRouteLowered", "incidents", 0.0),
     "volume": Of("GuardVolume", "serving", 60.0),
+    "candidate": Of("GuardCandidateAborted", "model_quality", 0.0),
 }
 VERSION_LASTS: Final = 3600.0
 """Seconds that a change of version is worth knowing; nothing ends it."""
@@ -121,6 +125,8 @@ Source: TypeAlias = (
     | RouteDescended
     | RouteReturned
     | VolumeChanged
+    | CandidateAborted
+    | CandidateAgain
 )
 """The events that an incident can come from."""
 SOURCES: Final[tuple[type[Event], ...]] = get_args(Source)
@@ -167,6 +173,10 @@ def changes(event: Source, wall: float) -> Iterator[Change]:  # noqa: C901, PLR0
             yield Ends(Subject("descent", event.route))
         case VolumeChanged():
             yield _volume(event)
+        case CandidateAborted():
+            yield _aborted(event, wall)
+        case CandidateAgain():
+            yield Ends(Subject("candidate", None, None, event.digest))
         case _:
             assert_never(event)
 
@@ -190,6 +200,8 @@ def _mode(route: str | None, mode: str, actor: str, why: str) -> Iterator[Change
 def _breaker(event: BreakerChanged) -> Iterator[Change]:
     """An order to force a breaker has an event of its own, and is followed by this one."""
     route, target, why = event.route, event.target, event.why
+    if target == CANDIDATE:
+        return  # whoever is asked of it has the model's answer
     subject = Subject("breaker", route, target)
     if event.after == "closed":
         yield Ends(subject)
@@ -305,4 +317,16 @@ def _volume(event: VolumeChanged) -> Change:
         f"{summary}; targets.expected_rate is {event.expected:g}/s",
         {"state": event.after, "expected": event.expected, "recent": event.recent, "quiet": event.quiet},
         "ask who calls the service; a rate that is usual now belongs into targets.expected_rate",
+    )
+
+
+def _aborted(event: CandidateAborted, wall: float) -> Opens:
+    """The incident of one digest, which freezes no other. What an operator aborted is known already."""
+    return Opens(
+        Subject("candidate", None, None, event.digest),
+        "ticket" if event.who == "guard" else "info",
+        f"The candidate {event.candidate} was aborted: {event.why}",
+        {"digest": event.digest, "who": event.who},
+        "the model answers; a new release record is a new candidate",
+        wall + VERSION_LASTS,
     )

@@ -24,7 +24,7 @@ from guard.policy.compiling.codec import codec_of, line_reader, media_types
 from guard.policy.compiling.context import Compilation, CompileContext
 from guard.policy.compiling.judges import compile_judges
 from guard.policy.compiling.labels import compile_receipts, hold_labels
-from guard.policy.compiling.rungs import compile_passthrough_rungs, compile_rungs
+from guard.policy.compiling.rungs import compile_passthrough_rungs, compile_rungs, compile_trial
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import Loaded
 from guard.policy.management import unlisted
@@ -150,6 +150,7 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
         heartbeat=route.heartbeat or 0.0,
         version=context.version if context.strict_version else "",
         receipts=compile_receipts(key, route, contract, context),
+        trial=compile_trial(key, route, contract, ladder, rung_limit, context, collect=collect),
     )
 
 

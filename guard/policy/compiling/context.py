@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from guard.candidate.release_state import Roles, Served
 from guard.contract.fields import ContractInvalid
 from guard.contract.strict import parse_file
 from guard.events import Publish
 from guard.labels.layout import Layout
 from guard.ladder.rules import RuleInvalid
+from guard.ladder.trial import CandidateShare
 from guard.policy.compiled import WallClock
 from guard.policy.compiling.budgets import service_budget
 from guard.policy.compiling.targets import Targets
@@ -18,6 +20,7 @@ from guard.policy.errors import Path, PolicyError
 from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Secret, TargetLimits, TargetTls
 from guard.policy.loading import Loaded
+from guard.policy.loading.digest import release_digest
 from guard.policy.models import Policy
 from guard.policy.route import Route
 from guard.policy.runtime import ConnectionPool, Draft, NoPool
@@ -30,6 +33,27 @@ from guard.targets.budgets import Budget
 
 if TYPE_CHECKING:
     from guard.labels.receipt import Keyring
+
+
+class Releases(Protocol):
+    """The decisions about releases while guard runs."""
+
+    share: CandidateShare
+
+    def roles(self, declared: Served) -> Roles | None:
+        """The roles in place of what the policy declares; None where the policy's own hold."""
+
+
+class Undecided:
+    """Nothing was decided about releases."""
+
+    def __init__(self) -> None:
+        self.share = CandidateShare()
+
+    def roles(self, declared: Served) -> Roles | None:
+        """See Releases."""
+        del declared
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +80,7 @@ class CompileContext:
     """Receives what happens to budgets."""
     issuer: Callable[..., Receipts | None] = lambda *_layout: None
     """Makes what hands out receipts: see `LabelKeeper.issuer`."""
+    releases: Releases = field(default_factory=Undecided)
     deployed: str = ""
     """The version that Vertex AI says a container was deployed as."""
 
@@ -68,14 +93,17 @@ class Compilation:
         self.policy = loaded.policy
         self.draft = draft
         self.errors: list[PolicyError] = []
-        self.targets = Targets(loaded.policy, context, draft)
+        self.releases = context.releases
+        self.declared = declared_release(loaded.policy, context.upstream)
+        self.roles = context.releases.roles(self.declared)
+        self.targets = Targets(loaded.policy, context, draft, self.roles)
         self.observed = context.observed()
         self.baggage = frozenset(name.encode() for name in self.policy.privacy.baggage)
         self.clock, self.publish = context.clock, context.publish
         self.metered = self.policy.telemetry.gen_ai or _by_token(self.policy)
         """Whether tokens are counted."""
         release = self.policy.release
-        self.version = release.version if release is not None else ""
+        self.version = self.roles.model.version if self.roles is not None else self.declared.version
         """The version of the release; empty without one."""
         self.strict_version = release is not None and release.strict
         self.hasher = self._hasher(context)
@@ -132,6 +160,21 @@ class Compilation:
         except ValueError as error:
             self.report(("privacy", "hash_key"), str(error))
             return Hasher(None)
+
+
+def declared_release(policy: Policy, upstream: Origin | None = None) -> Served:
+    """The release that a policy declares for the model, and its server."""
+    release = policy.release
+    version = release.version if release is not None else ""
+    return Served(version, release_digest(release) or "", str(upstream or policy.upstream.url))
+
+
+def declared_candidate(policy: Policy) -> Served | None:
+    """The candidate that a policy declares, where it has a server."""
+    candidate = policy.candidate
+    if candidate is None or candidate.url is None:
+        return None
+    return Served(candidate.release.version, release_digest(candidate.release) or "", str(candidate.url))
 
 
 def _by_token(policy: Policy) -> bool:

@@ -12,9 +12,10 @@ from guard.dialects import DIALECTS, RAW
 from guard.ladder.cached import Cached, Store
 from guard.ladder.disabled import Disabled
 from guard.ladder.rules import Rules, compile_rules
+from guard.ladder.trial import Trial
 from guard.policy.compiling.budgets import compile_purse
 from guard.policy.compiling.codec import reader, writer
-from guard.policy.compiling.context import Compilation
+from guard.policy.compiling.context import Compilation, declared_candidate
 from guard.policy.ladder import Cached as CachedPolicy
 from guard.policy.ladder import Rule
 from guard.policy.route import Route
@@ -45,6 +46,26 @@ def compile_rungs(
         with context.reporting("routes", key, "fallback", RULES):
             ladder.append(_rules(route, route.fallback.rules, contract, output, codec))
     return (*ladder, Disabled(DIALECTS[route.dialect], route.fallback.disabled))
+
+
+def compile_trial(
+    key: str, route: Route, contract: InputContract | None, ladder: Sequence[Rung], rung_limit: RungLimit,
+    context: Compilation, *, collect: int,
+) -> Trial | None:  # fmt: skip
+    """The candidate beside the ladder; None where there is none, or it is the model already."""
+    candidate, served = context.policy.candidate, declared_candidate(context.policy)
+    model = context.roles.model if context.roles is not None else context.declared
+    if candidate is None or served is None or candidate.canary is None or (served.digest, served.url) == (
+        model.digest, model.url,
+    ):  # fmt: skip
+        return None
+    where, _, name = (candidate.key or "").partition(":")
+    with context.reporting("candidate", "tls"):
+        purse = compile_purse(key, route, MODEL, context)
+        rung = context.targets.candidate(key, route, candidate, rung_limit, collect=collect, purse=purse)
+        header = name.lower().encode() if where == "header" else b""
+        return Trial(rung, ladder, context.releases.share, header, _field(contract, name) if where == "field" else None)
+    return None
 
 
 def compile_passthrough_rungs(

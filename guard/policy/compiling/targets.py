@@ -4,22 +4,26 @@ import hashlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from guard.candidate.release_state import Roles
 from guard.dialects import DIALECTS
 from guard.ladder.breaker import Breaker, Config
 from guard.ladder.limits import ConcurrencyLimiter
 from guard.ladder.model import Model, Purse
+from guard.policy.candidate import Candidate
 from guard.policy.ladder import Breaker as BreakerPolicy
 from guard.policy.ladder import Previous, RouteLimits, TargetTls
 from guard.policy.models import Policy
 from guard.policy.route import Route as RoutePolicy
 from guard.policy.runtime import ConnectionPool, Draft, PoolKey, TargetKey
-from guard.policy.scalars import Origin
-from guard.proxy.values import MODEL, PREVIOUS, RungLimit, Source, Target
+from guard.policy.scalars import Origin, origin
+from guard.proxy.values import CANDIDATE, MODEL, PREVIOUS, RungLimit, Source, Target
 
 if TYPE_CHECKING:
     from guard.policy.compiling.context import CompileContext
 
 NEVER = 1 << 62
+LEAST_ATTEMPT = 0.1
+"""Seconds that the candidate has for an answer, however little the route leaves."""
 LEASE = 30.0
 """Seconds after which a call that a half-open breaker let through is given up for lost."""
 
@@ -27,8 +31,10 @@ LEASE = 30.0
 class Targets:
     """Makes the targets of one policy. Raises OSError for certificates that cannot be used."""
 
-    def __init__(self, policy: Policy, context: "CompileContext", draft: Draft) -> None:
-        self.upstream = context.upstream or policy.upstream.url
+    def __init__(self, policy: Policy, context: "CompileContext", draft: Draft, roles: Roles | None = None) -> None:
+        """`roles`: in place of the policy's own."""
+        self.upstream = context.upstream or policy.upstream.url if roles is None else origin(roles.model.url)
+        self._roles = roles
         self._policy, self._context, self._draft = policy, context, draft
 
     def model(
@@ -36,11 +42,10 @@ class Targets:
         purse: Purse | None = None,
     ) -> Model:  # fmt: skip
         """The model server of this release."""
-        declared = self._policy.upstream
-        pool = self._pool(self.upstream, declared.tls)
+        pool = self._pool(self.upstream, self._tls())
         target = self._target(MODEL, key, route, self.upstream, pool, rung_limit)
         release = self._policy.release
-        version = release.version if release else ""
+        version = self._roles.model.version if self._roles is not None else release.version if release else ""
         breaker = self._breaker(MODEL, key, self.upstream, route, trips=not eager)
         repeatable = route.repeatable
         return Model(target, breaker, collect=collect, repeatable=repeatable, version=version, eager=eager, purse=purse)
@@ -50,17 +55,37 @@ class Targets:
         purse: Purse | None = None,
     ) -> Model:  # fmt: skip
         """The one that still runs the release before, with limits, times and a breaker of its own."""
-        pool = self._pool(previous.url, previous.tls)
-        target = self._target(PREVIOUS, key, route, previous.url, pool, rung_limit, previous)
-        breaker = self._breaker(PREVIOUS, key, previous.url, route)
+        url, tls = previous.url, previous.tls
         before = release.before if (release := self._policy.release) is not None else None
         version = previous.version or (before.version if before is not None else "")
+        if self._roles is not None:
+            url, tls, version = origin(self._roles.previous.url), self._policy.upstream.tls, self._roles.previous.version
+        pool = self._pool(url, tls)
+        target = self._target(PREVIOUS, key, route, url, pool, rung_limit, previous)
+        breaker = self._breaker(PREVIOUS, key, url, route)
         return Model(target, breaker, collect=collect, repeatable=route.repeatable, version=version, purse=purse)
+
+    def candidate(
+        self, key: str, route: RoutePolicy, candidate: Candidate, rung_limit: RungLimit, *, collect: int,
+        purse: Purse | None = None,
+    ) -> Model:  # fmt: skip
+        """The next release, with slots and a breaker of its own. It leaves the model the time of a call."""
+        assert candidate.url is not None
+        target = self._target(CANDIDATE, key, route, candidate.url, self._pool(candidate.url, candidate.tls), rung_limit)
+        times = route.timeout
+        target.attempt = max(min(times.attempt, times.request - times.connect - times.attempt), LEAST_ATTEMPT)
+        breaker, version = self._breaker(CANDIDATE, key, candidate.url, route), candidate.release.version
+        return Model(target, breaker, collect=collect, repeatable=route.repeatable, version=version, purse=purse)
+
+    def _tls(self) -> TargetTls | None:
+        """The settings for the model's server: of the policy, or of the candidate that became the model."""
+        candidate = self._policy.candidate
+        promoted = self._roles is not None and candidate is not None and candidate.url == self.upstream
+        return candidate.tls if promoted and candidate is not None else self._policy.upstream.tls
 
     def probe(self) -> Target:
         """The target of readiness probes: the model server."""
-        declared = self._policy.upstream
-        pool = self._pool(self.upstream, declared.tls)
+        pool = self._pool(self.upstream, self._tls())
         return self._target(MODEL, "", RoutePolicy(), self.upstream, pool, RungLimit())
 
     def _target(

@@ -95,6 +95,7 @@ from guard.proxy.values.request import (
 )
 from guard.proxy.values.words import (
     CACHED,
+    CANDIDATE,
     DISABLED,
     ERROR_WORDS,
     FEATURE_STATES,
@@ -128,6 +129,7 @@ from guard.proxy.values.words import (
 
 __all__ = [
     "CACHED",
+    "CANDIDATE",
     "CUT",
     "DISABLED",
     "DONE",

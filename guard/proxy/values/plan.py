@@ -22,6 +22,15 @@ class Rung(Protocol):
         """The answer, the call to make, or the reason for none. `above`: the reason that closed the rung above, if any."""
 
 
+class Trial(Protocol):
+    """A candidate beside the model. Pure."""
+
+    candidate: Rung
+
+    def ladder(self, permit: "Permit", record: "Record") -> Sequence[Rung]:
+        """The rungs to ask for this request, highest first; the record notes where its key falls."""
+
+
 class AnswerJudge(Protocol):
     """The output contract. Pure."""
 
@@ -111,6 +120,7 @@ class Route:
     lines: LineReader | None = None  # None: bodies are not rows, or not in a layout of lines
     version: str = ""  # the only version that may answer; empty: any
     receipts: Receipts | None = None  # hands out receipts for the model's answers
+    trial: Trial | None = None  # of a candidate; its ladder is asked in place of `ladder`
     free_path: bool = field(init=False)  # the client chooses parts of its path
     key: str = field(init=False)  # as the policy names it
     body: Body = field(init=False)  # the command that reads a request's body, shared by all
@@ -240,15 +250,16 @@ class Record:
     """
 
     __slots__ = (
-        "answer_violations", "attempts", "begun_at", "code", "departure", "descents", "discarded", "ended_at", "error",
-        "facts", "failed_rules", "matched", "method", "predictions", "protocol", "read_at", "reason", "request_bytes",
-        "request_id", "response_bytes", "route", "rows", "scheme", "shown", "source", "status", "trace", "usage",
-        "version", "violations",
+        "answer_violations", "attempts", "begun_at", "bucket", "code", "departure", "descents", "discarded", "ended_at",
+        "error", "facts", "failed_rules", "matched", "method", "predictions", "protocol", "read_at", "reason",
+        "request_bytes", "request_id", "response_bytes", "route", "rows", "scheme", "shown", "source", "status", "trace",
+        "usage", "version", "violations",
     )  # fmt: skip
 
     def __init__(self, request_id: str, begun_at: float) -> None:
         self.request_id = request_id
         self.begun_at = begun_at
+        self.bucket = -1  # of the request's key, while a candidate answers a share of them
         self.descents: list[tuple[Source, Reason]] = []
         self.attempts: list[Attempt] = []
         self.predictions: list[Prediction] = []

@@ -4,10 +4,12 @@ import re
 from typing import Final, Literal, TypeAlias, get_args
 
 LowerSource: TypeAlias = Literal["previous", "cached", "rules", "disabled"]
-Source: TypeAlias = Literal["model", LowerSource]
-"""The rungs of the ladder, from the highest to the lowest: the registry of their names, which nothing else repeats."""
-Called: TypeAlias = Literal["model", "previous"]
+_Level: TypeAlias = Literal["model", LowerSource]
+Source: TypeAlias = Literal[_Level, "candidate"]
+"""The rungs of the ladder, from the highest to the lowest, and the candidate: the registry of their names."""
+Called: TypeAlias = Literal["model", "previous", "candidate"]
 """The rungs that call a model server."""
+CANDIDATE: Final = "candidate"
 MODEL: Final = "model"
 PREVIOUS: Final = "previous"
 CACHED: Final = "cached"
@@ -58,8 +60,9 @@ ErrorWord: TypeAlias = Literal[
 ]  # fmt: skip
 """Causes that a model server may name for refusing a request; the words can hold no value of the request."""
 
-SOURCES: Final[tuple[Source, ...]] = get_args(Source)
-LEVEL: Final[dict[Source, int]] = {source: level for level, source in enumerate(SOURCES)}
+SOURCES: Final[tuple[Source, ...]] = get_args(_Level)
+"""The rungs that a mode may name or end at. The candidate has the level of the model: what closes one closes both."""
+LEVEL: Final[dict[Source, int]] = {**{source: level for level, source in enumerate(SOURCES)}, CANDIDATE: 0}
 """Source → its level below the top of the ladder: `model` is 0."""
 TARGETS: Final[tuple[Called, ...]] = get_args(Called)
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)

@@ -1,0 +1,30 @@
+"""`release-evidence.json`: what the candidate's answers have proven, by its digest."""
+
+import json
+from typing import Final
+
+from guard.candidate.arms import Arms
+from guard.candidate.release_state import Damaged
+from guard.control.state import StateFolder
+
+NAME: Final = "release-evidence.json"
+FORMAT: Final = "guard/release-evidence/v1"
+
+
+def encode(digest: str, arms: list[Arms]) -> bytes:
+    """The file."""
+    return json.dumps({"format": FORMAT, "digest": digest, "arms": [step.document() for step in arms]}).encode()
+
+
+def read(folder: StateFolder, digest: str) -> list[Arms]:
+    """The evidence about a candidate; none where the file is another's. Raises OSError and Damaged."""
+    raw = folder.read(NAME)
+    if raw is None:
+        return []
+    try:
+        document = json.loads(raw)
+        if document["format"] != FORMAT or document["digest"] != digest:
+            return []
+        return [Arms.read(item) for item in document["arms"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Damaged(type(error).__name__) from None

@@ -27,6 +27,8 @@ SHAPES: Final[Mapping[str, Any]] = {
         "policy": {"service": str, "digest": str, "ok": bool, "errors": [str]},
         "routes": [{"route": str, "mode": str, "why": TEXT, "breakers": Each({"state": str, "forced": str})}],
     },
+    "/labels": {"results": [str]},
+    "/quality": {"state": str, "outcomes": Each(int), "targets": [dict], "versions": [dict]},
     "/mode": {"epoch": int, "mode": str, "route": TEXT, "durable": bool, "cut": int},
     "/enforcement": {"epoch": int, "durable": bool},
     "/breakers": {"epoch": int, "durable": bool},

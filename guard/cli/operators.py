@@ -218,4 +218,31 @@ def drill(
     )
 
 
-COMMANDS = (status, slo, kill, restore, observe, drill, audit, token)
+@click.group()
+def labels() -> None:
+    """Send labels: what turned out to be true of predictions."""
+
+
+@labels.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_endpoint
+@click.option("--from", "begin", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+              help="Begin with the Nth label, to go on where a run ended. Sending one twice is safe.")  # fmt: skip
+def send(file: Path, admin: str | None, state_dir: Path | None, ca: Path | None, begin: int) -> int:
+    """Send the labels in FILE: CSV with the columns receipt, label, row, at; or JSON lines. Exit 1 if any was rejected."""
+    from guard.cli import labels as run  # noqa: PLC0415
+
+    return run.send(where(admin, state_dir, ca), file, begin)
+
+
+@click.command()
+@with_endpoint
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def quality(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: bool) -> int:  # noqa: FBT001
+    """Show what labels say of each model version: true quality with 95 % intervals."""
+    from guard.cli import labels as run  # noqa: PLC0415
+
+    return run.quality(where(admin, state_dir, ca), as_json=as_json)
+
+
+COMMANDS = (labels, quality, status, slo, kill, restore, observe, drill, audit, token)

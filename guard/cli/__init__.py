@@ -21,6 +21,8 @@ from guard.cli.launch import COMMANDS as LAUNCH
 from guard.cli.operators import COMMANDS
 from guard.cli.rehearse import rehearse
 from guard.cli.release import COMMANDS as RELEASE
+from guard.cli.release import steps
+from guard.cli.release_path import COMMANDS as RELEASE_PATH
 
 POLICY = click.Path(dir_okay=False, path_type=Path)
 
@@ -191,6 +193,8 @@ def demo(stay: bool) -> int:  # noqa: FBT001
 
 for _command in (*COMMANDS, *LAUNCH, *RELEASE, rehearse, completion):
     cli.add_command(_command)
+for _command in RELEASE_PATH:
+    steps.add_command(_command)
 
 
 def environment() -> dict[str, str]:

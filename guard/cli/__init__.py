@@ -184,11 +184,12 @@ def init(upstream: str, dialect: str, **arguments: Any) -> int:
 
 @cli.command()
 @click.option("--stay", is_flag=True, help="Keep the model and guard running, and print requests to try.")
-def demo(stay: bool) -> int:  # noqa: FBT001
+@click.option("--release", is_flag=True, help="Show a release instead: a bad version aborted, a good one promoted.")
+def demo(stay: bool, release: bool) -> int:  # noqa: FBT001
     """Train a model, guard it, kill it and start it again."""
-    from guard.kit.demo import run  # noqa: PLC0415
+    from guard.kit import demo, demo_release  # noqa: PLC0415
 
-    return run(stay=stay)
+    return demo_release.run() if release else demo.run(stay=stay)
 
 
 for _command in (*COMMANDS, *LAUNCH, *RELEASE, rehearse, completion):

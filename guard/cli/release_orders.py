@@ -131,7 +131,7 @@ def _refused(reply: AdminAnswer) -> int:
 
 
 def _engine(policy: Path, kind: str) -> int:
-    """What the policy's engine does after an order; 1 if it fails. guard's order is in force all the same."""
+    """Let the policy's engine follow an order; 1 if it fails. guard's order is in force all the same."""
     from guard.cli.check import compiled  # noqa: PLC0415
     from guard.kit.candidate import declared  # noqa: PLC0415
     from guard.kit.candidate.engines import engine  # noqa: PLC0415

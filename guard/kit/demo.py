@@ -88,9 +88,9 @@ def run(*, stay: bool) -> int:
         model = _Model(model_port, folder)
         stack.callback(model.kill)
         model.start()
-        click.echo(f"[2/3] starting guard in front of it, with {_policy().name}")
+        click.echo(f"[2/3] starting guard in front of it, with {policy().name}")
         command = [
-            sys.executable, "-m", "guard", "serve", str(_policy()),
+            sys.executable, "-m", "guard", "serve", str(policy()),
             "--listen", f"127.0.0.1:{port}", "--upstream", f"http://127.0.0.1:{model_port}",
             "--ops", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state-dir", str(folder / "state"),
         ]  # fmt: skip
@@ -192,7 +192,8 @@ class _Model:
             self._process = None
 
 
-def _policy() -> Path:
+def policy() -> Path:
+    """The demo's policy. Raises click.ClickException."""
     candidates = [folder / "tumour-triage.yaml" for folder in POLICIES if (folder / "tumour-triage.yaml").exists()]
     if not candidates:
         raise click.ClickException("the demo's policy is missing from this installation")

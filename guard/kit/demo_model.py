@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 
-def build() -> FastAPI:
-    """Train, and wrap in two routes."""
+def build(*, broken: bool = False) -> FastAPI:
+    """Train, and wrap in two routes. `broken`: a version whose scores are none, for the demo of a release."""
     data = load_breast_cancer()
     names = [str(name) for name in data.feature_names]
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
@@ -28,7 +28,7 @@ def build() -> FastAPI:
         except (KeyError, TypeError, ValueError) as error:
             raise HTTPException(400, f"bad features: {error}") from None
         score = float(model.predict_proba(row)[0][1])
-        return {"label": "malignant" if score >= 0.5 else "benign", "score": score}
+        return {"label": "malignant" if score >= 0.5 else "benign", "score": -1.0 if broken else score}
 
     @app.get("/health")
     def health() -> dict[str, str]:
@@ -46,7 +46,9 @@ def main() -> None:
     """Serve on loopback."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    uvicorn.run(build(), host="127.0.0.1", port=parser.parse_args().port, log_level="warning")
+    parser.add_argument("--broken", action="store_true", help="Answer a score of -1.")
+    given = parser.parse_args()
+    uvicorn.run(build(broken=given.broken), host="127.0.0.1", port=given.port, log_level="warning")
 
 
 if __name__ == "__main__":

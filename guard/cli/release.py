@@ -158,7 +158,12 @@ def test(policy: Path, command: tuple[str, ...], record: Path | None, as_json: b
 
 @steps.command()
 @click.argument("policy", type=FILE)
-@click.option("--source", default="", metavar="URI", help="Artifact for the registry. Default: the record's weights.")
+@click.option(
+    "--source",
+    default="",
+    metavar="URI",
+    help="Artifact for an MLflow registry, such as s3://… or runs:/…; MLflow refuses local paths.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def register(policy: Path, source: str, as_json: bool) -> int:  # noqa: FBT001
     """Verify the candidate's record and register it with the policy's engine. Exit 1 if a digest differs."""

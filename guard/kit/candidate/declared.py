@@ -45,10 +45,7 @@ def subject(loaded: Loaded, source: str = "") -> Subject:
     """The candidate as an engine sees it."""
     declared = candidate(loaded)
     release = declared.release
-    weights = release.parts.get("weights")
-    path = weights.path if weights is not None and not isinstance(weights, str) else None
-    found = str((record(loaded).parent / path).resolve()) if path is not None else ""
     return Subject(
         version=release.version, digest=release_digest(release) or "", url=str(declared.url or ""),
-        model=release.model or "", previous=release_digest(loaded.policy.release) or "", source=source or found,
+        model=release.model or "", previous=release_digest(loaded.policy.release) or "", source=source,
     )  # fmt: skip

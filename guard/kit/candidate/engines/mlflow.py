@@ -80,7 +80,9 @@ class Mlflow:
 
     def _created(self, subject: Subject) -> str:
         if not subject.source:
-            raise _Failed("the release names no weights; give --source URI, where MLflow finds the artifact")
+            raise _Failed(
+                "give --source URI, where MLflow finds the artifact: s3://…, runs:/… or mlflow-artifacts:/…, not a local path"
+            )
         try:
             self._ask("POST", "registered-models/create", {"name": self._model})
         except _Failed as error:

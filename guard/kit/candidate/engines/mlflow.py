@@ -80,9 +80,7 @@ class Mlflow:
 
     def _created(self, subject: Subject) -> str:
         if not subject.source:
-            raise _Failed(
-                "give --source URI, where MLflow finds the artifact: s3://…, runs:/… or mlflow-artifacts:/…, not a local path"
-            )
+            raise _Failed("give --source URI, where MLflow finds the artifact: s3://… or runs:/…, not a local path")
         try:
             self._ask("POST", "registered-models/create", {"name": self._model})
         except _Failed as error:

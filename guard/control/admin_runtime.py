@@ -227,6 +227,7 @@ class AdminRuntime:
         yield Family(of.TOKENS_REFUSED, [((), int(self.keys.troubled))])
         yield Family(of.ATTEMPTS_REFUSED, [((), self._gate.refused if self._gate is not None else 0)])
         yield from self.slo.families()
+        yield from self.labels.families()
 
     async def serve(self, reloader: Reloader) -> None:
         """Answer operators until cancelled."""

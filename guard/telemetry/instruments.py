@@ -254,6 +254,31 @@ FILE_UNREADABLE: Final = Instrument(
     "guard.file.unreadable", "gauge", "{state}",
     "1 for a watched file that cannot be read, or hangs; its last content stays in force.", ("guard.file",),
 )  # fmt: skip
+LABELS: Final = Instrument(
+    "guard.labels", "counter", "{label}",
+    "Labels that were sent, by the token's name and what became of them; no route where a receipt tells none.",
+    (_ROUTE, "guard.model.version", "guard.label.source", "guard.outcome"),
+)  # fmt: skip
+LABEL_DELAY: Final = Instrument(
+    "guard.label.delay", "histogram", "s", "Time from a prediction to its label.", (_ROUTE,), AGES
+)
+LABEL_COVERAGE: Final = Instrument(
+    "guard.label.coverage", "gauge", "{share}", "Share of mature predictions with a receipt that have a label.",
+    (_ROUTE, "guard.model.version"),
+)  # fmt: skip
+_QUALITY: Final = (_ROUTE, "guard.model.version", "guard.segment", "guard.bound")
+QUALITY_ACCURACY: Final = Instrument(
+    "guard.quality.accuracy", "gauge", "{value}", "Accuracy by labels; bound: low, estimate, high of 95 %.", _QUALITY
+)
+QUALITY_BRIER: Final = Instrument("guard.quality.brier", "gauge", "{value}", "Brier score by labels.", _QUALITY)
+QUALITY_CALIBRATION: Final = Instrument(
+    "guard.quality.calibration_error", "gauge", "{value}", "Calibration error by labels, without the bias of few.", _QUALITY
+)
+QUALITY_AUC: Final = Instrument("guard.quality.auc", "gauge", "{value}", "Area under the ROC curve by labels.", _QUALITY)
+QUALITY_MAE: Final = Instrument("guard.quality.mae", "gauge", "{value}", "Mean absolute error by labels.", _QUALITY)
+EXPECTED_ACCURACY: Final = Instrument(
+    "guard.expected.accuracy", "gauge", "{share}", "Accuracy that the scores promise, without labels.", _QUALITY
+)
 CPU: Final = Instrument("process.cpu.time", "counter", "s", "Processor time of this process.", ("cpu.mode",))
 MEMORY: Final = Instrument("process.memory.usage", "updowncounter", "By", "Resident memory.")
 DESCRIPTORS: Final = Instrument(

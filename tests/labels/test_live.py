@@ -78,6 +78,15 @@ def test_a_label_counts_once_and_a_correction_replaces_it(guard: Sidecar, tmp_pa
     (version,) = quality["versions"]
     assert (version["issued"], version["labelled"], version["corrected"]) == (3, 3, 2)
     assert ask(guard, "/bare") is None
+    _, page = guard.probe("/metrics")
+    accepted = next(
+        each for each in page.splitlines() if "guard_labels_total{" in each and 'guard_outcome="accepted"' in each
+    )
+    assert float(accepted.split()[1]) == 3
+    assert 'http_route="/predict"' in accepted
+    assert 'guard_label_source="local"' in accepted
+    assert "guard_label_delay_seconds_count" in page
+    assert all(label["receipt"] not in page for label in labels)
     printed = "".join(guard.lines)
     assert all(label["receipt"] not in printed for label in labels)
 

@@ -8,13 +8,14 @@ import asyncio
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import Any, Final
 
 from guard.control.labels import intake
 from guard.control.labels.intake import Label
 from guard.control.labels.ledger import Ledger
+from guard.control.labels.metrics import families
 from guard.control.labels.seen import Seen, SeenDamaged
 from guard.control.order_store import Refused
 from guard.control.secrets import resolve
@@ -27,6 +28,9 @@ from guard.labels.quality import Rules
 from guard.labels.receipt import Keyring, split_keys
 from guard.policy.labels import Labels
 from guard.policy.models import Policy
+from guard.telemetry.accumulators import Histogram
+from guard.telemetry.family import Family
+from guard.telemetry.instruments import AGES
 
 FILE: Final = "labels.json"
 ASIDE: Final = "labels.damaged.json"
@@ -52,6 +56,8 @@ class LabelKeeper:
         self._publish, self._wall, self._environ = publish, wall, environ
         self.ledger = Ledger()
         self.outcomes: Counter[Outcome4] = Counter()
+        self.delays: dict[str, Histogram] = {}
+        """Time from prediction to label, by the route's path."""
         self.last_at: float | None = None
         """Time of the last accepted label."""
         self.declared: Labels | None = None
@@ -96,6 +102,11 @@ class LabelKeeper:
         declared = self.declared
         return Rules(declared.maturity, declared.ages) if declared is not None else Rules(0.0)
 
+    def families(self) -> Iterator[Family]:
+        """Metrics of labels; none without `labels`."""
+        if self.declared is not None:
+            yield from families(self.outcomes, self.delays, self._figures)
+
     # ── the task ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def watch(self) -> None:
@@ -119,6 +130,7 @@ class LabelKeeper:
         self.ledger.fold(self._wall())
         if monotonic() - self._saved_at >= SAVE_EVERY:
             self._saved_at = monotonic()
+            self._figures = self._computed()
             try:
                 self._save()
             except OSError as error:
@@ -213,10 +225,13 @@ class LabelKeeper:
         return intake.outcomes(taken)
 
     def _note(self, taken: intake.Taken, source: str) -> None:
-        key = (taken.route, taken.version, source, taken.outcome)
+        path = taken.route.partition(" ")[2]
+        key = (path, taken.version, source, taken.outcome)
         if key not in self.outcomes and len({name for _, _, name, _ in self.outcomes} | {source}) > MOST_SOURCES:
-            key = (taken.route, taken.version, "", taken.outcome)
+            key = (path, taken.version, "", taken.outcome)
         self.outcomes[key] += 1
+        if taken.delay is not None:
+            self.delays.setdefault(path, Histogram(AGES)).record(taken.delay)
         if taken.outcome in ("accepted", "corrected"):
             self.last_at = self._wall()
 

@@ -127,6 +127,7 @@ class _Sidecar:
         counts = {"delivered": self.telemetry.alerts, "lost": self.telemetry.lost}
         self.incidents = IncidentManager(self.bus, self.runtime, self._in_force, wall=self._wall, environ=environ, **counts)
         self.telemetry.also(self.incidents.violation_rates, self.admin.slo.counter, self.admin.release)
+        self.admin.views["incidents"] = self.incidents.view
 
     async def run(self) -> int:
         """Bind, announce, wait for the signal, drain."""
@@ -300,7 +301,7 @@ class _Sidecar:
 
     async def _bind_admin(self) -> None:
         try:
-            await self.admin.bind(self.settings.admin or self.policies.loaded.policy.listen.admin)
+            await self.admin.bind(self.settings.admin or self.policies.loaded.policy.listen.admin, self.telemetry.also)
         except Unreachable as error:
             raise Unstartable(str(error)) from None
 

@@ -5,7 +5,7 @@ Not here: requests of clients (`guard.proxy`), instruments (`guard.telemetry`), 
 
 What operators see and order:
 
-admin, openapi                    the endpoints of the admin API, and their page for machines
+admin, admin_bodies, openapi      the endpoints of the admin API, the bodies they take, and their page for machines
 admin_service, viewers            what the endpoints answer, and documents that many read at once
 admin_protocol, gate              the HTTP of that API, and who may ask
 tokens, keys, listener            operators' tokens: their format, those in force, and the one made for this machine
@@ -14,6 +14,7 @@ order_store, kill_file            orders in force
 journal, orders_file              the same orders on disk
 audit, audit_reader               who did what
 source_window                     which sources answered lately
+console, policy_view              the page for browsers, and the policy in force as a document
 
 The policy, from files to what is in force:
 

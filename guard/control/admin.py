@@ -11,7 +11,13 @@
     GET  /admin/v1/slo             objectives: burn rates, budgets left, and the routes that are lowered for them
     GET  /admin/v1/release         the next release and its verdict; orders: see `release_api`
     GET  /admin/v1/contract        what the routes in force take and answer; `?format=` or Accept choose the form
+    GET  /admin/v1/history         counts of the last hours by minute, while the console is on
+    GET  /admin/v1/incidents       what is open now and who is told, and what ended lately
+    GET  /admin/v1/policy          the policy in force and its warnings
     GET  /admin/v1/openapi.json    this, for machines
+
+With `admin: {console: true}` the page is at /console/ (`control/console`), and a session of it stands for a token.
+A GET is answered 304 where `If-None-Match` has the ETag of what would be answered.
 
 Every request needs a token; one that acts, an operator's. Labels need a token for labels, which may do nothing else, or the
 token that guard made for this machine. Requests of browsers, and for names that are not guard's, are refused; what a caller
@@ -20,18 +26,21 @@ slices, a contract, the audit and figures in threads that orders never wait for.
 """
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import monotonic
-from typing import Any, Final, Literal, NamedTuple, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Unpack
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from guard.contract.strict import Unreadable, parse_file
+from guard.control.admin_bodies import BreakerOrder, EnforcementOrder, LabelBatch, Login, ModeOrder
+from guard.control.console.access import Asked, is_page
 from guard.control.gate import Gate, Problem
 from guard.control.labels.intake import Label
 from guard.control.openapi import OPENAPI
@@ -40,20 +49,22 @@ from guard.control.release_api import ReleaseApi, Releases
 from guard.control.tokens import Identity
 from guard.control.viewers import Shared, ViewerThread
 from guard.events import Enforcement
-from guard.ladder.mode import Mode
-from guard.proxy.values import MODEL, Called
+
+if TYPE_CHECKING:
+    from guard.control.console.application import Console
 
 MOST_BYTES: Final = 65536
 """Highest size of a request body, in bytes."""
 BODY_WITHIN: Final = 10.0
 """Seconds in which a body arrives."""
-MOST_LABELS: Final = 500
 MOST_LABEL_BYTES: Final = 256 * 1024
-"""Labels, and bytes, of one batch: it is read in one step, in which no client is answered."""
+"""Highest size of a batch of labels, in bytes: it is read in one step, in which no client is answered."""
 MOST_ENTRIES: Final = 10_000
 LABELS: Final = "/admin/v1/labels"
 CONTRACT_FOR: Final = 60.0
 """Seconds for which a written contract is served again while the policy stays."""
+ETAG: Final = re.compile("[0-9]{1,18}(-[0-9a-f]{16})?")
+"""An epoch, alone or with the digest of the status that named it."""
 DIGITS: Final = re.compile("[0-9]{1,18}")
 """A number that a client sends: `str.isdigit` takes more for digits than `int` reads."""
 
@@ -97,6 +108,9 @@ class AdminBackend(Protocol):
     def slo(self) -> dict[str, Any]:
         """The objectives, their burn rates and the routes that are lowered for them."""
 
+    def view(self, name: str) -> Callable[[], bytes]:
+        """A copy of what a view shows at this moment; the function writes it, called in a thread. Raises Refused."""
+
     def policy(self) -> object:
         """The policy in force: the same object while it is the same."""
 
@@ -104,54 +118,8 @@ class AdminBackend(Protocol):
         """The contract of the routes in force. Called in a thread."""
 
 
-class _Order(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-    reason: str = Field(min_length=1, max_length=500)
-
-
-class ModeOrder(_Order):
-    """The body of PUT mode."""
-
-    mode: Mode
-    ttl: float | None = Field(default=None, gt=0, le=30 * 86400)
-    route: str | None = None
-    cut: bool = False
-    expected_epoch: int | None = Field(default=None, ge=0, lt=2**53)
-    """Give the order only if nobody has given another one of its scope since; left out by whoever kills."""
-
-
-class EnforcementOrder(_Order):
-    """The body of PUT enforcement."""
-
-    route: str
-    enforcement: Enforcement
-    ttl: float | None = Field(default=None, gt=0, le=7 * 86400)
-
-
-class BreakerOrder(_Order):
-    """The body of PUT breakers."""
-
-    route: str
-    target: Called = MODEL
-    state: Literal["auto", "open", "closed"]
-
-
-class LabelItem(BaseModel):
-    """One label. What is wrong with its receipt, label or time is told in its outcome."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-    receipt: Any
-    row: int = Field(default=0, ge=0, strict=True)
-    label: Any
-    at: Any = None
-
-
-class LabelBatch(BaseModel):
-    """The body of POST labels."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-    labels: list[LabelItem] = Field(min_length=1, max_length=MOST_LABELS)
-
+VIEWS: Final = ("history", "incidents", "policy")
+"""Documents that the root hands down, at /admin/v1/NAME."""
 
 FORMS: Final = {
     "markdown": "text/markdown; charset=utf-8",
@@ -168,10 +136,12 @@ Endpoint = Callable[[Request, Identity], Awaitable[Response]]
 class Application:
     """The API, as ASGI has it: the gate first, then the path, the method and the role, and then an endpoint."""
 
-    def __init__(self, service: AdminBackend, gate: Gate, releases: Releases | None = None) -> None:
+    def __init__(
+        self, service: AdminBackend, gate: Gate, releases: Releases | None = None, console: "Console | None" = None
+    ) -> None:
         """`releases`: the release path; without one its endpoints are not there."""
         api = _Api(service)
-        self._gate = gate
+        self._gate, self._console = gate, console
         self._endpoints: dict[str, tuple[str, Endpoint]] = {
             "/admin/v1/status": ("GET", api.status),
             "/admin/v1/mode": ("PUT", api.mode),
@@ -185,6 +155,7 @@ class Application:
             "/admin/v1/contract": ("GET", api.contract),
             "/admin/v1/openapi.json": ("GET", api.openapi),
             **(ReleaseApi(releases, _read).endpoints() if releases is not None else {}),
+            **{f"/admin/v1/{name}": ("GET", api.view(name)) for name in VIEWS},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -196,13 +167,16 @@ class Application:
         except Exception:
             await refuse(Problem(500, "internal"))(scope, receive, send)
             raise
-        response.headers["cache-control"] = "no-store"
-        await response(scope, receive, send)
+        response.headers.setdefault("cache-control", "no-store")
+        await _unless_known(response, scope)(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        identity = self._gate.judge(request.scope["headers"])
+        client, path = request.scope.get("client"), request.scope["path"]
+        identity = self._gate.judge(request.scope["headers"], Asked(request.method, path, client[0] if client else ""))
         if isinstance(identity, Problem):
             return refuse(identity)
+        if self._console is not None and is_page(path):
+            return await self._page(self._console, request)
         method, endpoint = self._endpoints.get(request.scope["path"], ("", None))
         if endpoint is None:
             return refuse(Problem(404, "not_found", f"the admin API has {', '.join(sorted(self._endpoints))}"))
@@ -216,6 +190,33 @@ class Application:
             return await endpoint(request, identity)
         except Refused as refused:
             return refuse(Problem(refused.status, refused.code, refused.detail))
+
+    @staticmethod
+    async def _page(console: "Console", request: Request) -> Response:
+        try:
+            answer = await console.answer(request, _token)
+        except Refused as refused:
+            answer = Problem(refused.status, refused.code, refused.detail)
+        return refuse(answer) if isinstance(answer, Problem) else answer
+
+
+async def _token(request: Request) -> str:
+    login: Login = await _read(request, Login)
+    return login.token
+
+
+def _unless_known(response: Response, scope: Scope) -> Response:
+    """The response, or 304 for a client that has it already (RFC 9110 §13.1.2)."""
+    if scope["method"] not in {"GET", "HEAD"} or response.status_code != 200:
+        return response
+    etag = response.headers.get("etag")
+    if etag is None:
+        etag = response.headers["etag"] = f'"{hashlib.blake2b(bytes(response.body), digest_size=8).hexdigest()}"'
+    known = [value for name, value in scope["headers"] if name == b"if-none-match"]
+    if not any(etag in value.decode("latin-1") for value in known):
+        return response
+    kept = {name: response.headers[name] for name in ("etag", "cache-control", "vary") if name in response.headers}
+    return Response(None, 304, kept)
 
 
 def _forbidden(identity: Identity, method: str, path: str) -> str:
@@ -242,6 +243,20 @@ class _Api:
         self._contracts = {form: Shared(partial(self._contract, form)) for form in FORMS}
         self._written: dict[str, tuple[object, float, bytes]] = {}
 
+    def view(self, name: str) -> Endpoint:
+        """GET of a view. Copied in one turn of the loop, and written in a thread, once for all that ask meanwhile."""
+
+        async def make() -> bytes:
+            return await self._threads.run(self._service.view(name))
+
+        shared = Shared(make)
+
+        async def answer(request: Request, identity: Identity) -> Response:
+            del request, identity
+            return Response(await shared(), media_type="application/json")
+
+        return answer
+
     async def _contract(self, form: str) -> bytes:
         policy, now = self._service.policy(), monotonic()
         written = self._written.get(form)
@@ -255,15 +270,16 @@ class _Api:
         """GET status. What is answered was begun after it was asked for."""
         del request, identity
         status = await self._status()
-        return Response(status.text, headers={"etag": f'"{status.epoch}"'}, media_type="application/json")
+        digest = hashlib.blake2b(status.text, digest_size=8).hexdigest()
+        return Response(status.text, headers={"etag": f'"{status.epoch}-{digest}"'}, media_type="application/json")
 
     async def mode(self, request: Request, identity: Identity) -> Response:
         """PUT mode."""
         order = await _read(request, ModeOrder)
         raw = request.headers.get("if-match", "").strip().strip('"')
-        if raw and DIGITS.fullmatch(raw) is None:
+        if raw and ETAG.fullmatch(raw) is None:
             raise Refused(412, "epoch", "If-Match must be an epoch, such as 7")
-        epoch = int(raw) if raw else None
+        epoch = int(raw.partition("-")[0]) if raw else None
         return JSONResponse(await self._service.set_mode(**order.model_dump(), who=identity.name, epoch=epoch))
 
     async def enforcement(self, request: Request, identity: Identity) -> Response:

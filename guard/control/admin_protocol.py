@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from guard.control.acceptor import Acceptor, Bounds, Rank, Seat
+from guard.control.console.access import Asked
 from guard.control.gate import Gate, Problem
 
 MOST_HEAD: Final = 16384
@@ -91,7 +92,8 @@ class AdminProtocol(HttpToolsProtocol):
         if self._over:
             return
         self._judged = True
-        verdict = self._gate.judge(self.headers)
+        path = self.url.partition(b"?")[0].decode("latin-1")
+        verdict = self._gate.judge(self.headers, Asked(self.parser.get_method().decode(), path, self._seat.peer))
         if isinstance(verdict, Problem):
             self._refuse(verdict)
             return

@@ -17,6 +17,7 @@ from guard.control.journal import Journal
 from guard.control.keys import Keys
 from guard.control.labels.keeper import LabelKeeper
 from guard.control.order_store import OrderStore, Wanted
+from guard.control.policy_view import View, policy_view
 from guard.control.process import descriptors
 from guard.control.release_path import ReleasePath
 from guard.control.reload import Reloader
@@ -43,6 +44,7 @@ from guard.proxy.front import Connection
 from guard.proxy.values import RungLimit
 from guard.telemetry import instruments as of
 from guard.telemetry.family import Family
+from guard.telemetry.record_batcher import BatchSink
 from guard.telemetry.versions import Versions
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ class AdminRuntime:
         self._runtime, self._in_force, self._connections = runtime, in_force, connections
         self._wall, self._publish, self._environ, self._contract = wall, publish, environ, contract
         self._files, self.observe = files, observe
+        self.views: dict[str, View] = {"policy": lambda: policy_view(in_force()[0])}
+        """Documents of the API by name; the root adds those of other parts."""
         self._state: StateFolder | None = None
         self._where = Address("127.0.0.1", 0)
         self._socket: socket.socket | None = None
@@ -194,8 +198,14 @@ class AdminRuntime:
 
     # ── the API ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def bind(self, where: Address) -> None:
-        """Listen, and know who may ask. Raises Unreachable."""
+    async def bind(self, where: Address, also: Callable[[BatchSink], None]) -> None:
+        """Listen, and know who may ask. `also` adds a sink of records, for the console. Raises Unreachable."""
+        if self._in_force()[0].policy.admin.console:
+            from guard.control.console.history import History  # noqa: PLC0415 — for those who have a console
+
+            history = History()
+            also(history)
+            self.views["history"] = lambda: history.copy(monotonic(), self._wall()).text
         configured = self._in_force()[0].policy.admin.tokens
         read: Callable[[], bytes] | None = None
         own: str | None = None
@@ -242,7 +252,7 @@ class AdminRuntime:
         if self._state is not None:
             token = self._state.path / listener.OWN_TOKEN if self._in_force()[0].policy.admin.tokens is None else None
             await self._disk.submit(partial(self._announce, token, tls=context is not None))
-        server = await self._disk.submit(partial(self._server, reloader))
+        server = await self._disk.submit(partial(self._server, reloader, secure=context is not None))
         server.start(self._socket, Bounds(descriptors(1).admin), context)
         self._publish(AdminListening(listen=str(self._where)))
         try:
@@ -250,17 +260,21 @@ class AdminRuntime:
         finally:
             server.close()
 
-    def _server(self, reloader: Reloader) -> "AdminListener":
+    def _server(self, reloader: Reloader, *, secure: bool) -> "AdminListener":
         """Build the API in a thread, imports included: clients get answers during these 75 ms."""
         from guard.control.admin import Application  # noqa: PLC0415
         from guard.control.admin_protocol import AdminListener  # noqa: PLC0415
         from guard.control.admin_service import AdminService  # noqa: PLC0415
+        from guard.control.console import wiring as console_of  # noqa: PLC0415
 
         folder = self._state.path if self._state is not None else None
         means = (self.order_store, self._runtime, reloader, self.source_window, self.versions, folder, self._in_force)
-        service = AdminService(*means, self._contract, self.keys, self.slo, self.labels, lambda: self.budgets())  # noqa: PLW0108 — set later
-        gate = self._gate = Gate(self.keys.identify, listener.hosts(self._where))
-        return AdminListener(Application(service, gate, self.release), gate)
+        service = AdminService(*means, self._contract, self.keys, self.views, self.slo, self.labels, lambda: self.budgets())  # noqa: PLW0108 — set later
+        admin = self._in_force()[0].policy.admin
+        browsers = console_of.browsers(admin, self.keys, secure=secure) if admin.console else None
+        hosts = listener.hosts(self._where) | frozenset(admin.hosts)
+        gate = self._gate = Gate(self.keys.identify, hosts, browsers=browsers)
+        return AdminListener(Application(service, gate, self.release, console_of.console(browsers, self._in_force)), gate)
 
     def _announce(self, token: Path | None, *, tls: bool) -> None:
         assert self._state is not None

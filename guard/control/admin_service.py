@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -16,6 +16,7 @@ from guard.control.labels.account import quality_document
 from guard.control.labels.intake import Label
 from guard.control.labels.keeper import LabelKeeper, as_json
 from guard.control.order_store import OrderStore, Refused, WantedMode, listed
+from guard.control.policy_view import View
 from guard.control.reload import Reloader
 from guard.control.slo.keeper import SloKeeper
 from guard.control.source_window import SourceWindow
@@ -47,15 +48,19 @@ class AdminService:
         now_in_force: Callable[[], tuple[Loaded, CompiledPlan]],
         written: Callable[[str, Loaded, CompiledPlan], str],
         keys: Keys,
+        views: Mapping[str, View],
         slo: SloKeeper,
         labels: LabelKeeper,
         budgets: Callable[[], list[dict[str, object]]] = list,
     ) -> None:
-        """`written`: a contract in one of its forms; handed down, as the control plane does not know the kit."""
+        """`written`: a contract in one of its forms; handed down, as the control plane does not know the kit.
+
+        `views`: by name, what copies the facts of a view and returns what writes them.
+        """
         self._operations, self._runtime, self._reloader = operations, runtime, reloader
         self._source_window, self._versions, self._now_in_force = shares, versions, now_in_force
         self._audit_folder, self._keys, self._slo = audit_folder, keys, slo
-        self._written, self._budgets, self._labels = written, budgets, labels
+        self._written, self._views, self._budgets, self._labels = written, views, budgets, labels
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -106,6 +111,12 @@ class AdminService:
     def slo(self) -> dict[str, Any]:
         """The objectives, their burn rates and the routes that are lowered for them."""
         return {**self._slo.document(), "budgets": self._budgets()}
+
+    def view(self, name: str) -> Callable[[], bytes]:
+        """A copy of what a view shows at this moment; the function writes it, called in a thread. Raises Refused."""
+        if name not in self._views:
+            raise Refused(404, "not_found", f"{name} is kept while the console is on: `admin: {{console: true}}`")
+        return self._views[name]()
 
     def policy(self) -> object:
         """The policy in force: the same object while it is the same."""

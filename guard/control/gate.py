@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Final, NamedTuple, TypeAlias
 
+from guard.control.console.access import Asked, Browsers, Foreign
 from guard.control.tokens import Identity
 
 WRONG_PER_SECOND: Final = 10.0
@@ -39,17 +40,30 @@ UNAUTHORIZED = "the token is absent or not known; set GUARD_TOKEN to a secret of
 Identify: TypeAlias = Callable[[str], Identity | None]
 
 
-class Gate:
-    """`identify` knows whose a secret is; `hosts` are the names, without ports, under which the API is reached."""
+CONSOLE_OFF = "the console is off; `admin: {console: true}` in the policy, and a restart, show this API in a browser"
 
-    def __init__(self, identify: Identify, hosts: frozenset[str], clock: Callable[[], float] = monotonic) -> None:
-        self._identify, self._hosts, self._clock = identify, hosts, clock
+
+class Gate:
+    """`identify` knows whose a secret is; `hosts` are the names, without ports, under which the API is reached.
+
+    `browsers` decides about requests of the console; None while it is off.
+    """
+
+    def __init__(
+        self,
+        identify: Identify,
+        hosts: frozenset[str],
+        clock: Callable[[], float] = monotonic,
+        browsers: Browsers | None = None,
+    ) -> None:
+        self._identify, self._hosts, self._clock, self._browsers = identify, hosts, clock, browsers
         self._tokens, self._at = WRONG_BURST, clock()
         self.refused = 0
         """Requests without a valid token, answered 401 or 429."""
 
-    def judge(self, headers: Iterable[tuple[bytes, bytes]]) -> Identity | Problem:
+    def judge(self, headers: Iterable[tuple[bytes, bytes]], asked: Asked | None = None) -> Identity | Problem:
         """Identify the caller, or return the error for it. Header names are in lower case, as in ASGI."""
+        headers = tuple(headers)
         hosts: list[bytes] = []
         tokens: list[bytes] = []
         browser = False
@@ -62,11 +76,22 @@ class Gate:
                 browser = True
         if len(hosts) != 1 or _name(hosts[0]) not in self._hosts:
             return Problem(421, "misdirected")
+        verdict = self._of_browser(headers, asked) if asked is not None else None
+        if verdict is not None:
+            return verdict
         if browser:
             return Problem(403, "forbidden", "requests of browsers are rejected")
         scheme, _, secret = tokens[0].partition(b" ") if len(tokens) == 1 else (b"", b"", b"")
         identity = self._identify(secret.strip().decode("latin-1")) if scheme.lower() == b"bearer" and secret else None
         return identity if identity is not None else self._refuse()
+
+    def _of_browser(self, headers: Iterable[tuple[bytes, bytes]], asked: Asked) -> Identity | Problem | None:
+        """The caller, or a refusal, where the console decides; None: a token decides."""
+        if self._browsers is None:
+            person = asked.path == "/" and all(name != b"authorization" for name, _ in headers)
+            return Problem(404, "not_found", CONSOLE_OFF) if person else None
+        verdict = self._browsers.judge(asked, headers)
+        return Problem(403, "forbidden", verdict.detail) if isinstance(verdict, Foreign) else verdict
 
     def _refuse(self) -> Problem:
         self.refused += 1

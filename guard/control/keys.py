@@ -49,6 +49,10 @@ class Keys:
         """The identity that a secret belongs to."""
         return self._tokens.identify(secret)
 
+    def holder(self, digest: bytes) -> Identity | None:
+        """The identity that a secret of this SHA-256 digest belongs to."""
+        return self._tokens.holder(digest)
+
     def status(self) -> dict[str, object]:
         """The state of the key file for an operator, without its content."""
         readable = self._unreadable_since is None

@@ -143,6 +143,9 @@ OPENAPI: Final[dict[str, Any]] = {
         **{f"/admin/v1/release/{kind}": {"post": _operation(text, _RELEASE)} for kind, text in _ORDERS.items()},
         "/admin/v1/slo": {"get": _operation("Show burn rates, budgets left and routes lowered for them")},
         "/admin/v1/contract": {"get": _contract()},
+        "/admin/v1/history": {"get": _operation("Counts of the last hours by minute, while the console is on")},
+        "/admin/v1/incidents": {"get": _operation("Incidents that are open, and what began or ended lately")},
+        "/admin/v1/policy": {"get": _operation("The policy in force, where each value was set, and its warnings")},
         "/admin/v1/openapi.json": {"get": _operation("This document")},
     },
 }

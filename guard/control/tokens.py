@@ -71,4 +71,8 @@ class Tokens:
 
     def identify(self, secret: str) -> Identity | None:
         """The identity that a secret belongs to."""
-        return self._by_digest.get(hashlib.sha256(secret.encode()).digest())
+        return self.holder(hashlib.sha256(secret.encode()).digest())
+
+    def holder(self, digest: bytes) -> Identity | None:
+        """The identity that a secret of this SHA-256 digest belongs to."""
+        return self._by_digest.get(digest)

@@ -26,7 +26,18 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "labels": "Receipts and labels: the true quality of the model. Without it no receipt is handed out.",
         "admin": "Access to the admin listener.",
     },
-    "Admin": {"tls": "The certificate of the admin listener."},
+    "Admin": {
+        "tls": "The certificate of the admin listener.",
+        "console": "Whether the admin listener has the console at /console/; read at the start.",
+        "hosts": "More names under which the admin listener is reached, as a proxy before it sends them in Host.",
+        "proxy": "A proxy that signs people in for the console; nobody else's headers are believed.",
+    },
+    "AdminProxy": {
+        "from": "Networks of the proxy. Whoever can ask from there can claim to be anybody.",
+        "user": "Header with the name of the person.",
+        "groups": "Header with the groups of the person, separated by commas.",
+        "operators": "Groups whose members may give orders; all others only read.",
+    },
     "Breaker": {
         "window": "Sliding-window length.",
         "minimum_calls": "Calls in the window below which a rate does not open the breaker.",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import Discriminator, Field, Tag
 
+from guard.policy.admin import AdminProxy
 from guard.policy.burn import Burn
 from guard.policy.candidate import Candidate
 from guard.policy.document import Text, Tree
@@ -237,6 +238,9 @@ class Admin(PolicyModel):
         default=None, description="Tokens, one line `name role sha256:HEX` each; without it, guard makes a token at start."
     )
     tls: ListenTls | None = None
+    console: Boolean = False
+    hosts: tuple[Name, ...] = ()
+    proxy: AdminProxy | None = None
 
 
 class Policy(PolicyModel):

@@ -365,6 +365,15 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "Admin": {
         "tokens": "tokens: {file: /etc/guard/tokens}",
         "tls": "tokens: {file: /etc/guard/tokens}, tls: {cert: cert.pem, key: key.pem}",
+        "console": "console: true",
+        "hosts": "console: true, hosts: [guard.example.org]",
+        "proxy": "console: true, proxy: {from: [10.0.0.7/32], operators: [sre]}",
+    },
+    "AdminProxy": {
+        "from": "from: [10.0.0.7/32]",
+        "user": "from: [10.0.0.7/32], user: x-forwarded-email",
+        "groups": "from: [10.0.0.7/32], groups: x-forwarded-groups, operators: [sre]",
+        "operators": "from: [10.0.0.7/32], operators: [sre, on-call]",
     },
     "Secret": {"env": "env: GUARD_HASH_KEY", "file": "file: /etc/guard/hash-key"},
 }
@@ -471,6 +480,7 @@ WHERE: Mapping[str, Callable[[str], str]] = {
     "Webhook": lambda text: _policy(f"webhooks: [{{{text}}}]"),
     "Labels": lambda text: _policy(f"labels: {{{text if 'key:' in text else f'key: {{env: K}}, {text}'}}}"),
     "Admin": _top("admin"),
+    "AdminProxy": lambda text: _policy(f"admin: {{console: true, proxy: {{{text}}}}}"),
     "Secret": lambda text: _policy(f"privacy: {{hash_key: {{{text}}}}}"),
 }
 """By part: a whole policy in which an example of the part stands."""

@@ -24,7 +24,7 @@ ORDER = (
     "Candidate", "CandidateEngine", "ComposeEngine", "KubernetesEngine", "MlflowEngine", "Shadow", "Compare", "CompareLabel",
     "CompareScore", "CompareSlow", "Canary", "CanaryStep", "CandidateAbort", "CandidatePass", "Privacy", "Telemetry", "Targets", "Burn", "Cost",
     "RouteTargets", "Prices", "Owners",
-    "Incidents", "Webhook", "Labels", "Admin", "Secret", "Passthrough", "Denied",
+    "Incidents", "Webhook", "Labels", "Admin", "AdminProxy", "Secret", "Passthrough", "Denied",
 )  # fmt: skip
 
 

@@ -30,6 +30,8 @@ from guard.webhooks.values import REPEAT
 
 EVERY: Final = 0.25
 RATES_EVERY: Final = 10.0
+LATELY: Final = 200
+"""Notices that are kept for whoever asks."""
 MOST: Final = 256
 """Events that wait for the next turn of the manager; a quarter of a second of them."""
 SILENT: Final = "GUARD_WEBHOOKS"
@@ -65,6 +67,7 @@ class IncidentManager:
         self._routes: frozenset[str] = frozenset()
         self._receivers: dict[Webhook, Receiver] = {}
         self._replica = socket.gethostname()
+        self._lately: deque[Mapping[str, object]] = deque(maxlen=LATELY)
         bus.subscribe("incidents", self.take, *SOURCES)
 
     def take(self, event: Source) -> None:
@@ -135,6 +138,8 @@ class IncidentManager:
         loaded, plan = self._in_force()
         hooks = loaded.policy.webhooks if self._environ.get(SILENT) != "off" else ()
         for notice in notices:
+            if not again:
+                self._lately.append(self._document(loaded, plan, notice))
             for index, hook in enumerate(hooks):
                 if again and not FORMATS[hook.format].repeats:
                     continue
@@ -149,6 +154,19 @@ class IncidentManager:
             self._notifier = WebhookNotifier(self._publish, self._delivered, self._lost)
         delivery = Delivery(notice.opens.subject.kind, json.dumps(body).encode(), tries)
         self._notifier.put(self._receiver(index, hook), delivery)
+
+    def view(self) -> Callable[[], bytes]:
+        """The open incidents, and the latest notices, the newest first; the function writes them."""
+        loaded, plan = self._in_force()
+        document = {
+            "format": "guard/incidents/v1",
+            "open": [self._document(loaded, plan, notice) for notice in self._ledger.standing(self._wall())],
+            "lately": [*reversed(self._lately)],
+        }
+        return lambda: json.dumps(document, ensure_ascii=False).encode()
+
+    def _document(self, loaded: Loaded, plan: CompiledPlan, notice: Notice) -> Mapping[str, object]:
+        return alert(notice, self._around(loaded, plan, notice)).document
 
     def _receiver(self, index: int, hook: Webhook) -> Receiver:
         """One for each webhook, as long as it is declared so: its queue goes with it."""

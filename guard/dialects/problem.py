@@ -36,6 +36,7 @@ TITLES: Final[dict[str, str]] = {
     "draining": "Shutting down",
     "mode": "Switched off by an operator",
     "kill_file": "Switched off by the kill file",
+    "budget": "The budget for calls of the model is spent",
     "burn": "Lowered for a time, as the route did not keep its targets",
     "forced": "Held open by an operator",
     "breaker_open": "The model server is left alone for a while",

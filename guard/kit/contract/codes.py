@@ -28,7 +28,7 @@ CLIENT: Final[dict[str, str]] = {
     "upstream_refused": "Fix the request: it keeps this contract, but the model server refused it. " + _FAULT,
     "internal": _FAULT,
     "draining": "Connect again: another replica answers. " + _LATER,
-    "overloaded": _LATER, "backoff": _LATER, "breaker_open": _LATER,
+    "overloaded": _LATER, "backoff": _LATER, "breaker_open": _LATER, "budget": _LATER,
     "mode": _CLOSED, "burn": _CLOSED, "kill_file": _CLOSED, "forced": _CLOSED,
     "stale": _OLD, "missing": "Send the field, or go on without the model.",
     "no_time": _SLOW, "timeout": _SLOW,

@@ -31,7 +31,7 @@ class Trial:
         self._with, self._below = (candidate, *below), tuple(below)
         self._share, self._header, self._field = share, header, field
 
-    def ladder(self, permit: Permit, record: Record) -> Sequence[Rung]:
+    def ladder(self, permit: Permit, record: Record) -> tuple[Rung, ...]:
         """The rungs to ask, highest first. The record keeps the bucket."""
         buckets = self._share.buckets
         if not buckets or permit.lowered is not None:
@@ -45,7 +45,7 @@ class Trial:
             for name, value in permit.head.headers:
                 if name == self._header:
                     return b"h" + value
-        elif self._field is not None:
+        elif self._field is not None and not permit.breaks:
             found = self._field(permit.document)
             if found is not None:
                 return b"f" + str(found).encode("utf-8", "surrogatepass")

@@ -10,10 +10,12 @@ CANDIDATE: Any = SimpleNamespace(source="candidate")
 MODEL: Any = SimpleNamespace(source="model")
 
 
-def permit(key: str | None = None, document: object = None, request_id: str = "r", lowered: Any = None) -> Any:
+def permit(
+    key: str | None = None, document: object = None, request_id: str = "r", lowered: Any = None, *, breaks: bool = False
+) -> Any:
     headers = [(b"x-customer", key.encode())] if key is not None else []
     head = Head(b"POST", b"/p", headers)
-    return SimpleNamespace(head=head, document=document, request_id=request_id, lowered=lowered)
+    return SimpleNamespace(head=head, document=document, request_id=request_id, lowered=lowered, breaks=breaks)
 
 
 def asked(trial: Trial, request: Any) -> bool:
@@ -65,3 +67,13 @@ def test_a_lowered_request_and_no_share_never_reach_the_candidate() -> None:
     assert not asked(trial(share), permit("a"))
     share.buckets = BUCKETS
     assert not asked(trial(share), permit("a", lowered="stale"))
+
+
+def test_the_field_of_a_request_that_breaks_its_contract_is_not_read() -> None:
+    share = CandidateShare()
+    share.buckets = BUCKETS
+
+    def read(document: object) -> object:
+        raise ValueError(document)
+
+    assert asked(trial(share, b"", read), permit(document=[], breaks=True))

@@ -125,7 +125,13 @@ def test_what_the_reference_policy_means():
         "reference-schema.json",
     ]
     assert policy.drain == 5.0
-    assert [warning.pointer for warning in loaded.warnings] == ["release.contract", "admin.tokens", "targets.quality"]
+    assert [warning.pointer for warning in loaded.warnings] == [
+        "release.contract",
+        "candidate.shadow",
+        "admin.tokens",
+        "targets.quality",
+        "targets.burn.descend",
+    ]
 
 
 DEFAULTS = {

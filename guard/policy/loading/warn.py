@@ -48,6 +48,10 @@ def warnings(
         yield PolicyError(
             find(tree, pointer)[0] or tree.place, pointer, "the routes have another contract than this release's"
         )
+    if policy.candidate is not None and policy.candidate.shadow is not None:
+        pointer = ("candidate", "shadow")
+        place = find(tree, pointer)[0] or tree.place
+        yield PolicyError(place, pointer, "this guard copies no requests yet: the candidate is tried by `canary` alone")
     for path, secret in _secrets(policy):
         place = find(tree, path)[0] or tree.place
         if secret.env is not None and secret.env not in environ:

@@ -27,7 +27,7 @@ class Trial(Protocol):
 
     candidate: Rung
 
-    def ladder(self, permit: "Permit", record: "Record") -> Sequence[Rung]:
+    def ladder(self, permit: "Permit", record: "Record") -> tuple[Rung, ...]:
         """The rungs to ask for this request, highest first; the record notes where its key falls."""
 
 

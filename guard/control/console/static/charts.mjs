@@ -12,6 +12,10 @@ export function colours() {
 
 const clock = (at) => new Date(at * 1000).toISOString().slice(11, 16);
 
+// One point alone has no width: it gets ten empty minutes before it.
+const padded = (times, series) =>
+  times.length > 1 ? [times, ...series.map((line) => line.points)] : [[times[0] - 600, times[0]], ...series.map((line) => [null, line.points[0]])];
+
 export function Lines({ title, times, series, unit }) {
   const place = useRef(null);
   const plot = useRef(null);
@@ -41,7 +45,7 @@ export function Lines({ title, times, series, unit }) {
         })),
       ],
     };
-    plot.current = new uPlot(options, [times, ...series.map((line) => line.points)], place.current);
+    plot.current = new uPlot(options, padded(times, series), place.current);
     const observer = new ResizeObserver(() => plot.current && plot.current.setSize({ width: width(), height: 150 }));
     observer.observe(place.current);
     return () => {
@@ -51,7 +55,7 @@ export function Lines({ title, times, series, unit }) {
     };
   }, [names, unit]);
   useEffect(() => {
-    if (plot.current) plot.current.setData([times, ...series.map((line) => line.points)]);
+    if (plot.current) plot.current.setData(padded(times, series));
   });
   return html`<figure class="chart">
     <figcaption>${title}</figcaption>

@@ -19,7 +19,8 @@ export function Answers({ data, all, now, operator, give }) {
       <tbody>${data.routes.map((route) => {
         const counts = sources(history, route.route);
         const total = sum(Object.values(counts));
-        const first = top(counts);
+        const allowed = RUNGS.slice(Math.max(0, RUNGS.indexOf(route.mode)));
+        const first = top(Object.fromEntries(Object.entries(counts).filter(([rung]) => allowed.includes(rung))));
         const own = route.mode !== "normal";
         return html`<tr key=${route.route}><th scope="row">${route.route}</th>
           <td>${first ? html`<${Mark} kind=${first === RUNGS[0] ? "good" : "warn"}>${first}<//>` : html`<span class="soft">no request</span>`}</td>
@@ -29,7 +30,7 @@ export function Answers({ data, all, now, operator, give }) {
           <td>${route.since && own ? html`<${When} at=${route.since} now=${now} />` : "–"}</td>
           <td>${[own && route.why, route.reason, route.who].filter(Boolean).join(" · ") || "–"}${route.observed && html`<div><${Mark} kind="warn">contract observed<//></div>`}</td>
           ${operator && html`<td class="row"><button class="small" aria-label=${`Kill ${route.route}`} onClick=${() => give({ kind: "kill", route: route.route })}>Kill …</button>
-            ${own && html`<button class="small" aria-label=${`Restore ${route.route}`} onClick=${() => give({ kind: "restore", route: route.route })}>Restore …</button>`}</td>`}</tr>`;
+            ${own && data.mode === "normal" && html`<button class="small" aria-label=${`Restore ${route.route}`} onClick=${() => give({ kind: "restore", route: route.route })}>Restore …</button>`}</td>`}</tr>`;
       })}</tbody></table></div>
     ${data.back && html`<p>To go back by hand: <code>${data.back}</code></p>`}`;
 }

@@ -8,7 +8,7 @@ export function Events({ data, all, now }) {
   const audit = ((all.audit && all.audit.data && all.audit.data.entries) || []).map((entry) => ({
     at: typeof entry.at === "number" ? new Date(entry.at * 1000).toISOString() : entry.at,
     kind: "order",
-    text: [entry.event || entry.action || entry.order || entry.mode, entry.mode, entry.route, entry.state, entry.reason].filter((word, n, words) => word && words.indexOf(word) === n).join(" · "),
+    text: [entry.what, entry.route, entry.to ? `${entry.from || "?"} to ${entry.to}` : "", entry.target, entry.state, entry.why || entry.reason].filter(Boolean).join(" · "),
     who: entry.who || entry.actor || "",
   }));
   const told = (data.lately || []).map((item) => ({ at: item.ended_at || item.started_at, kind: item.status || "incident", text: item.summary || item.kind, who: item.owner ? item.owner.name || item.owner : "" }));

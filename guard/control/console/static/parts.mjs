@@ -56,7 +56,15 @@ function collapse(history) {
   return null;
 }
 
-function answering(status, history) {
+const STAGES = { shadow: "is tried beside the model", aa: "is compared with itself", canary: "answers a part", aborted: "was aborted", promoted: "became the model" };
+
+function candidate(release) {
+  const role = release && release.roles && release.roles.candidate;
+  const stage = release && STAGES[release.stage];
+  return stage ? `; candidate ${(role && role.version) || ""} ${stage}` : "";
+}
+
+function answering(status, history, moving) {
   if (!status) return ["Loading …", "", ""];
   const counts = sources(history);
   const total = sum(Object.values(counts));
@@ -65,7 +73,7 @@ function answering(status, history) {
   const detail = total ? `${share(counts[now] || 0, total)} of ${count(total)} requests of the last minute` : "no request in the last minute";
   const why = lowered ? `; ordered: ${status.reason || (status.routes.find((route) => route.reason) || {}).reason || ""}` : "";
   const release = status.release ? `; release ${status.release.version}` : "";
-  return [now || "nothing asked yet", detail + why + release, lowered || (now && now !== RUNGS[0]) ? "bad" : now ? "good" : ""];
+  return [now || "nothing asked yet", detail + why + release + candidate(moving), lowered || (now && now !== RUNGS[0]) ? "bad" : now ? "good" : ""];
 }
 
 function sound(all) {
@@ -100,7 +108,7 @@ export function Questions({ all }) {
   const history = all.history && all.history.data;
   const back = status && status.back;
   const rows = [
-    ["Who answers now?", answering(status, history)],
+    ["Who answers now?", answering(status, history, all.release && all.release.data)],
     ["Is the model sound?", sound(all)],
     ["What breaks?", breaking(history)],
     ["Who is told?", paged(all)],

@@ -26,7 +26,7 @@ export function Targets({ data }) {
   if (!rows.length) return html`<p class="soft">The policy declares no target.</p>`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Table of targets"><table><thead><tr><th scope="col">scope</th><th scope="col">objective</th><th scope="col">state</th><th scope="col" class="number">budget left</th><th scope="col" class="number">burn 5 min</th><th scope="col" class="number">1 h</th></tr></thead>
     <tbody>${rows.map(([scope, one]) => html`<tr key=${`${scope.route} ${one.objective}`}><th scope="row">${scope.route || "service"}</th><td>${one.objective.replaceAll("_", " ")}</td><td><${Mark} kind=${BURNS[one.state] || "soft"}>${one.state}<//></td>
-      <td class="number">${typeof one.left === "number" ? share(one.left, 1) : "–"}</td>${["5m", "1h"].map((name) => html`<td key=${name} class="number">${one.windows && one.windows[name] ? one.windows[name].burn : "–"}</td>`)}</tr>`)}</tbody></table></div>`;
+      <td class="number">${typeof one.left === "number" ? share(one.left, 1) : "–"}</td>${["5m", "1h"].map((name) => html`<td key=${name} class="number">${one.windows && one.windows[name] ? Math.round(one.windows[name].burn * 10) / 10 : "–"}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
 export function Budgets({ data }) {

@@ -149,8 +149,8 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
         lines=lines,
         heartbeat=route.heartbeat or 0.0,
         version=context.version if context.strict_version else "",
-        receipts=compile_receipts(key, route, contract, context),
         trial=compile_trial(key, route, contract, ladder, rung_limit, context, collect=collect),
+        receipts=compile_receipts(key, route, contract, context),
     )
 
 

@@ -5,6 +5,7 @@ import json
 import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Final
@@ -139,7 +140,7 @@ class IncidentManager:
         hooks = loaded.policy.webhooks if self._environ.get(SILENT) != "off" else ()
         for notice in notices:
             if not again:
-                self._lately.append(self._document(loaded, plan, notice))
+                self._keep_lately(loaded, plan, notice)
             for index, hook in enumerate(hooks):
                 if again and not FORMATS[hook.format].repeats:
                     continue
@@ -164,6 +165,10 @@ class IncidentManager:
             "lately": [*reversed(self._lately)],
         }
         return lambda: json.dumps(document, ensure_ascii=False).encode()
+
+    def _keep_lately(self, loaded: Loaded, plan: CompiledPlan, notice: Notice) -> None:
+        with suppress(Exception):  # a bug of guard is published where the same document is sent
+            self._lately.append(self._document(loaded, plan, notice))
 
     def _document(self, loaded: Loaded, plan: CompiledPlan, notice: Notice) -> Mapping[str, object]:
         return alert(notice, self._around(loaded, plan, notice)).document

@@ -12,7 +12,7 @@ from guard.labels.scores import auc, brier, calibration_error
 from tests.labels.cohorts import World, cohort, numeric_cohort
 
 ROUNDS = 60
-"""Cohorts a world; 2,000 have been run by hand."""
+"""Cohorts a world; several hundred have been run by hand."""
 LEAST = 0.86
 """Lowest coverage that these rounds may show: of 95 %, three standard errors less."""
 WORLDS = {

@@ -95,9 +95,7 @@ class _Sidecar:
     """One process: listeners, a plan, a log."""
 
     def __init__(self, path: Path | None, settings: Settings, environ: Mapping[str, str]) -> None:
-        self.path = path
-        self.settings = settings
-        self.environ = environ
+        self.path, self.settings, self.environ = path, settings, environ
         self.log, self.bus = Log(), EventBus()
         self.bus.subscribe("log", self.log.take)
         self.own = OwnHealth(self.bus)
@@ -192,6 +190,7 @@ class _Sidecar:
             issuer=self.admin.labels.issuer,
             secret=lambda secret: resolve(secret, self.environ),
             releases=self.admin.release,
+            monitor=self.admin.monitoring.begin,
             deployed=self.environ.get("AIP_DEPLOYED_MODEL_ID", "")[:128],
         )
 

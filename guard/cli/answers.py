@@ -30,6 +30,20 @@ SHAPES: Final[Mapping[str, Any]] = {
     "/labels": {"results": [str]},
     "/quality": {"state": str, "outcomes": Each(int), "targets": [dict], "versions": [dict]},
     "/mode": {"epoch": int, "mode": str, "route": TEXT, "durable": bool, "cut": int},
+    "/monitor": {
+        "on": bool, "waiting": [str],
+        "routes": [
+            {
+                "route": str, "requests": int, "evidence": NUMBER, "threshold": NUMBER, "expected_until": TEXT,
+                "alarm": (dict, type(None)),
+                "signals": [
+                    {"signal": str, "stage": str, "evidence": NUMBER, "effect": NUMBER, "psi": NUMBER,
+                     "window_rows": NUMBER, "reference_rows": NUMBER}
+                ],
+            }
+        ],
+    },
+    "/monitor/order": {"route": str, "order": str, "expected_until": TEXT},
     "/enforcement": {"epoch": int, "durable": bool},
     "/breakers": {"epoch": int, "durable": bool},
     "/audit": {"entries": [{"at": str, "who": str, "what": str, "from": TEXT, "to": TEXT, "why": TEXT}]},

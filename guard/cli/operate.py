@@ -180,6 +180,7 @@ def shown(status: dict[str, Any]) -> str:
             lines.append(f"    contract NOT ENFORCED until {observed['until']}, by {observed['who']}: {observed['reason']}")
     lines += _targets(status.get("slo") or {})
     lines += [f"budget:      {budget_line(budget)}" for budget in status.get("budgets", ())]
+    lines += _drift(status.get("monitor") or {})
     owner = status["owner"] or {}
     if owner:
         known = [f"{name}: {owner[name]}" for name in ("page", "runbook") if owner.get(name)]
@@ -202,6 +203,18 @@ def shown(status: dict[str, Any]) -> str:
         f"guard:       {status['guard']}   epoch {status['epoch']}" + ("" if status["durable"] else "   NOT DURABLE")
     )
     return "\n".join(lines)
+
+
+def _drift(monitor: dict[str, Any]) -> list[str]:
+    """The line on monitoring; none where nothing is watched. `guard monitor` has the figures."""
+    if not monitor.get("on") or not monitor.get("watched"):
+        return []
+    alarms = [
+        f"  DRIFT ({item['severity']}): {item['route']} {item['signal']} since {item['onset']}"
+        for item in monitor["alarms"]
+    ]
+    count = f"{len(alarms)} alarm" + ("s" if len(alarms) > 1 else "") if alarms else "no alarm"
+    return [f"monitoring:  {count}, {monitor['watched']} routes watched   (guard monitor)", *alarms]
 
 
 def _targets(slo: dict[str, Any]) -> list[str]:

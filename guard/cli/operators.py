@@ -39,7 +39,8 @@ def with_peers(what: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     return click.option("--peers", metavar="HOST:PORT,…|dns:NAME:PORT", help=f"{what} every replica; needs GUARD_TOKEN.")
 
 
-def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+def seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    """Read a duration such as 15m, in seconds."""
     if value is None:
         return None
     from guard.policy.scalars import Misread, read_duration  # noqa: PLC0415 — where one is said
@@ -79,7 +80,7 @@ def slo(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: boo
     "--to", type=click.Choice(LOWER), default=RULES, help="The highest source that may answer.", show_default=True
 )
 @click.option("--route", metavar="'METHOD /path'", help="Change only this route.")
-@click.option("--ttl", callback=_seconds, metavar="30m", help="Restore by itself after this time.")
+@click.option("--ttl", callback=seconds, metavar="30m", help="Restore by itself after this time.")
 @click.option("--cut", is_flag=True, help="Also end running streams.")
 @click.option("--reason", required=True, help="Reason for the audit log.")
 @with_peers("Send the order to")
@@ -151,7 +152,7 @@ def token(name: str, role: str) -> int:
 @click.command()
 @with_endpoint
 @click.option("--route", required=True, metavar="'METHOD /path'", help="Route whose contract is no longer enforced.")
-@click.option("--ttl", callback=_seconds, metavar="15m", help="Enforce again after this time. Required without --end.")
+@click.option("--ttl", callback=seconds, metavar="15m", help="Enforce again after this time. Required without --end.")
 @click.option("--end", is_flag=True, help="Enforce the contract again now.")
 @click.option("--reason", required=True, help="Reason for the audit log.")
 @with_peers("Send the order to")

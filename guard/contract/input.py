@@ -38,6 +38,7 @@ from guard.contract.validators import (
     sent_schema,
     violations,
 )
+from guard.contract.watched import WatchedInputs, row_reader
 from guard.proxy.values import Allow, Amend, Deny, Facts, Head, Lower, Reason, Verdict, Violation
 
 
@@ -85,7 +86,10 @@ class InputContract:
         simple = all(len(place) == 1 and fields[name].type not in NESTED for name, place in places.items())
         self._members = simple and columns is None
         every = dict.values if self._members and undeclared != "pass" else None
-        self._profile = Profile(fields, lambda names: _reader([places[name] for name in names]), every)
+        self._profile = Profile(fields, lambda names: row_reader([places[name] for name in names]), every)
+        self._places = places
+        self.watched: WatchedInputs | None = None
+        """Counts the values of sampled requests for monitoring."""
         self._names = frozenset(names_of(fields)).union(*self._paths.values(), self._rows or ())
         depth = len(self._rows) + 1 if self._rows is not None else 0
         self._structure = frozenset(range(depth + 1))
@@ -113,6 +117,10 @@ class InputContract:
         if type(verdict) is Amend or type(verdict) is Lower:
             verdict.body = write(self._without(verdict.document) if self._unsent else verdict.document)
         return verdict
+
+    def reading(self, names: Sequence[str]) -> Read:
+        """A function that reads these fields of a valid row, as sent."""
+        return row_reader([self._places[name] for name in names])
 
     def tally(self) -> Tally | None:
         """A new tally of the characters and finds that one request may cost; None if the route searches nothing."""
@@ -184,7 +192,10 @@ class InputContract:
         """The verdict on a document whose types keep the contract: judged by ages, absent fields and texts, as sent."""
         instances = self._located(document)
         rows = len(instances) if self._rows is not None else None
-        facts = self._profile.facts(instances if self._members else self._located(tree), wall)
+        sent = instances if self._members else self._located(tree)
+        facts = self._profile.facts(sent, wall)
+        if self.watched is not None and self.watched.watch.looking:
+            self.watched.count(sent, wall)
         if self._absences:
             for row in instances:
                 settle(row, self._absences)
@@ -380,21 +391,3 @@ def compile_input(
         finds=finds,
         exact=exact,
     )
-
-
-def _reader(places: Sequence[tuple[Part, ...]]) -> Read:
-    """A function that reads the values at these places of a valid row; None for each absent value."""
-    names = [place[0] for place in places if len(place) == 1 and isinstance(place[0], str)]
-    if len(names) < len(places):
-        return lambda row: [_standing(row, place) for place in places]
-    return lambda row: [*map(row.get, names)]
-
-
-def _standing(row: object, place: tuple[Part, ...]) -> object:
-    match place:
-        case ():
-            return None
-        case (int(position),):
-            return row[position] if isinstance(row, list | tuple) and position < len(row) else None
-    value = reach(row, tuple(str(part) for part in place))
-    return None if value is ABSENT else value

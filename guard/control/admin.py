@@ -8,6 +8,8 @@
     POST /admin/v1/labels          {"labels": [{"receipt", "row"?, "label", "at"?}]}; a token with the role `labels`
     GET  /admin/v1/quality         what labels say of each model version
     GET  /admin/v1/audit?limit=    who did what, the newest first
+    GET  /admin/v1/monitor         evidence of drift by route and signal, and alarms
+    PUT  /admin/v1/monitor/order   {"route", "order": accept|reset|expect, "ttl", "reason"}
     GET  /admin/v1/slo             objectives: burn rates, budgets left, and the routes that are lowered for them
     GET  /admin/v1/release         the next release and its verdict; orders: see `release_api`
     GET  /admin/v1/contract        what the routes in force take and answer; `?format=` or Accept choose the form
@@ -39,7 +41,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from guard.contract.strict import Unreadable, parse_file
-from guard.control.admin_bodies import BreakerOrder, EnforcementOrder, LabelBatch, Login, ModeOrder
+from guard.control.admin_bodies import BreakerOrder, EnforcementOrder, LabelBatch, Login, ModeOrder, MonitorOrder, weight
 from guard.control.console.access import Asked, is_page
 from guard.control.gate import Gate, Problem
 from guard.control.labels.intake import Label
@@ -105,6 +107,12 @@ class AdminBackend(Protocol):
     def audit(self, limit: int) -> bytes:
         """The newest entries, as a JSON document. Called in a thread."""
 
+    def monitor(self) -> dict[str, Any]:
+        """The state of monitoring of each route, with its alarms."""
+
+    def order_monitor(self, *, route: str, order: str, ttl: float | None, reason: str, actor: str) -> dict[str, Any]:
+        """End a route's alarm, or expect a change. Raises Refused."""
+
     def slo(self) -> dict[str, Any]:
         """The objectives, their burn rates and the routes that are lowered for them."""
 
@@ -151,6 +159,8 @@ class Application:
             LABELS: ("POST", api.labels),
             "/admin/v1/quality": ("GET", api.quality),
             "/admin/v1/audit": ("GET", api.audit),
+            "/admin/v1/monitor": ("GET", api.monitor),
+            "/admin/v1/monitor/order": ("PUT", api.order_monitor),
             "/admin/v1/slo": ("GET", api.slo),
             "/admin/v1/contract": ("GET", api.contract),
             "/admin/v1/openapi.json": ("GET", api.openapi),
@@ -318,6 +328,16 @@ class _Api:
         text = await self._threads.run(partial(self._service.audit, int(limit)))
         return Response(text, media_type="application/json")
 
+    async def monitor(self, request: Request, identity: Identity) -> Response:
+        """GET monitor."""
+        del request, identity
+        return JSONResponse(self._service.monitor())
+
+    async def order_monitor(self, request: Request, identity: Identity) -> Response:
+        """PUT monitor/order."""
+        order = await _read(request, MonitorOrder)
+        return JSONResponse(self._service.order_monitor(**order.model_dump(), actor=identity.name))
+
     async def slo(self, request: Request, identity: Identity) -> Response:
         """GET slo."""
         del request, identity
@@ -344,22 +364,13 @@ def _form(request: Request) -> str:
             raise Refused(422, "format", f"format must be one of {', '.join(FORMS)}")
         return named
     ranges = request.headers.get("accept", "*/*").lower().split(",")
-    for range_ in sorted(ranges, key=_weight, reverse=True):
+    for range_ in sorted(ranges, key=weight, reverse=True):
         wanted = range_.partition(";")[0].strip()
         for form, media in FORMS.items():
             kind = media.partition(";")[0]
-            if _weight(range_) > 0 and wanted in {"*/*", kind, kind.partition("/")[0] + "/*"}:
+            if weight(range_) > 0 and wanted in {"*/*", kind, kind.partition("/")[0] + "/*"}:
                 return form
     raise Refused(406, "not_acceptable", ", ".join(media.partition(";")[0] for media in FORMS.values()))
-
-
-def _weight(media_range: str) -> float:
-    """The `q` of a media range (RFC 9110 §12.4.2); 0 for an invalid one."""
-    for parameter in media_range.split(";")[1:]:
-        name, _, value = parameter.strip().partition("=")
-        if name == "q":
-            return float(value) if re.fullmatch(r"[01](\.[0-9]{0,3})?", value) else 0.0
-    return 1.0
 
 
 async def _read(request: Request, kind: type[Any], most: int = MOST_BYTES) -> Any:

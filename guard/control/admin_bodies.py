@@ -1,5 +1,6 @@
 """The bodies that the admin API takes."""
 
+import re
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,6 +37,15 @@ class EnforcementOrder(_Order):
     ttl: float | None = Field(default=None, gt=0, le=7 * 86400)
 
 
+class MonitorOrder(_Order):
+    """The body of PUT monitor/order."""
+
+    route: str
+    order: Literal["accept", "reset", "expect"]
+    ttl: float | None = Field(default=None, gt=0, le=30 * 86400)
+    """Seconds in which a change is expected; `expect` needs it."""
+
+
 class BreakerOrder(_Order):
     """The body of PUT breakers."""
 
@@ -66,3 +76,12 @@ class Login(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
     token: str = Field(min_length=1, max_length=200)
+
+
+def weight(media_range: str) -> float:
+    """The `q` of a media range (RFC 9110 §12.4.2); 0 for an invalid one."""
+    for parameter in media_range.split(";")[1:]:
+        name, _, value = parameter.strip().partition("=")
+        if name == "q":
+            return float(value) if re.fullmatch(r"[01](\.[0-9]{0,3})?", value) else 0.0
+    return 1.0

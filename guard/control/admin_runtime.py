@@ -16,6 +16,7 @@ from guard.control.gate import Gate
 from guard.control.journal import Journal
 from guard.control.keys import Keys
 from guard.control.labels.keeper import LabelKeeper
+from guard.control.monitoring import MonitorKeeper
 from guard.control.order_store import OrderStore, Wanted
 from guard.control.policy_view import View, policy_view
 from guard.control.process import descriptors
@@ -33,8 +34,10 @@ from guard.events import (
     AdminListening,
     AdminUnavailable,
     BreakerChanged,
+    Event,
     Publish,
     StateUnavailable,
+    VersionChanged,
 )
 from guard.policy.compiled import CompiledPlan
 from guard.policy.loading import Loaded
@@ -81,7 +84,7 @@ class AdminRuntime:
         environ: Mapping[str, str],
         contract: Callable[[str, Loaded, CompiledPlan], str],
     ) -> None:
-        self.source_window, self.versions = SourceWindow(), Versions(publish)
+        self.source_window, self.versions = SourceWindow(), Versions(self._publish_version)
         self._runtime, self._in_force, self._connections = runtime, in_force, connections
         self._wall, self._publish, self._environ, self._contract = wall, publish, environ, contract
         self._files, self.observe = files, observe
@@ -100,6 +103,7 @@ class AdminRuntime:
         self.budgets: Callable[[], list[dict[str, object]]] = list
         """The report on budgets; handed down, as telemetry is made later."""
         self.labels = LabelKeeper(publish, wall, environ)
+        self.monitoring = MonitorKeeper(runtime, lambda: in_force()[0], wall, publish, self.audit)
 
     # ── the data plane ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -110,6 +114,13 @@ class AdminRuntime:
         self.slo.begin(state)
         self.labels.open(state)
         self.release.begin(state)
+        self.monitoring.recall(state)
+
+    def _publish_version(self, event: Event) -> None:
+        """Publish what is new about a version; another one of the model begins another reference of its answers."""
+        self._publish(event)
+        if isinstance(event, VersionChanged):
+            self.monitoring.version_changed(event)
 
     def adopt(self, loaded: Loaded, plan: CompiledPlan) -> None:
         """A policy is in force."""
@@ -117,6 +128,7 @@ class AdminRuntime:
         self.slo.adopt(loaded, plan)
         self.labels.adopt(loaded.policy, plan.keyring)
         self.release.adopt(loaded)
+        self.monitoring.adopt()
 
     def tasks(self) -> Iterator[tuple[str, Work]]:
         """Background tasks by name; those that need no proof that they go on."""
@@ -125,6 +137,7 @@ class AdminRuntime:
         yield "slo", self.slo.watch
         yield "labels", self.labels.watch
         yield "release", self.release.watch
+        yield "monitoring", self.monitoring.tick
 
     def audit(self, entry: dict[str, object]) -> None:
         """Audit what is no order, such as a reload."""
@@ -137,6 +150,7 @@ class AdminRuntime:
         await self.labels.close(within)
         with suppress(OSError, TimeoutError):
             await self.release.save()
+        await self.monitoring.save(within)
 
     async def watch_kill_file(self, beat: Callable[[], None]) -> None:
         """Look for the kill file, for ever. `beat` is called for each look, also of a file that hangs."""
@@ -233,11 +247,12 @@ class AdminRuntime:
         self._where = Address(where.host, self._socket.getsockname()[1])
 
     def families(self) -> Iterator[Family]:
-        """Metrics about the tokens and the objectives."""
+        """Metrics about the tokens, the objectives and monitoring."""
         yield Family(of.TOKENS_REFUSED, [((), int(self.keys.troubled))])
         yield Family(of.ATTEMPTS_REFUSED, [((), self._gate.refused if self._gate is not None else 0)])
         yield from self.slo.families()
         yield from self.labels.families()
+        yield from self.monitoring.families()
 
     async def serve(self, reloader: Reloader) -> None:
         """Answer operators until cancelled."""
@@ -269,7 +284,10 @@ class AdminRuntime:
 
         folder = self._state.path if self._state is not None else None
         means = (self.order_store, self._runtime, reloader, self.source_window, self.versions, folder, self._in_force)
-        service = AdminService(*means, self._contract, self.keys, self.views, self.slo, self.labels, lambda: self.budgets())  # noqa: PLW0108 — set later
+        report = lambda: self.budgets()  # noqa: E731, PLW0108 — set later
+        service = AdminService(
+            *means, self._contract, self.keys, self.views, self.slo, self.labels, self.monitoring, report
+        )
         admin = self._in_force()[0].policy.admin
         browsers = console_of.browsers(admin, self.keys, secure=secure) if admin.console else None
         hosts = listener.hosts(self._where) | frozenset(admin.hosts)

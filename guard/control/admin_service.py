@@ -15,6 +15,7 @@ from guard.control.keys import Keys
 from guard.control.labels.account import quality_document
 from guard.control.labels.intake import Label
 from guard.control.labels.keeper import LabelKeeper, as_json
+from guard.control.monitoring import MonitorKeeper
 from guard.control.order_store import OrderStore, Refused, WantedMode, listed
 from guard.control.policy_view import View
 from guard.control.reload import Reloader
@@ -51,6 +52,7 @@ class AdminService:
         views: Mapping[str, View],
         slo: SloKeeper,
         labels: LabelKeeper,
+        monitoring: MonitorKeeper,
         budgets: Callable[[], list[dict[str, object]]] = list,
     ) -> None:
         """`written`: a contract in one of its forms; handed down, as the control plane does not know the kit.
@@ -59,7 +61,7 @@ class AdminService:
         """
         self._operations, self._runtime, self._reloader = operations, runtime, reloader
         self._source_window, self._versions, self._now_in_force = shares, versions, now_in_force
-        self._audit_folder, self._keys, self._slo = audit_folder, keys, slo
+        self._audit_folder, self._keys, self._slo, self._monitoring = audit_folder, keys, slo, monitoring
         self._written, self._views, self._budgets, self._labels = written, views, budgets, labels
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -107,6 +109,14 @@ class AdminService:
             return audit_reader.newest(self._audit_folder, limit)
         except OSError as error:
             raise Refused(503, "audit_unreadable", error.strerror or "the audit cannot be read") from None
+
+    def monitor(self) -> dict[str, Any]:
+        """The state of monitoring of each route, with its alarms."""
+        return self._monitoring.document()
+
+    def order_monitor(self, *, route: str, order: str, ttl: float | None, reason: str, actor: str) -> dict[str, Any]:
+        """End a route's alarm, or expect a change. Raises Refused."""
+        return self._monitoring.order(route, order, ttl, reason, actor)
 
     def slo(self) -> dict[str, Any]:
         """The objectives, their burn rates and the routes that are lowered for them."""
@@ -176,6 +186,7 @@ class AdminService:
             "back": back(self._operations),
             "tokens": self._keys.status(),
             "slo": self._slo.status(),
+            "monitor": self._monitoring.status(),
             "owner": incidents.model_dump() if incidents is not None else None,
             "policy": {
                 "service": loaded.policy.service,

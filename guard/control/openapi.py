@@ -141,6 +141,19 @@ OPENAPI: Final[dict[str, Any]] = {
         "/admin/v1/release": {"get": _operation("Show the next release, its verdict and who is the model")},
         "/admin/v1/release/verdict": {"get": _operation("Show whether the candidate may become the model")},
         **{f"/admin/v1/release/{kind}": {"post": _operation(text, _RELEASE)} for kind, text in _ORDERS.items()},
+        "/admin/v1/monitor": {"get": _operation("Show evidence of drift by route and signal, and alarms")},
+        "/admin/v1/monitor/order": {
+            "put": _operation(
+                "End a route's alarm, or expect a change",
+                _object(
+                    ["route", "order", "reason"],
+                    route={"type": "string"},
+                    order={"enum": ["accept", "reset", "expect"]},
+                    ttl={"type": ["number", "null"], "exclusiveMinimum": 0, "description": "Seconds. Required to expect."},
+                    reason=_REASON,
+                ),
+            )
+        },
         "/admin/v1/slo": {"get": _operation("Show burn rates, budgets left and routes lowered for them")},
         "/admin/v1/contract": {"get": _contract()},
         "/admin/v1/history": {"get": _operation("Counts of the last hours by minute, while the console is on")},

@@ -1,4 +1,4 @@
-"""Events of model servers and clients: breakers, versions, cost, requests that break the contract."""
+"""Events of model servers and clients: breakers, versions, cost, drift, requests that break the contract."""
 
 import logging
 
@@ -71,3 +71,44 @@ class ContractStormEnded(Event):
     """A route's requests keep the contract again."""
 
     route: str
+
+
+@event("drift", logging.WARNING)
+class DriftFound(Event):
+    """Inputs or answers of a route are no longer as they were. Shares of cells are those of fields up to `internal`.
+
+    `signal`: the strongest one, `side:field:kind`; `topic`: whose concern it is; `onset`: the time it began; `effect`:
+    Cohen's h with its sign; `strength`: minor, major or critical; `rows`: since the onset.
+    """
+
+    route: str
+    signal: str
+    signals: tuple[str, ...]
+    topic: str
+    strength: str
+    onset: str
+    effect: float
+    rows: int
+    stage: str
+    cells: tuple[str, ...]
+
+
+@event("drift_over", logging.WARNING)
+class DriftEnded(Event):
+    """An alarm of a route ended. `verdict`: over (by itself), accept or reset (by an order)."""
+
+    route: str
+    signal: str
+    topic: str
+    strength: str
+    verdict: str
+    who: str
+    why: str
+
+
+@event("drift_forgotten", logging.WARNING)
+class MonitoringForgotten(Event):
+    """The saved state of a route's monitor does not fit the policy or is damaged: it learns from the beginning."""
+
+    route: str
+    why: str

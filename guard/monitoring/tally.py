@@ -23,7 +23,7 @@ CLASSES_PAIRED: Final = 64
 class RouteTally:
     """The counts of a route's fields since the last `take`. Each field's block begins at its `base`."""
 
-    __slots__ = ("counts", "differs", "fields", "inputs", "requests", "rows")
+    __slots__ = ("answered", "counts", "differs", "fields", "inputs", "requests", "rows")
 
     def __init__(self) -> None:
         self.counts: list[int] = []
@@ -32,6 +32,7 @@ class RouteTally:
         self.rows = 0
         self.differs = False
         self.inputs = 0
+        self.answered = 0
 
     def field(self, cells: FieldCells) -> "FieldTally":
         """Append a field's block."""
@@ -43,6 +44,7 @@ class RouteTally:
     def follow(self, before: "RouteTally") -> None:
         """Go on from a tally with other cells: requests, and what repeats."""
         self.requests, self.rows, self.inputs = before.requests, before.rows, before.inputs
+        self.answered = before.answered
         for field, old in zip(self.fields, before.fields, strict=True):
             field.remember(old)
 
@@ -52,6 +54,11 @@ class RouteTally:
         self.inputs = inputs
         self.requests += 1
         self.rows += rows
+
+    def answer(self, inputs: int) -> None:
+        """Count the answer to a request with this hash of its inputs; other requests may have begun in between."""
+        self.differs = self.answered not in (0, inputs)
+        self.answered = inputs
 
     def take(self) -> list[int]:
         """The counts so far, and begin at 0. `requests` and `rows` go on."""

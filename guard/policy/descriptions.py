@@ -20,6 +20,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "upstream": "The model server; a bare URL is enough.",
         "privacy": "Rules for data that leaves the process in telemetry.",
         "telemetry": "Settings of metrics and traces.",
+        "monitor": "Monitoring of inputs and answers, or `off`; without this key it is on and sees gross shifts only.",
         "targets": "Service targets; `guard rehearse`, `checklist` and `export` use them.",
         "owners": "Owners of the service by responsibility.",
         "webhooks": "Receivers of alerts.",
@@ -223,6 +224,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "key": "Private key of the client certificate (PEM).",
         "server_name": "Name in the server's certificate, if it is not the URL's host.",
     },
+    "Expected": {"until": "Moment of its end, with its offset.", "why": "Reason, for people."},
     "Targets": {
         "latency_p95": "95th percentile of the duration of whole requests.",
         "error_rate": "Maximum share of requests that end with a 5xx.",

@@ -18,6 +18,7 @@ from guard.policy.document import Text, Tree
 from guard.policy.errors import shown
 from guard.policy.labels import Labels
 from guard.policy.ladder import Secret, TargetLimits, TargetTls
+from guard.policy.monitor import AnyMonitor, Monitor
 from guard.policy.policy_model import PolicyModel, Report
 from guard.policy.release import FIRST, Evaluation, Release
 from guard.policy.route import MAPPING, WORD, AnyRoute, Denied, Passthrough, Route, is_word
@@ -271,11 +272,17 @@ class Policy(PolicyModel):
     )
     privacy: Privacy = Privacy.model_construct()
     telemetry: Telemetry = Telemetry.model_construct()
+    monitor: AnyMonitor = Monitor.model_construct()
     targets: Targets = Targets.model_construct()
     owners: Owners = Owners.model_construct()
     webhooks: tuple[Webhook, ...] = ()
     labels: Labels | None = None
     admin: Admin = Admin.model_construct()
+
+    @property
+    def contracts(self) -> Iterator[Route]:
+        """The routes that may declare inputs and outputs."""
+        return (route for route in self.routes.values() if isinstance(route, Route))
 
     @classmethod
     def prepare(cls, data: Any, report: Report) -> Any:

@@ -12,6 +12,7 @@ from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 from guard.ladder.breaker import Breaker
 from guard.ladder.cached import Store
 from guard.ladder.limits import ConcurrencyLimiter
+from guard.monitoring.watch import RouteWatch
 from guard.policy.scalars import Origin
 from guard.proxy.values import RungLimit, Source
 from guard.targets.estimates import Estimates
@@ -124,6 +125,8 @@ class Draft:
     ledgers: Collection[str, Ledger]
     """Ledgers by route key; that of the service by the empty key."""
     estimates: Collection[TargetKey, Estimates]
+    watches: Collection[str, RouteWatch]
+    """Watches of monitoring by route key."""
 
 
 class Runtime:
@@ -137,6 +140,7 @@ class Runtime:
         self.rung_limits: Collection[str, RungLimit] = Collection()
         self.ledgers: Collection[str, Ledger] = Collection()
         self.estimates: Collection[TargetKey, Estimates] = Collection()
+        self.watches: Collection[str, RouteWatch] = Collection()
 
     def draft(self) -> Draft:
         """Begin the next plan."""
@@ -148,6 +152,7 @@ class Runtime:
             rung_limits=self.rung_limits.draft(),
             ledgers=self.ledgers.draft(),
             estimates=self.estimates.draft(),
+            watches=self.watches.draft(),
         )
 
     def adopt(self, draft: Draft) -> list[ConnectionPool]:
@@ -160,5 +165,6 @@ class Runtime:
         self.rung_limits = draft.rung_limits.settled()
         self.ledgers = draft.ledgers.settled()
         self.estimates = draft.estimates.settled()
+        self.watches = draft.watches.settled()
         used = {id(pool) for pool in self.pools.values()}
         return [pool for pool in before.values() if id(pool) not in used]

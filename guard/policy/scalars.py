@@ -22,6 +22,9 @@ DURATION: Final = "a duration such as 300ms, 10s, 5m, 24h or 2d"
 SIZE: Final = "a size such as 8KiB, 64MiB or a number of bytes"
 SHARE: Final = "a share such as 1% or 99.5%"
 RATE: Final = "a rate such as 50/s"
+FALSE_ALARMS: Final = "a number of alarms in a time such as 1 in 30d"
+TOLERANCE: Final = "off, or an effect (Cohen's h) above 0 and at most 1 such as 0.05"
+OFF: Final = "off"
 MONEY: Final = "an amount such as 0.0004 EUR"
 ADDRESS: Final = "HOST:PORT such as 127.0.0.1:8900 or [::1]:8900"
 URL: Final = "http://HOST:PORT, https://HOST:PORT or unix:///PATH"
@@ -33,6 +36,7 @@ _NUMBER = r"\d{1,15}(?:\.\d{1,9})?"
 _DURATION = re.compile(rf"({_NUMBER})(ms|s|m|h|d)\Z", re.ASCII)
 _SIZE = re.compile(rf"({_NUMBER}) ?(|B|KiB|MiB|GiB)\Z", re.ASCII)
 _SHARE = re.compile(rf"({_NUMBER}) ?%\Z", re.ASCII)
+_FALSE_ALARMS = re.compile(rf"([1-9][0-9]{{0,2}}) in ({_NUMBER})(h|d)\Z", re.ASCII)
 _RATE = re.compile(rf"({_NUMBER})/(s|m|h)\Z", re.ASCII)
 _MONEY = re.compile(rf"({_NUMBER}) ([A-Z]{{3}})\Z", re.ASCII)
 _ADDRESS = re.compile(rf"({_HOST}):(\d{{1,5}})\Z", re.ASCII)
@@ -188,6 +192,20 @@ def _rate(value: object) -> float:
     return float(Decimal(match[1]) / _SECONDS[match[2]])
 
 
+def _false_alarms(value: object) -> float:
+    match = _matched(_FALSE_ALARMS, value, FALSE_ALARMS)
+    return float(Decimal(match[2]) * _SECONDS[match[3]] / int(match[1]))
+
+
+def _tolerance(value: object) -> float:
+    if isinstance(value, str) and value == OFF:
+        return 0.0
+    tolerance = number(text_of(value, TOLERANCE))
+    if tolerance is None or not 0.0 < tolerance <= 1.0:
+        raise Misread("not a tolerance", TOLERANCE)
+    return float(tolerance)
+
+
 def _money(value: object) -> Money:
     match = _matched(_MONEY, value, MONEY)
     return Money(float(match[1]), match[2])
@@ -328,6 +346,19 @@ Share = Annotated[float, Kind(_share, lambda share: f"{share * 100:.9g}%", _stri
 """0 to 1."""
 Rate = Annotated[float, Kind(_rate, lambda rate: f"{rate:.9g}/s", _string(_RATE, "50/s"))]
 """Per second."""
+Tolerance = Annotated[
+    float,
+    Kind(
+        _tolerance,
+        lambda value: value or OFF,
+        {"anyOf": [{"const": OFF}, {"type": "number", "exclusiveMinimum": 0, "maximum": 1}]},
+    ),
+]
+"""The effect that a field may move by, in Cohen's h; 0 where it is not watched."""
+FalseAlarms = Annotated[
+    float, Kind(_false_alarms, lambda seconds: f"1 in {write_duration(seconds)}", _string(_FALSE_ALARMS, "1 in 30d"))
+]
+"""Seconds for each allowed false alarm."""
 Price = Annotated[
     Money, Kind(_money, lambda money: f"{Decimal(str(money[0])).normalize():f} {money[1]}", _string(_MONEY, "20 EUR"))
 ]

@@ -283,15 +283,25 @@ def _judge_answer(context: Context, permit: Permit, attempt: RungAttempt, answer
     if verdict.violations:
         attempt.violations = verdict.violations
     if route.measures:
-        measured = route.output.measured(verdict.document)
-        version, valid = answer.version or rung.version, not verdict.violations
-        context.record.predictions.append(Prediction(rung.source, version, measured, valid))
+        _note_prediction(context, route, attempt, answer, verdict)
     if route.version and rung.source == MODEL and answer.version not in ("", route.version):
         return "version"
     if type(verdict) is not Deny or not route.enforce:
         return None
     attempt.bent = verdict.bent or _chosen(permit)
     return "invalid"
+
+
+def _note_prediction(context: Context, route: Route, attempt: RungAttempt, answer: Answer, verdict: Allow | Deny) -> None:
+    """Note the values of the reportable outputs, and let monitoring count those of the model's own answer."""
+    rung, output = attempt.rung, route.output
+    assert output is not None  # the caller checks it
+    measured = output.measured(verdict.document)
+    context.record.predictions.append(
+        Prediction(rung.source, answer.version or rung.version, measured, not verdict.violations)
+    )
+    if context.watched and rung.source == MODEL and route.watch is not None:
+        route.watch.outputs(context.watched, measured)
 
 
 def _as_asked(permit: Permit, denied: Deny, answer: Answer, body: bytes | None) -> Allow | Deny:

@@ -117,7 +117,7 @@ class Context:
 
     __slots__ = (
         "above", "attempt", "begun_at", "body_spent", "calls", "head", "permit", "reason", "record", "request_id", "route",
-        "trace",
+        "trace", "watched",
     )  # fmt: skip
 
     def __init__(self, head: Head, request_id: str, begun_at: float) -> None:
@@ -133,6 +133,7 @@ class Context:
         self.reason: Reason | None = None  # the reason that closed the first rung
         self.body_spent = False  # a streamed body was sent somewhere and cannot be sent again
         self.calls = 0
+        self.watched = 0  # the key of a request that monitoring looks at; 0: it does not
 
     def call(self, attempt: RungAttempt, call: Call) -> None:
         """Record a call that is about to be made. Each is a span of its own, which the traceparent names."""

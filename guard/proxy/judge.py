@@ -64,6 +64,8 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
     if body is not STREAM:
         if plain is None:
             record.request_bytes = len(body)
+            if route.watch is not None:
+                route.watch.draw(context.request_id, now)
         for each in route.judges:
             verdict = each.judge(head if changes is None else _amended(head, changes), body, wall)
             if verdict.violations:
@@ -90,6 +92,8 @@ def judge(  # noqa: C901, PLR0912 — one kind of finding after the other; an ob
                     changes = {**changes, **message.headers(body)} if changes is not None else message.headers(body)
         if document is not None:
             _note(context, route, document, rows)
+        if route.watch is not None:
+            context.watched = route.watch.counted(body)
     until, shortened = now + route.request, False
     if route.deadline_header and (wish := head.get(route.deadline_header)) is not None:
         patient = now + patience(wish)

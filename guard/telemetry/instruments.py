@@ -279,6 +279,39 @@ QUALITY_MAE: Final = Instrument("guard.quality.mae", "gauge", "{value}", "Mean a
 EXPECTED_ACCURACY: Final = Instrument(
     "guard.expected.accuracy", "gauge", "{share}", "Accuracy that the scores promise, without labels.", _QUALITY
 )
+_SIGNAL: Final = (_METHOD, _ROUTE, "guard.signal")
+DRIFT_EVIDENCE: Final = Instrument(
+    "guard.drift.evidence", "gauge", "{evidence}",
+    "Evidence that inputs or answers are no longer as the reference has them; an alarm at `guard.drift.threshold`.",
+    (_METHOD, _ROUTE),
+)  # fmt: skip
+DRIFT_THRESHOLD: Final = Instrument(
+    "guard.drift.threshold", "gauge", "{evidence}",
+    "Evidence at which a route alarms: by it false alarms are as rare as `monitor.false_alarms` says.", (_METHOD, _ROUTE),
+)  # fmt: skip
+DRIFT_ALARM: Final = Instrument(
+    "guard.drift.alarm", "gauge", "{state}", "1 while a route has an alarm, with its strongest signal; 0 without one.",
+    (_METHOD, _ROUTE, "guard.signal", "guard.severity", "guard.topic"),
+)  # fmt: skip
+DRIFT_ALARMS: Final = Instrument(
+    "guard.drift.alarms", "counter", "{alarm}", "Alarms that ended: by themselves (over), or by an order (accept, reset).",
+    (*_SIGNAL, "guard.severity", "guard.verdict"),
+)  # fmt: skip
+DRIFT_STAGE: Final = Instrument(
+    "guard.drift.stage", "gauge", "{state}", "1 for what a signal's reference allows to be claimed by now.",
+    (*_SIGNAL, "guard.stage"),
+)  # fmt: skip
+DRIFT_EFFECT: Final = Instrument(
+    "guard.drift.effect", "gauge", "{h}", "Largest change of a signal's cells in the last minutes, as Cohen's h.", _SIGNAL
+)
+DRIFT_PSI: Final = Instrument(
+    "guard.drift.psi", "gauge", "{psi}", "Population stability index of a signal in the last minutes. No alarm uses it.",
+    _SIGNAL,
+)  # fmt: skip
+DRIFT_DISPERSION: Final = Instrument(
+    "guard.drift.dispersion", "gauge", "{ratio}", "How much more a signal varies than independent requests would.", _SIGNAL
+)
+REFERENCE_ROWS: Final = Instrument("guard.reference.rows", "gauge", "{row}", "Rows of a signal's reference.", _SIGNAL)
 CPU: Final = Instrument("process.cpu.time", "counter", "s", "Processor time of this process.", ("cpu.mode",))
 MEMORY: Final = Instrument("process.memory.usage", "updowncounter", "By", "Resident memory.")
 DESCRIPTORS: Final = Instrument(

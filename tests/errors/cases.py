@@ -119,6 +119,16 @@ POLICIES: dict[str, str | tuple[str, dict[str, str]]] = {
     "every origin with credentials": top("cors: {origins: ['*'], credentials: true}"),
     "a secret in the policy": top("admin: {tokens: abc}"),
     "a secret in two places": top("privacy: {hash_key: {env: A, file: b}}"),
+    "false alarms without a time": top("monitor: {false_alarms: 1}"),
+    "a tolerance that is none": top("monitor: {tolerate: 2}"),
+    "a field's tolerance that is none": top("monitor: {fields: {a: never}}"),
+    "a rate that cannot be looked at": top("monitor: {rate: 0.1/s}"),
+    "a season that is none": top("monitor: {season: year}"),
+    "a monitor that is a word": top("monitor: on"),
+    "a moment without its offset": top("monitor: {expect: [{from: 2026-12-24, until: 2026-12-27, why: x}]}"),
+    "a time that ends before it begins": top(
+        "monitor: {expect: [{from: '2026-12-24T00:00:00Z', until: '2026-12-23T00:00:00Z', why: x}]}"
+    ),
     "a budget of an hour": top("targets: {burn: {window: 1h}}"),
     "a descent to nowhere": top("targets: {burn: {act: [descend]}}"),
     "a rung that nothing descends to": top("targets: {burn: {descend: rules}}"),

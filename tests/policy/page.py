@@ -22,7 +22,7 @@ ORDER = (
     "NestedField", "Freshness", "Calibration", "SchemaFile", "Timeout", "RouteLimits", "Fallback", "Previous", "CallTimeout", "Cached",
     "Rule", "Disabled", "Breaker", "Slow", "Release", "ReleasePart", "Earlier", "Evaluation",
     "Candidate", "CandidateEngine", "ComposeEngine", "KubernetesEngine", "MlflowEngine", "Shadow", "Compare", "CompareLabel",
-    "CompareScore", "CompareSlow", "Canary", "CanaryStep", "CandidateAbort", "CandidatePass", "Privacy", "Telemetry", "Targets", "Burn", "Cost",
+    "CompareScore", "CompareSlow", "Canary", "CanaryStep", "CandidateAbort", "CandidatePass", "Privacy", "Telemetry", "Monitor", "Expected", "Targets", "Burn", "Cost",
     "RouteTargets", "Prices", "Owners",
     "Incidents", "Webhook", "Labels", "Admin", "AdminProxy", "Secret", "Passthrough", "Denied",
 )  # fmt: skip

@@ -17,6 +17,8 @@ from guard.events import (
     CandidateAgain,
     ContractStorm,
     ContractStormEnded,
+    DriftEnded,
+    DriftFound,
     Event,
     FileReadable,
     FileUnreadable,
@@ -38,7 +40,7 @@ from guard.proxy.values import CANDIDATE
 
 Kind: TypeAlias = Literal[
     "mode", "breaker", "budget", "policy_refused", "tokens", "file_unreadable", "contract_storm", "model_version",
-    "burn", "descent", "volume", "candidate",
+    "burn", "descent", "volume", "candidate", "drift", "stale_data",
 ]  # fmt: skip
 Severity: TypeAlias = Literal["info", "ticket", "page"]
 Role: TypeAlias = Literal["incidents", "serving", "data_freshness", "model_quality"]
@@ -71,6 +73,8 @@ KINDS: Final[Mapping[Kind, Of]] = {
     "descent": Of("GuardRouteLowered", "incidents", 0.0),
     "volume": Of("GuardVolume", "serving", 60.0),
     "candidate": Of("GuardCandidateAborted", "model_quality", 0.0),
+    "drift": Of("GuardModelDrift", "model_quality", 0.0),
+    "stale_data": Of("GuardStaleData", "data_freshness", 0.0),
 }
 VERSION_LASTS: Final = 3600.0
 """Seconds that a change of version is worth knowing; nothing ends it."""
@@ -127,6 +131,8 @@ Source: TypeAlias = (
     | VolumeChanged
     | CandidateAborted
     | CandidateAgain
+    | DriftFound
+    | DriftEnded
 )
 """The events that an incident can come from."""
 SOURCES: Final[tuple[type[Event], ...]] = get_args(Source)
@@ -177,6 +183,10 @@ def changes(event: Source, wall: float) -> Iterator[Change]:  # noqa: C901, PLR0
             yield _aborted(event, wall)
         case CandidateAgain():
             yield Ends(Subject("candidate", None, None, event.digest))
+        case DriftFound():
+            yield _drift(event)
+        case DriftEnded():
+            yield Ends(_drifting(event.route, event.topic))
         case _:
             assert_never(event)
 
@@ -330,3 +340,20 @@ def _aborted(event: CandidateAborted, wall: float) -> Opens:
         "the model answers; a new release record is a new candidate",
         wall + VERSION_LASTS,
     )
+
+
+def _drifting(route: str, topic: str) -> Subject:
+    """The subject of an alarm of monitoring: one for each route and owner, whatever the signal."""
+    return Subject("stale_data" if topic == "data_freshness" else "drift", route)
+
+
+def _drift(event: DriftFound) -> Opens:
+    what = "The inputs are stale" if event.topic == "data_freshness" else "Inputs or answers are no longer as they were"
+    return Opens(
+        _drifting(event.route, event.topic),
+        "page" if event.strength == "critical" else "ticket",
+        f"{what}: {event.signal}, since {event.onset}",
+        {"signal": event.signal, "strength": event.strength, "effect": event.effect, "rows": event.rows,
+         "cells": list(event.cells[:MOST_ERRORS])},
+        f"guard monitor accept|reset --route '{event.route}' --reason '…' (ends by itself once traffic is as before)",
+    )  # fmt: skip

@@ -10,6 +10,7 @@ Not here: reading a policy (`guard.policy.loading`), and state that outlives a r
 3. `answers`  the judge of an answer
 4. `rungs`    the ladder, highest rung first; `targets` are the model servers that it calls, `budgets` what calls may cost
 5. `labels`   what hands out receipts for the model's answers
+6. `watch`    what monitoring watches
 
 All steps share one `context`. What only a compiler finds out (a pattern, an expression, a schema file) is collected there
 and reported like every other mistake of a policy: all of them, each at its place.
@@ -25,6 +26,7 @@ from guard.policy.compiling.context import Compilation, CompileContext
 from guard.policy.compiling.judges import compile_judges
 from guard.policy.compiling.labels import compile_receipts, hold_labels
 from guard.policy.compiling.rungs import compile_passthrough_rungs, compile_rungs, compile_trial
+from guard.policy.compiling.watch import compile_watch
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import Loaded
 from guard.policy.management import unlisted
@@ -122,7 +124,7 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
     collect = 0 if route.stream else route.max_answer
     rung_limit = context.rung_limit(key)
     ladder = compile_rungs(key, route, codec, contract, output, rung_limit, context, collect=collect)
-    enforce = route.enforcement == "enforce"
+    enforce, measures = route.enforcement == "enforce", disclosure.measures(route.outputs)
     cached = next((rung for rung in ladder if isinstance(rung, Cached)), None)
     method, _, path = key.partition(" ")
     return Route(
@@ -140,7 +142,8 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
         rung_limit=rung_limit,
         deadline_header=(route.deadline_header or "").lower().encode(),
         remember=cached.remember if cached is not None and enforce and not route.stream else None,
-        measures=disclosure.measures(route.outputs),
+        measures=measures,
+        watch=compile_watch(key, route, contract, measures, context),
         shown=disclosure.shown(route.inputs, contract, context.hasher),
         field_of=disclosure.field_of(route),
         baggage=context.baggage,

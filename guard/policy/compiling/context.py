@@ -13,6 +13,7 @@ from guard.events import Publish
 from guard.labels.layout import Layout
 from guard.ladder.rules import RuleInvalid
 from guard.ladder.trial import CandidateShare
+from guard.monitoring.monitor import MonitorConfig, RouteMonitor
 from guard.policy.compiled import WallClock
 from guard.policy.compiling.budgets import service_budget
 from guard.policy.compiling.targets import Targets
@@ -81,6 +82,8 @@ class CompileContext:
     issuer: Callable[..., Receipts | None] = lambda *_layout: None
     """Makes what hands out receipts: see `LabelKeeper.issuer`."""
     releases: Releases = field(default_factory=Undecided)
+    monitor: Callable[[str, MonitorConfig], RouteMonitor | None] = lambda _route, _config: None
+    """Makes a route's monitor at its first request that is looked at; None where guard watches no more routes."""
     deployed: str = ""
     """The version that Vertex AI says a container was deployed as."""
 
@@ -114,6 +117,9 @@ class Compilation:
         self.layouts: list[Layout] = []
         """Layouts of the routes with receipts, so far."""
         self.keyring = self._keyring(context)
+        self.monitor = context.monitor
+        self.watched_routes = max(1, sum(bool(route.inputs or route.outputs) for route in self.policy.contracts))
+        """Routes that share the false alarms of `monitor`."""
 
     def report(self, path: Path, message: str, expected: str = "") -> None:
         """Add a mistake, at its place in the policy."""

@@ -93,6 +93,7 @@ from guard.proxy.values.request import (
     Violation,
     combined,
 )
+from guard.proxy.values.watch import Watch
 from guard.proxy.values.words import (
     CACHED,
     CANDIDATE,
@@ -226,6 +227,7 @@ __all__ = [
     "Verdict",
     "Violation",
     "ViolationCode",
+    "Watch",
     "combined",
     "http_date",
 ]

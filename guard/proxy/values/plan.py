@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 from guard.proxy.values.calls import Answer, Body, Closed, RungLimit, Step, Target
 from guard.proxy.values.codec import Dialect, Message, StreamParser, Usage
 from guard.proxy.values.request import Allow, Deny, Facts, Head, Judge, Stream, Violation
+from guard.proxy.values.watch import Watch
 from guard.proxy.values.words import Document, Headers, Reason, RefusalCode, Source
 
 
@@ -121,6 +122,7 @@ class Route:
     version: str = ""  # the only version that may answer; empty: any
     receipts: Receipts | None = None  # hands out receipts for the model's answers
     trial: Trial | None = None  # of a candidate; its ladder is asked in place of `ladder`
+    watch: Watch | None = None  # monitoring; None: the route is not watched
     free_path: bool = field(init=False)  # the client chooses parts of its path
     key: str = field(init=False)  # as the policy names it
     body: Body = field(init=False)  # the command that reads a request's body, shared by all

@@ -20,6 +20,7 @@ from guard.cli.completion import completion
 from guard.cli.launch import COMMANDS as LAUNCH
 from guard.cli.monitoring import monitor
 from guard.cli.operators import COMMANDS
+from guard.cli.reference import reference
 from guard.cli.rehearse import rehearse
 from guard.cli.release import COMMANDS as RELEASE
 from guard.cli.release import steps
@@ -193,7 +194,7 @@ def demo(stay: bool, release: bool) -> int:  # noqa: FBT001
     return demo_release.run() if release else demo.run(stay=stay)
 
 
-for _command in (*COMMANDS, *LAUNCH, *RELEASE, rehearse, monitor, completion):
+for _command in (*COMMANDS, *LAUNCH, *RELEASE, reference, rehearse, monitor, completion):
     cli.add_command(_command)
 for _command in RELEASE_PATH:
     steps.add_command(_command)

@@ -10,6 +10,7 @@ import click
 from guard.cli import environment
 from guard.control.secrets import read_tokens, secret_files
 from guard.control.tokens import Tokens
+from guard.kit.promises import document, lines, promised
 from guard.policy.compiled import CompiledPlan
 from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.dump import dump
@@ -62,6 +63,9 @@ def _print(policy: Path, loaded: Loaded, plan: CompiledPlan) -> None:
         ladder = " > ".join(rung.source for rung in route.ladder)
         contract = "passthrough" if not route.buffered else "enforce" if route.enforce else "observe"
         click.echo(f"  {route.method:5} {route.template:32} {contract:12} {ladder}")
+    for promises in promised(loaded.policy, plan):
+        for line in lines(promises):
+            click.echo(line)
     for warning in (*loaded.warnings, *_secrets(loaded)):
         click.echo(f"warning: {warning}")
 
@@ -99,6 +103,7 @@ def _summary(loaded: Loaded, plan: CompiledPlan) -> dict[str, Any]:
             }
             for route in plan.routes
         ],
+        "monitoring": [document(promises) for promises in promised(loaded.policy, plan)],
         "warnings": [_error(warning) for warning in (*loaded.warnings, *_secrets(loaded))],
     }
 

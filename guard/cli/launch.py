@@ -65,7 +65,7 @@ def _configuration(context: click.Context, parameter: click.Parameter, value: tu
 @click.option("--lockfile", type=FILE, help="File that pins the dependencies.")
 @click.option(
     "--part", "parts", multiple=True, callback=_parts, metavar="KIND=PATH|in_code|none",
-    help="Part of the release: weights, preprocessing, features, tokenizer, postprocessing, thresholds or rules.",
+    help="Part of the release: weights, preprocessing, features, tokenizer, postprocessing, thresholds, rules, reference.",
 )  # fmt: skip
 @click.option("--evaluation", type=FILE, help="Evaluation report. Its numbers must agree with --metric.")
 @click.option("--dataset", metavar="NAME", help="Data set of the evaluation.")

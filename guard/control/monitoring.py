@@ -153,7 +153,9 @@ class MonitorKeeper:
         if event.target != MODEL or watch is None or watch.monitor is None:
             return
         before = watch.monitor.alarm
-        watch.monitor.restart("output")
+        reference = watch.config.reference
+        fits = reference is not None and reference.model_version == event.after
+        watch.monitor.restart("output", reference if fits else None)
         if before is not None and watch.monitor.alarm is None:
             self._ended(event.route, before, "accept", "guard", "another version of the model answers")
 

@@ -46,8 +46,8 @@ ARMED_A_TICK: Final = 6
 class MonitorConfig:
     """Settings of a route's monitor. `threshold` is A: ticks per allowed false alarm × routes × replicas.
 
-    `tolerate` is h₀ in Cohen's h, where a field has none of its own. The window, by whose last stretch an alarm ends, is at
-    least `window_seconds` and `window_requests` long.
+    `reference` is that of a file. `tolerate` is h₀ in Cohen's h, where a field has none of its own. The window, by whose
+    last stretch an alarm ends, is at least `window_seconds` and `window_requests` long.
     """
 
     fields: tuple[FieldSpec, ...]
@@ -56,6 +56,7 @@ class MonitorConfig:
     tolerate: float = TOLERATE
     window_seconds: float = 60.0 * MINUTES
     window_requests: int = REQUESTS
+    reference: Reference | None = None
     sides: tuple[Side, ...] = field(default=("input", "output"), init=False)
 
 
@@ -86,6 +87,7 @@ class RouteMonitor:
         self._queue: list[int] = []
         self._armed_at = 0
         self._hour = -1
+        reference = reference or config.reference
         if reference is not None:
             for learning in self.learning.values():
                 learning.use(reference.fields)

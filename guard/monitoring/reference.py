@@ -33,6 +33,8 @@ from guard.monitoring.quantiles import FILE_SIZE, QuantileSample
 from guard.monitoring.tally import FieldTally, RouteTally
 
 FORMAT: Final = 1
+LARGEST: Final = 1 << 20
+"""Bytes of a reference file, at most."""
 
 Count = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]

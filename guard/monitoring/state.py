@@ -34,7 +34,8 @@ def dump(monitor: RouteMonitor) -> bytes:
         for side, learning in monitor.learning.items()
     }
     header = {
-        "format": FORMAT, "fields": _fields(monitor.config), "season": monitor.config.season, "base": monitor.base,
+        "format": FORMAT, "fields": _fields(monitor.config), "season": monitor.config.season,
+        "reference": _digest(monitor.config), "base": monitor.base,
         "at": monitor.at, "sides": sides, "alarm": None if monitor.alarm is None else monitor.alarm.to_dict(),
         "verdicts": monitor.verdicts, "alarms": monitor.alarms, "expected_until": monitor.expected_until,
         "season_begun": monitor.season_begun,
@@ -57,6 +58,8 @@ def restore(config: MonitorConfig, wall: float, state: bytes) -> RouteMonitor:
     header, blobs = unpack(state)
     if header.get("format") != FORMAT or header.get("fields") != _fields(config) or header.get("season") != config.season:
         raise StateInvalid("the monitoring state is of other fields or another season: it starts again at 0")
+    if header.get("reference") != _digest(config):
+        raise StateInvalid("the monitoring state was made with another reference: it starts again at 0")
     try:
         return _restore(config, wall, header, blobs)
     except (KeyError, TypeError, AttributeError, ValidationError, ReferenceInvalid, ValueError):
@@ -87,6 +90,10 @@ def _restore(config: MonitorConfig, wall: float, header: Mapping[str, Any], blob
     monitor.verdicts.update(header["verdicts"])
     monitor.alarms, monitor.expected_until = int(header["alarms"]), float(header["expected_until"])
     return monitor
+
+
+def _digest(config: MonitorConfig) -> str | None:
+    return None if config.reference is None else config.reference.digest
 
 
 def _fields(config: MonitorConfig) -> list[str]:

@@ -12,18 +12,26 @@ request: beyond `rate` requests a second, a request pays for `draw` alone.
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from guard.monitoring.monitor import RouteMonitor
+from guard.monitoring.monitor import MonitorConfig, RouteMonitor
 from guard.monitoring.sampling import Sampler
 
 
 class RouteWatch:
     """One route. `begin` makes its monitor, or returns None where guard watches no more routes."""
 
-    def __init__(self, begin: Callable[[], RouteMonitor | None], inputs: int, outputs: tuple[int, ...], rate: int) -> None:
+    def __init__(
+        self,
+        config: MonitorConfig,
+        begin: Callable[[], RouteMonitor | None],
+        inputs: int,
+        outputs: tuple[int, ...],
+        rate: int,
+    ) -> None:
         """`inputs`: the number of watched input fields; `outputs`: the places of those watched among all reported ones.
 
         `rate`: the most requests looked at in a second.
         """
+        self.config: Final = config
         self.looking = False
         self.monitor: RouteMonitor | None = None
         self.sampler: Final = Sampler(rate)

@@ -9,10 +9,12 @@ from guard.monitoring.stages import TOLERATE
 from guard.policy.errors import shown
 from guard.policy.policy_model import PolicyModel, Report
 from guard.policy.route import MAPPING, WORD, is_word
-from guard.policy.scalars import FalseAlarms, Number, Positive, Rate, String, Tolerance
+from guard.policy.scalars import FalseAlarms, File, Number, PolicyFile, Positive, Rate, String, Tolerance
 
 FALSE_ALARMS: Final = 30 * 86400.0
 MOST_RATE: Final = 10_000
+ONLY: Final = ""
+"""Stands for the only watched route among references."""
 TIME: Final = "a time with its offset such as 2026-12-24T00:00:00Z"
 
 
@@ -56,7 +58,16 @@ class Monitor(PolicyModel):
     fields: dict[str, Tolerance] = Field(
         default_factory=dict, description="Fields that are not watched (`off`), or have a tolerance of their own."
     )
+    reference: File | None = Field(
+        default=None, description="Reference of the only watched route: a file that `guard reference make` wrote."
+    )
+    references: dict[str, File] = Field(default_factory=dict, description="References by route.")
     expect: tuple[Expected, ...] = Field(default=(), description="Times in which a change is expected.")
+
+    @property
+    def reference_files(self) -> dict[str, PolicyFile]:
+        """The reference files by route; one for the only watched route stands under ""."""
+        return self.references if self.reference is None else {**self.references, ONLY: self.reference}
 
     def finish(self, report: Report) -> Self:
         """Checks ranges that no single value shows."""

@@ -44,7 +44,9 @@ AnyEarlier = Annotated[Annotated[Earlier, Tag(MAPPING)] | Annotated[String, Tag(
 AnyPart = Annotated[
     Annotated[ReleasePart, Tag(MAPPING)] | Annotated[Literal["in_code", "none"], Tag(WORD)], Discriminator(is_word)
 ]
-PartKind = Literal["weights", "preprocessing", "features", "tokenizer", "postprocessing", "thresholds", "rules"]
+PartKind = Literal[
+    "weights", "preprocessing", "features", "tokenizer", "postprocessing", "thresholds", "rules", "reference"
+]
 
 
 class Release(PolicyModel):

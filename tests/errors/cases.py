@@ -123,6 +123,8 @@ POLICIES: dict[str, str | tuple[str, dict[str, str]]] = {
     "a tolerance that is none": top("monitor: {tolerate: 2}"),
     "a field's tolerance that is none": top("monitor: {fields: {a: never}}"),
     "a rate that cannot be looked at": top("monitor: {rate: 0.1/s}"),
+    "a reference that is not there": top("monitor: {reference: nowhere.json}"),
+    "a reference that is none": (top("monitor: {reference: r.json}"), {"r.json": "{}"}),
     "a season that is none": top("monitor: {season: year}"),
     "a monitor that is a word": top("monitor: on"),
     "a moment without its offset": top("monitor: {expect: [{from: 2026-12-24, until: 2026-12-27, why: x}]}"),

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from guard.monitoring.cells import FieldSpec
+from guard.monitoring.reference import CutMaker
 from guard.policy.descriptions import DESCRIPTIONS, FIELDS
 from guard.policy.loading import load
 from guard.policy.models import Policy
@@ -47,10 +49,17 @@ def test_every_key_has_an_example() -> None:
     }
 
 
+def _reference() -> str:
+    rows = CutMaker([FieldSpec("age", "input", "number")]).finish()
+    rows.add({("input", "age"): 30})
+    return rows.finish("2025-06-01T00:00:00Z", None).to_json()
+
+
 @pytest.mark.parametrize(("part", "key"), [(part, key) for part, examples in EXAMPLES.items() for key in examples])
 def test_an_example_is_accepted_and_shows_its_key(part: str, key: str, tmp_path: Path) -> None:
     (tmp_path / "org.yaml").write_text("version: guard/v1\nowners: {approvals: risk-lead}\n")
     (tmp_path / "request.json").write_text('{"type": "object"}')
+    (tmp_path / "reference.json").write_text(_reference())
     path = tmp_path / "policy.yaml"
     path.write_text(WHERE[part](EXAMPLES[part][key]))
     load(path, environ={"GUARD_ALERT_URL": "https://alerts.example", "GUARD_HASH_KEY": "k"})

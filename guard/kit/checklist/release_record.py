@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import fresh, judged, named, policy, release
 from guard.kit.release.commit import DIRTY
-from guard.kit.release.options import KINDS
+from guard.kit.release.options import REQUIRED
 from guard.policy.models import Release
 
 
@@ -55,7 +55,7 @@ def _commit(facts: Facts, record: Release) -> Item:
 
 
 def _parts(facts: Facts, record: Release) -> Item:
-    wrong = [kind for kind in KINDS if kind not in record.parts]
+    wrong = [kind for kind in REQUIRED if kind not in record.parts]
     for kind, part in record.parts.items():
         if not isinstance(part, str) and not (part.path and part.digest):
             wrong.append(kind)

@@ -7,6 +7,7 @@ scope         which series are this service's, and PromQL about them
 values        an alert, a gap
 slo           objectives as recording rules with Sloth's names, and their burn-rate alerts
 alerts        everything else that somebody is told; one function for each
+drift         alerts and panels of monitoring
 own_health    alerts on guard itself: its loop, tasks, files and telemetry
 owners        who is told, with runbook and dashboard
 objectives    policy → objectives of OpenSLO, Sloth and Pyrra

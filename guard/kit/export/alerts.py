@@ -7,6 +7,7 @@ that it matters, the short one that it still goes on. `wait` outlasts one failed
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from guard.kit.export.drift import drift
 from guard.kit.export.own_health import own_health
 from guard.kit.export.scope import (
     ANSWERED,
@@ -321,8 +322,8 @@ def presence(scope: Scope) -> Iterator[Alert | Gap]:
 
 
 MATTERS: Final[tuple[Callable[[Scope], Iterator[Alert | Gap]], ...]] = (
-    availability, error_rate, fallbacks, latency, presence, breakers, mode, policy, tokens, violations, freshness, traffic,
-    cost, own_health, quality,
+    availability, error_rate, fallbacks, latency, presence, breakers, mode, policy, tokens, violations, freshness, drift,
+    traffic, cost, own_health, quality,
 )  # fmt: skip
 
 

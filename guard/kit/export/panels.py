@@ -7,6 +7,7 @@ scrapes long.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from guard.kit.export.drift import panels as drift
 from guard.kit.export.layout import Panel, Query, Row
 from guard.kit.export.scope import ANSWERED, COUNTED, LOWERED, ROUTE, Scope, matcher, number, routes, share
 from guard.kit.export.slo import WINDOWS, slos
@@ -354,7 +355,7 @@ def _identities(scope: Scope) -> Sequence[Instrument]:
 
 
 ROWS: Final[tuple[Callable[[Scope], Row], ...]] = (
-    now, traffic, latency, ladder, contract, predictions, freshness, cost, budgets, process,
+    now, traffic, latency, ladder, contract, predictions, freshness, drift, cost, budgets, process,
 )  # fmt: skip
 
 

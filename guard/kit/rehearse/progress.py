@@ -1,4 +1,4 @@
-"""Progress of the rehearsal: a bar on a terminal, plain lines elsewhere. Always on standard error."""
+"""Progress of a command that takes long: a bar on a terminal, plain lines elsewhere. Always on standard error."""
 
 import time
 from typing import Final, TextIO
@@ -9,7 +9,7 @@ EVERY: Final = {True: 0.1, False: 5.0}
 
 
 class Progress:
-    """Writes to a stream; nothing where it is None."""
+    """Writes to a stream; nothing where it is None. `command` names the command."""
 
     def __init__(self, stream: TextIO | None, command: str = "rehearse") -> None:
         self._stream, self._command = stream, command

@@ -99,7 +99,7 @@ def _stage(
             if isinstance(declared := loaded.policy.routes[route.key], Route)
         ],
         wall=time.time(),  # noqa: TID251 — the edge of this command
-        examples=list(examples(policy)), log=log, pid=pid, verify=verify, upstream_verify=_upstream(loaded),
+        examples=list(examples(policy)), log=log, pid=pid, verify=verify, upstream_verify=upstream_trust(loaded),
     )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def _trusted(where: Where) -> Any:
         raise click.UsageError(f"cannot use {where.ca}: {error}") from None
 
 
-def _upstream(loaded: Loaded) -> Any:
+def upstream_trust(loaded: Loaded) -> Any:
     """The TLS verification of the model server, for requests without guard."""
     tls = loaded.policy.upstream.tls
     if tls is None or tls.ca is None:

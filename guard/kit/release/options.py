@@ -8,6 +8,9 @@ from typing import Final, get_args
 from guard.policy.release import FIRST, PartKind
 
 KINDS: Final[tuple[str, ...]] = get_args(PartKind)
+REFERENCE: Final = "reference"
+"""The kind that is no part of the model: the reference of monitoring, which section 5 of the checklist asks for."""
+REQUIRED: Final = tuple(kind for kind in KINDS if kind != REFERENCE)
 WORDS: Final = ("in_code", "none")
 """Answers that a part may have in place of a path."""
 NO_CONFIGURATION: Final = "none"

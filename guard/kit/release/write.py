@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from guard.kit.release import report
-from guard.kit.release.options import KINDS, WORDS, ReleaseOptions
+from guard.kit.release.options import KINDS, REQUIRED, WORDS, ReleaseOptions
 from guard.kit.release.record import shown_path, value
 from guard.kit.release.tree import NoDigest, digest
 
@@ -79,7 +79,7 @@ def record(options: ReleaseOptions, out: Path, around: Around) -> dict[str, Any]
 def absent(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Members that a launch needs and the record lacks, with the option that gives each."""
     yield from ((key, option) for key, option in OPTIONS.items() if key not in document)
-    for kind in KINDS:
+    for kind in REQUIRED:
         if kind not in document.get("parts", {}):
             yield f"parts.{kind}", f"--part {kind}=PATH, in_code or none"
     evaluation = document.get("evaluation", {})

@@ -1,6 +1,6 @@
 """Step 5: what monitoring watches of a route: its declared inputs, and the outputs that may be reported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -8,10 +8,11 @@ from guard.contract.input import InputContract
 from guard.contract.watched import Age, WatchedInputs
 from guard.monitoring.cells import FieldSpec, Kind
 from guard.monitoring.monitor import MonitorConfig
+from guard.monitoring.reference import Reference, ReferenceInvalid, cells_from
 from guard.monitoring.watch import RouteWatch
 from guard.policy.compiling.context import Compilation
 from guard.policy.fields import InputField, most_sensitive
-from guard.policy.monitor import Monitor
+from guard.policy.monitor import ONLY, Monitor
 from guard.policy.route import Route
 from guard.privacy.sensitivity import MEASURED
 from guard.proxy.values import Measure
@@ -33,21 +34,46 @@ def compile_watch(
     specs += [_output(measures[place], declared) for place in outputs]
     if not specs:
         return None
+    reference = _reference(key, specs, declared, context)
     config = MonitorConfig(
         tuple(specs),
         threshold=declared.false_alarms * context.watched_routes * declared.replicas,
         season=declared.season or "unset",
         tolerate=declared.tolerate,
+        reference=reference,
     )
     rate = round(declared.rate)
     watch = context.draft.watches.take(
         key,
         (config, rate, inputs, outputs),
-        lambda: RouteWatch(partial(context.monitor, key, config), inputs, outputs, rate),
+        lambda: RouteWatch(config, partial(context.monitor, key, config), inputs, outputs, rate),
     )
     if contract is not None and inputs:
         contract.watched = WatchedInputs(watch, contract.reading([spec.name for spec in specs[:inputs]]), ages)
     return watch
+
+
+def _reference(key: str, specs: Sequence[FieldSpec], declared: Monitor, context: Compilation) -> Reference | None:
+    """The reference of a route; None without one, and where it does not fit, which is reported."""
+    named = declared.reference_files
+    if ONLY in named and context.watched_routes > 1:
+        context.report(("monitor", "reference"), "several routes are watched: write `references: {ROUTE: FILE}`")
+        return None
+    path = ("monitor", "reference") if ONLY in named else ("monitor", "references", key)
+    file = named.get(ONLY) or named.get(key)
+    if file is None:
+        return None
+    reference = context.loaded.references[file.path]
+    try:
+        for spec in specs:
+            if (field := reference.field(spec)) is not None:
+                cells_from(spec, field)
+    except ReferenceInvalid as invalid:
+        context.report(path, f"{invalid}: make the reference again")
+        return None
+    if not any(reference.field(spec) for spec in specs):
+        context.report(path, "the reference has none of the watched fields")
+    return reference
 
 
 def _inputs(fields: Mapping[str, InputField], declared: Monitor) -> tuple[list[FieldSpec], list[Age]]:

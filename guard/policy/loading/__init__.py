@@ -8,7 +8,7 @@ Not here: what a key may hold, which the models say (`guard.policy.models`), and
 1. `read`      path     → bytes      and remembers every file, for whoever watches them
 2. `parse`     bytes    → Tree       YAML in which each key and value knows its file, line and column
 3. `resolve`   Tree     → Tree       `extends`, a release in its own file and `{env:NAME}`: one tree without references
-4. `validate`  Tree     → Policy     typed and frozen; and the JSON Schema files that it names
+4. `validate`  Tree     → Policy     typed and frozen; and the files that it names: JSON Schemas, `references`
 5. `warn`      Policy   → warnings   what is allowed and probably not meant
 6. `digest`    Policy   → sha256     of what the policy means, whatever its spelling
 """
@@ -17,12 +17,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from guard.monitoring.reference import Reference
 from guard.policy.document import Tree, find, set_paths
 from guard.policy.errors import Path as Pointer
 from guard.policy.errors import Place, PolicyError, PolicyInvalid
 from guard.policy.loading.digest import policy_digest
 from guard.policy.loading.parse import parse
 from guard.policy.loading.read import Files, Reader, from_disk
+from guard.policy.loading.references import read_references
 from guard.policy.loading.resolve import resolve
 from guard.policy.loading.validate import validate, validate_schemas
 from guard.policy.loading.warn import warnings
@@ -35,7 +37,7 @@ class Loaded:
 
     policy: Policy
     digest: str
-    """`sha256:` and the hex digest of what the policy means: its resolved values and the schema files it names."""
+    """`sha256:` and the hex digest of what the policy means: its resolved values and the files it names."""
     contents: Mapping[Path, bytes] = field(repr=False)
     """Every file that was read, the policy first; a reload watches these."""
     warnings: tuple[PolicyError, ...]
@@ -43,6 +45,8 @@ class Loaded:
     """GUARD_ENVIRONMENT, empty where not set."""
     schemas: Mapping[Path, bytes]
     """The JSON Schema files, by `SchemaFile.schema_.path`."""
+    references: Mapping[Path, Reference]
+    """The references of `monitor`, by their file."""
     tree: Tree = field(repr=False)
 
     @property
@@ -78,12 +82,15 @@ def load(path: str | Path, *, environ: Mapping[str, str], read: Reader = from_di
         tree = resolve(written, document, environ)
         policy = validate(tree, Policy)
         schemas = validate_schemas(policy, tree, files)
+        references = read_references(policy, tree, files)
     except PolicyInvalid as error:
         error.contents = files.contents
         raise
     doubts = tuple(warnings(policy, tree, environ, schemas))
-    digest = policy_digest(policy, schemas)
-    return Loaded(policy, digest, files.contents, doubts, environ.get("GUARD_ENVIRONMENT", ""), schemas, tree)
+    named = {**schemas, **{path: reference.digest.encode() for path, reference in references.items()}}
+    digest = policy_digest(policy, named)
+    stage = environ.get("GUARD_ENVIRONMENT", "")
+    return Loaded(policy, digest, files.contents, doubts, stage, schemas, references, tree)
 
 
 def load_release(path: Path, read: Reader = from_disk) -> Release:

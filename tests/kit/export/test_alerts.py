@@ -104,6 +104,10 @@ CASES = (
     Case("one customer of a thousand", "GuardFeatureStale", "20m", [series("guard_instances_total", "0+10000x40"), series("guard_violations_total", "0+5x40", guard_direction="input", guard_field="balance_at", guard_code="stale")], []),
     Case("a pipeline that is late", "GuardFeatureAging", "20m", [series("guard_instances_total", "0+100x40"), series("guard_features_total", "0+80x40", guard_field="balance_at", guard_state="aging")], ["ticket"]),
     Case("values at a bound", "GuardFeatureAging", "20m", [series("guard_instances_total", "0+100x40"), series("guard_features_total", "0+80x40", guard_field="age", guard_state="at_min")], []),
+    Case("answers drifted", "GuardModelDrift", "1m", [series("guard_drift_alarm", "1x9", guard_signal="output:label:values", guard_severity="major", guard_topic="model_quality")], ["ticket"]),
+    Case("nothing drifted", "GuardModelDrift", "1m", [series("guard_drift_alarm", "0x9", guard_signal="", guard_severity="", guard_topic="")], []),
+    Case("an input stands still", "GuardStaleData", "1m", [series("guard_drift_alarm", "1x9", guard_signal="input:age:repeat", guard_severity="critical", guard_topic="data_freshness")], ["ticket"]),
+    Case("answers drifted, inputs did not", "GuardStaleData", "1m", [series("guard_drift_alarm", "1x9", guard_signal="output:label:values", guard_severity="major", guard_topic="model_quality")], []),
     Case("the router sends elsewhere", "GuardTrafficGone", "50m", [requests("model", "0x60"), HERE], ["ticket"]),
     Case("nobody has asked since a restart", "GuardTrafficGone", "50m", [HERE], ["ticket"]),
     Case("nobody is there to be asked", "GuardTrafficGone", "50m", [requests("model", "0x60")], []),
@@ -125,6 +129,8 @@ CARRIED = {
         "GuardBreakerOpen": {"guard_target": "model"}, "GuardModeLowered": {"guard_mode": "rules"}, "GuardContractStorm": {},
         "GuardAnswersInvalid": {"guard_field": "label"}, "GuardFeatureStale": {"guard_field": "balance_at"},
         "GuardFeatureAging": {"guard_field": "balance_at"},
+        "GuardModelDrift": {"guard_signal": "output:label:values", "guard_severity": "major"},
+        "GuardStaleData": {"guard_signal": "input:age:repeat", "guard_severity": "critical"},
     }.items()},
 }  # fmt: skip
 """Labels that an alert has from its series, besides those of its rule."""

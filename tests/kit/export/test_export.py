@@ -199,7 +199,7 @@ def test_rows_are_only_about_what_is_declared(tmp_path: Path) -> None:
         return [panel["title"] for panel in export("grafana", text, tmp_path).document["panels"] if panel["type"] == "row"]
 
     assert rows(policy()) == [
-        "What answers now", "Traffic", "Latency", "Ladder", "Contract", "Predictions by version", "Freshness", "Cost",
+        "What answers now", "Traffic", "Latency", "Ladder", "Contract", "Predictions by version", "Freshness", "Drift", "Cost",
         "Targets and budgets", "Guard itself",
     ]  # fmt: skip
     less = policy("", "").replace("balance_at", "#")

@@ -35,6 +35,7 @@ slo                               objectives: measured, kept over a restart, act
 release_path, release_api         the next release: orders, its share, promotion and rollback; its endpoints
 release_report, release_evidence  its verdict as JSON, and what its answers have proven, on disk
 release_history                   what became of each release, in a chain of hashes
+labels                            receipts and labels on disk, and their endpoint
 event_bus, incidents              who receives events, and who is informed of trouble
 telemetry, duration_bounds        sinks and exporters of one process, and the bounds of histograms
 process_collector, own_health     gauges read at a scrape, and guard's own health

@@ -1,7 +1,6 @@
 """Labels: the true quality of a model, from receipts that clients send back with what turned out to be true.
 
-Here: the form of a receipt, the counts of what was issued and labelled, and the figures made of them; pure, so that time is
-an argument and nothing is read or written.
+Here: the form of a receipt, the counts of what was issued and labelled, and the figures made of them; pure.
 Not here: where a receipt is handed out (`guard.proxy.pipeline`), and files, tasks and the API (`guard.control.labels`).
 
     layout      what one row of a receipt means on a route: classes, bounds of the score, segments

@@ -64,8 +64,10 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
         """Compiles, unless this is an sdist or an editable install."""
         if self.target_name != "wheel" or version == "editable":
             return
+        missing = lacking(os.environ)
+        if missing and choice(os.environ) == "yes":
+            raise RuntimeError(f"guard's data plane cannot be compiled: {missing}")
         if not self._wanted():
-            missing = lacking(os.environ)
             self.app.display_warning(f"{f'{missing}: ' if missing else ''}{INTERPRETED}")
             return
         self._built = built = Path(mkdtemp(prefix="guard-compiled-"))

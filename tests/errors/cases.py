@@ -151,6 +151,9 @@ POLICIES: dict[str, str | tuple[str, dict[str, str]]] = {
     "a webhook that goes nowhere": top("webhooks: [{url: x}]"),
     "labels with an age that is none": top("labels: {key: {env: K}, after: {soon: a}}"),
     "labels that expire before they are judged": top("labels: {key: {env: K}, expire: 1d}"),
+    "labels that no route can follow": top("labels: {key: {env: K}}"),
+    "an age of a label that is none": route("input: {a: {type: number}}\noutput: {label: {enum: [x, y]}}")
+    + "labels: {key: {env: K}, after: {30d: z}}\n",
     "labels by a field twice": top("labels: {key: {env: K}, segments: [a, a]}"),
     "a key of labels in the policy": top("labels: {key: abc}"),
     "a release file that is not there": top("release: nowhere.yaml"),

@@ -31,6 +31,7 @@ supervisor, watchdog, worker      background tasks, a loop that stands still, an
 process, place                    settings of the process, and places in the code (`file:line:function`)
 state                             the folder that survives a restart
 budgets                           the files that keep what budgets have spent
+monitoring                        monitors of a running guard: counted, judged once a second, kept
 slo                               objectives: measured, kept over a restart, acted on
 release_path, release_api         the next release: orders, its share, promotion and rollback; its endpoints
 release_report, release_evidence  its verdict as JSON, and what its answers have proven, on disk

@@ -40,6 +40,8 @@ ELSEWHERE = {
     "cannot resolve {}: {}", "cannot write {}: {}", "cannot use {}: {}", "{}: {}", "the policy {} names no release",
     # Bounds that only files of megabytes reach
     "the schema has more than {} parts",
+    # What needs a monitoring reference, which carries its own digest
+    "several routes are watched: write `references: {ROUTE: FILE}`", "the reference has none of the watched fields",
     # Said of a library of other versions only
     "no field {} is declared", "more than one *",
 }  # fmt: skip

@@ -146,7 +146,7 @@ DEFAULTS = {
     "release": None,
     "privacy": {"traces": "metadata", "hash_key": None, "baggage": ()},
     "telemetry": {"trace_sample": "1%", "prometheus": True, "gen_ai": False},
-    "webhooks": (), "admin": {"tokens": None, "tls": None},
+    "webhooks": (), "admin": {"tokens": None, "tls": None, "console": False, "hosts": (), "proxy": None},
 }  # fmt: skip
 ROUTE_DEFAULTS = {
     "dialect": "json", "rows": None, "columns": None, "enforcement": "enforce", "undeclared": "strip", "integers": "safe", "max_body": "1MiB",

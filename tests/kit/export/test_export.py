@@ -204,7 +204,7 @@ def test_rows_are_only_about_what_is_declared(tmp_path: Path) -> None:
     ]  # fmt: skip
     less = policy("", "").replace("balance_at", "#")
     assert rows(less) == [
-        "What answers now", "Traffic", "Latency", "Ladder", "Contract", "Predictions by version", "Guard itself",
+        "What answers now", "Traffic", "Latency", "Ladder", "Contract", "Predictions by version", "Drift", "Guard itself",
     ]  # fmt: skip
 
 

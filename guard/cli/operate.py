@@ -214,7 +214,8 @@ def _drift(monitor: dict[str, Any]) -> list[str]:
         for item in monitor["alarms"]
     ]
     count = f"{len(alarms)} alarm" + ("s" if len(alarms) > 1 else "") if alarms else "no alarm"
-    return [f"monitoring:  {count}, {monitor['watched']} routes watched   (guard monitor)", *alarms]
+    watched = f"{monitor['watched']} route" + ("s" if monitor["watched"] > 1 else "")
+    return [f"monitoring:  {count}, {watched} watched   (guard monitor)", *alarms]
 
 
 def _targets(slo: dict[str, Any]) -> list[str]:

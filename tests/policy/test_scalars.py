@@ -86,7 +86,7 @@ def test_quoted_is_text(kind):
 
 def test_a_password_in_a_url_is_not_repeated():
     with pytest.raises(Misread) as refused:
-        scalars._origin(text("http://user:hunter2@host"))
+        scalars.origin(text("http://user:hunter2@host"))
     assert "hunter2" not in str(refused.value)
 
 

@@ -7,8 +7,8 @@ from typing import Final
 from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import field, judged, policy, release
 from guard.kit.evidence import Evidence
-from guard.policy.loading.warn_targets import late
 from guard.policy.scalars import write_duration
+from guard.policy.target_warnings import late
 
 DAY: Final = 86400
 NEARLY: Final = 0.95

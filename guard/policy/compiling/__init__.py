@@ -9,8 +9,8 @@ Not here: reading a policy (`guard.policy.loading`), and state that outlives a r
 2. `judges`   the judges of a request, in their order
 3. `answers`  the judge of an answer
 4. `rungs`    the ladder, highest rung first; `targets` are the model servers that it calls, `budgets` what calls may cost
-5. `labels`   what hands out receipts for the model's answers
-6. `watch`    what monitoring watches
+5. `watch`    what monitoring watches
+6. `labels`   what hands out receipts for the model's answers
 
 All steps share one `context`. What only a compiler finds out (a pattern, an expression, a schema file) is collected there
 and reported like every other mistake of a policy: all of them, each at its place.
@@ -143,7 +143,6 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
         deadline_header=(route.deadline_header or "").lower().encode(),
         remember=cached.remember if cached is not None and enforce and not route.stream else None,
         measures=measures,
-        watch=compile_watch(key, route, contract, measures, context),
         shown=disclosure.shown(route.inputs, contract, context.hasher),
         field_of=disclosure.field_of(route),
         baggage=context.baggage,
@@ -153,6 +152,7 @@ def _compile_route(key: str, declared: RoutePolicy, context: Compilation) -> Rou
         heartbeat=route.heartbeat or 0.0,
         version=context.version if context.strict_version else "",
         trial=compile_trial(key, route, contract, ladder, rung_limit, context, collect=collect),
+        watch=compile_watch(key, route, contract, measures, context),
         receipts=compile_receipts(key, route, contract, context),
     )
 

@@ -3,14 +3,15 @@
 Here: the steps from bytes to a policy, its warnings and its digests.
 Not here: what a key may hold, which the models say (`guard.policy.models`), and the Plan (`guard.policy.compiling`).
 
-`load` takes six steps, in this order. Each is one file, and hands its result to the next:
+`load` takes seven steps, in this order. Each is one file, and hands its result to the next:
 
 1. `read`      path     → bytes      and remembers every file, for whoever watches them
 2. `parse`     bytes    → Tree       YAML in which each key and value knows its file, line and column
 3. `resolve`   Tree     → Tree       `extends`, a release in its own file and `{env:NAME}`: one tree without references
-4. `validate`  Tree     → Policy     typed and frozen; and the files that it names: JSON Schemas, `references`
-5. `warn`      Policy   → warnings   what is allowed and probably not meant
-6. `digest`    Policy   → sha256     of what the policy means, whatever its spelling
+4. `validate`  Tree     → Policy     typed and frozen; and the JSON Schemas that it names
+5. `references`  Policy → References the files with which monitoring compares
+6. `warn`      Policy   → warnings   what is allowed and probably not meant
+7. `digest`    Policy   → sha256     of what the policy means, whatever its spelling
 """
 
 from collections.abc import Mapping

@@ -17,10 +17,10 @@ from guard.policy.errors import PolicyError
 from guard.policy.fields import SchemaFile
 from guard.policy.ladder import Cel, Secret
 from guard.policy.loading.digest import contract_digest
-from guard.policy.loading.warn_targets import burning, late
 from guard.policy.models import Policy, Route, Targets
 from guard.policy.policy_model import PolicyModel
 from guard.policy.scalars import write_duration
+from guard.policy.target_warnings import burning, late
 from guard.proxy.values import CACHED, RULES
 
 EVIDENCE_WINDOW: Final = 1_800

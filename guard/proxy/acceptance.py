@@ -297,9 +297,10 @@ def _note_prediction(context: Context, route: Route, attempt: RungAttempt, answe
     rung, output = attempt.rung, route.output
     assert output is not None  # the caller checks it
     measured = output.measured(verdict.document)
-    context.record.predictions.append(
-        Prediction(rung.source, answer.version or rung.version, measured, not verdict.violations)
+    attempt.prediction = prediction = Prediction(
+        rung.source, answer.version or rung.version, measured, not verdict.violations
     )
+    context.record.predictions.append(prediction)
     if context.watched and rung.source == MODEL and route.watch is not None:
         route.watch.outputs(context.watched, measured)
 

@@ -16,6 +16,7 @@ from guard.proxy.values import (
     Closed,
     Head,
     Permit,
+    Prediction,
     Reason,
     Record,
     Route,
@@ -38,6 +39,7 @@ class RungAttempt:
         "call",
         "error",
         "inspector",
+        "prediction",
         "rung",
         "size",
         "stream",
@@ -54,6 +56,7 @@ class RungAttempt:
         self.inspector: StreamParser | None = None  # of an answer that is relayed
         self.stream: StreamParser | None = None  # the parser of a stream that came in one piece
         self.usage: Usage | None = None
+        self.prediction: Prediction | None = None  # the reportable values of its answer, if that was judged
         self.violations: Sequence[Violation] = ()  # of the answer
         self.bent = False  # its answer breaks the contract as the request asked
         self.error: StreamError | Literal[""] = ""  # the cause that broke a streamed answer

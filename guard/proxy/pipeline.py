@@ -170,7 +170,7 @@ def seal(plan: Plan, context: Context, attempt: RungAttempt, answer: Answer, now
     record = context.record
     route = context.route
     if route is not None and route.receipts is not None and source == MODEL:
-        receipt = hand_out(context, route.receipts, version, plan.wall(now))
+        receipt = hand_out(context, attempt, route.receipts, version, plan.wall(now))
         if receipt is not None:
             headers.append((b"x-guard-receipt", receipt))
     record.source, record.status, record.version = source, answer.status, version
@@ -179,13 +179,10 @@ def seal(plan: Plan, context: Context, attempt: RungAttempt, answer: Answer, now
     return headers
 
 
-def hand_out(context: Context, receipts: Receipts, version: str, wall: float) -> bytes | None:
+def hand_out(context: Context, attempt: RungAttempt, receipts: Receipts, version: str, wall: float) -> bytes | None:
     """The receipt of the model's answer, by which its label may come back; None without valid values of its outputs."""
-    predictions, permit = context.record.predictions, context.permit
-    if not predictions or permit is None:
-        return None
-    prediction = predictions[-1]
-    if prediction.source != MODEL or not prediction.valid:
+    prediction, permit = attempt.prediction, context.permit
+    if prediction is None or permit is None or prediction.source != MODEL or not prediction.valid:
         return None
     return receipts(prediction.values, version, permit.document, wall)
 

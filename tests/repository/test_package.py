@@ -17,10 +17,12 @@ DATA = {
 }
 
 
-def test_the_package_holds_no_data_but_templates_a_licence_and_its_type_marker():
+def test_the_package_holds_no_data_but_templates_the_console_a_licence_and_its_type_marker():
     assert {Path(name).parent for name in DATA} <= {
         Path("guard/kit/templates"),
         Path("guard/privacy/detectors"),
+        Path("guard/control/console/static"),
+        Path("guard/control/console/static/vendor"),
         Path("guard"),
     }
 

@@ -156,7 +156,9 @@ def _moment(value: object) -> float | None:
         return float(value)
     try:
         text = str(value)
-        return float(text) if text.replace(".", "", 1).isdigit() else _with_offset(datetime.fromisoformat(text))
+        if text.isascii() and text.replace(".", "", 1).isdigit():
+            return float(text)
+        return _with_offset(datetime.fromisoformat(text))
     except ValueError:
         return None
 

@@ -3,9 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from guard.ladder.trial import BUCKETS, CandidateShare, Trial
 from guard.proxy.values import Head, Record
 
+pytestmark = pytest.mark.source  # stand-ins take the place of permits
 CANDIDATE: Any = SimpleNamespace(source="candidate")
 MODEL: Any = SimpleNamespace(source="model")
 

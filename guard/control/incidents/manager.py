@@ -5,7 +5,6 @@ import json
 import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Final
@@ -140,7 +139,7 @@ class IncidentManager:
         hooks = loaded.policy.webhooks if self._environ.get(SILENT) != "off" else ()
         for notice in notices:
             if not again:
-                self._keep_lately(loaded, plan, notice)
+                self._keep_lately(loaded, plan, notice, alone=not hooks)
             for index, hook in enumerate(hooks):
                 if again and not FORMATS[hook.format].repeats:
                     continue
@@ -166,9 +165,13 @@ class IncidentManager:
         }
         return lambda: json.dumps(document, ensure_ascii=False).encode()
 
-    def _keep_lately(self, loaded: Loaded, plan: CompiledPlan, notice: Notice) -> None:
-        with suppress(Exception):  # a bug of guard is published where the same document is sent
+    def _keep_lately(self, loaded: Loaded, plan: CompiledPlan, notice: Notice, *, alone: bool) -> None:
+        """Keep a notice for the console. `alone`: no webhook gets it, whose own failure would be published."""
+        try:
             self._lately.append(self._document(loaded, plan, notice))
+        except Exception as error:  # noqa: BLE001 — a bug of guard loses this notice, and not those after it
+            if alone:
+                self._failed(notice.opens.subject.kind, error)
 
     def _document(self, loaded: Loaded, plan: CompiledPlan, notice: Notice) -> Mapping[str, object]:
         return alert(notice, self._around(loaded, plan, notice)).document

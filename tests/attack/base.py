@@ -7,6 +7,9 @@ from tests.attack.stage import Target
 
 Kind = Literal["valid", "invalid", "unfinished"]
 MANY = (1, 250, 4000)
+BEHIND = 100
+"""Connections in the small form of an attack behind which a newcomer waits: the time grows with their number, and with how slow
+the machine is. Behind 250 of them a processor that is slow by half needs more than the bound; the full form says how long."""
 
 
 class Attack(NamedTuple):

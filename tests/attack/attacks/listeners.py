@@ -5,7 +5,7 @@ import ssl
 from contextlib import suppress
 from typing import Literal
 
-from tests.attack.base import Attack
+from tests.attack.base import BEHIND, Attack
 from tests.attack.stage import Target
 from tests.attack.wire import held, repeated, request
 
@@ -109,7 +109,7 @@ ATTACKS = (
     *(make(port) for make in (idle, half, churn) for port in ("data", "admin", "ops")),
     handshakes("data"),
     handshakes("admin"),
-    Attack("TLS handshakes that are begun and left", "data", "unfinished", _hellos, tls="data"),
+    Attack("TLS handshakes that are begun and left", "data", "unfinished", _hellos, small=BEHIND // 4, tls="data"),
     Attack("guesses of tokens", "admin", "invalid", _guesses, (1, 250), 30),
     views("status"),
     views("contract"),

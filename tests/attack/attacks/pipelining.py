@@ -1,6 +1,6 @@
 """Many requests on a connection before the first is answered, and bytes that wait in guard."""
 
-from tests.attack.base import Attack
+from tests.attack.base import BEHIND, Attack
 from tests.attack.stage import Target
 from tests.attack.wire import held, pipelined, request
 
@@ -44,5 +44,5 @@ ATTACKS = (
     Attack("2,000 tiny requests behind a slow one", "data", "valid", _behind_slow, (1, 250, 3147)),
     Attack("bodies behind a slow request", "data", "valid", _bodies_behind_slow),
     Attack("heads of 30 KiB without an end", "data", "unfinished", _large_heads),
-    Attack("bodies without an end", "data", "unfinished", _bodies),
+    Attack("bodies without an end", "data", "unfinished", _bodies, small=BEHIND),
 )

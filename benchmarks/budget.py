@@ -108,7 +108,8 @@ async def ask(port: int) -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         head = b"POST %b HTTP/1.1\r\nhost: b\r\nauthorization: Bearer none\r\n" % PATH.encode()
         writer.write(head + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY))
-        status = int((await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WITHIN))[9:12])
+        async with asyncio.timeout(WITHIN):
+            status = int((await reader.readuntil(b"\r\n\r\n"))[9:12])
         writer.close()
     except (OSError, asyncio.IncompleteReadError, TimeoutError):
         return 0

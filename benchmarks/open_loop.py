@@ -75,7 +75,8 @@ class Load:
         self._begun = perf_counter()
         self._tick()
         try:
-            await asyncio.wait_for(self.done.wait(), self._total / self._rate + WITHIN)
+            async with asyncio.timeout(self._total / self._rate + WITHIN):
+                await self.done.wait()
         except TimeoutError:
             self.statuses["unanswered"] += self._open + len(self._late)
 

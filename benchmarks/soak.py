@@ -50,7 +50,8 @@ async def client(port: int, until: float, seen: Counter[str], seed: int) -> None
                 if chance.random() < 0.01:
                     seen["left"] += 1
                     break
-                answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 2.0)
+                async with asyncio.timeout(2.0):
+                    answer = await reader.readuntil(b"\r\n\r\n")
                 length = int(answer.lower().split(b"content-length: ")[1].split(b"\r")[0])
                 await reader.readexactly(length)
                 seen[answer[9:12].decode()] += 1

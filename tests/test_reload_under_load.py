@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.proxy.stand import answering
 from tests.sidecar import Sidecar, sidecar
+from tests.within import within
 
 POLICY = """version: guard/v1
 service: t
@@ -83,4 +84,4 @@ def test_a_policy_that_changes_under_load_fails_nobody(tmp_path: Path) -> None:
             assert descriptors(guard) - begun[1] < 24
         upstream.close()
 
-    asyncio.run(asyncio.wait_for(main(), 60))
+    asyncio.run(within(main(), 60))

@@ -236,7 +236,8 @@ class OrderStore:
         holding = asyncio.ensure_future(self._observe(route, order if enforcement == "observe" else None, order))
         answer: dict[str, object] = {"route": route, "enforcement": enforcement}
         try:
-            pending = await asyncio.wait_for(asyncio.shield(holding), IN_FORCE_WITHIN)
+            async with asyncio.timeout(IN_FORCE_WITHIN):
+                pending = await asyncio.shield(holding)
         except TimeoutError:
             holding.add_done_callback(lambda done: self._late(route, enforcement, done))
             return answer | {"epoch": self.orders.epoch, "in_force": False, "durable": False, "audited": False}

@@ -59,7 +59,8 @@ class Shutdown:
         readiness.drain()
         self._publish(Draining(seconds=seconds))
         try:
-            await asyncio.wait_for(self._now.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._now.wait()
         except TimeoutError:
             self._now.set()
 

@@ -19,6 +19,7 @@ from guard.control.order_store import Refused
 from guard.control.tokens import Identity
 from guard.control.viewers import Shared, ViewerThread
 from tests.proxy.stand import run, until
+from tests.within import within
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 SECRETS = {"of-otto": Identity("otto", "operator"), "of-vera": Identity("vera", "viewer")}
@@ -361,7 +362,7 @@ def test_readers_beyond_the_queue_are_refused_and_the_shared_executor_stays_free
         with pytest.raises(Refused) as refused:
             await threads.run(hold.wait)
         assert refused.value.status == 503
-        assert await asyncio.wait_for(asyncio.to_thread(lambda: "an order's thread"), 5)
+        assert await within(asyncio.to_thread(lambda: "an order's thread"), 5)
         hold.set()
         await asyncio.gather(*waiting)
         assert await threads.run(lambda: 1) == 1

@@ -6,6 +6,7 @@ from typing import Any
 
 from guard.control.event_bus import EventBus
 from guard.events import Event, Hint, Ready
+from tests.within import within
 
 
 def test_a_subscriber_gets_the_types_that_it_asked_for_in_order() -> None:
@@ -48,7 +49,7 @@ def test_a_subscriber_of_a_loop_is_called_in_its_thread_whoever_publishes() -> N
         assert called == [threading.current_thread()], "in the loop itself at once"
         arrived.clear()
         await asyncio.to_thread(bus.publish, Ready())
-        await asyncio.wait_for(arrived.wait(), 10)
+        await within(arrived.wait(), 10)
         assert called == [threading.current_thread()] * 2
 
     asyncio.run(main())

@@ -16,6 +16,7 @@ from guard.control.state import StateFolder
 from guard.events import Event
 from guard.policy.errors import Place, PolicyError, PolicyInvalid
 from guard.proxy.values import RungLimit
+from tests.within import within
 
 
 class Floor:
@@ -200,7 +201,7 @@ def test_a_full_disk_does_not_stop_a_kill_which_is_durable_once_there_is_room(
         while not floor.store.durable:
             await asyncio.sleep(0.001)
 
-    floor.run(asyncio.wait_for(mended(), 10.0))
+    floor.run(within(mended(), 10.0))
     assert floor.events == ["mode", "orders_not_durable", "orders_durable"]
     assert floor.restart().levels == [3, 3]
 

@@ -8,6 +8,7 @@ import pytest
 from guard.control import supervisor as module
 from guard.control.supervisor import DOWN_AFTER, FIRST_PAUSE, LONGEST_PAUSE, WELL_AFTER, Supervisor
 from guard.events import Event, TaskCrashed, TaskStuck
+from tests.within import within
 
 
 class Stand:
@@ -37,7 +38,7 @@ def supervised(dialogue: Callable[[Stand], Awaitable[None]]) -> Stand:
     stand = Stand()
 
     async def main() -> None:
-        await asyncio.wait_for(dialogue(stand), 20)
+        await within(dialogue(stand), 20)
         stand.supervisor.cancel()
 
     asyncio.run(main())

@@ -13,6 +13,7 @@ import pytest
 
 from guard.control import worker
 from guard.control.worker import ABANDONED, Worker
+from tests.within import within
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def test_a_call_that_hangs_is_abandoned_and_what_is_queued_behind_it_runs(monkey
             behind = work.submit(lambda: "ran")
             with pytest.raises(TimeoutError):
                 await late
-            assert await asyncio.wait_for(behind, 5.0) == "ran"
+            assert await within(behind, 5.0) == "ran"
             assert await work.run(lambda: "fresh", 5.0) == "fresh"
 
     asyncio.run(main())
@@ -101,6 +102,7 @@ def test_a_thread_that_hangs_does_not_keep_the_process() -> None:
     code = """
 import asyncio, threading
 from guard.control.worker import Worker
+from tests.within import within
 async def main():
     try:
         await Worker("w").run(threading.Event().wait, 0.01)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from tests.differential.case import Case, get
 from tests.differential.recorder import PROBE
 from tests.differential.wire import Message, read
+from tests.within import within
 
 FIRST = 2.0
 """Seconds for the first byte of an answer; then the proxy is taken to wait for more."""
@@ -64,7 +65,7 @@ class Socket(asyncio.Protocol):
             return False
         self.news.clear()
         try:
-            await asyncio.wait_for(self.news.wait(), seconds)
+            await within(self.news.wait(), seconds)
         except TimeoutError:
             return False
         return True

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.sidecar import WITHIN, Sidecar, sidecar
+from tests.within import within
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"label":"m"}'
@@ -35,7 +36,7 @@ async def ask(port: int, path: str, body: bytes, method: str = "POST", **headers
     head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
     try:
         writer.write(f"{method} {path} HTTP/1.1\r\n{head}content-length: {len(body)}\r\n\r\n".encode() + body)
-        raw = await asyncio.wait_for(reader.read(), WITHIN)
+        raw = await within(reader.read(), WITHIN)
     finally:
         await closed(writer)
     top, _, content = raw.partition(b"\r\n\r\n")

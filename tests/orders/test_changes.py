@@ -15,13 +15,14 @@ import trustme
 from tests.orders.promises import POLICY
 from tests.orders.stage import Stage, staged, upstream
 from tests.sidecar import WITHIN, Sidecar
+from tests.within import within
 
 OBSERVE = {"route": "POST /predict", "enforcement": "observe", "ttl": 600, "reason": "r"}
 BAD = b'{"age":"seven"}'
 
 
 def run(work: Any) -> None:
-    asyncio.run(asyncio.wait_for(work, 60))
+    asyncio.run(within(work, 60))
 
 
 async def until_observed(stage: Stage, *, observed: bool) -> None:

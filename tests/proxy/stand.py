@@ -17,6 +17,7 @@ from guard.proxy.pool import Pool
 from guard.proxy.tracing import Untraced
 from guard.proxy.values import Answer, Head, Record, Refused, Route
 from tests.proxy.scene import Fixed, Off, Tickets, Tongue, target
+from tests.within import within
 
 WITHIN = 10.0
 Script: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -30,11 +31,11 @@ class Everything(Tongue):
         return False
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]], loop: str, within: float = 120) -> None:
+def run(main: Callable[[], Coroutine[Any, Any, None]], loop: str, seconds: float = 120) -> None:
     """Run on one of the two loops, for so many seconds at most."""
     factory = uvloop.new_event_loop if loop == "uvloop" else asyncio.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(asyncio.wait_for(main(), within))
+        runner.run(within(main(), seconds))
 
 
 class Stand:
@@ -100,7 +101,7 @@ class Stand:
         """Send, then read until guard closes; for requests with `Connection: close`."""
         reader, writer = await self.connect()
         writer.write(raw)
-        answer = await asyncio.wait_for(reader.read(), WITHIN)
+        answer = await within(reader.read(), WITHIN)
         writer.close()
         return answer
 

@@ -13,6 +13,7 @@ from guard.proxy.deadlines import KEEP_ALIVE
 from guard.proxy.front import Connection
 from guard.proxy.values import Head, Route
 from tests.proxy.stand import OK, Stand, answering, post, run, standing, until
+from tests.within import within
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 MANY = 3 * A_TURN
@@ -199,7 +200,7 @@ def test_a_large_answer_that_never_has_its_turn_blames_nobody(
                 writer.transport.abort()
                 waiting[0]._client_left("client")
             else:
-                assert (await asyncio.wait_for(reader.read(), 10)).endswith(b"\r\n\r\ntimeout")
+                assert (await within(reader.read(), 10)).endswith(b"\r\n\r\ntimeout")
                 writer.close()
             waiting[0].judge()  # it comes too late
             await until(lambda: not stand.listener.connections)

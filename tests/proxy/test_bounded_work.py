@@ -18,6 +18,7 @@ from guard.proxy.states import LAST
 from guard.proxy.values import Head, Route
 from tests.proxy.stand import OK, Stand, answering, post, read_request, run, standing, until
 from tests.proxy.transport import FakeTransport, patch
+from tests.within import within
 
 pytestmark = pytest.mark.source
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -227,7 +228,7 @@ def test_small_bodies_sent_ahead_are_read_wherever_a_slice_ends(loop: str, size:
         async with standing(answering()) as stand:
             reader, writer = await stand.connect()
             writer.write(post("/p", b"x" * size).replace(b"Connection: close\r\n", b"") * 199 + post("/p", b"x" * size))
-            answers = await asyncio.wait_for(reader.read(), 10.0)
+            answers = await within(reader.read(), 10.0)
             writer.close()
             assert answers.count(b"HTTP/1.1 200 ") == answers.count(b"HTTP/1.1 ") == 200
 

@@ -13,6 +13,7 @@ import trustme
 
 from guard.proxy.states import HALF_LAST
 from tests.proxy.stand import OK, WITHIN, read_request, run, standing, until
+from tests.within import within
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 SIZE = 4 << 20
@@ -58,7 +59,7 @@ async def asking(server: Server, raw: bytes, options: dict[str, Any], **tls: ssl
         name = "localhost" if tls else None
         reader, writer = await asyncio.open_connection("127.0.0.1", stand.port, ssl=tls.get("client"), server_hostname=name)
         writer.write(raw)
-        await asyncio.wait_for(server.asked.wait(), WITHIN)
+        await within(server.asked.wait(), WITHIN)
         yield stand, reader, writer
         await until(lambda: not stand.listener.connections)
         await stand.settled()
@@ -81,7 +82,7 @@ def test_the_last_request_of_a_connection_is_answered(
             [connection] = stand.listener.connections
             await until(lambda: connection._state == HALF_LAST)
             server.go_on.set()
-            said = await asyncio.wait_for(reader.read(), WITHIN)
+            said = await within(reader.read(), WITHIN)
             assert said.startswith(b"HTTP/1.1 200 OK\r\n")
             assert said.endswith(answer.partition(b"\r\n\r\n")[2])
 
@@ -95,11 +96,11 @@ def test_what_was_asked_before_the_last_request_is_answered_too(loop: str) -> No
         async with standing(server) as stand:
             reader, writer = await stand.connect()
             writer.write(REQUEST % (1, b"") + REQUEST % (1, CLOSE))
-            await asyncio.wait_for(server.asked.wait(), WITHIN)
+            await within(server.asked.wait(), WITHIN)
             server.go_on.set()
-            await asyncio.wait_for(reader.readuntil(b"{}"), WITHIN)
+            await within(reader.readuntil(b"{}"), WITHIN)
             half_close(writer)
-            assert (await asyncio.wait_for(reader.read(), WITHIN)).count(b"200 OK") == 1
+            assert (await within(reader.read(), WITHIN)).count(b"200 OK") == 1
             writer.transport.abort()
 
     run(main, loop)
@@ -115,8 +116,8 @@ def test_a_client_that_did_not_say_so_has_gone_and_its_call_is_cancelled(
         server = Server()
         async with asking(server, raw, options) as (_, reader, writer):
             half_close(writer)
-            await asyncio.wait_for(server.given_up.wait(), WITHIN)
-            assert await asyncio.wait_for(reader.read(), WITHIN) == b""
+            await within(server.given_up.wait(), WITHIN)
+            assert await within(reader.read(), WITHIN) == b""
 
     run(main, loop)
 
@@ -144,6 +145,6 @@ def test_tls_has_no_half_that_a_client_could_close(loop: str, field: bytes) -> N
         server = Server()
         async with asking(server, REQUEST % (1, field), {}, context=context, client=client) as (_, _, writer):
             half_close(writer)
-            await asyncio.wait_for(server.given_up.wait(), WITHIN)
+            await within(server.given_up.wait(), WITHIN)
 
     run(main, loop)

@@ -10,6 +10,7 @@ from guard.policy.routes import RouteTable
 from guard.proxy.listener_state import Limits
 from tests.proxy.stand import OK, WITHIN, answering, read_request, run, standing
 from tests.proxy.test_splits import CHUNKED, CORPUS, GOOD, LIMITS
+from tests.within import within
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 LONG = b"x" * 70_000
@@ -82,7 +83,7 @@ def test_the_corpus_over_sockets_and_what_the_model_server_saw(loop: str) -> Non
                 writer.write(raw)
                 answer = b""
                 while len(STATUS.findall(answer.replace(b" 100 Continue", b""))) < len(statuses):
-                    part = await asyncio.wait_for(reader.read(65536), WITHIN)
+                    part = await within(reader.read(65536), WITHIN)
                     if not part:
                         break
                     answer += part

@@ -17,6 +17,7 @@ from guard.proxy.listener_state import Limits, ListenerState
 from guard.proxy.states import LAST
 from tests.attack.attacks.listeners import hello
 from tests.proxy.stand import OK, Stand, answering, post, read_request, run, sockets, standing, until
+from tests.within import within
 
 pytestmark = pytest.mark.source
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -78,7 +79,7 @@ def test_places_are_given_up_in_the_order_of_waiting_and_none_that_is_served(loo
             for reader, _ in tuple(waiting):
                 newcomer = await stand.connect()
                 try:
-                    assert await asyncio.wait_for(reader.read(), 5) == b""
+                    assert await within(reader.read(), 5) == b""
                 except ConnectionError:
                     pass
                 waiting.append(newcomer)
@@ -114,7 +115,7 @@ async def listening(limits: Limits, server: ssl.SSLContext | None = None) -> Asy
 async def last(reader: asyncio.StreamReader) -> bytes:
     """What comes before the end, be that a FIN or, as something was not read, a RST."""
     try:
-        return await asyncio.wait_for(reader.read(), 10)
+        return await within(reader.read(), 10)
     except ConnectionResetError:
         return b""
 
@@ -122,7 +123,7 @@ async def last(reader: asyncio.StreamReader) -> bytes:
 async def secured(stand: Stand, client: ssl.SSLContext) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", stand.port, ssl=client)
     writer.write(post())
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await within(reader.read(), 10)
     writer.close()
     return answer
 
@@ -156,7 +157,7 @@ def test_an_unfinished_handshake_ends_with_its_deadline_and_with_the_listener(lo
         async with listening(Limits(head=0.05)) as (stand, _):
             reader, writer = await stand.connect()
             try:
-                assert await asyncio.wait_for(reader.read(), 10) == b""
+                assert await within(reader.read(), 10) == b""
             except ConnectionError:
                 pass
             writer.close()
@@ -236,7 +237,7 @@ def test_a_turn_of_the_loop_begins_few_handshakes_however_many_first_messages_ca
             for _, writer in waiting:
                 writer.write(message)
             for reader, _ in waiting:
-                assert await asyncio.wait_for(reader.read(1), 10) == b"\x16"  # guard's first message
+                assert await within(reader.read(1), 10) == b"\x16"  # guard's first message
             counting.cancel()
             assert sum(begun) == 50
             assert max(begun) <= handshakes.BEGUN
@@ -273,7 +274,7 @@ def test_a_first_message_that_is_not_whole_begins_no_handshake(loop: str) -> Non
                 writer.write(message[:cut])
                 await asyncio.sleep(0.01)
                 writer.write(message[cut:])
-                assert await asyncio.wait_for(reader.read(1), 10) == b"\x16", cut
+                assert await within(reader.read(1), 10) == b"\x16", cut
                 writer.transport.abort()
             assert (await secured(stand, client)).startswith(b"HTTP/1.1 200 ")
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.proxy.stand import post, read_request, run, standing
+from tests.within import within
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 
@@ -32,7 +33,7 @@ def test_each_event_reaches_the_client_before_the_next_is_sent(loop: str) -> Non
             for number in range(20):
                 turn.put_nowait(number)
                 assert (
-                    await asyncio.wait_for(reader.readuntil(b"\n\n\r\n"), 5)
+                    await within(reader.readuntil(b"\n\n\r\n"), 5)
                     == b"9\r\ndata: %d\n\n\r\n".replace(b"9", b"%x" % (8 + len(str(number)))) % number
                 )
             turn.put_nowait(-1)
@@ -69,7 +70,7 @@ def test_a_large_binary_body_both_ways(loop: str, buffered: bool, chunked: bool)
                 writer.write(b"0\r\n\r\n")
             else:
                 writer.write(post(body=body))
-            answer = await asyncio.wait_for(reader.read(), 20)
+            answer = await within(reader.read(), 20)
             assert answer.partition(b"\r\n\r\n")[2] == body[::-1]
             writer.close()
             await stand.settled()

@@ -84,9 +84,8 @@ class User(asyncio.Protocol):
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
-        await asyncio.wait_for(
-            loop.create_connection(lambda: self, self._origin.host, self._origin.port, ssl=self._origin.tls), CONNECT
-        )
+        async with asyncio.timeout(CONNECT):
+            await loop.create_connection(lambda: self, self._origin.host, self._origin.port, ssl=self._origin.tls)
 
     def _begin(self) -> None:
         self._parser = httptools.HttpResponseParser(self)

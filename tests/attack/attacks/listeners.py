@@ -41,7 +41,7 @@ def churn(port: Port) -> Attack:
     async def run(target: Target, _: int) -> None:
         await held(target.port(port), b"\x00\x01\x02\r\n\r\n")
 
-    return Attack(f"nonsense, again and again on {port}", port, "invalid", run, (1, 250))
+    return Attack(f"nonsense, again and again on {port}", port, "invalid", run, (1, 250), BEHIND)
 
 
 def handshakes(port: Literal["data", "admin"]) -> Attack:

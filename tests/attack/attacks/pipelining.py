@@ -41,8 +41,8 @@ ATTACKS = (
     Attack("pipelined unknown paths", "data", "invalid", _unknown_paths, (1, 250), 1),
     Attack("pipelined bad requests", "data", "invalid", _bad_requests, (1, 250), 1),
     Attack("pipelined valid requests", "data", "valid", _valid, (1, 250), 1),
-    Attack("2,000 tiny requests behind a slow one", "data", "valid", _behind_slow, (1, 250, 3147)),
-    Attack("bodies behind a slow request", "data", "valid", _bodies_behind_slow),
+    Attack("2,000 tiny requests behind a slow one", "data", "valid", _behind_slow, (1, 250, 3147), BEHIND),
+    Attack("bodies behind a slow request", "data", "valid", _bodies_behind_slow, small=BEHIND),
     Attack("heads of 30 KiB without an end", "data", "unfinished", _large_heads),
     Attack("bodies without an end", "data", "unfinished", _bodies, small=BEHIND),
 )

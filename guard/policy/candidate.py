@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field
 
-from guard.policy.errors import listed, nearest, shown
+from guard.policy.errors import among, listed, nearest, shown
 from guard.policy.ladder import TargetTls
 from guard.policy.policy_model import PolicyModel, Report
 from guard.policy.release import Release
@@ -164,7 +164,7 @@ class Candidate(PolicyModel):
         if not key.startswith((HEADER, FIELD)):
             yield ("key",), f"{shown(key)} is no key of a person", "header:x-customer-id or field:customer_id", ""
         elif key.startswith(FIELD) and name not in declared:
-            yield ("key",), f"{shown(name)} is not a declared field", _among(declared), nearest(name, declared)
+            yield ("key",), f"{shown(name)} is not a declared field", among(declared), nearest(name, declared)
         elif self.key is not None and not name:
             yield ("key",), "a key without a name", "header:x-customer-id or field:customer_id", ""
 
@@ -173,7 +173,7 @@ class Candidate(PolicyModel):
             route = routes.get(key)
             if not isinstance(route, Route):
                 known = [name for name, each in routes.items() if isinstance(each, Route)]
-                yield ("compare", key), f"{shown(key)} is no route with a contract", _among(known), nearest(key, known)
+                yield ("compare", key), f"{shown(key)} is no route with a contract", among(known), nearest(key, known)
                 continue
             outputs = list(route.outputs)
             for word, item in (("label", compare.label), ("score", compare.score)):
@@ -182,10 +182,6 @@ class Candidate(PolicyModel):
                     yield (
                         path,
                         f"{shown(item.field)} is not a declared output",
-                        _among(outputs),
+                        among(outputs),
                         nearest(item.field, outputs),
                     )
-
-
-def _among(names: list[str]) -> str:
-    return f"one of {listed(names)}" if names else ""

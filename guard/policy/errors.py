@@ -54,6 +54,11 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
+def among(names: Sequence[str]) -> str:
+    """Expectation of one of these names; empty if there are none."""
+    return f"one of {listed(names)}" if names else ""
+
+
 def nearest(word: str, known: Sequence[str]) -> str:
     """The known word that was probably meant; empty where none is near."""
     from difflib import get_close_matches  # noqa: PLC0415 — 2 ms that a good policy need not pay

@@ -293,9 +293,11 @@ class Policy(PolicyModel):
         return data
 
     def finish(self, report: Report) -> Self:
-        """The candidate is compared on routes and by fields that are declared."""
+        """The candidate is compared, and monitoring set, on routes and by fields that are declared."""
         if self.candidate is not None:
             self.candidate.check(self.routes, report)
+        if isinstance(self.monitor, Monitor):
+            self.monitor.check(self.routes, report)
         return self
 
 

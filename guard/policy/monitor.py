@@ -1,14 +1,15 @@
 """Monitoring as a policy declares it (docs/policy.md#monitor). Without a declaration it is on, with these defaults."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Discriminator, Field, Tag
 
 from guard.monitoring.stages import TOLERATE
-from guard.policy.errors import shown
+from guard.policy.errors import among, nearest, shown
 from guard.policy.policy_model import PolicyModel, Report
-from guard.policy.route import MAPPING, WORD, is_word
+from guard.policy.route import MAPPING, WORD, Route, is_word
 from guard.policy.scalars import FalseAlarms, File, Number, PolicyFile, Positive, Rate, String, Tolerance
 
 FALSE_ALARMS: Final = 30 * 86400.0
@@ -76,6 +77,19 @@ class Monitor(PolicyModel):
         if not 1.0 <= self.rate <= MOST_RATE:
             report(("rate",), f"a rate of {self.rate:g} a second cannot be looked at", f"1/s to {MOST_RATE}/s")
         return self
+
+    def check(self, routes: Mapping[str, Any], report: Report) -> None:
+        """Report fields and routes that the policy does not declare: a name that nothing has would change nothing."""
+        contracts = {key: route for key, route in routes.items() if isinstance(route, Route)}
+        fields = list(dict.fromkeys(name for route in contracts.values() for name in (*route.inputs, *route.outputs)))
+        for part, named, known, what in (
+            ("fields", self.fields, fields, "declared input or output"),
+            ("references", self.references, list(contracts), "route with a contract"),
+        ):
+            for name in named:
+                if name not in known:
+                    path = ("monitor", part, name)
+                    report(path, f"{shown(name)} is no {what}", among(known), nearest(name, known), key=True)
 
 
 AnyMonitor = Annotated[Annotated[Monitor, Tag(MAPPING)] | Annotated[Literal["off"], Tag(WORD)], Discriminator(is_word)]

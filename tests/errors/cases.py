@@ -122,6 +122,13 @@ POLICIES: dict[str, str | tuple[str, dict[str, str]]] = {
     "false alarms without a time": top("monitor: {false_alarms: 1}"),
     "a tolerance that is none": top("monitor: {tolerate: 2}"),
     "a field's tolerance that is none": top("monitor: {fields: {a: never}}"),
+    "a tolerance of a field that is misspelt": HEAD + "routes: {POST /p: {input: {income: {type: number}}}}\n"
+    "monitor: {fields: {incme: off}}\n",
+    "a tolerance where no field is declared": top("monitor: {fields: {a: off}}"),
+    "a reference of no route": (
+        HEAD + "routes: {POST /p: {input: {income: {type: number}}}}\nmonitor: {references: {POST /q: r.json}}\n",
+        {"r.json": "{}"},
+    ),
     "a rate that cannot be looked at": top("monitor: {rate: 0.1/s}"),
     "a reference that is not there": top("monitor: {reference: nowhere.json}"),
     "a reference that is none": (top("monitor: {reference: r.json}"), {"r.json": "{}"}),

@@ -330,7 +330,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "rate": "rate: 100/s",
         "reference": "reference: reference.json",
         "references": "references: {POST /p: reference.json}",
-        "fields": "fields: {amount: off, country: 0.1}",
+        "fields": "fields: {age: 0.1}",
         "expect": "expect: [{from: 2026-12-24T00:00:00Z, until: 2026-12-27T00:00:00Z, why: holidays}]",
     },
     "Expected": {

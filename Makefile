@@ -8,7 +8,7 @@ SECONDS ?= 60
 FUZZED := front back strict_json policy_text
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test compiled test-compiled lint format schema bench bench-quick soak instructions bench-monitoring docs leak-hunt fuzz servers image image-e2e differential attack simulate lock clean
+.PHONY: help venv demo test compiled test-compiled wheels lint format schema bench bench-quick soak instructions bench-monitoring docs leak-hunt fuzz servers image image-e2e differential attack simulate lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ SOURCES := pyproject.toml guard/__init__.py $(shell git ls-files 'guard/*.py' 2>
 	@touch $@
 
 compiled: .cache/compiled/.stamp  ## guard with its data plane in machine code, and its wheel (needs a C compiler)
+
+wheels:  ## compiled wheels for each Python that is here, in dist/, each installed and tested (needs a C compiler)
+	@$(PYTHON) requirements/wheels.py $(WITH)
 
 COMPILED := $(addprefix tests/, contract golden incidents ladder leaks proxy simulator telemetry) $(wildcard tests/test_*.py)
 # Those tests whose stand-ins take the place of guard's own parts pass over themselves there.

@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {
+    ".github",
     ".ci", ".dockerignore", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "Dockerfile", "LICENSE", "Makefile", "README.md",
     "benchmarks", "deploy", "docs", "fuzz", "guard", "mkdocs.yml", "policies", "pyproject.toml", "requirements", "tests",
 }  # fmt: skip

@@ -72,7 +72,7 @@ class Telemetry:
     ) -> None:
         self._log, self._health, self._wall, self._publish = log, health, wall, health.bus.publish
         self._environ, self._environment = environ, read(environ)
-        self.budgets = BudgetKeeper(self._publish)
+        self.budgets = BudgetKeeper(self._publish, wall)
         self._meters = Meters(exemplars=self._environment.exemplars)
         self._cost = Cost()
         self._lag = Histogram(of.LOOP_LAG.buckets)

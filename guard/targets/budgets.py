@@ -98,7 +98,7 @@ class Budget:
         """Keep over a restart what was announced."""
         store = self.ledger.store
         if store is not None:
-            store.lease(self.ledger, window, window.granted if self.acts else window.spent)
+            store.lease(self.ledger, window, max(window.granted, window.asked) if self.acts else window.spent)
 
     def _announce(self, window: Window, alert_at: float) -> None:
         self._publish(

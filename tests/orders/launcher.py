@@ -2,9 +2,9 @@
 
     python -m tests.orders.launcher serve policy.yaml …
 
-The folder `$FAULTS` says how: a file `fsync` holds the seconds that each fsync takes, `compile` the seconds of pure Python
-that each compilation of a plan takes besides, `hang` the path of a file whose opening never returns, `clock` the seconds by
-which the wall clock is ahead.
+The folder `$FAULTS` says how: a file `fsync` holds the seconds that each fsync takes, `pwrite` those of each write into an
+open file (`for ever`: until the fault is gone), `compile` the seconds of pure Python that each compilation of a plan takes
+besides, `hang` the path of a file whose opening never returns, `clock` the seconds by which the wall clock is ahead.
 """
 
 import io
@@ -37,6 +37,19 @@ def slow_fsync() -> None:
         real(descriptor)
 
     os.fsync = fsync
+
+
+def slow_pwrite() -> None:
+    real = os.pwrite
+
+    def pwrite(descriptor: int, content: bytes, offset: int) -> int:
+        while (seconds := fault("pwrite")) == "for ever":
+            (FAULTS / "writing").mkdir(exist_ok=True)  # for whoever waits for it
+            time.sleep(0.01)
+        time.sleep(float(seconds or 0))
+        return real(descriptor, content, offset)
+
+    os.pwrite = pwrite
 
 
 def slow_compile() -> None:
@@ -77,6 +90,7 @@ def fast_clock() -> None:
 
 if __name__ == "__main__":
     slow_fsync()
+    slow_pwrite()
     hanging_open()
     fast_clock()
     slow_compile()

@@ -21,11 +21,15 @@ class Disk:
 
     def lease(self, ledger: Ledger, window: Window, granted: int) -> bool:
         if self.broken:
+            window.unleased()
             return False
         if window.day >= self.kept.get(ledger.name, (0,))[0]:
             self.kept[ledger.name] = (window.day, granted, window.told)
             self.writes += 1
         return True
+
+    def hurry(self) -> None:
+        """This disk takes no time."""
 
     def ledger(self, name: str = "", currency: str = "EUR") -> Ledger:
         """The ledger after a restart."""

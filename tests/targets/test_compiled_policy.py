@@ -14,7 +14,7 @@ from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import load
 from guard.policy.runtime import Runtime
 from guard.targets.budgets import Price, Purse
-from guard.targets.ledger import PICO, Window
+from guard.targets.ledger import DAY, PICO, Window
 
 HEAD = "version: guard/v1\nservice: s\nupstream: http://127.0.0.1:8080\n"
 TWO = """routes:
@@ -102,7 +102,7 @@ class Kept:
 
     def __init__(self, folder: Path, plan: CompiledPlan) -> None:
         self.events: list[Event] = []
-        self.keeper = BudgetKeeper(self.events.append)
+        self.keeper = BudgetKeeper(self.events.append, lambda: 20_000 * DAY)
         self.state = StateFolder(folder / "state")
         self.keeper.state = self.state
         self.keeper.adopt(plan.budgets)
@@ -134,7 +134,7 @@ def test_a_lease_is_recalled_and_a_torn_record_leaves_the_one_before(tmp_path: P
 @pytest.mark.parametrize(("keys", "fits"), [("on_spent: next", False), ("on_spent: next, strict: false", True)])
 def test_without_a_state_folder_a_strict_budget_spends_nothing(tmp_path: Path, keys: str, fits: bool) -> None:
     plan = plan_of(tmp_path, "routes: {POST /a: {}}\n" + SERVICE.replace("on_spent: next", keys))
-    keeper = BudgetKeeper([].append)
+    keeper = BudgetKeeper([].append, lambda: 20_000 * DAY)
     keeper.adopt(plan.budgets)
     ledger = plan.budgets[0].ledger
     assert ledger.reserve(ledger.at(20_000), 1, 100) is fits

@@ -5,7 +5,7 @@ from typing import Final
 
 from guard.kit.export.layout import Panel, Query, Row
 from guard.kit.export.scope import ROUTE, Scope, matcher, routes
-from guard.kit.export.values import Alert, Gap, Role
+from guard.kit.export.values import Alert, Gap, Role, Severity
 from guard.policy.monitor import Monitor
 from guard.telemetry import instruments as of
 
@@ -18,7 +18,10 @@ def _watched(scope: Scope) -> bool:
 
 
 def drift(scope: Scope) -> Iterator[Alert | Gap]:
-    """Alarms of monitoring. They fire at once: an alarm is latched, and its evidence has a memory of its own."""
+    """Alarms of monitoring: a page where the effect is critical, else a ticket.
+
+    They fire at once: an alarm is latched, and its evidence has a memory of its own.
+    """
     if not _watched(scope):
         yield Gap("monitor is off, or no route declares inputs or outputs: no alert on drift")
         return
@@ -26,16 +29,19 @@ def drift(scope: Scope) -> Iterator[Alert | Gap]:
         ("GuardModelDrift", "model_quality", "inputs or answers are no longer as the reference has them"),
         ("GuardStaleData", "data_freshness", "an input stands still or is older than the reference has it"),
     )
+    levels: tuple[tuple[Severity, str], ...] = (("page", "="), ("ticket", "!="))
     for name, role, what in topics:
-        alarms = scope.series(of.DRIFT_ALARM, matcher("guard_topic", "=", role))
-        yield Alert(
-            name=name,
-            expr=f"max by ({ROUTE}, guard_signal, guard_severity) ({alarms}) == 1",
-            role=role,
-            summary=f"{scope.service}: {{{{ $labels.guard_signal }}}} of {{{{ $labels.http_route }}}} drifted",
-            description=f"On this route {what}. `guard monitor` says since when, how far and in which cells, and takes "
-            "the answer: accept, reset or expect.",
-        )
+        for severity, critical in levels:
+            level = matcher("guard_topic", "=", role), matcher("guard_severity", critical, "critical")
+            yield Alert(
+                name=name,
+                expr=f"max by ({ROUTE}, guard_signal, guard_severity) ({scope.series(of.DRIFT_ALARM, *level)}) == 1",
+                severity=severity,
+                role=role,
+                summary=f"{scope.service}: {{{{ $labels.guard_signal }}}} of {{{{ $labels.http_route }}}} drifted",
+                description=f"On this route {what}. `guard monitor` says since when, how far and in which cells, and takes "
+                "the answer: accept, reset or expect.",
+            )
 
 
 def panels(scope: Scope) -> Row:

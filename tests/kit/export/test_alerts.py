@@ -105,8 +105,10 @@ CASES = (
     Case("a pipeline that is late", "GuardFeatureAging", "20m", [series("guard_instances_total", "0+100x40"), series("guard_features_total", "0+80x40", guard_field="balance_at", guard_state="aging")], ["ticket"]),
     Case("values at a bound", "GuardFeatureAging", "20m", [series("guard_instances_total", "0+100x40"), series("guard_features_total", "0+80x40", guard_field="age", guard_state="at_min")], []),
     Case("answers drifted", "GuardModelDrift", "1m", [series("guard_drift_alarm", "1x9", guard_signal="output:label:values", guard_severity="major", guard_topic="model_quality")], ["ticket"]),
+    Case("answers collapsed", "GuardModelDrift", "1m", [series("guard_drift_alarm", "1x9", guard_signal="output:label:values", guard_severity="critical", guard_topic="model_quality")], ["page"]),
+    Case("timestamps are a little older", "GuardStaleData", "1m", [series("guard_drift_alarm", "1x9", guard_signal="input:age:repeat", guard_severity="major", guard_topic="data_freshness")], ["ticket"]),
     Case("nothing drifted", "GuardModelDrift", "1m", [series("guard_drift_alarm", "0x9", guard_signal="", guard_severity="", guard_topic="")], []),
-    Case("an input stands still", "GuardStaleData", "1m", [series("guard_drift_alarm", "1x9", guard_signal="input:age:repeat", guard_severity="critical", guard_topic="data_freshness")], ["ticket"]),
+    Case("an input stands still", "GuardStaleData", "1m", [series("guard_drift_alarm", "1x9", guard_signal="input:age:repeat", guard_severity="critical", guard_topic="data_freshness")], ["page"]),
     Case("answers drifted, inputs did not", "GuardStaleData", "1m", [series("guard_drift_alarm", "1x9", guard_signal="output:label:values", guard_severity="major", guard_topic="model_quality")], []),
     Case("the router sends elsewhere", "GuardTrafficGone", "50m", [requests("model", "0x60"), HERE], ["ticket"]),
     Case("nobody has asked since a restart", "GuardTrafficGone", "50m", [HERE], ["ticket"]),
@@ -129,11 +131,12 @@ CARRIED = {
         "GuardBreakerOpen": {"guard_target": "model"}, "GuardModeLowered": {"guard_mode": "rules"}, "GuardContractStorm": {},
         "GuardAnswersInvalid": {"guard_field": "label"}, "GuardFeatureStale": {"guard_field": "balance_at"},
         "GuardFeatureAging": {"guard_field": "balance_at"},
-        "GuardModelDrift": {"guard_signal": "output:label:values", "guard_severity": "major"},
-        "GuardStaleData": {"guard_signal": "input:age:repeat", "guard_severity": "critical"},
+        "GuardModelDrift": {"guard_signal": "output:label:values"}, "GuardStaleData": {"guard_signal": "input:age:repeat"},
     }.items()},
 }  # fmt: skip
 """Labels that an alert has from its series, besides those of its rule."""
+DRIFT = ("GuardModelDrift", "GuardStaleData")
+"""Alerts that page by the severity of their series."""
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +155,8 @@ def bare(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def labels(exported: Exported, alert: str, severity: str) -> dict[str, str]:
     (rule,) = [rule for rule in exported.rules if rule.get("alert") == alert and rule["labels"]["severity"] == severity]
-    return {**rule["labels"], **CARRIED.get(alert, {})}
+    drifted = {"guard_severity": "critical" if severity == "page" else "major"} if alert in DRIFT else {}
+    return {**rule["labels"], **CARRIED.get(alert, {}), **drifted}
 
 
 @pytest.mark.parametrize("step", ["1m", "30m"])

@@ -73,7 +73,7 @@ def subject(text: str, folder: Path) -> Subject:
     return Subject(load(folder / "policy.yaml", environ={}), export("prometheus-rules", text, folder))
 
 
-def worst(alert: str, of: Subject) -> tuple[list[dict[str, str]], int]:
+def worst(alert: str, severity: str, of: Subject) -> tuple[list[dict[str, str]], int]:
     """The series of a service that breaks what an alert is about, and the minutes until it must have fired."""
     rising, here = f"0+{of.a_minute:g}x{MINUTES}", gauge("guard_policy_info", f"1x{MINUTES}", guard_service="credit-risk")
     match alert:
@@ -100,7 +100,7 @@ def worst(alert: str, of: Subject) -> tuple[list[dict[str, str]], int]:
                     for bound in bounds
                 ),
             ], 65
-    case_ = next(case for case in CASES if case.alert == alert and case.fires)
+    case_ = next(case for case in CASES if case.alert == alert and severity in case.fires)
     return list(case_.given), int(case_.after.removesuffix("m"))
 
 
@@ -112,7 +112,7 @@ def fires(of: Subject, folder: Path, alerts: list[tuple[str, str]]) -> None:
     (folder / "rules.yaml").write_text(yaml.safe_dump(document))
     tests: list[dict[str, Any]] = []
     for alert, severity in alerts:
-        given, minutes = worst(alert, of)
+        given, minutes = worst(alert, severity, of)
         firing = f'ALERTS{{alertname="{alert}", severity="{severity}", alertstate="firing"}}'
         sample = {
             "expr": f"sgn(count({firing}))",

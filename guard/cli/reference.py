@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from guard.cli.operators import where, with_endpoint
+
 FILE = click.Path(dir_okay=False, path_type=Path)
 SHOWN = 5
 """Reasons for which rows were left out that are listed."""
@@ -12,7 +14,7 @@ SHOWN = 5
 
 @click.group()
 def reference() -> None:
-    """Make or show the reference that monitoring compares live traffic with."""
+    """Make, learn or show the reference that monitoring compares live traffic with."""
 
 
 @reference.command()
@@ -87,6 +89,28 @@ def make(
     click.echo(f"{out}: {account.counted} of {account.rows} rows, {made.digest}")
     click.echo(f"next: `monitor: {{reference: {out}}}` in {policy}, and `guard release --part reference={out}`")
     return 0
+
+
+@reference.command()
+@with_endpoint
+@click.option("--route", metavar="'METHOD /path'", help="Route to take. Required if guard watches several.")
+@click.option("--wait", is_flag=True, help="Wait until enough requests were looked at.")
+@click.option("--out", type=FILE, default=Path("reference.json"), show_default=True, help="File to write.")
+@click.option("--reason", default="reference learn", show_default=True, help="Reason for the audit log.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def learn(
+    admin: str | None, state_dir: Path | None, ca: Path | None, route: str | None, wait: bool,  # noqa: FBT001
+    out: Path, reason: str, as_json: bool,  # noqa: FBT001
+) -> int:  # fmt: skip
+    """Write the reference that a running guard has learned from live traffic.
+
+    Guard writes it into its state folder, and it is copied from there where that is on this machine. Look at it with
+    `guard reference show` before a policy names it: it says what was, not what is right.
+    """
+    from guard.cli import learned_reference  # noqa: PLC0415
+
+    at = where(admin, state_dir, ca)
+    return learned_reference.run(at, route=route, out=out, wait=wait, reason=reason, as_json=as_json)
 
 
 @reference.command()

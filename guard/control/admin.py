@@ -9,7 +9,7 @@
     GET  /admin/v1/quality         what labels say of each model version
     GET  /admin/v1/audit?limit=    who did what, the newest first
     GET  /admin/v1/monitor         evidence of drift by route and signal, and alarms
-    PUT  /admin/v1/monitor/order   {"route", "order": accept|reset|expect, "ttl", "reason"}
+    PUT  /admin/v1/monitor/order   {"route", "order": accept|reset|expect|save, "ttl", "reason"}
     GET  /admin/v1/slo             objectives: burn rates, budgets left, and the routes that are lowered for them
     GET  /admin/v1/release         the next release and its verdict; orders: see `release_api`
     GET  /admin/v1/contract        what the routes in force take and answer; `?format=` or Accept choose the form
@@ -110,8 +110,8 @@ class AdminBackend(Protocol):
     def monitor(self) -> dict[str, Any]:
         """The state of monitoring of each route, with its alarms."""
 
-    def order_monitor(self, *, route: str, order: str, ttl: float | None, reason: str, actor: str) -> dict[str, Any]:
-        """End a route's alarm, or expect a change. Raises Refused."""
+    async def order_monitor(self, *, route: str, order: str, ttl: float | None, reason: str, actor: str) -> dict[str, Any]:
+        """End a route's alarm, expect a change, or save the learned reference. Raises Refused."""
 
     def slo(self) -> dict[str, Any]:
         """The objectives, their burn rates and the routes that are lowered for them."""
@@ -336,7 +336,7 @@ class _Api:
     async def order_monitor(self, request: Request, identity: Identity) -> Response:
         """PUT monitor/order."""
         order = await _read(request, MonitorOrder)
-        return JSONResponse(self._service.order_monitor(**order.model_dump(), actor=identity.name))
+        return JSONResponse(await self._service.order_monitor(**order.model_dump(), actor=identity.name))
 
     async def slo(self, request: Request, identity: Identity) -> Response:
         """GET slo."""

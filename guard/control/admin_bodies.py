@@ -41,7 +41,7 @@ class MonitorOrder(_Order):
     """The body of PUT monitor/order."""
 
     route: str
-    order: Literal["accept", "reset", "expect"]
+    order: Literal["accept", "reset", "expect", "save"]
     ttl: float | None = Field(default=None, gt=0, le=30 * 86400)
     """Seconds in which a change is expected; `expect` needs it."""
 

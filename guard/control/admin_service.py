@@ -28,7 +28,7 @@ from guard.policy.loading import Loaded
 from guard.policy.loading.digest import release_digest
 from guard.policy.models import FIRST, Release
 from guard.policy.runtime import Runtime, TargetKey
-from guard.proxy.values import TARGETS
+from guard.proxy.values import MODEL, TARGETS
 from guard.telemetry.versions import Versions
 
 SLICE: Final = 32
@@ -114,8 +114,10 @@ class AdminService:
         """The state of monitoring of each route, with its alarms."""
         return self._monitoring.document()
 
-    def order_monitor(self, *, route: str, order: str, ttl: float | None, reason: str, actor: str) -> dict[str, Any]:
-        """End a route's alarm, or expect a change. Raises Refused."""
+    async def order_monitor(self, *, route: str, order: str, ttl: float | None, reason: str, actor: str) -> dict[str, Any]:
+        """End a route's alarm, expect a change, or save the learned reference. Raises Refused."""
+        if order == "save":
+            return await self._monitoring.keep_reference(route, self._versions.served(route, MODEL), reason, actor)
         return self._monitoring.order(route, order, ttl, reason, actor)
 
     def slo(self) -> dict[str, Any]:

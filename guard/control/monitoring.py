@@ -3,15 +3,15 @@
     begin     at a route's first request that is looked at: from the saved state where there is one
     tick      once a second: counts become evidence; an alarm is an event, its end another
     save      once a minute, in a thread, and at the end of the process
-    order     accept, reset or expect, of an operator
+    order     accept, reset or expect, of an operator; save writes the learned reference as a file
 
 What may be shown is what `guard.monitoring.figures` gives: no value, and shares only of fields up to `internal`.
 """
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
 from typing import Any, Final
@@ -24,6 +24,8 @@ from guard.monitoring.alarms import Alarm, Verdict
 from guard.monitoring.codec import StateInvalid
 from guard.monitoring.figures import SignalFigures, evidence, figures
 from guard.monitoring.monitor import MonitorConfig, RouteMonitor
+from guard.monitoring.reference import utc
+from guard.monitoring.stages import GROSS_REQUESTS
 from guard.monitoring.state import dump, restore
 from guard.monitoring.watch import RouteWatch
 from guard.policy.loading import Loaded
@@ -41,6 +43,7 @@ PREFIX: Final = "monitor-"
 MOST_UNDECLARED: Final = 50
 """Routes that are watched where the policy has no `monitor`."""
 FORMAT: Final = "guard/monitor/v1"
+_SIGNS: Final = re.compile("[^a-z0-9]+")
 
 
 class MonitorKeeper:
@@ -165,7 +168,7 @@ class MonitorKeeper:
         self._publish(
             DriftFound(
                 route=route, signal=alarm.headline, signals=alarm.signals, topic=alarm.topic, strength=alarm.severity,
-                onset=_time(alarm.onset), effect=round(alarm.effect, 3), rows=round(alarm.rows), stage=alarm.stage,
+                onset=utc(alarm.onset), effect=round(alarm.effect, 3), rows=round(alarm.rows), stage=alarm.stage,
                 cells=tuple(f"{cell.signal} {cell.cell}: {cell.before:.1%} to {cell.after:.1%}" for cell in alarm.moved),
             )
         )  # fmt: skip
@@ -187,11 +190,7 @@ class MonitorKeeper:
 
     def order(self, route: str, order: str, ttl: float | None, reason: str, actor: str) -> dict[str, Any]:
         """End a route's alarm (`accept`, `reset`), or expect a change for `ttl` seconds. Raises Refused."""
-        watch = self._runtime.watches.get(route)
-        if watch is None:
-            known = [name for name, _ in self._runtime.watches.items()]
-            raise Refused(404, "route", f"no such route is watched; watched are {listed(known) or 'none'}")
-        monitor = watch.monitor
+        monitor = self._watched(route).monitor
         if order == "expect":
             if ttl is None:
                 raise Refused(422, "ttl", "to expect a change needs a ttl: an expectation is only for a limited time")
@@ -210,11 +209,46 @@ class MonitorKeeper:
         )
         return {"route": route, "order": order, "expected_until": _until(monitor, self._wall())}
 
+    async def keep_reference(self, route: str, version: str, reason: str, actor: str) -> dict[str, Any]:
+        """Write what was learned of a route into the state folder, as a reference that a policy can name. Raises Refused.
+
+        Cuts of private fields are in that file and in nothing else that leaves this process.
+        """
+        monitor, state = self._watched(route).monitor, self._state
+        if state is None or not state.writable:
+            raise Refused(503, "state_folder", "guard has no state folder that it can write the reference to")
+        made = None if monitor is None else monitor.learned(version or None)
+        if monitor is None or made is None:
+            seen = 0 if monitor is None else min(item.requests for item in monitor.learning.values() if item.fields)
+            raise Refused(
+                409, "reference", f"nothing is learned yet: {seen:,} of {GROSS_REQUESTS:,} requests were looked at"
+            )
+        name = f"reference-{_SIGNS.sub('-', route.lower())[:60].strip('-')}-{_hash(route)[:6]}.json"
+        try:
+            await self._saver.run(partial(state.save, name, made.to_json().encode()), SAVE_WITHIN)
+        except OSError as error:
+            raise Refused(503, "state_folder", f"the reference cannot be written: {error.strerror or error}") from None
+        self._audit(
+            {"who": actor, "what": "monitor", "route": route, "target": None, "from": None, "to": "save", "why": reason}
+        )
+        return {
+            "route": route, "order": "save", "expected_until": _until(monitor, self._wall()),
+            "file": str((state.path / name).resolve()), "digest": made.digest, "rows": made.rows, "requests": made.requests,
+            "model_version": made.model_version,
+        }  # fmt: skip
+
+    def _watched(self, route: str) -> RouteWatch:
+        watch = self._runtime.watches.get(route)
+        if watch is None:
+            known = [name for name, _ in self._runtime.watches.items()]
+            raise Refused(404, "route", f"no such route is watched; watched are {listed(known) or 'none'}")
+        return watch
+
     def status(self) -> dict[str, Any]:
         """Monitoring in a few words, for `guard status`."""
         alarms = [
             {"route": route, "signal": monitor.alarm.headline, "severity": monitor.alarm.severity,
-             "onset": _time(monitor.alarm.onset), "topic": monitor.alarm.topic}
+             "onset": utc(monitor.alarm.onset), "topic": monitor.alarm.topic}
             for route, monitor in self.monitors() if monitor.alarm is not None
         ]  # fmt: skip
         watched = sum(1 for _ in self.monitors())
@@ -263,6 +297,8 @@ class MonitorKeeper:
         yield Family(of.DRIFT_PSI, [((*labels, item.signal), item.psi) for labels, item in signals])
         yield Family(of.DRIFT_DISPERSION, [((*labels, item.signal), item.dispersion) for labels, item in signals])
         yield Family(of.REFERENCE_ROWS, [((*labels, item.signal), item.reference_rows) for labels, item in signals])
+        now, made = self._wall(), [(labels, *item) for labels, monitor in routes for item in monitor.referred_at.items()]
+        yield Family(of.REFERENCE_AGE, [((*labels, side), max(0.0, now - at)) for labels, side, at in made])
         if self._verdicts:
             ended = self._verdicts.copy().items()
             yield Family(of.DRIFT_ALARMS, [((*_labels(route), *rest), count) for (route, *rest), count in ended])
@@ -276,7 +312,7 @@ def _labels(route: str) -> tuple[str, str]:
 
 def _until(monitor: RouteMonitor, wall: float) -> str | None:
     """The end of an expectation; None without one."""
-    return _time(monitor.expected_until) if monitor.expected_until > wall else None
+    return utc(monitor.expected_until) if monitor.expected_until > wall else None
 
 
 def _named(alarm: Alarm | None) -> tuple[str, str, str]:
@@ -291,8 +327,8 @@ def _alarm(alarm: Alarm | None) -> dict[str, Any] | None:
         "signals": list(alarm.signals),
         "topic": alarm.topic,
         "severity": alarm.severity,
-        "at": _time(alarm.at),
-        "onset": _time(alarm.onset),
+        "at": utc(alarm.at),
+        "onset": utc(alarm.onset),
         "effect": alarm.effect,
         "rows": alarm.rows,
         "stage": alarm.stage,
@@ -316,8 +352,8 @@ def _signal(item: SignalFigures) -> dict[str, Any]:
 
 def _file(route: str) -> str:
     """The name of a route's state: routes may hold any sign."""
-    return f"{PREFIX}{hashlib.sha256(route.encode()).hexdigest()[:24]}.state"
+    return f"{PREFIX}{_hash(route)[:24]}.state"
 
 
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _hash(route: str) -> str:
+    return hashlib.sha256(route.encode()).hexdigest()

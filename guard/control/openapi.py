@@ -144,11 +144,11 @@ OPENAPI: Final[dict[str, Any]] = {
         "/admin/v1/monitor": {"get": _operation("Show evidence of drift by route and signal, and alarms")},
         "/admin/v1/monitor/order": {
             "put": _operation(
-                "End a route's alarm, or expect a change",
+                "End a route's alarm, expect a change, or save the learned reference as a file",
                 _object(
                     ["route", "order", "reason"],
                     route={"type": "string"},
-                    order={"enum": ["accept", "reset", "expect"]},
+                    order={"enum": ["accept", "reset", "expect", "save"]},
                     ttl={"type": ["number", "null"], "exclusiveMinimum": 0, "description": "Seconds. Required to expect."},
                     reason=_REASON,
                 ),

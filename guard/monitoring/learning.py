@@ -143,6 +143,8 @@ class Learning:
         """Whether there is a reference."""
         self.from_file = False
         self.final = False
+        self.freezes = 0
+        """The number of times that counts became the reference."""
         self._prepare()
 
     def use(self, fields: Sequence[FieldReference]) -> None:
@@ -240,6 +242,7 @@ class Learning:
                 field.correlation = field.pairs.correlation()
             field.freeze(final=final)
         self.referred, self.final = True, final
+        self.freezes += 1
         self._attach()
 
     def references(self) -> tuple[FieldReference, ...] | None:

@@ -18,7 +18,7 @@ from guard.monitoring.cells import UNIT, FieldSpec, Side
 from guard.monitoring.detector import Band, Detector, share_of
 from guard.monitoring.dispersion import Dispersion
 from guard.monitoring.learning import Learning, LearningField, block_rows
-from guard.monitoring.reference import FieldReference, Reference
+from guard.monitoring.reference import FieldReference, Reference, utc
 from guard.monitoring.season import SLOTS, Season
 from guard.monitoring.signals import Signal, evidence_of, signals_of, weigh
 from guard.monitoring.stages import (
@@ -81,6 +81,7 @@ class RouteMonitor:
         self.dispersions: list[Dispersion] = []
         self.seasons: list[Season | None] = []
         self.season_begun: dict[Side, int] = {}
+        self.referred_at: dict[Side, float] = {}
         self.reference = array("d")
         self.detector = Detector([], config.threshold)
         self._requests = 0
@@ -89,8 +90,9 @@ class RouteMonitor:
         self._hour = -1
         reference = reference or config.reference
         if reference is not None:
-            for learning in self.learning.values():
+            for side, learning in self.learning.items():
                 learning.use(reference.fields)
+                self.referred_at[side] = reference.made_at
         self.lay()
 
     # What happens once a second
@@ -131,7 +133,10 @@ class RouteMonitor:
             tallies = self.tally.fields[start : start + len(learning.fields)]
             start += len(learning.fields)
             if not learning.final:
+                freezes = learning.freezes
                 brought = learning.add([block_rows(counts, tally) for tally in tallies], requests)
+                if learning.freezes != freezes:
+                    self.referred_at[learning.side] = float(self.base + self.at)
                 step = brought if step != "cells" and brought != "none" else step
         if step == "cells":
             self.lay()
@@ -203,8 +208,10 @@ class RouteMonitor:
         learning = self.learning[side]
         if reference is None:
             learning.restart()
+            self.referred_at.pop(side, None)
         else:
             learning.use(reference.fields)
+            self.referred_at[side] = reference.made_at
         self._forget_season(side)
         if self.alarm is not None and any(name.startswith(f"{side}:") for name in self.alarm.signals):
             self.alarm = None
@@ -253,6 +260,21 @@ class RouteMonitor:
                 }
                 field_references.append(reference.model_copy(update={"dispersions": {**reference.dispersions, **measured}}))
         return tuple(field_references)
+
+    def learned(self, model_version: str | None) -> Reference | None:
+        """The references in force as one that a policy can name; None until each watched side has one."""
+        sides = [learning for learning in self.learning.values() if learning.fields]
+        fields = self.frozen()
+        if not fields or not all(learning.referred for learning in sides):
+            return None
+        if self.config.reference is not None and all(learning.from_file for learning in sides):
+            return self.config.reference
+        rows = max(round(sum(field.counts)) for field in fields)
+        return Reference(
+            format=1, made=utc(max(self.referred_at.get(learning.side, float(self.base)) for learning in sides)),
+            source="learned", requests=max(1, min(learning.requests for learning in sides)), rows=max(1, rows),
+            model_version=model_version, fields=fields,
+        )  # fmt: skip
 
     def fields(self) -> tuple[FieldSpec, ...]:
         """The declared fields in the order of `tally.fields`: inputs, then outputs."""

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -95,6 +96,14 @@ class Reference(_Strict):
         if len({(field.side, field.name) for field in self.fields}) < len(self.fields):
             raise ValueError("a field stands twice")
         return self
+
+    @property
+    def made_at(self) -> float:
+        """Seconds since 1970 of `made`; 0 where that is no time."""
+        try:
+            return datetime.fromisoformat(self.made).timestamp()
+        except ValueError:
+            return 0.0
 
     @property
     def digest(self) -> str:
@@ -229,6 +238,11 @@ class ReferenceMaker:
         return Reference(
             format=FORMAT, made=made, source="file", requests=rows, rows=rows, model_version=model_version, fields=fields
         )
+
+
+def utc(seconds: float) -> str:
+    """A time as references and alarms write it: RFC 3339, in UTC, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _steps(values: Sequence[float]) -> list[tuple[float, float]]:

@@ -38,7 +38,7 @@ def dump(monitor: RouteMonitor) -> bytes:
         "reference": _digest(monitor.config), "base": monitor.base,
         "at": monitor.at, "sides": sides, "alarm": None if monitor.alarm is None else monitor.alarm.to_dict(),
         "verdicts": monitor.verdicts, "alarms": monitor.alarms, "expected_until": monitor.expected_until,
-        "season_begun": monitor.season_begun,
+        "season_begun": monitor.season_begun, "referred_at": monitor.referred_at,
     }  # fmt: skip
     blobs: dict[str, bytes] = {}
     for place, signal in enumerate(monitor.signals):
@@ -74,6 +74,8 @@ def _restore(config: MonitorConfig, wall: float, header: Mapping[str, Any], blob
         frozen = None if saved["frozen"] is None else _REFERENCES.validate_json(json.dumps(saved["frozen"]))
         learning.resume(int(saved["requests"]), frozen, final=bool(saved["final"]), from_file=bool(saved["from_file"]))
     monitor.season_begun = {side: int(at) for side, at in header["season_begun"].items()}
+    if "referred_at" in header:
+        monitor.referred_at = {side: float(at) for side, at in header["referred_at"].items()}
     monitor.lay()
     for place, signal in enumerate(monitor.signals):
         monitor.dispersions[place].load(blobs[f"dispersion/{signal.name}"])

@@ -312,6 +312,10 @@ DRIFT_DISPERSION: Final = Instrument(
     "guard.drift.dispersion", "gauge", "{ratio}", "How much more a signal varies than independent requests would.", _SIGNAL
 )
 REFERENCE_ROWS: Final = Instrument("guard.reference.rows", "gauge", "{row}", "Rows of a signal's reference.", _SIGNAL)
+REFERENCE_AGE: Final = Instrument(
+    "guard.reference.age", "gauge", "s", "Time since a route's reference was made or learned.",
+    (_METHOD, _ROUTE, "guard.direction"),
+)  # fmt: skip
 CPU: Final = Instrument("process.cpu.time", "counter", "s", "Processor time of this process.", ("cpu.mode",))
 MEMORY: Final = Instrument("process.memory.usage", "updowncounter", "By", "Resident memory.")
 DESCRIPTORS: Final = Instrument(

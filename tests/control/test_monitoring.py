@@ -1,5 +1,6 @@
 """Monitoring in a process: exchanges of the pipeline in, events, metrics, orders and a state folder out; with a clock of its own."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from guard.control.monitoring import MOST_UNDECLARED, PREFIX, MonitorKeeper
 from guard.control.order_store import Refused
 from guard.control.state import open_state
 from guard.events import DriftEnded, DriftFound, Event, MonitoringForgotten, VersionChanged
+from guard.monitoring.reference import parse_reference
 from guard.policy.compiling import CompileContext, compile_plan
 from guard.policy.loading import load
 from guard.policy.runtime import Runtime
@@ -343,6 +345,62 @@ def test_an_order_that_makes_no_sense_is_refused(
         world.keeper.order(route, order, ttl, "r", "otto")
     assert refused.value.status == status
     assert world.audited == []
+
+
+def keep(world: World, route: str = "POST /predict") -> dict[str, Any]:
+    return asyncio.run(world.keeper.keep_reference(route, "7", "for the release", "otto"))
+
+
+def test_what_was_learned_is_a_file_that_a_policy_can_name(learned: World) -> None:
+    told = keep(learned)
+    made = parse_reference(Path(told["file"]).read_bytes())
+    assert (made.digest, made.rows, made.source, made.model_version) == (told["digest"], told["rows"], "learned", "7")
+    assert made.rows >= 2_000
+    assert [field.name for field in made.fields] == ["age", "income", "kind", "note", "at", "score", "label"]
+    assert learned.audited[-1]["to"] == "save"
+    assert "cuts" not in json.dumps(told)
+    learned.start(f"monitor: {{references: {{POST /predict: {told['file']}}}}}")
+    learned.run(1)
+    assert learned.monitor.frozen() == made.fields
+    assert learned.keeper.document()["routes"][0]["learned"] == {"input": 0, "output": 0}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "route", "status"), [(1, "POST /predict", 409), (0, "POST /rows", 409), (0, "POST /x", 404)]
+)
+def test_a_reference_that_is_not_learned_is_refused(world: World, seconds: int, route: str, status: int) -> None:
+    world.run(seconds)
+    with pytest.raises(Refused) as refused:
+        keep(world, route)
+    assert refused.value.status == status
+    assert world.audited == []
+    assert list(world.state.path.glob("reference-*")) == []
+
+
+def test_a_reference_without_a_state_folder_is_refused(learned: World) -> None:
+    learned.keeper.recall(None)
+    with pytest.raises(Refused) as refused:
+        keep(learned)
+    assert refused.value.status == 503
+
+
+def ages(world: World) -> dict[tuple[str, ...], float]:
+    [family] = [family for family in world.keeper.families() if family.instrument.name == "guard.reference.age"]
+    return {tuple(map(str, labels)): float(age) for labels, age in family.points}
+
+
+def test_the_age_of_a_reference_begins_where_it_was_learned(learned: World) -> None:
+    learned.mono += 1_000
+    before = ages(learned)
+    assert before.keys() == {("POST", "/predict", "input"), ("POST", "/predict", "output")}
+    assert all(1_000 <= age <= 1_010 for age in before.values())
+    save(learned)
+    learned.mono += 500
+    learned.start()
+    learned.run(1, rate=1)
+    assert ages(learned) == {labels: age + 501 for labels, age in before.items()}
+    learned.keeper.version_changed(VersionChanged(route="POST /predict", target="model", before="1", after="2"))
+    assert ages(learned).keys() == {("POST", "/predict", "input")}
 
 
 def test_another_version_of_the_model_is_learned_anew(learned: World) -> None:

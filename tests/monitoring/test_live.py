@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from guard.monitoring.reference import parse_reference
 from tests.sidecar import Sidecar, sidecar
 from tests.test_serve import Handler, Model
 from tests.threaded import threaded
@@ -107,6 +108,14 @@ def test_a_collapse_is_alarmed_kept_over_a_restart_and_reset(model: Model, tmp_p
         learned = stages(shown(tmp_path))
         assert learned["input:fixed:values"] == learned["input:note:states"] == "shown"  # nothing is claimed of these
         assert guard.events("drift") == []
+
+        learn = [sys.executable, "-m", "guard", "reference", "learn", "--state-dir", "state", "--out", "learned.json"]
+        done = subprocess.run(learn, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        made = parse_reference((tmp_path / "learned.json").read_bytes())
+        assert made.requests >= LEARN
+        assert [field.name for field in made.fields] == ["age", "fixed", "note", "label"]
+        assert guard.probe("/metrics")[1].count("guard_reference_age_seconds{") == 2
 
         traffic.until(lambda _: "b", lambda: guard.events("drift") != [])
         (found,) = guard.events("drift")

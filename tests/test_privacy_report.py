@@ -107,6 +107,37 @@ def test_each_kind_of_body_has_its_line(tmp_path: Path, declared: str, body: str
     assert re.search(says, told(made.routes[0].notes))
 
 
+COUNTED = "input: {age: {type: integer, sensitivity: personal}, kind: {enum: [a, b]}}\noutput: {label: {enum: [x, y]}, score: {type: number, min: 0, max: 1, sensitivity: health}}"
+LABELS = "labels: {key: {env: GUARD_HASH_KEY}, segments: [kind]}\n"
+
+
+def test_what_monitoring_counts_is_told_by_field(tmp_path: Path) -> None:
+    made = route(tmp_path, COUNTED)
+    shown, private, left = made.routes[0].notes[-3:]
+    assert (shown.values, private.values, left.values) == (("kind", "label"), ("age",), ("score",))
+    assert "neither they nor the shares of cells are shown or exported" in private.text
+    assert "monitoring's counts" in told(made.kept)
+
+
+@pytest.mark.parametrize(
+    ("rest", "counted"),
+    [("monitor: off\n", ()), ("monitor: {fields: {age: off, label: off}}\n", ("kind",)), ("", ("kind", "label"))],
+)
+def test_what_is_off_is_not_told_to_be_counted(tmp_path: Path, rest: str, counted: tuple[str, ...]) -> None:
+    made = route(tmp_path, COUNTED, rest)
+    found = [note.values for note in made.routes[0].notes if note.text.startswith("Monitoring counts how many")]
+    assert found == ([counted] if counted else [])
+    assert ("monitoring" in told(made.kept)) is (rest != "monitor: off\n")
+
+
+def test_what_a_receipt_holds_is_told_where_there_are_labels(tmp_path: Path) -> None:
+    made = route(tmp_path, COUNTED, LABELS)
+    [note] = [note for note in made.routes[0].notes if "receipt" in note.text]
+    assert note.values == ("label", "kind")
+    assert "a mark for each receipt" in told(made.kept)
+    assert "receipt" not in told([*route(tmp_path, COUNTED).routes[0].notes, *route(tmp_path, COUNTED).kept])
+
+
 def test_passthrough_and_denied_have_their_line(tmp_path: Path) -> None:
     made = report(tmp_path, "  GET /a: passthrough\n  GET /b: denied\n")
     assert [(item.body, item.ladder) for item in made.routes] == [("passthrough", ("model", "disabled")), ("denied", ())]

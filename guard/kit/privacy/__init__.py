@@ -7,6 +7,7 @@ values    what a report says
 forms     where a value goes, and in what form; one function for each place
 fields    the rows of a route: every field, and every part of one
 facts     the request itself, telemetry, what is kept
+counted   what monitoring and labels count of values
 review    what a reviewer should question
 report    policy → report
 markdown  report → text for people

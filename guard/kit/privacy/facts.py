@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final, assert_never
 
 from guard.kit.description import ContractDescription, PolicyDescription, RouteDescription
+from guard.kit.privacy.counted import kept_counts
 from guard.kit.privacy.forms import kept_text
 from guard.kit.privacy.values import Note, Owner, Recipient
 from guard.policy.disclosure import MOST_ROWS
@@ -233,9 +234,10 @@ def kept_notes(described: PolicyDescription) -> Iterator[Note]:
     )
     if holds:
         yield Note("Answers are kept in memory by the cached rung, and lost with the process, on", holds)
+    counts = "".join(f"{each}, " for each in kept_counts(described))
     yield Note(
         "On disk, in the state folder, guard keeps operators' orders; the audit log of them, with operators' names and the "
-        "reasons that they gave; the last good policy; its own address and token; and the day's cost. None holds anything "
-        "of a request. The folder",
+        f"reasons that they gave; the last good policy; its own address and token; {counts}and the "
+        "day's cost. None holds anything of a single request. The folder",
         (str(described.policy.state_dir),),
     )

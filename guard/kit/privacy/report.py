@@ -3,18 +3,20 @@
 from collections.abc import Iterable
 
 from guard.kit.description import ContractDescription, RouteDescription, describe
+from guard.kit.privacy.counted import counted
 from guard.kit.privacy.facts import kept_notes, owners, recipients, request, route_notes, telemetry
 from guard.kit.privacy.fields import SENSITIVE, inputs, outputs
 from guard.kit.privacy.review import findings
 from guard.kit.privacy.values import Count, Input, Output, Report, RouteReport, Sensitive
 from guard.policy.loading import Loaded
+from guard.policy.models import Policy
 from guard.privacy.sensitivity import LEVELS
 
 
 def make(loaded: Loaded) -> Report:
     """The report of a policy."""
     described, policy = describe(loaded), loaded.policy
-    routes = tuple(map(_route, described.routes))
+    routes = tuple(_route(route, policy) for route in described.routes)
     return Report(
         service=policy.service,
         digest=loaded.digest,
@@ -30,13 +32,14 @@ def make(loaded: Loaded) -> Report:
     )
 
 
-def _route(route: RouteDescription) -> RouteReport:
+def _route(route: RouteDescription, policy: Policy) -> RouteReport:
+    notes = [*route_notes(route), *(counted(route, policy) if isinstance(route, ContractDescription) else ())]
     return RouteReport(
         route=route.key,
         body=route.body,
         enforcement=route.contract.enforcement if isinstance(route, ContractDescription) else None,
         ladder=route.ladder,
-        notes=tuple(route_notes(route)),
+        notes=tuple(notes),
         inputs=tuple(inputs(route)) if isinstance(route, ContractDescription) else (),
         outputs=tuple(outputs(route)) if isinstance(route, ContractDescription) else (),
     )

@@ -76,6 +76,11 @@ def _reference(key: str, specs: Sequence[FieldSpec], declared: Monitor, context:
     return reference
 
 
+def watched_inputs(fields: Mapping[str, InputField], declared: Monitor) -> list[FieldSpec]:
+    """The inputs that monitoring counts, as it counts them."""
+    return _inputs(fields, declared)[0]
+
+
 def _inputs(fields: Mapping[str, InputField], declared: Monitor) -> tuple[list[FieldSpec], list[Age]]:
     specs: list[FieldSpec] = []
     ages: list[Age] = []

@@ -1,5 +1,6 @@
 """A team with the demo's model: its repository, its CI, its servers; and somebody who follows fixes to the letter."""
 
+import csv
 import json
 import os
 import re
@@ -54,6 +55,10 @@ def evaluated(folder: Path) -> dict[str, float]:
     (folder / "evaluation.json").write_text(json.dumps({"metrics": by_name}))
     row = {"patient_id": "AB-123456", **dict(zip(map(str, data.feature_names), map(float, data.data[0]), strict=True))}
     (folder / "request.json").write_text(json.dumps(row))
+    with (folder / "validation.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(row)
+        rows.writerows(["AB-123456", *map(float, line)] for line in outside)
     return by_name
 
 
@@ -68,6 +73,7 @@ class Stage:
         self.policy: dict[str, Any] = yaml.safe_load((ROOT / "policies" / "tumour-triage.yaml").read_text())
         self.options: list[tuple[str, str]] = []
         self.guard: Sidecar
+        self.model = 0  # the port of the model
         self.live: str | None = None
         self.extra: dict[str, Any] = {}
         self.write()
@@ -272,6 +278,7 @@ def answers(stage: Stage, item: Item) -> dict[str, str]:
         "failure.rollback": {"--previous RECORD": "--previous none"}, "data.inspection": {"NAME": "ana"},
         "failure.drilled": {"URL": f"http://127.0.0.1:{stage.guard.port}", "FILE": "request.json"},
         "failure.covered": {"--data URL": f"--data http://127.0.0.1:{stage.guard.port} --request 'POST /predict=request.json'"},
+        "monitoring.reference": {"VALIDATION_SET": f"--target http://127.0.0.1:{stage.model} validation.csv"},
         "targets.cost": {"AMOUNT CURRENCY": "2000 EUR", "20 EUR": "2000 EUR"},
     }  # fmt: skip
     if item.id == "release.commit":

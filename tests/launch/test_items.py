@@ -20,6 +20,8 @@ from guard.kit.checklist.registry import SECTIONS, sections
 from guard.kit.checklist.table import table
 from guard.kit.checklist.values import Item, Section
 from guard.kit.evidence import MOST_BYTES
+from guard.monitoring.cells import FieldSpec
+from guard.monitoring.reference import CutMaker
 from guard.policy.loading import load
 from tests.cli.test_cli import ROOT, valid
 from tests.privacy_pages import cells
@@ -62,6 +64,54 @@ def test_every_example_has_a_checklist_of_the_form(tmp_path: Path, name: str) ->
     assert (root.get("tests"), len(root.findall(".//testcase"))) == (str(count), count)
     kept = valid("evidence.schema.json", json.loads((tmp_path / "policies" / "evidence" / "checklist.json").read_text()))
     assert (kept["passed"], kept["result"]) == (False, told)
+
+
+def reference_file(folder: Path, version: str | None) -> None:
+    spec = FieldSpec("label", "output", "class", ("a", "b"))
+    maker = CutMaker([spec])
+    maker.add({("output", "label"): "a"})
+    counted = maker.finish()
+    counted.add({("output", "label"): "a"})
+    (folder / "r.json").write_text(counted.finish("2026-01-01T00:00:00Z", version).to_json())
+
+
+RECORD = "release: {version: '2', parts: PARTS}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "version", "status", "says"),
+    [
+        ("", "2", "warn", "POST /predict: compared with its first 2,000 requests"),
+        ("monitor: off\n", "2", "warn", "monitor is off"),
+        ("monitor: {fields: {age: off, label: off}}\n", "2", "pass", "no route declares what monitoring could compare"),
+        ("monitor: {reference: r.json}\n", "2", "pass", "1 rows, sha256:"),
+        ("monitor: {references: {POST /predict: r.json}}\n", None, "pass", "1 rows, sha256:"),
+        ("monitor: {reference: r.json}\n" + RECORD.replace("PARTS", "{reference: none}"), "1", "warn", "of version 1, the release is 2"),
+        ("monitor: {reference: r.json}\n" + RECORD.replace("PARTS", "{}"), "2", "warn", "the release does not name the reference"),
+        ("monitor: {reference: r.json}\n" + RECORD.replace("PARTS", "{reference: none}"), "2", "pass", "1 rows, sha256:"),
+    ],
+)  # fmt: skip
+def test_monitoring_needs_a_reference_of_this_release(
+    tmp_path: Path, more: str, version: str | None, status: str, says: str
+) -> None:
+    reference_file(tmp_path, version)
+    item = items(tmp_path, more=more)["monitoring.reference"]
+    assert (item.status, says in item.evidence) == (status, True), item
+
+
+def test_several_routes_are_asked_for_one_by_one(tmp_path: Path) -> None:
+    two = ROUTE + ROUTE.partition("\n")[2].replace("/predict", "/other")
+    item = items(tmp_path, two)["monitoring.reference"]
+    assert "guard reference make --policy" in item.fix
+    assert "--route 'POST /predict' VALIDATION_SET`" in item.fix
+    assert "references: {POST /predict: reference.json}" in item.fix
+
+
+@pytest.mark.parametrize(
+    ("declared", "status"), [("", "warn"), ("monitor: {season: none}\n", "pass"), ("monitor: {season: week}\n", "pass")]
+)
+def test_a_season_is_asked_for(tmp_path: Path, declared: str, status: str) -> None:
+    assert items(tmp_path, more=declared)["monitoring.season"].status == status
 
 
 def test_the_schema_refuses_what_is_no_checklist(tmp_path: Path) -> None:

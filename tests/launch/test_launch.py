@@ -27,7 +27,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory, model: int) -> Iterator[tup
     """The stage at the end of the walk, and the items that were followed, in order."""
     stage = Stage(tmp_path_factory.mktemp("launch"))
     with serving(stage.folder, model) as guard:
-        stage.guard = guard
+        stage.guard, stage.model = guard, model
         assert stage.run("checklist", "policy.yaml", check=False).returncode == 1
         results: list[str] = []
         for _ in range(STEPS):
@@ -186,7 +186,7 @@ BROKEN = [
     Broken("release.model", without("model"), CHANGED),
     Broken("release.commit", dirty, CHANGED),
     Broken("release.lockfile", without("lockfile"), CHANGED),
-    Broken("release.parts", without("part"), CHANGED),
+    Broken("release.parts", without("part"), CHANGED | {"monitoring.reference"}),
     Broken("release.contract", policy(*RADIUS, "max", to=61), CHANGED),
     Broken("release.configuration", without("config"), CHANGED),
     Broken("release.evaluation", without("evaluation", "dataset", "evaluated"), CHANGED),
@@ -222,6 +222,9 @@ BROKEN = [
     Broken("monitoring.freshness", timestamp, CHANGED | {"release.contract"}),
     Broken("monitoring.predictions", lambda stage: [policy(*PREDICT, "output", item, "sensitivity", to="health")(stage) for item in ("label", "score")],
            CHANGED | {"release.contract"}),
+    Broken("monitoring.reference", policy("monitor"), CHANGED | {"monitoring.season"}),
+    Broken("monitoring.reference", policy("monitor", to="off"), CHANGED | {"monitoring.season"}),
+    Broken("monitoring.season", policy("monitor", "season"), CHANGED),
     Broken("rehearsal.fresh", evidence("rehearse"), frozenset({"rehearsal.passed", "targets.latency", "targets.errors", "targets.availability", "targets.volume"})),
     Broken("rehearsal.fresh", evidence("rehearse", at="2024-01-01T00:00:00Z"), frozenset(), ("warn",)),
     Broken("rehearsal.passed", lambda stage: stage.rehearsed(passed=False), frozenset(), ("fail",)),
@@ -232,7 +235,7 @@ BROKEN = [
     Broken("failure.covered", evidence("drill", result={"steps": []})),
     Broken("failure.rung", policy(*PREDICT, "fallback"), CHANGED, ("fail",)),
     Broken("failure.rung", policy(*PREDICT, "fallback", to=[{"cached": {"max_age": "1h"}}]), CHANGED | {"failure.covered"}, ()),
-    Broken("failure.rollback", previous, CHANGED | {"monitoring.model_version"}),
+    Broken("failure.rollback", previous, CHANGED | {"monitoring.model_version", "monitoring.reference"}),
     Broken("failure.page", policy("owners", "incidents", "page"), CHANGED),
     Broken("failure.dashboard", policy("owners", "incidents", "dashboard"), CHANGED),
     Broken("failure.recovery", policy("owners", "incidents", "runbook"), CHANGED),
@@ -319,7 +322,7 @@ def test_every_item_of_a_green_checklist_was_broken(green: Stage) -> None:
 
 
 def test_a_guard_that_has_seen_nothing_is_red_signal_by_signal(green: Stage, model: int, tmp_path: Path) -> None:
-    for name in ("policy.yaml", "release.yaml"):
+    for name in ("policy.yaml", "release.yaml", "reference.json"):
         shutil.copy(green.folder / name, tmp_path)
     before = green.guard
     with serving(tmp_path, model) as fresh:

@@ -11,6 +11,7 @@ pages      a page read within bounds
 pipelines  what the repository's CI runs
 
 release_record … next_release   a section each: pure, facts → items, all of the same shape
+reference  of section 5: the reference of monitoring
 registry   the nine, in their order
 
 table, markdown, junit, document   forms of the result

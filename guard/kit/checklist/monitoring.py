@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from guard.kit.checklist import reference
 from guard.kit.checklist.live import Live
 from guard.kit.checklist.values import Facts, Item, Part
 from guard.kit.checklist.words import field, judged, named, policy
@@ -45,6 +46,7 @@ def _items(facts: Facts) -> Iterator[Item]:
     yield _version(facts, live)
     yield _predictions(facts, live)
     yield _freshness(facts, live)
+    yield from reference.items(facts)
 
 
 def _alert_items(facts: Facts) -> Iterator[Item]:

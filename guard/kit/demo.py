@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from guard.kit.demo_drift import collapse, prepare
 from guard.kit.processes import free_port, running, wait
 from guard.proxy.values import MODEL, RULES
 
@@ -79,27 +80,29 @@ def run(*, stay: bool) -> int:
         click.echo("the demo needs its extra: pip install 'guard-sidecar[demo]', or make demo", err=True)
         return 2
     data = load_breast_cancer()
-    rows = [dict(zip(map(str, data.feature_names), map(float, row), strict=True)) for row in data.data[:60]]
+    rows = [dict(zip(map(str, data.feature_names), map(float, row), strict=True)) for row in data.data]
     malignant, benign = rows[0], rows[19]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guard-demo-")))
         model_port, port = free_port(), free_port()
-        click.echo("[1/3] training a classifier and starting its server")
+        click.echo("[1/4] training a classifier and starting its server")
         model = _Model(model_port, folder)
         stack.callback(model.kill)
         model.start()
-        click.echo(f"[2/3] starting guard in front of it, with {policy().name}")
+        click.echo(f"[2/4] asking it about {len(rows)} patients as a reference, and starting guard with {policy().name}")
         command = [
-            sys.executable, "-m", "guard", "serve", str(policy()),
+            sys.executable, "-m", "guard", "serve", str(prepare(policy(), folder, f"http://127.0.0.1:{model_port}", rows)),
             "--listen", f"127.0.0.1:{port}", "--upstream", f"http://127.0.0.1:{model_port}",
             "--ops", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state-dir", str(folder / "state"),
         ]  # fmt: skip
         stack.enter_context(running(command, port, folder / "guard.log"))
-        click.echo("[3/3] sending requests\n")
+        click.echo("[3/4] sending requests\n")
         client = stack.enter_context(httpx2.Client(timeout=10))
         show = Show(f"http://127.0.0.1:{port}", client)
         click.echo(f"  {'request':38} code {'verdict':36} {'source':6} {'reason':8} {'ms':>7}")
         _walk(show, model, malignant, benign)
+        click.echo("\n[4/4] a model that is wrong and still answers 200\n")
+        show.wrong += collapse(show.url, client, folder / "guard.log", rows, model.collapse)
         click.echo("")
         if show.wrong:
             for problem in show.wrong:
@@ -175,9 +178,15 @@ class _Model:
     def pid(self) -> int:
         return self._process.pid if self._process is not None else 0
 
-    def start(self) -> None:
+    def collapse(self) -> None:
+        """Another version takes its place, which answers the same to everybody."""
+        self.kill()
+        self.start("--collapsed")
+
+    def start(self, *more: str) -> None:
+        """Start it; `more`: options of the demo's model."""
         with (self._folder / "model.log").open("ab") as log:
-            command = [sys.executable, "-m", "guard.kit.demo_model", "--port", str(self._port)]
+            command = [sys.executable, "-m", "guard.kit.demo_model", "--port", str(self._port), *more]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 — our own module
         wait(self._port, self._process, self._folder / "model.log")
 

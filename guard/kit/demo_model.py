@@ -11,8 +11,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 
-def build(*, broken: bool = False) -> FastAPI:
-    """Train, and wrap in two routes. `broken`: a version whose scores are none, for the demo of a release."""
+def build(*, broken: bool = False, collapsed: bool = False) -> FastAPI:
+    """Train, and wrap in two routes, of a version that fails if so asked.
+
+    `broken`: its scores are none, for the demo of a release. `collapsed`: it answers the same to everybody.
+    """
     data = load_breast_cancer()
     names = [str(name) for name in data.feature_names]
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
@@ -27,7 +30,7 @@ def build(*, broken: bool = False) -> FastAPI:
             row = [[float(features[name]) for name in names]]
         except (KeyError, TypeError, ValueError) as error:
             raise HTTPException(400, f"bad features: {error}") from None
-        score = float(model.predict_proba(row)[0][1])
+        score = 0.1 if collapsed else float(model.predict_proba(row)[0][1])
         return {"label": "malignant" if score >= 0.5 else "benign", "score": -1.0 if broken else score}
 
     @app.get("/health")
@@ -47,8 +50,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--broken", action="store_true", help="Answer a score of -1.")
+    parser.add_argument("--collapsed", action="store_true", help="Answer the same to everybody.")
     given = parser.parse_args()
-    uvicorn.run(build(broken=given.broken), host="127.0.0.1", port=given.port, log_level="warning")
+    uvicorn.run(
+        build(broken=given.broken, collapsed=given.collapsed), host="127.0.0.1", port=given.port, log_level="warning"
+    )
 
 
 if __name__ == "__main__":

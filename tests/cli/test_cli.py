@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +151,7 @@ def test_the_demo_keeps_every_promise() -> None:
     done = guard("demo")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Everything as promised." in done.stdout
+    assert re.search(r"guard alarms after \d+ answers, .*: output:", done.stdout)
     assert "rules  connect" in done.stdout
 
 

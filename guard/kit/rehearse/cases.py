@@ -31,9 +31,13 @@ class Case(NamedTuple):
 
 def every(subjects: Sequence[Subject], cage: Cage, wall: float) -> Iterator[tuple[Subject, Case]]:
     """Cases of all routes in turn, so that the time does not end before the last route was tried."""
-    turns = [((subject, case) for case in cases(subject, cage, wall)) for subject in subjects]
-    for turn in zip_longest(*turns):
+    for turn in zip_longest(*(_of(subject, cage, wall) for subject in subjects)):
         yield from (pair for pair in turn if pair is not None)
+
+
+def _of(subject: Subject, cage: Cage, wall: float) -> Iterator[tuple[Subject, Case]]:
+    for case in cases(subject, cage, wall):
+        yield subject, case
 
 
 def cases(subject: Subject, cage: Cage, wall: float) -> Iterator[Case]:

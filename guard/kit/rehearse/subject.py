@@ -22,6 +22,7 @@ class Subject:
     route: Route
     target: str
     layouts: tuple[Layout, ...]
+    guessed: bool = False  # a part of `target` is open, and no example says what stands there
     headers: tuple[tuple[str, str], ...] = ()  # that an example says are needed
     instance: dict[str, Any] | None = None  # of the base, where fields are declared
     base: Carried | None = None
@@ -50,7 +51,8 @@ def subject(key: str, declared: Declared, route: Route) -> Subject:
     target = target.replace("*", "rehearsal")
     for name in _placeholders(target):
         target = target.replace("{" + name + "}", "rehearsal")
-    return Subject(key, declared, route, target, layouts(key, declared) if declared.inputs else ())
+    guessed = target != route.template
+    return Subject(key, declared, route, target, layouts(key, declared) if declared.inputs else (), guessed)
 
 
 def _placeholders(target: str) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from guard.kit.rehearse import bodies, fields
-from guard.kit.rehearse.cases import RANDOM, REPEATED, Case, cases
+from guard.kit.rehearse.cases import RANDOM, REPEATED, Case, cases, every
 from guard.kit.rehearse.subject import Subject
 from guard.proxy.context import Context
 from guard.proxy.judge import judge
@@ -75,3 +75,14 @@ def test_no_case_is_told_with_a_value(tmp_path: Path) -> None:
     for case in cases(one, cage, WALL):
         told = f"{case.kind} {case.field} {case.sent} {case.wanted} {case.passes}"
         assert not any(canary in told for canary in cage.texts.values())
+
+
+def test_each_case_belongs_to_its_own_route(tmp_path: Path) -> None:
+    """A generator that read the loop's variable late gave every case to the last route."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, cage = made(tmp_path / "a", "json")
+    second, _ = made(tmp_path / "b", "oip", "POST /v2/models/m/infer")
+    pairs = list(every([first, second], cage, WALL))
+    assert {subject.key for subject, _ in pairs} == {"POST /p", "POST /v2/models/m/infer"}
+    assert all(case.request.target.startswith(subject.target) for subject, case in pairs)

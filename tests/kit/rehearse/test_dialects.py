@@ -8,7 +8,7 @@ import pytest
 
 from tests.answering import answering
 from tests.kit.rehearse.making import VARIANTS
-from tests.kit.rehearse.stage import told
+from tests.kit.rehearse.stage import checks, told
 
 PATHS = {
     "oip": "POST /v2/models/m/infer", "kserve-v1": "POST /v1/models/m:predict", "tfserving": "POST /v1/models/m:predict",
@@ -52,3 +52,38 @@ def test_a_server_that_speaks_its_dialect_well_passes(tmp_path: Path, dialect: s
     [messy] = [part for part in document["result"]["parts"] if part["name"] == "messy"]
     assert messy["figures"]["requests"] > 60
     assert {"null", "wrong kind", "out of range", "truncated", "wrong content type"} <= messy["figures"]["classes"].keys()
+
+
+def _versioned(head: bytes, body: bytes) -> tuple[int, bytes]:
+    """A server that has version 3 of its model, and no other."""
+    if head.startswith(b"GET"):
+        return 200, b"{}"
+    return answer(head, body) if b"/versions/3/" in head.split(b"\r\n")[0] else (404, b'{"error": "not found"}')
+
+
+def test_an_open_part_of_the_path_asks_for_an_example_and_blames_no_model(tmp_path: Path) -> None:
+    text = indent(dedent(VARIANTS["oip"]).strip("\n"), "    ")
+    with answering(_versioned) as port:
+        (path := tmp_path / "policy.yaml").write_text(
+            f"version: guard/v1\nservice: t\nupstream: http://127.0.0.1:{port}\nroutes:\n"
+            f"  'POST /v2/models/m/versions/{{version}}/infer':\n    dialect: oip\n{text}\n"
+        )
+        _, document = told(path, "--only", "messy", "--seconds", "20")
+        [check] = checks(document, "requests").values()
+        assert check["result"] == "skip"
+        assert "`path`" in check["todo"]
+        assert "the model server fails" not in json.dumps(document)
+        example = {"path": "/v2/models/m/versions/3/infer", "body": _works()}
+        (folder := tmp_path / "tests" / "requests").mkdir(parents=True)
+        (folder / "works.json").write_text(json.dumps(example))
+        _, document = told(path, "--only", "messy", "--seconds", "20")
+        assert document["result"]["routes"] == [{"route": "POST /v2/models/m/versions/{version}/infer", "works": True}]
+
+
+def _works() -> dict[str, object]:
+    tensors = [
+        ("age", [1, 1], "INT64", [30]), ("income", [1], "FP64", [1000.5]), ("pixels", [1, 4], "FP32", [0.5] * 4),
+        ("job", [1], "BYTES", ["x"]),
+    ]  # fmt: skip
+    names = ("name", "shape", "datatype", "data")
+    return {"inputs": [dict(zip(names, tensor, strict=True)) for tensor in tensors]}

@@ -29,6 +29,16 @@ routes:
 """
 
 
+CHAT = """
+version: guard/v1
+service: t
+drain: 0s
+upstream: http://127.0.0.1:{port}
+routes:
+  POST /v1/chat/completions: {{dialect: openai, input: {{characters: {{type: integer}}}}, output: {{object: {{type: string}}}}}}
+"""
+
+
 class Server:
     """A model of which the status page tells the version, and one whose answers do."""
 
@@ -99,3 +109,36 @@ def test_a_strict_release_lets_no_other_version_answer(tmp_path: Path) -> None:
         server.answered = "4"
         answer = ask(guard, "/tensors")
         assert (answer["x-guard-source"], answer["x-guard-reason"]) == ("rules", "version")
+
+
+def _repeating(head: bytes, body: bytes) -> tuple[int, bytes]:
+    """A server that answers with the client's word, as llama.cpp does, or with that word below its own."""
+    if head.startswith(b"GET"):
+        return 200, b'{"object":"list","data":[{"id":"parrot-1","object":"model"},{"id":7},"x"]}'
+    word = json.loads(body)["model"]
+    named = word if word.startswith("parrot") else f"vendor/{word}"
+    return 200, json.dumps({"object": "chat.completion", "model": named, "choices": []}).encode()
+
+
+def _chat(guard: Sidecar, model: str) -> str | None:
+    client = guard.connect()
+    document = {"model": model, "messages": [{"role": "user", "content": "hello"}]}
+    client.request("POST", "/v1/chat/completions", json.dumps(document), {"Content-Type": "application/json"})
+    response = client.getresponse()
+    response.read()
+    assert response.getheader("x-guard-source") == "model"
+    return response.getheader("x-guard-model-version")
+
+
+def test_a_repeated_name_counts_where_the_server_lists_it_and_only_there(tmp_path: Path) -> None:
+    with answering(_repeating) as port:
+        (tmp_path / "policy.yaml").write_text(CHAT.format(port=port))
+        with sidecar("policy.yaml", folder=tmp_path) as guard:
+            assert any(_chat(guard, "parrot-1") == "parrot-1" for _ in range(5000)), "the list was asked for"
+            for word in ("Alice-Sokolova", "parrot-2", "parrot-1-Alice"):
+                assert _chat(guard, word) is None, word
+            page = guard.probe("/metrics")[1]
+            assert "guard_model_served{" in page
+            assert "parrot-1" in page
+            assert "Alice" not in page
+            assert "parrot-2" not in page

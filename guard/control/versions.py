@@ -1,5 +1,8 @@
 """Asks model servers which version they serve, where their answers do not say it; each again every ten seconds.
 
+Servers that list their models are asked for the names, too: many answer with the client's own word for the model, and one
+that the server lists is its own (`guard.proxy.served_version`).
+
 The order of the sources (the reference's discovery order): the answer itself, its `x-model-version` header, the route's
 path, what is asked for here, the environment (AIP_DEPLOYED_MODEL_ID), and the policy's release.
 """
@@ -15,6 +18,8 @@ from guard.proxy.values import Dialect, Target
 
 EVERY = 10.0
 WITHIN = 2.0
+MOST_LISTED = 100
+"""Names of a server's list that are believed: each may become a label."""
 
 
 async def follow(plan: Callable[[], CompiledPlan]) -> None:
@@ -40,8 +45,10 @@ async def ask(dialect: Dialect, page: str, targets: list[Target]) -> None:
     if not await probe.ask(WITHIN):
         return
     try:
-        served = dialect.served(json.loads(probe.page))
+        page = json.loads(probe.page)
+        served, listed = dialect.served(page), dialect.listed(page)
     except (ValueError, RecursionError):
         return
     for target in targets:
         target.version = served[:128] or target.version
+        target.own_words.update(name for name in listed[:MOST_LISTED] if 0 < len(name) <= 128)

@@ -90,6 +90,11 @@ class Common:
         del page
         return ""
 
+    def listed(self, page: Any) -> list[str]:
+        """No names: the server lists none."""
+        del page
+        return []
+
 
 class Instances(Common):
     """A Dialect whose bodies hold `instances` and `predictions`."""

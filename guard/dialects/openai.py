@@ -109,6 +109,16 @@ class OpenAI(Common):
         meant = openai_errors.status_of(openai_errors.error_of(error_object(answer.body))) if answer.status < 300 else 0
         return meant or super().error_status(answer)
 
+    def status(self, template: str) -> str:
+        """The path of the list of models, below the same prefix as the route; empty if the prefix is open."""
+        prefix, version, _ = template.partition("/v1/")
+        return f"{prefix}/v1/models" if version and not _OPEN.search(prefix) else ""
+
+    def listed(self, page: Any) -> list[str]:
+        """The names of the models that the server lists."""
+        rows = page.get("data") if isinstance(page, dict) else None
+        return [row["id"] for row in _list(rows) if isinstance(row, dict) and isinstance(row.get("id"), str)]
+
     def codec(self, spec: CodecSpec) -> RouteCodec:
         """The codec of requests that are one instance. Raises ValueError for a computed field with `send: false`."""
         if unsent := [name for name in VIRTUAL if name in spec.inputs and not spec.inputs[name].send]:
@@ -135,6 +145,8 @@ def _error(code: str, message: str, status: int) -> dict[str, object]:
     return {"message": message, "type": kind, "param": None, "code": code}
 
 
+_OPEN: Final = re.compile(r"[{*]")
+"""A part of a path that the client chooses."""
 _BELOW_LIST: Final = re.compile(r"/(?:choices|data)/(?!\*(?:/|$))")
 """A place in an element of a list of the API's, by something else than `*`: no answer has it."""
 _NO_TEXTS: Final = Texts({}, ())

@@ -2,8 +2,9 @@
 
 A version becomes a metric label, a span attribute, a log field and a part of notifications. Many servers repeat the
 client's name for the model, unchanged or within their own (`vendor/WORD`, `WORD:latest`). So the version of an answer
-counts only if it cannot be the client's:
+counts only if it is not the client's alone:
 
+- a name that the server lists (`GET /v1/models`) always counts;
 - if the contract leaves the model's name to the client (`Message.free_model`), or guard has not read the request (its body
   was streamed, or is larger than SEARCHED), the version does not count;
 - otherwise it counts once it has answered a request that neither holds it nor gave it a part. From then on it is the

@@ -148,3 +148,12 @@ def test_a_version_may_hold_the_name_that_the_contract_declares(version: str, co
     permit: Any = SimpleNamespace(body=body, message=message, route=route, head=head)
     target: Any = SimpleNamespace(own_words=set())
     assert believed(version, permit, target) == (version if counts else "")
+
+
+def test_the_list_of_models_stands_below_the_routes_own_prefix() -> None:
+    openai = DIALECTS["openai"]
+    assert openai.status("/v1/chat/completions") == "/v1/models"
+    assert openai.status("/openai/v1/embeddings") == "/openai/v1/models"
+    assert openai.status("/{tenant}/v1/embeddings") == openai.status("/chat") == ""
+    assert openai.listed({"data": [{"id": "a"}, {"id": 1}, 7]}) == ["a"]
+    assert openai.listed([]) == openai.listed({"data": {}}) == []

@@ -96,7 +96,7 @@ class Target:
     queue_timeout: float
     rung_limit: RungLimit = field(default_factory=RungLimit)
     version: str = ""  # as the server last named it; for dialects whose answers do not
-    own_words: set[str] = field(default_factory=set)  # versions that answers named and no client wrote
+    own_words: set[str] = field(default_factory=set)  # versions that no client wrote: named by answers, or listed
     keyed: bool = False  # it has answered a request with credentials, so it may refuse others for theirs
     opening: bytes = field(init=False)  # the bytes after a request's target
 

@@ -259,3 +259,6 @@ class Dialect(Protocol):
 
     def served(self, page: Any) -> str:
         """The version that this page, any JSON value, names; empty if it names none."""
+
+    def listed(self, page: Any) -> list[str]:
+        """The names that this page lists as the server's own: an answer that names one of them is believed."""

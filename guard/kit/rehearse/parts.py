@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from guard.kit.rehearse import direct, examples, fallback, leaks, load, messy
+from guard.kit.rehearse import direct, drift, examples, fallback, leaks, load, messy
 from guard.kit.rehearse.stage import Stage
 from guard.kit.rehearse.values import Part
 
@@ -19,6 +19,7 @@ PARTS: Final[Mapping[str, Play]] = {
     "examples": Play("The team's examples", examples.run),
     "messy": Play("Messy requests", messy.run),
     "direct": Play("The model server itself", direct.run),
+    "drift": Play("Drift", drift.run),
     "load": Play("Load", load.run),
     "fallback": Play("Each rung", fallback.run),
     "leaks": Play("What got out", leaks.run),

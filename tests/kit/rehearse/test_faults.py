@@ -21,7 +21,7 @@ def test_a_healthy_model_passes_and_the_forms_of_the_report_agree(tmp_path: Path
     failed = [check for part in document["result"]["parts"] for check in part["checks"] if check["result"] == "fail"]
     assert (code, document["passed"], failed) == (0, True, [])
     assert {part["name"] for part in document["result"]["parts"]} == {
-        "requests", "examples", "messy", "direct", "load", "fallback", "leaks",
+        "requests", "examples", "messy", "direct", "drift", "load", "fallback", "leaks",
     }  # fmt: skip
     for schema in ("evidence", "rehearse"):
         jsonschema_rs.validate(json.loads((ROOT / f"docs/{schema}.schema.json").read_text()), document)

@@ -10,6 +10,7 @@ content coding, writes `"parameters": null` and `"model_version": null`, and ans
 
 import re
 from collections.abc import Collection
+from math import prod
 from typing import Any, Final
 
 from guard.dialects.common import Common
@@ -158,10 +159,22 @@ class _Tensors:
         if isinstance(message, TensorMessage):
             answer = {key: value for key, value in (("model_name", message.model), ("id", message.id)) if value}
         answer["outputs"] = [
-            {"name": name, "shape": _shape(values), "datatype": self._datatype(name), "data": _flat(values)}
+            {"name": name, "shape": self._shape(name, values), "datatype": self._datatype(name), "data": _flat(values)}
             for name, values in document.items()
         ]
         return b"application/json", self._spec.dumps(answer)
+
+    def _shape(self, name: str, values: list[Any]) -> list[int]:
+        """The shape of an output that guard answers itself: the declared one, as far as the values fit it."""
+        shape = _natural(values)
+        declared = self._spec.outputs[name].shape
+        if not declared or (declared[0] != -1 and declared[0] != shape[0]):
+            return shape
+        each, size = prod([item for item in declared[1:] if item != -1]), prod(shape[1:])
+        free = declared[1:].count(-1)
+        if free > 1 or each <= 0 or (size % each if free else size != each):
+            return shape
+        return [shape[0], *[size // each if item == -1 else item for item in declared[1:]]]
 
     def _datatype(self, name: str) -> str:
         field = self._spec.outputs[name]
@@ -173,7 +186,7 @@ class _Tensors:
         return None
 
 
-def _shape(values: list[Any]) -> list[int]:
+def _natural(values: list[Any]) -> list[int]:
     first = values[0] if values else None
     return [len(values), len(first)] if isinstance(first, list) else [len(values)]
 

@@ -241,3 +241,25 @@ def test_a_member_of_another_form_is_refused_and_no_crash(member: str, value: An
         assert ask(compiled(IMAGE), JSON, body).document
     else:
         assert refused(compiled(IMAGE), JSON, body)
+
+
+@pytest.mark.parametrize(
+    ("declared", "answer", "shape"),
+    [
+        ("{type: integer}", 7, [2]),
+        ("{type: integer, shape: [-1, 1]}", 7, [2, 1]),
+        ("{type: integer, shape: [-1]}", 7, [2]),
+        ("{type: array, items: {type: integer}}", [1, 2, 3, 4], [2, 4]),
+        ("{type: array, shape: [-1, 2, 2], items: {type: integer}}", [1, 2, 3, 4], [2, 2, 2]),
+        ("{type: array, shape: [-1, 2, -1], items: {type: integer}}", [1, 2, 3, 4], [2, 2, 2]),
+        ("{type: array, shape: [-1, -1, -1], items: {type: integer}}", [1, 2, 3, 4], [2, 4]),
+        ("{type: array, shape: [-1, 3], items: {type: integer}}", [1, 2, 3, 4], [2, 4]),
+    ],
+)
+def test_an_answer_of_guards_own_has_the_declared_shape(declared: str, answer: object, shape: list[int]) -> None:
+    """As the model answers, so that a client that reads [N, 1] reads the fallback, too."""
+    policy = TABLE.replace("{type: integer, enum: [0, 1]}", declared).replace("{predict: 0}", f"{{predict: {answer}}}")
+    permit = ask(compiled(policy), JSON, body_of(tensor("input-0", "FP64", (2, 2), data=[20, 1, 30, 2])))
+    rules = permit.route.ladder[1]
+    [output] = json.loads(rules.ask(permit, None, 0.0).body)["outputs"]
+    assert output["shape"] == shape

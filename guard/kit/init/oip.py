@@ -42,7 +42,7 @@ def find(server: Server, wanted: Wanted) -> SurveyResult | None:
         names, notes = _models(server, metadata)
     routes: list[Route] = []
     for name in names[:MOST_MODELS]:
-        route = _route(server, name)
+        route = _route(server, name, columns=metadata.get("name") == "mlserver")
         if route is None:
             notes.append(f"not listed: the model {line(name)}: its name does not fit into a path")
         else:
@@ -111,7 +111,8 @@ def _any() -> Route:
     )
 
 
-def _route(server: Server, name: str) -> Route | None:
+def _route(server: Server, name: str, *, columns: bool) -> Route | None:
+    """The route of one model. `columns`: the server reads [N] and [N, 1] alike, and its clients send both."""
     key = route("POST", "/v2/models/", name, "/infer")
     if key is None:
         return None
@@ -123,6 +124,8 @@ def _route(server: Server, name: str) -> Route | None:
     document = mapping(answer.document)
     notes: list[str] = []
     inputs = dict(_fields(listed(document.get("inputs")), path, notes))
+    if columns:
+        inputs = {name: _loose(field) for name, field in inputs.items()}
     outputs = {name: _answered(name, field) for name, field in _fields(listed(document.get("outputs")), path, notes)}
     if len(outputs) > 1:  # a request may ask for some of them
         outputs = {name: Field({**output.shape, "required": False}, output.source) for name, output in outputs.items()}
@@ -157,16 +160,25 @@ def _fields(entries: list[Any], path: str, notes: list[str]) -> Iterator[tuple[s
 def tensor(datatype: str, shape: list[int] | None) -> Shape:
     """The field of a tensor. Where the first dimension is -1 it counts instances, and else the tensor is one instance.
 
-    One value for each instance is a scalar; its shape may be [-1] or [-1, 1], as the client likes.
+    One value for each instance is a scalar, of the shape [-1] or [-1, 1]. The second is kept: most servers take no other.
     """
     declared: Shape = {"type": TYPES[datatype], "datatype": datatype}
     if shape is None:
         return {**declared, "type": "array"}
-    if shape[:1] == [-1] and shape[1:] in ([], [1]):
+    if shape == [-1]:
         return declared
+    if shape == [-1, 1]:
+        return {**declared, "shape": shape}
     if set(shape) <= {1}:
         return {**declared, "shape": shape} if shape else declared
     return {**declared, "type": "array", "shape": shape, "items": {"type": TYPES[datatype]}}
+
+
+def _loose(field: Field) -> Field:
+    """An input of one value for each instance, in any of the two shapes that such a tensor may have."""
+    if field.shape.get("shape") != [-1, 1]:
+        return field
+    return Field({key: value for key, value in field.shape.items() if key != "shape"}, field.source)
 
 
 def _answered(name: str, field: Field) -> Field:

@@ -52,7 +52,7 @@ def tensor(name: str, datatype: str, shape: list[int], value: Any) -> Any:
             [tensor("OUTPUT0", "BYTES", [2, 16], "c"), tensor("OUTPUT1", "INT32", [2, 1], 7)],
         ),
         (
-            [tensor("INPUT0", "BYTES", [2, 16], "a"), tensor("INPUT1", "BYTES", [2], "b")],
+            [tensor("INPUT0", "BYTES", [2, 16], "a"), tensor("INPUT1", "BYTES", [2, 1], "b")],
             [tensor("OUTPUT1", "INT32", [2], 7)],
         ),
     ],

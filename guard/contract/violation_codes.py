@@ -49,6 +49,7 @@ CODES: Final[dict[ViolationCode, Code]] = {
         "Too few or too many items; an empty list of instances too.",
         ("too_short", "too_long"), ("minItems", "maxItems", "uniqueItems", "contains"), ("min_items", "max_items"),
     ),
+    "rows": Code("More instances than the model takes at once: send them in several requests."),
     "shape": Code(
         "An object where a list belongs, or the other way round; a row or tensor of another length.",
         ("shape",), (), ("shape",),

@@ -190,6 +190,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "max_body": "Maximum size of a request body.",
         "max_answer": "Maximum size of an answer that is checked.",
         "max_elements": "Maximum of objects, lists and names in a JSON document; 10 numbers or texts count as one.",
+        "max_rows": "Maximum of instances in a request, such as the server's largest batch; more is the violation `rows`.",
         "max_searched": "Maximum of characters that `detect` searches in a request; more is the violation `length`.",
         "max_finds": "Maximum of `detect` matches in a request; more is the violation `items`. A phone or iban is four.",
         "timeout": "Timeouts of the route.",

@@ -58,6 +58,7 @@ class Route(PolicyModel):
             "max_body",
             "max_answer",
             "max_elements",
+            "max_rows",
             "max_searched",
             "max_finds",
             "stream",
@@ -83,6 +84,7 @@ class Route(PolicyModel):
     max_body: Size = 1024 * 1024
     max_answer: Size = 8 * 1024 * 1024
     max_elements: Positive = MAX_ELEMENTS
+    max_rows: Positive | None = None
     max_searched: Positive = MAX_SEARCHED
     max_finds: Positive = MAX_FINDS
     stream: Boolean = Field(default=False, description="Whether the answer is relayed while it arrives.")

@@ -187,6 +187,7 @@ POLICIES: dict[str, str | tuple[str, dict[str, str]]] = {
     "the previous model's attempts longer than the request": route("fallback: [{previous: {url: 'http://h:2', timeout: {attempt: 20s}}}]"),
     "the previous model in another dialect": route("fallback: [{previous: {url: 'http://h:2', dialect: oip}}]"),
     "open longer than ever": route("breaker: {open_for: 3m}"),
+    "a limit of rows that are none": route("max_rows: 4\n" + IN),
     "heartbeats of no stream": route("heartbeat: 15s"),
     "heartbeats at every moment": route("dialect: openai\nheartbeat: 10ms"),
     "heartbeats that never come": route("dialect: openai\nheartbeat: 30s"),

@@ -126,6 +126,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "max_body": "max_body: 8MiB",
         "max_answer": "max_answer: 32MiB",
         "max_elements": "max_elements: 100000, input: {x: {type: number}}",
+        "max_rows": "max_rows: 16, rows: /instances, input: {x: {type: number}}",
         "max_searched": "max_searched: 100000, input: {note: {type: string, detect: [email]}}",
         "max_finds": "max_finds: 100, input: {note: {type: string, detect: [email]}}",
         "stream": "stream: true",

@@ -150,7 +150,7 @@ DEFAULTS = {
 }  # fmt: skip
 ROUTE_DEFAULTS = {
     "dialect": "json", "rows": None, "columns": None, "enforcement": "enforce", "undeclared": "strip", "integers": "safe", "max_body": "1MiB",
-    "max_answer": "8MiB", "max_elements": 32768, "max_searched": 65536, "max_finds": 1000, "stream": False, "repeatable": None, "timeout": {"connect": "1s", "attempt": "3s", "idle": "30s", "request": "10s"},
+    "max_answer": "8MiB", "max_elements": 32768, "max_rows": None, "max_searched": 65536, "max_finds": 1000, "stream": False, "repeatable": None, "timeout": {"connect": "1s", "attempt": "3s", "idle": "30s", "request": "10s"},
     "heartbeat": None, "deadline_header": "x-request-timeout", "limits": None, "content": None, "input": None, "output": None, "fallback": [],
     "breaker": {"window": "30s", "minimum_calls": 20, "failure_rate": "50%", "consecutive_failures": 5, "slow": None,
                 "open_for": "10s", "max_open_for": "2m", "half_open_calls": 1, "close_after": 3},

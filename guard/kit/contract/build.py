@@ -98,6 +98,8 @@ def _limits(route: Route | None, compiled: Compiled, policy: Policy, *, judged: 
         if judged:
             description = "objects, lists and names of a document; 10 numbers or texts are one more"
             yield Limit("max_elements", route.max_elements, f"{route.max_elements:,}", description)
+        if route.max_rows is not None:
+            yield Limit("max_rows", route.max_rows, f"{route.max_rows:,}", "instances in a request")
         if route.output is not None and not route.stream:
             yield Limit("max_answer", route.max_answer, write_size(route.max_answer), "an answer that is judged")
     times = route.timeout if route is not None else Route().timeout

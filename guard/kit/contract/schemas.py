@@ -121,12 +121,12 @@ def request(laid: ContractDescription) -> dict[str, Any]:
             body["properties"] = dict.fromkeys(sorted(laid.request_layout.beside), True) | body["properties"]
         if undeclared == "pass" and route.columns is None:
             instance["properties"] |= dict.fromkeys(body["properties"], False)  # they are the body's, no instance's
-        body["properties"][laid.member] = {"type": "array", "minItems": 1, "items": instance}
+        body["properties"][laid.member] = _batch(route, instance)
         body["required"] = [*body.get("required", ()), laid.member]
         return body
     if route.rows is None:
         return instance
-    instances: dict[str, Any] = {"type": "array", "minItems": 1, "items": instance}
+    instances = _batch(route, instance)
     for step in reversed(split(route.rows)):
         instances = _object({step: instances}, [step], route.undeclared)
     return instances
@@ -134,6 +134,12 @@ def request(laid: ContractDescription) -> dict[str, Any]:
 
 def _required(fields: Mapping[str, InputField]) -> list[str]:
     return [name for name, field in fields.items() if field.required and field.missing == "deny"]
+
+
+def _batch(route: Route, instance: dict[str, Any]) -> dict[str, Any]:
+    """A list of at least one instance, and of no more than the route takes."""
+    listed: dict[str, Any] = {"type": "array", "minItems": 1, "items": instance}
+    return listed if route.max_rows is None else {**listed, "maxItems": route.max_rows}
 
 
 def _members(fields: Mapping[str, InputField], undeclared: str, *, exact: bool) -> dict[str, Any]:

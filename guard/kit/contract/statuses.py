@@ -21,7 +21,7 @@ _MEDIA: Final[tuple[RefusalCode, ...]] = (
     "unsupported_media_type", "coding_unsupported", "coding_malformed", "coding_ratio", "coding_window",
 )  # fmt: skip
 """Refusals of a body for what its head says of it."""
-_AGES: Final = {"not_finite", "stale", "future", "encoding", "offset"}
+_AGES: Final = {"rows", "not_finite", "stale", "future", "encoding", "offset"}
 """Violations that no JSON Schema file finds."""
 _USUAL: Final = frozenset((400, 401, 403, 404, 409, 413, 415, 422))
 """Refusals of model servers that pages name; any other reaches its client in the same shape."""
@@ -90,6 +90,8 @@ def violations(described: ContractDescription, fields: Iterable[Field]) -> tuple
             codes |= set(_of_field(field))
         if route.rows is not None:
             codes |= {"missing", "items"}
+        if route.max_rows is not None:
+            codes.add("rows")
         if route.undeclared == "reject":
             codes.add("unknown")
     return tuple(violation(code) for code in VIOLATIONS if code in codes)

@@ -32,7 +32,7 @@ class Route:
     key: str
     dialect: str
     why: str
-    settings: Mapping[str, Any] = field(default_factory=dict)  # rows, columns, undeclared, content, stream
+    settings: Mapping[str, Any] = field(default_factory=dict)  # rows, columns, undeclared, max_rows, content, stream
     reasons: Mapping[str, str] = field(default_factory=dict)  # of settings, by their names
     inputs: Mapping[str, Field] = field(default_factory=dict)
     outputs: Mapping[str, Field] = field(default_factory=dict)

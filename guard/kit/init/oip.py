@@ -5,6 +5,7 @@ it is asked only of servers that say they are Triton or MLServer, or that they h
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from guard.contract.fields import join
@@ -43,6 +44,8 @@ def find(server: Server, wanted: Wanted) -> SurveyResult | None:
     routes: list[Route] = []
     for name in names[:MOST_MODELS]:
         route = _route(server, name, columns=metadata.get("name") == "mlserver")
+        if route is not None and metadata.get("name") == "triton":
+            route = _batched(server, name, route)
         if route is None:
             notes.append(f"not listed: the model {line(name)}: its name does not fit into a path")
         else:
@@ -172,6 +175,16 @@ def tensor(datatype: str, shape: list[int] | None) -> Shape:
     if set(shape) <= {1}:
         return {**declared, "shape": shape} if shape else declared
     return {**declared, "type": "array", "shape": shape, "items": {"type": TYPES[datatype]}}
+
+
+def _batched(server: Server, name: str, route: Route) -> Route:
+    """The route with the largest batch of the model's configuration: Triton refuses more. 0: the model has no batches."""
+    path = f"{_metadata(name)}/config"
+    most = mapping(server.get(path).document).get("max_batch_size")
+    if type(most) is not int or most < 1 or not route.inputs:
+        return route
+    reason = f"from GET {line(path)}: max_batch_size {most}"
+    return replace(route, settings={**route.settings, "max_rows": most}, reasons={**route.reasons, "max_rows": reason})
 
 
 def _loose(field: Field) -> Field:

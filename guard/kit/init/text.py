@@ -14,7 +14,7 @@ _HEAD: Final = """\
 # come from the server; they are wide so that nothing breaks. Set them to what you measure. The server did not describe
 # bounds, units, sensitivity or what to answer without the model (`fallback`): add them, then set `enforcement: enforce`.
 """
-_SETTINGS: Final = ("rows", "columns", "content", "undeclared", "stream")
+_SETTINGS: Final = ("rows", "columns", "content", "undeclared", "max_rows", "stream")
 
 
 def write(draft: Draft) -> str:

@@ -149,7 +149,15 @@ def batches(subject: Subject, cage: Cage) -> Iterator[Body]:
         yield Body(empty.body, f"a batch without rows ({layout.name})", _refused(subject, "items", "shape", "missing"),
                    empty.content_type)  # fmt: skip
         if subject.works:
-            for count, words in ((20, "the same row {} times"), (_most(subject, layout), "{} rows")):
+            most, limit = _most(subject, layout), subject.declared.max_rows
+            sizes = [(20, "the same row {} times"), (most, "{} rows")]
+            if limit is not None and limit < most:
+                built = layout.carry([subject.instance or {}] * (limit + 1))
+                yield Body(
+                    built.body, f"a row more than max_rows ({layout.name})", _refused(subject, "rows"), built.content_type
+                )
+                sizes = [(min(20, limit), "the same row {} times"), (limit, "{} rows")]
+            for count, words in sizes:
                 built = layout.carry([subject.instance or {}] * count)
                 yield Body(built.body, f"{words.format(count)} ({layout.name})", ANSWERED, built.content_type, rows=count)
     del cage

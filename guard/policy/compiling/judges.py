@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from guard.contract.codec_contract import CodecInput
 from guard.contract.input import InputContract, compile_input
 from guard.contract.media import compile_opaque
+from guard.contract.row_limit import RowLimit
 from guard.policy import disclosure
 from guard.policy.compiling.context import Compilation
 from guard.policy.fields import SchemaFile
@@ -35,8 +36,20 @@ def compile_judges(
         return None, (compile_opaque(route.content),)
     with context.reporting("routes", key, "input"):
         contract, judge = _contract(route, codec, context)
+        if route.max_rows is not None:
+            judge = _limited(key, route, codec, context, judge)
         return contract, (judge,) if judge is not None else ()
     return None, ()
+
+
+def _limited(key: str, route: Route, codec: RouteCodec | None, context: Compilation, judge: Judge | None) -> Judge | None:
+    """The contract with the route's largest number of instances; it is reported where there is no list of them."""
+    listed = route.rows is not None if codec is None else not codec.single
+    if route.max_rows is None or not route.inputs or not listed or not isinstance(judge, InputContract | CodecInput):
+        why = "max_rows counts instances, and the contract of this route declares no list of them"
+        context.report(("routes", key, "max_rows"), why)
+        return judge
+    return RowLimit(judge, route.max_rows, route.rows or "", enforce=route.enforcement == "enforce")
 
 
 def _contract(route: Route, codec: RouteCodec | None, context: Compilation) -> tuple[InputContract | None, Judge | None]:

@@ -25,7 +25,7 @@ Reason: TypeAlias = Literal[
 
 ViolationCode: TypeAlias = Literal[
     "missing", "null", "type", "enum", "min", "max", "multiple_of", "length", "pattern", "format", "offset", "encoding",
-    "items", "shape", "unknown", "not_finite", "stale", "future",
+    "items", "rows", "shape", "unknown", "not_finite", "stale", "future",
 ]  # fmt: skip
 
 UnreadableCode: TypeAlias = Literal[

@@ -246,4 +246,23 @@ def quality(admin: str | None, state_dir: Path | None, ca: Path | None, as_json:
     return run.quality(where(admin, state_dir, ca), as_json=as_json)
 
 
-COMMANDS = (labels, quality, status, slo, kill, restore, observe, drill, audit, token)
+@click.command()
+@click.argument("policy", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@with_endpoint
+@click.option("--ops", envvar="GUARD_OPS", metavar="HOST:PORT", help="Ops listener of the guard. Default: the policy's.")
+@click.option("--log", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Log of the guard, of which the last events are taken.")  # fmt: skip
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), default="guard-debug.tar.gz",
+              metavar="FILE", help="Archive to write.", show_default=True)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def debug(
+    policy: Path | None, admin: str | None, state_dir: Path | None, ca: Path | None, ops: str | None, log: Path | None,
+    output: Path, as_json: bool,  # noqa: FBT001
+) -> int:  # fmt: skip
+    """Write a redacted archive for a bug report. Without POLICY, the policy in force is asked of the running guard."""
+    from guard.cli import debug as archive  # noqa: PLC0415
+
+    return archive.run(where(admin, state_dir, ca), policy, ops=ops, log=log, output=output, as_json=as_json)
+
+
+COMMANDS = (labels, quality, status, slo, kill, restore, observe, drill, audit, token, debug)

@@ -8,6 +8,7 @@ import pytest
 
 from guard.contract.schema_drafts import KEYWORDS
 from guard.policy.loading import load
+from guard.policy.units import misspelled
 
 HEAD = "version: guard/v1\nservice: s\nupstream: http://127.0.0.1:8080\nroutes:\n  POST /p:\n"
 SEVEN = "http://json-schema.org/draft-07/schema#"
@@ -271,3 +272,45 @@ def test_a_time_that_contradicts_the_latency_target_is_a_warning(tmp_path: Path,
     text = HEAD + MINIMAL.rstrip("\n") + f"\n    {route}\ntargets: {{latency_p95: 300ms}}\n"
     (tmp_path / "policy.yaml").write_text(text)
     assert [warning.message for warning in load(tmp_path / "policy.yaml", environ={}).warnings] == [warned] * bool(warned)
+
+
+@pytest.mark.parametrize(
+    ("unit", "meant"),
+    [
+        ("milligrms", "milligrams"),
+        ("milligrms/litre", "milligrams/litre"),
+        ("EUR/mounth", "EUR/month"),
+        ("Kilogrms per hour", "kilograms per hour"),
+        ("Kg", "kg"),
+        ("KWH", "kWh"),
+        ("secnds", "seconds"),
+    ],
+)
+def test_a_unit_that_is_nearly_a_known_one_is_a_warning_with_that_one(tmp_path: Path, unit: str, meant: str) -> None:
+    text = f"    input: {{a: {{type: object, fields: {{b: {{type: number, unit: {unit}}}}}}}}}\n    output: {{y: {{type: number}}}}\n"
+    (tmp_path / "policy.yaml").write_text(HEAD + text)
+    (warning,) = load(tmp_path / "policy.yaml", environ={}).warnings
+    assert warning.path[-1] == "unit"
+    assert warning.message.endswith(f"is not a known unit; did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "years",
+        "mg",
+        "Mg",
+        "µm²",
+        "EUR/month",
+        "grey levels",
+        "dimensionless",
+        "cm",
+        "mmHg",
+        "m/s^2",
+        "°C",
+        "%",
+        "kilometres",
+    ],
+)
+def test_a_unit_of_any_other_kind_is_taken_as_it_stands(unit: str) -> None:
+    assert misspelled(unit) == ""

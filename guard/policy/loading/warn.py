@@ -13,14 +13,15 @@ from guard.dialects import DIALECTS
 from guard.ladder.cel_absent import doubts
 from guard.policy.document import Tree, find
 from guard.policy.errors import Path as Pointer
-from guard.policy.errors import PolicyError
-from guard.policy.fields import SchemaFile
+from guard.policy.errors import PolicyError, shown
+from guard.policy.fields import SchemaFile, Shape
 from guard.policy.ladder import Cel, Secret
 from guard.policy.loading.digest import contract_digest
 from guard.policy.models import Policy, Route, Targets
 from guard.policy.policy_model import PolicyModel
 from guard.policy.scalars import write_duration
 from guard.policy.target_warnings import burning, late
+from guard.policy.units import misspelled
 from guard.proxy.values import CACHED, RULES
 
 EVIDENCE_WINDOW: Final = 1_800
@@ -150,6 +151,7 @@ def _only_model(route: Route) -> bool:
 def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
     yield from _unsearched(route)
     yield from _numbered(route)
+    yield from _units(route)
     if route.stream and route.output is not None:
         yield ("stream",), "a streamed answer is relayed as it comes; its outputs are not checked"
     if route.fallback.cached is not None and route.fallback.cached.key is not None:
@@ -169,6 +171,22 @@ def _doubts(route: Route) -> Iterator[tuple[Pointer, str]]:
                     ("input", name, "freshness"),
                     "there are no rules to fall to; a stale value is answered with an error",
                 )
+
+
+def _units(route: Route) -> Iterator[tuple[Pointer, str]]:
+    for side, fields in (("input", route.inputs), ("output", route.outputs)):
+        for name, field in fields.items():
+            yield from _misspelled(field, (side, name))
+
+
+def _misspelled(shape: Shape, where: Pointer) -> Iterator[tuple[Pointer, str]]:
+    """Units of a field, and of what is inside it, that are nearly a known unit."""
+    if shape.unit is not None and shape.type != "timestamp" and (meant := misspelled(shape.unit)):
+        yield (*where, "unit"), f"{shown(shape.unit)} is not a known unit; did you mean {meant}?"
+    if shape.items is not None:
+        yield from _misspelled(shape.items, (*where, "items"))
+    for name, field in (shape.fields or {}).items():
+        yield from _misspelled(field, (*where, "fields", name))
 
 
 def _numbered(route: Route) -> Iterator[tuple[Pointer, str]]:

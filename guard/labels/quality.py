@@ -14,6 +14,8 @@ from guard.labels.strata import Place, biased
 Segment = tuple[str, str]
 WHOLE: Final[Segment] = ("", "")
 LOWER_IS_BETTER: Final = frozenset(("brier", "calibration_error", "mae", "rmse"))
+ALIASES: Final = {"ece": "calibration_error", "roc_auc": "auc", "f1_score": "f1"}
+"""Other names of figures, as `targets.quality` may have them."""
 FIGURES: Final = (
     "accuracy", "precision", "recall", "f1", "brier", "auc", "calibration_error", "mae", "rmse", "bias",
     "expected_accuracy",

@@ -159,7 +159,7 @@ MINIMAL = """    input: {n: {type: number}}
         ("cost: {daily: 20 EUR, per_million_input_tokens: 2 EUR}", ""),
         ("error_rate: 1%, latency_p95: 1s, expected_rate: 1/s", ""),
         ("availability: 99%, model_share: 90%, expected_rate: 1/s", ""),
-        ("quality: {auc: 0.8}", "targets.quality: guard sees no labels"),
+        ("quality: {auc: 0.8}", "targets.quality: without `labels` guard cannot measure it"),
         ("cost: {daily: 20 EUR}", "targets.cost: there is no price of a request or a token"),
         ("cost: {daily: 20 EUR, per_request: 0.1 EUR}", ""),
     ],
@@ -169,6 +169,20 @@ def test_a_target_that_nothing_can_measure_is_a_warning(tmp_path: Path, targets:
     warnings = [f"{'.'.join(map(str, w.path))}: {w.message}" for w in load(tmp_path / "policy.yaml", environ={}).warnings]
     assert len(warnings) == bool(warned)
     assert all(warning.startswith(warned) for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    ("quality", "warned"),
+    [("{accuracy: 0.9, ece: 0.05, roc_auc: 0.8}", []), ("{auc: 0.8, rmsle: 0.1}", ["targets.quality.rmsle"])],
+)
+def test_with_labels_only_a_figure_that_they_do_not_tell_is_a_warning(
+    tmp_path: Path, quality: str, warned: list[str]
+) -> None:
+    (tmp_path / "policy.yaml").write_text(
+        HEAD + MINIMAL + f"targets: {{quality: {quality}}}\nlabels: {{key: {{env: RECEIPTS}}}}\n"
+    )
+    found = load(tmp_path / "policy.yaml", environ={"RECEIPTS": "x" * 16}).warnings
+    assert [".".join(map(str, warning.path)) for warning in found] == warned
 
 
 def test_a_share_of_the_model_where_nothing_else_answers_is_a_warning(tmp_path: Path) -> None:

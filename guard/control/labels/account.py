@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from guard.control.labels.keeper import LabelKeeper
-from guard.labels.quality import FIGURES, LOWER_IS_BETTER
+from guard.labels.quality import ALIASES, FIGURES, LOWER_IS_BETTER
 from guard.policy.models import Policy
 from guard.policy.route import Route
 
 FORMAT: Final = "guard/quality/v1"
 Verdict: TypeAlias = Literal["held", "open", "missed", "unknown"]
 """held: the worse end of the interval keeps the target. open: the target is inside. missed: the better end breaks it."""
-ALIASES: Final = {"ece": "calibration_error", "roc_auc": "auc", "f1_score": "f1"}
 
 
 class Promise(NamedTuple):

@@ -270,9 +270,11 @@ def cost(scope: Scope) -> Iterator[Alert | Gap]:
 
 
 def quality(scope: Scope) -> Iterator[Alert | Gap]:
-    """`targets.quality` needs labels, which guard never sees."""
+    """`targets.quality` needs labels; no rule is made of them."""
     if scope.policy.targets.quality:
-        yield Gap(f"targets.quality ({', '.join(scope.policy.targets.quality)}): it needs true outcomes, guard sees none")
+        yield Gap(
+            f"targets.quality ({', '.join(scope.policy.targets.quality)}): it needs true outcomes, see `guard quality`"
+        )
 
 
 def policy(scope: Scope) -> Iterator[Alert | Gap]:

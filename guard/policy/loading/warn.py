@@ -10,6 +10,7 @@ from guard.contract.schema_drafts import ignored
 from guard.contract.schema_graph import Graph
 from guard.contract.strict import parse_file
 from guard.dialects import DIALECTS
+from guard.labels.quality import ALIASES, FIGURES
 from guard.ladder.cel_absent import doubts
 from guard.policy.document import Tree, find
 from guard.policy.errors import Path as Pointer
@@ -102,12 +103,17 @@ def _unmeasured(policy: Policy) -> Iterator[tuple[Pointer, str]]:
     yield from _extreme(targets)
     if targets.model_share is not None and all(_only_model(route) for route in routes):
         yield ("model_share",), "no route has a rung below the model that answers: its share is that of answers, always 1"
-    if targets.quality:
-        yield (
-            ("quality",),
-            "guard sees no labels and cannot measure it; guard checklist compares it with the evaluation",
-        )
+    yield from _quality(policy)
     yield from _unpriced(targets)
+
+
+def _quality(policy: Policy) -> Iterator[tuple[Pointer, str]]:
+    quality = policy.targets.quality
+    if quality and policy.labels is None:
+        yield ("quality",), "without `labels` guard cannot measure it; guard checklist compares it with the evaluation"
+    for name in quality if policy.labels is not None else ():
+        if ALIASES.get(name, name) not in FIGURES:
+            yield ("quality", name), "labels tell no such figure; guard checklist compares it with the evaluation"
 
 
 def longest_request(policy: Policy) -> float | None:

@@ -25,11 +25,12 @@ from guard.cli.rehearse import rehearse
 from guard.cli.release import COMMANDS as RELEASE
 from guard.cli.release import steps
 from guard.cli.release_path import COMMANDS as RELEASE_PATH
+from guard.cli.summaries import Summaries
 
 POLICY = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Summaries, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(f"{__version__} ({form()})", prog_name="guard")
 def cli() -> None:
     """guard: the sidecar that makes any model server safe to operate."""

@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from guard.cli.operators import seconds, where, with_endpoint
+from guard.cli.summaries import Summaries
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Summaries, invoke_without_command=True)
 @with_endpoint
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 @click.pass_context

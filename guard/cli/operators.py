@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from guard.cli.summaries import Summaries
 from guard.proxy.values import RULES, SOURCES
 
 LOWER = SOURCES[1:]
@@ -219,7 +220,7 @@ def drill(
     )
 
 
-@click.group()
+@click.group(cls=Summaries)
 def labels() -> None:
     """Send labels: what turned out to be true of predictions."""
 

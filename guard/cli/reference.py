@@ -6,13 +6,14 @@ from pathlib import Path
 import click
 
 from guard.cli.operators import where, with_endpoint
+from guard.cli.summaries import Summaries
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 SHOWN = 5
 """Reasons for which rows were left out that are listed."""
 
 
-@click.group()
+@click.group(cls=Summaries)
 def reference() -> None:
     """Make, learn or show the reference that monitoring compares live traffic with."""
 

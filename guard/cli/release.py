@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from guard.cli.launch import FILE, release
+from guard.cli.summaries import Summaries
 
 NAMED = "record"
 HELP = ("-h", "--help")
 
 
-class _Steps(click.Group):
+class _Steps(Summaries):
     """A group whose step `record` needs no name."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

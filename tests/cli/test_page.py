@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from guard.cli import cli
+from guard.cli.summaries import summary
 from tests.cli.page import PAGE, page
 
 GUARD = Path(__file__).resolve().parents[2] / "guard"
@@ -38,3 +39,13 @@ def test_every_variable_is_there() -> None:
         name for path in GUARD.rglob("*.py") for name in re.findall(r"\"(GUARD_[A-Z_]+|AIP_[A-Z_]+)\"", path.read_text())
     }
     assert {name for name in read if f"`{name}`" not in PAGE.read_text()} == set()
+
+
+def test_help_shows_the_first_sentence_of_each_command_whole() -> None:
+    groups: list[click.Command] = [cli]
+    for group in groups:
+        assert isinstance(group, click.Group)
+        shown = " ".join(group.get_help(click.Context(group, terminal_width=60)).split())
+        assert [name for name, command in group.commands.items() if summary(command) not in shown] == []
+        groups += [command for command in group.commands.values() if isinstance(command, click.Group)]
+    assert len(groups) > 1

@@ -38,6 +38,7 @@ ELSEWHERE = {
     # What needs a running process or a machine
     "cannot read the token {}: {}", "no token found; set GUARD_TOKEN", "peers share a token file; set GUARD_TOKEN to its secret",
     "cannot resolve {}: {}", "cannot write {}: {}", "cannot use {}: {}", "{}: {}", "the policy {} names no release",
+    "name one with --route: guard watches {}",
     # Bounds that only files of megabytes reach
     "the schema has more than {} parts",
     # What needs a monitoring reference, which carries its own digest

@@ -129,7 +129,6 @@ def test_what_the_reference_policy_means():
         "release.contract",
         "candidate.shadow",
         "admin.tokens",
-        "targets.quality",
         "targets.burn.descend",
     ]
 

@@ -30,6 +30,18 @@ def _order(kind: str, options: dict[str, Any]) -> int:
 @click.command()
 @with_endpoint
 @REASON
+@click.option("--aa", "noise", is_flag=True, help="Ask the model itself: how often it differs from itself.")
+@AGAIN
+@WAIT
+@JSON
+def shadow(**options: Any) -> int:
+    """Copy requests to the candidate after their reply, and compare both answers. No client waits for a copy."""
+    return _order("shadow", options)
+
+
+@click.command()
+@with_endpoint
+@REASON
 @click.option("--step", type=click.IntRange(1, 100), help="Step to take. Default: the next one.")
 @AGAIN
 @WAIT
@@ -90,4 +102,4 @@ def status(admin: str | None, state_dir: Path | None, ca: Path | None, as_json: 
     return release_orders.status(where(admin, state_dir, ca), as_json=as_json)
 
 
-COMMANDS: tuple[click.Command, ...] = (canary, promote, rollback, abort, verdict, status)
+COMMANDS: tuple[click.Command, ...] = (shadow, canary, promote, rollback, abort, verdict, status)

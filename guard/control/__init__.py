@@ -34,6 +34,7 @@ budgets                           the files that keep what budgets have spent
 monitoring                        monitors of a running guard: counted, judged once a second, kept
 slo                               objectives: measured, kept over a restart, acted on
 release_path, release_api         the next release: orders, its share, promotion and rollback; its endpoints
+shadow, shadow_call, release_shadow  copies of requests for the candidate, and the pairs that they make
 release_report, release_evidence  its verdict as JSON, and what its answers have proven, on disk
 release_history                   what became of each release, in a chain of hashes
 labels                            receipts and labels on disk, and their endpoint

@@ -199,7 +199,7 @@ class Application:
         try:
             return await endpoint(request, identity)
         except Refused as refused:
-            return refuse(Problem(refused.status, refused.code, refused.detail))
+            return refuse(Problem(refused.status, refused.code, refused.detail, refused.gates))
 
     @staticmethod
     async def _page(console: "Console", request: Request) -> Response:

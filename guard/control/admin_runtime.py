@@ -149,7 +149,7 @@ class AdminRuntime:
         await self.slo.save(within)
         await self.labels.close(within)
         with suppress(OSError, TimeoutError):
-            await self.release.save()
+            await self.release.save(last=True)
         await self.monitoring.save(within)
 
     async def watch_kill_file(self, beat: Callable[[], None]) -> None:

@@ -5,7 +5,7 @@ token costs little more than its parsing; and by the application, so that nothin
 for a token are limited in rate; a right token is recognised first and never meets the limit.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Final, NamedTuple, TypeAlias
 
@@ -23,11 +23,14 @@ class Problem(NamedTuple):
     status: int
     code: str
     detail: str = ""
+    gates: Sequence[Mapping[str, object]] = ()
+    """Of a release, those that do not hold, with their numbers."""
 
     def document(self) -> dict[str, object]:
         """The body of the error."""
         body = {"type": f"urn:guard:error:{self.code}", "title": self.code.replace("_", " "), "status": self.status}
-        return {**body, "code": self.code, **({"detail": self.detail} if self.detail else {})}
+        more = {"gates": list(self.gates)} if self.gates else {}
+        return {**body, "code": self.code, **({"detail": self.detail} if self.detail else {}), **more}
 
     def headers(self) -> dict[str, str]:
         """The header fields that the status requires."""

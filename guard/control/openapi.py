@@ -57,8 +57,10 @@ _RELEASE: Final = _object(
     step={"type": "integer", "minimum": 1, "maximum": 100},
     override=_REASON,
     again=_REASON,
+    noise={"type": "boolean", "description": "Of `shadow`: copies go to the model itself, which gives the floor of noise."},
 )
 _ORDERS: Final = {
+    "shadow": "Copy requests to the candidate after their reply, and compare both answers",
     "canary": "Let the candidate answer a share of the keys",
     "abort": "Ask the candidate nothing more, and refuse its digest",
     "promote": "Make the candidate the model",

@@ -51,9 +51,10 @@ def listed(names: Sequence[str], at_most: int = 10) -> str:
 class Refused(Exception):  # noqa: N818
     """An order that is not taken, with an HTTP status and a code that say why."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, gates: Sequence[Mapping[str, object]] = ()) -> None:
+        """`gates`: those that do not hold, with their numbers."""
         super().__init__(detail)
-        self.status, self.code, self.detail = status, code, detail
+        self.status, self.code, self.detail, self.gates = status, code, detail, gates
 
 
 class DataPlane(Protocol):

@@ -2,7 +2,8 @@
 
 GET  /admin/v1/release           roles, stage, verdict, drift, history
 GET  /admin/v1/release/verdict   the verdict alone, for other controllers
-POST /admin/v1/release/ORDER     {"reason", "step"?, "override"?, "again"?}; ORDER: canary, abort, promote, rollback
+POST /admin/v1/release/ORDER     {"reason", "step"?, "override"?, "again"?, "noise"?}
+                                 ORDER: shadow, canary, abort, promote, rollback
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from guard.control.order_store import Refused
 from guard.control.tokens import Identity
 
-ORDERS: Final = ("canary", "abort", "promote", "rollback")
+ORDERS: Final = ("shadow", "canary", "abort", "promote", "rollback")
 PATH: Final = "/admin/v1/release"
 
 Endpoint = Callable[[Request, Identity], Awaitable[Response]]
@@ -31,6 +32,7 @@ class ReleaseOrder(BaseModel):
     step: int | None = Field(default=None, ge=1, le=100)
     override: str | None = Field(default=None, min_length=1, max_length=500)
     again: str | None = Field(default=None, min_length=1, max_length=500)
+    noise: bool = False
 
 
 class Releases(Protocol):
@@ -38,7 +40,7 @@ class Releases(Protocol):
 
     async def order(
         self, kind: str, *, reason: str, who: str, epoch: int | None = None, step: int | None = None,
-        override: str | None = None, again: str | None = None,
+        override: str | None = None, again: str | None = None, noise: bool = False,
     ) -> dict[str, Any]:  # fmt: skip
         """Give an order. Raises Refused."""
 

@@ -7,6 +7,7 @@ with each batch, in every state, and they only abort. The history and the audit 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -18,7 +19,8 @@ from guard.candidate.release_state import NAME, Damaged, ReleaseState, Roles, Se
 from guard.control import release_evidence
 from guard.control.order_store import Refused
 from guard.control.release_history import ReleaseHistory
-from guard.control.release_report import Report, document
+from guard.control.release_report import Report, document, tests_of
+from guard.control.release_shadow import STAGES, ReleaseShadow
 from guard.control.state import StateFolder
 from guard.control.worker import Worker
 from guard.ladder.trial import CandidateShare
@@ -26,6 +28,7 @@ from guard.policy.candidate import Candidate
 from guard.policy.compiling.context import declared_candidate, declared_release
 from guard.policy.errors import PolicyInvalid
 from guard.policy.loading import Loaded
+from guard.policy.models import Policy
 from guard.proxy.values import CANDIDATE, Record
 
 DISK_WITHIN: Final = 5.0
@@ -56,6 +59,7 @@ class ReleasePath:
         self._loaded: Loaded | None = None
         self._turn = asyncio.Lock()
         self._unsaved = False
+        self.shadow = ReleaseShadow(self.share, wall, lambda why: self._stop("guard", why))
 
     # ── start and reload ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -69,6 +73,7 @@ class ReleasePath:
             raw = folder.read(NAME)
             self.state = decode(raw) if raw is not None else ReleaseState()
             self.arms = release_evidence.read(folder, self.state.digest)
+            self.shadow.recall(folder)
         except (OSError, Damaged) as error:
             self._publish(events.StateUnavailable(why=f"{NAME} cannot be read ({error}): no candidate is asked"))
 
@@ -93,6 +98,8 @@ class ReleasePath:
         self.share.buckets = self._step_buckets(self.state.step) if running and same else 0
         if self.share.buckets and (not self.arms or self.arms[-1].buckets != self.share.buckets):
             self.arms = [*self.arms, Arms(self.share.buckets)]
+        roles = self.roles(self.declared)
+        self.shadow.apply(self.state, candidate, roles.model if roles is not None else self.declared, self._whole)
 
     @property
     def declared(self) -> Served:
@@ -110,6 +117,10 @@ class ReleasePath:
     @property
     def _policy(self) -> Candidate | None:
         return self._loaded.policy.candidate if self._loaded is not None else None
+
+    @property
+    def _whole(self) -> Policy | None:
+        return self._loaded.policy if self._loaded is not None else None
 
     def _step_buckets(self, step: int) -> int:
         declared = self._policy
@@ -131,12 +142,14 @@ class ReleasePath:
             fresh |= self.arms[-1].note(record.bucket, candidate=candidate, bad=_went_wrong(record))
             self._unsaved = True
         declared = self._policy
-        if fresh and declared is not None and live.harmful(self.arms, 1, declared.abort.false_alarm):
+        if fresh and declared is not None and live.harmful(self.arms, tests_of(declared), declared.abort.false_alarm):
             self._stop("guard", self.arms[-1].told())
 
     def _stop(self, who: str, why: str) -> None:
         """Ask the candidate nothing more, at once; the disk follows."""
         self.share.buckets = 0
+        self.shadow.stop()
+        self._unsaved = True
         digest = self.state.digest
         self._change(stage="aborted", aborted=self.state.aborting(digest, why))
         version = self.candidate.version if self.candidate is not None else ""
@@ -149,28 +162,32 @@ class ReleasePath:
             await asyncio.sleep(SAVE_EVERY)
             await self.save()
 
-    async def save(self) -> None:
-        """Write the evidence, if there is more than was written."""
-        if self._unsaved and self._folder is not None:
+    async def save(self, *, last: bool = False) -> None:
+        """Write the evidence, if there is more than was written. `last`: no copy is paid for in advance."""
+        if (self._unsaved or self.shadow.running) and self._folder is not None:
             self._unsaved = False
-            content = release_evidence.encode(self.state.digest, self.arms)
+            pairs = self.shadow.document(last=last)
+            content = release_evidence.encode(self.state.digest, self.arms, pairs)
             await self._worker.run(partial(self._folder.save, release_evidence.NAME, content), DISK_WITHIN)
+            self.shadow.shadower.wallet.granted(pairs["day"], pairs["spent"])
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def order(
         self, kind: str, *, reason: str, who: str, epoch: int | None = None, step: int | None = None,
-        override: str | None = None, again: str | None = None,
+        override: str | None = None, again: str | None = None, noise: bool = False,
     ) -> dict[str, Any]:  # fmt: skip
         """Give an order. Raises Refused, and then nothing has changed."""
-        if kind == "abort" and self.state.stage in {"canary", "shadow", "aa"}:
-            self.share.buckets = 0  # before anybody else's turn
+        if kind == "abort" and self.state.stage in {"canary", *STAGES}:
+            self.share.buckets, self.share.copier = 0, None  # before anybody else's turn
         async with self._turn:
             if epoch is not None and epoch != self.state.epoch:
                 raise Refused(412, "epoch", "another order came first; read the release again")
             match kind:
                 case "canary":
                     await self._canary(reason, who, step, again)
+                case "shadow":
+                    await self._shadow(reason, who, again, noise=noise)
                 case "abort":
                     self._abort(reason, who)
                 case "promote":
@@ -190,30 +207,55 @@ class ReleasePath:
         candidate, declared, state = self._needed(), self._policy, self.state
         if declared is None or declared.canary is None:
             raise Refused(409, "canary", "the policy declares no candidate.canary with its steps")
-        latched = candidate.digest in state.aborted
-        if latched and not again:
-            raise Refused(409, "aborted", f"this digest was aborted ({state.aborted[candidate.digest]}); say again: REASON")
-        if frozen := self._frozen():
-            raise Refused(409, "frozen", frozen)
+        latched = self._may_begin(candidate, again)
+        report = self._report()
+        if declared.shadow is not None and report.pairs and not report.shadow_passed:
+            raise Refused(409, "gates", "the shadow has not passed; `guard release shadow` first", report.missing())
         running = state.digest == candidate.digest and state.stage == "canary"
         wanted = step if step is not None else state.step + 1 if running else 1
         if not 0 < wanted <= len(declared.canary.steps):
             raise Refused(409, "step", f"there are {len(declared.canary.steps)} steps; {state.step} is in force")
         if wanted > 1 and wanted > (state.step if running else 0):
             self._may_rise(wanted, declared.canary.step.at_least, declared.canary.step.requests, running=running)
+        await self._enter("canary", candidate, wanted, who, latched=latched)
+        self._account("canary", candidate, f"step {wanted}, {declared.canary.steps[wanted - 1]:.2%}", reason, who)
+
+    def _may_begin(self, candidate: Served, again: str | None) -> bool:
+        """Whether the candidate was aborted and may be tried again. Raises Refused."""
+        aborted = self.state.aborted
+        latched = candidate.digest in aborted
+        if latched and not again:
+            raise Refused(409, "aborted", f"this digest was aborted ({aborted[candidate.digest]}); say again: REASON")
+        if frozen := self._frozen():
+            raise Refused(409, "frozen", frozen)
+        return latched
+
+    async def _enter(self, stage: Stage, candidate: Served, step: int, who: str, *, latched: bool) -> None:
+        """Begin a stage; evidence of the same candidate goes on, unless it was aborted."""
+        state = self.state
         aborted = {digest: why for digest, why in state.aborted.items() if digest != candidate.digest}
-        kept = running or (state.digest == candidate.digest and not latched)
+        kept = state.digest == candidate.digest and not latched
         after = replace(
-            state, epoch=state.epoch + 1, digest=candidate.digest, stage="canary", step=wanted, since=self._wall(),
+            state, epoch=state.epoch + 1, digest=candidate.digest, stage=stage, step=step, since=self._wall(),
             aborted=aborted,
         )  # fmt: skip
         await self._durable(after)
         if latched:
             self._publish(events.CandidateAgain(candidate=candidate.version, digest=candidate.digest, who=who))
+            self.shadow.forget()
         self.arms = self.arms if kept else []
         self._unsaved = True
         self._apply()
-        self._account("canary", candidate, f"step {wanted}, {declared.canary.steps[wanted - 1]:.2%}", reason, who)
+
+    async def _shadow(self, reason: str, who: str, again: str | None, *, noise: bool) -> None:
+        candidate, declared = self._needed(), self._policy
+        if declared is None or declared.shadow is None:
+            raise Refused(409, "shadow", "the policy declares no candidate.shadow with `side_effects: none`")
+        latched = self._may_begin(candidate, again)
+        await self._enter("aa" if noise else "shadow", candidate, 0, who, latched=latched)
+        self._account("shadow", candidate, f"{'A/A, ' if noise else ''}{declared.shadow.share:.2%}", reason, who)
+        with suppress(OSError, TimeoutError):
+            await self.save()
 
     def _may_rise(self, wanted: int, at_least: float, requests: int, *, running: bool) -> None:
         asked = self.arms[-1].requests if self.arms else 0
@@ -241,7 +283,8 @@ class ReleasePath:
             raise Refused(409, "aborted", f"this digest was aborted ({self.state.aborted[candidate.digest]})")
         report = self._report()
         if report.verdict != "pass" and not override:
-            raise Refused(409, "gates", f"verdict {report.verdict}: {report.why}; say override: REASON to promote it")
+            why = f"verdict {report.verdict}: {report.why}; say override: REASON to promote it"
+            raise Refused(409, "gates", why, report.missing())
         declared, before = self.declared, self.state
         roles = self.roles(declared)
         model = roles.model if roles is not None else declared
@@ -269,7 +312,7 @@ class ReleasePath:
 
     async def _roles_to(self, changed: ReleaseState, *, gated: bool = True) -> None:
         """Change roles: one durable write, and then the plan. Without a disk only a rollback goes on."""
-        before = self.state
+        before, self._unsaved = self.state, True
         try:
             await self._durable(changed)
         except Refused:
@@ -324,18 +367,19 @@ class ReleasePath:
     # ── reports ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _report(self) -> Report:
-        return Report(self.state, self.arms, self.candidate, self._policy, self._wall())
+        return Report(self.state, self.arms, self.candidate, self._policy, self._wall(), self.shadow.counts)
 
     def verdict(self) -> dict[str, Any]:
         """Whether the candidate may become the model, with the numbers of each gate."""
-        return self._report().document()
+        return {**self._report().document(), "passed_over": dict(self.shadow.shadower.passed)}
 
     async def document(self) -> dict[str, Any]:
         """The roles, the stage, the verdict and the newest lines of the history."""
         history: list[dict[str, Any]] = []
         if self._history is not None:
             history = await self._worker.run(partial(self._history.newest, 50), DISK_WITHIN)
-        return document(self._report(), self.declared, self.roles(self.declared), history)
+        found = document(self._report(), self.declared, self.roles(self.declared), history)
+        return {**found, "verdict": self.verdict()}
 
 
 def _went_wrong(record: Record) -> bool:

@@ -2,12 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from hmac import digest
-from typing import Final
+from typing import Final, Protocol
 
-from guard.proxy.values import Permit, Record, Rung
+from guard.proxy.values import MODEL, Answer, Permit, Record, Rung, Source, Violation
 
 BUCKETS: Final = 10_000
 """Keys fall into so many buckets; a share is a number of them, so that raising it keeps who is in."""
+
+
+class Copier(Protocol):
+    """Makes copies of requests that the model has answered."""
+
+    def offer(self, trial: "Trial", permit: Permit, answer: Answer, broken: bool) -> None:  # noqa: FBT001
+        """A request and the model's answer, which the client is about to get. `broken`: it breaks an observed contract."""
 
 
 class CandidateShare:
@@ -15,6 +22,8 @@ class CandidateShare:
 
     def __init__(self) -> None:
         self.buckets = 0
+        self.copier: Copier | None = None
+        """Set while a shadow is ordered."""
         self.secret = b"guard"
         """The key of the HMAC: replicas that agree on it agree on who is asked of whom."""
 
@@ -24,10 +33,14 @@ class Trial:
 
     def __init__(
         self, candidate: Rung, below: Sequence[Rung], share: CandidateShare, header: bytes,
-        field: Callable[[object], object] | None,
+        field: Callable[[object], object] | None, comparison: object = None,
     ) -> None:  # fmt: skip
-        """`header`, `field`: where a request has its key; without one, or in a request that has none, it is drawn anew."""
+        """`header`, `field`: where a request has its key; without one, or in a request that has none, it is drawn anew.
+
+        `comparison`: how a copier compares answers; None where nothing is copied.
+        """
         self.candidate = candidate
+        self.comparison = comparison
         self._with, self._below = (candidate, *below), tuple(below)
         self._share, self._header, self._field = share, header, field
 
@@ -39,6 +52,16 @@ class Trial:
         drawn = int.from_bytes(digest(self._share.secret, self._key(permit), "sha256")[:8], "big") % BUCKETS
         record.bucket = drawn
         return self._with if drawn < buckets else self._below
+
+    def answered(self, permit: Permit, source: Source, answer: Answer, violations: Sequence[Violation]) -> None:
+        """Offer a request that the model itself answered to the copier, if there is one."""
+        copier = self._share.copier
+        if copier is not None and self.comparison is not None and source == MODEL and permit.lowered is None:
+            copier.offer(self, permit, answer, len(violations) > 0)
+
+    def key_of(self, permit: Permit) -> bytes:
+        """A keyed digest of the request's key; of its id where it has none."""
+        return digest(self._share.secret, self._key(permit), "sha256")[:8]
 
     def _key(self, permit: Permit) -> bytes:
         if self._header:

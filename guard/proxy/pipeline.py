@@ -173,6 +173,8 @@ def seal(plan: Plan, context: Context, attempt: RungAttempt, answer: Answer, now
         receipt = hand_out(context, attempt, route.receipts, version, plan.wall(now))
         if receipt is not None:
             headers.append((b"x-guard-receipt", receipt))
+    if route is not None and route.trial is not None and answer.complete and context.permit is not None:
+        route.trial.answered(context.permit, source, answer, attempt.violations)
     record.source, record.status, record.version = source, answer.status, version
     record.usage, record.answer_violations, record.error = attempt.usage, attempt.violations, attempt.error
     record.response_bytes = attempt.size = len(answer.body)

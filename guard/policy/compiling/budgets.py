@@ -44,10 +44,10 @@ def compile_purse(
         prices = previous.cost
     if not budgets and prices is service:
         return None
-    price = _price(prices)
+    price = call_price(prices)
     if prices is not None:
         _one_currency(prices, budgets, key, source, context)
-    most = _most_output(route, own, service)
+    most = most_output(route, own, service)
     acting = [(budget, place if budget.ledger.name else SERVICE) for budget in budgets if budget.acts]
     for budget, where in acting:
         _known(key, route, price, budget, where, context, forwarded=forwarded, most=most)
@@ -79,9 +79,9 @@ def _every_route_is_priced(context: "Compilation") -> bool:
 def _one_currency(prices: Prices, budgets: tuple[Budget, ...], key: str, source: Source, context: "Compilation") -> None:
     """Report a price in another currency than a budget that it counts in, or than the service's prices."""
     service = context.policy.targets.cost
-    mine = _currency(prices)
+    mine = currency_of(prices)
     others = [budget.ledger.currency for budget in budgets]
-    if service is not None and (theirs := _currency(service)) is not None:
+    if service is not None and (theirs := currency_of(service)) is not None:
         others.append(theirs)
     for other in others:
         if mine is not None and mine != other:
@@ -90,7 +90,8 @@ def _one_currency(prices: Prices, budgets: tuple[Budget, ...], key: str, source:
             return
 
 
-def _currency(prices: Prices) -> str | None:
+def currency_of(prices: Prices) -> str | None:
+    """The currency of declared prices; None without any."""
     names = (*Prices.names(), "daily")
     return next((price.currency for name in names if (price := getattr(prices, name, None)) is not None), None)
 
@@ -113,7 +114,7 @@ def _known(
         context.report(at, message, "max_output_tokens beside the prices, or `strict: false`")
 
 
-def _most_output(route: Route, own: Cost | None, service: Cost | None) -> int:
+def most_output(route: Route, own: Cost | None, service: Cost | None) -> int:
     """Output tokens of an answer whose request sets no limit; 0: unknown."""
     for cost in (own, service):
         if cost is not None and cost.max_output_tokens is not None:
@@ -122,7 +123,8 @@ def _most_output(route: Route, own: Cost | None, service: Cost | None) -> int:
     return int(field.max) if field is not None and field.required and field.max is not None else 0
 
 
-def _price(prices: Prices | None) -> Price:
+def call_price(prices: Prices | None) -> Price:
+    """The price of a call; nothing where none is declared."""
     if prices is None:
         return Price(0)
     inputs, outputs = prices.per_million_input_tokens, prices.per_million_output_tokens

@@ -15,6 +15,7 @@ from guard.ladder.rules import Rules, compile_rules
 from guard.ladder.trial import Trial
 from guard.policy.compiling.budgets import compile_purse
 from guard.policy.compiling.codec import reader, writer
+from guard.policy.compiling.comparison import compile_comparison
 from guard.policy.compiling.context import Compilation, declared_candidate
 from guard.policy.ladder import Cached as CachedPolicy
 from guard.policy.ladder import Rule
@@ -55,16 +56,17 @@ def compile_trial(
     """The candidate beside the ladder; None where there is none, or it is the model already."""
     candidate, served = context.policy.candidate, declared_candidate(context.policy)
     model = context.roles.model if context.roles is not None else context.declared
-    if candidate is None or served is None or candidate.canary is None or (served.digest, served.url) == (
-        model.digest, model.url,
-    ):  # fmt: skip
+    asked = candidate is not None and (candidate.canary is not None or candidate.shadow is not None)
+    if candidate is None or served is None or not asked or (served.digest, served.url) == (model.digest, model.url):
         return None
     where, _, name = (candidate.key or "").partition(":")
     with context.reporting("candidate", "tls"):
         purse = compile_purse(key, route, MODEL, context)
         rung = context.targets.candidate(key, route, candidate, rung_limit, collect=collect, purse=purse)
         header = name.lower().encode() if where == "header" else b""
-        return Trial(rung, ladder, context.releases.share, header, _field(contract, name) if where == "field" else None)
+        field = _field(contract, name) if where == "field" else None
+        comparison = compile_comparison(key, route, candidate, ladder[0], rung, context)
+        return Trial(rung, ladder, context.releases.share, header, field, comparison)
     return None
 
 

@@ -50,10 +50,11 @@ def warnings(
         yield PolicyError(
             find(tree, pointer)[0] or tree.place, pointer, "the routes have another contract than this release's"
         )
-    if policy.candidate is not None and policy.candidate.shadow is not None:
+    candidate = policy.candidate
+    if candidate is not None and candidate.shadow is not None and not candidate.compare:
         pointer = ("candidate", "shadow")
         place = find(tree, pointer)[0] or tree.place
-        yield PolicyError(place, pointer, "this guard copies no requests yet: the candidate is tried by `canary` alone")
+        yield PolicyError(place, pointer, "copies prove nothing without `candidate.compare`, which names what is compared")
     for path, secret in _secrets(policy):
         place = find(tree, path)[0] or tree.place
         if secret.env is not None and secret.env not in environ:

@@ -31,6 +31,9 @@ class Trial(Protocol):
     def ladder(self, permit: "Permit", record: "Record") -> tuple[Rung, ...]:
         """The rungs to ask for this request, highest first; the record notes where its key falls."""
 
+    def answered(self, permit: "Permit", source: Source, answer: Answer, violations: Sequence[Violation]) -> None:
+        """Take note of a whole answer that the client is about to get."""
+
 
 class AnswerJudge(Protocol):
     """The output contract. Pure."""

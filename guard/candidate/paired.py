@@ -43,7 +43,7 @@ class Gate(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What the pairs of a gate prove."""
+    """Evidence of the pairs of a gate."""
 
     gate: Gate
     pairs: Pairs
@@ -73,7 +73,7 @@ class PairCounts:
     def __init__(self) -> None:
         self.counts: dict[Key, list[int]] = {}
         self.noise: dict[Key, list[int]] = {}
-        """Of an A/A run: the model against itself."""
+        """Counts of an A/A run: the model against itself."""
         self.chosen = self.compared = 0
         """Requests that were to be compared, and those that were."""
 
@@ -126,7 +126,7 @@ class PairCounts:
 
 
 def judge(counts: PairCounts, gate: Gate, tests: int, false_alarm: float, false_pass: float) -> Judged:
-    """What is proven of a gate, among so many tests that may abort."""
+    """Judge the pairs of a gate, among so many tests that may abort."""
     pairs, delta = counts.pairs(gate.route, gate.metric), gate.tolerated
     harm, safe = log_harm(pairs, delta, signed=gate.signed), log_safe(pairs, min(delta, 1 - LEAST))
     harm_wall, safe_wall = log(tests / max(false_alarm, LEAST)), log(1 / max(false_pass, LEAST))

@@ -24,7 +24,7 @@ class Problem(NamedTuple):
     code: str
     detail: str = ""
     gates: Sequence[Mapping[str, object]] = ()
-    """Of a release, those that do not hold, with their numbers."""
+    """Gates of a release that do not hold, with their numbers."""
 
     def document(self) -> dict[str, object]:
         """The body of the error."""

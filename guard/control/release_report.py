@@ -56,7 +56,7 @@ class Report(NamedTuple):
 
     @property
     def pairs(self) -> list[Judged]:
-        """What the pairs of each gate prove."""
+        """The evidence of the pairs of each gate."""
         policy = self.policy
         if policy is None or policy.shadow is None or self.candidate is None:
             return []

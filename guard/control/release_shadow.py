@@ -70,7 +70,7 @@ class ReleaseShadow:
         self.shadower.stop()
 
     def document(self, *, last: bool) -> dict[str, Any]:
-        """What is kept. `last`: no more copies are made."""
+        """The evidence as it is kept. `last`: no more copies are made."""
         if last:
             self.stop()
         return {**self.shadower.document(), "about": self._about}
@@ -90,7 +90,7 @@ class ReleaseShadow:
 
 
 def _dearest(policy: Policy) -> int:
-    """About the highest price of a call of the policy, in `PICO`: how much is leased at a time."""
+    """Roughly the highest price of a call of the policy, in `PICO`: how much is leased at a time."""
     costs = [policy.targets.cost, *(route.cost for route in policy.routes.values() if isinstance(route, Route))]
     dearest = 0.0
     for cost in costs:

@@ -43,7 +43,7 @@ class Wallet:
 
     def __init__(self, day: int = -1, spent: int = 0) -> None:
         self.day, self.spent, self.leased = day, spent, spent
-        """After a restart all that was leased counts as spent."""
+        """Money on disk as spent; after a restart all of it counts as spent."""
 
     def take(self, price: int, limit: int, day: int) -> bool:
         """Spend the price of one copy, if the day has it."""
@@ -240,7 +240,7 @@ class Shadower:
             self.counts.note(key, "score", not _near(ours, theirs, compare.score.within), False, noise=noise)
 
     def document(self) -> dict[str, Any]:
-        """What is kept over a restart; the money includes what is leased until the next time."""
+        """The state that is kept over a restart; the money includes what is leased until the next time."""
         day = int(self._wall() // DAY)
         copies = ceil((self._declared.rate if self._declared is not None else 0) * AHEAD)
         spent = self.wallet.lease(self.dearest, self.limit, day, copies)

@@ -30,7 +30,7 @@ class Copy:
             self._dial()
 
     def cancel(self) -> None:
-        """Its time is over."""
+        """End it: the time is over."""
         link = self._link
         if link is not None:
             link.cancel()

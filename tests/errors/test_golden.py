@@ -34,6 +34,7 @@ FOLDERS = (
 ELSEWHERE = {
     # Warnings of `guard check`, tests/policy/test_warn.py
     "copies prove nothing without `candidate.compare`, which names what is compared",
+    "{}: nothing says what a copy costs at most",
     "the routes have another contract than this release's", "the environment variable {} is not set here", "the file {} is not there",
     # What needs a running process or a machine
     "cannot read the token {}: {}", "no token found; set GUARD_TOKEN", "peers share a token file; set GUARD_TOKEN to its secret",

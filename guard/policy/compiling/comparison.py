@@ -1,4 +1,4 @@
-"""How a route's answers of the candidate and the model are compared, and what a copy for the candidate costs."""
+"""The comparison of a route: how both answers are compared, and what a copy for the candidate costs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Comparison:
     label: Read | None
     score: Read | None
     classes: tuple[object, ...]
-    """Of the label, where telemetry may show it."""
+    """Classes of the label, where telemetry may show it."""
     price: Price
     most: int
     """Output tokens of an answer at most."""

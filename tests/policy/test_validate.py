@@ -127,7 +127,6 @@ def test_what_the_reference_policy_means():
     assert policy.drain == 5.0
     assert [warning.pointer for warning in loaded.warnings] == [
         "release.contract",
-        "candidate.shadow",
         "admin.tokens",
         "targets.burn.descend",
     ]

@@ -113,6 +113,9 @@ class Upstream:
         head, _, body = data.partition(b"\r\n\r\n")
         lines = [line.partition(b": ") for line in head.split(b"\r\n")[1:]]
         fields = {name: value for name, _, value in lines}
+        if head.startswith(b"GET "):  # guard asks which models there are
+            link.sendall(answer(404, b"{}"))
+            return True
         act = fields.get(b"x-act", b"")
         if act == b"refuse_size":
             link.sendall(answer(413, b"", b"connection: close"))

@@ -13,7 +13,7 @@ from guard.policy.loading import load
 
 FOLDER = Path(compiling.__file__).parent
 STEPS = re.findall(r"^\d\. `(\w+)`", compiling.__doc__, re.MULTILINE)
-SHARED = {"context", "targets", "budgets"}
+SHARED = {"context", "targets", "budgets", "comparison"}
 ROUTES = [
     "input: {n: {type: integer}}\n    output: {m: {type: integer}}\n    fallback: [cached: {}, rules: [{answer: {m: 1}}]]",
     "dialect: oip\n    input: {n: {type: integer}}\n    output: {m: {type: integer}}\n    fallback: [rules: [{answer: {m: 1}}]]",

@@ -58,6 +58,8 @@ OTHER_MEANINGS = {
     ("guard/cli/release_orders.py", "model"): "a role of a release",
     ("guard/cli/release_orders.py", "previous"): "a role of a release",
     ("guard/control/release_path.py", "previous"): "a code of a refusal",
+    ("guard/control/release_shadow.py", "json"): "a form of output",
+    ("guard/policy/units.py", "token"): "a unit",
     ("guard/control/release_report.py", "model"): "a role of a release",
     ("guard/control/release_report.py", "previous"): "a role of a release",
     ("guard/kit/demo_release.py", "model"): "a role of a release",

@@ -25,9 +25,9 @@ from guard.proxy.values import MODEL, Allow, Head, Refused, Route
 
 A_SECOND: Final = 50
 """Requests a second of the play, fewer where `monitor.rate` looks at fewer."""
-LEARN: Final = 6_000
+LEARN: Final = 3_000
 """Requests of the play from which the monitor learns."""
-SHIFTED: Final = 3_000
+SHIFTED: Final = 2_000
 """Requests of the play until there must be an alarm."""
 LEAST: Final = 12
 """Exchanges without which nothing can be said."""
@@ -38,7 +38,7 @@ MOST_SHARE: Final = 0.7
 """Share of a class above which nobody can expect that it alone is seen."""
 TIME: Final = 0.05
 """Share of the rehearsal's time in which requests for it are sent."""
-MOST: Final = 0.25
+MOST: Final = 0.15
 """Share of the rehearsal's time that it may take in all."""
 ARMED: Final = frozenset(("gross", "fixed", "envelope", "slot"))
 ADVICE: Final = (

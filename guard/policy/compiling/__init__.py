@@ -8,7 +8,8 @@ Not here: reading a policy (`guard.policy.loading`), and state that outlives a r
 1. `codec`    how the route's dialect carries instances
 2. `judges`   the judges of a request, in their order
 3. `answers`  the judge of an answer
-4. `rungs`    the ladder, highest rung first; `targets` are the model servers that it calls, `budgets` what calls may cost
+4. `rungs`    the ladder, highest rung first; `targets` are the model servers that it calls, `budgets` what calls may cost,
+   `comparison` how a candidate's answers are compared
 5. `watch`    what monitoring watches
 6. `labels`   what hands out receipts for the model's answers
 

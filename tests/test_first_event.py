@@ -68,6 +68,9 @@ class Script:
     def _serve(self, client: socket.socket) -> None:
         with client, client.makefile("rb") as file, suppress(OSError):
             while lines := head_lines(file):
+                if lines[0].startswith(b"GET "):  # guard asks which models there are
+                    client.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                    continue
                 length = next(int(line[15:]) for line in lines if line.lower().startswith(b"content-length:"))
                 self._stream(client, json.loads(file.read(length))["model"])
 

@@ -7,7 +7,7 @@ import click
 
 from guard.cli.operators import where, with_endpoint
 
-PARTS = ("examples", "messy", "direct", "drift", "load", "fallback", "leaks")
+PARTS = ("examples", "messy", "direct", "load", "fallback", "drift", "leaks")
 QUICK = 20.0
 SECONDS = 60.0
 CLIENTS = 16

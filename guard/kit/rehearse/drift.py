@@ -1,4 +1,4 @@
-"""Part four: whether monitoring would alarm if inputs stood still, or answers collapsed or shifted.
+"""Part six: whether monitoring would alarm if inputs stood still, or answers collapsed or shifted.
 
 Some requests go to the model, and are then played to the monitor of this policy, in this process: first as they were,
 until it has a reference, then changed. A second of the play takes a few milliseconds, and no running guard is disturbed.

@@ -1,4 +1,4 @@
-"""Part six: each rung, by the drill. A guard that somebody else started is lowered only where `--drill` says so."""
+"""Part five: each rung, by the drill. A guard that somebody else started is lowered only where `--drill` says so."""
 
 import click
 

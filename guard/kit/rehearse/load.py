@@ -1,4 +1,4 @@
-"""Part five: load.
+"""Part four: load.
 
 More and more clients (a closed loop), the rate that is expected (an open one), bursts, and then a steady load while memory
 is watched. What is promised is held at the expected rate; where none is declared, at the most clients.

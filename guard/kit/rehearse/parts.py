@@ -19,8 +19,8 @@ PARTS: Final[Mapping[str, Play]] = {
     "examples": Play("The team's examples", examples.run),
     "messy": Play("Messy requests", messy.run),
     "direct": Play("The model server itself", direct.run),
-    "drift": Play("Drift", drift.run),
     "load": Play("Load", load.run),
     "fallback": Play("Each rung", fallback.run),
+    "drift": Play("Drift", drift.run),
     "leaks": Play("What got out", leaks.run),
 }
